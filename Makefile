@@ -42,6 +42,8 @@ GROUND := $(wildcard code/mtpeft/*.py code/mtpeft/catalog/*.py)
 FILES := $(OUT)/verification/files.csv
 TESTS := $(OUT)/statistics/tests.csv
 AUDIT := $(OUT)/audit/causes.csv
+TESTS_T2 := $(OUT)/statistics/rescored.csv
+AUDIT_T2 := $(OUT)/audit/rescored-causes.csv
 VERDICTS := $(OUT)/verification/verdicts.csv
 TABLES := $(OUT)/tables/.complete
 FIGURES := $(OUT)/figures/.complete
@@ -57,7 +59,8 @@ $(AUDIT): $(TESTS) $(wildcard code/mtpeft/statistics/audit/*.py)
 	@$(RUN) audit
 
 # Exit code 1 (an unexplained difference) must not keep the report from being written; `verdict` returns it at the end.
-$(VERDICTS): $(AUDIT) $(TESTS) $(FILES) $(wildcard code/mtpeft/verification/*.py code/mtpeft/verification/*/*.py $(OUT)/statistics/rescored.csv)
+# What `make rescore` leaves behind is verified too.
+$(VERDICTS): $(AUDIT) $(TESTS) $(FILES) $(wildcard code/mtpeft/verification/*.py code/mtpeft/verification/*/*.py $(AUDIT_T2))
 	@$(RUN) verify --quiet || [ $$? -eq 1 ]
 
 RENDERING := $(wildcard code/mtpeft/reporting/*.py code/mtpeft/reporting/*/*)
@@ -116,9 +119,16 @@ setup-analysers: | $(VENV)/.score ## fetch PMD, Checkstyle, WordNet, pinned and 
 
 rescore: | $(VENV)/.score ## T2: archived outputs scored again (needs MTPEFT_MIRROR or git) | 6 min | 100 MB | no
 	@$(RUN) rescore
-	@$(RUN) statistics --rescored
+	@$(RUN) other-versions
+	@$(MAKE) --silent $(AUDIT_T2)
 	@$(MAKE) --no-print-directory $(REPORT)
 	@$(RUN) verdict
+
+$(TESTS_T2): $(wildcard $(OUT)/rescore/summary.csv)
+	@$(RUN) statistics --rescored
+
+$(AUDIT_T2): $(TESTS_T2) $(wildcard $(OUT)/other-versions/*/stamp.json code/mtpeft/statistics/audit/*.py)
+	@$(RUN) audit --rescored
 
 predictions: | $(VENV)/.core ## archived outputs from the study's git repositories, pinned | 5 min | 200 MB | no
 	@$(RUN) predictions

@@ -176,6 +176,14 @@ def rescore(tools: Annotated[list[str] | None, typer.Argument(help="tools; defau
     run(tools or [], force)
 
 
+@app.command("other-versions")
+def other_versions() -> None:
+    """T2: score the outputs whose scores are not archived with other versions of the tools, for the search for causes."""
+    from .scoring.other_versions import run
+
+    run()
+
+
 @app.command("predictions")
 def build_predictions(force: Annotated[bool, typer.Option(help="build again what is there")] = False) -> None:
     """Build the canonical files of archived outputs from the study's repositories at their pinned commits (needs git)."""
@@ -263,11 +271,11 @@ def statistics(rescored: Annotated[bool, typer.Option(help="T2: the tests that r
 # ---------------------------------------------------------------- verification
 
 @app.command()
-def audit() -> None:
-    """Search for the causes of cells that do not reproduce, and audit the scores and outputs themselves."""
-    from .statistics.audit.stage import run
+def audit(rescored: Annotated[bool, typer.Option(help="T2: causes of the values that rescored outputs recover")] = False) -> None:
+    """Search for the causes of cells that do not reproduce, and audit the scores themselves."""
+    from .statistics.audit.stage import run, run_rescored
 
-    run()
+    run_rescored() if rescored else run()
 
 
 @app.command()

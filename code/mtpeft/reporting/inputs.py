@@ -137,9 +137,11 @@ class Inputs:
 
     @cached_property
     def causes(self) -> dict[str, dict[str, str]] | None:
-        """The audited causes by key, or None where the audit has not run."""
-        frame = self.frame("audit/causes.csv", CAUSE_COLUMNS)
-        return None if frame is None else {row["key"]: row for row in frame.to_dict("records")}
+        """The audited causes by key, those of recovered values (tier T2) included; None where the audit has not run."""
+        frames = [self.frame(f"audit/{name}.csv", CAUSE_COLUMNS) for name in ("causes", "rescored-causes")]
+        if frames[0] is None:
+            return None
+        return {row["key"]: row for frame in frames if frame is not None for row in frame.to_dict("records")}
 
     @cached_property
     def findings(self) -> pd.DataFrame | None:

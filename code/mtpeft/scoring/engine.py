@@ -10,6 +10,7 @@ A scorer may carry attributes that tell the engine how to run it (`Scorer` works
     seconds  time limit for one batch (default 120)
 """
 
+import ast
 import ctypes
 import fcntl
 import hashlib
@@ -35,9 +36,11 @@ from .. import paths
 from ..catalog import Evaluation, catalog
 from ..errors import MtpeftError, Unavailable
 from ..progress import Progress
+from ..provenance import sha256
 from ..records import SCORE_KEYS, Score
 from .interface import Item, Scorer
 
+_SCORING = Path(__file__).resolve().parent
 _PR_SET_PDEATHSIG = 1
 # Failed attempts in one batch before the tool counts as broken: enough to find three bad outputs among thousands.
 _FAILURES = 40
@@ -165,12 +168,35 @@ def score(tool: str, items: Sequence[Item], cache: Path | None = None, workers: 
 
 
 def identity(scorer: Scorer) -> str:
-    """The tool's version and the hash of the module that holds the scorer: a changed rule must not meet old results.
+    """The tool's version and the digest of the scorer's sources: a changed rule must not meet old results.
 
     Raises `Unavailable` where the tool is not on this machine.
     """
-    source = inspect.getsourcefile(type(scorer))
-    return f"{scorer.version()}\n{hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else ''}"
+    return f"{scorer.version()}\n{source_digest(scorer)}"
+
+
+def source_digest(scorer: Scorer) -> str:
+    """SHA-256 over the module that holds the scorer and the modules beside it that it imports, directly or not."""
+    first = inspect.getsourcefile(type(scorer))
+    waiting, seen = [Path(first).resolve()] if first else [], set()
+    while waiting:
+        path = waiting.pop()
+        if path not in seen:
+            seen.add(path)
+            waiting += _imported(path)
+    return hashlib.sha256("".join(f"{path.name} {sha256(path)}\n" for path in sorted(seen)).encode()).hexdigest()
+
+
+def _imported(path: Path) -> list[Path]:
+    """The modules inside `scoring` that a module names in relative imports at its top level."""
+    found = []
+    for node in ast.parse(path.read_bytes()).body:
+        if isinstance(node, ast.ImportFrom) and node.level:
+            place = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+            if place.is_relative_to(_SCORING):
+                names = [place.with_suffix(".py"), place / "__init__.py", *(place / f"{alias.name}.py" for alias in node.names)]
+                found += [name for name in names if name.is_file()]
+    return found
 
 
 def _run(scorer: Scorer | str, parcels: list[list[tuple[str, Item]]], workers: int) -> Iterator[dict[str, Outcome]]:

@@ -14,7 +14,8 @@ Written below `paths.REGENERATED`:
 import gzip
 import json
 import time
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Sequence, Set
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
@@ -38,8 +39,6 @@ SPREADS_ITS_OWN_WORK = {"codebleu": 3000, "codebleu-corrected": 3000}
 NO_OUTPUTS = "not reproducible: the outputs were not archived"
 ELSEWHERE = {"codereval": "cannot run here: needs CoderEval's own Docker environment with its tests",
              "sonarcloud": "cannot run here: the issue counts need SonarCloud's rules (see docker/sonarqube-compose.yaml)"}
-# A method without return type, or with one, that calls `super(…)`: of 659 such outputs SonarCloud read 133.
-_COIN = "call of a constructor outside a constructor"
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ def run(tools: Sequence[str] = (), force: bool = False) -> list[Line]:
     for name in chosen:
         stamp = _stamp_path(name)
         wanted = _stamp(name, state)
-        if not force and wanted is not None and _up_to_date(stamp, wanted):
+        if not force and wanted is not None and up_to_date(stamp, wanted):
             continue
         for evaluation in SETS:
             if evaluation not in sets:
@@ -113,7 +112,8 @@ def run(tools: Sequence[str] = (), force: bool = False) -> list[Line]:
         write_atomic(stamp, json.dumps({
             "inputs": wanted, "files": {p.relative_to(paths.REGENERATED).as_posix(): sha256(p) for p in written},
             "lines": [asdict(x) for x in lines], "differences": [asdict(x) for x in differences]}, sort_keys=True) + "\n")
-    lines = _collect(sets, sources)
+    # What `make` looks at keeps its time where no tool had anything to do.
+    lines = _collect(sets, sources, write=bool(sets) or not (folder() / "summary.csv").is_file())
     print(f"mtpeft: {len(lines)} lines in {paths.shown(folder() / 'summary.csv')}, {time.monotonic() - start:.1f} s")
     return lines
 
@@ -144,7 +144,8 @@ def _stamp(tool: str, state: dict[str, str]) -> dict[str, object] | None:
             "rules": sha256(Path(__file__))}
 
 
-def _up_to_date(stamp: Path, wanted: dict[str, object]) -> bool:
+def up_to_date(stamp: Path, wanted: dict[str, object]) -> bool:
+    """Whether what a stamp records was made from `wanted`, and every file that it names is as it was."""
     if not stamp.is_file():
         return False
     try:
@@ -181,11 +182,15 @@ def _score_tool(name: str, sets: dict[str, Predictions]) -> tuple[list[Line], li
         own = own + [engine.failure(scorer.metrics, reason, "unparseable") for reason in rejected.values()]
         table = engine.table(part, own, scorer.metrics)
         published = as_published(table, tool if not answers else catalog().tools[answers])
+        read: Counter[str] = Counter()
+        if name == "sonar-metrics":
+            published, read = read_as_archived(evaluation, published, part, own)
         written += [_write_table(paths.REGENERATED, name, version, evaluation, table, sets),
                     _write_table(as_published_root(), name, version, evaluation, published, sets),
                     _write_messages(name, evaluation, part, own)]
         more, found = compare(name, version, evaluation, table, published, [o.detail for o in own])
-        lines += more
+        lines += [replace(line, reason=f"{read[line.run]} doubtful outputs are read because SonarCloud read them") if read[line.run]
+                  else line for line in more]
         differences += found
     done = {e.id for e in evaluations}
     lines += [_absent(name, tool, e, NO_OUTPUTS) for e in _archived_of(answers) if e.id not in done]
@@ -219,6 +224,28 @@ def as_published(table: pd.DataFrame, tool: Tool) -> pd.DataFrame:
         result[metric] = values.where(~(unread & values.isna()), value)
     result.loc[unread, "status"] = "ok"
     return result
+
+
+def read_as_archived(evaluation: Evaluation, published: pd.DataFrame, items: Sequence[Item],
+                     outcomes: Sequence[engine.Outcome]) -> tuple[pd.DataFrame, Counter[str]]:
+    """The published projection of Sonar's metrics with values for the doubtful files that the service did read, and how many per run.
+
+    Nothing in such a file tells whether SonarCloud reads it. Whether it did is taken from the archive (lines above 0), what
+    it then counts is computed here.
+    """
+    from .sonar_metrics import CONSTRUCTOR_CALL, java_complexity
+
+    path = score_path(paths.ARCHIVED, "sonarcloud", evaluation.id)
+    if evaluation.language != "java" or not path.is_file():
+        return published, Counter()
+    old = read_scores(path).set_index(["run", "instance_id"])["sonar_loc"]
+    doubtful = [i for i, o in zip(items, outcomes, strict=True)
+                if CONSTRUCTOR_CALL in o.detail and old.get((i.run, i.instance_id), 0) > 0]
+    result = published.set_index(["run", "instance_id"])
+    measured = {i: v for i, v in java_complexity(doubtful, lenient=True).items() if not isinstance(v, str)}
+    for item, values in measured.items():
+        result.loc[(item.run, item.instance_id), list(result.columns[2:])] = values
+    return result.reset_index()[list(published.columns)], Counter(item.run for item in measured)
 
 
 def compare(name: str, version: str, evaluation: Evaluation, table: pd.DataFrame, published: pd.DataFrame,
@@ -264,8 +291,6 @@ def _difference(line: Line, instance: str, metric: str, old: float, new: float, 
     missing = pd.isna(new)
     if missing:
         reason = "the tool failed here"
-    elif line.answers_to == "sonarcloud" and _COIN in detail:
-        reason = "SonarCloud read about one in five files with such a call, and nothing in them tells which"
     elif status in ("unparseable", "empty"):
         reason = "read when archived, unreadable here"
     elif old == 0 and line.answers_to == "sonarcloud":
@@ -329,8 +354,8 @@ def _write_messages(tool: str, evaluation: Evaluation, items: Sequence[Item], ou
     return path
 
 
-def _collect(sets: dict[str, Predictions], sources: dict[str, Path]) -> list[Line]:
-    """Merge the parts of all tools into the files of the comparison."""
+def _collect(sets: dict[str, Predictions], sources: dict[str, Path], write: bool) -> list[Line]:
+    """Merge the parts of all tools into the lines of the comparison; write: and into its files."""
     lines, differences = [], []
     for name in RESCORED:
         if _stamp_path(name).is_file():
@@ -338,18 +363,27 @@ def _collect(sets: dict[str, Predictions], sources: dict[str, Path]) -> list[Lin
             lines += [Line(**x) for x in part["lines"]]
             differences += [Difference(**x) for x in part["differences"]]
     lines += _untouched()
+    if not write:
+        return lines
     write_records(folder() / "summary.csv", lines, Line)
     write_provenance(folder() / "summary.csv", list(sources.values()))
     write_records(folder() / "differences.csv", differences, Difference)
-    write_records(folder() / "verdicts.csv", [verdict(line) for line in lines if line.answers_to], Verdict)
+    reasons: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+    for difference in differences:
+        reasons[difference.tool, difference.evaluation, difference.run].add(difference.reason)
+    write_records(folder() / "verdicts.csv", [verdict(line, reasons[line.tool, line.evaluation, line.run])
+                                              for line in lines if line.answers_to and line.instances != line.not_archived], Verdict)
     if len(sets) == len(SETS) or not (folder() / "problems.csv").is_file():
         problems = [[paths.shown(p.path), p.line or "", p.found] for s in sets.values() for p in s.problems]
         write_atomic(folder() / "problems.csv", csv_text(["file", "line", "problem"], problems))
     return lines
 
 
-def verdict(line: Line) -> Verdict:
-    """The verdict on one line of the summary: `exact` where every archived instance has every value again."""
+def verdict(line: Line, reasons: Set[str] = frozenset()) -> Verdict:
+    """The verdict on one line of the summary: `exact` where every archived instance has every value again.
+
+    reasons: of its differences; they are the verdict's cause where every difference has one.
+    """
     compared = line.equal + line.within_tolerance + line.different
     if line.reason.startswith("cannot run here"):
         kind = "cannot run here"
@@ -366,7 +400,8 @@ def verdict(line: Line) -> Verdict:
                    regenerated=f"{line.equal} equal, {line.within_tolerance} within tolerance, {line.different} different",
                    tolerance=format_value(line.tolerance),
                    tolerance_source="counts must be equal" if not line.tolerance else "order of summation",
-                   verdict=kind, reason=line.reason, command="make rescore")
+                   verdict=kind, reason=line.reason, command="make rescore",
+                   cause="; ".join(sorted(reasons)) if kind == "differs" and "" not in reasons else "")
 
 
 FIELDS = [f.name for f in fields(Line)]

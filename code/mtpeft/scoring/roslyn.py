@@ -19,9 +19,10 @@ from pathlib import Path
 from .. import paths
 from ..catalog import Evaluation
 from ..errors import MtpeftError, Unavailable
-from ..records import Score, write_atomic
+from ..records import Score
 from .emit import measured, unmeasured
 from .interface import Item
+from .setup_analysers import install_folder
 
 PROJECT = paths.ROOT / "docker" / "roslyn"
 
@@ -111,20 +112,18 @@ def build() -> str:
     if not dotnet:
         raise Unavailable("no dotnet: Roslyn (C# diagnostics) cannot run here", "a .NET 8 SDK",
                           "install the .NET 8 SDK (the container has it), then: make setup-analysers")
-    target = paths.CACHE / "tools" / _name()
-    if (target / "SOURCE.json").is_file():
-        return f"{_name()}: in place"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".roslyn-", dir=target.parent) as folder:
-        shutil.copytree(PROJECT, Path(folder) / "source")
-        done = subprocess.run([dotnet, "publish", "--configuration", "Release", "--output", str(Path(folder) / "made"),
-                               str(Path(folder) / "source")], capture_output=True, text=True, timeout=900,
-                              env=os.environ | {"DOTNET_CLI_TELEMETRY_OPTOUT": "1", "DOTNET_NOLOGO": "1"})
+
+    def fill(made: Path) -> str:
+        with tempfile.TemporaryDirectory(prefix="mtpeft-roslyn-") as folder:
+            shutil.copytree(PROJECT, Path(folder) / "source")
+            done = subprocess.run([dotnet, "publish", "--configuration", "Release", "--output", str(made),
+                                   str(Path(folder) / "source")], capture_output=True, text=True, timeout=900,
+                                  env=os.environ | {"DOTNET_CLI_TELEMETRY_OPTOUT": "1", "DOTNET_NOLOGO": "1"})
         if done.returncode:
             raise Unavailable(f"dotnet publish failed: {done.stdout.strip()[-400:]}", "a build of docker/roslyn")
-        write_atomic(Path(folder) / "made" / "SOURCE.json", json.dumps({"tool": _name(), "source": "docker/roslyn"}) + "\n")
-        os.replace(Path(folder) / "made", target)
-    return f"{_name()}: built"
+        return "docker/roslyn"
+
+    return install_folder(_name(), fill)
 
 
 def _name() -> str:

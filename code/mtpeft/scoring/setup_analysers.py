@@ -14,7 +14,9 @@ import tempfile
 import tomllib
 import urllib.request
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -172,22 +174,34 @@ def helpers_id() -> str:
 
 def compile_helpers() -> str:
     """Compile the Java helpers of this package; returns what was done. Raises `Unavailable` without a compiler."""
-    name = helpers_id()
+    compiler = shutil.which("javac")
+
+    def fill(made: Path) -> str:
+        if not compiler:
+            raise Unavailable("no javac", "a Java development kit, version 17 or newer",
+                              "apt-get install openjdk-17-jdk-headless")
+        _run([compiler, "-d", str(made), *map(str, sorted(JAVA_SOURCES.glob("*.java")))], made)
+        return "this package"
+
+    return install_folder(helpers_id(), fill)
+
+
+def install_folder(name: str, fill: Callable[[Path], str]) -> str:
+    """Put a tool in place that needs no check of its own; returns what was done.
+
+    fill: puts the tool's files into an empty folder and returns where they came from. The folder is renamed when it is whole.
+    """
     target = paths.CACHE / "tools" / name
     if (target / "SOURCE.json").is_file():
         return f"{name}: in place"
-    compiler = shutil.which("javac")
-    if not compiler:
-        raise Unavailable("no javac", "a Java development kit, version 17 or newer",
-                          "apt-get install openjdk-17-jdk-headless")
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=target.parent) as temporary:
         made = Path(temporary) / "made"
         made.mkdir()
-        _run([compiler, "-d", str(made), *map(str, sorted(JAVA_SOURCES.glob("*.java")))], made)
-        write_atomic(made / "SOURCE.json", json.dumps({"tool": name, "source": "this package"}) + "\n")
+        source = fill(made)
+        write_atomic(made / "SOURCE.json", json.dumps({"tool": name, "source": source}) + "\n")
         os.replace(made, target)
-    return f"{name}: compiled"
+    return f"{name}: installed from {source}"
 
 
 def run() -> int:
@@ -195,12 +209,14 @@ def run() -> int:
 
     The .NET program does not count: only C# outputs need it, and the archive has none.
     """
+    from . import other_versions
     from .roslyn import build
     from .text_metrics import setup_wordnet
 
     missing = 0
-    for step in [lambda t=t: install(t) for t in pinned().values()] + [
-            compile_helpers, lambda: f"WordNet 3.0: {paths.shown(setup_wordnet())}"]:
+    for step in [*(partial(install, tool) for tool in pinned().values()), compile_helpers,
+                 lambda: f"WordNet 3.0: {paths.shown(setup_wordnet())}",
+                 *(partial(other_versions.install, version) for version in other_versions.pinned())]:
         try:
             print(step())
         except Unavailable as error:

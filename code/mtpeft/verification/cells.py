@@ -8,7 +8,6 @@ from ..printed import SIGNIFICANCE, adjusted, in_seven_digits, render, same, val
 from ..records import PublishedCell, Test, Verdict
 
 TestKey = tuple[str, str, str, str]  # comparison, block, metric, protocol
-SCORED_WITH = "scored with"
 _FAMILY = ("p_adjusted", "significant")
 
 
@@ -49,8 +48,8 @@ def _judge(cell: PublishedCell, tests: Mapping[TestKey, Test], cause: str,
 def judge_recovered(cells: Sequence[PublishedCell], rescored: Sequence[Test], causes: Mapping[str, str]) -> list[Verdict]:
     """Tier T2: printed values whose scores are not archived, against tests from rescored outputs.
 
-    rescored: tests of protocol `rescored`. A cell without such a test gets no verdict here; its T1 verdict stands. A
-    test whose note names a tool version reproduces the print only with that version on one side, which is a cause.
+    rescored: tests of protocol `rescored`; causes: cell id → key of the cause that the audit of recovered values found. A cell
+    without such a test gets no verdict here; its T1 verdict stands.
     """
     tests = {(t.comparison, t.block, t.metric): t for t in rescored}
     verdicts = []
@@ -61,7 +60,7 @@ def judge_recovered(cells: Sequence[PublishedCell], rescored: Sequence[Test], ca
         seven = in_seven_digits(cell)
         value = value_for(cell, test)
         equal = same(value, cell.printed, seven)
-        cause = causes.get(cell.id, "") or (test.note if test.note.startswith(SCORED_WITH) else "")
+        cause = causes.get(cell.id, "")
         verdicts.append(replace(
             _verdict(cell, "exact" if equal else "differs", regenerated=render(value, cell.printed, seven),
                      reason="" if equal else "explained by the audit" if cause else "no cause is known",

@@ -5,6 +5,7 @@ reason); 1: a difference without a cause; 2: could not run.
 """
 
 from collections import Counter, defaultdict
+from pathlib import Path
 
 from ..catalog import catalog
 from ..paths import PUBLISHED, REGENERATED, shown
@@ -25,15 +26,19 @@ def run(quiet: bool = False) -> int:
     inputs = [PUBLISHED / "statistics.csv", REGENERATED / "statistics" / "tests.csv", REGENERATED / "audit" / "cells.csv",
               REGENERATED / "audit" / "consistency.csv", VERIFICATION / "files.csv"]
     cells, tests = read_records(inputs[0], PublishedCell), read_records(inputs[1], Test)
-    causes = dict(read_frame(inputs[2], ["id", "cause"]).itertuples(index=False, name=None))
+    causes = _causes(inputs[2])
     multitask = Published(PUBLISHED / "study-b")
     inputs += multitask.paths
     verdicts = [*read_records(inputs[4], Verdict), *judge_claims(tests, cells, known), *judge(known, multitask),
                 *judge_cells(cells, tests, causes, _suspicions(), known)]
     rescored = REGENERATED / "statistics" / "rescored.csv"
     if rescored.is_file():  # `make rescore` has run
-        inputs.append(rescored)
-        verdicts += judge_recovered(cells, read_records(rescored, Test), causes)
+        inputs += [rescored, REGENERATED / "audit" / "rescored-cells.csv"]
+        verdicts += judge_recovered(cells, read_records(rescored, Test), _causes(inputs[-1]))
+    again = REGENERATED / "rescore" / "verdicts.csv"
+    if again.is_file():
+        inputs.append(again)
+        verdicts += read_records(again, Verdict)
     path = VERIFICATION / "verdicts.csv"
     write_result(path, records_text(verdicts, Verdict), inputs)
     unexplained = [v for v in verdicts if v.unexplained]
@@ -42,6 +47,12 @@ def run(quiet: bool = False) -> int:
             print(f"unexplained: {v.id}: published {v.published}, recomputed {v.regenerated}")
     print(f"verify: {len(verdicts)} verdicts -> {shown(path)}")
     return 1 if unexplained else 0
+
+
+def _causes(path: Path) -> dict[str, str]:
+    """Cell id → key of its cause; what the audit left unexplained has none."""
+    frame = read_frame(path, ["id", "cause"])
+    return dict(frame[~frame["cause"].str.endswith(":unexplained")].itertuples(index=False, name=None))
 
 
 def conclude() -> int:

@@ -144,11 +144,14 @@ Kind = tuple[str, str, str]
 
 
 def _differences(inputs: Inputs) -> dict[Kind, list[Place]]:
-    """The outputs with a differing value, by the kind of the difference."""
+    """The outputs with a differing value, by the kind of the difference: the cause found row by row, else the stated reason."""
     frame = inputs.frame("rescore/differences.csv", DIFFERENCE_COLUMNS)
+    searched = inputs.frame("rescore/codebleu-explained.csv", ("run", "instance_id", "cause"))
+    causes = {} if searched is None else {("codebleu", r.run, r.instance_id): r.cause for r in searched.itertuples(index=False)}
     groups: dict[Kind, dict[Place, None]] = defaultdict(dict)
     for row in [] if frame is None else frame.itertuples(index=False):
-        groups[row.tool, row.evaluation, row.reason][row.evaluation, row.run, row.instance_id] = None
+        reason = causes.get((row.tool, row.run, row.instance_id), row.reason)
+        groups[row.tool, row.evaluation, reason][row.evaluation, row.run, row.instance_id] = None
     return {kind: list(places) for kind, places in groups.items()}
 
 

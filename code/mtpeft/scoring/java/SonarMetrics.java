@@ -26,7 +26,8 @@ import javax.tools.ToolProvider;
  * Cyclomatic and cognitive complexity of Java files as SonarSource defines them, from javac's syntax tree.
  *
  * Reads file names from standard input, one a line; writes one line a file, in the same order, tabs between:
- * name, "ok", cyclomatic, cognitive, ""  or  name, "error", "", "", "line: message".
+ * name, "ok", cyclomatic, cognitive, ""  or  name, "error", "", "", "line: message"; where javac builds a tree in spite of
+ * what Sonar's parser objects to, the error comes with both counts.
  *
  * Cyclomatic: methods with a body and lambdas, if, for, for-each, while, do, case labels (not default), the
  * conditional operator, && and ||. Cognitive: the white paper "Cognitive Complexity" (G. Ann Campbell, SonarSource).
@@ -74,21 +75,19 @@ public final class SonarMetrics {
         for (Source source : sources) {
             String error = errors.get(source.toUri());
             CompilationUnitTree unit = units.get(source.toUri());
-            if (error == null && unit != null) {
-                Strict strict = new Strict(unit, Trees.instance(task).getSourcePositions(),
-                    withoutType.getOrDefault(source.toUri(), List.of()));
-                strict.scan(unit, null);
-                error = strict.error;
-            }
             if (error != null || unit == null) {
                 out.println(source.path + "\terror\t\t\t" + (error == null ? "not parsed" : error));
                 continue;
             }
+            Strict strict = new Strict(unit, Trees.instance(task).getSourcePositions(),
+                withoutType.getOrDefault(source.toUri(), List.of()));
+            strict.scan(unit, null);
             Cyclomatic cyclomatic = new Cyclomatic();
             cyclomatic.scan(unit, null);
             Cognitive cognitive = new Cognitive();
             cognitive.scan(unit, null);
-            out.println(source.path + "\tok\t" + cyclomatic.total + "\t" + cognitive.total + "\t");
+            out.println(source.path + (strict.error == null ? "\tok\t" : "\terror\t") + cyclomatic.total + "\t"
+                + cognitive.total + "\t" + (strict.error == null ? "" : strict.error));
         }
     }
 

@@ -4,12 +4,12 @@ A hypothesis is parameterised, not tied to a cell: applied to every place of a s
 generators know nothing of the studies beyond the catalog.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ...catalog import Block, Catalog, Comparison
 from ...records import ScoreSet
-from .readings import PAIRINGS, VARIANTS, Reading, Side
+from .readings import PAIRINGS, VARIANTS, Bench, Reading, Side
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,33 @@ def other_evaluation(scores: ScoreSet, known: Catalog, study: str) -> Iterator[H
             return replace(reading, a=sides[0], b=sides[1])
 
         yield Hypothesis("other evaluation set", f"scores of {name} were read instead", apply)
+
+
+def other_version(versions: Mapping[str, ScoreSet], known: Catalog) -> Iterator[Hypothesis]:
+    """Another version of the tool made the scores of one side, or of both."""
+    for name, scores in versions.items():
+        for label, fields in (("side B", ("b",)), ("side A", ("a",)), ("both sides", ("a", "b"))):
+            def apply(reading: Reading, name: str = name, scores: ScoreSet = scores,
+                      fields: tuple[str, ...] = fields) -> Reading | None:
+                sides = {f: replace(getattr(reading, f), version=name) for f in fields}
+                whole = all(scores.has(side.run, side.task, side.metric) for side in sides.values())
+                return replace(reading, **sides) if whole else None
+
+            tool, _, number = name.rpartition("-")
+            yield Hypothesis("other tool version", f"{label} scored with {known.tools[tool].title} {number}", apply)
+
+
+def other_comparison(comparison: Comparison, known: Catalog) -> Iterator[Hypothesis]:
+    """The scores of a block of another comparison of the study were read instead."""
+    for source in known.study("comparisons", comparison.study):
+        for block in source.blocks if source.id != comparison.id else []:
+            def apply(reading: Reading, source: Comparison = source, block: Block = block) -> Reading | None:
+                if reading.a.metric not in source.metrics:
+                    return None
+                task = block.task or source.task
+                return replace(reading, a=Side(block.a, task, reading.a.metric), b=Side(block.b, task, reading.b.metric))
+
+            yield Hypothesis("other comparison", f"scores of {source.id} ({block.id}) were read instead", apply)
 
 
 def swapped() -> Iterator[Hypothesis]:
@@ -112,9 +139,11 @@ def other_test() -> Iterator[Hypothesis]:
         yield Hypothesis("other test", f"Wilcoxon test, {variant}", apply)
 
 
-def of_inputs(comparison: Comparison, scores: ScoreSet, known: Catalog) -> Iterator[Hypothesis]:
+def of_inputs(comparison: Comparison, bench: Bench) -> Iterator[Hypothesis]:
     """Every hypothesis about what was read, the simplest first."""
+    scores, known = bench.scores, bench.known
     yield from other_evaluation(scores, known, comparison.study)
+    yield from other_version(bench.versions, known)
     yield from swapped()
     yield from other_pairing()
     yield from unreadable_dropped()
@@ -122,6 +151,7 @@ def of_inputs(comparison: Comparison, scores: ScoreSet, known: Catalog) -> Itera
     yield from other_run(known, comparison.study, "b")
     yield from other_run(known, comparison.study, "a")
     yield from other_metric(known)
+    yield from other_comparison(comparison, known)
     yield from other_run(known, comparison.study, "ab")
 
 

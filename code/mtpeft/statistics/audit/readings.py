@@ -1,6 +1,7 @@
 """A reading: the scores, pairing, test and correction that a published value is supposed to have come from."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -17,11 +18,12 @@ PAIRINGS = ("position", "id", "each side sorted by id", "reversed")
 
 @dataclass(frozen=True)
 class Side:
-    """Where one side's vector is read from."""
+    """Where one side's vector is read from. version: another version of the tool that made it (TOOL-VERSION), or ''."""
 
     run: str
     task: str
     metric: str
+    version: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,10 @@ _EMPTY = Test(**{f.name: {str: "", int: 0, float: math.nan}[f.type] for f in fie
 
 
 class Bench:
-    """Computes readings, each once."""
+    """Computes readings, each once. versions: scores that other versions of the tools give, by TOOL-VERSION."""
 
-    def __init__(self, scores: ScoreSet, known: Catalog) -> None:
-        self.scores, self.known = scores, known
+    def __init__(self, scores: ScoreSet, known: Catalog, versions: Mapping[str, ScoreSet] | None = None) -> None:
+        self.scores, self.known, self.versions = scores, known, dict(versions or {})
         self._done: dict[tuple[str, Reading], Test | None] = {}
         self._adjusted: dict[tuple[str, bytes], list[float]] = {}
 
@@ -95,12 +97,13 @@ class Bench:
         return replace(_EMPTY, p=p, cliffs_delta=delta, cliffs_delta_low=low, cliffs_delta_high=high)
 
     def _column(self, side: Side, drop_unreadable: bool) -> Column | None:
-        if not self.scores.has(side.run, side.task, side.metric):
+        scores = self.versions[side.version] if side.version else self.scores
+        if not scores.has(side.run, side.task, side.metric):
             return None
-        column = self.scores.column(side.run, side.task, side.metric)
+        column = scores.column(side.run, side.task, side.metric)
         if not drop_unreadable:
             return column
-        lost = unreadable(self.scores, *self.known.metrics()[side.metric], side.run, side.task)
+        lost = unreadable(scores, *self.known.metrics()[side.metric], side.run, side.task)
         return _rows(column, np.array([name not in lost for name in column.ids], dtype=bool))
 
 

@@ -143,19 +143,18 @@ class Search:
         adjustments, unexplained = self._explain_adjusted()
         causes = [*inputs, *adjustments]
         owned = {c.id for cause in causes for c in cause.blamed}
-        for cause in inputs:
-            blocks = {block for block, _ in cause.places}
-            for cell in differing.values():
-                # Only what the found readings do reproduce is put down to them.
-                if cell.quantity not in _ADJUSTED or cell.id in owned or cell.id in unexplained:
-                    continue
-                if (cell.block, cell.metric) in cause.places:
-                    cause.blamed.append(cell)
-                elif self.comparison.family == "comparison" or cell.block in blocks:
-                    cause.carried.append(cell)
-                else:
-                    continue
-                owned.add(cell.id)
+        # Only what the found readings do reproduce is put down to them: first to the cause at the cell's own place, then to one
+        # in its family.
+        waiting = [c for c in differing.values() if c.quantity in _ADJUSTED and c.id not in owned | unexplained]
+        for cell in waiting:
+            own = [cause for cause in inputs if (cell.block, cell.metric) in cause.places]
+            near = [cause for cause in inputs
+                    if self.comparison.family == "comparison" or cell.block in {block for block, _ in cause.places}]
+            if own:
+                own[0].blamed.append(cell)
+            elif near:
+                near[0].carried.append(cell)
+            owned |= {cell.id} if own or near else set()
         rest = [c for c in differing.values() if c.id not in owned]
         if rest:
             causes.append(Cause(f"{self.comparison.id}:unexplained", "unexplained", self.comparison.id,
@@ -175,7 +174,7 @@ class Search:
     def explain_inputs(self) -> list[Cause]:
         """Step 1. Puts the readings found in place of those meant."""
         wrong = {place: cells for place, reading in self.meant.items() if (cells := self._wrong_effects(place, reading))}
-        hypotheses = list(of_inputs(self.comparison, self.bench.scores, self.known))
+        hypotheses = list(of_inputs(self.comparison, self.bench))
         causes: list[Cause] = []
         tried: set[frozenset[Place]] = set()
         for scope_of in self._scopes():

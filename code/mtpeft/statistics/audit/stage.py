@@ -1,12 +1,13 @@
 """`make audit`: causes of what does not reproduce, consistency of what cannot be recomputed, and the scores themselves.
 
 Writes below results/regenerated/audit: causes.csv (one row per cause), cells.csv (which cell has which cause),
-consistency.csv, scores.csv, and KNOWN_ISSUES.md, of which the file at the top of the repository is a copy.
+consistency.csv, scores.csv, and KNOWN_ISSUES.md, with which the file at the top of the repository begins. After `make rescore`
+also the causes of printed values that only rescored outputs can be held against: rescored-causes.csv, rescored-cells.csv.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...catalog import Catalog, Comparison, catalog
 from ...paths import ARCHIVED, PUBLISHED, REGENERATED, shown
@@ -14,6 +15,7 @@ from ...printed import SIGNIFICANCE, adjusted
 from ...progress import Progress
 from ...provenance import write_result
 from ...records import PublishedCell, ScoreSet, Test, read_records, records_text, write_atomic
+from ..rescored import Layered
 from .consistency import TWIN, Check, check_printed
 from .known_issues import known_issues
 from .readings import Bench
@@ -182,3 +184,31 @@ def run() -> None:
           f"{len(findings)} findings in the scores; "
           f"{sum(c.result != 'consistent' for c in checks)} of {len(checks)} consistency checks stand out "
           f"-> {shown(folder)}")
+
+
+def run_rescored() -> None:
+    """Search for the causes of values recovered from rescored outputs (tier T2), other versions of the tools included.
+
+    Both sides as `statistics.rescored` has them: archived scores where there are any, else those of `make rescore`.
+    """
+    known = catalog()
+    versions = {path.name: ScoreSet.load(path) for path in sorted((REGENERATED / "other-versions").glob("*-*"))}
+    layered = Layered(ScoreSet.load(ARCHIVED), ScoreSet.load(REGENERATED / "as-published"))
+    bench = Bench(layered, known, versions)
+    inputs = [PUBLISHED / "statistics.csv", REGENERATED / "statistics" / "rescored.csv"]
+    cells, tests = read_records(inputs[0], PublishedCell), read_records(inputs[1], Test)
+    recovered = {(t.comparison, t.block, t.metric): t for t in tests}
+    rows: list[CauseRow] = []
+    owners: list[CauseCell] = []
+    for name in dict.fromkeys(t.comparison for t in tests):
+        comparison = replace(known.comparisons[name], pairing="id")
+        for cause in Search(comparison, [c for c in cells if c.comparison == name], bench).run():
+            rows.append(_row(cause, recovered, comparison))
+            owners += [CauseCell(c.id, cause.key) for c in (*cause.blamed, *cause.carried)]
+    folder = REGENERATED / "audit"
+    inputs += [path for scores in versions.values() for path in sorted((scores.root / "scores").rglob("*.csv"))]
+    for file, records, record in (("rescored-cells.csv", owners, CauseCell), ("rescored-causes.csv", rows, CauseRow)):
+        write_result(folder / file, records_text(records, record), inputs)
+    explained = sum(r.cells for r in rows if r.kind != "unexplained")
+    print(f"audit of recovered values: {explained} cells with a cause, {sum(r.cells for r in rows) - explained} unexplained; "
+          f"tried with {', '.join(versions) or 'no other version of a tool (make setup-analysers)'} -> {shown(folder)}")
