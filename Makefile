@@ -195,6 +195,7 @@ test-unit: $(VENV)/.dev ## the fast tests alone | 90 s | | no
 
 test: $(VENV)/.dev $(VENV)/.score ## the tests (those of group train: make test-train) | 10 min | 1.5 GB | no
 	@docker/setup/need.sh chromium chromium
+	@$(RUN) setup-analysers || echo "mtpeft: the tests of the missing analysers will be skipped"
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit tests/recipe
 
 test-train: $(VENV)/.dev $(VENV)/.score $(VENV)/.train ## the tests that train and generate, on the CPU | 10 min | 3 GB | no

@@ -69,6 +69,14 @@ def test_a_constructor_in_a_class_of_its_own_name_can_be_read(helper):
     assert sonar_metrics.java_complexity([named])[named] == (4, 1, 0)
 
 
+def test_a_doubtful_file_has_values_only_where_they_are_asked_for(helper):
+    doubtful, broken = items(["void set(int a) { super(a); if (a > 1) { b = a; } }", "void f( {"])
+    assert sonar_metrics.CONSTRUCTOR_CALL in sonar_metrics.java_complexity([doubtful])[doubtful]
+    read = sonar_metrics.java_complexity([doubtful, broken], lenient=True)
+    assert read[doubtful] == (4, 2, 1)
+    assert isinstance(read[broken], str)
+
+
 def test_a_method_without_return_type_is_read_as_sonar_reads_it(helper):
     item = items(["public Other(int a) { b = a; }"])[0]
     assert sonar_metrics.java_complexity([item])[item][1:] == (1, 0)

@@ -79,6 +79,48 @@ def test_cells_without_scores_are_not_blamed(study, scores, honest):
 
 # ---------------------------------------------------------------- one cause
 
+def test_scores_of_another_version_of_a_tool_on_one_side(study, scores):
+    """Side B was counted by a version that counts some outputs otherwise; the other tools' scores are as they should be."""
+    newer, mixed = {}, dict(scores.tables)
+    for (tool, task), frame in scores.tables.items():
+        if tool == "counter":
+            changed = frame.copy()
+            changed.loc[::3, list(COUNTS)] += 2
+            newer[tool, task] = changed
+            mixed[tool, task] = frame.where(~frame["run"].isin([f"b{size}/mt-q" for size in (1, 2, 3)]), changed)
+    comparison = study.comparisons["effects"]
+    cells = list(printed(comparison, ScoreSet(scores.root, mixed), study))
+    versions = {"counter-0.9": score_set(study, seed=5), "counter-2": ScoreSet(scores.root, newer)}
+    (cause,) = Search(comparison, cells, Bench(scores, study, versions)).run()
+    assert (cause.kind, cause.text) == ("other tool version", "effects: side B scored with Counter 2")
+    assert {metric for _, metric in cause.places} == set(COUNTS)
+    (without,) = Search(comparison, cells, Bench(scores, study, {"counter-0.9": versions["counter-0.9"]})).run()
+    assert without.kind == "unexplained"
+
+
+def test_scores_of_a_block_of_another_comparison(study, scores, honest):
+    elsewhere = replace(study.comparisons["effects"], id="elsewhere", task="code-y", blocks=[Block("9", "b3/st-q/code", "b1/mt-f")])
+    wider = replace(study, comparisons={**study.comparisons, "elsewhere": elsewhere})
+
+    def read(block, metric, meant):
+        return replace(meant, a="b3/st-q/code", b="b1/mt-f", task="code-y") if metric in COUNTS and block == "2" else meant
+
+    cells = list(printed(study.comparisons["effects"], scores, study, Crime(read)))
+    (cause,) = Search(study.comparisons["effects"], cells, Bench(scores, wider)).run()
+    assert (cause.kind, cause.text) == ("other comparison", "2/counter: scores of elsewhere (9) were read instead")
+
+
+def test_an_adjusted_value_is_put_down_to_the_cause_at_its_own_place(study, scores):
+    """Two causes in one family: neither may claim the adjusted values of the other's metrics."""
+    def read(block, metric, meant):
+        return replace(meant, task="code-y") if metric in COUNTS else replace(meant, a=meant.b, b=meant.a)
+
+    cells = list(printed(study.comparisons["effects"], scores, study, Crime(read)))
+    causes = {c.kind: c for c in Search(study.comparisons["effects"], cells, Bench(scores, study)).run()}
+    assert {c.metric for c in causes["other evaluation set"].blamed} == set(COUNTS)
+    assert {c.metric for c in causes["sides swapped"].blamed} <= set(TEXTS)
+
+
 def test_scores_of_another_evaluation_set(investigate):
     def read(block, metric, meant):
         return replace(meant, task="code-y") if metric in COUNTS else meant

@@ -174,3 +174,22 @@ def test_rows_count_from_one_in_every_run():
 def test_an_unknown_tool_is_answered_with_near_names():
     with pytest.raises(MtpeftError, match="did you mean"):
         engine.load("lizzard")
+
+
+def test_a_rule_in_a_module_that_the_scorer_imports_changes_what_it_is_known_by(tmp_path, monkeypatch):
+    folder = tmp_path / "scoring"
+    (folder / "rules").mkdir(parents=True)
+    (folder / "tool.py").write_text("from .rules import first\nfrom . import beside\nfrom ..elsewhere import other\n")
+    (folder / "beside.py").write_text("X = 1\n")
+    (folder / "rules" / "__init__.py").write_text("from .first import RULE\n")
+    (folder / "rules" / "first.py").write_text("RULE = 1\n")
+    (folder / "unrelated.py").write_text("Y = 1\n")
+    monkeypatch.setattr(engine, "_SCORING", folder)
+    monkeypatch.setattr(engine.inspect, "getsourcefile", lambda _: str(folder / "tool.py"))
+    digests = [engine.source_digest(Counting())]
+    for name in ("unrelated.py", "beside.py", "rules/first.py", "tool.py"):
+        with open(folder / name, "a") as stream:
+            stream.write("# changed\n")
+        digests.append(engine.source_digest(Counting()))
+    assert digests[0] == digests[1], "a module that it does not import"
+    assert len(set(digests[1:])) == 4

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import re
 import zipfile
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +13,7 @@ import pytest
 
 from mtpeft import paths
 from mtpeft.errors import Unavailable
-from mtpeft.scoring import setup_analysers
+from mtpeft.scoring import other_versions, setup_analysers
 from mtpeft.scoring.setup_analysers import JavaTool, install, jars_digest, pinned
 
 
@@ -112,3 +113,22 @@ def test_every_pinned_tool_names_hashes(known):
 def test_a_missing_tool_says_how_to_get_it(cache):
     with pytest.raises(Unavailable, match="make setup-analysers"):
         setup_analysers.folder("pmd-7.6.0")
+
+
+def test_a_tool_whose_making_fails_leaves_nothing_behind(cache):
+    def fill(made):
+        (made / "half").write_text("half")
+        raise Unavailable("no network")
+
+    with pytest.raises(Unavailable):
+        setup_analysers.install_folder("tool-2", fill)
+    assert list(cache.iterdir()) == []
+    assert setup_analysers.install_folder("tool-2", lambda made: "there") == "tool-2: installed from there"
+    assert setup_analysers.install_folder("tool-2", fill) == "tool-2: in place"
+
+
+def test_every_other_version_is_pinned_by_hash_and_no_archive_is_named():
+    for version in other_versions.pinned():
+        assert version.requirements[0].startswith(f"{version.tool}=={version.version} ")
+        assert all(re.fullmatch(r"[a-z]+==[\d.]+ --hash=sha256:[0-9a-f]{64}", line) for line in version.requirements)
+    assert len({v.id for v in other_versions.pinned()}) == len(other_versions.pinned())

@@ -66,6 +66,19 @@ def test_tabs_mixed_with_blanks_are_read_as_sonar_reads_them():
     assert isinstance(python_metrics(code), str), "the body of `if` is not indented"
 
 
+@pytest.mark.parametrize(("code", "expected"), [
+    ("def f(a):\n\t\tdef g(b):\n\t\t\treturn b\n\t\treturn g\n\n\treturn f\n", (5, 2, 0)),
+    ("def f(a):\n    if a:\n            return 1\n        # a comment\n    return 2\n  \n", (4, 2, 1)),
+])
+def test_a_line_that_falls_back_to_a_depth_without_block_is_read_as_sonar_reads_it(code, expected):
+    assert python_metrics(code) == expected
+
+
+def test_an_unexpected_indent_stays_unreadable():
+    assert isinstance(python_metrics("def f():\n    a = 1\n        b = 2\n"), str)
+    assert isinstance(python_metrics("def f():\nreturn 1\n"), str)
+
+
 def test_unreadable_code_is_a_reason_and_no_number():
     assert python_metrics("def f(:\n") == "1: invalid syntax (<unknown>, line 1)"
     assert isinstance(python_metrics("a\0b"), str)

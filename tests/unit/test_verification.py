@@ -131,6 +131,12 @@ def test_recovered_values_are_judged_beside_and_not_instead(cells, half, study, 
     assert [v.id for v in wrong if v.unexplained] == ["effects:RAW:2:lines:ci_low"]
 
 
+def test_what_the_audit_left_unexplained_is_no_cause(tmp_path):
+    path = tmp_path / "cells.csv"
+    path.write_text("id,cause\na,effects:1:other-run\nb,effects:unexplained\n")
+    assert stage._causes(path) == {"a": "effects:1:other-run"}
+
+
 # ---------------------------------------------------------------- claims
 
 def claim(kind, **options):
