@@ -105,8 +105,9 @@ $(TABLE_TARGETS): $(VERDICTS) ## one table (table-1 … table-18): written and p
 $(FIGURE_TARGETS): $(VERDICTS) ## one figure (figure-1 … figure-5) | 20 s | | no
 	@$(RUN) figures $@
 
-known-issues: $(AUDIT) ## write KNOWN_ISSUES.md from the audit | 20 s | | no
-	@cp $(OUT)/audit/KNOWN_ISSUES.md KNOWN_ISSUES.md
+known-issues: $(AUDIT) ## write KNOWN_ISSUES.md from the audits (after make rescore audit-outputs) | 20 s | | no
+	@test -f $(OUT)/audit/KNOWN_ISSUES-T2.md || { echo "mtpeft: its second part needs make rescore audit-outputs first" >&2; exit 2; }
+	@cat $(OUT)/audit/KNOWN_ISSUES.md $(OUT)/audit/KNOWN_ISSUES-T2.md >KNOWN_ISSUES.md
 
 archive: | $(VENV)/.core ## import the upstream files again (MTPEFT_MIRROR or network) | 10 s | 7 MB | no
 	@$(RUN) archive
@@ -127,7 +128,7 @@ rescore: | $(VENV)/.score ## T2: archived outputs scored again (needs MTPEFT_MIR
 $(TESTS_T2): $(wildcard $(OUT)/rescore/summary.csv)
 	@$(RUN) statistics --rescored
 
-$(AUDIT_T2): $(TESTS_T2) $(wildcard $(OUT)/other-versions/*/stamp.json code/mtpeft/statistics/audit/*.py)
+$(AUDIT_T2): $(TESTS_T2) $(wildcard $(OUT)/other-versions/*/stamp.json $(OUT)/statistics/mended.csv code/mtpeft/statistics/audit/*.py)
 	@$(RUN) audit --rescored
 
 predictions: | $(VENV)/.core ## archived outputs from the study's git repositories, pinned | 5 min | 200 MB | no
@@ -135,6 +136,9 @@ predictions: | $(VENV)/.core ## archived outputs from the study's git repositori
 
 audit-outputs: | $(VENV)/.score ## damaged outputs, mended and scored again (after make rescore) | 6 min | 100 MB | no
 	@$(RUN) audit-outputs
+	@$(RUN) statistics --mended
+	@$(MAKE) --silent $(AUDIT_T2)
+	@$(MAKE) --no-print-directory $(REPORT)
 
 explain-codebleu: | $(VENV)/.score ## why archived CodeBLEU values differ, row by row | 30 min | 1 MB | no
 	@$(RUN) explain-codebleu

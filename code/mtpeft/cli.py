@@ -261,11 +261,12 @@ def selftest_sandbox() -> None:
 # ---------------------------------------------------------------- statistics
 
 @app.command()
-def statistics(rescored: Annotated[bool, typer.Option(help="T2: the tests that rescored outputs make possible")] = False) -> None:
+def statistics(rescored: Annotated[bool, typer.Option(help="T2: the tests that rescored outputs make possible")] = False,
+               mended: Annotated[bool, typer.Option(help="T2: the tests after mending damaged outputs")] = False) -> None:
     """T1: recompute every test of the study from per-instance scores, under both protocols."""
-    from .statistics.stage import run, run_rescored
+    from .statistics.stage import run, run_mended, run_rescored
 
-    run_rescored() if rescored else run()
+    run_rescored() if rescored else run_mended() if mended else run()
 
 
 # ---------------------------------------------------------------- verification

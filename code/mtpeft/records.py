@@ -333,7 +333,12 @@ def append_predictions(path: Path, records: Iterable[Prediction]) -> None:
 
 
 def read_predictions(path: Path) -> Iterator[Prediction | BadInput]:
-    """Yield every record of a JSON-lines file; a line that cannot be used is yielded as the error that names it.
+    """Every record of a JSON-lines file, as `numbered_predictions` yields them, without the lines' numbers."""
+    return (record for _, record in numbered_predictions(path))
+
+
+def numbered_predictions(path: Path) -> Iterator[tuple[int, Prediction | BadInput]]:
+    """Yield every record of a JSON-lines file with its line; a line that cannot be used is yielded as the error that names it.
 
     A malformed line must not cost the good ones: the caller decides whether to raise or to go on and report.
     Errors: malformed JSON, missing or unknown field, wrong type, NUL byte, invalid UTF-8, duplicate instance.
@@ -348,16 +353,16 @@ def read_predictions(path: Path) -> Iterator[Prediction | BadInput]:
             try:
                 record = _prediction(raw, hints, required)
             except ValueError as error:
-                yield BadInput(path, str(error), "one JSON object per line with the fields of a prediction",
-                               "remove the line; `mtpeft infer` computes the instance again", line=number)
+                yield number, BadInput(path, str(error), "one JSON object per line with the fields of a prediction",
+                                       "remove the line; `mtpeft infer` computes the instance again", line=number)
                 continue
             key = (record.run, record.task, record.instance_id)
             if key in seen:
-                yield BadInput(path, f"instance {record.instance_id} again (first on line {seen[key]})",
-                               "one record per run, task and instance", "remove one of the lines", line=number)
+                yield number, BadInput(path, f"instance {record.instance_id} again (first on line {seen[key]})",
+                                       "one record per run, task and instance", "remove one of the lines", line=number)
                 continue
             seen[key] = number
-            yield record
+            yield number, record
 
 
 def _prediction(raw: bytes, hints: dict[str, Any], required: set[str]) -> Prediction:

@@ -145,8 +145,8 @@ def test_an_interrupt_from_the_keyboard_ends_without_traceback_and_half_files(tm
     assert not [p for p in tmp_path.rglob("*") if p.is_file()]
 
 
-def test_the_known_issues_at_the_top_are_those_of_the_audit(reference, root):
-    assert (root / "KNOWN_ISSUES.md").read_bytes() == reference[1]["audit/KNOWN_ISSUES.md"]
+def test_the_known_issues_at_the_top_begin_with_those_of_the_audit(reference, root):
+    assert (root / "KNOWN_ISSUES.md").read_bytes().startswith(reference[1]["audit/KNOWN_ISSUES.md"])
 
 
 def test_the_archive_is_what_the_upstream_files_give(mirror, tmp_path, root, known):

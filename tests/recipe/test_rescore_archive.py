@@ -63,6 +63,12 @@ def test_every_value_that_rescored_outputs_recover_is_printed_or_its_cause_is_fo
     assert ["Lizard 1.17.16" in text or "Pylint 3." in text for text in versions["hypothesis"]] == [True, True]
 
 
+def test_the_known_issues_at_the_top_tell_the_causes_found_here(rescored, root):
+    told = (rescored[0] / "audit" / "KNOWN_ISSUES-T2.md").read_text().split("### ")
+    top = (root / "KNOWN_ISSUES.md").read_text()
+    assert len(told) >= 3 and all(part.strip() in top for part in told)
+
+
 def test_a_second_run_finds_everything_up_to_date(rescored):
     out, mtpeft = rescored
     files = [out / "rescore" / "summary.csv", *out.glob("other-versions/*/stamp.json")]

@@ -104,6 +104,7 @@ def test_a_bad_record_of_a_new_run_is_named_and_the_others_are_read(tmp_path, ba
     got = read_new(path, {"generation-java": frozenset("abc")})
     assert [i.instance_id for i in got.items] == ["a", "c"]
     assert named in str(got.problems[0])
+    assert got.problems[0].line is not None
 
 
 def test_lines_that_the_record_reader_refuses_are_kept_as_problems(tmp_path):

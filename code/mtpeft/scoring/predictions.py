@@ -14,7 +14,7 @@ from pathlib import Path
 from .. import paths
 from ..catalog import Evaluation, catalog
 from ..errors import BadInput, MtpeftError
-from ..records import read_frame, read_predictions
+from ..records import Prediction, numbered_predictions, read_frame
 from .interface import Item
 from .wrapping import NotWrapped, unwrap
 
@@ -227,7 +227,7 @@ def read_new(path: Path, known: dict[str, Set[str]] | None = None) -> Prediction
     evaluations = catalog().evaluations()
     result = Predictions(path)
     known = dict(known or {})
-    for record in _records(path, result):
+    for line, record in _records(path, result):
         try:
             if record.task not in evaluations:
                 raise ValueError(f"unknown evaluation set {record.task!r} (one of {', '.join(evaluations)})")
@@ -238,7 +238,7 @@ def read_new(path: Path, known: dict[str, Set[str]] | None = None) -> Prediction
             _admit_new(result, item)
         except ValueError as error:
             result.problems.append(BadInput(path, f"{record.run} / {record.instance_id}: {error}",
-                                            "an output of a known instance", "the other instances are scored"))
+                                            "an output of a known instance", "the other instances are scored", line=line))
     result.items.sort(key=lambda i: (i.task, i.run, instance_order(i.instance_id)))
     return result
 
@@ -252,12 +252,12 @@ def _admit_new(result: Predictions, item: Item) -> None:
     result.items.append(item)
 
 
-def _records(path: Path, result: Predictions) -> Iterator:
-    for record in read_predictions(path):
+def _records(path: Path, result: Predictions) -> Iterator[tuple[int, Prediction]]:
+    for line, record in numbered_predictions(path):
         if isinstance(record, BadInput):
             result.problems.append(record)
         elif record.error:
             result.problems.append(BadInput(path, f"{record.run} / {record.instance_id}: inference failed: {record.error}",
-                                            "an output", "mtpeft infer computes the instance again"))
+                                            "an output", "mtpeft infer computes the instance again", line=line))
         else:
-            yield record
+            yield line, record

@@ -1,10 +1,11 @@
-"""Tests whose per-instance scores are not archived, from outputs that were archived and scored again (tier T2).
+"""Tests from archived outputs that were scored again (tier T2).
 
 The archive lacks scores of the two-task runs, but has many of their outputs. `make rescore` scores those as the study's
-scripts did; this module puts them where archived scores are missing and computes the tests anew.
+scripts did; here they stand where archived scores are missing, and the tests are computed anew. `make audit-outputs` scores outputs
+again after mending mechanical damage; here such scores stand in place of the archived ones.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,14 +14,15 @@ from ..records import Column, ScoreSet, Test
 from .compare import run_comparison
 
 PROTOCOL = "rescored"
+ARCHIVED_READING, MENDED_READINGS = "as-archived", ("mended", "mended-with-class")
 
 
 class Layered(ScoreSet):
-    """Archived scores first; where a run has none, the scores of archived outputs."""
+    """The scores of one set; where a run has none there, those of another."""
 
-    def __init__(self, archived: ScoreSet, rescored: ScoreSet) -> None:
-        super().__init__(archived.root, archived.tables)
-        self._below = rescored
+    def __init__(self, above: ScoreSet, below: ScoreSet) -> None:
+        super().__init__(above.root, above.tables)
+        self._below = below
 
     def has(self, run: str, task: str, metric: str) -> bool:
         """Whether either layer has scores of this run, task and metric."""
@@ -48,4 +50,22 @@ def recovered_tests(archived: ScoreSet, root: Path, comparisons: Iterable[Compar
             family_filled = test.m and any(block == test.block for block, _ in absent)
             if not test.note.startswith("no archived scores") and ((test.block, test.metric) in absent or family_filled):
                 result.append(replace(test, protocol=PROTOCOL))
+    return result
+
+
+def mended_tests(scores: ScoreSet, mended: Mapping[str, ScoreSet], comparisons: Iterable[Comparison], known: Catalog) -> list[Test]:
+    """The as-published tests of comparisons on mended evaluation sets, from the outputs as archived and under each reading.
+
+    mended: reading → its scores; a metric that was not scored again keeps its archived scores. Protocols of the result:
+    `ARCHIVED_READING` and the readings.
+    """
+    again = {(task, metric) for reading in mended.values() for (_, task), table in reading.tables.items() for metric in table.columns[4:]}
+    result = []
+    for comparison in comparisons:
+        if again.isdisjoint({(b.task or comparison.task, metric) for b in comparison.blocks for metric in comparison.metrics}):
+            continue
+        by_id = replace(comparison, pairing="id")
+        for name, layered in ((ARCHIVED_READING, scores), *((n, Layered(own, scores)) for n, own in mended.items())):
+            result += [replace(test, protocol=name) for test in run_comparison(layered, by_id, known, "as-published")
+                       if not test.note.startswith("no archived scores")]
     return result

@@ -1,5 +1,6 @@
 """T2: archived outputs scored again, against the archived per-instance scores, down to single outputs."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import chain, zip_longest
@@ -7,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from ...printed import adjusted, significant
+from ...records import Test, read_records
 from ..drilldown import Place, instances
 from ..html import render
 from ..inputs import Inputs
@@ -130,7 +133,25 @@ def _audit(inputs: Inputs) -> dict[str, Any] | None:
     changed = [{**row, "metric": metrics[row["metric"]][1].title if row["metric"] in metrics else row["metric"],
                 **{name: _number(row[name]) for name in CONCLUSION_COLUMNS if name.startswith("difference")}}
                for row in conclusions[conclusions["sign_changes"] == "yes"].to_dict("records")]
-    return {"rows": rows, "changed": changed, "conclusions": len(conclusions)}
+    return {"rows": rows, "changed": changed, "conclusions": len(conclusions), **_turned(inputs)}
+
+
+def _turned(inputs: Inputs) -> dict[str, Any]:
+    """Tests whose yes/no turns when damaged outputs are mended: the number of tests, and a row for each that turns."""
+    path = inputs.regenerated / "statistics" / "mended.csv"
+    if not path.is_file():
+        return {"tests": 0, "turned": []}
+    inputs.used.add(path)
+    found: dict[tuple[str, str, str], dict[str, float]] = defaultdict(dict)
+    for test in read_records(path, Test):
+        found[test.comparison, test.block, test.metric][test.protocol] = \
+            adjusted(test, inputs.known.comparisons[test.comparison].adjustment)
+    metrics = inputs.known.metrics()
+    turned = [{"comparison": comparison, "block": block, "metric": metrics[metric][1].title,
+               "readings": [f"{significant(p)}, {p:.4f}" for p in values.values()]}
+              for (comparison, block, metric), values in found.items()
+              if len({significant(p) for p in values.values()}) > 1 and not any(math.isnan(p) for p in values.values())]
+    return {"tests": len(found), "turned": turned}
 
 
 def _number(value: str) -> str:

@@ -2,7 +2,8 @@
 
 Writes below results/regenerated/audit: causes.csv (one row per cause), cells.csv (which cell has which cause),
 consistency.csv, scores.csv, and KNOWN_ISSUES.md, with which the file at the top of the repository begins. After `make rescore`
-also the causes of printed values that only rescored outputs can be held against: rescored-causes.csv, rescored-cells.csv.
+also the causes of printed values that only rescored outputs can be held against: rescored-causes.csv, rescored-cells.csv, and
+KNOWN_ISSUES-T2.md, with which that file goes on.
 """
 
 from collections import defaultdict
@@ -14,10 +15,11 @@ from ...paths import ARCHIVED, PUBLISHED, REGENERATED, shown
 from ...printed import SIGNIFICANCE, adjusted
 from ...progress import Progress
 from ...provenance import write_result
-from ...records import PublishedCell, ScoreSet, Test, read_records, records_text, write_atomic
+from ...records import PublishedCell, ScoreSet, Test, read_frame, read_records, records_text, write_atomic
 from ..rescored import Layered
 from .consistency import TWIN, Check, check_printed
 from .known_issues import known_issues
+from .known_issues_t2 import rescored_issues
 from .readings import Bench
 from .scores import Finding, audit_scores
 from .search import Cause, Search
@@ -206,6 +208,10 @@ def run_rescored() -> None:
             rows.append(_row(cause, recovered, comparison))
             owners += [CauseCell(c.id, cause.key) for c in (*cause.blamed, *cause.carried)]
     folder = REGENERATED / "audit"
+    mended, damage = REGENERATED / "statistics" / "mended.csv", folder / "outputs" / "summary.csv"
+    write_atomic(folder / "KNOWN_ISSUES-T2.md", rescored_issues(
+        rows, tests, read_frame(REGENERATED / "rescore" / "summary.csv"), read_frame(damage) if damage.is_file() else None,
+        read_records(mended, Test) if mended.is_file() else [], known))
     inputs += [path for scores in versions.values() for path in sorted((scores.root / "scores").rglob("*.csv"))]
     for file, records, record in (("rescored-cells.csv", owners, CauseCell), ("rescored-causes.csv", rows, CauseRow)):
         write_result(folder / file, records_text(records, record), inputs)
