@@ -92,7 +92,7 @@ def test_scores_of_another_version_of_a_tool_on_one_side(study, scores):
     cells = list(printed(comparison, ScoreSet(scores.root, mixed), study))
     versions = {"counter-0.9": score_set(study, seed=5), "counter-2": ScoreSet(scores.root, newer)}
     (cause,) = Search(comparison, cells, Bench(scores, study, versions)).run()
-    assert (cause.kind, cause.text) == ("other tool version", "effects: side B scored with Counter 2")
+    assert (cause.kind, cause.text) == ("other tool version", "side B scored with Counter 2")
     assert {metric for _, metric in cause.places} == set(COUNTS)
     (without,) = Search(comparison, cells, Bench(scores, study, {"counter-0.9": versions["counter-0.9"]})).run()
     assert without.kind == "unexplained"

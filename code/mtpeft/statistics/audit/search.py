@@ -226,7 +226,7 @@ class Search:
     def _cause_of_inputs(self, fitting: list[Hypothesis], scope: str, places: list[Place], whole: list[Place],
                          wrong: dict[Place, list[PublishedCell]]) -> Cause:
         first = fitting[0]
-        cause = self._cause(scope, first.kind, f"{scope}: {first.text}")
+        cause = self._cause(scope, first.kind, first.text if scope == self.comparison.id else f"{scope}: {first.text}")
         cause.also = [h.text for h in fitting[1:]]
         for place in whole:
             reading = first.apply(self.meant[place])

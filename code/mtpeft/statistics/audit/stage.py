@@ -95,10 +95,18 @@ def _row(cause: Cause, corrected: dict[tuple[str, str, str], Test], comparison: 
         cause.key, f"{comparison.title}: {cause.text}", cause.kind, comparison.id, len(everything), len(cause.blamed),
         len(cause.carried), cause.text + (f" (also fitting: {'; '.join(cause.also[:3])})" if cause.also else ""),
         " | ".join(cause.evidence), "all cells" if explained else "none", changed,
-        (f"{len(cause.blamed)} cells print what this hypothesis gives, to the last digit; {len(cause.carried)} more differ only "
-         "because their p-values were adjusted in the same family; with the scores read as meant, "
-         f"{sum(c.quantity == 'significant' for c in everything)} printed yes/no turn round" if explained
-         else f"{cause.tried} readings tried, none fits"))
+        _explanation(cause) if explained else f"{cause.tried} readings tried, none fits")
+
+
+def _explanation(cause: Cause) -> str:
+    """How many cells a cause accounts for, and in which way."""
+    turned = sum(c.quantity == "significant" for c in (*cause.blamed, *cause.carried))
+    parts = [f"{len(cause.blamed)} cells print what this hypothesis gives, to the last digit"]
+    if cause.carried:
+        parts.append(f"{len(cause.carried)} more differ only because their p-values were adjusted in the same family")
+    if turned:
+        parts.append(f"with the scores read as meant, {turned} printed yes/no turn round")
+    return "; ".join(parts)
 
 
 def _reused(comparison: Comparison, cells: list[PublishedCell], checks: list[Check], scores: ScoreSet,
