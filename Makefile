@@ -115,7 +115,7 @@ archive: | $(VENV)/.core ## import the upstream files again (MTPEFT_MIRROR or ne
 # ---------------------------------------------------------------- scoring (T2)
 
 .PHONY: setup-analysers predictions rescore audit-outputs explain-codebleu selftest-sandbox
-setup-analysers: | $(VENV)/.score ## fetch PMD, Checkstyle, WordNet, pinned and checked | 2 min | 200 MB | no
+setup-analysers: | $(VENV)/.score ## fetch PMD, Checkstyle, WordNet, other versions of tools | 1 min | 250 MB | no
 	@$(RUN) setup-analysers
 
 rescore: | $(VENV)/.score ## T2: archived outputs scored again (needs MTPEFT_MIRROR or git) | 6 min | 100 MB | no
@@ -134,13 +134,13 @@ $(AUDIT_T2): $(TESTS_T2) $(wildcard $(OUT)/other-versions/*/stamp.json $(OUT)/st
 predictions: | $(VENV)/.core ## archived outputs from the study's git repositories, pinned | 5 min | 200 MB | no
 	@$(RUN) predictions
 
-audit-outputs: | $(VENV)/.score ## damaged outputs, mended and scored again (after make rescore) | 6 min | 100 MB | no
+audit-outputs: | $(VENV)/.score ## damaged outputs, mended and scored again (after make rescore) | 2 min | 100 MB | no
 	@$(RUN) audit-outputs
 	@$(RUN) statistics --mended
 	@$(MAKE) --silent $(AUDIT_T2)
 	@$(MAKE) --no-print-directory $(REPORT)
 
-explain-codebleu: | $(VENV)/.score ## why archived CodeBLEU values differ, row by row | 30 min | 1 MB | no
+explain-codebleu: | $(VENV)/.score ## why archived CodeBLEU values differ, row by row | 5 min | 1 MB | no
 	@$(RUN) explain-codebleu
 
 selftest-sandbox: | $(VENV)/.core ## every evil program against the sandbox | 1 min | | no
