@@ -28,6 +28,14 @@ def adjusted(test: Test, adjustment: str) -> float:
     return {"holm": test.p_holm, "bh": test.p_bh}[adjustment]
 
 
+def conclusion_changes(cell: PublishedCell, test: Test | None) -> str:
+    """Whether a printed yes/no is another one under a test: `yes`, `no`, or empty where the cell or the test has none."""
+    if cell.quantity != "significant" or test is None or cell.printed == "NA":
+        return ""
+    p = adjusted(test, cell.adjustment)
+    return "" if math.isnan(p) else "no" if (p < SIGNIFICANCE) == (cell.printed == "Yes") else "yes"
+
+
 def value_for(cell: PublishedCell, test: Test) -> float | str:
     """The recomputed value that corresponds to a published cell: a number, or text for labels."""
     if cell.quantity == "p_adjusted":

@@ -4,7 +4,8 @@
 
 The study's way is measured on a sample of archived outputs, evenly spread over the eleven runs, and stated per file; this
 package's way on all archived outputs, without its cache, start of all processes included (equal outputs of one
-instance are scored once). Counts of the sample must be equal. Needs MTPEFT_MIRROR (or `make predictions`) and `make setup-analysers`.
+instance are scored once). Counts of the sample must be equal. Needs MTPEFT_MIRROR (or `make predictions`) and
+`make setup-analysers`.
 """
 
 import argparse

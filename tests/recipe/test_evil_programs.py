@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-
 from mtpeft.scoring.execution import runtimes
 from mtpeft.scoring.execution.identity import Identity
 from mtpeft.scoring.execution.selftest import read_folder

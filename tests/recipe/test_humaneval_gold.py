@@ -3,7 +3,6 @@
 import os
 
 import pytest
-
 from mtpeft.scoring.execution import humaneval, outcome
 from mtpeft.scoring.execution.limits import Limits
 from mtpeft.scoring.execution.sandbox import Pool

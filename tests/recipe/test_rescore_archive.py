@@ -28,8 +28,9 @@ def rescored(tmp_path_factory, mirror, root):
     (cache / "tools").symlink_to(paths.CACHE / "tools")
 
     def mtpeft(*arguments):
-        done = subprocess.run([sys.executable, "-m", "mtpeft", *arguments], cwd=root, text=True, capture_output=True, timeout=1800,
-                              env=os.environ | {"MTPEFT_OUT": str(out), "MTPEFT_CACHE": str(cache), "PYTHONHASHSEED": "0"})
+        own = {"MTPEFT_OUT": str(out), "MTPEFT_CACHE": str(cache), "PYTHONHASHSEED": "0"}
+        done = subprocess.run([sys.executable, "-m", "mtpeft", *arguments], cwd=root, env=os.environ | own, text=True,
+                              capture_output=True, timeout=1800)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

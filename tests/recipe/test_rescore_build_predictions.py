@@ -8,7 +8,6 @@ import subprocess
 from dataclasses import replace
 
 import pytest
-
 from mtpeft.errors import MtpeftError, Unavailable
 from mtpeft.scoring import build_predictions, predictions
 from mtpeft.scoring.build_predictions import build

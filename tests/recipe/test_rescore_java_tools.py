@@ -3,7 +3,6 @@
 import shutil
 
 import pytest
-
 from mtpeft.errors import Unavailable
 from mtpeft.scoring import checkstyle, engine, pmd, pmd_current, setup_analysers, sonar_metrics
 from mtpeft.scoring.interface import Item

@@ -99,7 +99,8 @@ def test_scores_of_another_version_of_a_tool_on_one_side(study, scores):
 
 
 def test_scores_of_a_block_of_another_comparison(study, scores, honest):
-    elsewhere = replace(study.comparisons["effects"], id="elsewhere", task="code-y", blocks=[Block("9", "b3/st-q/code", "b1/mt-f")])
+    block = Block("9", "b3/st-q/code", "b1/mt-f")
+    elsewhere = replace(study.comparisons["effects"], id="elsewhere", task="code-y", blocks=[block])
     wider = replace(study, comparisons={**study.comparisons, "elsewhere": elsewhere})
 
     def read(block, metric, meant):

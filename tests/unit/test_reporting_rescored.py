@@ -170,7 +170,8 @@ def test_damaged_outputs_are_counted_and_looked_into_once_the_audit_has_run(inpu
 
 
 @pytest.mark.parametrize(("content", "problem"), [(b"nonsense", "not a whole gzip file"),
-                                                  (gzip.compress(b"{}\n", mtime=0), "keys"), (gzip.compress(b"{\n", mtime=0), "malformed JSON")])
+                                                  (gzip.compress(b"{}\n", mtime=0), "keys"),
+                                                  (gzip.compress(b"{\n", mtime=0), "malformed JSON")])
 def test_a_broken_file_of_messages_is_named(inputs, content, problem):
     path = inputs.regenerated / "rescore" / "messages" / "meter" / "writing-verse.jsonl.gz"
     path.write_bytes(content)

@@ -4,7 +4,6 @@ import signal
 from dataclasses import replace
 
 import pytest
-
 from mtpeft.errors import MtpeftError, Unavailable
 from mtpeft.records import Score
 from mtpeft.scoring import engine

@@ -1,7 +1,6 @@
 """Lizard's counts must be the published ones, double count included, and the plain ones beside them."""
 
 import pytest
-
 from mtpeft.scoring import lizard, lizard_plain
 from mtpeft.scoring.interface import Item
 

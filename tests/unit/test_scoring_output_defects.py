@@ -3,7 +3,6 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from mtpeft.scoring.output_defects import constructor_name, defects_of, mend_literals, repair, skeleton
 
 SOUND = 'public String f(int a) {\n    return a > 1 ? "x;y" : "{";\n}'

@@ -4,11 +4,9 @@ import gzip
 import json
 
 import pytest
-
 from mtpeft.errors import BadInput, UnknownName
 from mtpeft.records import Prediction, append_predictions
-from mtpeft.scoring.predictions import (MAX_OUTPUT_BYTES, SETS, content, instance_order, read_archived_file, read_new,
-                                        run_id)
+from mtpeft.scoring.predictions import MAX_OUTPUT_BYTES, SETS, content, instance_order, read_archived_file, read_new, run_id
 from mtpeft.scoring.wrapping import wrap_java
 
 

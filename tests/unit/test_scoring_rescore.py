@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from mtpeft import paths
 from mtpeft.catalog import catalog
-from mtpeft.records import write_scores
-from mtpeft.scoring import engine, rescore
+from mtpeft.records import SCORE_KEYS, write_scores
+from mtpeft.scoring import engine
 from mtpeft.scoring.engine import Outcome
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.other_versions import compared_runs
@@ -22,16 +22,16 @@ def archived(tmp_path, monkeypatch):
     """Archived Lizard scores of three instances of one run, the last one of them without any function."""
     monkeypatch.setattr(paths, "ARCHIVED", tmp_path)
     rows = [[RUN, n, f"i{n}", "ok", *values] for n, values in enumerate([(3, 20, 1, 2), (5, 40, 1, 3), (0, 0, 0, 0)], start=1)]
-    write_scores(tmp_path, "lizard", "generation-java", pd.DataFrame(rows, columns=["run", "row", "instance_id", "status", *METRICS]))
+    write_scores(tmp_path, "lizard", "generation-java", pd.DataFrame(rows, columns=[*SCORE_KEYS, *METRICS]))
     return catalog().evaluations()["generation-java"]
 
 
 def scored(evaluation, *rows):
     """Regenerated outcomes of (run, instance, values or None where Lizard found no function)."""
     items = [Item(run, evaluation.id, name, "java", "x") for run, name, _ in rows]
-    outcomes = [Outcome({m: (v, "ok", "") for m, v in zip(METRICS, values, strict=True)}) if values else
-                Outcome({m: (0.0 if m == "lizard_detection_rate" else None, "ok" if m == "lizard_detection_rate" else "unparseable", "none")
-                         for m in METRICS}) for _, _, values in rows]
+    nothing = dict.fromkeys(METRICS, (None, "unparseable", "none")) | {"lizard_detection_rate": (0.0, "ok", "")}
+    outcomes = [Outcome({m: (v, "ok", "") for m, v in zip(METRICS, values, strict=True)} if values else nothing)
+                for _, _, values in rows]
     table = engine.table(items, outcomes, METRICS)
     published = as_published(table, catalog().tools["lizard"])
     return compare("lizard", "1", evaluation, table, published, [o.detail for o in outcomes])

@@ -9,7 +9,6 @@ import shutil
 from xml.etree import ElementTree
 
 import pytest
-
 from mtpeft.errors import MtpeftError, Unavailable
 from mtpeft.scoring import roslyn, roslyn_corrected
 from mtpeft.scoring.roslyn import PROJECT, Diagnostic, count, parse_results

@@ -10,7 +10,6 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import pytest
-
 from mtpeft import paths
 from mtpeft.errors import Unavailable
 from mtpeft.scoring import other_versions, setup_analysers

@@ -4,7 +4,6 @@ import ast
 import textwrap
 
 import pytest
-
 from mtpeft.scoring.sonar_metrics import python_metrics
 from mtpeft.scoring.sonar_python import cognitive, cyclomatic
 

@@ -11,7 +11,6 @@ from urllib.parse import parse_qs, urlparse
 
 import pytest
 import yaml
-
 from mtpeft.errors import BadInput, Unavailable
 from mtpeft.scoring import sonarqube
 from mtpeft.scoring.interface import Item

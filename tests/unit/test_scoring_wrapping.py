@@ -3,7 +3,6 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.wrapping import NotWrapped, class_name, unwrap, unwrap_java, wrap, wrap_java
 

@@ -57,8 +57,8 @@ def install(version: Version) -> str:
     def fill(made: Path) -> str:
         requirements = made.parent / "requirements.txt"
         requirements.write_text("\n".join(version.requirements) + "\n", encoding="utf-8")
-        done = subprocess.run([sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--require-hashes",
-                               "--no-deps", "--target", str(made), "-r", str(requirements)],
+        pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
+        done = subprocess.run([*pip, "--require-hashes", "--no-deps", "--target", str(made), "-r", str(requirements)],
                               capture_output=True, text=True, timeout=600)
         if done.returncode:
             raise Unavailable(f"{version.id} cannot be installed: {' '.join(done.stderr.strip().splitlines()[-1:])}",
@@ -103,7 +103,8 @@ def score_with(tool: str, expected: str, out: Path) -> list[Path]:
     scorer = engine.load(tool)
     found = scorer.version().split()[0]
     if found != expected:
-        raise MtpeftError(f"this process imports {tool} {found}", expected, f"rm -r {folder(f'{tool}-{expected}')}; make setup-analysers")
+        raise MtpeftError(f"this process imports {tool} {found}", expected,
+                          f"rm -r {folder(f'{tool}-{expected}')}; make setup-analysers")
     written = []
     for evaluation in engine.accepted(scorer, [catalog().evaluations()[e] for e in SETS]):
         runs = compared_runs(catalog().tools[tool], evaluation.id)

@@ -18,11 +18,14 @@ _NO_CODE = re.compile(r"[\d\s.:;,()/+-]*")
 _RUN_ON = re.compile(r"(?<=\})\s*(?:Human|Assistant|user|assistant|system)\b.*\Z", re.DOTALL)
 _PROMPT = re.compile(r"(?:Method|Function) to implement:|Translate from \S+ to \S+:|Summarize this \w+ code:")
 _OTHER_TASK = re.compile(r"\A\s*SUMMARY:")
-_CSHARP = re.compile(r"\b(?:virtual|override|readonly|internal|foreach)\b|\b(?:string|bool)\b(?=\s+\w)|:\s*(?:base|this)\s*\(|\w\?\s+\w+\s*[,)=;]")
+_CSHARP = re.compile(r"\b(?:virtual|override|readonly|internal|foreach)\b|\b(?:string|bool)\b(?=\s+\w)"
+                     r"|:\s*(?:base|this)\s*\(|\w\?\s+\w+\s*[,)=;]")
 _DOC = re.compile(r"\A\s*(/\*.*?\*/)\s*", re.DOTALL)
 _METHOD_HEAD = re.compile(r"[^;{}=]*\)\s*(?:throws\s+[\w.,\s]+)?\{")
 _CONSTRUCTOR = re.compile(r"\A\s*(?:@\w+(?:\([^)]*\))?\s*)*(?:(?:public|protected|private)\s+)?([A-Za-z_]\w*)\s*\([^{};]*\)"
                           r"\s*(?:throws\s+[\w.,\s]+)?\{")
+_STATEMENT = re.compile(r"\s*(?:if|for|while|return|try|switch|final\s|(?:byte|short|int|long|float|double|char|boolean)\s"
+                        r"|[A-Z]\w*(?:<[^>]*>)?(?:\[\])*\s+\w+\s*=)")
 _DEF = re.compile(r"^[ \t]*((?:async\s+)?def\s+\w+\s*\()", re.MULTILINE)
 
 
@@ -154,7 +157,7 @@ def _headless(code: str) -> str | None:
     rest = code[match.end():]
     text = skeleton(rest)
     head = _METHOD_HEAD.match(text.lstrip())
-    statement = re.match(r"\s*(?:if|for|while|return|try|switch|final\s|(?:byte|short|int|long|float|double|char|boolean)\s|[A-Z]\w*(?:<[^>]*>)?(?:\[\])*\s+\w+\s*=)", text)
+    statement = _STATEMENT.match(text)
     starts_with_head = head and re.match(rf"\s*(?:{MODIFIER}|[\w<>\[\],.\s]+\s\w+\s*\()", text) and not statement
     if statement and not starts_with_head and text.count("}") == text.count("{") + 1:
         return statement[0].strip()[:40]

@@ -25,7 +25,7 @@ from .. import paths
 from ..catalog import Evaluation, Tool, catalog
 from ..errors import MtpeftError, Unavailable
 from ..provenance import sha256, write_provenance
-from ..records import (Verdict, csv_text, format_value, read_scores, score_path, write_atomic, write_records, write_scores)
+from ..records import Verdict, csv_text, format_value, read_scores, score_path, write_atomic, write_records, write_scores
 from . import engine
 from .interface import Item
 from .predictions import SETS, Predictions, archived_path, read_archived
@@ -189,8 +189,8 @@ def _score_tool(name: str, sets: dict[str, Predictions]) -> tuple[list[Line], li
                     _write_table(as_published_root(), name, version, evaluation, published, sets),
                     _write_messages(name, evaluation, part, own)]
         more, found = compare(name, version, evaluation, table, published, [o.detail for o in own])
-        lines += [replace(line, reason=f"{read[line.run]} doubtful outputs are read because SonarCloud read them") if read[line.run]
-                  else line for line in more]
+        lines += [replace(line, reason=f"{read[line.run]} doubtful outputs are read because SonarCloud read them")
+                  if read[line.run] else line for line in more]
         differences += found
     done = {e.id for e in evaluations}
     lines += [_absent(name, tool, e, NO_OUTPUTS) for e in _archived_of(answers) if e.id not in done]
@@ -228,7 +228,7 @@ def as_published(table: pd.DataFrame, tool: Tool) -> pd.DataFrame:
 
 def read_as_archived(evaluation: Evaluation, published: pd.DataFrame, items: Sequence[Item],
                      outcomes: Sequence[engine.Outcome]) -> tuple[pd.DataFrame, Counter[str]]:
-    """The published projection of Sonar's metrics with values for the doubtful files that the service did read, and how many per run.
+    """The published projection of Sonar's metrics with values for doubtful files that the service did read; their number by run.
 
     Nothing in such a file tells whether SonarCloud reads it. Whether it did is taken from the archive (lines above 0), what
     it then counts is computed here.
@@ -371,8 +371,9 @@ def _collect(sets: dict[str, Predictions], sources: dict[str, Path], write: bool
     reasons: dict[tuple[str, str, str], set[str]] = defaultdict(set)
     for difference in differences:
         reasons[difference.tool, difference.evaluation, difference.run].add(difference.reason)
-    write_records(folder() / "verdicts.csv", [verdict(line, reasons[line.tool, line.evaluation, line.run])
-                                              for line in lines if line.answers_to and line.instances != line.not_archived], Verdict)
+    judged = [line for line in lines if line.answers_to and line.instances != line.not_archived]
+    write_records(folder() / "verdicts.csv", [verdict(line, reasons[line.tool, line.evaluation, line.run]) for line in judged],
+                  Verdict)
     if len(sets) == len(SETS) or not (folder() / "problems.csv").is_file():
         problems = [[paths.shown(p.path), p.line or "", p.found] for s in sets.values() for p in s.problems]
         write_atomic(folder() / "problems.csv", csv_text(["file", "line", "problem"], problems))
@@ -396,7 +397,8 @@ def verdict(line: Line, reasons: Set[str] = frozenset()) -> Verdict:
     else:
         kind = "within tolerance" if line.within_tolerance else "exact"
     identity = "/".join(filter(None, ["score", line.tool, line.evaluation, line.run]))
-    return Verdict(identity, "T2", "score", published="", archived=f"{compared + line.no_output + line.cannot_run_here} instances",
+    return Verdict(identity, "T2", "score", published="",
+                   archived=f"{compared + line.no_output + line.cannot_run_here} instances",
                    regenerated=f"{line.equal} equal, {line.within_tolerance} within tolerance, {line.different} different",
                    tolerance=format_value(line.tolerance),
                    tolerance_source="counts must be equal" if not line.tolerance else "order of summation",

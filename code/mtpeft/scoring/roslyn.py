@@ -79,11 +79,12 @@ def parse_results(text: str) -> dict[str, list[Diagnostic]]:
     for number, line in enumerate(text.splitlines(), start=1):
         try:
             record = json.loads(line)
-            found = [Diagnostic(str(d["id"]), str(d["severity"]), int(d["line"]), str(d["message"])) for d in record["diagnostics"]]
+            found = [Diagnostic(str(d["id"]), str(d["severity"]), int(d["line"]), str(d["message"]))
+                     for d in record["diagnostics"]]
             key = str(record["key"])
         except (ValueError, KeyError, TypeError) as error:
-            raise MtpeftError(f"line {number} of Roslyn's answer is unreadable: {error!r}", "a JSON object with key and diagnostics",
-                              "make setup-analysers") from error
+            raise MtpeftError(f"line {number} of Roslyn's answer is unreadable: {error!r}",
+                              "a JSON object with key and diagnostics", "make setup-analysers") from error
         if key in result:
             raise MtpeftError(f"line {number} of Roslyn's answer: key {key} again", "one line per text")
         result[key] = found

@@ -102,7 +102,7 @@ class _Cognitive(ast.NodeVisitor):
 
     def visit_BoolOp(self, node: ast.BoolOp) -> None:
         operators, operands = _sequence(node)
-        self.total += sum(operator is not before for before, operator in zip([None, *operators], operators))
+        self.total += sum(operator is not before for before, operator in zip([None, *operators[:-1]], operators, strict=True))
         for operand in operands:
             self.visit(operand)
 

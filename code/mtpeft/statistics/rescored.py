@@ -1,8 +1,8 @@
 """Tests from archived outputs that were scored again (tier T2).
 
 The archive lacks scores of the two-task runs, but has many of their outputs. `make rescore` scores those as the study's
-scripts did; here they stand where archived scores are missing, and the tests are computed anew. `make audit-outputs` scores outputs
-again after mending mechanical damage; here such scores stand in place of the archived ones.
+scripts did; here they stand where archived scores are missing, and the tests are computed anew. `make audit-outputs` scores
+outputs again after mending mechanical damage; here such scores stand in place of the archived ones.
 """
 
 from collections.abc import Iterable, Mapping
@@ -53,13 +53,15 @@ def recovered_tests(archived: ScoreSet, root: Path, comparisons: Iterable[Compar
     return result
 
 
-def mended_tests(scores: ScoreSet, mended: Mapping[str, ScoreSet], comparisons: Iterable[Comparison], known: Catalog) -> list[Test]:
-    """The as-published tests of comparisons on mended evaluation sets, from the outputs as archived and under each reading.
+def mended_tests(scores: ScoreSet, mended: Mapping[str, ScoreSet], comparisons: Iterable[Comparison],
+                 known: Catalog) -> list[Test]:
+    """The as-published tests on mended evaluation sets, from the outputs as archived and under each reading.
 
     mended: reading → its scores; a metric that was not scored again keeps its archived scores. Protocols of the result:
     `ARCHIVED_READING` and the readings.
     """
-    again = {(task, metric) for reading in mended.values() for (_, task), table in reading.tables.items() for metric in table.columns[4:]}
+    again = {(task, metric) for reading in mended.values() for (_, task), table in reading.tables.items()
+             for metric in table.columns[4:]}
     result = []
     for comparison in comparisons:
         if again.isdisjoint({(b.task or comparison.task, metric) for b in comparison.blocks for metric in comparison.metrics}):

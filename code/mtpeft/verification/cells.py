@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ..catalog import Catalog
-from ..printed import SIGNIFICANCE, adjusted, in_seven_digits, render, same, value_for
+from ..printed import conclusion_changes, in_seven_digits, render, same, value_for
 from ..records import PublishedCell, Test, Verdict
 
 TestKey = tuple[str, str, str, str]  # comparison, block, metric, protocol
@@ -42,7 +42,7 @@ def _judge(cell: PublishedCell, tests: Mapping[TestKey, Test], cause: str,
     return _verdict(
         cell, "exact" if equal else "differs", regenerated=render(value, cell.printed, seven), cause="" if equal else cause,
         reason="" if equal else "explained by the audit" if cause else "no cause is known",
-        corrected=render(new, cell.printed, seven) if new != "" else "", changes=_conclusion(cell, corrected))
+        corrected=render(new, cell.printed, seven) if new != "" else "", changes=conclusion_changes(cell, corrected))
 
 
 def judge_recovered(cells: Sequence[PublishedCell], rescored: Sequence[Test], causes: Mapping[str, str]) -> list[Verdict]:
@@ -71,13 +71,6 @@ def judge_recovered(cells: Sequence[PublishedCell], rescored: Sequence[Test], ca
 
 def _no_effect_of_kind(cell: PublishedCell, corrected: Test) -> bool:
     return corrected.note.startswith(("no archived scores", "no pairs"))
-
-
-def _conclusion(cell: PublishedCell, corrected: Test | None) -> str:
-    if cell.quantity != "significant" or corrected is None or cell.printed == "NA":
-        return ""
-    p = adjusted(corrected, cell.adjustment)
-    return "" if p != p else "no" if (p < SIGNIFICANCE) == (cell.printed == "Yes") else "yes"
 
 
 def _judge_text(cell: PublishedCell, tests: Mapping[TestKey, Test], cause: str) -> Verdict:

@@ -48,7 +48,8 @@ def judge_claims(tests: Sequence[Test], cells: Sequence[PublishedCell], known: C
 def _verdict(claim: Claim, published: str, regenerated: str, corrected: str, verdict: str, reason: str, rule: str,
              cause: str = "") -> Verdict:
     return Verdict(id=claim.id, tier="T1", kind="claim", published=published, archived="", regenerated=regenerated,
-                   tolerance=rule, tolerance_source="printed precision", verdict=verdict, reason=reason, cause=cause, corrected=corrected,
+                   tolerance=rule, tolerance_source="printed precision", verdict=verdict, reason=reason, cause=cause,
+                   corrected=corrected,
                    command=f"make {claim.table}" if claim.table else "make verify")
 
 

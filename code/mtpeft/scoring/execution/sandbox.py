@@ -21,7 +21,7 @@ from . import guarantees, outcome, processes, runtimes, scratch
 from .errors import SandboxRefused
 from .identity import Identity
 from .inside import wire
-from .instances import Case, FunctionInstance, Instance, JAVA, ProgramInstance, same_output
+from .instances import JAVA, Case, FunctionInstance, Instance, ProgramInstance, same_output
 from .limits import MIB, Limits
 from .outcome import Outcome
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from ...catalog import Catalog, Comparison, catalog
 from ...paths import ARCHIVED, PUBLISHED, REGENERATED, shown
-from ...printed import SIGNIFICANCE, adjusted
+from ...printed import conclusion_changes
 from ...progress import Progress
 from ...provenance import write_result
 from ...records import PublishedCell, ScoreSet, Test, read_frame, read_records, records_text, write_atomic
@@ -160,16 +160,6 @@ def _labels(comparison: Comparison, cells: list[PublishedCell], bench: Bench) ->
             yield CauseRow(key, f"{comparison.title}: wrong label of the correction", "wrong label", comparison.id, 1, 1, 0, text,
                            f"{cell.source}:{cell.line} prints {cell.printed!r}", "all cells", 0,
                            "every adjusted p-value of the output was recomputed under each correction"), CauseCell(cell.id, key)
-
-
-def conclusion_changes(cell: PublishedCell, corrected: Test | None) -> str:
-    """Whether a published yes/no changes under the corrected protocol (`yes`, `no`, or empty where there is none)."""
-    if cell.quantity != "significant" or corrected is None or cell.printed == "NA":
-        return ""
-    p = adjusted(corrected, cell.adjustment)
-    if p != p:
-        return ""
-    return "no" if (p < SIGNIFICANCE) == (cell.printed == "Yes") else "yes"
 
 
 def run() -> None:
