@@ -8,10 +8,10 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 from mtpeft.errors import BadInput
-from mtpeft.records import Verdict, write_frame, write_records, write_scores
+from mtpeft.records import Test, Verdict, write_frame, write_records, write_scores
 from mtpeft.reporting.drilldown import archived_names, instances, shortened
 from mtpeft.reporting.sections import rescored
-from small_study import CELLS, RUNS, VERDICTS, write_study
+from small_study import CELLS, RUNS, TESTS, VERDICTS, write_study
 
 MT, ST = RUNS["mt"], RUNS["st"]
 PLACE = ("writing-verse", MT, "v1")
@@ -197,3 +197,15 @@ def test_the_page_names_files_independently_of_where_they_lie(inputs):
     names = {inputs.shown(path) for path in inputs.used}
     assert "derived/predictions/writing-verse.jsonl.gz" in names
     assert not any(name.startswith("/") for name in names)
+
+
+def test_a_test_that_mending_turns_is_shown_with_every_reading(inputs):
+    test_damaged_outputs_are_counted_and_looked_into_once_the_audit_has_run(inputs)
+    model = TESTS[0]
+    rows = [replace(model, comparison="quality", block="1b", metric=metric, protocol=protocol, p_holm=p, p_bh=p)
+            for metric, values in (("rhyme", (0.2, 0.01, 0.04)), ("feet", (0.2, 0.3, 0.4)))
+            for protocol, p in zip(("as-archived", "mended", "mended-with-class"), values, strict=True)]
+    write_records(inputs.regenerated / "statistics" / "mended.csv", rows, Test)
+    page = body(inputs)
+    assert "Of 2 tests of the study on these outputs, mending turns the yes/no of <b>1</b>" in page
+    assert all(text in page for text in ("No, 0.2000", "Yes, 0.0100", "Yes, 0.0400")) and "No, 0.3000" not in page
