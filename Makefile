@@ -99,13 +99,13 @@ TABLE_TARGETS := $(patsubst code/mtpeft/catalog/tables/%.yaml,%,$(subst table-0,
 FIGURE_TARGETS := $(patsubst code/mtpeft/catalog/figures/%.yaml,%,$(wildcard code/mtpeft/catalog/figures/*.yaml))
 .PHONY: $(TABLE_TARGETS) $(FIGURE_TARGETS)
 
-$(TABLE_TARGETS): $(VERDICTS) ## one table (table-1 … table-18): written and printed | 20 s | | no
+$(TABLE_TARGETS): $(VERDICTS) ## one table (table-1 to table-18, table-b1 to table-b6), printed too | 20 s | | no
 	@$(RUN) tables $@ --show
 
-$(FIGURE_TARGETS): $(VERDICTS) ## one figure (figure-1 … figure-5) | 20 s | | no
+$(FIGURE_TARGETS): $(VERDICTS) ## one figure (figure-1 to figure-5) | 20 s | | no
 	@$(RUN) figures $@
 
-known-issues: $(AUDIT) ## write KNOWN_ISSUES.md from the audits (after make rescore audit-outputs) | 20 s | | no
+known-issues: $(AUDIT) ## write KNOWN_ISSUES.md (after make rescore audit-outputs) | 20 s | | no
 	@test -f $(OUT)/audit/KNOWN_ISSUES-T2.md || { echo "mtpeft: its second part needs make rescore audit-outputs first" >&2; exit 2; }
 	@cat $(OUT)/audit/KNOWN_ISSUES.md $(OUT)/audit/KNOWN_ISSUES-T2.md >KNOWN_ISSUES.md
 
@@ -181,7 +181,7 @@ $(FILES): $(wildcard results/published/study-b/*.csv)
 $(VERDICTS): $(wildcard code/mtpeft/verification/multitask/*.py)
 
 .PHONY: smoke-b flaky-cpu
-smoke-b: | $(VENV)/.train ## five tiny backbones × five shared-module methods, own data | 2 min | 5 MB | no
+smoke-b: | $(VENV)/.train ## five tiny backbones by five shared-module methods, own data | 2 min | 5 MB | no
 	@OMP_NUM_THREADS=1 $(RUN) smoke-b
 
 flaky-cpu: | $(VENV)/.train ## a small model on the real flaky tests (MTPEFT_MIRROR) against baselines | 10 min | 20 MB | no
