@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import MtpeftError, Unavailable, UnknownName
+from ..nf4 import keep_layout, quantisation
 from .generate import Generated, generate
 
 
@@ -28,26 +29,25 @@ class Transformers:
 
     def __init__(self, source: str, result: Path | None, dtype: str, four_bit: bool) -> None:
         import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+        from transformers import AutoModelForCausalLM, AutoTokenizer
 
         adapter = result is not None and (result / "adapter_config.json").is_file()
         base = source if adapter or result is None else str(result)
         device = "cuda:0" if torch.cuda.is_available() else "cpu"
         kind = getattr(torch, dtype)
-        quantisation = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
-                                          bnb_4bit_compute_dtype=kind) if four_bit and adapter else None
+        quantised = quantisation(dtype) if four_bit and adapter else None
         self.tokenizer = AutoTokenizer.from_pretrained(str(result or source), padding_side="left")
         if self.tokenizer.pad_token_id is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
-        model = AutoModelForCausalLM.from_pretrained(base, dtype=kind, quantization_config=quantisation,
-                                                     device_map={"": device} if quantisation else None)
+        model = keep_layout(AutoModelForCausalLM.from_pretrained(base, dtype=kind, quantization_config=quantised,
+                                                                 device_map={"": device} if quantised else None))
         if adapter:
             from peft import PeftModel
 
             model = PeftModel.from_pretrained(model, str(result))
-            if quantisation is None:
+            if quantised is None:
                 model = model.merge_and_unload()  # the same function without the adapters' extra products
-        self.model = (model if quantisation else model.to(device)).eval()
+        self.model = (model if quantised else model.to(device)).eval()
 
     def answers(self, prompts: Sequence[str], new_tokens: int, input_tokens: int) -> list[Generated]:
         """Answers of one batch; a batch that does not fit into memory is halved."""

@@ -2,16 +2,13 @@
 
 from typing import Any
 
-from ..backbone import load_backbone, torch_dtype
+from ...nf4 import keep_layout, quantisation
+from ..backbone import load_backbone
 from ..settings import Settings
 from .lora import adapted
 
 
 def prepare(source: str, settings: Settings, device: str) -> Any:
     """The backbone, quantised and frozen, with adapters."""
-    from transformers import BitsAndBytesConfig
-
-    quantisation = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4",
-                                      bnb_4bit_use_double_quant=settings.double_quantisation,
-                                      bnb_4bit_compute_dtype=torch_dtype(settings.compute_dtype))
-    return adapted(load_backbone(source, settings, device, quantisation), settings)
+    four_bit = quantisation(settings.compute_dtype, settings.double_quantisation)
+    return adapted(keep_layout(load_backbone(source, settings, device, four_bit)), settings)
