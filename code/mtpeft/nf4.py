@@ -15,9 +15,9 @@ def quantisation(compute_dtype: str, double: bool = True) -> Any:
 def keep_layout(model: Any) -> Any:
     """Keep bitsandbytes from repacking the weights of `model` on a CPU; returns the model.
 
-    On processors with AVX512-BF16 the library repacks a layer at its first call without gradients, into a bf16 kernel that
-    has no gradient. A training run that evaluates on such a processor would go on with the adapters of the last layer
-    alone; answers would differ from those of other processors; and layers narrower than a quantisation block fail.
+    On processors with AVX512-BF16 the library repacks a layer for a bf16 kernel at its first call without gradients, and
+    rounds its scales. Answers, and training after an evaluation, would then differ from those of other processors, and
+    layers narrower than a quantisation block fail.
     """
     for module in model.modules():
         if getattr(module, "support_avx512bf16_for_cpu", False):

@@ -39,6 +39,12 @@ def mirror() -> Path | None:
     return path
 
 
+def seed_folder(profile: str, run: str, seed: int, root: Path | None = None) -> Path:
+    """Everything of one run under one training profile and seed: adapter, curves, and a folder of answers for each inference
+    profile, with `predictions/<evaluation>.jsonl` and `scores/<tool>/<evaluation>.csv`."""
+    return (root or REGENERATED / "training") / profile / run / f"seed-{seed}"
+
+
 def shown(path: Path) -> str:
     """`path` as people should read it: relative to the repository where it lies inside."""
     try:

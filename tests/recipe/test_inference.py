@@ -86,11 +86,11 @@ def test_batches_hold_every_prompt_once_and_respect_the_budget():
 
 
 def test_a_killed_run_resumes_by_instance(trained, tmp_path):
-    whole = infer(request(), trained, tmp_path / "whole")
-    path = infer(request(count=3), trained, tmp_path / "killed")
+    whole = infer(request(), trained, tmp_path / "whole.jsonl")
+    path = infer(request(count=3), trained, tmp_path / "killed.jsonl")
     with open(path, "a") as stream:
         stream.write('{"run": "tiny/x", "task": "summ')  # the line that a kill cut off
-    infer(request(), trained, tmp_path / "killed")
+    infer(request(), trained, tmp_path / "killed.jsonl")
 
     def outputs(p):
         return {r.instance_id: (r.raw_output, r.output, r.finish_reason, r.prompt_sha256) for r in read_predictions(p)}
@@ -99,24 +99,38 @@ def test_a_killed_run_resumes_by_instance(trained, tmp_path):
 
 
 def test_a_finished_file_is_not_touched(trained, tmp_path):
-    path = infer(request(), trained, tmp_path)
+    path = infer(request(), trained, tmp_path / "p.jsonl")
     before = path.read_bytes()
-    infer(request(), trained, tmp_path)
+    infer(request(), trained, tmp_path / "p.jsonl")
     assert path.read_bytes() == before
 
 
 def test_predictions_of_other_prompts_are_not_continued(trained, tmp_path):
-    infer(request(count=3), trained, tmp_path)
+    infer(request(count=3), trained, tmp_path / "p.jsonl")
     other = [type(e)(**{**e.__dict__, "inputs": {"code": e.inputs["code"] + " "}}) for e in request().examples]
     with pytest.raises(MtpeftError, match="another prompt"):
-        infer(request(examples=other), trained, tmp_path)
+        infer(request(examples=other), trained, tmp_path / "p.jsonl")
+
+
+def test_answers_of_another_adapter_are_not_continued(trained, tmp_path):
+    """Equal prompts, another seed: without this the answers of the first would pass for those of the second."""
+    infer(request(count=3, answered_by={"seed": 42}), trained, tmp_path / "p.jsonl")
+    infer(request(answered_by={"seed": 42}), trained, tmp_path / "p.jsonl")
+    with pytest.raises(MtpeftError, match="seed 42") as refused:
+        infer(request(answered_by={"seed": 43}), trained, tmp_path / "p.jsonl")
+    assert refused.value.expected == "seed 43"
+
+
+def test_an_empty_evaluation_set_is_an_error_and_not_a_crash(trained, tmp_path):
+    with pytest.raises(MtpeftError, match="no instances"):
+        infer(request(count=0), trained, tmp_path / "p.jsonl")
 
 
 def test_a_malformed_line_is_refused_by_number(trained, tmp_path):
-    path = infer(request(count=2), trained, tmp_path)
+    path = infer(request(count=2), trained, tmp_path / "p.jsonl")
     path.write_text(path.read_text() + "{]\n")
     with pytest.raises(BadInput, match=":3"):
-        infer(request(), trained, tmp_path)
+        infer(request(), trained, tmp_path / "p.jsonl")
 
 
 def test_an_instance_that_fails_is_a_record_and_costs_no_other(trained, tmp_path):
@@ -132,12 +146,12 @@ def test_an_instance_that_fails_is_a_record_and_costs_no_other(trained, tmp_path
             return trained.answers(some, new_tokens, input_tokens)
 
     marker = request().examples[2].inputs["code"].splitlines()[0]
-    path = infer(request(), Fails(marker), tmp_path)
+    path = infer(request(), Fails(marker), tmp_path / "p.jsonl")
     records = [r for r in read_predictions(path) if isinstance(r, Prediction)]
     bad = [r for r in records if r.finish_reason == "error"]
     assert len(records) == 7 and len(bad) == 1 and "device-side assert" in bad[0].error and bad[0].output == ""
     assert drop_errors(path) == 1
-    infer(request(), Fails(""), tmp_path)
+    infer(request(), Fails(""), tmp_path / "p.jsonl")
     assert len({r.instance_id for r in read_predictions(path) if r.finish_reason != "error"}) == 7
 
 
@@ -192,6 +206,6 @@ def test_missing_vllm_is_said_with_a_way_out(backbone):
 
 
 def test_records_lie_beside_their_provenance(trained, tmp_path):
-    path = infer(request(count=1), trained, tmp_path)
+    path = infer(request(count=1), trained, tmp_path / "p.jsonl")
     made = json.loads(path.with_name(path.name + ".provenance.json").read_text())
     assert made["run"] == "tiny/x" and made["profile"] == "short" and len(made["result_sha256"]) == 64

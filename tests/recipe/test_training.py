@@ -316,7 +316,7 @@ def test_default_settings_name_a_known_rule():
 
 @pytest.mark.parametrize("method", ["fft", "qlora"])
 def test_an_evaluation_changes_nothing_in_what_is_trained(backbone, tmp_path, method):
-    """On some processors bitsandbytes repacks 4-bit weights at the first call without gradients, and gradients then end there."""
+    """On some processors bitsandbytes repacks 4-bit weights at the first call without gradients, for good."""
     plain, watched = (job(backbone, tmp_path / str(steps), method, eval_steps=steps, selection="none", lora_dropout=0.1)
                       for steps in (0, 2))
     assert weights(train(watched)) == weights(train(plain))

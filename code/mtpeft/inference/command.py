@@ -6,16 +6,17 @@ from pathlib import Path
 from .. import paths
 from ..catalog import catalog
 from ..corpora import evaluation
-from ..corpora.fetch import offline
+from ..corpora.weights import source_of
 from ..errors import MtpeftError, UnknownName
+from ..provenance import sha256
 from .backends import backend as load_backend
 from .settings import profile as load_profile
-from .stage import Request, drop_errors, infer, predictions_path
+from .stage import Request, drop_errors, infer
 
 
 def run(name: str, evaluations: Sequence[str], profile: str, training: str, seed: int, adapter: Path | None, backbone: str,
         backend: str, dtype: str, corpus: str, retry: bool) -> None:
-    """Predict the evaluation sets of a run (default: all of its tasks').
+    """Predict the evaluation sets of a run (default: all of its tasks') into the folder of its seed.
 
     adapter: folder in place of results/regenerated/training/<training>/<run>/seed-<seed>. Raises `MtpeftError` where
     there is none.
@@ -25,20 +26,30 @@ def run(name: str, evaluations: Sequence[str], profile: str, training: str, seed
     for wanted in evaluations:
         if wanted not in known:
             raise UnknownName(f"evaluation set of {name}", wanted, known)
-    folder = paths.REGENERATED / "training" / training / name / f"seed-{seed}"
+    folder = paths.seed_folder(training, name, seed)
     result = adapter or next((p for p in (folder / "adapter", folder / "model") if p.is_dir()), None)
-    if result is None or not result.is_dir():
+    if result is None or not any(result.glob("*.safetensors")):
         raise MtpeftError(f"no adapter of {name} at {adapter or paths.shown(folder)}", "a trained adapter or model",
-                          f"mtpeft train {name} --profile {training}, or --adapter FOLDER")
-    base = catalog().get("backbones", entry.backbone)
-    if not backbone and base.hub:
-        from huggingface_hub import snapshot_download
-
-        backbone = snapshot_download(base.hub, revision=base.revision or None, local_files_only=offline())
-    engine = load_backend(backend, backbone, result, dtype, entry.method == "qlora")
+                          f"mtpeft train {name} --profile {training} --seed {seed}, or --adapter FOLDER")
     chosen = load_profile(profile)
-    for wanted in evaluations or known:
+    instances = {wanted: evaluation(wanted, corpus) for wanted in evaluations or known}
+    base = catalog().get("backbones", entry.backbone)
+    if not backbone and base.hub and (result / "adapter_config.json").is_file():
+        backbone = source_of(base)
+    engine = load_backend(backend, backbone, result, dtype, entry.method == "qlora")
+    by = {"training": training, "seed": seed, "dtype": dtype, "corpus": corpus,
+          "weights_sha256": {p.name: sha256(p) for p in sorted(result.glob("*.safetensors"))}, "base": _named(backbone)}
+    for wanted, some in instances.items():
+        path = folder / profile / "predictions" / f"{wanted}.jsonl"
         if retry:
-            drop_errors(predictions_path(paths.REGENERATED, name, wanted))
-        path = infer(Request(name, wanted, entry.arm, chosen, evaluation(wanted, corpus)), engine)
+            drop_errors(path)
+        infer(Request(name, wanted, entry.arm, chosen, some, by), engine, path)
         print(f"infer: {name} {wanted}: {paths.shown(path)}")
+
+
+def _named(backbone: str) -> str:
+    """What tells one base model from another: its revision in the hub's cache, else a hash of its configuration."""
+    config = Path(backbone) / "config.json"
+    if not backbone or not config.is_file():
+        return backbone
+    return config.parent.name if config.parent.parent.name == "snapshots" else sha256(config)

@@ -1,16 +1,17 @@
 """`mtpeft infer`: predictions of one run on one evaluation set, append-only and resumable by instance."""
 
+import json
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from .. import paths
 from ..corpora import Example
 from ..errors import MtpeftError
 from ..progress import Progress
 from ..provenance import write_provenance
-from ..records import Prediction, append_predictions, read_predictions
+from ..records import Prediction, append_predictions, read_predictions, write_atomic
 from ..tasks import rendered_prompt, task_module, wording
 from ..tasks.rendering import HUMAN_ASSISTANT, prompt_sha256
 from .backends import Backend
@@ -20,27 +21,31 @@ from .settings import InferenceProfile
 
 @dataclass(frozen=True)
 class Request:
-    """What to predict: a run's evaluation set. arm: `st` or `mt`, which the study's wording depends on."""
+    """What to predict: a run's evaluation set.
+
+    arm: `st` or `mt`, which the study's wording depends on; answered_by: what else tells these predictions from others
+    (hash of the weights, seed, dtype, say). A file is continued only by the same.
+    """
 
     run: str
     evaluation: str
     arm: str
     profile: InferenceProfile
     examples: Sequence[Example]
+    answered_by: Mapping[str, Any] = field(default_factory=dict)
 
 
-def predictions_path(root: Path, run: str, evaluation: str) -> Path:
-    """Where the predictions of a run on an evaluation set lie."""
-    return root / "predictions" / run / f"{evaluation}.jsonl"
+def infer(request: Request, backend: Backend, path: Path) -> Path:
+    """Predict what is not in the file of records yet; returns its path.
 
-
-def infer(request: Request, backend: Backend, root: Path | None = None) -> Path:
-    """Predict what is not there yet; returns the file of records.
-
-    A record whose prompt differs from today's is refused: the file belongs to other prompts. An instance that fails is
-    a record with finish reason `error`; `drop_errors` removes such records, so that the next run tries again.
+    Records of other prompts or of another model are refused, not continued. An instance that fails is a record with finish
+    reason `error`; `drop_errors` removes such records, so that the next run tries again.
     """
-    path = predictions_path(root or paths.REGENERATED, request.run, request.evaluation)
+    if not request.examples:
+        raise MtpeftError(f"no instances of {request.evaluation}", "an evaluation set of the corpus", "make data")
+    made_by = {"run": request.run, "evaluation": request.evaluation, "profile": request.profile.name, "backend": backend.name,
+               **request.answered_by}
+    _same_origin(path, made_by)
     decoding = request.profile.decoding(request.examples[0].task)
     words = wording(request.profile.wording, request.arm, inference=True)
     template = HUMAN_ASSISTANT if decoding.forced_template else None
@@ -56,8 +61,19 @@ def infer(request: Request, backend: Backend, root: Path | None = None) -> Path:
                                               [prompts[i] for i in chosen]))
             progress.step(count=len(chosen))
     if path.is_file():
-        write_provenance(path, [], run=request.run, profile=request.profile.name, backend=backend.name)
+        write_provenance(path, [], **made_by)
     return path
+
+
+def _same_origin(path: Path, made_by: dict[str, Any]) -> None:
+    """Note beside the file who answers, before the first answer; refuse a file that another one began."""
+    note = path.with_name(path.name + ".origin.json")
+    if path.is_file() and note.is_file():
+        known = json.loads(note.read_text(encoding="utf-8"))
+        if other := [name for name in {**known, **made_by} if known.get(name) != made_by.get(name)]:
+            raise MtpeftError(f"{path} holds answers of {other[0]} {known.get(other[0])}", f"{other[0]} {made_by.get(other[0])}",
+                              f"remove {path}, or give another MTPEFT_OUT")
+    write_atomic(note, json.dumps(made_by, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 def _predict(request: Request, backend: Backend, examples: list[Example], prompts: list[str]) -> list[Prediction]:
@@ -106,8 +122,6 @@ def drop_errors(path: Path) -> int:
     """Remove records with finish reason `error`, so that they are predicted again. Returns how many."""
     if not path.is_file():
         return 0
-    from ..records import write_atomic
-
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     kept = [line for line, record in zip(lines, read_predictions(path), strict=True)
             if not (isinstance(record, Prediction) and record.finish_reason == "error")]

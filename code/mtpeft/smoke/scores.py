@@ -8,14 +8,13 @@ import pandas as pd
 from ..catalog import Run
 from ..corpora import Example
 from ..errors import MtpeftError
-from ..inference.stage import predictions_path
 from ..records import Prediction, read_predictions, write_scores
 from ..scoring.execution.instances import FunctionInstance
 from ..scoring.execution.outcome import INFRASTRUCTURE, PASSED
 from ..scoring.execution.sandbox import Pool
 from ..scoring.text_metrics.overlap import bleu
 from .base import Size
-from .work import EVALUATIONS, seen
+from .work import EVALUATIONS, predictions_path, seen
 
 
 def score_all(runs: Iterable[Run], root: Path, size: Size) -> None:

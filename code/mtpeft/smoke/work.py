@@ -25,6 +25,11 @@ def seen(name: str, size: Size) -> list[Example]:
     return [e for e in evaluation(name, "smoke", "train") if e.id in keep]
 
 
+def predictions_path(root: Path, run: str, evaluation: str) -> Path:
+    """Where the predictions of a smoke run on an evaluation set lie."""
+    return root / "predictions" / run / f"{evaluation}.jsonl"
+
+
 def one_run(run: Run, backbone: Path, root: Path, size: Size, overrides: dict[str, Any]) -> dict[str, Any]:
     """Train `run` and predict its evaluation sets. Returns first and last loss, seconds and tokens."""
     import torch
@@ -37,7 +42,8 @@ def one_run(run: Run, backbone: Path, root: Path, size: Size, overrides: dict[st
     backend = Transformers(str(backbone), job.result, "float32", run.method == "qlora")
     for task in run.tasks:
         for name in EVALUATIONS[task]:
-            infer(Request(run.id, name, run.arm, profile("smoke"), seen(name, size)), backend, root)
+            infer(Request(run.id, name, run.arm, profile("smoke"), seen(name, size)), backend,
+                  predictions_path(root, run.id, name))
     ledger = json.loads((job.folder / "ledger.json").read_text())
     curve = (job.folder / "loss_curve.csv").read_text().splitlines()
     at = curve[0].split(",").index("loss")

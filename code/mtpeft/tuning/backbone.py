@@ -1,14 +1,9 @@
-"""Loading a base model and its tokenizer from a folder or the hub."""
+"""Loading a base model and its tokenizer."""
 
 import importlib.util
-import os
-from pathlib import Path
 from typing import Any
 
-from ..catalog import Backbone
-from ..corpora.fetch import offline
-from ..corpora.pins import pin, pinned
-from ..errors import MtpeftError, Unavailable
+from ..errors import MtpeftError
 from .settings import Settings
 
 
@@ -17,27 +12,6 @@ def torch_dtype(name: str) -> Any:
     import torch
 
     return getattr(torch, name)
-
-
-def source_of(backbone: Backbone) -> str:
-    """Where a backbone is loaded from: MTPEFT_BACKBONES/<id> where that folder exists, else the hub's local snapshot.
-
-    The hub's revision is pinned by the first download. Raises `Unavailable` where the weights cannot be had.
-    """
-    folder = os.environ.get("MTPEFT_BACKBONES")
-    if folder and (Path(folder) / backbone.id / "config.json").is_file():
-        return str(Path(folder) / backbone.id)
-    from huggingface_hub import HfApi, snapshot_download
-
-    try:
-        revision = backbone.revision or pinned(backbone.hub) or ("" if offline() else HfApi().model_info(backbone.hub).sha)
-        path = snapshot_download(backbone.hub, revision=revision or None, local_files_only=offline())
-    except Exception as error:  # the hub's client raises those of its HTTP library, which it has changed before
-        raise Unavailable(f"{backbone.hub} is not on this machine: {error}", "its weights, from the hub or a folder",
-                          f"huggingface-cli download {backbone.hub}, or MTPEFT_BACKBONES=/folder with {backbone.id}/"
-                          ) from error
-    pin(backbone.hub, Path(path).name)
-    return path
 
 
 def attention(settings: Settings, device: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from ..catalog import catalog
 from ..corpora import Example, load
+from ..corpora.weights import source_of
 from ..paths import shown
 from .settings import parse_overrides, resolve
 from .train import Job, train
@@ -24,8 +25,6 @@ def run(name: str, profile: str, seeds: Sequence[int], corpus: str, backbone: st
     if backbone:
         source, called = backbone, backbone
     else:
-        from .backbone import source_of
-
         source, called = source_of(base), base.hub
     for seed in seeds or [settings.seed]:
         job = Job(entry, replace(settings, seed=seed), profile, source, called, data["train"], data["valid"])

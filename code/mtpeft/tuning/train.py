@@ -42,7 +42,7 @@ class Job:
     @property
     def folder(self) -> Path:
         """Where everything of this run and seed goes."""
-        return self.root / self.profile / self.run.id / f"seed-{self.settings.seed}"
+        return paths.seed_folder(self.profile, self.run.id, self.settings.seed, self.root)
 
     @property
     def result(self) -> Path:

@@ -42,7 +42,7 @@ def command(*arguments: str) -> None:
 
 
 def predictions(out: Path, run: str) -> Path:
-    return out / "predictions" / run / f"{SET}.jsonl"
+    return out / "training" / "smoke" / run / "seed-42" / "smoke" / "predictions" / f"{SET}.jsonl"
 
 
 def make_backbone(folder: Path) -> str:

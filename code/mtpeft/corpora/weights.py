@@ -1,0 +1,35 @@
+"""Where a base model lies on this machine: one answer for tuning and inference, so that both load the same weights."""
+
+import os
+from pathlib import Path
+
+from ..catalog import Backbone
+from ..errors import Unavailable
+from .fetch import offline
+from .pins import pin, pinned
+
+
+def source_of(backbone: Backbone) -> str:
+    """The folder that a backbone is loaded from: MTPEFT_BACKBONES/<id> where that exists, else the hub's local snapshot.
+
+    Revision: the catalog's; else the one that this machine used first. Raises `Unavailable` where the weights cannot be had,
+    `MtpeftError` where the hub gives another revision than the one used first.
+    """
+    folder = os.environ.get("MTPEFT_BACKBONES")
+    if folder and (Path(folder) / backbone.id / "config.json").is_file():
+        return str(Path(folder) / backbone.id)
+    revision = backbone.revision or pinned(backbone.hub)
+    from huggingface_hub import HfApi, snapshot_download
+
+    try:
+        if not revision and not offline():
+            revision = HfApi().model_info(backbone.hub).sha
+        path = snapshot_download(backbone.hub, revision=revision or None, local_files_only=offline())
+    except Exception as error:  # the hub's client raises those of its HTTP library, which it has changed before
+        at = f" at revision {revision}" if revision else ""
+        raise Unavailable(f"{backbone.hub}{at} is not on this machine: {error}", "its weights, from the hub or a folder",
+                          f"huggingface-cli download {backbone.hub}{f' --revision {revision}' if revision else ''}, or "
+                          f"MTPEFT_BACKBONES=/folder with {backbone.id}/") from error
+    if not backbone.revision:
+        pin(backbone.hub, Path(path).name)
+    return path
