@@ -47,7 +47,8 @@ AUDIT_T2 := $(OUT)/audit/rescored-causes.csv
 VERDICTS := $(OUT)/verification/verdicts.csv
 TABLES := $(OUT)/tables/.complete
 FIGURES := $(OUT)/figures/.complete
-REPORT := $(OUT)/report/index.html
+REPORT := $(OUT)/report/.complete
+PAGE := $(OUT)/report/index.html
 
 $(FILES): $(ARCHIVE) results/archived/SHA256SUMS results/published/SHA256SUMS | $(VENV)/.core
 	@$(RUN) check-files
@@ -59,8 +60,9 @@ $(AUDIT): $(TESTS) $(wildcard code/mtpeft/statistics/audit/*.py)
 	@$(RUN) audit
 
 # Exit code 1 (an unexplained difference) must not keep the report from being written; `verdict` returns it at the end.
-# What `make rescore` leaves behind is verified too.
-$(VERDICTS): $(AUDIT) $(TESTS) $(FILES) $(wildcard code/mtpeft/verification/*.py code/mtpeft/verification/*/*.py $(AUDIT_T2))
+# What `make rescore`, `mtpeft compare-predictions` and `mtpeft verify-seeds` leave behind is verified too.
+$(VERDICTS): $(AUDIT) $(TESTS) $(FILES) $(wildcard code/mtpeft/verification/*.py code/mtpeft/verification/*/*.py \
+  $(AUDIT_T2) $(OUT)/verification/seeds.csv $(OUT)/verification/answers/*.csv)
 	@$(RUN) verify --quiet || [ $$? -eq 1 ]
 
 RENDERING := $(wildcard code/mtpeft/reporting/*.py code/mtpeft/reporting/*/*)
@@ -72,12 +74,12 @@ $(FIGURES): $(VERDICTS) $(RENDERING)
 	@$(RUN) figures && touch $@
 
 $(REPORT): $(TABLES) $(FIGURES)
-	@$(RUN) report
+	@$(RUN) report && touch $@
 
 .PHONY: reproduce-all statistics audit verify report archive check-files known-issues
 reproduce-all: ## everything from the archive to the verified report | 1 min | 50 MB | no
 	@if $(MAKE) --no-print-directory -q $(REPORT) 2>/dev/null && $(RUN) check-files >/dev/null; then \
-	  echo "mtpeft: nothing to do: every result is up to date ($(REPORT))"; \
+	  echo "mtpeft: nothing to do: every result is up to date ($(PAGE))"; \
 	else $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j2) $(REPORT); fi
 	@$(RUN) verdict
 
@@ -92,7 +94,7 @@ verify: $(VERDICTS) ## verdicts only: every published cell, claim and file | 20 
 	@$(RUN) verdict
 
 report: $(REPORT) ## the offline HTML report | 40 s | 20 MB | no
-	@echo "$(REPORT)"
+	@echo "$(PAGE)"
 
 # Named one by one: a pattern target would also match catalog files of the same name.
 TABLE_TARGETS := $(patsubst code/mtpeft/catalog/tables/%.yaml,%,$(subst table-0,table-,$(wildcard code/mtpeft/catalog/tables/*.yaml)))
@@ -151,14 +153,16 @@ selftest-sandbox: | $(VENV)/.core ## every evil program against the sandbox | 1 
 RUNS := $(shell sed -n 's/^- *{\{0,1\} *id: *\([^ ,]*\).*/\1/p' code/mtpeft/catalog/runs/qwen*.yaml 2>/dev/null)
 TRAIN_TARGETS := $(addprefix train-,$(RUNS))
 INFER_TARGETS := $(addprefix infer-,$(RUNS))
+SCORE_TARGETS := $(addprefix score-,$(RUNS))
 # How: make train-qwen2.5-coder-1.5b/mt-qlora PROFILE=faithful SEEDS="42 43 44" SET="epochs=1"
 PROFILE ?= fast
 SEEDS ?= 42
 SET ?=
 GPUS ?= 1
+ANSWERS := $(if $(filter faithful,$(PROFILE)),faithful,clean)
 TRAIN := $(if $(filter 1,$(GPUS)),$(BIN)/python -m,$(BIN)/python -m torch.distributed.run --standalone --nproc-per-node=$(GPUS) -m) mtpeft
 
-.PHONY: data smoke plan-training $(TRAIN_TARGETS) $(INFER_TARGETS)
+.PHONY: data smoke plan-training $(TRAIN_TARGETS) $(INFER_TARGETS) $(SCORE_TARGETS) verify-seeds
 data: | $(VENV)/.train ## fetch and verify the corpora (OFFLINE=1: only what is here) | 1–20 min | 2 GB | no
 	@$(RUN) data
 
@@ -172,8 +176,17 @@ plan-training: | $(VENV)/.core ## time, memory and cost of every training run on
 $(TRAIN_TARGETS): | $(VENV)/.train ## one training run (mtpeft list runs); resumes | hours | 1–10 GB | yes
 	@$(TRAIN) train "$(@:train-%=%)" --profile $(PROFILE) $(addprefix --seed ,$(SEEDS)) $(addprefix --set ,$(SET))
 
-$(INFER_TARGETS): | $(VENV)/.train ## predictions of one run; resumes | minutes | 10 MB | yes
-	@$(RUN) infer "$(@:infer-%=%)" --training $(PROFILE) --profile $(if $(filter faithful,$(PROFILE)),faithful,clean)
+$(INFER_TARGETS): | $(VENV)/.train ## predictions of one run, every seed; resumes | minutes | 10 MB | yes
+	@for seed in $(SEEDS); do $(RUN) infer "$(@:infer-%=%)" --training $(PROFILE) --profile $(ANSWERS) --seed $$seed; done
+
+$(SCORE_TARGETS): | $(VENV)/.score ## scores of one run's predictions, every seed | minutes | 10 MB | no
+	@for seed in $(SEEDS); do at="$(OUT)/training/$(PROFILE)/$(@:score-%=%)/seed-$$seed/$(ANSWERS)"; \
+	  for file in "$$at"/predictions/*.jsonl; do $(RUN) score "$$file" --out "$$at"; done; done
+
+verify-seeds: | $(VENV)/.core ## T4: trained and scored runs by the interval over their seeds | 2 s | | no
+	@$(RUN) verify-seeds --training $(PROFILE) --inference $(ANSWERS) || [ $$? -eq 1 ]
+	@$(MAKE) --no-print-directory $(REPORT)
+	@$(RUN) verdict
 
 # ---------------------------------------------------------------- study B
 
@@ -235,5 +248,5 @@ help: ## this list | | | no
 	@awk 'function trim(x) {gsub(/^ +| +$$/, "", x); return x} \
 	  BEGIN {printf "%-16s %-70s %-8s %-7s %s\n", "target", "what it does", "time", "disk", "GPU"} \
 	  /^[$$(a-zA-Z][a-zA-Z0-9_$$()-]*:.* ## / {target = $$0; sub(/:.*/, "", target); text = $$0; sub(/.* ## /, "", text); \
-	  split(text, c, "|"); sub(/\$$\(TABLE_TARGETS\)/, "table-N", target); sub(/\$$\(FIGURE_TARGETS\)/, "figure-N", target); sub(/\$$\(TRAIN_TARGETS\)/, "train-RUN", target); sub(/\$$\(INFER_TARGETS\)/, "infer-RUN", target); \
+	  split(text, c, "|"); sub(/\$$\(TABLE_TARGETS\)/, "table-N", target); sub(/\$$\(FIGURE_TARGETS\)/, "figure-N", target); sub(/\$$\(TRAIN_TARGETS\)/, "train-RUN", target); sub(/\$$\(INFER_TARGETS\)/, "infer-RUN", target); sub(/\$$\(SCORE_TARGETS\)/, "score-RUN", target); \
 	  printf "%-16s %-70s %-8s %-7s %s\n", target, trim(c[1]), trim(c[2]), trim(c[3]), trim(c[4])}' Makefile

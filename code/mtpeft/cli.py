@@ -287,6 +287,28 @@ def verify(quiet: Annotated[bool, typer.Option(help="print nothing but the count
     sys.exit(run(quiet=quiet))
 
 
+@app.command("compare-predictions")
+def compare_predictions(
+        reference: Annotated[Path, typer.Argument(help="prediction records (JSON lines) to compare with")],
+        new: Annotated[Path, typer.Argument(help="prediction records of the same run, made again")],
+        reference_scores: Annotated[Path | None, typer.Option(help="folder in which `mtpeft score` put their scores")] = None,
+        new_scores: Annotated[Path | None, typer.Option(help="the same for the new ones")] = None,
+        name: Annotated[str, typer.Option(help="of the result, verification/answers/NAME.csv")] = "answers") -> None:
+    """T3: identical strings, else each metric by its paired-bootstrap interval; flipped instances. Exit code 1 for a difference."""
+    from .verification.answers import run
+
+    sys.exit(run(reference, new, reference_scores, new_scores, name))
+
+
+@app.command("verify-seeds")
+def verify_seeds(training: Annotated[str, typer.Option(help="training profile of the runs")] = "faithful",
+                 inference: Annotated[str, typer.Option(help="inference profile of their answers")] = "faithful") -> None:
+    """T4: scored runs of study A that were trained here, against archive and claims, by the interval over their seeds."""
+    from .verification.seeds import run
+
+    sys.exit(run(training, inference))
+
+
 @app.command()
 def verdict() -> None:
     """Print the counts of the last verification and end with its exit code."""

@@ -10,7 +10,8 @@ from ..records import VERDICTS, Verdict
 _ATTENTION = ("differs", "not reproducible", "cannot run here", "not run", "within tolerance", "exact")
 
 KIND_TITLES = {"claim": "Claims", "cell": "Printed values", "file": "Files", "score": "Scores per instance",
-               "recovered": "Printed values from rescored outputs"}
+               "recovered": "Printed values from rescored outputs", "answers": "Predictions made again",
+               "trained": "Means of runs trained again", "trained claim": "Claims, from runs trained again"}
 
 
 def count(verdicts: Iterable[Verdict]) -> dict[str, int]:

@@ -16,7 +16,8 @@ from .cells import judge_cells, judge_recovered
 from .claims import judge_claims
 from .multitask import judge
 
-_PLURAL = {"file": "files", "claim": "claims", "cell": "printed values", "score": "scores", "recovered": "recovered values"}
+_PLURAL = {"file": "files", "claim": "claims", "cell": "printed values", "score": "scores", "recovered": "recovered values",
+           "answers": "predictions", "trained": "means over seeds", "trained claim": "claims over seeds"}
 VERIFICATION = REGENERATED / "verification"
 
 
@@ -35,10 +36,12 @@ def run(quiet: bool = False) -> int:
     if rescored.is_file():  # `make rescore` has run
         inputs += [rescored, REGENERATED / "audit" / "rescored-cells.csv"]
         verdicts += judge_recovered(cells, read_records(rescored, Test), _causes(inputs[-1]))
-    again = REGENERATED / "rescore" / "verdicts.csv"
-    if again.is_file():
-        inputs.append(again)
-        verdicts += read_records(again, Verdict)
+    made = [p for p in sorted((VERIFICATION / "answers").glob("*.csv")) if not p.name.endswith(".flipped.csv")]
+    # verdicts of T2, T3 and T4, where these tiers have run
+    for again in [REGENERATED / "rescore" / "verdicts.csv", *made, VERIFICATION / "seeds.csv"]:
+        if again.is_file():
+            inputs.append(again)
+            verdicts += read_records(again, Verdict)
     path = VERIFICATION / "verdicts.csv"
     write_result(path, records_text(verdicts, Verdict), inputs)
     unexplained = [v for v in verdicts if v.unexplained]

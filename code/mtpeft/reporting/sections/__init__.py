@@ -10,8 +10,8 @@ from markupsafe import Markup
 
 from ..inputs import Inputs
 
-ORDER = ("verdicts", "causes", "claims", "multitask", "tables", "figures", "instances", "printed", "files", "rescored", "audit",
-         "provenance")
+ORDER = ("verdicts", "causes", "claims", "multitask", "tables", "figures", "instances", "printed", "files", "rescored", "trained",
+         "audit", "provenance")
 
 
 @dataclass(frozen=True)
