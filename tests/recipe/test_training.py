@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("torch")
 
 import torch
+from safetensors.torch import load_file
 
 sys.path.insert(0, str(Path(__file__).parent))
 from mtpeft.errors import MtpeftError
@@ -211,13 +212,15 @@ def test_gradient_checkpointing_changes_no_bit(backbone, tmp_path):
     assert weights(train(plain)) == weights(train(saved))
 
 
-def test_two_processes_are_one_with_the_same_global_batch(backbone, tmp_path):
-    one = job(backbone, tmp_path / "one", "fft", batch_size=2, balancing="task-equal")
-    two = job(backbone, tmp_path / "two", "fft", batch_size=1, balancing="task-equal")
+@pytest.mark.parametrize("method", ["fft", "qlora"])
+def test_two_processes_are_one_with_the_same_global_batch(backbone, tmp_path, method):
+    """Full tuning is sharded (FSDP), adapters are replicated (DDP), as on several GPUs."""
+    one = job(backbone, tmp_path / "one", method, batch_size=2, balancing="task-equal")
+    two = job(backbone, tmp_path / "two", method, batch_size=1, balancing="task-equal")
     train(one)
     script = (f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\nfrom pathlib import Path\n"
               f"from tiny_backbone import job\nfrom mtpeft.tuning.train import train\n"
-              f"train(job(Path({str(backbone)!r}), Path({str(tmp_path / 'two')!r}), 'fft', batch_size=1,\n"
+              f"train(job(Path({str(backbone)!r}), Path({str(tmp_path / 'two')!r}), {method!r}, batch_size=1,\n"
               f"          balancing='task-equal'))\n")
     (tmp_path / "two.py").write_text(script)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path), "ACCELERATE_USE_CPU": "true"}
@@ -227,6 +230,8 @@ def test_two_processes_are_one_with_the_same_global_batch(backbone, tmp_path):
     assert json.loads((two.folder / "ledger.json").read_text())["processes"] == 2
     assert losses(two) == pytest.approx(losses(one), abs=1e-5)
     assert [r["tokens_generation"] for r in curve(two)] == [r["tokens_generation"] for r in curve(one)]
+    a, b = (load_file(next(made.result.glob("*.safetensors"))) for made in (one, two))
+    assert a.keys() == b.keys() and all(torch.allclose(a[name], b[name], atol=1e-4) for name in a)
 
 
 def test_the_adapter_is_loadable_by_plain_peft_and_merging_changes_no_output(backbone, tmp_path):

@@ -79,6 +79,17 @@ def test_coba_divergence_factor_never_exceeds_one():
     assert weights(slopes, window=2, tau=5.0) == pytest.approx(rcs)
 
 
+def test_coba_trusts_relative_scores_while_learning_speeds_up_and_absolute_ones_when_it_stops():
+    """The sum under the divergence factor is of magnitudes: without them negative slopes would turn this around."""
+    faster, slower = np.array([[-0.1, -0.3], [-0.2, -0.6]]), np.array([[-0.2, -0.6], [-0.1, -0.3]])
+    # a_max = -0.1, -0.2 (or back): softmax(2 * (1/3, 2/3)) at the last step, times t = 2: 1.32, so 1; back: 0.68
+    rcs = np.array([math.e, 1]) / (math.e + 1)      # softmax(2 * (-1/4, -3/4)), both times
+    acs = np.array([0.5, 0.5])                      # both tasks have the same share of their own magnitudes
+    df = 2 / (1 + math.exp(2 / 3))
+    assert weights(faster, window=2, tau=1.0) == pytest.approx(rcs)
+    assert weights(slower, window=2, tau=1.0) == pytest.approx(df * rcs + (1 - df) * acs, abs=1e-12)
+
+
 def feed(rule, rows):
     for row in rows:
         rule.after_validation(np.array(row))

@@ -15,14 +15,16 @@ SMALL_VALIDATION = 8  # rows a task for a balancing rule that looks at validatio
 
 
 class Recorder(TrainerCallback):
-    """One row of the loss curve a step, to TensorBoard and, every `logging_steps`, to people."""
+    """One row of the loss curve a step, to TensorBoard and to people: every `logging_steps`, in a log at most twice a minute."""
 
-    def __init__(self, trainer: MultiTaskTrainer, board: Path, validate_every: int) -> None:
-        self._trainer, self._board_folder, self._every = trainer, board, validate_every
+    def __init__(self, trainer: MultiTaskTrainer, board: Path, validate_every: int, title: str) -> None:
+        self._trainer, self._board_folder, self._every, self._title = trainer, board, validate_every, title
         self._board: Any = None
-        self._start = time.monotonic()
+        self._start = self._said = time.monotonic()
+        self._begun = 0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._begun = state.global_step
         if state.is_world_process_zero:
             from torch.utils.tensorboard import SummaryWriter
 
@@ -38,10 +40,15 @@ class Recorder(TrainerCallback):
             for name, value in row.items():
                 if name != "step" and value is not None:
                     self._board.add_scalar(f"train/{name}", value, row["step"])
-            if state.global_step % args.logging_steps == 0 and sys.stderr.isatty():
-                left = (time.monotonic() - self._start) / state.global_step * (state.max_steps - state.global_step)
-                print(f"train: step {state.global_step} of {state.max_steps}, loss {row['loss']:.4f}, about {left:.0f} s left",
-                      file=sys.stderr)
+            if state.global_step % args.logging_steps == 0:
+                self._say(state.global_step, state.max_steps, row["loss"])
+
+    def _say(self, step: int, steps: int, loss: float) -> None:
+        now = time.monotonic()
+        if now - self._said >= (0 if sys.stderr.isatty() else 30):
+            self._said = now
+            left = (now - self._start) / (step - self._begun) * (steps - step)
+            print(f"train {self._title}: step {step} of {steps}, loss {loss:.4f}, about {left:.0f} s left", file=sys.stderr)
 
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict[str, float] | None = None, **_: Any) -> None:
         if self._board is not None:

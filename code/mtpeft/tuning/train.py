@@ -90,7 +90,7 @@ def train(job: Job, *, generate: Callable[..., list[str]] | None = None, resume:
 def _train_once(job: Job, settings: Settings, generate: Callable[..., list[str]] | None, stop_at: int | None,
                 fail_at_rows: int | None) -> Path:
     import torch
-    from transformers import EarlyStoppingCallback
+    from transformers import EarlyStoppingCallback, PrinterCallback
 
     from .backbone import load_tokenizer
     from .balancing import balancing
@@ -129,7 +129,9 @@ def _train_once(job: Job, settings: Settings, generate: Callable[..., list[str]]
         _pretend_full(model, fail_at_rows)
     trainer = MultiTaskTrainer(model=model, args=arguments, train_dataset=rows, rule=rule, validation=validation,
                                metrics=metrics, padding=tokenizer.pad_token_id, eval_dataset=rows if validation else None)
-    trainer.add_callback(Recorder(trainer, job.folder / "tensorboard", int(settings.balancing_options.get("every", 10))))
+    trainer.remove_callback(PrinterCallback)  # a raw line a step; the recorder speaks instead
+    trainer.add_callback(Recorder(trainer, job.folder / "tensorboard", int(settings.balancing_options.get("every", 10)),
+                                  f"{job.run.id} seed {settings.seed}"))
     checkpoint = _last_checkpoint(job.folder / "checkpoints")
     if checkpoint is not None:
         trainer.restore(checkpoint)
@@ -163,7 +165,7 @@ def _arguments(job: Job, s: Settings, device: str) -> Any:
     chosen = watched and s.selection != "none"
     save = s.eval_steps if chosen else s.save_steps  # the best checkpoint must have been saved when it was evaluated
     several = int(os.environ.get("WORLD_SIZE", "1")) > 1
-    sharded = {"fsdp": "full_shard auto_wrap", "fsdp_config": {"transformer_layer_cls_to_wrap": ["Qwen2DecoderLayer"]}}
+    sharded = {"fsdp": True, "fsdp_config": {"transformer_layer_cls_to_wrap": ["Qwen2DecoderLayer"]}}
     return TrainingArguments(
         output_dir=str(job.folder / "checkpoints"), use_cpu=device == "cpu", seed=s.seed, data_seed=s.seed,
         per_device_train_batch_size=s.batch_size, per_device_eval_batch_size=s.batch_size,
@@ -180,7 +182,7 @@ def _arguments(job: Job, s: Settings, device: str) -> Any:
         logging_nan_inf_filter=False, report_to=[], disable_tqdm=True, remove_unused_columns=False,
         dataloader_num_workers=0, ddp_backend="gloo" if several and device == "cpu" else None,
         ddp_find_unused_parameters=False if several else None,
-        **(sharded if several and device == "cuda" and job.run.method == "fft" else {}))
+        **(sharded if several and job.run.method == "fft" else {}))
 
 
 def _metrics(job: Job, s: Settings, tokenizer: Any, words: Any, layout: dict[str, Any],

@@ -9,8 +9,12 @@ its last N values (K tasks, softmax over tasks where the index is i):
                the softmax over the steps s <= t, taken at its last one
     w_i(t)   = DF(t) RCS_i(t) + (1 - DF(t)) ACS_i(t)
 
-The weights sum to 1. During the warm-up W they are 1/K. The published code differs from the paper (a further softmax
-over w and a floor); this is the paper's formula. Steps are counted in validations.
+The weights sum to 1. During the warm-up W they are 1/K. Steps are counted in validations.
+
+Reprints of DF sum a_max(s) without the bars. While every task still learns, all a_max are negative and that sum turns the
+sign: the step that learns fastest would get the smallest factor, against the paper's words. The authors' code
+(codefuse-ai/MFTCoder, loss_utils.py) takes the bars, and so does this module. That code differs elsewhere: a further
+softmax over w, a floor, no minimum with 1, and a_max as the slope of the largest loss.
 """
 
 from typing import Any
