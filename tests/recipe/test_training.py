@@ -168,6 +168,16 @@ def test_a_killed_run_ends_with_the_bytes_of_an_uninterrupted_one(backbone, tmp_
     assert (killed.folder / "loss_curve.csv").read_bytes() == (whole.folder / "loss_curve.csv").read_bytes()
 
 
+def test_what_a_resumed_run_took_before_is_counted(backbone, tmp_path):
+    made = job(backbone, tmp_path, "fft", save_steps=3, count=4)
+    train(made, stop_at=4)
+    path = next(made.folder.glob("checkpoints/*/balancing.json"))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "seconds": 1000.0}))
+    train(made)
+    ledger = json.loads((made.folder / "ledger.json").read_text())
+    assert ledger["seconds"] > 1000 and ledger["tokens_per_second"] == pytest.approx(sum(ledger["tokens"].values()) / 1000, abs=0.1)
+
+
 def test_a_finished_run_is_not_trained_again_and_another_seed_is(backbone, tmp_path):
     made = job(backbone, tmp_path, "fft", count=2)
     train(made)

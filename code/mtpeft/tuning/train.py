@@ -269,14 +269,14 @@ def _ledger(trainer: Any, seconds: float, device: dict[str, Any]) -> dict[str, A
 
     price = os.environ.get("MTPEFT_PRICE_PER_HOUR")
     tokens = int(trainer.tokens_seen.sum())
-    trained = sum(row.get("train_runtime", 0.0) for row in trainer.state.log_history) or seconds
+    seconds += trainer.seconds_before
     peak = (torch.cuda.max_memory_allocated() if torch.cuda.is_available()
             else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
     return {"device": device, "processes": trainer.args.world_size, "seconds": round(seconds, 3),
             "steps": trainer.state.global_step, "stopped_tasks": sorted(trainer.stopped),
             "tokens": {n: int(t) for n, t in zip(trainer.names, trainer.tokens_seen, strict=True)},
             "supervised_tokens": {n: int(t) for n, t in zip(trainer.names, trainer.supervised_seen, strict=True)},
-            "tokens_per_second": round(tokens / trained, 1), "peak_memory_mib": round(peak / 2**20, 1),
+            "tokens_per_second": round(tokens / trainer.seconds, 1), "peak_memory_mib": round(peak / 2**20, 1),
             "device_hours": round(seconds / 3600 * trainer.args.world_size, 6),
             "cost": round(float(price) * seconds / 3600 * trainer.args.world_size, 4) if price else None,
             "selected_step": trainer.state.best_global_step if trainer.state.best_model_checkpoint else None}

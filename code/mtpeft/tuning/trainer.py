@@ -6,6 +6,7 @@ checkpointing) are silent. A test and a benchmark run it beside this one.
 
 import json
 import math
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ class MultiTaskTrainer(Trainer):
     """A trainer whose data set is a `Plan`.
 
     rule: loss balancing; validation: task → plan of its validation rows; metrics: called with model and step at every
-    evaluation, its result is merged into the evaluation's. `stopped` holds tasks that are no longer supervised.
+    evaluation, its result is merged into the evaluation's. `stopped` holds tasks that are no longer supervised, `seconds_before`
+    what a resumed run had taken up to its checkpoint.
     """
 
     def __init__(self, *, rule: Balancing, validation: dict[str, Plan], metrics: Metrics | None, padding: int,
@@ -35,6 +37,8 @@ class MultiTaskTrainer(Trainer):
         self.rule, self.validation, self.metrics, self.padding = rule, validation, metrics, padding
         self.names = list(self.train_dataset.store.names)
         self.stopped: set[str] = set()
+        self.seconds_before = 0.0
+        self._begun = time.monotonic()
         self.curve: list[dict[str, Any]] = []
         self.tokens_seen = np.zeros(len(self.names))
         self.supervised_seen = np.zeros(len(self.names))
@@ -42,6 +46,11 @@ class MultiTaskTrainer(Trainer):
         self._counts = np.zeros(len(self.names))
         self._micro_batches = 1
         self._sums = torch.zeros(2, len(self.names), dtype=torch.float64)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training, those before a resumption included (not what a kill lost after its last checkpoint)."""
+        return self.seconds_before + time.monotonic() - self._begun
 
     # ------------------------------------------------------------ data
 
@@ -154,7 +163,7 @@ class MultiTaskTrainer(Trainer):
         folder = Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"
         if self.args.should_save and folder.is_dir():
             state = {"rule": self.rule.state(), "stopped": sorted(self.stopped), "tokens_seen": self.tokens_seen.tolist(),
-                     "supervised_seen": self.supervised_seen.tolist(), "curve": self.curve}
+                     "supervised_seen": self.supervised_seen.tolist(), "curve": self.curve, "seconds": self.seconds}
             (folder / BALANCING_FILE).write_text(json.dumps(state))
 
     def restore(self, checkpoint: Path) -> None:
@@ -163,7 +172,7 @@ class MultiTaskTrainer(Trainer):
         self.rule.restore(state["rule"])
         self.stopped = set(state["stopped"])
         self.tokens_seen, self.supervised_seen = np.array(state["tokens_seen"]), np.array(state["supervised_seen"])
-        self.curve = state["curve"]
+        self.curve, self.seconds_before = state["curve"], state["seconds"]
 
 
 def _count(tasks: torch.Tensor, number: int) -> torch.Tensor:
