@@ -79,6 +79,11 @@ def test_an_instance_without_a_value_makes_no_pair_and_is_no_zero(tmp_path):
     assert verdict.verdict == "within tolerance" and "2 pairs" in verdict.reason and [f[3] for f in flips] == ["string"]
 
 
+def test_a_metric_without_any_pair_is_not_left_out_in_silence(tmp_path):
+    (verdict,), _ = judged(tmp_path, [None, 1], [1, None])
+    assert verdict.verdict == "not run" and "no instance has a value on both sides" in verdict.reason
+
+
 def test_the_command_writes_verdicts_and_flips(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(paths, "REGENERATED", tmp_path)
     old, new = tmp_path / "old.jsonl", tmp_path / "new.jsonl"

@@ -79,6 +79,7 @@ def _by_metric(run: str, task: str, ids: Sequence[str], old: ScoreSet | None, ne
         a, b = (dict(zip(c.ids, c.value, strict=True)) for c in (old.column(run, task, metric), new.column(run, task, metric)))
         pairs = [i for i in ids if i in a and i in b and a[i] == a[i] and b[i] == b[i]]
         if not pairs:
+            verdicts.append(_verdict(f"{run} {task} {metric}", "", "not run", f"no instance has a value on both sides; {said}", command))
             continue
         flips += [(run, task, i, metric, float(a[i]), float(b[i])) for i in pairs if a[i] != b[i]]
         change = [b[i] - a[i] for i in pairs]
@@ -121,7 +122,8 @@ def run(reference: Path, new: Path, reference_scores: Path | None, new_scores: P
     inputs = [reference, new, *(p for folder in folders for p in sorted((folder / "scores").glob("*/*.csv")))]
     write_result(path, records_text(verdicts, Verdict), inputs)
     for v in verdicts:
-        print(f"{v.verdict:17} {v.id}: {v.archived + ' -> ' if v.archived else ''}{v.regenerated}; {v.reason}")
+        figures = " -> ".join(filter(None, [v.archived, v.regenerated]))
+        print(f"{v.verdict:17} {v.id}: {figures + '; ' if figures else ''}{v.reason}")
     flipped = sorted({f[2] for f in flips})
     if flipped:
         print(f"T3: {len(flipped)} instances flipped ({', '.join(flipped[:10])}{', …' if len(flipped) > 10 else ''}): "

@@ -172,7 +172,8 @@ def run(training: str, inference: str) -> int:
     write_result(path, records_text(verdicts, Verdict), inputs, training=training, inference=inference)
     for v in verdicts:
         if v.kind == CLAIM or v.verdict != "within tolerance":
-            print(f"{v.verdict:17} {v.id}: {v.published or v.archived}, here {v.regenerated}; {v.reason}")
+            figures = f"{v.published or v.archived}, here {v.regenerated}; " if v.regenerated else ""
+            print(f"{v.verdict:17} {v.id}: {figures}{v.reason}")
     counts = Counter(v.verdict for v in verdicts)
     print(f"T4: {', '.join(f'{counts[name]} {name}' for name in VERDICTS if counts[name])} -> {paths.shown(path)}")
     return 1 if any(v.unexplained for v in verdicts) else 0
