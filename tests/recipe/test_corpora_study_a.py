@@ -38,7 +38,40 @@ def test_hub_data_sets_are_read_from_a_mirror_and_counted(tmp_path, monkeypatch)
     pd.DataFrame({"code_tokens": [["a"], ["b"]], "docstring_tokens": [["A"], ["B"]]}).to_parquet(folder / "train-0-of-1.parquet")
     monkeypatch.setenv("MTPEFT_MIRROR", str(tmp_path))
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
     with pytest.raises(MtpeftError, match="2 rows"):
         list(hub.rows(entry, "train"))
     small = type(entry)(**{**entry.__dict__, "rows": {"train": 2}})
     assert [list(row["code_tokens"]) for row in hub.rows(small, "train")] == [["a"], ["b"]]
+
+
+def test_the_revision_of_a_hub_data_set_that_was_used_first_is_used_ever_after(tmp_path, monkeypatch):
+    pytest.importorskip("datasets")
+    import pandas as pd
+
+    entry = manifest().hub["code-to-text/java"]
+    small = type(entry)(**{**entry.__dict__, "rows": {}})
+    monkeypatch.setenv("MTPEFT_MIRROR", str(tmp_path))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
+
+    def mirrored_revision(name, token):
+        folder = tmp_path / entry.repository / name / "java"
+        folder.mkdir(parents=True)
+        pd.DataFrame({"code_tokens": [[token]]}).to_parquet(folder / "train-0-of-1.parquet")
+
+    mirrored_revision("0123", "a")
+    assert [list(row["code_tokens"]) for row in hub.rows(small, "train")] == [["a"]]
+    mirrored_revision("4567", "b")
+    assert [list(row["code_tokens"]) for row in hub.rows(small, "train")] == [["a"]]
+    with pytest.raises(MtpeftError, match="is now 4567") as refused:
+        list(hub.rows(type(small)(**{**small.__dict__, "revision": "4567"}), "train"))
+    assert "0123" in refused.value.expected
+
+
+def test_a_derived_file_that_was_damaged_is_not_taken_for_the_one_built(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "CACHE", tmp_path)
+    monkeypatch.setitem(derived._BUILDERS, "generation/valid", lambda m: [])
+    path = derived.built("generation/valid")
+    path.write_text("damaged\n")
+    assert derived.built("generation/valid").read_text() == ""

@@ -15,7 +15,7 @@ def rows(entry: HubDataset, split: str) -> Iterator[dict[str, Any]]:
     """The rows of one split, in the data set's order.
 
     A mirror may hold it as OWNER/NAME/REVISION/CONFIG/SPLIT-*.parquet; else the hub library's own cache and, unless
-    OFFLINE=1, the hub are asked. Raises `MtpeftError` where it is nowhere or has another number of rows.
+    OFFLINE=1, the hub are asked. The revision used first on this machine is used ever after. Raises `MtpeftError` where it is nowhere or has another number of rows.
     """
     import datasets
 
@@ -23,6 +23,7 @@ def rows(entry: HubDataset, split: str) -> Iterator[dict[str, Any]]:
     folder = _mirrored(entry)
     try:
         if folder is not None:
+            pin(entry.repository, folder.name)
             data = datasets.load_dataset("parquet", data_files={split: str(folder / entry.config / f"{split}-*.parquet")},
                                          split=split)
         else:
@@ -44,7 +45,8 @@ def _mirrored(entry: HubDataset) -> Path | None:
     mirror = paths.mirror()
     if mirror is None:
         return None
-    found = sorted(p for p in (mirror / entry.repository).glob(f"{entry.revision or '*'}") if (p / entry.config).is_dir())
+    wanted = entry.revision or pinned(entry.repository) or "*"
+    found = sorted(p for p in (mirror / entry.repository).glob(wanted) if (p / entry.config).is_dir())
     return found[-1] if found else None
 
 

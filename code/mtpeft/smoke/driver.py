@@ -89,9 +89,13 @@ def _trained(runs: list[Run], root: Path, size: Size, overrides: dict[str, Any],
 
 
 def _quiet() -> None:
-    """In each worker: one thread, and no chatter of the libraries (their errors still reach the parent)."""
+    """In each worker: no life beyond the parent's, and no chatter of the libraries (their errors still reach the parent)."""
     import logging
     import warnings
+
+    from ..scoring.engine import die_with_parent
+
+    die_with_parent()
 
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
