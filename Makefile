@@ -225,6 +225,7 @@ doctor: ## check this machine first: what is there, what is missing, how to get 
 
 plan: ## what reproduce-all would do now | 1 s | | no
 	@$(MAKE) --no-print-directory -n $(REPORT) | sed -n 's/^$(subst /,\/,$(RUN)) /  mtpeft /p' | sed '1i would run:' || true
+	@echo "training from base models, with time, memory and cost: make plan-training"
 
 clean: ## remove what runs wrote (results/regenerated) | 1 s | | no
 	rm -rf $(OUT)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .errors import MtpeftError
+from .errors import MtpeftError, missing_package
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="Reproduce, verify and extend two studies of multi-task fine-tuning of code models.")
@@ -367,6 +367,11 @@ def main() -> None:
     except MtpeftError as error:
         print(f"mtpeft: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        if (missing := missing_package(error)) is None:
+            raise
+        print(f"mtpeft: {missing}", file=sys.stderr)
+        sys.exit(missing.exit_code)
     except (KeyboardInterrupt, SystemExit) as end:
         # Typer turns Ctrl-C into exit code 130 without a word.
         if isinstance(end, SystemExit) and end.code != 130:

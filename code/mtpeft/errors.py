@@ -40,13 +40,32 @@ class BadInput(MtpeftError):
         super().__init__(f"{place}: {found}", expected, fix)
 
 
+# Import names of what the optional groups of the environment hold and a command may miss (pyproject.toml).
+GROUPS = {"train": {"accelerate", "bitsandbytes", "datasets", "huggingface_hub", "peft", "safetensors", "tensorboard",
+                    "tokenizers", "torch", "transformers", "trl"},
+          "score": {"codebleu", "httpx", "lizard", "nltk", "pylint", "requests", "rouge_score", "sacrebleu", "tree_sitter"}}
+
+
+def missing_package(error: ModuleNotFoundError) -> MtpeftError | None:
+    """The error as a person needs it, where the missing module belongs to a group; None for any other module."""
+    name = (error.name or "").partition(".")[0]
+    group = next((group for group, names in GROUPS.items() if name in names), None)
+    if group is None:
+        return None
+    return Unavailable(f"{name} is not installed", f"the packages of group {group}", f"make .venv/.{group}")
+
+
 class UnknownName(MtpeftError):
-    """A name that is not in the catalog; the message offers the nearest known ones."""
+    """A name that is not in the catalog; the message offers the nearest known ones, else the first few and their number."""
+
+    FEW = 12
 
     def __init__(self, kind: str, name: str, known: Iterable[str], fix: str = "") -> None:
         known = sorted(known)
         near = get_close_matches(name, known, n=3, cutoff=0.4)
-        expected = f"did you mean {', '.join(near)}?" if near else f"one of {', '.join(known) or '(none)'}"
+        more = f", … ({len(known)} in all)" if len(known) > self.FEW else ""
+        expected = (f"did you mean {', '.join(near)}?" if near else
+                    f"one of {', '.join(known[:self.FEW]) or '(none)'}{more}")
         super().__init__(f"unknown {kind} {name!r}", expected, fix)
 
 

@@ -94,6 +94,16 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bytes(reference, make, 
     assert contents(tmp_path) == wanted
 
 
+def test_a_page_without_the_files_that_belong_to_it_is_no_finished_report(reference, make, tmp_path):
+    """What a run leaves that was killed after it wrote the page and before anything else."""
+    out = tmp_path / "out"
+    shutil.copytree(reference[0], out)
+    for name in ("report/verdict.json", "report/junit.xml", "ro-crate-metadata.json", "report/.complete"):
+        (out / name).unlink()
+    finished(make("report", out))
+    assert all((out / name).is_file() for name in ("report/verdict.json", "report/junit.xml", "ro-crate-metadata.json"))
+
+
 @pytest.mark.parametrize("stage, makes", [("statistics", "statistics/tests.csv"), ("audit", "audit/causes.csv"),
                                           ("verify", "verification/verdicts.csv")])
 def test_a_stage_killed_at_any_moment_can_simply_be_run_again(reference, tmp_path, root, stage, makes):

@@ -260,6 +260,18 @@ def test_the_adapter_is_loadable_by_plain_peft_and_merging_changes_no_output(bac
     assert torch.allclose(a, b, atol=1e-5) and not torch.allclose(a, c, atol=1e-3)
 
 
+def test_a_base_model_that_is_not_there_is_an_error_in_three_parts(backbone, tmp_path):
+    from mtpeft.tuning.stage import run
+
+    made = job(backbone, tmp_path, "lora", count=2, weights="float32")
+    train(made)
+    for attempt in (lambda: merge(made.result, str(tmp_path / "gone"), tmp_path / "merged"),
+                    lambda: run("qwen2.5-coder-0.5b/mt-qlora", "smoke", [], "smoke", str(tmp_path / "gone"), [], 1, None)):
+        with pytest.raises(MtpeftError, match="gone") as missing:
+            attempt()
+        assert missing.value.expected and missing.value.fix
+
+
 def test_a_run_leaves_everything_that_explains_it(backbone, tmp_path):
     made = job(backbone, tmp_path, "qlora", count=3)
     train(made)

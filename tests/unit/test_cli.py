@@ -1,5 +1,6 @@
 """The command line: errors in three parts and no traceback, exit codes that scripts can rely on."""
 
+import os
 import re
 import sys
 
@@ -24,6 +25,16 @@ def test_a_deliberate_error_has_three_parts_and_no_traceback(mtpeft):
 @pytest.mark.parametrize("arguments, near", [(["list", "taks"], "tasks"), (["list", "backbone"], "backbones")])
 def test_an_unknown_kind_is_answered_with_the_nearest(mtpeft, arguments, near):
     assert f"did you mean {near}" in refused(mtpeft(*arguments))
+
+
+def test_a_group_that_is_not_installed_is_named_with_its_command(mtpeft, tmp_path):
+    """As on a machine where only the core was set up: a module that fails to import as if it were not there."""
+    (tmp_path / "missing").mkdir()
+    (tmp_path / "missing" / "torch.py").write_text("raise ModuleNotFoundError('No module named torch', name='torch')\n")
+    (tmp_path / "missing" / "peft.py").write_text("import torch\n")
+    text = refused(mtpeft("merge", str(tmp_path), str(tmp_path / "merged"), "--backbone", "x",
+                          PYTHONPATH=f"{tmp_path / 'missing'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"))
+    assert "torch is not installed" in text and "make .venv/.train" in text
 
 
 def test_an_unknown_command_is_refused(mtpeft):

@@ -32,7 +32,9 @@ def test_an_unknown_name_offers_the_nearest():
     assert "did you mean pylint?" in str(UnknownName("tool", "pylnt", ["pylint", "pmd", "sonarcloud"]))
 
 
-def test_an_unknown_name_like_no_other_lists_all():
+def test_an_unknown_name_like_no_other_lists_a_few_and_their_number():
+    assert "one of 00, 01" in (many := str(UnknownName("run", "zzzz", [f"{n:02}" for n in range(99)])))
+    assert "(99 in all)" in many and "98" not in many
     assert "one of aa, bb" in str(UnknownName("tool", "zzzz", ["bb", "aa"]))
     assert "(none)" in str(UnknownName("tool", "zzzz", []))
 

@@ -4,9 +4,17 @@ import os
 from pathlib import Path
 
 from ..catalog import Backbone
-from ..errors import Unavailable
+from ..errors import MtpeftError, Unavailable
 from .fetch import offline
 from .pins import pin, pinned
+
+
+def model_folder(path: str) -> str:
+    """A folder of a base model that a person named. Raises `MtpeftError` where it holds none."""
+    if not (Path(path) / "config.json").is_file():
+        raise MtpeftError(f"no model at {path}", "a folder with config.json, weights and tokenizer",
+                          "leave the option out to use the run's own base model")
+    return path
 
 
 def source_of(backbone: Backbone) -> str:
@@ -28,7 +36,7 @@ def source_of(backbone: Backbone) -> str:
     except Exception as error:  # the hub's client raises those of its HTTP library, which it has changed before
         at = f" at revision {revision}" if revision else ""
         raise Unavailable(f"{backbone.hub}{at} is not on this machine: {error}", "its weights, from the hub or a folder",
-                          f"huggingface-cli download {backbone.hub}{f' --revision {revision}' if revision else ''}, or "
+                          f"hf download {backbone.hub}{f' --revision {revision}' if revision else ''}, or "
                           f"MTPEFT_BACKBONES=/folder with {backbone.id}/") from error
     if not backbone.revision:
         pin(backbone.hub, Path(path).name)

@@ -6,7 +6,7 @@ from pathlib import Path
 from .. import paths
 from ..catalog import catalog
 from ..corpora import evaluation
-from ..corpora.weights import source_of
+from ..corpora.weights import model_folder, source_of
 from ..errors import MtpeftError, UnknownName
 from ..provenance import sha256
 from .backends import backend as load_backend
@@ -34,7 +34,9 @@ def run(name: str, evaluations: Sequence[str], profile: str, training: str, seed
     chosen = load_profile(profile)
     instances = {wanted: evaluation(wanted, corpus) for wanted in evaluations or known}
     base = catalog().get("backbones", entry.backbone)
-    if not backbone and base.hub and (result / "adapter_config.json").is_file():
+    if backbone:
+        model_folder(backbone)
+    elif base.hub and (result / "adapter_config.json").is_file():
         backbone = source_of(base)
     engine = load_backend(backend, backbone, result, dtype, entry.method == "qlora")
     by = {"training": training, "seed": seed, "dtype": dtype, "corpus": corpus,

@@ -3,13 +3,13 @@
 import json
 from pathlib import Path
 
-from ..errors import BadInput
+from ..errors import BadInput, MtpeftError
 
 
 def merge(adapter: Path, source: str, target: Path, dtype: str = "float32") -> Path:
     """Write base + adapter as a plain model folder. source: the base, in full precision: 4-bit weights lose by merging.
 
-    Raises `BadInput` where `adapter` is no adapter.
+    Raises `BadInput` where `adapter` is no adapter, `MtpeftError` where there is no base.
     """
     import torch
     from peft import PeftModel
@@ -17,7 +17,11 @@ def merge(adapter: Path, source: str, target: Path, dtype: str = "float32") -> P
 
     if not (adapter / "adapter_config.json").is_file():
         raise BadInput(adapter, "no adapter_config.json", "a folder with a PEFT adapter", "mtpeft train RUN")
-    base = AutoModelForCausalLM.from_pretrained(source, dtype=getattr(torch, dtype))
+    try:
+        base = AutoModelForCausalLM.from_pretrained(source, dtype=getattr(torch, dtype))
+    except OSError as error:
+        raise MtpeftError(f"no base model {source}: {str(error).splitlines()[0]}", "a folder or a hub id",
+                          "--backbone FOLDER") from error
     merged = PeftModel.from_pretrained(base, str(adapter)).merge_and_unload(safe_merge=True)
     merged.save_pretrained(target)
     AutoTokenizer.from_pretrained(str(adapter)).save_pretrained(target)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ..catalog import catalog
 from ..corpora import Example, load
-from ..corpora.weights import source_of
+from ..corpora.weights import model_folder, source_of
 from ..paths import shown
 from .settings import parse_overrides, resolve
 from .train import Job, train
@@ -23,7 +23,7 @@ def run(name: str, profile: str, seeds: Sequence[int], corpus: str, backbone: st
     base = catalog().get("backbones", entry.backbone)
     data = {split: {task: _some(load(corpus, task, split), limit) for task in entry.tasks} for split in ("train", "valid")}
     if backbone:
-        source, called = backbone, backbone
+        source, called = model_folder(backbone), backbone
     else:
         source, called = source_of(base), base.hub
     for seed in seeds or [settings.seed]:
