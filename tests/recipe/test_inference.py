@@ -155,6 +155,16 @@ def test_an_instance_that_fails_is_a_record_and_costs_no_other(trained, tmp_path
     assert len({r.instance_id for r in read_predictions(path) if r.finish_reason != "error"}) == 7
 
 
+def test_predictions_made_again_in_other_batches_are_the_same_strings(trained, tmp_path):
+    """T3 from beginning to end: the reference, made again one prompt at a time, is exact."""
+    from mtpeft.verification.answers import compare, read
+
+    alone = InferenceProfile("alone", tasks={"summarization": TaskDecoding(new_tokens=24, batch_size=1)})
+    (verdict,), flips = compare(read(infer(request(), trained, tmp_path / "a.jsonl")),
+                                read(infer(request(profile=alone), trained, tmp_path / "b.jsonl")))
+    assert verdict.verdict == "exact" and "7 of 7 strings" in verdict.reason and not flips
+
+
 def test_memory_that_runs_out_halves_the_batch(trained, prompts, monkeypatch):
     import mtpeft.inference.backends as module
 

@@ -168,6 +168,28 @@ def test_a_killed_run_ends_with_the_bytes_of_an_uninterrupted_one(backbone, tmp_
     assert (killed.folder / "loss_curve.csv").read_bytes() == (whole.folder / "loss_curve.csv").read_bytes()
 
 
+def test_a_killed_run_that_selects_and_stops_by_task_ends_alike(backbone, tmp_path):
+    """Selection on generated text, the best checkpoint, and tasks that stop one by one go on where they were."""
+    def generate(model, tokenizer, prompts, new_tokens):
+        at = len(calls)
+        calls.append(at)
+        return [("x", "int", "return", "public static")[at * at % 7 % 4]] * len(prompts)  # by the number of the call
+
+    settings = {"epochs": 4, "eval_steps": 2, "selection": "generation", "selection_samples": 2, "per_task_stopping": True,
+                "early_stopping_patience": 2, "balancing": "token-equal", "lora_dropout": 0.1}
+    whole, killed = (job(backbone, tmp_path / name, "qlora", **settings) for name in ("whole", "killed"))
+    calls: list[int] = []
+    train(whole, generate=generate)
+    calls.clear()
+    train(killed, generate=generate, stop_at=5)
+    del calls[6:]  # three tasks at steps 2 and 4
+    train(killed, generate=generate)
+    first, second = ([json.loads((made.folder / "ledger.json").read_text())[k] for k in
+                      ("steps", "stopped_tasks", "selected_step", "tokens", "supervised_tokens")] for made in (whole, killed))
+    assert first == second and first[0] == 10, "the premise: the last task stops later than the first could"
+    assert weights(killed.result) == weights(whole.result)
+
+
 def test_what_a_resumed_run_took_before_is_counted(backbone, tmp_path):
     made = job(backbone, tmp_path, "fft", save_steps=3, count=4)
     train(made, stop_at=4)
