@@ -294,7 +294,7 @@ def compare_predictions(
         reference_scores: Annotated[Path | None, typer.Option(help="folder in which `mtpeft score` put their scores")] = None,
         new_scores: Annotated[Path | None, typer.Option(help="the same for the new ones")] = None,
         name: Annotated[str, typer.Option(help="of the result, verification/answers/NAME.csv")] = "answers") -> None:
-    """T3: identical strings, else each metric by its paired-bootstrap interval; flipped instances. Exit code 1 for a difference."""
+    """T3: identical strings, else each metric by its paired-bootstrap interval; flips named. Exit code 1 for a difference."""
     from .verification.answers import run
 
     sys.exit(run(reference, new, reference_scores, new_scores, name))

@@ -135,7 +135,8 @@ class Verdict:
 
     kind: `cell`, `claim`, `file`, `score`, `recovered`, `answers`, `trained`, `trained claim`;
     published/archived/regenerated: the values as text at the compared precision; cause: key of the audited cause where one is
-    known; corrected: the value under the corrected protocol; conclusion_changes: `yes`, `no` or empty where the cell carries no conclusion.
+    known; corrected: the value under the corrected protocol; conclusion_changes: `yes`, `no` or empty where the cell carries no
+    conclusion.
     """
 
     id: str

@@ -28,7 +28,8 @@ def run(name: str, evaluations: Sequence[str], profile: str, training: str, seed
             raise UnknownName(f"evaluation set of {name}", wanted, known)
     folder = paths.seed_folder(training, name, seed)
     result = adapter or next((p for p in (folder / "adapter", folder / "model") if p.is_dir()), None)
-    if result is None or not any(result.glob("*.safetensors")):
+    weights = sorted(p for kind in ("safetensors", "bin") for p in result.glob(f"*.{kind}")) if result else []
+    if result is None or not weights:
         raise MtpeftError(f"no adapter of {name} at {adapter or paths.shown(folder)}", "a trained adapter or model",
                           f"mtpeft train {name} --profile {training} --seed {seed}, or --adapter FOLDER")
     chosen = load_profile(profile)
@@ -40,7 +41,7 @@ def run(name: str, evaluations: Sequence[str], profile: str, training: str, seed
         backbone = source_of(base)
     engine = load_backend(backend, backbone, result, dtype, entry.method == "qlora")
     by = {"training": training, "seed": seed, "dtype": dtype, "corpus": corpus,
-          "weights_sha256": {p.name: sha256(p) for p in sorted(result.glob("*.safetensors"))}, "base": _named(backbone)}
+          "weights_sha256": {p.name: sha256(p) for p in weights}, "base": _named(backbone)}
     for wanted, some in instances.items():
         path = folder / profile / "predictions" / f"{wanted}.jsonl"
         if retry:

@@ -97,7 +97,6 @@ def _quiet() -> None:
     from ..scoring.engine import die_with_parent
 
     die_with_parent()
-
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (for the life of the process)

@@ -37,8 +37,7 @@ def compare(reference: Sequence[Prediction], new: Sequence[Prediction], referenc
     """Verdicts and flipped instances of every run and evaluation set of `reference`.
 
     Strings are compared as the models wrote them. Scores: of the outputs on both sides; without them, strings that differ
-    leave the verdict open (`not run`). A flip is an instance with another string (metric `string`: the hashes of prompts tell
-    whether the question was the same) or another value of a metric.
+    leave the verdict open (`not run`). A flip is an instance with another string (metric `string`) or another value of a metric.
     """
     verdicts: list[Verdict] = []
     flips: list[Flip] = []
@@ -79,7 +78,8 @@ def _by_metric(run: str, task: str, ids: Sequence[str], old: ScoreSet | None, ne
         a, b = (dict(zip(c.ids, c.value, strict=True)) for c in (old.column(run, task, metric), new.column(run, task, metric)))
         pairs = [i for i in ids if i in a and i in b and a[i] == a[i] and b[i] == b[i]]
         if not pairs:
-            verdicts.append(_verdict(f"{run} {task} {metric}", "", "not run", f"no instance has a value on both sides; {said}", command))
+            verdicts.append(_verdict(f"{run} {task} {metric}", "", "not run", f"no instance has a value on both sides; {said}",
+                                     command))
             continue
         flips += [(run, task, i, metric, float(a[i]), float(b[i])) for i in pairs if a[i] != b[i]]
         change = [b[i] - a[i] for i in pairs]

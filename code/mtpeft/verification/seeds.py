@@ -22,7 +22,7 @@ Trained = Mapping[str, Mapping[int, ScoreSet]]
 """run → seed → scores of its answers"""
 MEAN, CLAIM = "trained", "trained claim"  # kinds of verdict
 ONE_SEED = "unknown: one seed has no interval"
-RULE = "95 % prediction interval over the seeds"
+RULE, SOURCE = "95 % prediction interval over the seeds", "the spread of the seeds"
 
 
 def t_quantile(p: float, freedom: int) -> float:
@@ -68,7 +68,7 @@ def judge_means(archived: ScoreSet, trained: Trained, command: str) -> list[Verd
             old = _values(archived, run, task, metric)
             common = sorted(set(old).intersection(*sides.values()))
             if not common:
-                verdicts.append(Verdict(f"{run} {task} {metric}", "T4", MEAN, "", "", "", RULE, "the spread of the seeds", "not run",
+                verdicts.append(Verdict(f"{run} {task} {metric}", "T4", MEAN, "", "", "", RULE, SOURCE, "not run",
                                         "no instance has a value both in the archive and here", command=command))
                 continue
             means = {seed: float(np.mean([v[i] for i in common])) for seed, v in sides.items()}
@@ -78,8 +78,11 @@ def judge_means(archived: ScoreSet, trained: Trained, command: str) -> list[Verd
 
 
 def judge_claims(known: Catalog, trained: Trained, command: str) -> list[Verdict]:
-    """One verdict per claim that states a change, where a seed has the scores of all its runs. Changes are in percent of
-    side A's mean, within one seed."""
+    """One verdict per claim that states a change, where a seed has the scores of all its runs.
+
+    Changes are in percent of side A's mean, within one seed; the direction is that of their mean. Claims about significance
+    have no direction and no seed: T1 judges them.
+    """
     verdicts = []
     for claim in known.study("claims", "a"):
         if claim.kind not in CHANGES:
@@ -142,13 +145,14 @@ def _verdict(name: str, kind: str, target: float, by_seed: Mapping[int, float], 
     if interval is None:
         verdict, why = "not run", [ONE_SEED, *([] if direction else [wrong]), "train further seeds"]
     else:
-        inside = interval[0] <= target <= interval[1]
+        slack = 1e-9 * abs(target)  # equal seeds have an interval without width, and sums are rounded
+        inside = interval[0] - slack <= target <= interval[1] + slack
         verdict = "within tolerance" if inside and direction else "differs"
         why = [*([] if inside else ["outside the interval"]), *([] if direction else [wrong])]
     found = f"{mean:.4g}" + (f" [{interval[0]:.4g}, {interval[1]:.4g}]" if interval else "")
     return Verdict(id=name, tier="T4", kind=kind, published=f"{target:.4g}" if kind == CLAIM else "",
                    archived=f"{target:.4g}" if kind == MEAN else "", regenerated=found, tolerance=RULE,
-                   tolerance_source="the spread of the seeds", verdict=verdict, reason="; ".join([*why, seeds]), command=command)
+                   tolerance_source=SOURCE, verdict=verdict, reason="; ".join([*why, seeds]), command=command)
 
 
 def run(training: str, inference: str) -> int:
