@@ -9,7 +9,7 @@ from .. import paths
 from ..errors import MtpeftError, Unavailable
 from ..provenance import sha256
 from ..records import write_atomic
-from . import code_to_code, code_to_text, codereval, hub
+from . import code_to_code, code_to_text, codereval, hub, prompts
 from .examples import Example, examples_text
 from .fetch import require
 from .manifest import Derived, Manifest, manifest
@@ -42,17 +42,20 @@ def built(name: str) -> Path:
 
 
 def _copied(entry: Derived, target: Path) -> Path:
-    """A derived file that was made elsewhere: it comes from the mirror only."""
+    """A derived file that the mirror may have ready; else it is made from its upstream, where there is a rule for it."""
     mirror = paths.mirror()
     source = mirror / entry.path if mirror else None
-    if source is None or not source.is_file():
+    if source is not None and source.is_file():
+        data, origin = source.read_bytes(), str(source)
+    elif entry.id in _MADE:
+        data, origin = _MADE[entry.id]().encode("utf-8"), "its upstream"
+    else:
         raise Unavailable(f"{entry.id} is not on this machine", f"{entry.path} in the mirror (SHA-256 {entry.sha256})",
                           "set MTPEFT_MIRROR to a mirror that has it")
-    data = source.read_bytes()
     found = hashlib.sha256(data).hexdigest()
     if found != entry.sha256:
-        raise MtpeftError(f"{entry.id} from {source} has SHA-256 {found}", f"SHA-256 {entry.sha256} (data/manifest.toml)",
-                          "the mirror's file is damaged or another version")
+        raise MtpeftError(f"{entry.id} from {origin} has SHA-256 {found}", f"SHA-256 {entry.sha256} (data/manifest.toml)",
+                          "that source is damaged or another version")
     write_atomic(target, data)
     return target
 
@@ -75,6 +78,7 @@ def _from_hub(make: Callable[..., Iterable[Example]], split: str) -> Callable[[M
     return build
 
 
+_MADE: dict[str, Callable[[], str]] = {"study-a/prompts": prompts.build}
 _BUILDERS: dict[str, Callable[[Manifest], Iterable[Example]]] = {
     "generation/evaluation": lambda m: codereval.generation(_languages(m, "codereval/prompts"),
                                                             require(m.files["codereval/discarded"])),
