@@ -240,6 +240,7 @@ def _write(job: Job, used: Settings, trainer: Any, tokenizer: Any, order: str, s
     model = trainer.accelerator.unwrap_model(trainer.model)
     if trainer.is_fsdp_enabled:
         trainer.save_model(str(job.result))
+        trainer.accelerator.wait_for_everyone()  # the first process may still be collecting what the others hold
     if not trainer.is_world_process_zero():
         return
     if not trainer.is_fsdp_enabled:

@@ -132,16 +132,18 @@ class MultiTaskTrainer(Trainer):
         ones = torch.ones(len(self.names))
         with torch.no_grad(), self.compute_loss_context_manager():
             for rows in self.validation.values():
-                size = self.args.per_device_eval_batch_size
-                mine = range(self.args.process_index * size, min(len(rows), limit or len(rows)), size * self.args.world_size)
-                for start in mine:
-                    end = min(start + size, len(rows), limit or len(rows))
-                    batch = self._prepare_inputs(collate([rows[i] for i in range(start, end)], self.padding))
+                size, total = self.args.per_device_eval_batch_size, min(len(rows), limit or len(rows))
+                for start in range(0, total, size * self.args.world_size):
+                    first = start + self.args.process_index * size
+                    mine = range(first, min(first + size, total))
+                    # A sharded model runs on all processes or on none: one that has no rows left runs another's, uncounted.
+                    batch = self._prepare_inputs(collate([rows[i] for i in mine or [0]], self.padding))
                     out = model(**batch, task_factors=ones.to(batch["labels"].device))
-                    sums += torch.stack([out["task_sums"], out["task_counts"]]).cpu()
+                    if mine:
+                        sums += torch.stack([out["task_sums"], out["task_counts"]]).cpu()
         model.train()
-        total, counts = self._summed(sums).numpy()
-        return np.where(counts > 0, total / np.maximum(counts, 1), np.nan)
+        summed, counts = self._summed(sums).numpy()
+        return np.where(counts > 0, summed / np.maximum(counts, 1), np.nan)
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Validation loss a task, their mean, and the selection metrics; logged, and given to the callbacks."""

@@ -1,0 +1,48 @@
+"""One of two processes that train a tiny run together (started by torchrun from test_training.py): BACKBONE ROOT METHOD SETTINGS.
+
+accelerate shards a model (FSDP) on accelerators only. Here it is made to take a CPU for one, so that the code that several
+GPUs would run is run; the script says of what kind the parameters were, so that nobody takes replicated ones for sharded.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from accelerate import state
+from accelerate.utils import DistributedType
+from mtpeft.tuning import trainer
+from mtpeft.tuning.train import train
+from tiny_backbone import job
+
+
+def shard_on_cpus() -> None:
+    """Let accelerate's state take up FSDP where it would find several CPU processes."""
+    original = state.AcceleratorState.__init__
+
+    def init(self, *positional, fsdp_plugin=None, **named) -> None:
+        original(self, *positional, fsdp_plugin=fsdp_plugin, **named)
+        if fsdp_plugin is not None and self.distributed_type == DistributedType.MULTI_CPU:
+            self.distributed_type, self.fsdp_plugin = DistributedType.FSDP, fsdp_plugin
+            state.PartialState._shared_state["distributed_type"] = DistributedType.FSDP
+
+    state.AcceleratorState.__init__ = init
+
+
+def tell_kind_of_parameters() -> None:
+    """Print the type of the model's parameters at every validation."""
+    original = trainer.MultiTaskTrainer.validation_losses
+
+    def told(self, limit=None):
+        print("parameters:", type(next(self.model.parameters())).__name__, flush=True)
+        return original(self, limit)
+
+    trainer.MultiTaskTrainer.validation_losses = told
+
+
+if __name__ == "__main__":
+    backbone, root, method, settings = sys.argv[1:]
+    shard_on_cpus()
+    tell_kind_of_parameters()
+    chosen = json.loads(settings)
+    stop = chosen.pop("stop_at", None)
+    train(job(Path(backbone), Path(root), method, **chosen), stop_at=stop)
