@@ -56,11 +56,13 @@ def data(groups: Annotated[list[str] | None, typer.Argument(help="generation, su
 def train(run: Annotated[str, typer.Argument(help="run id, see `mtpeft list runs`")],
           profile: Annotated[str, typer.Option(help="fast or faithful")] = "fast",
           seed: Annotated[list[int] | None, typer.Option(help="may be given several times")] = None,
-          corpus: Annotated[str, typer.Option(help="study-a, smoke, or a JSON-lines file of examples")] = "study-a",
+          corpus: Annotated[str, typer.Option(help="study-a, study-b, study-b-cloze, study-b-own, smoke, a folder, or a "
+                                                   "JSON-lines file of examples; default: the run's study")] = "",
           backbone: Annotated[str, typer.Option(help="folder of the base model; default: the run's")] = "",
           change: Annotated[list[str] | None, typer.Option("--set", help="setting=value, may be given several times")] = None,
           limit: Annotated[int, typer.Option(help="examples a task; 0: all")] = 0) -> None:
-    """Train a run; the same command resumes it. Several GPUs: `torchrun --nproc-per-node N -m mtpeft train …`."""
+    """Train a run; the same command resumes it. Study B: predicts the test sets too. Several GPUs (study A): `torchrun
+    --nproc-per-node N -m mtpeft train …`."""
     from .inference.generate import texts
     from .tuning.stage import run as stage
 
@@ -128,12 +130,14 @@ def infer_run(run: Annotated[str, typer.Argument(help="run id, see `mtpeft list 
               backbone: Annotated[str, typer.Option(help="folder of the base model; default: the run's")] = "",
               backend: Annotated[str, typer.Option(help="transformers or vllm")] = "transformers",
               dtype: Annotated[str, typer.Option(help="of weights that are not quantised")] = "bfloat16",
-              corpus: Annotated[str, typer.Option(help="study-a or smoke")] = "study-a",
+              corpus: Annotated[str, typer.Option(help="as in train; default: the run's study")] = "",
               retry: Annotated[bool, typer.Option(help="predict failed instances again")] = False) -> None:
     """Predict the evaluation sets of a run; the same command resumes."""
     from .inference.command import run as stage
+    from .tuning.multitask.stage import infer as shared
 
-    stage(run, evaluation or [], profile, training, seed, adapter, backbone, backend, dtype, corpus, retry)
+    if not shared(run, evaluation or [], training, seed, adapter, backbone, corpus):
+        stage(run, evaluation or [], profile, training, seed, adapter, backbone, backend, dtype, corpus or "study-a", retry)
 
 
 @app.command("prompt")

@@ -30,7 +30,7 @@ from study_b_models import KIND, SMALL, method, tiny
 
 TASKS = ("vulnerability-detection", "clone-detection", "code-search", "flaky-detection")
 QUICK = Options(
-    batch=4, epochs=3, learning_rate=1e-2, head_learning_rate=1e-2, sampler="round-robin", weighting="uniform", patience=9
+    batch=4, epochs=3, learning_rate=1e-2, head_learning_rate=1e-2, sampler="round-robin", weighting="uniform", early_stopping_patience=9
 )
 
 
@@ -131,7 +131,7 @@ def test_a_task_that_does_not_improve_is_stopped_and_the_others_go_on(
         data["train"],
         data["valid"],
         {},
-        replace(QUICK, epochs=5, patience=2),
+        replace(QUICK, epochs=5, early_stopping_patience=2),
         0,
         tmp_path,
     )
@@ -143,7 +143,7 @@ def test_a_task_that_does_not_improve_is_stopped_and_the_others_go_on(
 def test_learnable_weights_drift_to_the_easiest_task_in_a_real_run(tokenizer: object, data: dict, tmp_path: Path) -> None:
     tasks = ("vulnerability-detection", "code-search")
     pair = {split: {t: data[split][t] for t in tasks} for split in data}
-    options = replace(QUICK, epochs=20, learning_rate=5e-2, head_learning_rate=1e-3, patience=99)
+    options = replace(QUICK, epochs=20, learning_rate=5e-2, head_learning_rate=1e-3, early_stopping_patience=99)
     for name in ("learnable-softmax", "uniform"):
         torch.manual_seed(0)
         outcome = fit(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mtpeft.classification import binary_scores, reciprocal_ranks, trivial
+from mtpeft.classification import binary_scores, ranks, reciprocal_rank, trivial
 from mtpeft.errors import MtpeftError, UnknownName
 from mtpeft.tuning.multitask.samplers import SAMPLERS, Drawn, Passes, Proportional, RoundRobin, sampler
 from mtpeft.tuning.multitask.weighting import RULES, Famo, LossProportional, Uncertainty, collapsed, weighting
@@ -151,10 +151,10 @@ def test_metrics_agree_with_counting_by_hand() -> None:
 
 
 def test_ranks_count_ties_against_the_model_and_end_at_the_cut() -> None:
-    assert reciprocal_ranks(np.ones((4, 1)), np.ones((4, 1))) == pytest.approx([0.25] * 4)
+    assert reciprocal_rank(ranks(np.ones((4, 1)), np.ones((4, 1)))) == pytest.approx([0.25] * 4)
     codes = np.eye(3)
-    assert reciprocal_ranks(codes, codes) == pytest.approx([1, 1, 1])
-    assert reciprocal_ranks(np.roll(codes, 1, axis=0), codes, cut=1) == pytest.approx([0, 0, 0])
+    assert list(ranks(codes, codes)) == [1, 1, 1] and list(ranks(codes[:2], codes[::-1], [2, 1])) == [1, 1]
+    assert list(reciprocal_rank(ranks(np.roll(codes, 1, axis=0), codes), cut=1)) == [0, 0, 0]
 
 
 torch_only = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="group `train` is not installed")

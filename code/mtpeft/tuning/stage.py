@@ -6,6 +6,8 @@ from dataclasses import replace
 from ..catalog import catalog
 from ..corpora import Example, load
 from ..paths import shown
+from .multitask.stage import has_shared_module
+from .multitask.stage import run as train_shared
 from .settings import parse_overrides, resolve
 from .train import Job, train
 
@@ -15,12 +17,16 @@ def run(name: str, profile: str, seeds: Sequence[int], corpus: str, backbone: st
     """Train run `name` for every seed (default: the settings' one). backbone: folder in place of the run's own base.
 
     generate: the inference stage's function, for selection on generated text. Raises `MtpeftError`s that say what is
-    missing and how to get it.
+    missing and how to get it. A run with one module and a head per task is trained by `multitask.stage`.
     """
     entry = catalog().get("runs", name)
+    if has_shared_module(entry):
+        train_shared(name, profile, seeds, corpus, backbone, parse_overrides(changes), limit)
+        return
     settings = resolve(entry, profile, parse_overrides(changes))
     base = catalog().get("backbones", entry.backbone)
-    data = {split: {task: _some(load(corpus, task, split), limit) for task in entry.tasks} for split in ("train", "valid")}
+    data = {split: {task: _some(load(corpus or "study-a", task, split), limit) for task in entry.tasks}
+            for split in ("train", "valid")}
     if backbone:
         source, called = backbone, backbone
     else:

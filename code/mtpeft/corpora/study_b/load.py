@@ -5,11 +5,11 @@ from functools import lru_cache
 from itertools import combinations, islice
 from pathlib import Path
 
-from ...errors import UnknownName
+from ...errors import BadInput, UnknownName
 from ...paths import DATA
 from .. import hub
 from ..derived import built
-from ..examples import Example
+from ..examples import Example, read_examples
 from ..fetch import require
 from ..manifest import manifest
 from . import flakeflagger, formats, search
@@ -84,6 +84,30 @@ def own(task: str, split: str, folder: Path = OWN) -> list[Example]:
     place = {unit: n % 5 for n, unit in enumerate(dict.fromkeys(units))}
     wanted = {"train": (0, 1, 2), "valid": (3,), "test": (4,)}[split]
     return [e for e, unit in zip(made, units, strict=True) if place[unit] in wanted]
+
+
+def from_folder(folder: Path, task: str, split: str) -> list[Example]:
+    """Examples from a folder of yours: `<split>.jsonl` in the project's form, else the upstream layout below `<task>/`.
+
+    Upstream: vulnerability-detection/<split>.jsonl (func, target), clone-detection/data.jsonl and <split>.txt,
+    code-search/<split>.jsonl (code_tokens, docstring_tokens), flaky-detection/<split>.json (an array of code, label).
+    """
+    if (folder / f"{split}.jsonl").is_file():
+        return [e for e in read_examples(folder / f"{split}.jsonl") if e.task == task]
+    place = folder / task
+    named = {"vulnerability-detection": f"{split}.jsonl", "clone-detection": f"{split}.txt", "code-search": f"{split}.jsonl",
+             "flaky-detection": f"{split}.json"}
+    if task not in named or not (place / named[task]).is_file():
+        raise BadInput(place / named.get(task, f"{split}.jsonl"), "no such file",
+                       f"it, or {folder / split}.jsonl with examples of {task}", "see corpora/study_b/load.py for the layouts")
+    path = place / named[task]
+    if task == "vulnerability-detection":
+        return list(formats.devign(formats.json_lines(path, {"func", "target"})))
+    if task == "clone-detection":
+        return list(formats.clone_files(place / "data.jsonl", path))
+    if task == "code-search":
+        return list(formats.search_rows(formats.json_lines(path, set())))
+    return list(formats.flaky_array(path))
 
 
 def _pair(a: str, b: str) -> dict[str, str]:

@@ -190,8 +190,8 @@ def _arm(arm: str, method: str, tasks: tuple[str, ...], state: dict[str, Any], c
 
     full = method == "fft-b"
     options = Options(batch=size.batch, epochs=size.epochs, learning_rate=5e-4 if full else 2e-3, head_learning_rate=1e-3,
-                      sampler="temperature" if len(tasks) > 1 else "proportional", exponent=0.3, weighting="uniform",
-                      patience=size.epochs, limit_steps=size.limit_steps, seeds=size.seeds)
+                      sampler="temperature" if len(tasks) > 1 else "proportional", sampling_exponent=0.3, weighting="uniform",
+                      early_stopping_patience=size.epochs, limit_steps=size.limit_steps, seeds=size.seeds)
     chosen = {split: {t: data[split][t] for t in tasks} for split in SPLITS}
     place = folder / arm.replace(", ", "-").replace(" ", "-")
     return train_seeds(make, chosen["train"], chosen["valid"], chosen["test"], options, place)
