@@ -148,7 +148,7 @@ selftest-sandbox: | $(VENV)/.core ## every evil program against the sandbox | 1 
 
 # ---------------------------------------------------------------- tuning and inference (T3, T4)
 
-RUNS := $(shell sed -n 's/^- *{\{0,1\} *id: *\([^ ,]*\).*/\1/p' code/mtpeft/catalog/runs/qwen*.yaml 2>/dev/null)
+RUNS := $(shell sed -n 's/^- *{\{0,1\} *id: *\([^ ,]*\).*/\1/p' code/mtpeft/catalog/runs/*.yaml 2>/dev/null)
 TRAIN_TARGETS := $(addprefix train-,$(RUNS))
 INFER_TARGETS := $(addprefix infer-,$(RUNS))
 # How: make train-qwen2.5-coder-1.5b/mt-qlora PROFILE=faithful SEEDS="42 43 44" SET="epochs=1"

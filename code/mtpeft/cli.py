@@ -156,9 +156,40 @@ def prompt(task: Annotated[str, typer.Argument(help="a yes/no task of study B")]
     some = examples(task, split, source)[:limit or None]
     chat = Endpoint(server, model) if server else Local(model)
     missing = ask(some, chat, out, f"{model}/{shots}-shot", shots, examples(task, "train", source) if shots else [])
-    for row in table([p for p in read_predictions(out) if isinstance(p, Prediction)], some):
-        typer.echo("  ".join(f"{key} {value:.4f}" if isinstance(value, float) else f"{key} {value}" for key, value in row.items()))
+    _show(table([p for p in read_predictions(out) if isinstance(p, Prediction)], some))
     sys.exit(1 if missing else 0)
+
+
+@app.command("rank")
+def rank_candidates(
+        out: Annotated[Path, typer.Option(help="predictions, appended; candidates lie beside it")],
+        model: Annotated[str, typer.Option(help="name at the server, or a local folder")],
+        server: Annotated[str, typer.Option(help="OpenAI-compatible address up to /v1; empty: local")] = "",
+        source: Annotated[str, typer.Option(help="study, cloze, cosqa, own")] = "study", split: str = "test",
+        candidates: Annotated[int, typer.Option(help="that stage 1 finds for each query (the study: 10)")] = 10,
+        stage1: Annotated[str, typer.Option(help="bm25, or embeddings of the model (the study)")] = "bm25",
+        limit: Annotated[int, typer.Option(help="first queries only; 0: all")] = 0) -> None:
+    """Zero-shot code search: stage 1 finds candidates, the model scores them; prints MRR@K beside trivial rankings."""
+    from .corpora.study_b import examples
+    from .inference.prompting import Endpoint, Local
+    from .inference.ranking import candidates as stage_1
+    from .inference.ranking import rank, stage
+    from .records import Prediction, read_predictions
+    from .scoring.answers import ranking_table
+
+    some = examples("code-search", split, source)
+    chat = Endpoint(server, model) if server else Local(model)
+    near = stage_1(some, out.with_suffix(".candidates.jsonl"), candidates, stage(stage1, chat))
+    near = dict(list(near.items())[:limit or None])
+    missing = rank(some, near, chat, out, f"{model}/rank-{candidates}-{stage1}")
+    _show(ranking_table([p for p in read_predictions(out) if isinstance(p, Prediction)], near, some))
+    sys.exit(1 if missing else 0)
+
+
+def _show(rows: list[dict[str, object]]) -> None:
+    for row in rows:
+        typer.echo("  ".join(f"{key} {value:.4f}" if isinstance(value, float) else f"{key} {value}"
+                             for key, value in row.items()))
 
 
 # ---------------------------------------------------------------- scoring

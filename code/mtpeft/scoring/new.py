@@ -11,7 +11,7 @@ from ..corpora.examples import Example
 from ..corpora.load import evaluation as instances
 from ..errors import MtpeftError, Unavailable, UnknownName
 from ..provenance import write_provenance
-from ..records import csv_text, write_atomic, write_scores
+from ..records import Prediction, csv_text, read_predictions, write_atomic, write_scores
 from . import engine
 from .interface import Item
 from .predictions import read_new
@@ -31,7 +31,8 @@ def run(predictions: Path, tools: Sequence[str] = (), out: Path | None = None, c
         if name not in catalog().tools:
             raise UnknownName("tool", name, catalog().tools)
     evaluations = catalog().evaluations()
-    examples = {name: _instances(name, corpus) for name in evaluations} if corpus != "study-a" else {}
+    asked = {r.task for r in read_predictions(predictions) if isinstance(r, Prediction)}
+    examples = {name: _instances(name, corpus) for name in evaluations if name in asked} if corpus != "study-a" else {}
     got = read_new(predictions, {name: frozenset(known) for name, known in examples.items()})
     for problem in got.problems:
         print(f"mtpeft: {problem.found}", file=sys.stderr)

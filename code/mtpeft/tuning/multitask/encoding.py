@@ -80,7 +80,11 @@ class TaskData:
 
 
 def encode(task: str, examples: Sequence[Example], tokenizer: Any, code_length: int, query_length: int = 128) -> TaskData:
-    """Tokenize. Texts of a classified example are one joint sequence, cut at the longest; a query has its own limit."""
+    """Tokenize. Texts of a classified example are one joint sequence, cut at the longest; a query has its own limit.
+
+    A text without any token (36 of FlakeFlagger's methods are empty, and not every tokenizer adds a first token) becomes one
+    end token: a mean over no positions is no number.
+    """
     module = shared_task(task)
     columns = [list(column) for column in zip(*map(module.texts, examples), strict=True)]
     codes: list[list[int]] = []
@@ -100,4 +104,5 @@ def _tokens(tokenizer: Any, columns: list[list[str]], length: int, chunk: int = 
     for start in range(0, len(columns[0]), chunk):
         found += tokenizer(*(column[start:start + chunk] for column in columns), max_length=length, return_attention_mask=False,
                            truncation="longest_first" if len(columns) > 1 else True)["input_ids"]
-    return found
+    end = tokenizer.pad_token_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id
+    return [row or [end] for row in found]
