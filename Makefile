@@ -181,7 +181,7 @@ $(FILES): $(wildcard results/published/study-b/*.csv)
 $(VERDICTS): $(wildcard code/mtpeft/verification/multitask/*.py)
 
 .PHONY: smoke-b flaky-cpu
-smoke-b: | $(VENV)/.train ## five tiny backbones by five shared-module methods, own data | 2 min | 5 MB | no
+smoke-b: | $(VENV)/.train ## the part of smoke with shared modules: five tiny backbones by five methods | 1 min | 10 MB | no
 	@OMP_NUM_THREADS=1 $(RUN) smoke-b
 
 flaky-cpu: | $(VENV)/.train ## a small model on the real flaky tests (MTPEFT_MIRROR) against baselines | 10 min | 20 MB | no

@@ -185,6 +185,66 @@ def test_seeds_repeat_to_the_bit_differ_from_each_other_and_are_not_redone(token
     assert over_seeds(first, "flaky-detection", "acc")[2] == 2
 
 
+class _Killed(BaseException):
+    """What a killed process leaves behind: nothing after this point is written."""
+
+
+@pytest.mark.parametrize(("sampler", "step"), [("temperature", 3), ("temperature", 7), ("round-robin", 6)])
+def test_a_run_cut_off_anywhere_ends_in_the_same_bytes(
+    sampler: str, step: int, tokenizer: object, data: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Dropout in the heads and in LoRA draws random numbers in every step; learned weights and stopped tasks are state, too.
+    options = replace(QUICK, epochs=2, sampler=sampler, weighting="learnable-softmax", save_steps=2, limit_steps=5, seeds=[3])
+
+    def make(seed: int) -> SharedModel:
+        return _model("llama", "lora-b", tokenizer, seed=seed)
+
+    (whole,) = train_seeds(make, data["train"], data["valid"], data["test"], options, tmp_path / "whole")
+    taken, original = [0], loop._step
+
+    def stopping(*arguments: object) -> dict[str, float]:
+        taken[0] += 1
+        if taken[0] > step:
+            raise _Killed
+        return original(*arguments)
+
+    monkeypatch.setattr(loop, "_step", stopping)
+    with pytest.raises(_Killed):
+        train_seeds(make, data["train"], data["valid"], data["test"], options, tmp_path / "cut")
+    monkeypatch.setattr(loop, "_step", lambda *arguments: (taken.append(1), original(*arguments))[1])
+    torch.manual_seed(99)
+    (resumed,) = train_seeds(make, data["train"], data["valid"], data["test"], options, tmp_path / "cut")
+    assert len(taken) - 1 == 10 - (step - step % 5 % 2), "steps were taken again, or left out"
+    assert (resumed.history, resumed.test, resumed.best_epoch) == (whole.history, whole.test, whole.best_epoch)
+    assert all(resumed.cost[key] == whole.cost[key] for key in ("flops", "tokens", "padded_tokens", "steps"))
+    for name in ("shared", "heads"):
+        path = f"seed-3/best/{name}.safetensors"
+        assert (tmp_path / "whole" / path).read_bytes() == (tmp_path / "cut" / path).read_bytes()
+    assert not (tmp_path / "cut" / "seed-3" / loop.STATE).exists()
+
+
+def test_a_state_of_other_options_or_data_is_not_taken_up(
+    tokenizer: object, data: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    options = replace(QUICK, epochs=1, seeds=[3])
+
+    def make(seed: int) -> SharedModel:
+        return _model("llama", "serial_adapter", tokenizer, seed=seed)
+
+    monkeypatch.setattr(loop, "evaluate", lambda *a, **n: (_ for _ in ()).throw(_Killed))
+    with pytest.raises(_Killed):
+        train_seeds(make, data["train"], data["valid"], data["test"], replace(options, save_steps=1), tmp_path)
+    monkeypatch.undo()
+    other = replace(options, learning_rate=1e-3)
+    (after,) = train_seeds(make, data["train"], data["valid"], data["test"], other, tmp_path)
+    assert "anew" in capsys.readouterr().err
+    (fresh,) = train_seeds(make, data["train"], data["valid"], data["test"], other, tmp_path / "fresh")
+    assert after.history == fresh.history
+    shorter = {split: {task: some.some(3) for task, some in by.items()} for split, by in data.items()}
+    (again,) = train_seeds(make, shorter["train"], shorter["valid"], shorter["test"], other, tmp_path)
+    assert again.history != after.history, "a result of other data was taken for this one's"
+
+
 def test_the_learning_rate_rises_then_falls_to_zero_at_the_last_step() -> None:
     factor = linear(100, 0.1)
     assert factor(0) == pytest.approx(0.1) and factor(9) == 1.0 and factor(55) == pytest.approx(0.5) and factor(100) == 0.0
