@@ -155,6 +155,10 @@ INFER_TARGETS := $(addprefix infer-,$(RUNS))
 PROFILE ?= fast
 SEEDS ?= 42
 SET ?=
+# study-b-cloze, a folder, …; a folder with the base model (default: the run's own, from the hub)
+CORPUS ?=
+BACKBONE ?=
+WHERE = $(if $(CORPUS),--corpus "$(CORPUS)") $(if $(BACKBONE),--backbone "$(BACKBONE)")
 GPUS ?= 1
 TRAIN := $(if $(filter 1,$(GPUS)),$(BIN)/python -m,$(BIN)/python -m torch.distributed.run --standalone --nproc-per-node=$(GPUS) -m) mtpeft
 
@@ -170,10 +174,10 @@ plan-training: | $(VENV)/.core ## time, memory and cost of every training run on
 	@$(RUN) plan --profile fast
 
 $(TRAIN_TARGETS): | $(VENV)/.train ## one training run (mtpeft list runs); resumes | hours | 1–10 GB | yes
-	@$(TRAIN) train "$(@:train-%=%)" --profile $(PROFILE) $(addprefix --seed ,$(SEEDS)) $(addprefix --set ,$(SET))
+	@$(TRAIN) train "$(@:train-%=%)" --profile $(PROFILE) $(addprefix --seed ,$(SEEDS)) $(addprefix --set ,$(SET)) $(WHERE)
 
 $(INFER_TARGETS): | $(VENV)/.train ## predictions of one run; resumes | minutes | 10 MB | yes
-	@$(RUN) infer "$(@:infer-%=%)" --training $(PROFILE) --profile $(if $(filter faithful,$(PROFILE)),faithful,clean)
+	@$(RUN) infer "$(@:infer-%=%)" --training $(PROFILE) --profile $(if $(filter faithful,$(PROFILE)),faithful,clean) --seed $(firstword $(SEEDS)) $(WHERE)
 
 # ---------------------------------------------------------------- study B
 

@@ -109,12 +109,14 @@ def smoke_b(update: Annotated[bool, typer.Option(help="write the expected table 
 
 @app.command("flaky-cpu")
 def flaky_cpu(seeds: Annotated[str, typer.Option(help="seeds, separated by commas; each adds minutes")] = "42") -> None:
-    """Train a small model from scratch on the real flaky tests: one task, two tasks, serial adapters; F1 and baselines."""
+    """Train a small model from scratch on the real flaky tests: full and serial adapters, one task and two; F1, cost and
+    baselines. The same command resumes."""
     from .tuning.multitask.flaky_cpu import Size, run
 
     for row in run(Size(seeds=[int(s) for s in seeds.split(",")])):
-        typer.echo(f"{row['arm']:40} F1 {100 * row['f1']:5.1f}  precision {100 * row['precision']:5.1f}  "
-                   f"recall {100 * row['recall']:5.1f}  {row['seconds']} s")
+        typer.echo(f"{row['arm']:36}" + "".join(f"  {name} {100 * row[key]:5.1f}" for name, key in (
+            ("F1", "f1"), ("precision", "precision"), ("recall", "recall"), ("MRR", "mrr"), ("FLOPs saved", "flops_saved"))
+            if row[key] == row[key]))
 
 
 # ---------------------------------------------------------------- inference

@@ -13,7 +13,7 @@ from . import expected
 
 FOLDER = paths.REGENERATED / "smoke-b"
 EXPECTED = paths.DATA / "smoke" / "expected-b.csv"
-METRICS = ("trained", "mflops", "first_loss", "last_loss", "seen")
+METRICS = ("trained", "mflops", "first_loss", "last_loss", "seen", "easiest_weight")
 LEARNED_LOSS, LEARNED = 1 / 3, 0.9
 
 

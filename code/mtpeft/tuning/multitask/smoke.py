@@ -1,7 +1,8 @@
 """Every kind of backbone with every method on the project's own tiny sets, all four tasks in one model: the smoke run of study B.
 
 The backbones are tiny and know nothing. Two epochs show that everything runs, what is trained and what it costs; one model of
-each kind then learns its training examples by heart, which shows that training trains.
+each kind then learns its training examples by heart, which shows that training trains. A last run has learnable loss weights
+on two tasks, as the paper's generation had, and shows where their weight goes.
 """
 
 from dataclasses import replace
@@ -36,6 +37,9 @@ LEARNING = ("tiny-roberta", "tiny-t5", "tiny-qwen2")
 """One backbone of each kind."""
 BRIEF = Options(batch=4, epochs=2, learning_rate=5e-3, head_learning_rate=5e-3, sampler="round-robin", weighting="uniform",
                 code_length=64, query_length=32)
+SOFTMAX = replace(BRIEF, epochs=20, learning_rate=5e-2, head_learning_rate=1e-3, weighting="learnable-softmax",
+                  early_stopping_patience=20)
+PAIR = ("vulnerability-detection", "code-search")
 LONG = replace(BRIEF, epochs=36, learning_rate=1e-2, head_learning_rate=1e-2, early_stopping_patience=36)
 
 
@@ -43,7 +47,7 @@ def run(folder: Path) -> list[dict[str, Any]]:
     """Train every pair of backbone and method, then the models that learn by heart; returns one row each, also in `smoke.csv`.
 
     A pair that cannot be trained is a row with the reason as status, not a missing one. `seen` is the mean selection metric
-    over the tasks on training examples.
+    over the tasks on training examples; `easiest_weight` the share of all loss weight on the task with the smallest loss.
     """
     tasks = [task.id for task in catalog().study("tasks", "b")]
     tokenizer = train_tokenizer((t for task in tasks for e in own(task, "train") for t in e.inputs.values()), 400)
@@ -52,7 +56,7 @@ def run(folder: Path) -> list[dict[str, Any]]:
     rows = []
     for backbone in TINY:
         for known in catalog().study("methods", "b"):
-            method = replace(known, tuning={**known.tuning, "bottleneck": 4, "lora_rank": 2, "virtual_tokens": 4})
+            method = small(known.id)
             row: dict[str, Any] = {"run": f"{backbone.id}/mt-{method.id.removesuffix('-b')}", "status": "ok",
                                    "trained": counted(config_of(backbone), method)}
             try:
@@ -65,9 +69,17 @@ def run(folder: Path) -> list[dict[str, Any]]:
             by_heart = {**data, "valid": data["train"]}
             outcome = _trained(backbone, catalog().get("methods", "fft-b"), tasks, by_heart, LONG, folder / backbone.id / "by-heart")
             rows.append({"run": f"{backbone.id}/by-heart", "status": "ok", **_figures(outcome), "seen": outcome.best_valid})
-    columns = ["run", "status", "trained", "mflops", "first_loss", "last_loss", "seen"]
+    outcome = _trained(TINY[3], small("serial_adapter"), list(PAIR), data, SOFTMAX, folder / TINY[3].id / "softmax")
+    rows.append({"run": f"{TINY[3].id}/learnable-softmax", "status": "ok", **_easiest(outcome)})
+    columns = ["run", "status", "trained", "mflops", "first_loss", "last_loss", "seen", "easiest_weight"]
     write_atomic(folder / "smoke.csv", csv_text(columns, [[row.get(c, "") for c in columns] for row in rows]))
     return rows
+
+
+def small(method: str) -> Method:
+    """A method of the catalog, cut to the tiny backbones."""
+    known = catalog().get("methods", method)
+    return replace(known, tuning={**known.tuning, "bottleneck": 4, "lora_rank": 2, "virtual_tokens": 4})
 
 
 def _trained(backbone: Backbone, method: Method, tasks: list[str], data: dict[str, Any], options: Options, place: Path) -> Outcome:
@@ -83,3 +95,9 @@ def _figures(outcome: Outcome) -> dict[str, float]:
     """Mean training loss over tasks in the first and the last epoch."""
     first, last = (outcome.history[i]["train_loss"] for i in (0, -1))
     return {"first_loss": sum(first.values()) / len(first), "last_loss": sum(last.values()) / len(last)}
+
+
+def _easiest(outcome: Outcome) -> dict[str, float]:
+    losses = {task: sum(h["train_loss"][task] for h in outcome.history) for task in PAIR}
+    last = outcome.history[-1]["weights"]
+    return {"easiest_weight": last[min(losses, key=lambda task: losses[task])] / sum(last.values())}
