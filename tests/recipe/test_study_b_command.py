@@ -1,4 +1,4 @@
-"""Runs of study B by the front door: every run trains, its predictions are scored and compared; a second call computes nothing."""
+"""Runs of study B by the front door: each trains, its predictions are scored and compared; a second call computes nothing."""
 
 import importlib.util
 import json

@@ -30,7 +30,13 @@ from study_b_models import KIND, SMALL, method, tiny
 
 TASKS = ("vulnerability-detection", "clone-detection", "code-search", "flaky-detection")
 QUICK = Options(
-    batch=4, epochs=3, learning_rate=1e-2, head_learning_rate=1e-2, sampler="round-robin", weighting="uniform", early_stopping_patience=9
+    batch=4,
+    epochs=3,
+    learning_rate=1e-2,
+    head_learning_rate=1e-2,
+    sampler="round-robin",
+    weighting="uniform",
+    early_stopping_patience=9,
 )
 
 

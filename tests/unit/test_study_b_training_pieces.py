@@ -194,3 +194,30 @@ def test_frozen_weights_cost_less_than_full_fine_tuning_and_more_than_inference(
     config = model.encoder.config
     assert forward_flops(config, 4, 9) < work["lora-b"] < work["fft-b"] and work["fft-b"] >= training_flops(config, 4, 9)
     assert work["serial_adapter"] < work["fft-b"]
+
+
+@torch_only
+def test_over_the_same_examples_frozen_weights_save_a_third_of_the_work_and_no_more() -> None:
+    # Real sizes, no weights: the figures that table B5 prints.
+    import torch
+    from mtpeft.catalog import catalog
+    from mtpeft.tuning.multitask.backbones import config_of, empty_encoder
+    from mtpeft.tuning.multitask.ledger import saving, training_flops
+    from mtpeft.tuning.multitask.methods import method_module
+    from torch.utils.flop_counter import FlopCounterMode
+
+    saved = []
+    for backbone in ("deepseek-coder-1.3b", "qwen2.5-coder-1.5b-base"):
+        config = config_of(catalog().get("backbones", backbone))
+        ids = torch.zeros((2, 512), dtype=torch.long, device="meta")
+        for name in ("fft-b", "serial_adapter", "parallel_adapter", "lora-b"):
+            method = catalog().get("methods", name)
+            encoder = method_module(method).attach(empty_encoder(config, "meta"), method.tuning).encoder
+            with FlopCounterMode(display=False) as counter:
+                encoder(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state.sum().backward()
+            if name == "fft-b":
+                full = counter.get_total_flops()
+                assert full == training_flops(config, 2, 512)
+            else:
+                saved.append(saving(counter.get_total_flops(), full))
+    assert (round(100 * min(saved), 1), round(100 * max(saved), 1)) == (31.6, 33.1)

@@ -174,10 +174,11 @@ def _arm(arm: str, data: Data, size: Size, folder: Path) -> list[Outcome]:
     method, tasks = ARMS[arm]
     found = catalog().get("methods", method)
     how = replace(found, tuning={**found.tuning, "bottleneck": size.bottleneck})
+    heads = {task: data["train"][task].head for task in tasks}
     weights = {FLAKY: positive_weight(data["train"][FLAKY].labels)}
 
     def make(seed: int) -> SharedModel:
-        return SharedModel(load_encoder(str(folder / "backbone")), "decoder", how, {t: data["train"][t].head for t in tasks}, weights)
+        return SharedModel(load_encoder(str(folder / "backbone")), "decoder", how, heads, weights)
 
     options = Options(batch=size.batch, epochs=size.epochs, learning_rate=LEARNING_RATES[method], head_learning_rate=1e-3,
                       sampler="proportional", weighting="uniform", early_stopping_patience=size.epochs,

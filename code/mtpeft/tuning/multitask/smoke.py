@@ -66,8 +66,8 @@ def run(folder: Path) -> list[dict[str, Any]]:
                 row["status"] = error.found
             rows.append(row)
         if backbone.id in LEARNING:
-            by_heart = {**data, "valid": data["train"]}
-            outcome = _trained(backbone, catalog().get("methods", "fft-b"), tasks, by_heart, LONG, folder / backbone.id / "by-heart")
+            seen, full = {**data, "valid": data["train"]}, catalog().get("methods", "fft-b")
+            outcome = _trained(backbone, full, tasks, seen, LONG, folder / backbone.id / "by-heart")
             rows.append({"run": f"{backbone.id}/by-heart", "status": "ok", **_figures(outcome), "seen": outcome.best_valid})
     outcome = _trained(TINY[3], small("serial_adapter"), list(PAIR), data, SOFTMAX, folder / TINY[3].id / "softmax")
     rows.append({"run": f"{TINY[3].id}/learnable-softmax", "status": "ok", **_easiest(outcome)})
@@ -82,13 +82,15 @@ def small(method: str) -> Method:
     return replace(known, tuning={**known.tuning, "bottleneck": 4, "lora_rank": 2, "virtual_tokens": 4})
 
 
-def _trained(backbone: Backbone, method: Method, tasks: list[str], data: dict[str, Any], options: Options, place: Path) -> Outcome:
+def _trained(backbone: Backbone, method: Method, tasks: list[str], data: dict[str, Any], options: Options,
+             place: Path) -> Outcome:
     heads = {task: shared_task(task).HEAD for task in tasks}
 
     def make(seed: int) -> SharedModel:
         return SharedModel(empty_encoder(config_of(backbone), seed=seed), backbone.kind, method, heads)
 
-    return train_seeds(make, data["train"], data["valid"], data["test"], options, place)[0]
+    some = {split: {task: by[task] for task in tasks} for split, by in data.items()}
+    return train_seeds(make, some["train"], some["valid"], some["test"], options, place)[0]
 
 
 def _figures(outcome: Outcome) -> dict[str, float]:
