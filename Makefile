@@ -71,7 +71,7 @@ $(TABLES): $(VERDICTS) $(RENDERING)
 $(FIGURES): $(VERDICTS) $(RENDERING)
 	@$(RUN) figures && touch $@
 
-$(REPORT): $(TABLES) $(FIGURES)
+$(REPORT): $(TABLES) $(FIGURES) $(wildcard $(OUT)/study-b/flaky-cpu/results.csv $(OUT)/smoke-b/smoke.csv)
 	@$(RUN) report
 
 .PHONY: reproduce-all statistics audit verify report archive check-files known-issues

@@ -147,16 +147,18 @@ def prompt(task: Annotated[str, typer.Argument(help="a yes/no task of study B")]
            model: Annotated[str, typer.Option(help="name at the server, or a local folder")],
            server: Annotated[str, typer.Option(help="OpenAI-compatible address up to /v1; empty: local")] = "",
            source: Annotated[str, typer.Option(help="study, own, cosqa")] = "study", split: str = "test", shots: int = 0,
-           limit: Annotated[int, typer.Option(help="first examples only; 0: all")] = 0) -> None:
+           limit: Annotated[int, typer.Option(help="examples, evenly spaced; 0: all")] = 0) -> None:
     """Zero-shot or few-shot prompting; prints every reading of the answers beside trivial baselines."""
+    from .corpora import evaluation_of, spaced
     from .corpora.study_b import examples
     from .inference.prompting import Endpoint, Local, ask
     from .records import Prediction, read_predictions
     from .scoring.answers import table
 
-    some = examples(task, split, source)[:limit or None]
+    some = spaced(examples(task, split, source), limit)
     chat = Endpoint(server, model) if server else Local(model)
-    missing = ask(some, chat, out, f"{model}/{shots}-shot", shots, examples(task, "train", source) if shots else [])
+    missing = ask(some, chat, out, f"{model}/{shots}-shot", shots, examples(task, "train", source) if shots else [],
+                  evaluation_of(task, f"study-b-{source}"))
     _show(table([p for p in read_predictions(out) if isinstance(p, Prediction)], some))
     sys.exit(1 if missing else 0)
 
@@ -169,8 +171,9 @@ def rank_candidates(
         source: Annotated[str, typer.Option(help="study, cloze, cosqa, own")] = "study", split: str = "test",
         candidates: Annotated[int, typer.Option(help="that stage 1 finds for each query (the study: 10)")] = 10,
         stage1: Annotated[str, typer.Option(help="bm25, or embeddings of the model (the study)")] = "bm25",
-        limit: Annotated[int, typer.Option(help="first queries only; 0: all")] = 0) -> None:
+        limit: Annotated[int, typer.Option(help="queries, evenly spaced; 0: all")] = 0) -> None:
     """Zero-shot code search: stage 1 finds candidates, the model scores them; prints MRR@K beside trivial rankings."""
+    from .corpora import evaluation_of, spaced
     from .corpora.study_b import examples
     from .inference.prompting import Endpoint, Local
     from .inference.ranking import candidates as stage_1
@@ -181,8 +184,9 @@ def rank_candidates(
     some = examples("code-search", split, source)
     chat = Endpoint(server, model) if server else Local(model)
     near = stage_1(some, out.with_suffix(".candidates.jsonl"), candidates, stage(stage1, chat))
-    near = dict(list(near.items())[:limit or None])
-    missing = rank(some, near, chat, out, f"{model}/rank-{candidates}-{stage1}")
+    near = {name: near[name] for name in spaced(list(near), limit)}
+    missing = rank(some, near, chat, out, f"{model}/rank-{candidates}-{stage1}",
+                   evaluation_of("code-search", f"study-b-{source}"))
     _show(ranking_table([p for p in read_predictions(out) if isinstance(p, Prediction)], near, some))
     sys.exit(1 if missing else 0)
 

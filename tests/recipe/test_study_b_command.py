@@ -15,6 +15,7 @@ if importlib.util.find_spec("torch") is None:
 from mtpeft.catalog import Catalog, catalog
 from mtpeft.catalog.schema import Block, Comparison
 from mtpeft.cli import app
+from mtpeft.corpora import evaluation_of
 from mtpeft.corpora.study_b import own
 from mtpeft.errors import MtpeftError, UnknownName
 from mtpeft.paths import REGENERATED
@@ -24,7 +25,7 @@ from mtpeft.statistics.compare import run_all
 from mtpeft.tuning.multitask.backbones import empty_encoder
 from mtpeft.tuning.multitask.flaky_cpu import ARMS, Size
 from mtpeft.tuning.multitask.flaky_cpu import run as flaky_cpu
-from mtpeft.tuning.multitask.stage import evaluation_of, has_shared_module, resolve
+from mtpeft.tuning.multitask.stage import has_shared_module, resolve
 from mtpeft.tuning.tiny import train_tokenizer
 from typer.testing import CliRunner
 

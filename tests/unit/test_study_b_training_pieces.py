@@ -33,6 +33,32 @@ def test_every_example_comes_once_in_each_pass(size: int, batch: int, seed: int)
 
 
 @QUICK
+@given(lengths=st.lists(st.integers(1, 400), min_size=1, max_size=300), batch=st.integers(1, 9), seed=st.integers(0, 99))
+def test_batches_of_like_length_still_show_every_example_once_and_pad_no_more(
+    lengths: list[int], batch: int, seed: int
+) -> None:
+    def padded(passes: Passes) -> int:
+        seen, total = [], 0
+        while len(seen) < len(lengths):
+            some = passes.next()
+            assert 1 <= len(some) <= batch
+            seen += some
+            total += len(some) * max(lengths[i] for i in some)
+        assert sorted(seen) == list(range(len(lengths)))
+        return total
+
+    grouped, plain = Passes("task", len(lengths), batch, seed, lengths), Passes("task", len(lengths), batch, seed)
+    state = grouped.state()
+    # Up to 50 batches are sorted together: these need no more padding than in any other order. The last batch is the same.
+    if len(lengths) <= 50 * batch:
+        assert padded(grouped) <= padded(plain)
+    again = Passes("task", len(lengths), batch, seed, lengths)
+    again.restore(state)
+    first = Passes("task", len(lengths), batch, seed, lengths)
+    assert [again.next() for _ in range(5)] == [first.next() for _ in range(5)]
+
+
+@QUICK
 @given(sizes=SIZES, batch=st.integers(1, 9), seed=st.integers(0, 9))
 def test_round_robin_takes_every_task_in_every_step_and_passes_the_largest_once(
     sizes: dict[str, int], batch: int, seed: int
@@ -221,3 +247,48 @@ def test_over_the_same_examples_frozen_weights_save_a_third_of_the_work_and_no_m
             else:
                 saved.append(saving(counter.get_total_flops(), full))
     assert (round(100 * min(saved), 1), round(100 * max(saved), 1)) == (31.6, 33.1)
+
+
+@torch_only
+def test_a_text_without_tokens_becomes_one_end_token() -> None:
+    # 36 of FlakeFlagger's methods are empty; a decoder's mean over no positions would make the whole loss NaN.
+    from mtpeft.corpora import Example
+    from mtpeft.tuning.multitask.encoding import encode
+    from mtpeft.tuning.tiny import train_tokenizer
+    from study_b_models import shared
+
+    tokenizer = train_tokenizer(["void test() { run(); }"], 300)
+    examples = [Example(str(i), "flaky-detection", "java", {"code": code}, str(i)) for i, code in enumerate(("", "void t() {}"))]
+    data = encode("flaky-detection", examples, tokenizer, 16)
+    assert data.rows[0] == [tokenizer.eos_token_id] and len(data.rows[1]) > 1
+    model = shared("qwen2", "serial_adapter")
+    batch = data.batch([0, 1])
+    assert math.isfinite(float(model.loss("vulnerability-detection", {**batch, "ids": batch["ids"].clamp(max=60)})))
+
+
+@torch_only
+def test_code_that_occurs_twice_is_one_candidate_and_a_wrong_pair_asks_nothing() -> None:
+    from mtpeft.tuning.multitask.encoding import TaskData
+    from mtpeft.tuning.multitask.evaluation import _ranked
+
+    data = TaskData("code-search", "retrieval", list("abcd"), [[1]] * 4, [1, 1, 0, 1], [[5], [6], [7], [5]], 0)
+    # Query d is nearest to codes a and d, which are the same; query a to code c, which is only in a wrong pair.
+    queries = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
+    codes = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
+    assert list(_ranked(np.stack([queries, codes], 1), data)) == [3, 1, 0, 1]
+
+
+@torch_only
+def test_what_a_model_says_stands_in_the_order_of_the_examples() -> None:
+    import torch
+    from mtpeft.tuning.multitask.encoding import TaskData
+    from mtpeft.tuning.multitask.evaluation import predict
+    from study_b_models import shared
+
+    rows = [[7] * length for length in (9, 2, 5, 2, 8)]
+    data = TaskData("vulnerability-detection", "binary", list("abcde"), rows, [0, 1, 0, 1, 0], [], 1)
+    model = shared("llama", "serial_adapter")
+    said = predict(model, data, batch=2)
+    with torch.no_grad():
+        alone = [float(model("vulnerability-detection", data.batch([i])).sigmoid()) for i in range(5)]
+    assert said.values == pytest.approx(alone, abs=1e-5)

@@ -9,7 +9,7 @@ from . import smoke, study_b
 from .derived import built
 from .examples import Example, read_examples
 
-CORPORA = ("study-a", "study-b", "study-b-cloze", "study-b-own", "smoke")
+CORPORA = ("study-a", "study-b", "study-b-cloze", "study-b-cosqa", "study-b-own", "smoke")
 SPLITS = ("train", "valid", "test")
 
 
@@ -17,8 +17,9 @@ def load(corpus: str, task: str, split: str) -> list[Example]:
     """The examples of `task` in `split`, in a fixed order.
 
     corpus: `study-a`, `study-b` (files of the manifest, brought here if need be; `study-b-cloze` takes the cloze set for
-    AdvTest, `study-b-own` the project's tiny sets), `smoke` (data/smoke), the path of a JSON-lines file of examples, a folder
-    (see `study_b.from_folder`), or the dotted name of a module outside the package with `examples(task, split)`. Raises
+    AdvTest, `study-b-cosqa` is search alone, `study-b-own` the project's tiny sets), `smoke` (data/smoke), the path of a
+    JSON-lines file of examples, a folder (see `study_b.from_folder`), or the dotted name of a module outside the package
+    with `examples(task, split)`. Raises
     `UnknownName` for other names, `MtpeftError` for what cannot be had.
     """
     if corpus.endswith(".jsonl"):
@@ -45,6 +46,13 @@ def _from_outside(module: str, task: str, split: str) -> list[Example]:
     except ImportError as error:
         raise MtpeftError(f"corpus {module} cannot be imported: {error}", "a module with examples(task, split)",
                           "name its folder in PYTHONPATH") from error
+
+
+def evaluation_of(task: str, corpus: str) -> str:
+    """The evaluation set that a task's test split is in a corpus: `<task>-<source>` of `study-b-<source>`, else the first."""
+    known = [e.id for e in catalog().get("tasks", task).evaluations] or [task]
+    named = f"{task}-{corpus.removeprefix('study-b-')}"
+    return named if named in known else known[0]
 
 
 def evaluation(name: str, corpus: str = "study-a", split: str = "test") -> list[Example]:

@@ -119,11 +119,13 @@ def conversation(example: Example, shots: Sequence[Example] = ()) -> list[dict[s
     return [system, *turns, question]
 
 
-def ask(examples: Sequence[Example], chat: Chat, path: Path, run: str, shots: int = 0, pool: Sequence[Example] = ()) -> int:
+def ask(examples: Sequence[Example], chat: Chat, path: Path, run: str, shots: int = 0, pool: Sequence[Example] = (),
+        evaluation: str = "") -> int:
     """Ask about every example that has no answer in `path` yet; returns how many remain without one.
 
-    shots: solved examples a question, the nearest of `pool` (its first 5,000; an example is never its own shot). Raises
-    `BadInput` where `path` holds a line that cannot be used, or answers of another run.
+    shots: solved examples a question, the nearest of `pool` (its first 5,000; an example is never its own shot); evaluation:
+    set that the predictions name (default: the examples' task). Raises `BadInput` where `path` holds a line that cannot be
+    used, or answers of another run.
     """
     pool = list(pool)[:POOL]
     index = Bm25([" ".join(e.inputs.values()) for e in pool])
@@ -135,7 +137,8 @@ def ask(examples: Sequence[Example], chat: Chat, path: Path, run: str, shots: in
     def read(example: Example, raw: str) -> str:
         return str(import_module(catalog().get("tasks", example.task).module).answer(raw, False))
 
-    return ask_each([Question(e.task, e.id, partial(messages, e), partial(read, e)) for e in examples], chat, path, run)
+    questions = (Question(evaluation or e.task, e.id, partial(messages, e), partial(read, e)) for e in examples)
+    return ask_each(questions, chat, path, run)
 
 
 @dataclass(frozen=True)

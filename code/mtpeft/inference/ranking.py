@@ -90,15 +90,18 @@ def read_candidates(path: Path, examples: Sequence[Example]) -> dict[str, list[s
     return result
 
 
-def rank(examples: Sequence[Example], near: dict[str, list[str]], chat: Chat, path: Path, run: str) -> int:
-    """Have the model score the candidates of every query that has no answer in `path`; returns how many remain without one."""
+def rank(examples: Sequence[Example], near: dict[str, list[str]], chat: Chat, path: Path, run: str,
+         evaluation: str = "") -> int:
+    """Have the model score the candidates of every query that has no answer in `path`; returns how many remain without one.
+
+    evaluation: set that the predictions name (default: the examples' task).
+    """
     pool, first = pool_of(examples), {code: name for name, code in pool_of(examples).items()}
     questions = []
     for example in (e for e in examples if e.id in near):
         mine, right = near[example.id], first[example.inputs["code"]]
-        questions.append(Question(
-            example.task, example.id, partial(code_search.scoring_messages, example.inputs["query"], [pool[c] for c in mine]),
-            partial(_rank, mine, right)))
+        messages = partial(code_search.scoring_messages, example.inputs["query"], [pool[c] for c in mine])
+        questions.append(Question(evaluation or example.task, example.id, messages, partial(_rank, mine, right)))
     # Ten tokens hold a line of `[number] score`.
     return ask_each(questions, chat, path, run, 10 * max(map(len, near.values()), default=1))
 

@@ -34,7 +34,7 @@ def table(predictions: Sequence[Prediction], examples: Sequence[Example]) -> lis
         if p.error:
             failed += 1
             continue
-        module = import_module(catalog().get("tasks", p.task).module)
+        module = import_module(catalog().get("tasks", by_id[p.instance_id].task).module)
         labels.append(int(by_id[p.instance_id].target))
         readings["strict"].append(module.answer(p.raw_output, False))
         readings["permissive"].append(module.answer(p.raw_output, True))

@@ -13,7 +13,10 @@ METRICS = ("reciprocal_rank_1000",)
 
 
 class Ranks:
-    """1 / rank, 0 for a rank beyond 1,000, as the study counts. An answer that is no rank is `empty` or `unparseable`."""
+    """1 / rank, 0 for a rank beyond 1,000, as the study counts, and for rank 0: not among the candidates that were ranked.
+
+    An answer that is no rank is `empty` or `unparseable`.
+    """
 
     tool = "ranks"
     metrics = METRICS
@@ -27,12 +30,12 @@ class Ranks:
 
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
         for item in items:
-            rank = int(item.output) if item.output.isdecimal() else 0
-            if rank < 1:
+            if not item.output.isdecimal():
                 status = "unparseable" if item.output else "empty"
                 yield from unmeasured(self.tool, self.version(), item, METRICS, status, f"answer {item.output[:60]!r}")
             else:
-                yield from measured(self.tool, self.version(), item, {METRICS[0]: 1 / rank if rank <= CUT else 0.0})
+                rank = int(item.output)
+                yield from measured(self.tool, self.version(), item, {METRICS[0]: 1 / rank if 1 <= rank <= CUT else 0.0})
 
 
 def scorer() -> Ranks:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ..catalog import catalog
-from ..corpora import Example, load
+from ..corpora import load, spaced
 from ..paths import shown
 from .multitask.stage import has_shared_module
 from .multitask.stage import run as train_shared
@@ -25,7 +25,7 @@ def run(name: str, profile: str, seeds: Sequence[int], corpus: str, backbone: st
         return
     settings = resolve(entry, profile, parse_overrides(changes))
     base = catalog().get("backbones", entry.backbone)
-    data = {split: {task: _some(load(corpus or "study-a", task, split), limit) for task in entry.tasks}
+    data = {split: {task: spaced(load(corpus or "study-a", task, split), limit) for task in entry.tasks}
             for split in ("train", "valid")}
     if backbone:
         source, called = backbone, backbone
@@ -36,10 +36,3 @@ def run(name: str, profile: str, seeds: Sequence[int], corpus: str, backbone: st
     for seed in seeds or [settings.seed]:
         job = Job(entry, replace(settings, seed=seed), profile, source, called, data["train"], data["valid"])
         print(f"train: {name}, profile {profile}, seed {seed}: {shown(train(job, generate=generate))}")
-
-
-def _some(examples: list[Example], limit: int) -> list[Example]:
-    """Evenly spaced examples, so that every language and direction is among them."""
-    if not limit or limit >= len(examples):
-        return examples
-    return [examples[i * len(examples) // limit] for i in range(limit)]

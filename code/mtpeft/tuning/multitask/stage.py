@@ -18,7 +18,7 @@ import yaml
 from ... import paths
 from ...catalog import Method, Run, catalog
 from ...classification import random_ranking, trivial
-from ...corpora import load
+from ...corpora import evaluation_of, load
 from ...errors import MtpeftError, UnknownName
 from ...provenance import write_provenance
 from ...published import METRIC
@@ -149,13 +149,6 @@ def _typed(key: str, value: Any, kind: type) -> Any:
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise MtpeftError(f"setting {key} is {value!r}", f"a {kind.__name__}", f"--set {key}=…")
     return value
-
-
-def evaluation_of(task: str, corpus: str) -> str:
-    """The evaluation set that a task's test split is in a corpus: `<task>-<source>` of `study-b-<source>`, else the first."""
-    known = [e.id for e in catalog().get("tasks", task).evaluations] or [task]
-    named = f"{task}-{corpus.removeprefix(f'{CORPUS}-')}"
-    return named if named in known else known[0]
 
 
 def _device() -> str:
