@@ -25,7 +25,8 @@ from mtpeft.statistics.compare import run_all
 from mtpeft.tuning.multitask.backbones import empty_encoder
 from mtpeft.tuning.multitask.flaky_cpu import ARMS, Size
 from mtpeft.tuning.multitask.flaky_cpu import run as flaky_cpu
-from mtpeft.tuning.multitask.stage import has_shared_module, resolve
+from mtpeft.tuning.multitask.methods import has_shared_module
+from mtpeft.tuning.multitask.stage import resolve
 from mtpeft.tuning.tiny import train_tokenizer
 from typer.testing import CliRunner
 
@@ -195,3 +196,83 @@ def test_the_flaky_table_has_every_arm_beside_baselines_and_keeps_what_is_finish
     assert len(kept) == 1 + 2 * len(ARMS)
     again = {r["arm"]: r for r in flaky_cpu(size, tmp_path, own, jobs=1)}
     assert repr(again) == repr(rows) and kept == {p: p.stat().st_mtime_ns for p in tmp_path.glob("*/**/*.safetensors")}
+
+
+OUTSIDE = {
+    "catalog/tasks/comment-detection.yaml": """id: comment-detection
+study: elsewhere
+title: Comment detection
+abbreviation: CO
+module: elsewhere.comments
+evaluations:
+  - {id: comment-detection-own, title: Comments, language: java, instances: 8}
+""",
+    "catalog/methods/norms.yaml": """id: norms
+study: elsewhere
+title: Norms alone
+tuning: {module: elsewhere.norms, learning_rate: 1.0e-2, epochs: 2}
+""",
+    "catalog/runs/norms.yaml": """id: unixcoder-base/mt-norms/flaky-detection+comment-detection
+study: elsewhere
+backbone: unixcoder-base
+method: norms
+arm: mt
+tasks: [flaky-detection, comment-detection]
+""",
+    "modules/elsewhere/__init__.py": "",
+    "modules/elsewhere/comments.py": """HEAD = "binary"
+
+
+def texts(example):
+    return (example.inputs["line"],)
+
+
+def label(example):
+    return int(example.target)
+""",
+    "modules/elsewhere/norms.py": """from mtpeft.tuning.multitask.methods import Attached, tensors_saver
+
+
+def attach(encoder, tuning):
+    for name, parameter in encoder.named_parameters():
+        parameter.requires_grad_("LayerNorm" in name)
+    return Attached(encoder, *tensors_saver(encoder))
+
+
+def count(config, tuning):
+    return 2 * config.hidden_size * (1 + 2 * config.num_hidden_layers)
+""",
+    "modules/elsewhere/corpus.py": """from mtpeft.corpora import Example
+from mtpeft.corpora.study_b import own
+
+
+def examples(task, split):
+    if task == "flaky-detection":
+        return own(task, split)
+    lines = [f"// note {i}" if i % 2 else f"int x{i};" for i in range(8)]
+    return [Example(f"{split}-{i}", task, "java", {"line": line}, str(i % 2)) for i, line in enumerate(lines)]
+""",
+}
+
+
+def test_a_fifth_task_and_a_sixth_method_from_outside_train_predict_and_are_scored(
+    mtpeft, backbone: str, tmp_path: Path, root: Path
+) -> None:
+    for name, text in OUTSIDE.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    where = {"MTPEFT_CATALOG": str(tmp_path / "catalog"), "OMP_NUM_THREADS": "1",
+             "PYTHONPATH": os.pathsep.join((str(root / "code"), str(tmp_path / "modules")))}
+    run = "unixcoder-base/mt-norms/flaky-detection+comment-detection"
+    done = mtpeft("train", run, "--corpus", "elsewhere.corpus", "--backbone", backbone, "--set", "code_length=64", **where)
+    assert done.returncode == 0, done.stderr
+    best = tmp_path / "out" / "training" / "fast" / run / "seed-42" / "best" / "shared.safetensors"
+    from safetensors.torch import load_file
+
+    assert sum(t.numel() for t in load_file(best).values()) == 2 * 16 * (1 + 2 * 2)
+    predictions = best.parents[1] / "predictions" / "comment-detection-own.jsonl"
+    assert sum(isinstance(p, Prediction) for p in read_predictions(predictions)) == 8
+    done = mtpeft("score", str(predictions), "classes", "--corpus", "elsewhere.corpus", "--out", str(tmp_path), **where)
+    assert done.returncode == 0, done.stderr
+    scored = read_frame(tmp_path / "scores" / "classes" / "comment-detection-own.csv")
+    assert set(scored["status"]) == {"ok"} and len(scored) == 8

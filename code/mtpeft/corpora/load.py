@@ -19,8 +19,7 @@ def load(corpus: str, task: str, split: str) -> list[Example]:
     corpus: `study-a`, `study-b` (files of the manifest, brought here if need be; `study-b-cloze` takes the cloze set for
     AdvTest, `study-b-cosqa` is search alone, `study-b-own` the project's tiny sets), `smoke` (data/smoke), the path of a
     JSON-lines file of examples, a folder (see `study_b.from_folder`), or the dotted name of a module outside the package
-    with `examples(task, split)`. Raises
-    `UnknownName` for other names, `MtpeftError` for what cannot be had.
+    with `examples(task, split)`. Raises `UnknownName` for other names, `MtpeftError` for what cannot be had.
     """
     if corpus.endswith(".jsonl"):
         return [e for e in read_examples(Path(corpus)) if e.task == task]

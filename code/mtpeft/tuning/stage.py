@@ -6,8 +6,7 @@ from dataclasses import replace
 from ..catalog import catalog
 from ..corpora import load, spaced
 from ..paths import shown
-from .multitask.stage import has_shared_module
-from .multitask.stage import run as train_shared
+from .multitask.methods import has_shared_module
 from .settings import parse_overrides, resolve
 from .train import Job, train
 
@@ -21,6 +20,8 @@ def run(name: str, profile: str, seeds: Sequence[int], corpus: str, backbone: st
     """
     entry = catalog().get("runs", name)
     if has_shared_module(entry):
+        from .multitask.stage import run as train_shared
+
         train_shared(name, profile, seeds, corpus, backbone, parse_overrides(changes), limit)
         return
     settings = resolve(entry, profile, parse_overrides(changes))

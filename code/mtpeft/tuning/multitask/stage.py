@@ -26,6 +26,7 @@ from ...records import Prediction, append_predictions, csv_text, write_atomic
 from .encoding import TaskData, encode, shared_task
 from .heads import BINARY, RETRIEVAL, SELECTION, positive_weight
 from .loop import Options, Outcome, over_seeds, train_seeds
+from .methods import has_shared_module
 from .model import SharedModel
 from .samplers import SAMPLERS
 from .weighting import RULES
@@ -35,12 +36,6 @@ CORPUS = "study-b"
 CHOICES: dict[str, Any] = {"sampler": SAMPLERS, "weighting": RULES, "mixed_precision": ("bf16", "no"),
                            # No knobs: both generations of the study train alike here.
                            "optimizer": ("adamw",), "schedule": ("linear",)}
-
-
-def has_shared_module(run: Run) -> bool:
-    """Whether a run trains one module with a head per task: its method is study B's or names a module of its own."""
-    method = catalog().get("methods", run.method)
-    return method.study == "b" or "module" in method.tuning
 
 
 def run(name: str, profile: str, seeds: Sequence[int], corpus: str, backbone: str, changes: dict[str, Any], limit: int) -> None:
