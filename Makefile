@@ -208,7 +208,8 @@ test: $(VENV)/.dev $(VENV)/.score ## the tests (those of group train: make test-
 
 test-train: $(VENV)/.dev $(VENV)/.score $(VENV)/.train ## the tests that train and generate, on the CPU | 10 min | 3 GB | no
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/recipe/test_training.py tests/recipe/test_inference.py \
-	  tests/recipe/test_smoke_small.py tests/recipe/test_study_b_training.py tests/recipe/test_extension.py \
+	  tests/recipe/test_smoke_small.py tests/recipe/test_study_b_training.py tests/recipe/test_study_b_command.py \
+	  tests/recipe/test_extension.py tests/unit/test_smoke_shared.py \
 	  tests/recipe/test_text_metrics_models.py tests/recipe/test_judge_server.py tests/unit/test_study_b_*.py tests/unit/test_tasks_prompts.py
 
 doctor: ## check this machine first: what is there, what is missing, how to get it | 1 s | | no

@@ -56,7 +56,7 @@ def command(*arguments: str, code: int = 0) -> str:
     if isinstance(done.exception, MtpeftError):
         raise done.exception
     assert done.exit_code == code, done.output + repr(done.exception)
-    return done.output
+    return done.stdout
 
 
 def train(run: str, backbone: str, *more: str) -> str:
@@ -97,6 +97,11 @@ def test_texts_longer_than_the_positions_are_refused_before_training(backbone: s
     with pytest.raises(MtpeftError, match="code_length is 512") as caught:
         command("train", PAIR, "--corpus", "study-b-own", "--backbone", backbone)
     assert caught.value.fix == "--set code_length=79"
+
+
+def test_one_file_is_no_corpus_to_train_on(tmp_path: Path, backbone: str) -> None:
+    with pytest.raises(MtpeftError, match="three splits"):
+        command("train", PAIR, "--corpus", str(tmp_path / "all.jsonl"), "--backbone", backbone)
 
 
 def test_results_hold_every_seed_and_what_no_model_scores(trained: Path) -> None:
@@ -196,6 +201,39 @@ def test_the_flaky_table_has_every_arm_beside_baselines_and_keeps_what_is_finish
     assert len(kept) == 1 + 2 * len(ARMS)
     again = {r["arm"]: r for r in flaky_cpu(size, tmp_path, own, jobs=1)}
     assert repr(again) == repr(rows) and kept == {p: p.stat().st_mtime_ns for p in tmp_path.glob("*/**/*.safetensors")}
+
+
+@pytest.fixture(scope="module")
+def chatting(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A tiny model with a chat template, which knows nothing."""
+    from mtpeft.tuning.tiny import save_backbone, tiny_model
+
+    folder = tmp_path_factory.mktemp("chatting")
+    tokenizer = train_tokenizer((t for e in own("code-search", "train") for t in e.inputs.values()), 400)
+    save_backbone(folder, tokenizer, tiny_model(tokenizer))
+    return str(folder)
+
+
+def test_a_local_model_is_prompted_and_what_it_said_is_kept_and_scored(chatting: str, tmp_path: Path) -> None:
+    out = tmp_path / "p.jsonl"
+    arguments = ("prompt", "flaky-detection", "--source", "own", "--shots", "2", "--model", chatting, "--out", str(out))
+    said = command(*arguments)
+    assert "always yes" in said and "permissive (study)" in said and "no_answer 4" in said, "a model that knows nothing answered"
+    before = out.read_bytes()
+    assert command(*arguments) == said and out.read_bytes() == before
+    command("score", str(out), "classes", "--corpus", "study-b-own", "--out", str(tmp_path))
+    table = read_frame(tmp_path / "scores" / "classes" / "flaky-detection-flakeflagger.csv")
+    assert set(table["status"]) == {"empty"} and set(table["class_correct"]) == {""}
+
+
+@pytest.mark.parametrize("stage", ["bm25", "embeddings"])
+def test_a_local_model_ranks_what_the_first_stage_found(stage: str, chatting: str, tmp_path: Path) -> None:
+    out = tmp_path / "p.jsonl"
+    said = command("rank", "--source", "own", "--split", "train", "--candidates", "3", "--stage1", stage, "--model", chatting,
+                   "--out", str(out))
+    near = [json.loads(line) for line in (tmp_path / "p.candidates.jsonl").read_text().splitlines()]
+    assert [len(set(n["candidates"])) for n in near] == [3] * len(own("code-search", "train"))
+    assert "stage 1 alone" in said and "ceiling" in said and len(out.read_text().splitlines()) == len(near)
 
 
 OUTSIDE = {

@@ -13,7 +13,7 @@ pytest.importorskip("torch", reason="the group `train` is not installed (make te
 from mtpeft.catalog import catalog
 from mtpeft.corpora import Example, load, write_examples
 from mtpeft.corpora.study_b import examples, flakeflagger, formats, own, search
-from mtpeft.errors import BadInput, UnknownName
+from mtpeft.errors import BadInput, MtpeftError, UnknownName
 from mtpeft.published import Published
 from mtpeft.tuning.multitask.encoding import shared_task
 
@@ -108,6 +108,8 @@ def test_unknown_names_are_answered() -> None:
         examples("flaky", "test")
     with pytest.raises(UnknownName, match="own"):
         examples("flaky-detection", "test", "owm")
+    with pytest.raises(MtpeftError, match="no train split"):
+        examples("code-search", "train", "cosqa")
     with pytest.raises(UnknownName, match="valid"):
         load("study-b", "code-search", "val")
 

@@ -5,7 +5,7 @@ from functools import lru_cache
 from itertools import combinations, islice
 from pathlib import Path
 
-from ...errors import BadInput, UnknownName
+from ...errors import BadInput, MtpeftError, UnknownName
 from ...paths import DATA
 from .. import hub
 from ..derived import built
@@ -22,7 +22,9 @@ _HUB_SPLIT = {"train": "train", "valid": "validation", "test": "test"}
 
 
 def examples(task: str, split: str, source: str = "study") -> list[Example]:
-    """The examples of a task. source: `study` (the study's own set), `cloze` or `cosqa` (search only), `own` (tiny, tests).
+    """The examples of a task.
+
+    source: `study` (the study's own set), `cloze` (search only), `cosqa` (search, test split only), `own` (tiny, tests).
 
     Raises `UnknownName` for other names, `MtpeftError` for what cannot be had here.
     """
@@ -35,6 +37,9 @@ def examples(task: str, split: str, source: str = "study") -> list[Example]:
     if source == "cloze" and task == "code-search":
         return _cloze()[split]
     if source == "cosqa" and task == "code-search":
+        if split != "test":
+            raise MtpeftError(f"CoSQA's development set has no {split} split", "--split test: it is one set, to test on",
+                              "the source cloze has three splits")
         return search.cosqa(require(manifest().files["code-search/cosqa-dev"]))
     if source != "study":
         raise UnknownName("source", source, ("study", "own", *(("cloze", "cosqa") if task == "code-search" else ())))

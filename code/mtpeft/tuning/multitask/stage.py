@@ -47,6 +47,9 @@ def run(name: str, profile: str, seeds: Sequence[int], corpus: str, backbone: st
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise MtpeftError(f"{name} on {os.environ['WORLD_SIZE']} processes", "one: shared modules train on one GPU",
                           f"mtpeft train {name}")
+    if corpus.endswith(".jsonl"):
+        raise MtpeftError(f"{corpus} is one file, and training needs three splits", "a folder with train.jsonl, valid.jsonl and "
+                          "test.jsonl", "--corpus FOLDER")
     entry = catalog().get("runs", name)
     options, method = resolve(entry, profile, changes)
     options = replace(options, seeds=list(seeds) or options.seeds)
