@@ -155,11 +155,11 @@ def prompt(task: Annotated[str, typer.Argument(help="a yes/no task of study B")]
     from .records import Prediction, read_predictions
     from .scoring.answers import table
 
-    some = spaced(examples(task, split, source), limit)
+    every = examples(task, split, source)
     chat = Endpoint(server, model) if server else Local(model)
-    missing = ask(some, chat, out, f"{model}/{shots}-shot", shots, examples(task, "train", source) if shots else [],
-                  evaluation_of(task, f"study-b-{source}"))
-    _show(table([p for p in read_predictions(out) if isinstance(p, Prediction)], some))
+    missing = ask(spaced(every, limit), chat, out, f"{model}/{shots}-shot", shots,
+                  examples(task, "train", source) if shots else [], evaluation_of(task, f"study-b-{source}"))
+    _show(table([p for p in read_predictions(out) if isinstance(p, Prediction)], every))
     sys.exit(1 if missing else 0)
 
 
@@ -181,13 +181,13 @@ def rank_candidates(
     from .records import Prediction, read_predictions
     from .scoring.answers import ranking_table
 
-    some = examples("code-search", split, source)
+    every = examples("code-search", split, source)
     chat = Endpoint(server, model) if server else Local(model)
-    near = stage_1(some, out.with_suffix(".candidates.jsonl"), candidates, stage(stage1, chat))
-    near = {name: near[name] for name in spaced(list(near), limit)}
-    missing = rank(some, near, chat, out, f"{model}/rank-{candidates}-{stage1}",
+    near = stage_1(every, out.with_suffix(".candidates.jsonl"), candidates, stage(stage1, chat))
+    asked = {name: near[name] for name in spaced(list(near), limit)}
+    missing = rank(every, asked, chat, out, f"{model}/rank-{candidates}-{stage1}",
                    evaluation_of("code-search", f"study-b-{source}"))
-    _show(ranking_table([p for p in read_predictions(out) if isinstance(p, Prediction)], near, some))
+    _show(ranking_table([p for p in read_predictions(out) if isinstance(p, Prediction)], near, every))
     sys.exit(1 if missing else 0)
 
 

@@ -144,6 +144,9 @@ def test_a_folder_of_yours_is_read_in_upstream_layouts_or_in_the_projects_own(tm
     (tmp_path / "flaky-detection" / "test.json").write_text('[{"code": "void t() {}", "label": 1}]')
     found = {task: load(str(tmp_path), task, "test") for task in TASKS}
     assert [(t, len(e), e[0].task) for t, e in found.items()] == [(t, 1, t) for t in TASKS]
+    (tmp_path / "code-search" / "valid.jsonl").write_text('{"code_tokens": ["a"]}\n')
+    with pytest.raises(BadInput, match="doc"):
+        load(str(tmp_path), "code-search", "valid")
     with pytest.raises(BadInput, match=r"train.txt: no such file"):
         load(str(tmp_path), "clone-detection", "train")
     write_examples(tmp_path / "train.jsonl", _methods(1, 1))

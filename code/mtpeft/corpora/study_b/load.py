@@ -106,13 +106,17 @@ def from_folder(folder: Path, task: str, split: str) -> list[Example]:
         raise BadInput(place / named.get(task, f"{split}.jsonl"), "no such file",
                        f"it, or {folder / split}.jsonl with examples of {task}", "see corpora/study_b/load.py for the layouts")
     path = place / named[task]
-    if task == "vulnerability-detection":
-        return list(formats.devign(formats.json_lines(path, {"func", "target"})))
-    if task == "clone-detection":
-        return list(formats.clone_files(place / "data.jsonl", path))
-    if task == "code-search":
-        return list(formats.search_rows(formats.json_lines(path, set())))
-    return list(formats.flaky_array(path))
+    try:
+        if task == "vulnerability-detection":
+            return list(formats.devign(formats.json_lines(path, {"func", "target"})))
+        if task == "clone-detection":
+            return list(formats.clone_files(place / "data.jsonl", path))
+        if task == "code-search":
+            return list(formats.search_rows(formats.json_lines(path, set())))
+        return list(formats.flaky_array(path))
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInput(path, f"{type(error).__name__}: {error}", "rows of the upstream layout",
+                       "see corpora/study_b/load.py for the layouts") from error
 
 
 def _pair(a: str, b: str) -> dict[str, str]:

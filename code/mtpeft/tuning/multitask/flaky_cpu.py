@@ -13,12 +13,14 @@ import hashlib
 import json
 import math
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field, replace
-from multiprocessing import get_context
+from functools import partial
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
@@ -156,18 +158,26 @@ def _next_token_loss(model: Any, rows: list[list[int]], padding: int) -> Any:
 
 def _trained(data: Data, size: Size, folder: Path, jobs: int) -> Iterator[tuple[str, list[Outcome]]]:
     """Arms and what came of them, as they end; one job: in this process."""
+    work = partial(_arm, data=data, size=size, folder=folder)
     if jobs == 1:
-        yield from ((arm, _arm(arm, data, size, folder)) for arm in ARMS)
+        yield from map(work, ARMS)
         return
     os.environ["OMP_NUM_THREADS"] = "1"  # of the workers: an arm is too small for more
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        waiting = {pool.submit(_arm, arm, data, size, folder): arm for arm in ARMS}
-        for future in as_completed(waiting):
-            yield waiting[future], future.result()
+    # Ctrl-C is the parent's business.
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
+    try:
+        for future in as_completed([pool.submit(work, arm) for arm in ARMS]):
+            yield future.result()
+    except BaseException:
+        for worker in active_children():  # their last states are on the disk
+            worker.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def _arm(arm: str, data: Data, size: Size, folder: Path) -> list[Outcome]:
-    """Train one arm."""
+def _arm(arm: str, data: Data, size: Size, folder: Path) -> tuple[str, list[Outcome]]:
+    """Train one arm; its name and one outcome a seed."""
     import torch
 
     torch.set_num_threads(1)
@@ -186,7 +196,8 @@ def _arm(arm: str, data: Data, size: Size, folder: Path) -> list[Outcome]:
                       seeds=size.seeds)
     chosen = {split: {t: data[split][t] for t in tasks} for split in SPLITS}
     place = folder / arm.replace(", ", "-").replace(" ", "-")
-    return train_seeds(make, chosen["train"], chosen["valid"], chosen["test"], options, place, about={"method": how.tuning})
+    return arm, train_seeds(make, chosen["train"], chosen["valid"], chosen["test"], options, place,
+                            about={"method": how.tuning})
 
 
 COLUMNS = ("arm", "method", "tasks", "seeds", "f1", "f1_sd", "precision", "recall", "accuracy", "mrr", "flops", "flops_saved",

@@ -18,7 +18,7 @@ import yaml
 from ... import paths
 from ...catalog import Method, Run, catalog
 from ...classification import random_ranking, trivial
-from ...corpora import evaluation_of, load
+from ...corpora import evaluation_of, load, spaced
 from ...errors import MtpeftError, UnknownName
 from ...provenance import write_provenance
 from ...published import METRIC
@@ -48,15 +48,14 @@ def run(name: str, profile: str, seeds: Sequence[int], corpus: str, backbone: st
         raise MtpeftError(f"{name} on {os.environ['WORLD_SIZE']} processes", "one: shared modules train on one GPU",
                           f"mtpeft train {name}")
     if corpus.endswith(".jsonl"):
-        raise MtpeftError(f"{corpus} is one file, and training needs three splits", "a folder with train.jsonl, valid.jsonl and "
-                          "test.jsonl", "--corpus FOLDER")
+        raise MtpeftError(f"{corpus} is one file, and training needs three splits",
+                          "a folder with train.jsonl, valid.jsonl and test.jsonl", "--corpus FOLDER")
     entry = catalog().get("runs", name)
     options, method = resolve(entry, profile, changes)
     options = replace(options, seeds=list(seeds) or options.seeds)
     source, called = _source(entry, backbone)
     corpus = corpus or CORPUS
-    data = {split: {task: some.some(limit) for task, some in _encoded(entry, corpus, split, source, options).items()}
-            for split in ("train", "valid", "test")}
+    data = {split: _encoded(entry, corpus, split, source, options, limit) for split in ("train", "valid", "test")}
     valid = {task: some.some(options.valid_examples) for task, some in data["valid"].items()}
     device, folder = _device(), paths.REGENERATED / "training" / profile / entry.id
     weights = {task: positive_weight(some.labels) for task, some in data["train"].items() if some.head == BINARY}
@@ -100,8 +99,8 @@ def infer(name: str, evaluations: Sequence[str], profile: str, seed: int, adapte
         raise MtpeftError(f"no shared module of {name} at {paths.shown(folder)}", "shared.safetensors and heads.safetensors",
                           f"mtpeft train {name} --profile {profile}, or --adapter FOLDER")
     options, method = resolve(entry, profile, {})
-    if adapter is None:
-        made = json.loads((trained / "outcome.json").read_text(encoding="utf-8"))["made_from"]
+    if (record := folder.parent / "outcome.json").is_file():
+        made = json.loads(record.read_text(encoding="utf-8"))["made_from"]
         options, method = Options(**(made["options"] | {"seeds": [seed]})), replace(method, tuning=made["about"]["tuning"])
     source, _ = _source(entry, backbone)
     model = _model(entry, method, source, {}).to(_device())
@@ -172,7 +171,7 @@ def _model(entry: Run, method: Method, source: str, positive_weights: dict[str, 
     return SharedModel(load_encoder(source), base.kind, method, {t: shared_task(t).HEAD for t in entry.tasks}, positive_weights)
 
 
-def _encoded(entry: Run, corpus: str, split: str, source: str, options: Options) -> dict[str, TaskData]:
+def _encoded(entry: Run, corpus: str, split: str, source: str, options: Options, limit: int = 0) -> dict[str, TaskData]:
     from ..backbone import load_tokenizer
     from .backbones import longest_input
 
@@ -182,7 +181,7 @@ def _encoded(entry: Run, corpus: str, split: str, source: str, options: Options)
                           f"--set code_length={longest}")
     tokenizer, found = load_tokenizer(source), {}
     for task in entry.tasks:
-        examples = load(corpus, task, split)
+        examples = spaced(load(corpus, task, split), limit)
         if not examples:
             raise MtpeftError(f"corpus {corpus} has no example of {task} in split {split}", "at least one", "see --corpus")
         found[task] = encode(task, examples, tokenizer, options.code_length, options.query_length)
