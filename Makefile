@@ -73,7 +73,7 @@ $(TABLES): $(VERDICTS) $(RENDERING)
 $(FIGURES): $(VERDICTS) $(RENDERING)
 	@$(RUN) figures && touch $@
 
-$(REPORT): $(TABLES) $(FIGURES)
+$(REPORT): $(TABLES) $(FIGURES) $(wildcard $(OUT)/study-b/flaky-cpu/results.csv $(OUT)/smoke-b/smoke.csv)
 	@$(RUN) report && touch $@
 
 .PHONY: reproduce-all statistics audit verify report archive check-files known-issues
@@ -150,7 +150,7 @@ selftest-sandbox: | $(VENV)/.core ## every evil program against the sandbox | 1 
 
 # ---------------------------------------------------------------- tuning and inference (T3, T4)
 
-RUNS := $(shell sed -n 's/^- *{\{0,1\} *id: *\([^ ,]*\).*/\1/p' code/mtpeft/catalog/runs/qwen*.yaml 2>/dev/null)
+RUNS := $(shell sed -n 's/^- *{\{0,1\} *id: *\([^ ,]*\).*/\1/p' code/mtpeft/catalog/runs/*.yaml 2>/dev/null)
 TRAIN_TARGETS := $(addprefix train-,$(RUNS))
 INFER_TARGETS := $(addprefix infer-,$(RUNS))
 SCORE_TARGETS := $(addprefix score-,$(RUNS))
@@ -158,6 +158,10 @@ SCORE_TARGETS := $(addprefix score-,$(RUNS))
 PROFILE ?= fast
 SEEDS ?= 42
 SET ?=
+# study-b-cloze, a folder, …; a folder with the base model (default: the run's own, from the hub)
+CORPUS ?=
+BACKBONE ?=
+WHERE = $(if $(CORPUS),--corpus "$(CORPUS)") $(if $(BACKBONE),--backbone "$(BACKBONE)")
 GPUS ?= 1
 ANSWERS := $(if $(filter faithful,$(PROFILE)),faithful,clean)
 TRAIN := $(if $(filter 1,$(GPUS)),$(BIN)/python -m,$(BIN)/python -m torch.distributed.run --standalone --nproc-per-node=$(GPUS) -m) mtpeft
@@ -174,14 +178,15 @@ plan-training: | $(VENV)/.core ## time, memory and cost of every training run on
 	@$(RUN) plan --profile fast
 
 $(TRAIN_TARGETS): | $(VENV)/.train ## one training run (mtpeft list runs); resumes | hours | 1–10 GB | yes
-	@$(TRAIN) train "$(@:train-%=%)" --profile $(PROFILE) $(addprefix --seed ,$(SEEDS)) $(addprefix --set ,$(SET))
+	@$(TRAIN) train "$(@:train-%=%)" --profile $(PROFILE) $(addprefix --seed ,$(SEEDS)) $(addprefix --set ,$(SET)) $(WHERE)
 
 $(INFER_TARGETS): | $(VENV)/.train ## predictions of one run, every seed; resumes | minutes | 10 MB | yes
-	@for seed in $(SEEDS); do $(RUN) infer "$(@:infer-%=%)" --training $(PROFILE) --profile $(ANSWERS) --seed $$seed; done
+	@for seed in $(SEEDS); do $(RUN) infer "$(@:infer-%=%)" --training $(PROFILE) --profile $(ANSWERS) --seed $$seed $(WHERE); done
 
 $(SCORE_TARGETS): | $(VENV)/.score ## scores of one run's predictions, every seed | minutes | 10 MB | no
-	@for seed in $(SEEDS); do at="$(OUT)/training/$(PROFILE)/$(@:score-%=%)/seed-$$seed/$(ANSWERS)"; \
-	  for file in "$$at"/predictions/*.jsonl; do $(RUN) score "$$file" --out "$$at"; done; done
+	@for seed in $(SEEDS); do at="$(OUT)/training/$(PROFILE)/$(@:score-%=%)/seed-$$seed"; \
+	  if [ -d "$$at/$(ANSWERS)" ]; then at="$$at/$(ANSWERS)"; fi; \
+	  for file in "$$at"/predictions/*.jsonl; do $(RUN) score "$$file" --out "$$at" $(if $(CORPUS),--corpus "$(CORPUS)"); done; done
 
 verify-seeds: | $(VENV)/.core ## T4: trained and scored runs by the interval over their seeds | 2 s | | no
 	@$(RUN) verify-seeds --training $(PROFILE) --inference $(ANSWERS) || [ $$? -eq 1 ]
@@ -194,7 +199,7 @@ $(FILES): $(wildcard results/published/study-b/*.csv)
 $(VERDICTS): $(wildcard code/mtpeft/verification/multitask/*.py)
 
 .PHONY: smoke-b flaky-cpu
-smoke-b: | $(VENV)/.train ## five tiny backbones by five shared-module methods, own data | 2 min | 5 MB | no
+smoke-b: | $(VENV)/.train ## the part of smoke with shared modules: five tiny backbones by five methods | 1 min | 10 MB | no
 	@OMP_NUM_THREADS=1 $(RUN) smoke-b
 
 flaky-cpu: | $(VENV)/.train ## a small model on the real flaky tests (MTPEFT_MIRROR) against baselines | 10 min | 20 MB | no
@@ -217,8 +222,10 @@ test: $(VENV)/.dev $(VENV)/.score ## the tests (those of group train: make test-
 
 test-train: $(VENV)/.dev $(VENV)/.score $(VENV)/.train ## the tests that train and generate, on the CPU | 10 min | 3 GB | no
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/recipe/test_training.py tests/recipe/test_inference.py \
-	  tests/recipe/test_smoke_small.py tests/recipe/test_study_b_training.py tests/recipe/test_extension.py \
-	  tests/recipe/test_text_metrics_models.py tests/recipe/test_judge_server.py tests/unit/test_study_b_*.py tests/unit/test_tasks_prompts.py
+	  tests/recipe/test_smoke_small.py tests/recipe/test_study_b_training.py tests/recipe/test_study_b_command.py \
+	  tests/recipe/test_extension.py tests/unit/test_smoke_shared.py \
+	  tests/recipe/test_text_metrics_models.py tests/recipe/test_judge_server.py tests/unit/test_study_b_*.py tests/unit/test_tasks_prompts.py \
+	  tests/unit/test_corpora_prompts.py
 
 doctor: ## check this machine first: what is there, what is missing, how to get it | 1 s | | no
 	@$(PYTHON) docker/setup/doctor.py

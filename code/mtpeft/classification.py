@@ -7,6 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+CUT = 1000
+"""Ranks beyond this one score nothing in the study."""
+
 
 def binary_scores(labels: Sequence[int], predictions: Sequence[int]) -> dict[str, float]:
     """Accuracy, precision, recall and F1 of the positive class, macro F1. Raises `ValueError` without examples."""
@@ -24,15 +27,25 @@ def _f1(hit: int, false: int, missed: int) -> float:
     return 2 * hit / (2 * hit + false + missed) if hit else 0.0
 
 
-def reciprocal_ranks(queries: np.ndarray, codes: np.ndarray, cut: int = 1000) -> np.ndarray:
-    """1 / rank of code i for query i among all codes, 0 beyond `cut` (as the study counts). Both [n, h], unit length.
+def ranks(queries: np.ndarray, codes: np.ndarray, right: Sequence[int] | None = None) -> np.ndarray:
+    """Rank of each query's right code among all codes, from 1. queries [q, h], codes [n, h], unit length.
 
-    Ties count against the model: a code as near as the right one ranks before it.
+    right: position of each query's code (default: query i belongs to code i). Ties count against the model: a code as near
+    as the right one ranks before it.
     """
     scores = queries @ codes.T
-    own = np.diagonal(scores)[:, None]
-    ranks = (scores >= own).sum(axis=1)
-    return np.where(ranks <= cut, 1.0 / ranks, 0.0)
+    at = np.arange(len(queries)) if right is None else np.asarray(right)
+    return (scores >= scores[np.arange(len(queries)), at][:, None]).sum(axis=1)
+
+
+def reciprocal_rank(rank: np.ndarray, cut: int = CUT) -> np.ndarray:
+    """1 / rank, 0 beyond `cut` (as the study counts)."""
+    return np.where(rank <= cut, 1.0 / rank, 0.0)
+
+
+def random_ranking(candidates: int) -> float:
+    """Expected MRR of a random order of the candidates: H(n) / n."""
+    return sum(1 / k for k in range(1, candidates + 1)) / candidates
 
 
 def trivial(labels: Sequence[int]) -> dict[str, dict[str, float]]:

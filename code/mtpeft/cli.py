@@ -56,11 +56,13 @@ def data(groups: Annotated[list[str] | None, typer.Argument(help="generation, su
 def train(run: Annotated[str, typer.Argument(help="run id, see `mtpeft list runs`")],
           profile: Annotated[str, typer.Option(help="fast or faithful")] = "fast",
           seed: Annotated[list[int] | None, typer.Option(help="may be given several times")] = None,
-          corpus: Annotated[str, typer.Option(help="study-a, smoke, or a JSON-lines file of examples")] = "study-a",
+          corpus: Annotated[str, typer.Option(help="study-a, study-b, study-b-cloze, study-b-own, smoke, a folder, or a "
+                                                   "JSON-lines file of examples; default: the run's study")] = "",
           backbone: Annotated[str, typer.Option(help="folder of the base model; default: the run's")] = "",
           change: Annotated[list[str] | None, typer.Option("--set", help="setting=value, may be given several times")] = None,
           limit: Annotated[int, typer.Option(help="examples a task; 0: all")] = 0) -> None:
-    """Train a run; the same command resumes it. Several GPUs: `torchrun --nproc-per-node N -m mtpeft train …`."""
+    """Train a run; the same command resumes it. Study B: predicts the test sets too. Several GPUs (study A): `torchrun
+    --nproc-per-node N -m mtpeft train …`."""
     from .inference.generate import texts
     from .tuning.stage import run as stage
 
@@ -98,22 +100,23 @@ def smoke(jobs: Annotated[int, typer.Option(help="processes that train side by s
 
 
 @app.command("smoke-b")
-def smoke_b() -> None:
-    """Every kind of backbone with every shared-module method, tiny, on the project's own sets."""
-    from .tuning.multitask.smoke import run
+def smoke_b(update: Annotated[bool, typer.Option(help="write the expected table instead of comparing")] = False) -> None:
+    """The part of smoke with shared modules: every kind of backbone with every method, tiny. Exit code 1 where it differs."""
+    from .smoke.shared import run
 
-    for row in run():
-        typer.echo(f"{row['backbone']:16} {row['method']:17} {row['trained']:>7,} trained  {row['status']}")
+    sys.exit(run(update=update))
 
 
 @app.command("flaky-cpu")
 def flaky_cpu(seeds: Annotated[str, typer.Option(help="seeds, separated by commas; each adds minutes")] = "42") -> None:
-    """Train a small model from scratch on the real flaky tests: one task, two tasks, serial adapters; F1 and baselines."""
+    """Train a small model from scratch on the real flaky tests: full and serial adapters, one task and two; F1, cost and
+    baselines. The same command resumes."""
     from .tuning.multitask.flaky_cpu import Size, run
 
     for row in run(Size(seeds=[int(s) for s in seeds.split(",")])):
-        typer.echo(f"{row['arm']:40} F1 {100 * row['f1']:5.1f}  precision {100 * row['precision']:5.1f}  "
-                   f"recall {100 * row['recall']:5.1f}  {row['seconds']} s")
+        typer.echo(f"{row['arm']:36}" + "".join(f"  {name} {100 * row[key]:5.1f}" for name, key in (
+            ("F1", "f1"), ("precision", "precision"), ("recall", "recall"), ("MRR", "mrr"), ("FLOPs saved", "flops_saved"))
+            if row[key] == row[key]))
 
 
 # ---------------------------------------------------------------- inference
@@ -128,12 +131,14 @@ def infer_run(run: Annotated[str, typer.Argument(help="run id, see `mtpeft list 
               backbone: Annotated[str, typer.Option(help="folder of the base model; default: the run's")] = "",
               backend: Annotated[str, typer.Option(help="transformers or vllm")] = "transformers",
               dtype: Annotated[str, typer.Option(help="of weights that are not quantised")] = "bfloat16",
-              corpus: Annotated[str, typer.Option(help="study-a or smoke")] = "study-a",
+              corpus: Annotated[str, typer.Option(help="as in train; default: the run's study")] = "",
               retry: Annotated[bool, typer.Option(help="predict failed instances again")] = False) -> None:
     """Predict the evaluation sets of a run; the same command resumes."""
     from .inference.command import run as stage
+    from .tuning.multitask.stage import infer as shared
 
-    stage(run, evaluation or [], profile, training, seed, adapter, backbone, backend, dtype, corpus, retry)
+    if not shared(run, evaluation or [], training, seed, adapter, backbone, corpus):
+        stage(run, evaluation or [], profile, training, seed, adapter, backbone, backend, dtype, corpus or "study-a", retry)
 
 
 @app.command("prompt")
@@ -142,19 +147,54 @@ def prompt(task: Annotated[str, typer.Argument(help="a yes/no task of study B")]
            model: Annotated[str, typer.Option(help="name at the server, or a local folder")],
            server: Annotated[str, typer.Option(help="OpenAI-compatible address up to /v1; empty: local")] = "",
            source: Annotated[str, typer.Option(help="study, own, cosqa")] = "study", split: str = "test", shots: int = 0,
-           limit: Annotated[int, typer.Option(help="first examples only; 0: all")] = 0) -> None:
+           limit: Annotated[int, typer.Option(help="examples, evenly spaced; 0: all")] = 0) -> None:
     """Zero-shot or few-shot prompting; prints every reading of the answers beside trivial baselines."""
+    from .corpora import evaluation_of, spaced
     from .corpora.study_b import examples
     from .inference.prompting import Endpoint, Local, ask
     from .records import Prediction, read_predictions
     from .scoring.answers import table
 
-    some = examples(task, split, source)[:limit or None]
+    every = examples(task, split, source)
     chat = Endpoint(server, model) if server else Local(model)
-    missing = ask(some, chat, out, f"{model}/{shots}-shot", shots, examples(task, "train", source) if shots else [])
-    for row in table([p for p in read_predictions(out) if isinstance(p, Prediction)], some):
-        typer.echo("  ".join(f"{key} {value:.4f}" if isinstance(value, float) else f"{key} {value}" for key, value in row.items()))
+    missing = ask(spaced(every, limit), chat, out, f"{model}/{shots}-shot", shots,
+                  examples(task, "train", source) if shots else [], evaluation_of(task, f"study-b-{source}"))
+    _show(table([p for p in read_predictions(out) if isinstance(p, Prediction)], every))
     sys.exit(1 if missing else 0)
+
+
+@app.command("rank")
+def rank_candidates(
+        out: Annotated[Path, typer.Option(help="predictions, appended; candidates lie beside it")],
+        model: Annotated[str, typer.Option(help="name at the server, or a local folder")],
+        server: Annotated[str, typer.Option(help="OpenAI-compatible address up to /v1; empty: local")] = "",
+        source: Annotated[str, typer.Option(help="study, cloze, cosqa, own")] = "study", split: str = "test",
+        candidates: Annotated[int, typer.Option(help="that stage 1 finds for each query (the study: 10)")] = 10,
+        stage1: Annotated[str, typer.Option(help="bm25, or embeddings of the model (the study)")] = "bm25",
+        limit: Annotated[int, typer.Option(help="queries, evenly spaced; 0: all")] = 0) -> None:
+    """Zero-shot code search: stage 1 finds candidates, the model scores them; prints MRR@K beside trivial rankings."""
+    from .corpora import evaluation_of, spaced
+    from .corpora.study_b import examples
+    from .inference.prompting import Endpoint, Local
+    from .inference.ranking import candidates as stage_1
+    from .inference.ranking import rank, stage
+    from .records import Prediction, read_predictions
+    from .scoring.answers import ranking_table
+
+    every = examples("code-search", split, source)
+    chat = Endpoint(server, model) if server else Local(model)
+    near = stage_1(every, out.with_suffix(".candidates.jsonl"), candidates, stage(stage1, chat))
+    asked = {name: near[name] for name in spaced(list(near), limit)}
+    missing = rank(every, asked, chat, out, f"{model}/rank-{candidates}-{stage1}",
+                   evaluation_of("code-search", f"study-b-{source}"))
+    _show(ranking_table([p for p in read_predictions(out) if isinstance(p, Prediction)], near, every))
+    sys.exit(1 if missing else 0)
+
+
+def _show(rows: list[dict[str, object]]) -> None:
+    for row in rows:
+        typer.echo("  ".join(f"{key} {value:.4f}" if isinstance(value, float) else f"{key} {value}"
+                             for key, value in row.items()))
 
 
 # ---------------------------------------------------------------- scoring
@@ -196,7 +236,7 @@ def build_predictions(force: Annotated[bool, typer.Option(help="build again what
 def score(predictions: Annotated[Path, typer.Argument(help="prediction records (JSON lines)")],
           tools: Annotated[list[str] | None, typer.Argument(help="tools; default: all that need no service")] = None,
           out: Annotated[Path | None, typer.Option(help="default: results/regenerated/scored/NAME")] = None,
-          corpus: Annotated[str, typer.Option(help="study-a or smoke")] = "study-a") -> None:
+          corpus: Annotated[str, typer.Option(help="as in train; default: the study's")] = "") -> None:
     """Score the predictions of new runs. Exit code 2 where lines could not be used; the others are scored."""
     from .scoring.new import run
 

@@ -30,7 +30,13 @@ from study_b_models import KIND, SMALL, method, tiny
 
 TASKS = ("vulnerability-detection", "clone-detection", "code-search", "flaky-detection")
 QUICK = Options(
-    batch=4, epochs=3, learning_rate=1e-2, head_learning_rate=1e-2, sampler="round-robin", weighting="uniform", patience=9
+    batch=4,
+    epochs=3,
+    learning_rate=1e-2,
+    head_learning_rate=1e-2,
+    sampler="round-robin",
+    weighting="uniform",
+    early_stopping_patience=9,
 )
 
 
@@ -131,7 +137,7 @@ def test_a_task_that_does_not_improve_is_stopped_and_the_others_go_on(
         data["train"],
         data["valid"],
         {},
-        replace(QUICK, epochs=5, patience=2),
+        replace(QUICK, epochs=5, early_stopping_patience=2),
         0,
         tmp_path,
     )
@@ -143,7 +149,7 @@ def test_a_task_that_does_not_improve_is_stopped_and_the_others_go_on(
 def test_learnable_weights_drift_to_the_easiest_task_in_a_real_run(tokenizer: object, data: dict, tmp_path: Path) -> None:
     tasks = ("vulnerability-detection", "code-search")
     pair = {split: {t: data[split][t] for t in tasks} for split in data}
-    options = replace(QUICK, epochs=20, learning_rate=5e-2, head_learning_rate=1e-3, patience=99)
+    options = replace(QUICK, epochs=20, learning_rate=5e-2, head_learning_rate=1e-3, early_stopping_patience=99)
     for name in ("learnable-softmax", "uniform"):
         torch.manual_seed(0)
         outcome = fit(
@@ -183,6 +189,66 @@ def test_seeds_repeat_to_the_bit_differ_from_each_other_and_are_not_redone(token
     assert again == [loop.Outcome(**json.loads(json.dumps(o.__dict__))) for o in first]
     assert (tmp_path / "a" / "seed-1" / "outcome.json").stat().st_mtime_ns == stamp
     assert over_seeds(first, "flaky-detection", "acc")[2] == 2
+
+
+class _Killed(BaseException):
+    """What a killed process leaves behind: nothing after this point is written."""
+
+
+@pytest.mark.parametrize(("sampler", "step"), [("temperature", 3), ("temperature", 7), ("round-robin", 6)])
+def test_a_run_cut_off_anywhere_ends_in_the_same_bytes(
+    sampler: str, step: int, tokenizer: object, data: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Dropout in the heads and in LoRA draws random numbers in every step; learned weights and stopped tasks are state, too.
+    options = replace(QUICK, epochs=2, sampler=sampler, weighting="learnable-softmax", save_steps=2, limit_steps=5, seeds=[3])
+
+    def make(seed: int) -> SharedModel:
+        return _model("llama", "lora-b", tokenizer, seed=seed)
+
+    (whole,) = train_seeds(make, data["train"], data["valid"], data["test"], options, tmp_path / "whole")
+    taken, original = [0], loop._step
+
+    def stopping(*arguments: object) -> dict[str, float]:
+        taken[0] += 1
+        if taken[0] > step:
+            raise _Killed
+        return original(*arguments)
+
+    monkeypatch.setattr(loop, "_step", stopping)
+    with pytest.raises(_Killed):
+        train_seeds(make, data["train"], data["valid"], data["test"], options, tmp_path / "cut")
+    monkeypatch.setattr(loop, "_step", lambda *arguments: (taken.append(1), original(*arguments))[1])
+    torch.manual_seed(99)
+    (resumed,) = train_seeds(make, data["train"], data["valid"], data["test"], options, tmp_path / "cut")
+    assert len(taken) - 1 == 10 - (step - step % 5 % 2), "steps were taken again, or left out"
+    assert (resumed.history, resumed.test, resumed.best_epoch) == (whole.history, whole.test, whole.best_epoch)
+    assert all(resumed.cost[key] == whole.cost[key] for key in ("flops", "tokens", "padded_tokens", "steps"))
+    for name in ("shared", "heads"):
+        path = f"seed-3/best/{name}.safetensors"
+        assert (tmp_path / "whole" / path).read_bytes() == (tmp_path / "cut" / path).read_bytes()
+    assert not (tmp_path / "cut" / "seed-3" / loop.STATE).exists()
+
+
+def test_a_state_of_other_options_or_data_is_not_taken_up(
+    tokenizer: object, data: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    options = replace(QUICK, epochs=1, seeds=[3])
+
+    def make(seed: int) -> SharedModel:
+        return _model("llama", "serial_adapter", tokenizer, seed=seed)
+
+    monkeypatch.setattr(loop, "evaluate", lambda *a, **n: (_ for _ in ()).throw(_Killed))
+    with pytest.raises(_Killed):
+        train_seeds(make, data["train"], data["valid"], data["test"], replace(options, save_steps=1), tmp_path)
+    monkeypatch.undo()
+    other = replace(options, learning_rate=1e-3)
+    (after,) = train_seeds(make, data["train"], data["valid"], data["test"], other, tmp_path)
+    assert "anew" in capsys.readouterr().err
+    (fresh,) = train_seeds(make, data["train"], data["valid"], data["test"], other, tmp_path / "fresh")
+    assert after.history == fresh.history
+    shorter = {split: {task: some.some(3) for task, some in by.items()} for split, by in data.items()}
+    (again,) = train_seeds(make, shorter["train"], shorter["valid"], shorter["test"], other, tmp_path)
+    assert again.history != after.history, "a result of other data was taken for this one's"
 
 
 def test_the_learning_rate_rises_then_falls_to_zero_at_the_last_step() -> None:

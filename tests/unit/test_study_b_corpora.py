@@ -11,9 +11,9 @@ import pytest
 pytest.importorskip("torch", reason="the group `train` is not installed (make test-train)")
 
 from mtpeft.catalog import catalog
-from mtpeft.corpora import Example, load
+from mtpeft.corpora import Example, load, write_examples
 from mtpeft.corpora.study_b import examples, flakeflagger, formats, own, search
-from mtpeft.errors import BadInput, UnknownName
+from mtpeft.errors import BadInput, MtpeftError, UnknownName
 from mtpeft.published import Published
 from mtpeft.tuning.multitask.encoding import shared_task
 
@@ -108,6 +108,8 @@ def test_unknown_names_are_answered() -> None:
         examples("flaky", "test")
     with pytest.raises(UnknownName, match="own"):
         examples("flaky-detection", "test", "owm")
+    with pytest.raises(MtpeftError, match="no train split"):
+        examples("code-search", "train", "cosqa")
     with pytest.raises(UnknownName, match="valid"):
         load("study-b", "code-search", "val")
 
@@ -130,3 +132,28 @@ def test_the_real_sets_have_the_sizes_that_are_stated() -> None:
     assert sum(len(examples("code-search", s, "cloze")) for s in ("train", "valid", "test")) == 1264
     cosqa = examples("code-search", "test", "cosqa")
     assert (len(cosqa), sum(e.target == "1" for e in cosqa)) == (604, 313)
+
+
+def test_a_folder_of_yours_is_read_in_upstream_layouts_or_in_the_projects_own(tmp_path: Path) -> None:
+    for task in TASKS:
+        (tmp_path / task).mkdir()
+    (tmp_path / "vulnerability-detection" / "test.jsonl").write_text('{"func": "int f() {}", "target": 1}\n')
+    (tmp_path / "clone-detection" / "data.jsonl").write_text('{"idx": "1", "func": "a"}\n{"idx": "2", "func": "b"}\n')
+    (tmp_path / "clone-detection" / "test.txt").write_text("1\t2\t0\n")
+    (tmp_path / "code-search" / "test.jsonl").write_text('{"code_tokens": ["a"], "docstring_tokens": ["b"]}\n')
+    (tmp_path / "flaky-detection" / "test.json").write_text('[{"code": "void t() {}", "label": 1}]')
+    found = {task: load(str(tmp_path), task, "test") for task in TASKS}
+    assert [(t, len(e), e[0].task) for t, e in found.items()] == [(t, 1, t) for t in TASKS]
+    (tmp_path / "code-search" / "valid.jsonl").write_text('{"code_tokens": ["a"]}\n')
+    with pytest.raises(BadInput, match="doc"):
+        load(str(tmp_path), "code-search", "valid")
+    with pytest.raises(BadInput, match=r"train.txt: no such file"):
+        load(str(tmp_path), "clone-detection", "train")
+    write_examples(tmp_path / "train.jsonl", _methods(1, 1))
+    assert len(load(str(tmp_path), "flaky-detection", "train")) == 2 and load(str(tmp_path), "code-search", "train") == []
+
+
+def test_corpora_of_study_b_name_their_source() -> None:
+    assert load("study-b-own", "code-search", "test") == own("code-search", "test")
+    with pytest.raises(UnknownName, match="study-b-own"):
+        load("study-b-onw", "code-search", "test")

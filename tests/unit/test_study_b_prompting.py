@@ -7,11 +7,15 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from mtpeft.corpora import Example
 from mtpeft.corpora.study_b import own
 from mtpeft.errors import BadInput, MtpeftError
-from mtpeft.inference.prompting import Endpoint, ask, conversation, nearest
+from mtpeft.inference.bm25 import Bm25, nearest
+from mtpeft.inference.prompting import Endpoint, ask, conversation
+from mtpeft.inference.ranking import by_vectors, by_words, candidates, pool_of, rank
 from mtpeft.records import Prediction, read_predictions
-from mtpeft.scoring.answers import table
+from mtpeft.scoring.answers import ranking_table, table
+from mtpeft.tasks.code_search import rank_of, read_scores, scoring_messages
 from mtpeft.tasks.yes_no import permissive, strict
 
 TASK = "flaky-detection"
@@ -79,7 +83,7 @@ class _Script:
     def __init__(self, *texts: str) -> None:
         self.texts, self.seen = list(texts), []
 
-    def answer(self, messages: list[dict[str, str]]) -> tuple[str, str]:
+    def answer(self, messages: list[dict[str, str]], new_tokens: int = 10) -> tuple[str, str]:
         self.seen.append(messages)
         text = self.texts.pop(0)
         if text.startswith("!"):
@@ -118,7 +122,11 @@ def server() -> Iterator[tuple[str, list[dict], list[int]]]:
         def do_POST(self) -> None:
             requests.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             status = statuses.pop(0) if statuses else 200
-            body = json.dumps({"choices": [{"message": {"content": "Yes."}, "finish_reason": "stop"}]}).encode()
+            reply = {"choices": [{"message": {"content": "Yes."}, "finish_reason": "stop"}]}
+            if self.path.endswith("/embeddings"):
+                vectors = [{"index": i, "embedding": [float(len(text)), 1.0]} for i, text in enumerate(requests[-1]["input"])]
+                reply = {"data": vectors[::-1]}
+            body = json.dumps(reply).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -150,3 +158,102 @@ def test_an_openai_compatible_server_is_asked_greedily_and_again_after_an_error(
     with pytest.raises(MtpeftError, match="status 401"):
         Endpoint(base, "m").answer([{"role": "user", "content": "?"}])
     assert len(requests) == 3, "a refusal was asked again"
+
+
+def test_vectors_of_a_server_come_in_the_order_of_the_texts(server: tuple[str, list[dict], list[int]]) -> None:
+    base, requests, _ = server
+    texts = ["x" * (i + 1) for i in range(70)]
+    assert [v[0] for v in Endpoint(base, "m").embed(texts)] == [float(i + 1) for i in range(70)]
+    assert [len(r["input"]) for r in requests] == [64, 6]
+
+
+# ---------------------------------------------------------------- search by ranking
+
+
+def _search(*rows: tuple[str, str, str]) -> list[Example]:
+    return [Example(str(i), "code-search", "python", {"query": q, "code": c}, y) for i, (q, c, y) in enumerate(rows)]
+
+
+SET = _search(
+    ("read a file", "def read(): open file", "1"),
+    ("sort a list", "def sort(): list", "1"),
+    ("open a socket", "def read(): open file", "0"),  # a wrong pair only adds its function, which is there already
+    ("close it", "def shut(): end", "1"),
+)
+
+
+@pytest.mark.parametrize(
+    ("raw", "scores"),
+    [
+        ("[1] 90\n[2] 10\n[3] 0", [90, 10, 0]),
+        ("3: 7\n1: 100\n2: 3\n", [100, 3, 7]),
+        ("[1] 90\n[2] 10", None),
+        ("[1] 90\n[1] 10\n[2] 1\n[3] 2", None),
+        ("[1] 900\n[2] 10\n[3] 0", None),
+        ("Here you are:\n[1] 90\n[2] 10\n[3] 0", None),
+        ("[1] 90 [2] 10 [3] 0", None),
+        ("[1] 90\n[2] 10\n[4] 0", None),
+        ("", None),
+    ],
+)
+def test_scores_are_read_only_where_every_candidate_has_exactly_one(raw: str, scores: list[int] | None) -> None:
+    assert read_scores(raw, 3) == scores
+
+
+def test_equal_scores_count_against_the_model() -> None:
+    assert rank_of([5, 5, 5], 0) == 3 and rank_of([9, 5, 5], 0) == 1 and rank_of([9, 5, 1], 2) == 3
+
+
+def test_a_function_that_occurs_twice_is_one_candidate() -> None:
+    assert list(pool_of(SET)) == ["0", "1", "3"]
+
+
+def test_candidates_are_the_nearest_first_and_are_kept_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "near.jsonl"
+    near = candidates(SET, path, 2)
+    assert near == {"0": ["0", "1"], "1": ["1", "0"], "3": ["0", "1"]}
+    path.write_text('{"instance_id": "0", "candidates": ["3", "1"]}\n')
+    assert candidates(SET, path, 2) == {"0": ["3", "1"]}, "candidates of another retriever were not taken"
+    for wrong in ('{"instance_id": "2", "candidates": ["0"]}', '{"instance_id": "0", "candidates": ["2"]}', "[]"):
+        path.write_text(wrong + "\n")
+        with pytest.raises(BadInput) as caught:
+            candidates(SET, path, 2)
+        assert caught.value.line == 1
+    with pytest.raises(MtpeftError, match="21 candidates"):
+        candidates(SET, tmp_path / "other.jsonl", 21)
+
+
+def test_vectors_rank_by_dot_product_and_words_by_what_they_share() -> None:
+    vectors = {"q": [1.0, 0.0], "a": [0.5, 9.0], "b": [2.0, 0.0], "c": [2.0, 5.0]}
+    assert by_vectors(lambda texts: [vectors[t] for t in texts], ["q"], ["a", "b", "c"], 2) == [[1, 2]]
+    assert by_words(["sort list"], ["read file", "sort the list"], 1) == [[1]]
+    assert Bm25(["a a b", "a b", "c"]).nearest("a", 3) == nearest("a", ["a a b", "a b", "c"], 3)
+
+
+def test_a_right_function_outside_the_candidates_scores_nothing_and_no_answer_is_a_status(tmp_path: Path) -> None:
+    near = {"0": ["0", "1"], "1": ["0", "1"], "3": ["0", "1"]}
+    path, chat = tmp_path / "p.jsonl", _Script("[1] 80\n[2] 80", "I like the second.", "[1] 2\n[2] 1")
+    assert rank(SET, near, chat, path, "run") == 0
+    found = [p for p in read_predictions(path) if isinstance(p, Prediction)]
+    assert [(p.instance_id, p.output) for p in found] == [("0", "2"), ("1", ""), ("3", "0")]
+    assert all("[2]\n```\ndef sort(): list" in m[1]["content"] for m in chat.seen)
+    rows = {r["reading"]: r for r in ranking_table(found, near, SET)}
+    values = {name: r["mrr_at_k"] for name, r in rows.items()}
+    assert values["strict, answered only"] == pytest.approx((1 / 2 + 0) / 2)
+    assert values["strict, no answer is 0"] == pytest.approx((1 / 2 + 0 + 0) / 3)
+    assert values["strict, ties in the order of stage 1"] == pytest.approx((1 + 0 + 0) / 3)
+    assert values["stage 1 alone"] == pytest.approx((1 + 1 / 2 + 0) / 3) and values["ceiling"] == pytest.approx(2 / 3)
+    assert values["random order of the candidates"] == pytest.approx((0.75 + 0.75 + 0) / 3)
+    assert values["random order of the pool"] == pytest.approx((1 + 1 / 2 + 1 / 3) / 3)
+    assert {(r["queries"], r["no_answer"]) for r in rows.values()} == {(3, 1)}
+
+
+def test_a_model_that_never_answers_a_search_has_no_score_rather_than_zero(tmp_path: Path) -> None:
+    rank(SET, {"0": ["0", "1"]}, _Script("?"), tmp_path / "p.jsonl", "run")
+    rows = ranking_table([p for p in read_predictions(tmp_path / "p.jsonl") if isinstance(p, Prediction)], {"0": ["0", "1"]}, SET)
+    assert rows[0]["status"] == "empty" and rows[0]["mrr_at_k"] is None and rows[1]["mrr_at_k"] == 0
+
+
+def test_a_long_candidate_is_cut_and_says_so() -> None:
+    text = scoring_messages("q", ["x" * 5000])[1]["content"]
+    assert "x" * 1000 + " ..." in text and "x" * 1001 not in text

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mtpeft.classification import binary_scores, reciprocal_ranks, trivial
+from mtpeft.classification import binary_scores, ranks, reciprocal_rank, trivial
 from mtpeft.errors import MtpeftError, UnknownName
 from mtpeft.tuning.multitask.samplers import SAMPLERS, Drawn, Passes, Proportional, RoundRobin, sampler
 from mtpeft.tuning.multitask.weighting import RULES, Famo, LossProportional, Uncertainty, collapsed, weighting
@@ -30,6 +30,32 @@ def test_every_example_comes_once_in_each_pass(size: int, batch: int, seed: int)
         assert sorted(seen) == list(range(size))
         orders.append(tuple(seen))
     assert size < 8 or len(set(orders)) == 3, "passes are not shuffled anew"
+
+
+@QUICK
+@given(lengths=st.lists(st.integers(1, 400), min_size=1, max_size=300), batch=st.integers(1, 9), seed=st.integers(0, 99))
+def test_batches_of_like_length_still_show_every_example_once_and_pad_no_more(
+    lengths: list[int], batch: int, seed: int
+) -> None:
+    def padded(passes: Passes) -> int:
+        seen, total = [], 0
+        while len(seen) < len(lengths):
+            some = passes.next()
+            assert 1 <= len(some) <= batch
+            seen += some
+            total += len(some) * max(lengths[i] for i in some)
+        assert sorted(seen) == list(range(len(lengths)))
+        return total
+
+    grouped, plain = Passes("task", len(lengths), batch, seed, lengths), Passes("task", len(lengths), batch, seed)
+    state = grouped.state()
+    # Up to 50 batches are sorted together: these need no more padding than in any other order. The last batch is the same.
+    if len(lengths) <= 50 * batch:
+        assert padded(grouped) <= padded(plain)
+    again = Passes("task", len(lengths), batch, seed, lengths)
+    again.restore(state)
+    first = Passes("task", len(lengths), batch, seed, lengths)
+    assert [again.next() for _ in range(5)] == [first.next() for _ in range(5)]
 
 
 @QUICK
@@ -151,10 +177,10 @@ def test_metrics_agree_with_counting_by_hand() -> None:
 
 
 def test_ranks_count_ties_against_the_model_and_end_at_the_cut() -> None:
-    assert reciprocal_ranks(np.ones((4, 1)), np.ones((4, 1))) == pytest.approx([0.25] * 4)
+    assert reciprocal_rank(ranks(np.ones((4, 1)), np.ones((4, 1)))) == pytest.approx([0.25] * 4)
     codes = np.eye(3)
-    assert reciprocal_ranks(codes, codes) == pytest.approx([1, 1, 1])
-    assert reciprocal_ranks(np.roll(codes, 1, axis=0), codes, cut=1) == pytest.approx([0, 0, 0])
+    assert list(ranks(codes, codes)) == [1, 1, 1] and list(ranks(codes[:2], codes[::-1], [2, 1])) == [1, 1]
+    assert list(reciprocal_rank(ranks(np.roll(codes, 1, axis=0), codes), cut=1)) == [0, 0, 0]
 
 
 torch_only = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="group `train` is not installed")
@@ -194,3 +220,75 @@ def test_frozen_weights_cost_less_than_full_fine_tuning_and_more_than_inference(
     config = model.encoder.config
     assert forward_flops(config, 4, 9) < work["lora-b"] < work["fft-b"] and work["fft-b"] >= training_flops(config, 4, 9)
     assert work["serial_adapter"] < work["fft-b"]
+
+
+@torch_only
+def test_over_the_same_examples_frozen_weights_save_a_third_of_the_work_and_no_more() -> None:
+    # Real sizes, no weights: the figures that table B5 prints.
+    import torch
+    from mtpeft.catalog import catalog
+    from mtpeft.tuning.multitask.backbones import config_of, empty_encoder
+    from mtpeft.tuning.multitask.ledger import saving, training_flops
+    from mtpeft.tuning.multitask.methods import method_module
+    from torch.utils.flop_counter import FlopCounterMode
+
+    saved = []
+    for backbone in ("deepseek-coder-1.3b", "qwen2.5-coder-1.5b-base"):
+        config = config_of(catalog().get("backbones", backbone))
+        ids = torch.zeros((2, 512), dtype=torch.long, device="meta")
+        for name in ("fft-b", "serial_adapter", "parallel_adapter", "lora-b"):
+            method = catalog().get("methods", name)
+            encoder = method_module(method).attach(empty_encoder(config, "meta"), method.tuning).encoder
+            with FlopCounterMode(display=False) as counter:
+                encoder(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state.sum().backward()
+            if name == "fft-b":
+                full = counter.get_total_flops()
+                assert full == training_flops(config, 2, 512)
+            else:
+                saved.append(saving(counter.get_total_flops(), full))
+    assert (round(100 * min(saved), 1), round(100 * max(saved), 1)) == (31.6, 33.1)
+
+
+@torch_only
+def test_a_text_without_tokens_becomes_one_end_token() -> None:
+    # 36 of FlakeFlagger's methods are empty; a decoder's mean over no positions would make the whole loss NaN.
+    from mtpeft.corpora import Example
+    from mtpeft.tuning.multitask.encoding import encode
+    from mtpeft.tuning.tiny import train_tokenizer
+    from study_b_models import shared
+
+    tokenizer = train_tokenizer(["void test() { run(); }"], 300)
+    examples = [Example(str(i), "flaky-detection", "java", {"code": code}, str(i)) for i, code in enumerate(("", "void t() {}"))]
+    data = encode("flaky-detection", examples, tokenizer, 16)
+    assert data.rows[0] == [tokenizer.eos_token_id] and len(data.rows[1]) > 1
+    model = shared("qwen2", "serial_adapter")
+    batch = data.batch([0, 1])
+    assert math.isfinite(float(model.loss("vulnerability-detection", {**batch, "ids": batch["ids"].clamp(max=60)})))
+
+
+@torch_only
+def test_code_that_occurs_twice_is_one_candidate_and_a_wrong_pair_asks_nothing() -> None:
+    from mtpeft.tuning.multitask.encoding import TaskData
+    from mtpeft.tuning.multitask.evaluation import _ranked
+
+    data = TaskData("code-search", "retrieval", list("abcd"), [[1]] * 4, [1, 1, 0, 1], [[5], [6], [7], [5]], 0)
+    # Query d is nearest to codes a and d, which are the same; query a to code c, which is only in a wrong pair.
+    queries = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
+    codes = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
+    assert list(_ranked(np.stack([queries, codes], 1), data)) == [3, 1, 0, 1]
+
+
+@torch_only
+def test_what_a_model_says_stands_in_the_order_of_the_examples() -> None:
+    import torch
+    from mtpeft.tuning.multitask.encoding import TaskData
+    from mtpeft.tuning.multitask.evaluation import predict
+    from study_b_models import shared
+
+    rows = [[7] * length for length in (9, 2, 5, 2, 8)]
+    data = TaskData("vulnerability-detection", "binary", list("abcde"), rows, [0, 1, 0, 1, 0], [], 1)
+    model = shared("llama", "serial_adapter")
+    said = predict(model, data, batch=2)
+    with torch.no_grad():
+        alone = [float(model("vulnerability-detection", data.batch([i])).sigmoid()) for i in range(5)]
+    assert said.values == pytest.approx(alone, abs=1e-5)

@@ -4,7 +4,7 @@
 `load` returns the examples of a task: `load("study-a", "translation", "train")`.
 """
 
-from .examples import Example, read_examples, write_examples
-from .load import CORPORA, SPLITS, evaluation, load
+from .examples import Example, read_examples, spaced, write_examples
+from .load import CORPORA, SPLITS, evaluation, evaluation_of, load
 
-__all__ = ["CORPORA", "SPLITS", "Example", "evaluation", "load", "read_examples", "write_examples"]
+__all__ = ["CORPORA", "SPLITS", "Example", "evaluation", "evaluation_of", "load", "read_examples", "spaced", "write_examples"]

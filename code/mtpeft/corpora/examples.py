@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from ..errors import BadInput
 from ..records import write_atomic
@@ -26,6 +27,13 @@ class Example:
     target: str = ""
     source_language: str = ""
     tests: list[str] = field(default_factory=list)
+
+
+def spaced(examples: Sequence[Any], limit: int) -> list[Any]:
+    """`limit` of them, evenly spaced, so that every language, direction and class is among them (0: all)."""
+    if not limit or limit >= len(examples):
+        return list(examples)
+    return [examples[i * len(examples) // limit] for i in range(limit)]
 
 
 def examples_text(examples: Iterable[Example]) -> str:

@@ -1,6 +1,7 @@
 """`mtpeft data`: bring everything here that a set of tasks needs, and say what is missing and how to get it."""
 
 from ..errors import MtpeftError, UnknownName
+from . import hub
 from .derived import built
 from .fetch import fetch
 from .manifest import manifest
@@ -22,7 +23,17 @@ def run(groups: list[str], jobs: int = 4) -> int:
             except (MtpeftError, ImportError) as error:
                 problems[name] = error if isinstance(error, MtpeftError) else MtpeftError(
                     f"{name} needs the group `train`: {error}", "", "make .venv/.train")
-    total = sum(entry.group in chosen for table in (m.files, m.derived) for entry in table.values())
+    # What derived files are built from has come with them.
+    built_from = {name for entry in m.derived.values() for name in entry.inputs}
+    whole = {name: entry for name, entry in m.hub.items() if entry.group in chosen and name not in built_from}
+    for name, entry in whole.items():
+        try:
+            for split in entry.rows:
+                next(hub.rows(entry, split))
+        except (MtpeftError, ImportError) as error:
+            problems[name] = error if isinstance(error, MtpeftError) else MtpeftError(
+                f"{name} needs the group `train`: {error}", "", "make .venv/.train")
+    total = len(whole) + sum(entry.group in chosen for table in (m.files, m.derived) for entry in table.values())
     for name, problem in problems.items():
         print(f"missing: {name}\n  {problem}".replace("\n", "\n  "))
     print(f"data: {total - len(problems)} of {total} entries are here and verified" +

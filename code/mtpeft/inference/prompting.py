@@ -1,4 +1,4 @@
-"""Zero-shot and few-shot prompting of instruction models for yes/no tasks, through any OpenAI-compatible server or locally.
+"""Zero-shot and few-shot prompting of instruction models, through any OpenAI-compatible server or locally.
 
 Greedy, ten new tokens, as in the study. Every answer is appended at once, so that a killed run resumes; an answer that could
 not be had is recorded with its error and asked again next time. The prediction's `output` is the strict reading (`1`, `0` or
@@ -7,13 +7,13 @@ nothing); what other readings make of the raw text is scoring's business.
 
 import hashlib
 import json
-import math
 import os
 import time
 import urllib.error
 import urllib.request
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +23,7 @@ from ..corpora import Example
 from ..errors import BadInput, MtpeftError
 from ..records import Prediction, append_predictions, read_predictions, write_atomic
 from ..tasks import wording
+from .bm25 import Bm25
 
 NEW_TOKENS = 10
 POOL = 5000
@@ -32,7 +33,7 @@ POOL = 5000
 class Chat(Protocol):
     """Answers one conversation greedily."""
 
-    def answer(self, messages: list[dict[str, str]]) -> tuple[str, str]:
+    def answer(self, messages: list[dict[str, str]], new_tokens: int = NEW_TOKENS) -> tuple[str, str]:
         """(text, why it ended). Raises `MtpeftError` where there is no answer to be had."""
         ...
 
@@ -41,21 +42,36 @@ class Endpoint:
     """An OpenAI-compatible server. base: address up to and with /v1; the key comes from the environment variable `key`."""
 
     def __init__(self, base: str, model: str, key: str = "OPENAI_API_KEY", attempts: int = 3, timeout: float = 60.0) -> None:
-        self._url, self._model, self._key = base.rstrip("/") + "/chat/completions", model, os.environ.get(key, "")
+        self._base, self._model, self._key = base.rstrip("/"), model, os.environ.get(key, "")
         self._attempts, self._timeout = attempts, timeout
 
-    def answer(self, messages: list[dict[str, str]]) -> tuple[str, str]:
-        """One request, repeated on server errors with growing pauses."""
-        body = json.dumps({"model": self._model, "messages": messages, "temperature": 0, "max_tokens": NEW_TOKENS}).encode()
+    def answer(self, messages: list[dict[str, str]], new_tokens: int = NEW_TOKENS) -> tuple[str, str]:
+        """Greedy answer to one conversation."""
+        choice = self._post("/chat/completions", {"messages": messages, "temperature": 0, "max_tokens": new_tokens},
+                            lambda reply: reply["choices"][0])
+        return str(choice["message"]["content"] or ""), str(choice.get("finish_reason") or "")
+
+    def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """One vector a text, from the server's embeddings."""
+        found: list[list[float]] = []
+        for start in range(0, len(texts), 64):
+            some = list(texts[start:start + 64])
+            found += self._post("/embeddings", {"input": some},
+                                lambda reply: [row["embedding"] for row in sorted(reply["data"], key=lambda r: r["index"])])
+        return found
+
+    def _post(self, path: str, body: dict[str, Any], read: Callable[[Any], Any]) -> Any:
+        """What `read` makes of the reply; the request is repeated on server errors with growing pauses."""
+        data = json.dumps({"model": self._model, **body}).encode()
         headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {self._key}"} if self._key else {})}
         problem = ""
         for attempt in range(self._attempts):
             if attempt:
                 time.sleep(2.0 ** (attempt - 1))
             try:
-                with urllib.request.urlopen(urllib.request.Request(self._url, body, headers), timeout=self._timeout) as reply:
-                    choice = json.load(reply)["choices"][0]
-                    return str(choice["message"]["content"] or ""), str(choice.get("finish_reason") or "")
+                request = urllib.request.Request(self._base + path, data, headers)
+                with urllib.request.urlopen(request, timeout=self._timeout) as reply:
+                    return read(json.load(reply))
             except urllib.error.HTTPError as error:
                 error.close()
                 problem = f"status {error.code}"
@@ -63,39 +79,35 @@ class Endpoint:
                     break
             except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
                 problem = f"{type(error).__name__}: {error}"
-        raise MtpeftError(f"{self._url} does not answer: {problem}", "a chat completion", "check the address, the model's "
-            "name and the key")
+        raise MtpeftError(f"{self._base + path} does not answer: {problem}", "an OpenAI-compatible reply",
+                          "check the address, the model's name and the key")
 
 
 class Local:
     """A model on this machine, through transformers."""
 
-    def __init__(self, source: str, dtype: str = "float32", context: int = 2048) -> None:
+    def __init__(self, source: str, dtype: str = "float32", context: int = 8192) -> None:
         from .backends import Transformers
 
         self._backend, self._context = Transformers(source, None, dtype, False), context
 
-    def answer(self, messages: list[dict[str, str]]) -> tuple[str, str]:
+    def answer(self, messages: list[dict[str, str]], new_tokens: int = NEW_TOKENS) -> tuple[str, str]:
         """Greedy answer to the conversation in the model's own chat template."""
         text = self._backend.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        made = self._backend.answers([text], NEW_TOKENS, self._context)[0]
+        made = self._backend.answers([text], new_tokens, self._context)[0]
         return made.text, made.finish_reason
 
+    def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """Mean of the last hidden states of each text, as the study's script takes it from the same model."""
+        import torch
 
-def nearest(query: str, pool: Sequence[str], number: int, k1: float = 1.5, b: float = 0.75) -> list[int]:
-    """Positions of the `number` texts nearest to `query` by BM25 (Robertson and Zaragoza 2009), the nearest last."""
-    documents = [Counter(text.split()) for text in pool]
-    sizes = [sum(d.values()) for d in documents]
-    mean = sum(sizes) / max(1, len(sizes)) or 1.0
-    found = Counter(word for d in documents for word in d)
-    words = set(query.split())
-    weights = {w: math.log(1 + (len(pool) - found[w] + 0.5) / (found[w] + 0.5)) for w in words}
-
-    def score(i: int) -> float:
-        d, norm = documents[i], k1 * (1 - b + b * sizes[i] / mean)
-        return sum(weights[w] * d[w] * (k1 + 1) / (d[w] + norm) for w in words if w in d)
-
-    return sorted(range(len(pool)), key=lambda i: (score(i), -i))[-number:] if number else []
+        model, tokenizer, found = self._backend.model, self._backend.tokenizer, []
+        for text in texts:
+            inputs = tokenizer(text, return_tensors="pt", truncation=True, max_length=self._context).to(model.device)
+            with torch.inference_mode():
+                states = model(**inputs, output_hidden_states=True).hidden_states[-1]
+            found.append(states[0].float().mean(0).tolist())
+        return found
 
 
 def conversation(example: Example, shots: Sequence[Example] = ()) -> list[dict[str, str]]:
@@ -107,30 +119,52 @@ def conversation(example: Example, shots: Sequence[Example] = ()) -> list[dict[s
     return [system, *turns, question]
 
 
-def ask(examples: Sequence[Example], chat: Chat, path: Path, run: str, shots: int = 0, pool: Sequence[Example] = ()) -> int:
+def ask(examples: Sequence[Example], chat: Chat, path: Path, run: str, shots: int = 0, pool: Sequence[Example] = (),
+        evaluation: str = "") -> int:
     """Ask about every example that has no answer in `path` yet; returns how many remain without one.
 
-    shots: solved examples a question, the nearest of `pool` (its first 5,000; an example is never its own shot). Raises
-    `BadInput` where `path` holds a line that cannot be used, or answers of another run.
+    shots: solved examples a question, the nearest of `pool` (its first 5,000; an example is never its own shot); evaluation:
+    set that the predictions name (default: the examples' task). Raises `BadInput` where `path` holds a line that cannot be
+    used, or answers of another run.
     """
-    done = _answered(path, run)
     pool = list(pool)[:POOL]
-    texts = [" ".join(e.inputs.values()) for e in pool]
-    missing = 0
-    for example in examples:
-        if example.id in done:
+    index = Bm25([" ".join(e.inputs.values()) for e in pool])
+
+    def messages(example: Example) -> list[dict[str, str]]:
+        near = index.nearest(" ".join(example.inputs.values()), shots + 1) if shots else []
+        return conversation(example, [pool[i] for i in near if pool[i].id != example.id][-shots:] if shots else [])
+
+    def read(example: Example, raw: str) -> str:
+        return str(import_module(catalog().get("tasks", example.task).module).answer(raw, False))
+
+    questions = (Question(evaluation or e.task, e.id, partial(messages, e), partial(read, e)) for e in examples)
+    return ask_each(questions, chat, path, run)
+
+
+@dataclass(frozen=True)
+class Question:
+    """messages: made when the question is due; read: raw text → answer, empty where there is none."""
+
+    task: str
+    instance_id: str
+    messages: Callable[[], list[dict[str, str]]]
+    read: Callable[[str], str]
+
+
+def ask_each(questions: Iterable[Question], chat: Chat, path: Path, run: str, new_tokens: int = NEW_TOKENS) -> int:
+    """Ask what has no answer in `path` yet, append each answer at once; returns how many remain without one."""
+    done, missing = _answered(path, run), 0
+    for question in questions:
+        if question.instance_id in done:
             continue
-        near = nearest(" ".join(example.inputs.values()), texts, shots + 1) if shots else []
-        chosen = [pool[i] for i in near if pool[i].id != example.id][-shots:] if shots else []
-        messages = conversation(example, chosen)
+        messages, start = question.messages(), time.monotonic()
         digest = hashlib.sha256(json.dumps(messages, sort_keys=True).encode()).hexdigest()
-        module, start = import_module(catalog().get("tasks", example.task).module), time.monotonic()
         raw, finish, problem = "", "error", ""
         try:
-            raw, finish = chat.answer(messages)
+            raw, finish = chat.answer(messages, new_tokens)
         except MtpeftError as error:
             problem, missing = error.found, missing + 1
-        append_predictions(path, [Prediction(run, example.task, example.id, digest, raw, module.answer(raw, False), finish,
+        append_predictions(path, [Prediction(run, question.task, question.instance_id, digest, raw, question.read(raw), finish,
                                              round(time.monotonic() - start, 3), problem)])
     return missing
 

@@ -11,17 +11,21 @@ from ..corpora.examples import Example
 from ..corpora.load import evaluation as instances
 from ..errors import MtpeftError, Unavailable, UnknownName
 from ..provenance import write_provenance
-from ..records import csv_text, write_atomic, write_scores
+from ..records import Prediction, csv_text, read_predictions, write_atomic, write_scores
 from . import engine
 from .interface import Item
 from .predictions import read_new
 from .rescore import RESCORED, SPREADS_ITS_OWN_WORK
 
+# What needs no service; a tool that does not apply to an evaluation set is passed over.
+LOCAL = (*RESCORED, "roslyn", "roslyn-corrected", "text-metrics", "classes", "ranks")
 
-def run(predictions: Path, tools: Sequence[str] = (), out: Path | None = None, corpus: str = "study-a") -> int:
+
+def run(predictions: Path, tools: Sequence[str] = (), out: Path | None = None, corpus: str = "") -> int:
     """Score a file of prediction records; tables below OUT/scores, bad lines in OUT/problems.csv.
 
-    corpus: where the instances come from (as in `corpora.load`); it says which ids may occur and gives the references.
+    tools: default: all that need no service; corpus: where the instances come from (as in `corpora.load`); it says which ids may
+    occur and gives the references. Default: the study of each evaluation set.
 
     Returns 2 where lines could not be used, else 0. Raises `UnknownName` for a tool that cannot score new predictions,
     `BadInput` where there is no such file.
@@ -31,13 +35,14 @@ def run(predictions: Path, tools: Sequence[str] = (), out: Path | None = None, c
         if name not in catalog().tools:
             raise UnknownName("tool", name, catalog().tools)
     evaluations = catalog().evaluations()
-    examples = {name: _instances(name, corpus) for name in evaluations} if corpus != "study-a" else {}
+    asked = {r.task for r in read_predictions(predictions) if isinstance(r, Prediction)}
+    examples = {name: _instances(name, corpus) for name in evaluations if name in asked} if corpus else {}
     got = read_new(predictions, {name: frozenset(known) for name, known in examples.items()})
     for problem in got.problems:
         print(f"mtpeft: {problem.found}", file=sys.stderr)
     write_atomic(place / "problems.csv", csv_text(["file", "line", "problem"],
                                                   [[str(p.path), p.line or "", p.found] for p in got.problems]))
-    for tool in tools or RESCORED:
+    for tool in tools or LOCAL:
         try:
             scorer = engine.load(tool)
             version = scorer.version()
@@ -60,8 +65,9 @@ def run(predictions: Path, tools: Sequence[str] = (), out: Path | None = None, c
 
 
 def _instances(evaluation: str, corpus: str) -> dict[str, Example]:
+    study = next(t.study for t in catalog().tasks.values() if any(e.id == evaluation for e in t.evaluations))
     try:
-        return {example.id: example for example in instances(evaluation, corpus)}
+        return {example.id: example for example in instances(evaluation, corpus or f"study-{study}")}
     except MtpeftError as error:
         # Only metrics with a reference need the corpus; they then say so for each instance.
         print(f"mtpeft: without references of {evaluation}: {error.found}", file=sys.stderr)

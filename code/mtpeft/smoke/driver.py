@@ -15,7 +15,7 @@ from ..catalog import Catalog, Run
 from ..errors import MtpeftError
 from ..provenance import write_provenance
 from ..records import ScoreSet, Test, write_atomic, write_records
-from . import expected
+from . import expected, shared
 from .base import Size
 
 FOLDER = paths.REGENERATED / "smoke"
@@ -37,8 +37,8 @@ def smoke_catalog() -> Catalog:
 
 def run(jobs: int = 2, root: Path = FOLDER, size: Size = SIZE, overrides: dict[str, Any] | None = None,
         update: bool = False) -> int:
-    """Run everything anew below `root`; print expected beside obtained. Returns 0 when the table agrees and the model
-    has learned, else 1.
+    """Run everything anew below `root`, then the shared modules of study B; print expected beside obtained. Returns 0 when
+    the tables agree and the models have learned, else 1.
 
     jobs: processes that train side by side. update: write the expected table instead of comparing; tolerances stay (0 for
     a new cell).
@@ -62,8 +62,9 @@ def run(jobs: int = 2, root: Path = FOLDER, size: Size = SIZE, overrides: dict[s
         kept = expected.read_table(expected.EXPECTED, "tolerance") if expected.EXPECTED.is_file() else {}
         write_atomic(expected.EXPECTED, expected.table(obtained, kept))
         print(f"smoke: wrote {paths.shown(expected.EXPECTED)} in {seconds:.0f} s")
-        return 0
-    return _verdict(obtained, losses, root, seconds)
+        return shared.run(update=True)
+    code = _verdict(obtained, losses, root, seconds)
+    return max(code, shared.run())
 
 
 def _trained(runs: list[Run], root: Path, size: Size, overrides: dict[str, Any], jobs: int) -> dict[str, dict[str, float]]:

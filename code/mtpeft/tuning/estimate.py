@@ -15,6 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ..catalog import Backbone, Run, catalog
+from ..errors import MtpeftError
+from .multitask.methods import has_shared_module
 from .settings import Settings, resolve
 
 # Examples and mean tokens (prompt and answer) of each task; study A's corpora.
@@ -93,6 +95,9 @@ def show(names: list[str], profile: str) -> None:
     """Print the estimates of runs on every GPU class."""
     known = catalog()
     runs = [known.get("runs", n) for n in names] or list(known.study("runs", "a"))
+    for run in runs:
+        if has_shared_module(run):
+            raise MtpeftError(f"no estimate of {run.id}: it trains a shared module", "a run of study A", "mtpeft list runs")
     share = SHARE.get(profile, 0.2)
     table = Table(title=f"Estimates (nothing here is measured): profile {profile}, {share:.0%} of the bf16 peak, one GPU")
     for title in ("run", "tokens", "memory", *(g.name for g in GPUS)):

@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ..catalog import catalog
-from ..corpora import Example, load
+from ..corpora import load, spaced
 from ..corpora.weights import model_folder, source_of
 from ..paths import shown
+from .multitask.methods import has_shared_module
 from .settings import parse_overrides, resolve
 from .train import Job, train
 
@@ -16,12 +17,18 @@ def run(name: str, profile: str, seeds: Sequence[int], corpus: str, backbone: st
     """Train run `name` for every seed (default: the settings' one). backbone: folder in place of the run's own base.
 
     generate: the inference stage's function, for selection on generated text. Raises `MtpeftError`s that say what is
-    missing and how to get it.
+    missing and how to get it. A run with one module and a head per task is trained by `multitask.stage`.
     """
     entry = catalog().get("runs", name)
+    if has_shared_module(entry):
+        from .multitask.stage import run as train_shared
+
+        train_shared(name, profile, seeds, corpus, backbone, parse_overrides(changes), limit)
+        return
     settings = resolve(entry, profile, parse_overrides(changes))
     base = catalog().get("backbones", entry.backbone)
-    data = {split: {task: _some(load(corpus, task, split), limit) for task in entry.tasks} for split in ("train", "valid")}
+    data = {split: {task: spaced(load(corpus or "study-a", task, split), limit) for task in entry.tasks}
+            for split in ("train", "valid")}
     if backbone:
         source, called = model_folder(backbone), backbone
     else:
@@ -29,10 +36,3 @@ def run(name: str, profile: str, seeds: Sequence[int], corpus: str, backbone: st
     for seed in seeds or [settings.seed]:
         job = Job(entry, replace(settings, seed=seed), profile, source, called, data["train"], data["valid"])
         print(f"train: {name}, profile {profile}, seed {seed}: {shown(train(job, generate=generate))}")
-
-
-def _some(examples: list[Example], limit: int) -> list[Example]:
-    """Evenly spaced examples, so that every language and direction is among them."""
-    if not limit or limit >= len(examples):
-        return examples
-    return [examples[i * len(examples) // limit] for i in range(limit)]

@@ -5,11 +5,11 @@ from functools import lru_cache
 from itertools import combinations, islice
 from pathlib import Path
 
-from ...errors import UnknownName
+from ...errors import BadInput, MtpeftError, UnknownName
 from ...paths import DATA
 from .. import hub
 from ..derived import built
-from ..examples import Example
+from ..examples import Example, read_examples
 from ..fetch import require
 from ..manifest import manifest
 from . import flakeflagger, formats, search
@@ -22,7 +22,9 @@ _HUB_SPLIT = {"train": "train", "valid": "validation", "test": "test"}
 
 
 def examples(task: str, split: str, source: str = "study") -> list[Example]:
-    """The examples of a task. source: `study` (the study's own set), `cloze` or `cosqa` (search only), `own` (tiny, tests).
+    """The examples of a task.
+
+    source: `study` (the study's own set), `cloze` (search only), `cosqa` (search, test split only), `own` (tiny, tests).
 
     Raises `UnknownName` for other names, `MtpeftError` for what cannot be had here.
     """
@@ -35,6 +37,9 @@ def examples(task: str, split: str, source: str = "study") -> list[Example]:
     if source == "cloze" and task == "code-search":
         return _cloze()[split]
     if source == "cosqa" and task == "code-search":
+        if split != "test":
+            raise MtpeftError(f"CoSQA's development set has no {split} split", "--split test: it is one set, to test on",
+                              "the source cloze has three splits")
         return search.cosqa(require(manifest().files["code-search/cosqa-dev"]))
     if source != "study":
         raise UnknownName("source", source, ("study", "own", *(("cloze", "cosqa") if task == "code-search" else ())))
@@ -84,6 +89,34 @@ def own(task: str, split: str, folder: Path = OWN) -> list[Example]:
     place = {unit: n % 5 for n, unit in enumerate(dict.fromkeys(units))}
     wanted = {"train": (0, 1, 2), "valid": (3,), "test": (4,)}[split]
     return [e for e, unit in zip(made, units, strict=True) if place[unit] in wanted]
+
+
+def from_folder(folder: Path, task: str, split: str) -> list[Example]:
+    """Examples from a folder of yours: `<split>.jsonl` in the project's form, else the upstream layout below `<task>/`.
+
+    Upstream: vulnerability-detection/<split>.jsonl (func, target), clone-detection/data.jsonl and <split>.txt,
+    code-search/<split>.jsonl (code_tokens, docstring_tokens), flaky-detection/<split>.json (an array of code, label).
+    """
+    if (folder / f"{split}.jsonl").is_file():
+        return [e for e in read_examples(folder / f"{split}.jsonl") if e.task == task]
+    place = folder / task
+    named = {"vulnerability-detection": f"{split}.jsonl", "clone-detection": f"{split}.txt", "code-search": f"{split}.jsonl",
+             "flaky-detection": f"{split}.json"}
+    if task not in named or not (place / named[task]).is_file():
+        raise BadInput(place / named.get(task, f"{split}.jsonl"), "no such file",
+                       f"it, or {folder / split}.jsonl with examples of {task}", "see corpora/study_b/load.py for the layouts")
+    path = place / named[task]
+    try:
+        if task == "vulnerability-detection":
+            return list(formats.devign(formats.json_lines(path, {"func", "target"})))
+        if task == "clone-detection":
+            return list(formats.clone_files(place / "data.jsonl", path))
+        if task == "code-search":
+            return list(formats.search_rows(formats.json_lines(path, set())))
+        return list(formats.flaky_array(path))
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInput(path, f"{type(error).__name__}: {error}", "rows of the upstream layout",
+                       "see corpora/study_b/load.py for the layouts") from error
 
 
 def _pair(a: str, b: str) -> dict[str, str]:

@@ -56,9 +56,21 @@ def empty_encoder(config: Any, device: str = "cpu", seed: int | None = None) -> 
         return T5EncoderModel(config) if config.model_type == "t5" else AutoModel.from_config(config)
 
 
-def load_encoder(source: str, config: Any) -> Any:
+def load_encoder(source: str) -> Any:
     """An encoder with the weights in `source` (a folder or a local snapshot), float32."""
-    from transformers import AutoModel, T5EncoderModel
+    import torch
+    from transformers import AutoConfig, AutoModel, T5EncoderModel
 
-    kind = T5EncoderModel if config.model_type == "t5" else AutoModel
-    return kind.from_pretrained(source, attn_implementation="eager")
+    kind = T5EncoderModel if family_of(AutoConfig.from_pretrained(source)) == "t5" else AutoModel
+    return kind.from_pretrained(source, attn_implementation="eager", dtype=torch.float32)
+
+
+def longest_input(source: str) -> int | None:
+    """Tokens that the encoder in `source` has positions for; None where positions are relative and without limit."""
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(source)
+    if family_of(config) == "t5":
+        return None
+    # RoBERTa's positions begin after that of the padding.
+    return int(config.max_position_embeddings - (config.pad_token_id + 1 if config.model_type == "roberta" else 0))

@@ -1,43 +1,67 @@
-"""How good a shared model is on one task."""
+"""How good a shared model is on one task, and what it says about each example."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
-from ...classification import binary_scores, reciprocal_ranks
+from ...classification import binary_scores, ranks, reciprocal_rank
 from .encoding import TaskData
-from .heads import RETRIEVAL
+from .heads import RETRIEVAL, SELECTION
 from .model import SharedModel
 
-SELECTION = {"binary": "f1", RETRIEVAL: "mrr"}
-"""The metric that chooses the epoch, by kind of head (the revision's choice)."""
+
+@dataclass(frozen=True)
+class Said:
+    """What a model says about the examples of a task, in their order. loss: mean over examples, positives not weighted.
+
+    values: binary: probability of the positive class; retrieval: rank of the right code among the codes of the set, 0 for an
+    example whose pair does not belong together (it only adds its code). Codes that read alike are one candidate.
+    """
+
+    loss: float
+    values: np.ndarray
 
 
 @torch.no_grad()
-def evaluate(model: SharedModel, data: TaskData, batch: int = 64, device: str = "cpu") -> dict[str, float]:
-    """binary: loss and the scores of `metrics.binary_scores` at the threshold 0.5; retrieval: loss and mrr.
-
-    loss is the mean over batches without the weight of positives; retrieval ranks all codes of `data`.
-    """
+def predict(model: SharedModel, data: TaskData, batch: int = 64, device: str = "cpu") -> Said:
+    """Pass every example through the model."""
     model.eval()
-    losses, logits, queries, codes = [], [], [], []
+    losses, outputs = 0.0, []
     # Rows of like length together: less padding. No result depends on the order.
-    order = sorted(range(len(data)), key=lambda i: len(data.rows[i]))
+    order = np.argsort(data.lengths(), kind="stable")
     for start in range(0, len(order), batch):
-        positions = order[start:start + batch]
-        inputs = data.batch(positions, device)
+        inputs = data.batch(order[start:start + batch].tolist(), device)
         output = model(data.task, inputs)
-        losses.append(float(model.loss_of(data.task, output, inputs["labels"], training=False)) * len(positions))
-        if data.head == RETRIEVAL:
-            queries.append(output[0].float().cpu().numpy())
-            codes.append(output[1].float().cpu().numpy())
-        else:
-            logits += output.float().cpu().tolist()
-    loss = {"loss": sum(losses) / len(data)}
+        losses += float(model.loss_of(data.task, output, inputs["labels"], training=False)) * len(inputs["labels"])
+        outputs.append(torch.stack(output, 1) if data.head == RETRIEVAL else output.sigmoid())
+    values = torch.cat(outputs).float().cpu().numpy()[np.argsort(order)]
+    return Said(losses / len(data), _ranked(values, data) if data.head == RETRIEVAL else values)
+
+
+def _ranked(pairs: np.ndarray, data: TaskData) -> np.ndarray:
+    """pairs [n, 2, h]: vectors of query and code."""
+    first: dict[tuple[int, ...], int] = {}
+    candidate = np.array([first.setdefault(tuple(code), len(first)) for code in data.codes])
+    _, kept = np.unique(candidate, return_index=True)
+    asked = np.flatnonzero(data.labels)
+    found = np.zeros(len(data), dtype=int)
+    found[asked] = ranks(pairs[asked, 0], pairs[kept, 1], candidate[asked])
+    return found
+
+
+def evaluate(model: SharedModel, data: TaskData, batch: int = 64, device: str = "cpu") -> dict[str, float]:
+    """binary: loss and the scores of `classification.binary_scores` at the threshold 0.5; retrieval: loss and mrr."""
+    said = predict(model, data, batch, device)
     if data.head == RETRIEVAL:
-        return {**loss, "mrr": float(reciprocal_ranks(np.concatenate(queries), np.concatenate(codes)).mean())}
-    return {**loss, **binary_scores([data.labels[i] for i in order], [int(x > 0) for x in logits])}
+        return {"loss": said.loss, "mrr": float(reciprocal_rank(said.values[said.values > 0]).mean())}
+    return {"loss": said.loss, **binary_scores(data.labels, classes(said))}
+
+
+def classes(said: Said) -> list[int]:
+    """1 where the probability exceeds one half."""
+    return [int(p > 0.5) for p in said.values]
 
 
 def selected(data: TaskData, scores: dict[str, Any]) -> float:

@@ -1,40 +1,51 @@
 """`make flaky-cpu`: a small model on the real flaky tests, on a CPU, in minutes; no download.
 
-A tokenizer and a small RoBERTa are made from the training texts alone (masked-language modelling, Devlin et al. 2019,
-arXiv:1810.04805, section 3.1: 15 % of the tokens; of these 80 % masked, 10 % random, 10 % kept). From that one backbone
-three arms start: full fine-tuning on flaky tests alone, full fine-tuning on flaky tests and code search together, and
-serial adapters on both together. The result is F1 on the test split beside what no model scores.
+A tokenizer and a small decoder are made from the training texts alone (next-token prediction). From that one backbone the arms
+start: full fine-tuning and serial adapters, each on flaky tests alone, on code search alone and on both together. In every arm
+an epoch shows each example once, so that arms compare on the same work. The result is F1 on the test split beside what no
+model scores, and what each arm cost.
+
+Small on purpose: methods are cut at 64 tokens (the study: 512), two layers of width 64, four epochs. Figures of this model say
+nothing about code models; they show data, training, selection and accounting at work on a real task.
 """
 
 import hashlib
 import json
 import math
+import os
+import signal
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ... import paths
-from ...catalog import Method, catalog
-from ...classification import binary_scores, trivial
+from ...catalog import catalog
+from ...classification import binary_scores, random_ranking, trivial
 from ...corpora import Example
 from ...corpora.study_b import examples
 from ...corpora.study_b.flakeflagger import leaks
 from ...provenance import write_provenance
 from ...records import csv_text, write_atomic
 from ..seeding import describe_device, seed_everything
-from ..tiny import train_tokenizer
+from ..tiny import save_backbone, tiny_model, train_tokenizer
+from .backbones import load_encoder
 from .encoding import TaskData, encode
 from .heads import positive_weight
+from .ledger import saving
 from .loop import Options, Outcome, over_seeds, train_seeds
 from .model import SharedModel
 
 FLAKY, SEARCH = "flaky-detection", "code-search"
 SPLITS = ("train", "valid", "test")
-IGNORED = -100
+Data = dict[str, dict[str, TaskData]]
 
 
 @dataclass(frozen=True)
@@ -46,7 +57,7 @@ class Size:
     layers: int = 2
     heads: int = 4
     length: int = 64
-    pretraining: int = 1
+    pretraining: int = 3
     epochs: int = 4
     batch: int = 64
     bottleneck: int = 32
@@ -55,172 +66,180 @@ class Size:
     seeds: list[int] = field(default_factory=lambda: [42])
 
 
-ARMS = {"single, full": ("fft-b", (FLAKY,)), "multi, full": ("fft-b", (FLAKY, SEARCH)),
-        "multi, serial adapter": ("serial_adapter", (FLAKY, SEARCH))}
+ARMS = {f"{kind}, {title}": (method, tasks)
+        for title, method in (("full", "fft-b"), ("serial adapter", "serial_adapter"))
+        for kind, tasks in (("both tasks", (FLAKY, SEARCH)), ("flaky tests", (FLAKY,)), ("code search", (SEARCH,)))}
+LEARNING_RATES = {"fft-b": 1e-3, "serial_adapter": 2e-3}
 
 
 def run(size: Size = Size(), folder: Path | None = None,
-        load: Callable[[str, str], Sequence[Example]] | None = None) -> list[dict[str, Any]]:
+        load: Callable[[str, str], Sequence[Example]] | None = None, jobs: int = 2) -> list[dict[str, Any]]:
     """Train the arms; writes `results.csv` and `run.json` to the folder and returns the rows of the table.
 
-    load: examples by task and split (default: FlakeFlagger and the cloze set). A finished seed of an arm is not redone.
+    load: examples by task and split (default: FlakeFlagger and the cloze set); jobs: arms at a time, each on one core. What is
+    finished, the backbone or a seed of an arm, is not made again, and an arm that was cut off goes on where it was.
     """
     start = time.monotonic()
     folder = folder or paths.REGENERATED / "study-b" / "flaky-cpu"
     load = load or (lambda task, split: examples(task, split, "cloze" if task == SEARCH else "study"))
     texts = {task: {split: list(load(task, split))[:size.limit_examples or None] for split in SPLITS}
              for task in (FLAKY, SEARCH)}
-    # What was made from other texts or sizes must not be taken up again.
-    made_from = json.dumps([asdict(size), [[e.id for e in some] for by in texts.values() for some in by.values()]])
-    folder = folder / hashlib.sha256(made_from.encode()).hexdigest()[:12]
-    seed_everything(size.seeds[0])
-    tokenizer = make_tokenizer(texts, size.vocabulary)
-    data = {split: {task: encode(task, texts[task][split], tokenizer, size.length, size.length // 2) for task in texts}
-            for split in SPLITS}
-    encoder_state, config, losses = pretrained(data["train"], tokenizer, size, folder)
-    pretraining_seconds = time.monotonic() - start
-    rows = _baselines(texts[FLAKY])
-    outcomes: dict[str, list[Outcome]] = {}
-    for arm, (method, tasks) in ARMS.items():
-        outcomes[arm] = _arm(arm, method, tasks, encoder_state, config, data, size, folder)
-        rows.append(_row(arm, method, tasks, outcomes[arm]))
-    path = folder.parent / "results.csv"
+    # What was made from other texts or sizes must not be taken up again. Further seeds change neither.
+    made_from = json.dumps([asdict(size) | {"seeds": size.seeds[:1]},
+                            [[e.id for e in some] for by in texts.values() for some in by.values()]])
+    place = folder / hashlib.sha256(made_from.encode()).hexdigest()[:12]
+    tokenizer, losses = backbone(texts, size, place / "backbone")
+    data: Data = {split: {task: encode(task, texts[task][split], tokenizer, size.length, size.length // 2) for task in texts}
+                  for split in SPLITS}
+    outcomes = {}
+    for arm, found in _trained(data, size, place, jobs):
+        outcomes[arm] = found
+        print(f"flaky-cpu: {time.monotonic() - start:4.0f} s  {arm}", file=sys.stderr, flush=True)
+    rows = [*_baselines(texts), *(_row(arm, outcomes) for arm in ARMS)]
+    path = folder / "results.csv"
     write_atomic(path, csv_text(list(rows[0]), [list(r.values()) for r in rows]))
-    write_atomic(folder.parent / "run.json", json.dumps(
+    write_atomic(folder / "run.json", json.dumps(
         {"size": asdict(size), "leaks": leaks(texts[FLAKY]), "pretraining_loss": losses,
-         "pretraining_seconds": round(pretraining_seconds, 1), "seconds": round(time.monotonic() - start, 1),
-         "device": describe_device(), "arms": {a: [asdict(o) for o in found] for a, found in outcomes.items()}},
-        indent=1, sort_keys=True) + "\n")
+         "seconds": round(time.monotonic() - start, 1), "device": describe_device(),
+         "arms": {arm: [asdict(o) for o in outcomes[arm]] for arm in ARMS}}, indent=1, sort_keys=True) + "\n")
     write_provenance(path, [], seeds=size.seeds, device=describe_device())
     return rows
 
 
-def make_tokenizer(texts: dict[str, dict[str, list[Example]]], vocabulary: int) -> Any:
-    """A tokenizer from the training texts, with a mask and a first token (the pooler reads position 0)."""
-    from tokenizers.processors import TemplateProcessing
-
-    words = (text for task in texts.values() for e in task["train"] for text in e.inputs.values())
-    tokenizer = train_tokenizer(words, vocabulary)
-    tokenizer.add_special_tokens({"mask_token": "<|mask|>", "cls_token": "<|first|>"})
-    tokenizer.padding_side = "right"
-    first = (tokenizer.cls_token, tokenizer.cls_token_id)
-    tokenizer._tokenizer.post_processor = TemplateProcessing(
-        single=f"{first[0]} $A", pair=f"{first[0]} $A $B", special_tokens=[first])
-    return tokenizer
-
-
-def pretrained(train: dict[str, TaskData], tokenizer: Any, size: Size, folder: Path) -> tuple[dict[str, Any], Any, list[float]]:
-    """(weights of the encoder, its configuration, mean loss of each pass). Kept in `folder/backbone.safetensors`."""
+def backbone(texts: dict[str, dict[str, list[Example]]], size: Size, folder: Path) -> tuple[Any, list[float]]:
+    """(tokenizer, mean loss of each pass) of the backbone in `folder`, which is made where it is not there."""
     import torch
-    from safetensors.torch import load_file, save_file
-    from transformers import RobertaConfig, RobertaForMaskedLM
+    from transformers import AutoTokenizer
 
-    config = RobertaConfig(vocab_size=len(tokenizer), hidden_size=size.hidden, num_hidden_layers=size.layers,
-                           num_attention_heads=size.heads, intermediate_size=4 * size.hidden, pad_token_id=tokenizer.pad_token_id,
-                           max_position_embeddings=size.length + tokenizer.pad_token_id + 2, type_vocab_size=1)
-    config._attn_implementation = "eager"
-    kept, record = folder / "backbone.safetensors", folder / "pretraining.json"
-    if kept.is_file() and record.is_file():
-        return load_file(kept), config, json.loads(record.read_text())
-    torch.manual_seed(size.seeds[0])
-    model = RobertaForMaskedLM(config).train()
-    rows = [row for data in train.values() for row in [*data.rows, *data.codes]]
-    # Rows of like length together: less padding.
-    rng = np.random.default_rng(size.seeds[0])
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.01)
-    losses = []
+    record = folder / "pretraining.json"
+    if record.is_file():
+        return AutoTokenizer.from_pretrained(folder), json.loads(record.read_text())
+    seed_everything(size.seeds[0])
+    tokenizer = train_tokenizer((text for task in texts.values() for e in task["train"] for text in e.inputs.values()),
+                                size.vocabulary)
+    train = [encode(task, by["train"], tokenizer, size.length, size.length // 2) for task, by in texts.items()]
+    rows = [row for data in train for row in [*data.rows, *data.codes]]
+    model = tiny_model(tokenizer, hidden=size.hidden, layers=size.layers, heads=size.heads, seed=size.seeds[0],
+                       context=size.length).train()
+    optimizer, rng, losses = torch.optim.AdamW(model.parameters(), lr=3e-3), np.random.default_rng(size.seeds[0]), []
     for _ in range(size.pretraining):
+        # Rows of like length together: less padding.
         order = sorted(rng.permutation(len(rows)).tolist(), key=lambda i: len(rows[i]))
         batches = [order[i:i + size.batch] for i in range(0, len(order), size.batch)]
-        total, steps = 0.0, 0
+        total = []
         for number in rng.permutation(len(batches))[:size.limit_steps or None]:
-            inputs, mask, labels = masked([rows[i] for i in batches[number]], tokenizer, rng)
-            hidden = model.roberta(input_ids=inputs, attention_mask=mask).last_hidden_state
-            # Only chosen positions pass the output layer, which is most of the work.
-            loss = torch.nn.functional.cross_entropy(model.lm_head(hidden[labels != IGNORED]), labels[labels != IGNORED])
+            loss = _next_token_loss(model, [rows[i] for i in batches[number]], tokenizer.pad_token_id)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
-            total, steps = total + float(loss.detach()), steps + 1
-        losses.append(total / steps)
-    state = {name.removeprefix("roberta."): tensor.contiguous() for name, tensor in model.state_dict().items()
-             if name.startswith("roberta.")}
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file(state, kept)
+            total.append(float(loss.detach()))
+        losses.append(sum(total) / len(total))
+    save_backbone(folder, tokenizer, model)
     write_atomic(record, json.dumps(losses) + "\n")
-    return state, config, losses
+    return tokenizer, losses
 
 
-def masked(rows: list[list[int]], tokenizer: Any, rng: np.random.Generator) -> tuple[Any, Any, Any]:
-    """Inputs, attention mask and labels [B, L]; a label is −100 where nothing is to be told. At least one token is chosen."""
+def _next_token_loss(model: Any, rows: list[list[int]], padding: int) -> Any:
+    """Mean cross entropy of every token after the first of its row."""
     import torch
 
-    longest = max(map(len, rows))
-    ids = np.full((len(rows), longest), tokenizer.pad_token_id)
-    mask = np.zeros_like(ids)
+    ids = torch.full((len(rows), max(map(len, rows))), padding)
     for number, row in enumerate(rows):
-        ids[number, :len(row)], mask[number, :len(row)] = row, 1
-    chosen = (rng.random(ids.shape) < 0.15) & (mask == 1)
-    chosen[0, len(rows[0]) - 1] = True
-    labels = np.where(chosen, ids, IGNORED)
-    lot = rng.random(ids.shape)
-    ids = np.where(chosen & (lot < 0.8), tokenizer.mask_token_id, ids)
-    ids = np.where(chosen & (lot >= 0.9), rng.integers(0, len(tokenizer), ids.shape), ids)
-    return torch.from_numpy(ids), torch.from_numpy(mask), torch.from_numpy(labels)
+        ids[number, :len(row)] = torch.tensor(row)
+    lengths = torch.tensor([len(row) for row in rows])
+    mask = (torch.arange(ids.shape[1]) < lengths[:, None]).long()
+    states = model.model(input_ids=ids, attention_mask=mask).last_hidden_state
+    told = mask[:, 1:] == 1
+    if not told.any():
+        return states.sum() * 0.0
+    return torch.nn.functional.cross_entropy(model.lm_head(states[:, :-1][told]), ids[:, 1:][told])
 
 
-def _arm(arm: str, method: str, tasks: tuple[str, ...], state: dict[str, Any], config: Any,
-         data: dict[str, dict[str, TaskData]], size: Size, folder: Path) -> list[Outcome]:
+def _trained(data: Data, size: Size, folder: Path, jobs: int) -> Iterator[tuple[str, list[Outcome]]]:
+    """Arms and what came of them, as they end; one job: in this process."""
+    work = partial(_arm, data=data, size=size, folder=folder)
+    if jobs == 1:
+        yield from map(work, ARMS)
+        return
+    os.environ["OMP_NUM_THREADS"] = "1"  # of the workers: an arm is too small for more
+    # Ctrl-C is the parent's business.
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
+    try:
+        for future in as_completed([pool.submit(work, arm) for arm in ARMS]):
+            yield future.result()
+    except BaseException:
+        for worker in active_children():  # their last states are on the disk
+            worker.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _arm(arm: str, data: Data, size: Size, folder: Path) -> tuple[str, list[Outcome]]:
+    """Train one arm; its name and one outcome a seed."""
     import torch
-    from transformers import RobertaModel
 
-    found: Method = catalog().get("methods", method)
+    torch.set_num_threads(1)
+    method, tasks = ARMS[arm]
+    found = catalog().get("methods", method)
     how = replace(found, tuning={**found.tuning, "bottleneck": size.bottleneck})
-    labels = data["train"][FLAKY].labels
+    heads = {task: data["train"][task].head for task in tasks}
+    weights = {FLAKY: positive_weight(data["train"][FLAKY].labels)}
 
     def make(seed: int) -> SharedModel:
-        torch.manual_seed(seed)
-        encoder = RobertaModel(config)
-        # The pooler is not part of masked-language modelling: it starts anew in every arm.
-        missing = encoder.load_state_dict(state, strict=False).missing_keys
-        if any(not name.startswith("pooler") for name in missing):
-            raise RuntimeError(f"the backbone lacks {missing}")
-        return SharedModel(encoder, "encoder", how, {t: data["train"][t].head for t in tasks}, {FLAKY: positive_weight(labels)})
+        return SharedModel(load_encoder(str(folder / "backbone")), "decoder", how, heads, weights)
 
-    full = method == "fft-b"
-    options = Options(batch=size.batch, epochs=size.epochs, learning_rate=5e-4 if full else 2e-3, head_learning_rate=1e-3,
-                      sampler="temperature" if len(tasks) > 1 else "proportional", exponent=0.3, weighting="uniform",
-                      patience=size.epochs, limit_steps=size.limit_steps, seeds=size.seeds)
+    options = Options(batch=size.batch, epochs=size.epochs, learning_rate=LEARNING_RATES[method], head_learning_rate=1e-3,
+                      sampler="proportional", weighting="uniform", early_stopping_patience=size.epochs,
+                      limit_steps=size.limit_steps, save_steps=50, code_length=size.length, query_length=size.length // 2,
+                      seeds=size.seeds)
     chosen = {split: {t: data[split][t] for t in tasks} for split in SPLITS}
     place = folder / arm.replace(", ", "-").replace(" ", "-")
-    return train_seeds(make, chosen["train"], chosen["valid"], chosen["test"], options, place)
+    return arm, train_seeds(make, chosen["train"], chosen["valid"], chosen["test"], options, place,
+                            about={"method": how.tuning})
 
 
-def _baselines(texts: dict[str, list[Example]]) -> list[dict[str, Any]]:
-    """Always yes, always no, majority, and a look-up of the same code among the training methods."""
-    labels = [int(e.target) for e in texts["test"]]
+COLUMNS = ("arm", "method", "tasks", "seeds", "f1", "f1_sd", "precision", "recall", "accuracy", "mrr", "flops", "flops_saved",
+           "tokens", "seconds", "peak_memory_mib")
+
+
+def _baselines(texts: dict[str, dict[str, list[Example]]]) -> list[dict[str, Any]]:
+    """Always yes, always no, majority, a look-up of the same code among the training methods, a random ranking."""
+    labels = [int(e.target) for e in texts[FLAKY]["test"]]
     known: dict[str, int] = {}
-    for e in texts["train"]:
+    for e in texts[FLAKY]["train"]:
         known[e.inputs["code"]] = max(known.get(e.inputs["code"], 0), int(e.target))
     scores = {**trivial(labels), "the same code was flaky in training": binary_scores(
-        labels, [known.get(e.inputs["code"], 0) for e in texts["test"]])}
-    return [_line(name, "", "", s["f1"], math.nan, 0, s["precision"], s["recall"], s["acc"]) for name, s in scores.items()]
+        labels, [known.get(e.inputs["code"], 0) for e in texts[FLAKY]["test"]])}
+    rows = [_line(arm=name, tasks=FLAKY, f1=s["f1"], precision=s["precision"], recall=s["recall"], accuracy=s["acc"])
+            for name, s in scores.items()]
+    return [*rows, _line(arm="random ranking", tasks=SEARCH, mrr=random_ranking(len(texts[SEARCH]["test"])))]
 
 
-def _row(arm: str, method: str, tasks: tuple[str, ...], outcomes: list[Outcome]) -> dict[str, Any]:
-    (f1, spread, n), (precision, _, _), (recall, _, _), (acc, _, _) = (over_seeds(outcomes, FLAKY, m)
-                                                                       for m in ("f1", "precision", "recall", "acc"))
-    mrr = over_seeds(outcomes, SEARCH, "mrr")[0] if SEARCH in tasks else math.nan
-    line = _line(arm, method, "+".join(tasks), f1, spread, n, precision, recall, acc)
-    cost = [o.cost for o in outcomes]
-    return {**line, "mrr": mrr, "flops": sum(c["flops"] for c in cost) / n,
-            "tokens": sum(sum(c["tokens"].values()) for c in cost) / n,
-            "seconds": round(sum(c["seconds"] for c in cost) / n, 1), "peak_memory_mib": max(c["peak_memory_mib"] for c in cost)}
+def _row(arm: str, outcomes: dict[str, list[Outcome]]) -> dict[str, Any]:
+    """flops_saved: 1 − FLOPs of the arm / FLOPs of full fine-tuning for the same tasks, one model for each task."""
+    method, tasks = ARMS[arm]
+    mine, cost = outcomes[arm], [o.cost for o in outcomes[arm]]
+    row = _line(arm=arm, method=method, tasks="+".join(tasks), seeds=len(mine), flops=_flops(mine),
+                tokens=sum(sum(c["tokens"].values()) for c in cost) / len(cost),
+                seconds=round(sum(c["seconds"] for c in cost) / len(cost), 1),
+                peak_memory_mib=max(c["peak_memory_mib"] for c in cost))
+    base = sum(_flops(found) for other, found in outcomes.items() if ARMS[other][0] == "fft-b" and len(ARMS[other][1]) == 1
+               and ARMS[other][1][0] in tasks)
+    row["flops_saved"] = saving(row["flops"], base)
+    if FLAKY in tasks:
+        row["f1"], row["f1_sd"], _ = over_seeds(mine, FLAKY, "f1")
+        row |= {column: over_seeds(mine, FLAKY, metric)[0]
+                for column, metric in (("precision", "precision"), ("recall", "recall"), ("accuracy", "acc"))}
+    if SEARCH in tasks:
+        row["mrr"] = over_seeds(mine, SEARCH, "mrr")[0]
+    return row
 
 
-def _line(arm: str, method: str, tasks: str, f1: float, spread: float, seeds: int, precision: float, recall: float,
-          acc: float) -> dict[str, Any]:
-    return {"arm": arm, "method": method, "tasks": tasks, "seeds": seeds, "f1": f1, "f1_sd": spread, "precision": precision,
-            "recall": recall, "accuracy": acc, "mrr": math.nan, "flops": math.nan, "tokens": math.nan, "seconds": math.nan,
-            "peak_memory_mib": math.nan}
+def _flops(outcomes: list[Outcome]) -> float:
+    return float(sum(o.cost["flops"] for o in outcomes) / len(outcomes))
+
+
+def _line(**known: Any) -> dict[str, Any]:
+    return {column: known.get(column, "" if column in ("arm", "method", "tasks") else math.nan) for column in COLUMNS}

@@ -4,6 +4,8 @@ import torch
 from torch import nn
 
 BINARY, RETRIEVAL = "binary", "retrieval"
+SELECTION = {BINARY: "f1", RETRIEVAL: "mrr"}
+"""The metric that chooses the epoch, by kind of head (the revision's choice)."""
 SCALE = 20.0
 """Factor on cosine scores before the softmax of the retrieval loss."""
 

@@ -60,6 +60,16 @@ class Ledger:
             total += work / tokens * self.padded[task]
         return total
 
+    def state(self) -> dict[str, Any]:
+        """The books, as plain values, for a run that goes on later."""
+        return {"tokens": self.tokens, "padded": self.padded, "steps": self.steps, "seconds": self.seconds,
+                "evaluation_seconds": self.evaluation_seconds, "flops": self._flops}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
+        self.tokens, self.padded, self.steps = state["tokens"], state["padded"], state["steps"]
+        self.seconds, self.evaluation_seconds, self._flops = state["seconds"], state["evaluation_seconds"], state["flops"]
+
     def summary(self) -> dict[str, Any]:
         """The bill as JSON; peak memory in MiB (of the process, or of the GPU where there is one)."""
         import torch

@@ -1,13 +1,19 @@
-"""Training a shared model: sampler, weights, stopping task by task, the best checkpoint really reloaded, several seeds."""
+"""Training a shared model: sampler, weights, stopping task by task, the best checkpoint really reloaded, several seeds.
 
+A run that is cut off goes on from its last state as if nothing had happened: on a CPU the same bytes come out.
+"""
+
+import hashlib
 import json
 import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ...errors import MtpeftError
+from ...paths import shown
 from ...records import write_atomic
 from ..seeding import seed_everything
 from .encoding import TaskData
@@ -17,13 +23,17 @@ from .model import SharedModel
 from .samplers import sampler
 from .weighting import collapsed, weighting
 
+STATE = "state.pt"
+
 
 @dataclass(frozen=True)
 class Options:
-    """Knobs of a run; the defaults are the revision's. exponent: of the temperature sampler; length: tokens of code.
+    """Knobs of a run; the defaults are the revision's. code_length, query_length: in tokens.
 
-    patience: evaluations without a better selection metric after which a task is no longer trained. limit_steps: optimizer
-    steps of an epoch at most (0: all).
+    sampling_exponent: of the temperature sampler; group_by_length: batches of like length (less padding, the same passes);
+    early_stopping_patience: evaluations without a better selection metric after which a task is no longer trained;
+    valid_examples: of each task, evenly spaced, that choose the epoch (0: all); limit_steps: optimizer steps of an epoch at
+    most (0: all); save_steps: between two saved states (0: after each epoch only); mixed_precision: bf16 (on a GPU) or no.
     """
 
     batch: int = 32
@@ -33,11 +43,17 @@ class Options:
     weight_decay: float = 0.01
     warmup_share: float = 0.1
     gradient_clipping: float = 1.0
+    mixed_precision: str = "no"
+    code_length: int = 512
+    query_length: int = 128
     sampler: str = "temperature"
-    exponent: float = 0.3
+    sampling_exponent: float = 0.3
+    group_by_length: bool = False
     weighting: str = "loss-proportional"
-    patience: int = 4
+    early_stopping_patience: int = 4
+    valid_examples: int = 0
     limit_steps: int = 0
+    save_steps: int = 1000
     seeds: list[int] = field(default_factory=lambda: [42])
 
 
@@ -56,75 +72,180 @@ class Outcome:
     cost: dict[str, Any]
 
 
+@dataclass
+class Place:
+    """How far a run has come. epoch: in progress, from 1; step: steps taken in it; sums, counts: of its losses by task;
+    waited, own_best: evaluations since a task's best selection metric, and that metric; done: nothing is left to train."""
+
+    epoch: int = 1
+    step: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    best: float = -math.inf
+    best_epoch: int = 0
+    waited: dict[str, int] = field(default_factory=dict)
+    own_best: dict[str, float] = field(default_factory=dict)
+    stopped: list[str] = field(default_factory=list)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    done: bool = False
+
+
 def train_seeds(make: Callable[[int], SharedModel], train: Mapping[str, TaskData], valid: Mapping[str, TaskData],
-                test: Mapping[str, TaskData], options: Options, folder: Path, device: str = "cpu") -> list[Outcome]:
-    """Train once for each seed; `make(seed)` gives the model. Results go to `folder/seed-<n>`; a finished seed is not redone."""
+                test: Mapping[str, TaskData], options: Options, folder: Path, device: str = "cpu",
+                about: Mapping[str, Any] | None = None,
+                after: Callable[[SharedModel, Path], None] | None = None) -> list[Outcome]:
+    """Train once for each seed; `make(seed)` gives the model. Results go to `folder/seed-<n>`.
+
+    A finished seed is not redone and an unfinished one goes on, unless options, data or `about` (whatever else decides what
+    the model is, as JSON) differ from those that it was begun with. after: is handed each newly trained model, best checkpoint
+    loaded, and its folder, before the seed counts as finished.
+    """
     outcomes = []
+    data = {split: {task: some.sha256() for task, some in by.items()}
+            for split, by in (("train", train), ("valid", valid), ("test", test))}
     for seed in options.seeds:
         place = folder / f"seed-{seed}"
         finished = place / "outcome.json"
-        wanted = {**asdict(options), "seeds": None}
-        if finished.is_file() and (found := json.loads(finished.read_text()))["options"] == wanted:
+        wanted = {"options": asdict(options) | {"seeds": None}, "data": data, "about": dict(about or {})}
+        if finished.is_file() and (found := json.loads(finished.read_text()))["made_from"] == wanted:
             outcomes.append(Outcome(**found["outcome"]))
             continue
         seed_everything(seed)
-        outcome = fit(make(seed).to(device), train, valid, test, options, seed, place, device)
-        write_atomic(finished, json.dumps({"options": wanted, "outcome": asdict(outcome)}, indent=1, sort_keys=True) + "\n")
+        model = make(seed).to(device)
+        outcome = fit(model, train, valid, test, options, seed, place, device, made_from=json.dumps(wanted, sort_keys=True))
+        if after is not None:
+            after(model, place)
+        write_atomic(finished, json.dumps({"made_from": wanted, "outcome": asdict(outcome)}, indent=1, sort_keys=True) + "\n")
+        (place / STATE).unlink(missing_ok=True)
         outcomes.append(outcome)
     return outcomes
 
 
 def fit(model: SharedModel, train: Mapping[str, TaskData], valid: Mapping[str, TaskData], test: Mapping[str, TaskData],
-        options: Options, seed: int, folder: Path, device: str = "cpu") -> Outcome:
-    """One run. Raises `MtpeftError` where a loss is no number, or the reloaded checkpoint does not score what it scored."""
-    import torch
+        options: Options, seed: int, folder: Path, device: str = "cpu", made_from: str = "") -> Outcome:
+    """One run, from its last saved state where there is one that was made from the same. The model ends as its best
+    checkpoint. Raises `MtpeftError` where a loss is no number, or the reloaded checkpoint does not score what it scored.
+    """
+    model.bf16 = options.mixed_precision == "bf16"
+    run = _Run(model, train, valid, options, seed, folder, device, made_from)
+    while not run.place.done:
+        run.epoch()
+    return run.outcome(test)
 
-    tasks = list(train)
-    steps_of = sampler(options.sampler, {t: len(d) for t, d in train.items()}, options.batch, seed, options.exponent)
-    rule = weighting(options.weighting, tasks)
-    per_epoch = min(steps_of.steps_per_epoch, options.limit_steps or steps_of.steps_per_epoch)
-    optimizer = torch.optim.AdamW([{"params": model.shared_parameters(), "lr": options.learning_rate},
-                                   {"params": model.head_parameters(), "lr": options.head_learning_rate}],
-                                  weight_decay=options.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, linear(per_epoch * options.epochs, options.warmup_share))
-    ledger, history = Ledger(), []
-    best, best_epoch, waited, stopped = -math.inf, 0, dict.fromkeys(tasks, 0), set[str]()
-    own_best = dict.fromkeys(tasks, -math.inf)
-    for epoch in range(1, options.epochs + 1):
-        model.train()
-        sums, counts = dict.fromkeys(tasks, 0.0), dict.fromkeys(tasks, 0)
-        for _ in range(per_epoch):
-            losses = _step(model, train, steps_of.next(frozenset(stopped)), rule, optimizer, ledger, options, device)
-            rule.after_step(losses, optimizer.param_groups[0]["lr"])
-            schedule.step()
+
+class _Run:
+    """A run in progress."""
+
+    def __init__(self, model: SharedModel, train: Mapping[str, TaskData], valid: Mapping[str, TaskData], options: Options,
+                 seed: int, folder: Path, device: str, made_from: str) -> None:
+        import torch
+
+        self.model, self.train, self.valid, self.options = model, train, valid, options
+        self.seed, self.folder, self.device = seed, folder, device
+        self.made_from = hashlib.sha256(made_from.encode()).hexdigest()
+        self.tasks = list(train)
+        self.steps_of = sampler(options.sampler, {t: len(d) for t, d in train.items()}, options.batch, seed,
+                                options.sampling_exponent,
+                                {t: d.lengths() for t, d in train.items()} if options.group_by_length else None)
+        self.rule = weighting(options.weighting, self.tasks)
+        self.per_epoch = min(self.steps_of.steps_per_epoch, options.limit_steps or self.steps_of.steps_per_epoch)
+        self.optimizer = torch.optim.AdamW([{"params": model.shared_parameters(), "lr": options.learning_rate},
+                                            {"params": model.head_parameters(), "lr": options.head_learning_rate}],
+                                           weight_decay=options.weight_decay)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, linear(self.per_epoch * options.epochs,
+                                                                                 options.warmup_share))
+        self.ledger, self.place = Ledger(), Place()
+        self._restore()
+
+    def epoch(self) -> None:
+        """The rest of the epoch in progress, its validation, and whether another one follows."""
+        place, save = self.place, self.options.save_steps
+        self.model.train()
+        while place.step < self.per_epoch:
+            step = self.steps_of.next(frozenset(place.stopped))
+            losses = _step(self.model, self.train, step, self.rule, self.optimizer, self.ledger, self.options, self.device)
+            self.rule.after_step(losses, self.optimizer.param_groups[0]["lr"])
+            self.schedule.step()
             for task, loss in losses.items():
-                sums[task], counts[task] = sums[task] + loss, counts[task] + 1
-        means = {task: sums[task] / counts[task] for task in tasks if counts[task]}
-        rule.after_epoch(means)
-        with ledger.evaluation():
-            scores = {task: evaluate(model, data, device=device) for task, data in valid.items()}
-        chosen = {task: selected(valid[task], scores[task]) for task in tasks}
-        for task in tasks:
-            waited[task] = 0 if chosen[task] > own_best[task] else waited[task] + 1
-            own_best[task] = max(own_best[task], chosen[task])
-        combined = sum(chosen.values()) / len(tasks)
-        if combined > best:
-            best, best_epoch = combined, epoch
-            model.save(folder / "best")
-        stopped |= {task for task in tasks if waited[task] >= options.patience}
-        history.append({"epoch": epoch, "valid": scores, "train_loss": means, "weights": rule.weights(),
-                        "collapsed": collapsed(rule.weights()), "stopped": sorted(stopped), "combined": combined})
-        if stopped == set(tasks):
-            break
-    model.load(folder / "best")
-    with ledger.evaluation():
-        again = sum(selected(d, evaluate(model, d, device=device)) for d in valid.values()) / len(tasks)
-        if abs(again - best) > 1e-4:
-            raise MtpeftError(f"the checkpoint of epoch {best_epoch} scores {again:.6f} after reloading",
-                              f"{best:.6f}, as when saved",
-                              f"remove {folder} and train again")
-        final = {task: evaluate(model, data, device=device) for task, data in test.items()}
-    return Outcome(seed, best_epoch, best, final, history, ledger.summary())
+                place.sums[task], place.counts[task] = place.sums.get(task, 0.0) + loss, place.counts.get(task, 0) + 1
+            place.step += 1
+            if save and place.step % save == 0 and place.step < self.per_epoch:
+                self._save()
+        means = {task: place.sums[task] / place.counts[task] for task in self.tasks if task in place.counts}
+        self.rule.after_epoch(means)
+        with self.ledger.evaluation():
+            scores = {task: evaluate(self.model, data, device=self.device) for task, data in self.valid.items()}
+        self._judge(scores, means)
+        place.done = place.epoch == self.options.epochs or set(place.stopped) == set(self.tasks)
+        place.epoch, place.step, place.sums, place.counts = place.epoch + 1, 0, {}, {}
+        self._save()
+
+    def _judge(self, scores: dict[str, dict[str, float]], means: dict[str, float]) -> None:
+        """Keep the model where it is the best so far, and stop the tasks that no longer improve."""
+        place = self.place
+        chosen = {task: selected(self.valid[task], scores[task]) for task in self.tasks}
+        for task in self.tasks:
+            before = place.own_best.get(task, -math.inf)
+            place.waited[task] = 0 if chosen[task] > before else place.waited[task] + 1
+            place.own_best[task] = max(before, chosen[task])
+        combined = sum(chosen.values()) / len(self.tasks)
+        if combined > place.best:
+            place.best, place.best_epoch = combined, place.epoch
+            self.model.save(self.folder / "best")
+        place.stopped = [task for task in self.tasks
+                         if task in place.stopped or place.waited[task] >= self.options.early_stopping_patience]
+        weights = self.rule.weights()
+        place.history.append({"epoch": place.epoch, "valid": scores, "train_loss": means, "weights": weights,
+                              "collapsed": collapsed(weights), "stopped": sorted(place.stopped), "combined": combined})
+
+    def outcome(self, test: Mapping[str, TaskData]) -> Outcome:
+        """Reload the best checkpoint, make sure that it is the one that was chosen, and test it."""
+        place, best = self.place, self.folder / "best"
+        self.model.load(best)
+        with self.ledger.evaluation():
+            again = sum(selected(d, evaluate(self.model, d, device=self.device)) for d in self.valid.values()) / len(self.tasks)
+            if abs(again - place.best) > 1e-4:
+                raise MtpeftError(f"the checkpoint of epoch {place.best_epoch} scores {again:.6f} after reloading",
+                                  f"{place.best:.6f}, as when saved", f"remove {self.folder} and train again")
+            final = {task: evaluate(self.model, data, device=self.device) for task, data in test.items()}
+        return Outcome(self.seed, place.best_epoch, place.best, final, place.history, self.ledger.summary())
+
+    # ------------------------------------------------------------ going on where a run was cut off
+
+    def _save(self) -> None:
+        """Everything that the next step depends on, in one file, under a temporary name first."""
+        import torch
+
+        random = {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []}
+        state = {"made_from": self.made_from, "place": asdict(self.place), "sampler": self.steps_of.state(),
+                 "rule": self.rule.state(), "ledger": self.ledger.state(), "optimizer": self.optimizer.state_dict(),
+                 "schedule": self.schedule.state_dict(), "random": random,
+                 "model": {name: p.detach() for name, p in self.model.named_parameters() if p.requires_grad}}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        temporary = self.folder / f".{STATE}.part"
+        torch.save(state, temporary)
+        temporary.replace(self.folder / STATE)
+
+    def _restore(self) -> None:
+        import torch
+
+        path = self.folder / STATE
+        if not path.is_file():
+            return
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if state["made_from"] != self.made_from:
+            print(f"mtpeft: {shown(path)} is of other options or data: training begins anew", file=sys.stderr)
+            return
+        self.place = Place(**state["place"])
+        self.steps_of.restore(state["sampler"])
+        self.rule.restore(state["rule"])
+        self.ledger.restore(state["ledger"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.model.load_state_dict(state["model"], strict=False)
+        torch.set_rng_state(state["random"]["cpu"])
+        if state["random"]["cuda"]:
+            torch.cuda.set_rng_state_all(state["random"]["cuda"])
 
 
 def _step(model: SharedModel, train: Mapping[str, TaskData], step: Mapping[str, list[int]], rule: Any, optimizer: Any,

@@ -29,10 +29,12 @@ class SharedModel(nn.Module):
         self._save, self._load = attached.save, attached.load
         self.heads = nn.ModuleDict({task: HEADS[head](hidden) for task, head in heads.items()})
         self.positive_weights = positive_weights or {}
+        self.bf16 = False  # compute the encoder in bfloat16 where it is on a GPU; weights stay as they are
 
     def embed(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Token ids and mask [B, L] → pooled [B, h]."""
-        return pooled(self.kind, self.encoder(input_ids=ids, attention_mask=mask), mask)
+        with torch.autocast("cuda", torch.bfloat16, enabled=self.bf16 and ids.is_cuda):
+            return pooled(self.kind, self.encoder(input_ids=ids, attention_mask=mask), mask).float()
 
     def forward(self, task: str, batch: dict[str, torch.Tensor]) -> Any:
         """Logits [B] of a binary task; (queries, codes), both [B, h], of a retrieval task, which pass as one batch."""

@@ -1,23 +1,23 @@
-"""`make smoke-b`: every kind of backbone with every method on the project's own tiny sets, all four tasks in one model.
+"""Every kind of backbone with every method on the project's own tiny sets, all four tasks in one model: the smoke run of study B.
 
-The backbones are tiny and know nothing: what is shown is that everything runs, what is trained, and what it costs.
+The backbones are tiny and know nothing. Two epochs show that everything runs, what is trained and what it costs; one model of
+each kind then learns its training examples by heart, which shows that training trains. A last run has learnable loss weights
+on two tasks, as the paper's generation had, and shows where their weight goes.
 """
 
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ... import paths
-from ...catalog import Backbone, catalog
+from ...catalog import Backbone, Method, catalog
 from ...corpora.study_b import own
 from ...errors import MtpeftError
-from ...provenance import write_provenance
 from ...records import csv_text, write_atomic
 from ..tiny import train_tokenizer
 from .backbones import config_of, empty_encoder
-from .counts import closed_form
+from .counts import counted
 from .encoding import encode, shared_task
-from .loop import Options, train_seeds
+from .loop import Options, Outcome, train_seeds
 from .model import SharedModel
 
 _WIDTHS: dict[str, Any] = {"vocab_size": 400, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
@@ -33,40 +33,73 @@ TINY = (Backbone("tiny-roberta", "b", "tiny encoder with a pooler", "tiny", "", 
                  {"model_type": "llama", **_WIDTHS, "num_key_value_heads": 4}),
         Backbone("tiny-qwen2", "b", "tiny decoder with grouped queries", "tiny", "", "", "decoder",
                  {"model_type": "qwen2", **_WIDTHS, "num_key_value_heads": 2}))
+LEARNING = ("tiny-roberta", "tiny-t5", "tiny-qwen2")
+"""One backbone of each kind."""
+BRIEF = Options(batch=4, epochs=2, learning_rate=5e-3, head_learning_rate=5e-3, sampler="round-robin", weighting="uniform",
+                code_length=64, query_length=32)
+SOFTMAX = replace(BRIEF, epochs=20, learning_rate=5e-2, head_learning_rate=1e-3, weighting="learnable-softmax",
+                  early_stopping_patience=20)
+PAIR = ("vulnerability-detection", "code-search")
+LONG = replace(BRIEF, epochs=36, learning_rate=1e-2, head_learning_rate=1e-2, early_stopping_patience=36)
 
 
-def run(folder: Path | None = None, seeds: list[int] | None = None) -> list[dict[str, Any]]:
-    """Train every pair of backbone and method for two epochs; writes `smoke.csv` and returns its rows.
+def run(folder: Path) -> list[dict[str, Any]]:
+    """Train every pair of backbone and method, then the models that learn by heart; returns one row each, also in `smoke.csv`.
 
-    A pair that cannot be trained is a row with the reason, not a missing one.
+    A pair that cannot be trained is a row with the reason as status, not a missing one. `seen` is the mean selection metric
+    over the tasks on training examples; `easiest_weight` the share of all loss weight on the task with the smallest loss.
     """
-    folder = folder or paths.REGENERATED / "study-b" / "smoke"
     tasks = [task.id for task in catalog().study("tasks", "b")]
     tokenizer = train_tokenizer((t for task in tasks for e in own(task, "train") for t in e.inputs.values()), 400)
-    data = {split: {task: encode(task, own(task, split), tokenizer, 64, 32) for task in tasks}
+    data = {split: {task: encode(task, own(task, split), tokenizer, BRIEF.code_length, BRIEF.query_length) for task in tasks}
             for split in ("train", "valid", "test")}
-    options = Options(batch=4, epochs=2, learning_rate=5e-3, head_learning_rate=5e-3, sampler="round-robin", weighting="uniform",
-                      seeds=seeds or [42])
     rows = []
     for backbone in TINY:
-        config = config_of(backbone)
         for known in catalog().study("methods", "b"):
-            how = replace(known, tuning={**known.tuning, "bottleneck": 4, "lora_rank": 2, "virtual_tokens": 4})
-
-            def make(seed: int, backbone: Backbone = backbone, config: Any = config, how: Any = how) -> SharedModel:
-                return SharedModel(empty_encoder(config, seed=seed), backbone.kind, how, {t: shared_task(t).HEAD for t in tasks})
-
-            row: dict[str, Any] = {"backbone": backbone.id, "kind": backbone.kind, "method": how.id,
-                                   "trained": closed_form(config, how),
-                                   **dict.fromkeys(tasks, ""), "flops": "", "status": "ok"}
+            method = small(known.id)
+            row: dict[str, Any] = {"run": f"{backbone.id}/mt-{method.id.removesuffix('-b')}", "status": "ok",
+                                   "trained": counted(config_of(backbone), method)}
             try:
-                outcome = train_seeds(make, data["train"], data["valid"], data["test"], options, folder / backbone.id / how.id)[0]
-                row |= {task: scores["mrr" if "mrr" in scores else "f1"] for task, scores in outcome.test.items()}
-                row["flops"] = outcome.cost["flops"]
+                outcome = _trained(backbone, method, tasks, data, BRIEF, folder / row["run"])
+                row |= _figures(outcome) | {"mflops": outcome.cost["flops"] / 1e6}
             except MtpeftError as error:
                 row["status"] = error.found
             rows.append(row)
-    path = folder / "smoke.csv"
-    write_atomic(path, csv_text(list(rows[0]), [list(r.values()) for r in rows]))
-    write_provenance(path, [], seeds=options.seeds)
+        if backbone.id in LEARNING:
+            seen, full = {**data, "valid": data["train"]}, catalog().get("methods", "fft-b")
+            outcome = _trained(backbone, full, tasks, seen, LONG, folder / backbone.id / "by-heart")
+            rows.append({"run": f"{backbone.id}/by-heart", "status": "ok", **_figures(outcome), "seen": outcome.best_valid})
+    outcome = _trained(TINY[3], small("serial_adapter"), list(PAIR), data, SOFTMAX, folder / TINY[3].id / "softmax")
+    rows.append({"run": f"{TINY[3].id}/learnable-softmax", "status": "ok", **_easiest(outcome)})
+    columns = ["run", "status", "trained", "mflops", "first_loss", "last_loss", "seen", "easiest_weight"]
+    write_atomic(folder / "smoke.csv", csv_text(columns, [[row.get(c, "") for c in columns] for row in rows]))
     return rows
+
+
+def small(method: str) -> Method:
+    """A method of the catalog, cut to the tiny backbones."""
+    known = catalog().get("methods", method)
+    return replace(known, tuning={**known.tuning, "bottleneck": 4, "lora_rank": 2, "virtual_tokens": 4})
+
+
+def _trained(backbone: Backbone, method: Method, tasks: list[str], data: dict[str, Any], options: Options,
+             place: Path) -> Outcome:
+    heads = {task: shared_task(task).HEAD for task in tasks}
+
+    def make(seed: int) -> SharedModel:
+        return SharedModel(empty_encoder(config_of(backbone), seed=seed), backbone.kind, method, heads)
+
+    some = {split: {task: by[task] for task in tasks} for split, by in data.items()}
+    return train_seeds(make, some["train"], some["valid"], some["test"], options, place)[0]
+
+
+def _figures(outcome: Outcome) -> dict[str, float]:
+    """Mean training loss over tasks in the first and the last epoch."""
+    first, last = (outcome.history[i]["train_loss"] for i in (0, -1))
+    return {"first_loss": sum(first.values()) / len(first), "last_loss": sum(last.values()) / len(last)}
+
+
+def _easiest(outcome: Outcome) -> dict[str, float]:
+    losses = {task: sum(h["train_loss"][task] for h in outcome.history) for task in PAIR}
+    last = outcome.history[-1]["weights"]
+    return {"easiest_weight": last[min(losses, key=lambda task: losses[task])] / sum(last.values())}

@@ -81,8 +81,9 @@ def close_to_single(claim: Claim, data: Published) -> Judgement:
         changes = {task: mean(data.score(generation, "multi", *c, task) - data.score(generation, "single", *c, task)
                               for c in cells)
                    for task in TASKS}
-        findings[generation] = Finding(all(v >= -margin for v in changes.values()), f"over {len(cells)} cells: " + ", ".join(
-            f"{task} {value:+.2f}" for task, value in changes.items())) if cells else Finding(None, "no single-task figures")
+        shown = ", ".join(f"{task} {value:+.2f}".replace(" -", " −") for task, value in changes.items())
+        findings[generation] = Finding(all(v >= -margin for v in changes.values()), f"over {len(cells)} cells: {shown}") \
+            if cells else Finding(None, "no single-task figures")
     return Judgement("for every task the change from single-task to multi-task PEFT, averaged over backbones and "
                      f"{', '.join(PEFT)}, is "
                      f"not below −{margin:g} points", f"loses at most {margin:g} points", findings)

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ....catalog import Method
+from ....catalog import Method, Run, catalog
 from ....errors import MtpeftError, UnknownName
 
 KNOWN = ("serial_adapter", "parallel_adapter", "lora", "prefix", "fft")
@@ -27,6 +27,12 @@ class Attached:
     save: Callable[[Path], None]
     load: Callable[[Path], None]
     extra: Any = None
+
+
+def has_shared_module(run: Run) -> bool:
+    """Whether a run trains one module with a head per task: its method is study B's or names a module of its own."""
+    method = catalog().get("methods", run.method)
+    return method.study == "b" or "module" in method.tuning
 
 
 def method_module(method: Method) -> ModuleType:

@@ -1,0 +1,36 @@
+"""Texts nearest to a query by BM25 (Robertson and Zaragoza 2009): few-shot examples, candidates of a search."""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+
+class Bm25:
+    """An index of texts, split at white space."""
+
+    def __init__(self, texts: Sequence[str], k1: float = 1.5, b: float = 0.75) -> None:
+        documents = [Counter(text.split()) for text in texts]
+        sizes = [sum(d.values()) for d in documents]
+        mean = sum(sizes) / max(1, len(sizes)) or 1.0
+        self._number = len(documents)
+        self._norms = [k1 * (1 - b + b * size / mean) for size in sizes]
+        self._k1 = k1
+        self._places: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        for i, document in enumerate(documents):
+            for word, count in document.items():
+                self._places[word].append((i, count))
+
+    def nearest(self, query: str, number: int) -> list[int]:
+        """Positions of the `number` nearest texts, the nearest last; among equals the first text is nearer."""
+        scores = [0.0] * self._number
+        for word in sorted(set(query.split())):
+            places = self._places.get(word, [])
+            weight = math.log(1 + (self._number - len(places) + 0.5) / (len(places) + 0.5))
+            for i, count in places:
+                scores[i] += weight * count * (self._k1 + 1) / (count + self._norms[i])
+        return sorted(range(self._number), key=lambda i: (scores[i], -i))[-number:] if number else []
+
+
+def nearest(query: str, texts: Sequence[str], number: int) -> list[int]:
+    """`Bm25.nearest` for one query."""
+    return Bm25(texts).nearest(query, number)

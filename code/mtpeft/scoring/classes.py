@@ -1,0 +1,46 @@
+"""Whether the class that a model gave is the right one, example by example: what McNemar's test needs of yes/no tasks."""
+
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+
+from ..catalog import Evaluation, catalog
+from ..records import Score
+from .emit import measured, unmeasured
+from .interface import Item
+
+METRICS = ("class_correct",)
+
+
+class Classes:
+    """1 where the answer is the reference, 0 where it is the other class. No answer is `empty`, any other text `unparseable`."""
+
+    tool = "classes"
+    metrics = METRICS
+    batch = 10_000
+
+    def version(self) -> str:
+        return "1"
+
+    def accepts(self, evaluation: Evaluation) -> bool:
+        return head_of(evaluation) == "binary"
+
+    def score(self, items: Sequence[Item]) -> Iterator[Score]:
+        for item in items:
+            if item.output not in ("0", "1"):
+                status = "unparseable" if item.output else "empty"
+                yield from unmeasured(self.tool, self.version(), item, METRICS, status, f"answer {item.output[:60]!r}")
+            elif item.reference not in ("0", "1"):
+                yield from unmeasured(self.tool, self.version(), item, METRICS, "infrastructure", "the right class is not known")
+            else:
+                yield from measured(self.tool, self.version(), item, {METRICS[0]: float(item.output == item.reference)})
+
+
+def head_of(evaluation: Evaluation) -> str:
+    """`binary` or `retrieval` for the evaluation sets of tasks with a head, else empty."""
+    task = next((t for t in catalog().tasks.values() if evaluation in t.evaluations), None)
+    return getattr(import_module(task.module), "HEAD", "") if task else ""
+
+
+def scorer() -> Classes:
+    """The scorer of catalog/tools/classes.yaml."""
+    return Classes()

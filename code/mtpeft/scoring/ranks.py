@@ -1,0 +1,43 @@
+"""Reciprocal rank of the right code, query by query. Its mean is the MRR."""
+
+from collections.abc import Iterator, Sequence
+
+from ..catalog import Evaluation
+from ..classification import CUT
+from ..records import Score
+from .classes import head_of
+from .emit import measured, unmeasured
+from .interface import Item
+
+METRICS = ("reciprocal_rank_1000",)
+
+
+class Ranks:
+    """1 / rank, 0 for a rank beyond 1,000, as the study counts, and for rank 0: not among the candidates that were ranked.
+
+    An answer that is no rank is `empty` or `unparseable`.
+    """
+
+    tool = "ranks"
+    metrics = METRICS
+    batch = 10_000
+
+    def version(self) -> str:
+        return "1"
+
+    def accepts(self, evaluation: Evaluation) -> bool:
+        return head_of(evaluation) == "retrieval"
+
+    def score(self, items: Sequence[Item]) -> Iterator[Score]:
+        for item in items:
+            if not item.output.isdecimal():
+                status = "unparseable" if item.output else "empty"
+                yield from unmeasured(self.tool, self.version(), item, METRICS, status, f"answer {item.output[:60]!r}")
+            else:
+                rank = int(item.output)
+                yield from measured(self.tool, self.version(), item, {METRICS[0]: 1 / rank if 1 <= rank <= CUT else 0.0})
+
+
+def scorer() -> Ranks:
+    """The scorer of catalog/tools/ranks.yaml."""
+    return Ranks()
