@@ -132,7 +132,8 @@ def test_a_second_call_computes_nothing(trained: Path, backbone: str) -> None:
 
 
 def test_the_saved_module_predicts_the_same_again(trained: Path, backbone: str) -> None:
-    paths = [trained / "seed-2" / "predictions" / f"{name}.jsonl" for name in ("flaky-detection-flakeflagger", "code-search-advtest")]
+    sets = ("flaky-detection-flakeflagger", "code-search-advtest")
+    paths = [trained / "seed-2" / "predictions" / f"{name}.jsonl" for name in sets]
     first = [[(p.instance_id, p.raw_output) for p in read_predictions(path)] for path in paths]
     for path in paths:
         path.unlink()
