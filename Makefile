@@ -220,8 +220,8 @@ test: $(VENV)/.dev $(VENV)/.score ## the tests (those of group train: make test-
 	@$(RUN) setup-analysers || echo "mtpeft: the tests of the missing analysers will be skipped"
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit tests/recipe
 
-test-train: $(VENV)/.dev $(VENV)/.score $(VENV)/.train ## the tests that train and generate, on the CPU | 10 min | 3 GB | no
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/recipe/test_training.py tests/recipe/test_inference.py \
+test-train: $(VENV)/.dev $(VENV)/.score $(VENV)/.train ## the tests that train and generate, on the CPU | 5 min | 3 GB | no
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile tests/recipe/test_training.py tests/recipe/test_inference.py \
 	  tests/recipe/test_smoke_small.py tests/recipe/test_study_b_training.py tests/recipe/test_study_b_command.py \
 	  tests/recipe/test_extension.py tests/unit/test_smoke_shared.py \
 	  tests/recipe/test_text_metrics_models.py tests/recipe/test_judge_server.py tests/unit/test_study_b_*.py tests/unit/test_tasks_prompts.py \
