@@ -91,3 +91,31 @@ def test_a_killed_run_resumes_and_ends_as_if_it_had_not_been_killed(toy):
     assert json.loads(done.stdout) == [["ok", float(len(text))] for text in outputs]
     asked = len((toy.folder / "log").read_text().split())
     assert asked == 81 - kept, f"{before} before the kill, {kept} kept, {asked} asked again"
+
+
+ORPHAN = """
+    import os, signal, sys, time
+    from multiprocessing import get_context, parent_process
+    from pathlib import Path
+    from mtpeft.scoring.engine import die_with_parent
+    def child(started, survived):
+        Path(started).touch()
+        while os.getppid() == parent_process().pid:
+            time.sleep(0.01)
+        die_with_parent()
+        Path(survived).touch()
+    if __name__ == "__main__":
+        get_context("spawn").Process(target=child, args=sys.argv[1:]).start()
+        while not Path(sys.argv[1]).exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_worker_whose_parent_died_while_it_was_starting_does_not_wait_for_ever(tmp_path):
+    script, started, survived = tmp_path / "orphan.py", tmp_path / "started", tmp_path / "survived"
+    script.write_text(textwrap.dedent(ORPHAN))
+    # The child holds the pipes, so that this returns when it has ended.
+    done = subprocess.run([sys.executable, script, started, survived], capture_output=True, timeout=120,
+                          env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
+    assert done.returncode == -signal.SIGKILL and started.exists() and not survived.exists()
