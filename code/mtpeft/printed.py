@@ -5,9 +5,12 @@ significant digits in a vector's common format (where the element that needs mos
 """
 
 import math
+from collections.abc import Iterable, Mapping
 
 from .records import PublishedCell, Test
 
+Place = tuple[str, str, str]
+"""(comparison, block, metric)"""
 MISSING = ("NA", "NaN")
 SIGNIFICANCE = 0.05
 _MAGNITUDES = ((0.147, "negligible"), (0.33, "small"), (0.474, "medium"), (math.inf, "large"))
@@ -34,6 +37,20 @@ def conclusion_changes(cell: PublishedCell, test: Test | None) -> str:
         return ""
     p = adjusted(test, cell.adjustment)
     return "" if math.isnan(p) else "no" if (p < SIGNIFICANCE) == (cell.printed == "Yes") else "yes"
+
+
+def turned(tests: Iterable[Test], adjustments: Mapping[str, str]) -> tuple[int, dict[Place, list[float]]]:
+    """How many places have tests, and where not all of a place's tests give the same yes/no: their adjusted p-values, in order.
+
+    tests: several readings of each place (comparison, block, metric); adjustments: correction by comparison. A place where a
+    reading has no p-value does not turn.
+    """
+    found: dict[Place, list[float]] = {}
+    for test in tests:
+        place = (test.comparison, test.block, test.metric)
+        found.setdefault(place, []).append(adjusted(test, adjustments[test.comparison]))
+    return len(found), {place: values for place, values in found.items()
+                        if not any(map(math.isnan, values)) and len(set(map(significant, values))) > 1}
 
 
 def value_for(cell: PublishedCell, test: Test) -> float | str:

@@ -5,17 +5,7 @@ from dataclasses import replace
 import pytest
 from mtpeft.records import ScoreSet
 from mtpeft.statistics.audit.consistency import TWIN, check_printed
-from synthetic_study import Crime, catalog, printed, score_set
-
-
-@pytest.fixture(scope="module")
-def study():
-    return catalog()
-
-
-@pytest.fixture(scope="module")
-def scores(study):
-    return score_set(study)
+from synthetic_study import Crime, printed
 
 
 @pytest.fixture(scope="module")

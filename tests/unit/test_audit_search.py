@@ -13,17 +13,7 @@ from mtpeft.records import ScoreSet
 from mtpeft.statistics.audit.readings import Bench
 from mtpeft.statistics.audit.search import Search
 from mtpeft.statistics.audit.stage import audit, labelled_correction
-from synthetic_study import COUNTS, TEXTS, Crime, catalog, printed, score_set
-
-
-@pytest.fixture(scope="module")
-def study():
-    return catalog()
-
-
-@pytest.fixture(scope="module")
-def scores(study):
-    return score_set(study)
+from synthetic_study import COUNTS, TEXTS, Crime, printed, score_set
 
 
 @pytest.fixture(scope="module")

@@ -99,7 +99,7 @@ def prediction(instance="6367667d1a6d9265ec017401", output="int f() { return 1; 
 def test_a_bad_record_of_a_new_run_is_named_and_the_others_are_read(tmp_path, bad, named):
     path = tmp_path / "new.jsonl"
     append_predictions(path, [prediction("a"), bad, prediction("c")])
-    got = read_new(path, {"generation-java": frozenset("abc")})
+    got = read_new(path, {"generation-java": frozenset("abc")}.__getitem__)
     assert [i.instance_id for i in got.items] == ["a", "c"]
     assert named in str(got.problems[0])
     assert got.problems[0].line is not None
@@ -111,6 +111,6 @@ def test_lines_that_the_record_reader_refuses_are_kept_as_problems(tmp_path):
     with open(path, "ab") as stream:
         stream.write(b'{"run": "half\n\xff\n')
     append_predictions(path, [prediction("a"), prediction("c")])
-    got = read_new(path, {"generation-java": frozenset("abc")})
+    got = read_new(path, {"generation-java": frozenset("abc")}.__getitem__)
     assert [i.instance_id for i in got.items] == ["a", "c"]
     assert [p.line for p in got.problems] == [2, 3, 4]

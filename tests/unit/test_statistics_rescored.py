@@ -1,20 +1,9 @@
 """Scores made again must stand exactly where they are meant to: in gaps of the archive, or in place of damaged ones."""
 
-import pytest
 from mtpeft.records import ScoreSet
 from mtpeft.statistics.compare import run_comparison
 from mtpeft.statistics.rescored import ARCHIVED_READING, Layered, mended_tests
-from synthetic_study import COUNTS, TEXTS, catalog, score_set
-
-
-@pytest.fixture(scope="module")
-def study():
-    return catalog()
-
-
-@pytest.fixture(scope="module")
-def scores(study):
-    return score_set(study)
+from synthetic_study import COUNTS, TEXTS
 
 
 def only(scores, tool, task, change=None):

@@ -13,17 +13,7 @@ from mtpeft.statistics.compare import run_all
 from mtpeft.verification import stage
 from mtpeft.verification.cells import judge_cells, judge_recovered
 from mtpeft.verification.claims import RULES, change, judge_claims
-from synthetic_study import Crime, catalog, printed, score_set
-
-
-@pytest.fixture(scope="module")
-def study():
-    return catalog()
-
-
-@pytest.fixture(scope="module")
-def scores(study):
-    return score_set(study)
+from synthetic_study import Crime, printed
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ def run_of(path: Path, evaluation: Evaluation, known: Catalog) -> str:
         abbreviations = {t.abbreviation.lower(): t.id for t in known.study("tasks", "a")}
         run += "/" + "+".join(abbreviations[part] for part in match["pair"].split("_"))
     elif match["arm"] == "st":
-        run += "/" + next(t.id for t in known.tasks.values() if evaluation in t.evaluations)
+        run += "/" + known.task_of(evaluation.id).id
     known.get("runs", run)
     return run
 

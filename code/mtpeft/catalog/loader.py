@@ -58,6 +58,17 @@ class Catalog:
         """Every evaluation set of every task, by id."""
         return {e.id: e for task in self.tasks.values() for e in task.evaluations}
 
+    def task_of(self, evaluation: str) -> Task:
+        """The task of an evaluation set; an unknown name is answered with the nearest known ones."""
+        for task in self.tasks.values():
+            if any(e.id == evaluation for e in task.evaluations):
+                return task
+        raise UnknownName("evaluation set", evaluation, self.evaluations())
+
+    def adjustments(self) -> dict[str, str]:
+        """The correction of p-values that the study uses, by comparison."""
+        return {c.id: c.adjustment for c in self.comparisons.values()}
+
     def metrics(self) -> dict[str, tuple[Tool, Metric]]:
         """Every metric with its tool, by metric id."""
         return {m.id: (tool, m) for tool in self.tools.values() for m in tool.metrics}

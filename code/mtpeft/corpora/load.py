@@ -56,10 +56,7 @@ def evaluation_of(task: str, corpus: str) -> str:
 
 def evaluation(name: str, corpus: str = "study-a", split: str = "test") -> list[Example]:
     """The instances of one evaluation set (for example `translation-cs-java`), in the order of the study's rows."""
-    sets = catalog().evaluations()
-    if name not in sets:
-        raise UnknownName("evaluation set", name, sets)
-    task = next(t.id for t in catalog().tasks.values() if any(e.id == name for e in t.evaluations))
-    wanted = sets[name]
-    return [e for e in load(corpus, task, split)
+    task = catalog().task_of(name)
+    wanted = next(e for e in task.evaluations if e.id == name)
+    return [e for e in load(corpus, task.id, split)
             if e.language == wanted.language and (not wanted.source_language or e.source_language == wanted.source_language)]

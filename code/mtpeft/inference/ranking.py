@@ -26,10 +26,7 @@ Stage = Callable[[Sequence[str], Sequence[str], int], list[list[int]]]
 
 def pool_of(examples: Sequence[Example]) -> dict[str, str]:
     """Every different function of the set: the id of the first example that has it → its code."""
-    first: dict[str, str] = {}
-    for example in examples:
-        first.setdefault(example.inputs["code"], example.id)
-    return {name: code for code, name in first.items()}
+    return {name: code for code, name in code_search.first_with(examples).items()}
 
 
 def by_words(queries: Sequence[str], codes: Sequence[str], number: int) -> list[list[int]]:
@@ -96,7 +93,7 @@ def rank(examples: Sequence[Example], near: dict[str, list[str]], chat: Chat, pa
 
     evaluation: set that the predictions name (default: the examples' task).
     """
-    pool, first = pool_of(examples), {code: name for name, code in pool_of(examples).items()}
+    pool, first = pool_of(examples), code_search.first_with(examples)
     questions = []
     for example in (e for e in examples if e.id in near):
         mine, right = near[example.id], first[example.inputs["code"]]

@@ -72,7 +72,7 @@ def shortened(text: str, longest: int = LONGEST) -> str:
 
 def _asked(inputs: Inputs, evaluation: str) -> dict[str, str]:
     """The part of the prompt that differs between instances, by instance id."""
-    task = next(t for t in inputs.known.tasks.values() if any(e.id == evaluation for e in t.evaluations))
+    task = inputs.known.task_of(evaluation)
     wanted = inputs.known.evaluations()[evaluation]
     path = inputs.upstream(f"derived/{task.id}-evaluation.jsonl")
     return {} if path is None else {
@@ -95,7 +95,7 @@ def _outputs(inputs: Inputs, evaluation: str, places: Collection[Place]) -> dict
 
 def archived_names(known: Catalog, evaluation: str) -> dict[tuple[str, str], str]:
     """(model, method) as the archived outputs name them → run, for the runs that an evaluation set has."""
-    task = next(t.id for t in known.tasks.values() if any(e.id == evaluation for e in t.evaluations))
+    task = known.task_of(evaluation).id
     return {(known.backbones[run.backbone].label.lower(), _method_name(known, run)): run.id
             for run in known.runs.values() if task in run.tasks}
 

@@ -63,9 +63,7 @@ def ranking_table(predictions: Sequence[Prediction], near: Mapping[str, Sequence
     of against the model. Then what no model scores: the order of stage 1, a random order of the candidates (expected), a
     random order of the whole pool (expected), and the ceiling, the share of queries whose function is among the candidates.
     """
-    first: dict[str, str] = {}
-    for e in examples:
-        first.setdefault(e.inputs["code"], e.id)
+    first = code_search.first_with(examples)
     right = {e.id: first[e.inputs["code"]] for e in examples if e.target == "1"}
     asked, failed, ranks, stable = [], 0, list[int | None](), list[int | None]()
     for p in predictions:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 
 from .. import paths
@@ -11,10 +12,10 @@ from ..corpora.examples import Example
 from ..corpora.load import evaluation as instances
 from ..errors import MtpeftError, Unavailable, UnknownName
 from ..provenance import write_provenance
-from ..records import Prediction, csv_text, read_predictions, write_atomic, write_scores
+from ..records import csv_text, write_atomic, write_scores
 from . import engine
 from .interface import Item
-from .predictions import read_new
+from .predictions import known_ids, read_new
 from .rescore import RESCORED, SPREADS_ITS_OWN_WORK
 
 # What needs no service; a tool that does not apply to an evaluation set is passed over.
@@ -35,9 +36,8 @@ def run(predictions: Path, tools: Sequence[str] = (), out: Path | None = None, c
         if name not in catalog().tools:
             raise UnknownName("tool", name, catalog().tools)
     evaluations = catalog().evaluations()
-    asked = {r.task for r in read_predictions(predictions) if isinstance(r, Prediction)}
-    examples = {name: _instances(name, corpus) for name in evaluations if name in asked} if corpus else {}
-    got = read_new(predictions, {name: frozenset(known) for name, known in examples.items()})
+    examples = cache(partial(_instances, corpus=corpus))
+    got = read_new(predictions, (lambda name: examples(name).keys()) if corpus else known_ids)
     for problem in got.problems:
         print(f"mtpeft: {problem.found}", file=sys.stderr)
     write_atomic(place / "problems.csv", csv_text(["file", "line", "problem"],
@@ -52,9 +52,7 @@ def run(predictions: Path, tools: Sequence[str] = (), out: Path | None = None, c
         for evaluation in sorted({i.task for i in [*got.items, *got.rejected]}):
             if not scorer.accepts(evaluations[evaluation]):
                 continue
-            if evaluation not in examples:
-                examples[evaluation] = _instances(evaluation, corpus)
-            items = [_completed(i, examples[evaluation]) for i in got.items if i.task == evaluation]
+            items = [_completed(i, examples(evaluation)) for i in got.items if i.task == evaluation]
             rejected = {i: why for i, why in got.rejected.items() if i.task == evaluation}
             outcomes = engine.score(tool, items, batch=SPREADS_ITS_OWN_WORK.get(tool, 0), seconds=1800)
             outcomes += [engine.failure(scorer.metrics, why, "unparseable") for why in rejected.values()]
@@ -65,9 +63,9 @@ def run(predictions: Path, tools: Sequence[str] = (), out: Path | None = None, c
 
 
 def _instances(evaluation: str, corpus: str) -> dict[str, Example]:
-    study = next(t.study for t in catalog().tasks.values() if any(e.id == evaluation for e in t.evaluations))
+    corpus = corpus or f"study-{catalog().task_of(evaluation).study}"
     try:
-        return {example.id: example for example in instances(evaluation, corpus or f"study-{study}")}
+        return {example.id: example for example in instances(evaluation, corpus)}
     except MtpeftError as error:
         # Only metrics with a reference need the corpus; they then say so for each instance.
         print(f"mtpeft: without references of {evaluation}: {error.found}", file=sys.stderr)

@@ -7,8 +7,9 @@ import gzip
 import hashlib
 import json
 import zlib
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 from .. import paths
@@ -82,7 +83,7 @@ class Predictions:
 
 def run_id(model: str, method: str, evaluation: Evaluation) -> str:
     """The catalog's run for a model and method as the archive names them. Raises `UnknownName`."""
-    task = next(t.id for t in catalog().tasks.values() if evaluation in t.evaluations)
+    task = catalog().task_of(evaluation.id).id
     backbone = BACKBONES.get(model, model)
     if method in _PAIRS:
         name = f"{backbone}/mt-qlora/{_PAIRS[method]}"
@@ -219,19 +220,20 @@ def check_output(text: str) -> None:
         raise ValueError(f"an output of {size:,} bytes (limit {MAX_OUTPUT_BYTES:,})")
 
 
-def read_new(path: Path, known: dict[str, Set[str]] | None = None) -> Predictions:
+def read_new(path: Path, ids_of: Callable[[str], Set[str]] = known_ids) -> Predictions:
     """Prediction records of a new run as items; `task` of a record names its evaluation set.
 
-    known: ids per evaluation set; default: those of the archived tables, where there are any.
+    ids_of: evaluation set → the ids that may occur (none: any); asked once for each set that occurs. Default: those of the
+    archived tables, where there are any.
     """
     evaluations = catalog().evaluations()
     result = Predictions(path)
-    known = dict(known or {})
+    ids_of = cache(ids_of)
     for line, record in _records(path, result):
         try:
             if record.task not in evaluations:
                 raise ValueError(f"unknown evaluation set {record.task!r} (one of {', '.join(evaluations)})")
-            ids = known.setdefault(record.task, known_ids(record.task))
+            ids = ids_of(record.task)
             if ids and record.instance_id not in ids:
                 raise ValueError(f"unknown instance {record.instance_id!r}")
             item = Item(record.run, record.task, record.instance_id, evaluations[record.task].language, record.output)

@@ -10,9 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..catalog import Catalog, Comparison
+from ..paths import ARCHIVED, REGENERATED
 from ..records import Column, ScoreSet, Test
 from .compare import run_comparison
 
+AS_PUBLISHED = REGENERATED / "as-published"
 PROTOCOL = "rescored"
 ARCHIVED_READING, MENDED_READINGS = "as-archived", ("mended", "mended-with-class")
 
@@ -31,6 +33,11 @@ class Layered(ScoreSet):
     def column(self, run: str, task: str, metric: str) -> Column:
         """Scores of one run on one metric, from the layer that has them."""
         return super().column(run, task, metric) if super().has(run, task, metric) else self._below.column(run, task, metric)
+
+
+def archived_and_rescored() -> Layered:
+    """Archived scores; where a run has none, those that `make rescore` made as the study's scripts do."""
+    return Layered(ScoreSet.load(ARCHIVED), ScoreSet.load(AS_PUBLISHED))
 
 
 def recovered_tests(archived: ScoreSet, root: Path, comparisons: Iterable[Comparison], known: Catalog) -> list[Test]:

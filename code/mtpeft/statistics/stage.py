@@ -7,7 +7,7 @@ from ..provenance import write_result
 from ..records import ScoreSet, Test, records_text
 from . import r_session
 from .compare import run_all
-from .rescored import MENDED_READINGS, Layered, mended_tests, recovered_tests
+from .rescored import AS_PUBLISHED, MENDED_READINGS, archived_and_rescored, mended_tests, recovered_tests
 
 
 def run() -> None:
@@ -26,10 +26,9 @@ def run() -> None:
 def run_rescored() -> None:
     """Compute the tests that rescored outputs make possible → results/regenerated/statistics/rescored.csv."""
     known = catalog()
-    root = REGENERATED / "as-published"
-    tests = recovered_tests(ScoreSet.load(ARCHIVED), root, known.study("comparisons", "a"), known)
+    tests = recovered_tests(ScoreSet.load(ARCHIVED), AS_PUBLISHED, known.study("comparisons", "a"), known)
     path = REGENERATED / "statistics" / "rescored.csv"
-    write_result(path, records_text(tests, Test), sorted((root / "scores").rglob("*.csv")), r=r_session.version())
+    write_result(path, records_text(tests, Test), sorted((AS_PUBLISHED / "scores").rglob("*.csv")), r=r_session.version())
     print(f"T2: {len(tests)} tests from rescored outputs -> {shown(path)}")
 
 
@@ -37,8 +36,7 @@ def run_mended() -> None:
     """Compute what mending damaged outputs does to the tests → results/regenerated/statistics/mended.csv."""
     known = catalog()
     mended = {name: ScoreSet.load(REGENERATED / "audit" / "outputs" / name) for name in MENDED_READINGS}
-    scores = Layered(ScoreSet.load(ARCHIVED), ScoreSet.load(REGENERATED / "as-published"))
-    tests = mended_tests(scores, mended, known.study("comparisons", "a"), known)
+    tests = mended_tests(archived_and_rescored(), mended, known.study("comparisons", "a"), known)
     path = REGENERATED / "statistics" / "mended.csv"
     inputs = [p for reading in mended.values() for p in sorted((reading.root / "scores").rglob("*.csv"))]
     write_result(path, records_text(tests, Test), inputs, r=r_session.version())

@@ -50,6 +50,14 @@ def read_scores(raw: str, candidates: int) -> list[int] | None:
     return [found[i] for i in range(1, candidates + 1)] if sorted(found) == list(range(1, candidates + 1)) else None
 
 
+def first_with(examples: Sequence[Example]) -> dict[str, str]:
+    """Every different function of a set → the id of the first example that has it: those that read alike are one candidate."""
+    first: dict[str, str] = {}
+    for example in examples:
+        first.setdefault(example.inputs["code"], example.id)
+    return first
+
+
 def rank_of(scores: Sequence[int], right: int) -> int:
     """Rank of the candidate at position `right`, from 1. Ties count against the model."""
     return sum(score >= scores[right] for score in scores)

@@ -1,6 +1,5 @@
 """T2: archived outputs scored again, against the archived per-instance scores, down to single outputs."""
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import chain, zip_longest
@@ -8,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from ...printed import adjusted, significant
+from ...printed import significant, turned
 from ...records import Test, read_records
 from ..drilldown import Place, instances
 from ..html import render
@@ -142,16 +141,11 @@ def _turned(inputs: Inputs) -> dict[str, Any]:
     if not path.is_file():
         return {"tests": 0, "turned": []}
     inputs.used.add(path)
-    found: dict[tuple[str, str, str], dict[str, float]] = defaultdict(dict)
-    for test in read_records(path, Test):
-        found[test.comparison, test.block, test.metric][test.protocol] = \
-            adjusted(test, inputs.known.comparisons[test.comparison].adjustment)
+    number, places = turned(read_records(path, Test), inputs.known.adjustments())
     metrics = inputs.known.metrics()
-    turned = [{"comparison": comparison, "block": block, "metric": metrics[metric][1].title,
-               "readings": [f"{significant(p)}, {p:.4f}" for p in values.values()]}
-              for (comparison, block, metric), values in found.items()
-              if len({significant(p) for p in values.values()}) > 1 and not any(math.isnan(p) for p in values.values())]
-    return {"tests": len(found), "turned": turned}
+    return {"tests": number, "turned": [
+        {"comparison": comparison, "block": block, "metric": metrics[metric][1].title,
+         "readings": [f"{significant(p)}, {p:.4f}" for p in values]} for (comparison, block, metric), values in places.items()]}
 
 
 def _number(value: str) -> str:

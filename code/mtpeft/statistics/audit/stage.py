@@ -16,7 +16,7 @@ from ...printed import conclusion_changes
 from ...progress import Progress
 from ...provenance import write_result
 from ...records import PublishedCell, ScoreSet, Test, read_frame, read_records, records_text, write_atomic
-from ..rescored import Layered
+from ..rescored import archived_and_rescored
 from .consistency import TWIN, Check, check_printed
 from .known_issues import known_issues
 from .known_issues_t2 import rescored_issues
@@ -193,8 +193,7 @@ def run_rescored() -> None:
     """
     known = catalog()
     versions = {path.name: ScoreSet.load(path) for path in sorted((REGENERATED / "other-versions").glob("*-*"))}
-    layered = Layered(ScoreSet.load(ARCHIVED), ScoreSet.load(REGENERATED / "as-published"))
-    bench = Bench(layered, known, versions)
+    bench = Bench(archived_and_rescored(), known, versions)
     inputs = [PUBLISHED / "statistics.csv", REGENERATED / "statistics" / "rescored.csv"]
     cells, tests = read_records(inputs[0], PublishedCell), read_records(inputs[1], Test)
     recovered = {(t.comparison, t.block, t.metric): t for t in tests}
