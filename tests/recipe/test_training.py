@@ -254,7 +254,7 @@ def together(backbone, root, method, **settings) -> str:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path), "ACCELERATE_USE_CPU": "true"}
     done = subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2",
                            str(Path(__file__).with_name("two_processes.py")), str(backbone), str(root), method,
-                           json.dumps({**SHARED, "batch_size": 1, **settings})],
+                           json.dumps({**SHARED, "batch_size": 2, **settings})],
                           capture_output=True, text=True, env=environment, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
@@ -264,7 +264,7 @@ def together(backbone, root, method, **settings) -> str:
 def test_two_processes_are_one_with_the_same_global_batch(backbone, tmp_path, method, parameters):
     """Full tuning is sharded (FSDP), adapters are replicated (DDP), as on several GPUs."""
     one = job(backbone, tmp_path / "one", method, batch_size=2, **SHARED)
-    two = job(backbone, tmp_path / "two", method, batch_size=1, **SHARED)
+    two = job(backbone, tmp_path / "two", method, batch_size=2, **SHARED)
     train(one)
     said = together(backbone, tmp_path / "two", method)
     assert [kind for kind in ("DTensor", "Parameter") if kind in said] == [parameters]
@@ -278,7 +278,7 @@ def test_two_processes_are_one_with_the_same_global_batch(backbone, tmp_path, me
 
 
 def test_two_sharded_processes_that_are_killed_end_alike(backbone, tmp_path):
-    whole, killed = (job(backbone, tmp_path / name, "fft", batch_size=1, **SHARED) for name in ("whole", "killed"))
+    whole, killed = (job(backbone, tmp_path / name, "fft", batch_size=2, **SHARED) for name in ("whole", "killed"))
     together(backbone, tmp_path / "whole", "fft")
     together(backbone, tmp_path / "killed", "fft", stop_at=4)
     assert not (killed.folder / "finished.json").exists()

@@ -1,10 +1,12 @@
 """Where a base model lies on this machine: one answer for tuning and inference, so that both load the same weights."""
 
+import hashlib
 import os
 from pathlib import Path
 
 from ..catalog import Backbone
 from ..errors import MtpeftError, Unavailable
+from ..provenance import sha256
 from .fetch import offline
 from .pins import pin, pinned
 
@@ -41,3 +43,16 @@ def source_of(backbone: Backbone) -> str:
     if not backbone.revision:
         pin(backbone.hub, Path(path).name)
     return path
+
+
+def fingerprint(source: str) -> dict[str, str]:
+    """Hashes of a base model's folder: its weights with their configuration, and its tokenizer. Names and revisions do not count."""
+    files = [p for p in sorted(Path(source).iterdir()) if p.is_file()]
+    weights = [p for p in files if p.suffix in (".safetensors", ".bin") or p.name in ("config.json", "generation_config.json")]
+    words = [p for p in files if p not in weights and p.suffix in (".json", ".txt", ".model", ".jinja")
+             and not p.name.endswith((".index.json", ".provenance.json"))]
+    return {"base_weights": _of_files(weights), "tokenizer": _of_files(words)}
+
+
+def _of_files(paths: list[Path]) -> str:
+    return hashlib.sha256("".join(f"{p.name} {sha256(p)}\n" for p in paths).encode()).hexdigest()

@@ -6,7 +6,7 @@ from pathlib import Path
 from .. import paths
 from ..catalog import catalog
 from ..corpora import evaluation
-from ..corpora.weights import model_folder, source_of
+from ..corpora.weights import fingerprint, model_folder, source_of
 from ..errors import MtpeftError, UnknownName
 from ..provenance import sha256
 from .backends import backend as load_backend
@@ -41,18 +41,10 @@ def run(name: str, evaluations: Sequence[str], profile: str, training: str, seed
         backbone = source_of(base)
     engine = load_backend(backend, backbone, result, dtype, entry.method == "qlora")
     by = {"training": training, "seed": seed, "dtype": dtype, "corpus": corpus,
-          "weights_sha256": {p.name: sha256(p) for p in weights}, "base": _named(backbone)}
+          "weights_sha256": {p.name: sha256(p) for p in weights}, **(fingerprint(backbone) if backbone else {})}
     for wanted, some in instances.items():
         path = folder / profile / "predictions" / f"{wanted}.jsonl"
         if retry:
             drop_errors(path)
         infer(Request(name, wanted, entry.arm, chosen, some, by), engine, path)
         print(f"infer: {name} {wanted}: {paths.shown(path)}")
-
-
-def _named(backbone: str) -> str:
-    """What tells one base model from another: its revision in the hub's cache, else a hash of its configuration."""
-    config = Path(backbone) / "config.json"
-    if not backbone or not config.is_file():
-        return backbone
-    return config.parent.name if config.parent.parent.name == "snapshots" else sha256(config)

@@ -30,6 +30,7 @@ from ... import paths
 from ...catalog import catalog
 from ...classification import binary_scores, random_ranking, trivial
 from ...corpora import Example
+from ...corpora.weights import fingerprint
 from ...corpora.study_b import examples
 from ...corpora.study_b.flakeflagger import leaks
 from ...provenance import write_provenance
@@ -197,7 +198,7 @@ def _arm(arm: str, data: Data, size: Size, folder: Path) -> tuple[str, list[Outc
     chosen = {split: {t: data[split][t] for t in tasks} for split in SPLITS}
     place = folder / arm.replace(", ", "-").replace(" ", "-")
     return arm, train_seeds(make, chosen["train"], chosen["valid"], chosen["test"], options, place,
-                            about={"method": how.tuning})
+                            about={"method": how.tuning, **fingerprint(str(folder / "backbone"))})
 
 
 COLUMNS = ("arm", "method", "tasks", "seeds", "f1", "f1_sd", "precision", "recall", "accuracy", "mrr", "flops", "flops_saved",

@@ -19,11 +19,12 @@ from ... import paths
 from ...catalog import Method, Run, catalog
 from ...classification import random_ranking, trivial
 from ...corpora import evaluation_of, load, spaced
-from ...corpora.weights import model_folder, source_of
+from ...corpora.weights import fingerprint, model_folder, source_of
 from ...errors import MtpeftError, UnknownName
 from ...provenance import write_provenance
 from ...published import METRIC
 from ...records import Prediction, append_predictions, csv_text, write_atomic
+from ..identity import differences
 from .encoding import TaskData, encode, shared_task
 from .heads import BINARY, RETRIEVAL, SELECTION, positive_weight
 from .loop import Options, Outcome, over_seeds, train_seeds
@@ -71,7 +72,7 @@ def run(name: str, profile: str, seeds: Sequence[int], corpus: str, backbone: st
             _predict(entry, model, some, evaluation_of(task, corpus), path, device)
 
     outcomes = train_seeds(make, data["train"], valid, data["test"], options, folder, device,
-                           {"run": entry.id, "backbone": called, "corpus": corpus, "tuning": method.tuning}, after)
+                           {"run": entry.id, "tuning": method.tuning, "positive_weights": weights, **fingerprint(source)}, after)
     path = folder / "results.csv"
     write_atomic(path, _results(entry, outcomes, data["test"]))
     write_provenance(path, [], run=entry.id, profile=profile, base=called, corpus=corpus, seeds=options.seeds)
@@ -103,7 +104,12 @@ def infer(name: str, evaluations: Sequence[str], profile: str, seed: int, adapte
     if (record := folder.parent / "outcome.json").is_file():
         made = json.loads(record.read_text(encoding="utf-8"))["made_from"]
         options, method = Options(**(made["options"] | {"seeds": [seed]})), replace(method, tuning=made["about"]["tuning"])
-    source, _ = _source(entry, backbone)
+    source, called = _source(entry, backbone)
+    if record.is_file():
+        trained_on = {key: made["about"].get(key) for key in ("base_weights", "tokenizer")}
+        if different := differences(trained_on, fingerprint(source)):
+            raise MtpeftError(f"{called} is not the base model that {name} was trained on: {'; '.join(different)}",
+                              "the same weights and tokenizer", "--backbone FOLDER with these weights")
     model = _model(entry, method, source, {}).to(_device())
     model.load(folder)
     data = _encoded(entry, corpus, "test", source, options)
