@@ -14,7 +14,7 @@ pytest.importorskip("torch")
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
-from mtpeft.errors import MtpeftError
+from mtpeft.core.errors import MtpeftError
 from mtpeft.tuning import identity
 from mtpeft.tuning.train import Job, on_each, train
 from tiny_backbone import build, job, with_settings
@@ -41,7 +41,11 @@ def bases(backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 
 
 def bytes_below(folder: Path) -> dict[str, bytes]:
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes()
+        for p in sorted(folder.rglob("*"))
+        if p.is_file()
+    }
 
 
 def changed(made: Job, what: str, bases: dict[str, Path]) -> Job:
@@ -52,19 +56,32 @@ def changed(made: Job, what: str, bases: dict[str, Path]) -> Job:
         "tokenizer": lambda: replace(made, source=str(bases["tokenizer"])),
         "settings learning_rate": lambda: with_settings(made, learning_rate=0.001),
         "settings batch_size": lambda: with_settings(made, batch_size=1),
-        "data train generation": lambda: replace(made, train={**made.train, "generation": one[:-1]}),
-        "data valid translation": lambda: replace(made, valid={**made.valid, "translation": made.valid["translation"][:1]}),
+        "data train generation": lambda: replace(
+            made, train={**made.train, "generation": one[:-1]}
+        ),
+        "data valid translation": lambda: replace(
+            made, valid={**made.valid, "translation": made.valid["translation"][:1]}
+        ),
     }[what]()
 
 
-DECIDES = ("base_weights", "tokenizer", "settings learning_rate", "settings batch_size", "data train generation",
-           "data valid translation")
+DECIDES = (
+    "base_weights",
+    "tokenizer",
+    "settings learning_rate",
+    "settings batch_size",
+    "data train generation",
+    "data valid translation",
+)
 
 
 @pytest.fixture(scope="module")
 def begun(backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Job]:
     """A finished run, and one that was cut off."""
-    made = {name: job(backbone, tmp_path_factory.mktemp(name), "qlora", count=3, save_steps=1) for name in ("finished", "cut off")}
+    made = {
+        name: job(backbone, tmp_path_factory.mktemp(name), "qlora", count=3, save_steps=1)
+        for name in ("finished", "cut off")
+    }
     train(made["finished"])
     train(made["cut off"], stop_at=2)
     return made
@@ -125,13 +142,18 @@ def test_the_effective_batch_does_not_depend_on_the_number_of_processes(backbone
     given = job(backbone, tmp_path, batch_size=4, gradient_accumulation=6).settings
     for processes, micro in ((1, 4), (2, 4), (3, 4), (4, 3), (6, 4), (8, 3), (12, 2), (24, 1)):
         each = on_each(given, processes)
-        assert each.batch_size * each.gradient_accumulation * processes == 24 and each.batch_size == micro
+        assert (
+            each.batch_size * each.gradient_accumulation * processes == 24
+            and each.batch_size == micro
+        )
     with pytest.raises(MtpeftError, match="24 rows a step on 5 processes"):
         on_each(given, 5)
 
 
 def test_several_visible_devices_do_not_multiply_the_batch(backbone, tmp_path, monkeypatch):
-    """transformers takes every visible GPU in a process that no launcher started; a 4-bit model escapes its replication."""
+    """transformers takes every visible GPU in a process that no launcher started; a 4-bit model
+    escapes its replication.
+    """
     from transformers import TrainingArguments
 
     one = job(backbone, tmp_path / "one", "qlora", count=4)
@@ -148,12 +170,25 @@ def test_several_visible_devices_do_not_multiply_the_batch(backbone, tmp_path, m
     monkeypatch.setattr(TrainingArguments, "_setup_devices", devices)
     several = job(backbone, tmp_path / "several", "qlora", count=4)
     train(several)
-    assert (several.folder / "loss_curve.csv").read_bytes() == (one.folder / "loss_curve.csv").read_bytes()
+    assert (several.folder / "loss_curve.csv").read_bytes() == (
+        one.folder / "loss_curve.csv"
+    ).read_bytes()
 
 
 @pytest.mark.parametrize("method", ["fft", "qlora"])
 def test_a_run_that_diverges_stops_and_says_where(backbone, tmp_path, method):
-    made = job(backbone, tmp_path, method, count=4, learning_rate=1e30, gradient_clipping=1e30, warmup_steps=0)
-    with pytest.raises(MtpeftError, match=r"loss of (generation|summarization|translation) is (nan|inf) in step \d+, rows \d+") as said:
+    made = job(
+        backbone,
+        tmp_path,
+        method,
+        count=4,
+        learning_rate=1e30,
+        gradient_clipping=1e30,
+        warmup_steps=0,
+    )
+    with pytest.raises(
+        MtpeftError,
+        match=r"loss of (generation|summarization|translation) is (nan|inf) in step \d+, rows \d+",
+    ) as said:
         train(made)
     assert "learning_rate" in said.value.fix and not (made.folder / "finished.json").exists()

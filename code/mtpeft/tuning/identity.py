@@ -1,9 +1,11 @@
-"""What decides a training result, and the refusal to take up a result or a checkpoint that something else decided.
+"""What decides a training result, and the refusal to take up a result or a checkpoint that
+something else decided.
 
-A seed's folder begins with `identity.json`, written before the first step. Whoever comes back to the folder, to go on or
-because the run is finished, must ask for the same: settings, method, base weights, tokenizer, examples, number of processes,
-libraries, and the code that trains. What differs is named and refused, so that no record is ever rewritten with what it was
-not made with. A finished result also has to be the one that was written: its files are there, with the same bytes.
+A seed's folder begins with `identity.json`, written before the first step. Whoever comes back to
+the folder, to go on or because the run is finished, must ask for the same: settings, method, base
+weights, tokenizer, examples, number of processes, libraries, and the code that trains. What differs
+is named and refused, so that no record is ever rewritten with what it was not made with. A finished
+result also has to be the one that was written: its files are there, with the same bytes.
 """
 
 import hashlib
@@ -14,11 +16,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ..corpora import Example
-from ..errors import MtpeftError
-from ..paths import shown
-from ..provenance import sha256
-from ..records import write_atomic
+from mtpeft.core.errors import MtpeftError
+from mtpeft.core.paths import shown
+from mtpeft.core.provenance import sha256
+from mtpeft.core.records import write_atomic
+from mtpeft.corpora import Example
 
 FILE = "identity.json"
 LIBRARIES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "tokenizers", "numpy")
@@ -30,20 +32,29 @@ def of_examples(examples: Iterable[Example]) -> str:
     """Hash of everything that training can see of examples, in their order."""
     digest = hashlib.sha256()
     for e in examples:
-        digest.update(json.dumps([e.id, e.task, e.language, dict(e.inputs), e.target], ensure_ascii=False).encode())
+        digest.update(
+            json.dumps(
+                [e.id, e.task, e.language, dict(e.inputs), e.target], ensure_ascii=False
+            ).encode()
+        )
         digest.update(b"\n")
     return digest.hexdigest()
 
 
 def of_program() -> dict[str, Any]:
-    """What computes: hash of the sources that train, versions of the libraries, number of processes."""
+    """What computes: hash of the sources that train, versions of the libraries, number of
+    processes.
+    """
     package, digest = Path(__file__).resolve().parents[1], hashlib.sha256()
     for room in ROOMS:
         for path in sorted((package / room).rglob("*")):
             if path.suffix in (".py", ".yaml"):
                 digest.update(f"{path.relative_to(package).as_posix()} {sha256(path)}\n".encode())
-    return {"code": digest.hexdigest(), "libraries": {name: found for name in LIBRARIES if (found := _version(name))},
-            "processes": processes()}
+    return {
+        "code": digest.hexdigest(),
+        "libraries": {name: found for name in LIBRARIES if (found := _version(name))},
+        "processes": processes(),
+    }
 
 
 def processes() -> int:
@@ -73,13 +84,18 @@ def claim(folder: Path, wanted: Mapping[str, Any], began: Iterable[str]) -> None
     plain = json.loads(json.dumps(wanted, sort_keys=True))
     if path.is_file():
         if different := differences(json.loads(path.read_text(encoding="utf-8")), plain):
-            raise MtpeftError(f"{shown(folder)} holds a result of something else: {'; '.join(different)}",
-                              "what the folder was begun with",
-                              f"rm -r {shown(folder)}, or give another MTPEFT_OUT")
+            raise MtpeftError(
+                f"{shown(folder)} holds a result of something else: {'; '.join(different)}",
+                "what the folder was begun with",
+                f"rm -r {shown(folder)}, or give another MTPEFT_OUT",
+            )
         return
     if any((folder / name).exists() for name in began):
-        raise MtpeftError(f"{shown(folder)} does not say what it was trained with", f"{FILE} beside its files",
-                          f"rm -r {shown(folder)}, or give another MTPEFT_OUT")
+        raise MtpeftError(
+            f"{shown(folder)} does not say what it was trained with",
+            f"{FILE} beside its files",
+            f"rm -r {shown(folder)}, or give another MTPEFT_OUT",
+        )
     if int(os.environ.get("RANK", "0")) == 0:
         write_atomic(path, json.dumps(plain, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
@@ -116,5 +132,8 @@ def unbroken(folder: Path, sealed: Mapping[str, str]) -> None:
         path = folder / name
         if not path.is_file() or sha256(path) != expected:
             what = "has changed since it was written" if path.is_file() else "is missing"
-            raise MtpeftError(f"{shown(path)} of a finished run {what}", "the files that training wrote",
-                              f"rm -r {shown(folder)}, then train again")
+            raise MtpeftError(
+                f"{shown(path)} of a finished run {what}",
+                "the files that training wrote",
+                f"rm -r {shown(folder)}, then train again",
+            )
