@@ -82,7 +82,8 @@ def _parallel(adapter: nn.Module) -> tuple[Any, Any]:
         waiting[:] = [inputs[0] if inputs else named["hidden_states"]]
 
     def add(module: nn.Module, inputs: Any, output: Any) -> Any:
-        states = waiting.pop()
+        # Kept until the next pass: where activations are recomputed, this hook runs again alone.
+        states = waiting[0]
         return _changed(output, lambda found: found + adapter(states))
 
     return read, add
@@ -94,13 +95,13 @@ def _changed(output: Any, change: Any) -> Any:
 
 
 def matching(model: nn.Module, names: list[str]) -> list[str]:
-    """Modules whose last name part is one of `names`, in the order of the model. Pooling layers do
-    not count.
+    """Modules whose name ends in one of `names`, whole parts of it, in the order of the model.
+    Pooling layers do not count.
     """
     return [
         name
         for name, _ in model.named_modules()
-        if name.rsplit(".", 1)[-1] in names and not name.startswith("pooler")
+        if f".{name}".endswith(tuple(f".{n}" for n in names)) and not name.startswith("pooler")
     ]
 
 

@@ -1,4 +1,4 @@
-"""Which batches an optimizer step sees: numbers of examples, task by task.
+"""Which batches an optimizer step sees, where every batch belongs to one task.
 
 A sampler yields steps for ever; a step maps tasks to the positions of their examples. `state` and
 `restore` keep the place, so that a resumed run goes on with the very next batch. Everything follows
@@ -6,7 +6,7 @@ from the seed.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -74,24 +74,6 @@ class Passes:
         self._order = self._shuffled()
 
 
-class Sampler(Protocol):
-    """What a training loop needs. steps_per_epoch: optimizer steps that the study calls an epoch."""
-
-    steps_per_epoch: int
-
-    def next(self, stopped: frozenset[str] = frozenset()) -> Step:
-        """The next step; tasks in `stopped` are left out (their place does not move)."""
-        ...
-
-    def state(self) -> dict[str, Any]:
-        """The place, as JSON."""
-        ...
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go to a place."""
-        ...
-
-
 class RoundRobin:
     """One batch of every task in every step. An epoch passes once through the largest task
     (ceil(largest / batch) steps).
@@ -102,7 +84,7 @@ class RoundRobin:
         sizes: Mapping[str, int],
         batch: int,
         seed: int,
-        exponent: float = 1.0,
+        temperature: float = 1.0,
         lengths: Lengths | None = None,
     ) -> None:
         self.passes = {
@@ -126,12 +108,11 @@ class RoundRobin:
 
 
 class Drawn(RoundRobin):
-    """One batch of one task in a step, drawn with probability n^exponent / sum (the study: exponent
-    0.3).
+    """One batch of one task in a step, drawn as `temperature.probabilities` says (the study's
+    exponent 0.3 is a temperature of 1 / 0.3).
 
-    An exponent of 1 is proportional in expectation; in the literature's form n^(1/T) the exponent
-    is 1/T. An epoch has ceil(sum of sizes / batch) steps. The study draws the same tasks in every
-    epoch; here draws go on.
+    An epoch has ceil(sum of sizes / batch) steps. The study draws the same tasks in every epoch;
+    here draws go on.
     """
 
     def __init__(
@@ -139,17 +120,13 @@ class Drawn(RoundRobin):
         sizes: Mapping[str, int],
         batch: int,
         seed: int,
-        exponent: float = 0.3,
+        temperature: float = 1.0,
         lengths: Lengths | None = None,
     ) -> None:
         super().__init__(sizes, batch, seed, lengths=lengths)
         self.tasks = list(sizes)
         self.steps_per_epoch = -(-sum(sizes.values()) // batch)
-        self.p = (
-            probabilities(list(sizes.values()), 1.0 / exponent)
-            if exponent > 0
-            else np.full(len(sizes), 1 / len(sizes))
-        )
+        self.p = probabilities(list(sizes.values()), temperature)
         self._seed, self.drawn = seed, 0
 
     def _draw(self, stopped: frozenset[str]) -> str:
@@ -185,7 +162,7 @@ class Proportional(RoundRobin):
         sizes: Mapping[str, int],
         batch: int,
         seed: int,
-        exponent: float = 1.0,
+        temperature: float = 1.0,
         lengths: Lengths | None = None,
     ) -> None:
         super().__init__(sizes, batch, seed, lengths=lengths)
@@ -224,7 +201,7 @@ def sampler(
     sizes: Mapping[str, int],
     batch: int,
     seed: int,
-    exponent: float = 0.3,
+    temperature: float = 1.0,
     lengths: Lengths | None = None,
 ) -> RoundRobin:
     """A sampler by name; lengths: of every example, by task, where batches shall hold examples of
@@ -234,4 +211,4 @@ def sampler(
     """
     if name not in SAMPLERS:
         raise UnknownName("sampler", name, SAMPLERS)
-    return SAMPLERS[name](sizes, batch, seed, exponent, lengths)
+    return SAMPLERS[name](sizes, batch, seed, temperature, lengths)

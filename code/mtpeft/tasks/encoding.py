@@ -1,5 +1,8 @@
-"""Examples → padded batches of tokens. The task's module says what is read and whether it is
-classified or retrieved.
+"""Examples → padded batches of tokens, for models with a head per task; and what such a model says
+about the examples of a task.
+
+What the task's output is (`label` or `ranking`, in its YAML) decides how its texts are read: those
+of a label as one sequence, those of a ranking as a query and a candidate.
 """
 
 import hashlib
@@ -9,34 +12,51 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from mtpeft.catalog import catalog
 from mtpeft.core.errors import MtpeftError, UnknownName
 from mtpeft.corpora import Example
-from mtpeft.tuning.multitask.heads import HEADS, RETRIEVAL
+from mtpeft.tasks.classification import binary_scores, ranks, reciprocal_rank
+
+LABEL, RANKING = "label", "ranking"
+SELECTION = {LABEL: "f1", RANKING: "mrr"}
+"""The metric that chooses the epoch, by output (the revision's choice)."""
 
 
-def shared_task(task: str) -> ModuleType:
-    """The module of a task, which must offer HEAD, texts and label to be trained with a head of its
-    own.
+def head_of(task: str) -> str:
+    """What a head for a task gives: the task's output.
 
-    Raises `MtpeftError` where one is missing, `UnknownName` for a kind of head that there is not.
+    Raises:
+        UnknownName: The output takes no head.
+    """
+    output = catalog().get("tasks", task).output
+    if output not in SELECTION:
+        raise UnknownName(f"output with a head of its own, of task {task},", output, SELECTION)
+    return str(output)
+
+
+def encoded_task(task: str) -> ModuleType:
+    """The module of a task, which must offer texts and label to be trained with a head of its own.
+
+    Raises:
+        MtpeftError: One is missing.
     """
     module = import_module(catalog().get("tasks", task).module)
-    missing = [name for name in ("HEAD", "texts", "label") if not hasattr(module, name)]
+    missing = [name for name in ("texts", "label") if not hasattr(module, name)]
     if missing:
         raise MtpeftError(
             f"module {module.__name__} of task {task} lacks {', '.join(missing)}",
-            "HEAD, texts and label",
+            "texts(example) and label(example)",
+            "see mtpeft/tasks/clone_detection.py",
         )
-    if module.HEAD not in HEADS:
-        raise UnknownName(f"kind of head of task {task}", module.HEAD, HEADS)
     return module
 
 
 @dataclass(frozen=True)
 class TaskData:
     """Tokenized examples of one task. rows: tokens of each example; codes: of the second sequence
-    of a retrieval pair.
+    of a ranking pair.
     """
 
     task: str
@@ -51,7 +71,7 @@ class TaskData:
         return len(self.rows)
 
     def lengths(self) -> list[int]:
-        """Tokens of each example; of a retrieval pair those of the longer sequence."""
+        """Tokens of each example; of a ranking pair those of the longer sequence."""
         return [
             max(map(len, pair)) for pair in zip(self.rows, self.codes or self.rows, strict=True)
         ]
@@ -78,13 +98,13 @@ class TaskData:
         return digest.hexdigest()
 
     def batch(self, positions: Sequence[int], device: str = "cpu") -> dict[str, Any]:
-        """ids and mask [B, L], labels [B]; of a retrieval task [2 B, L], queries first. Padded on
+        """ids and mask [B, L], labels [B]; of a ranking task [2 B, L], queries first. Padded on
         the right.
         """
         import torch
 
         rows = [self.rows[i] for i in positions]
-        if self.head == RETRIEVAL:
+        if self.head == RANKING:
             rows += [self.codes[i] for i in positions]
         longest = max(len(row) for row in rows)
         ids = torch.full((len(rows), longest), self.padding)
@@ -109,10 +129,10 @@ def encode(
     A text without any token (36 of FlakeFlagger's methods are empty, and not every tokenizer adds a
     first token) becomes one end token: a mean over no positions is no number.
     """
-    module = shared_task(task)
+    module, head = encoded_task(task), head_of(task)
     columns = [list(column) for column in zip(*map(module.texts, examples), strict=True)]
     codes: list[list[int]] = []
-    if module.HEAD == RETRIEVAL:
+    if head == RANKING:
         queries, wanted = columns
         rows, codes = (
             _tokens(tokenizer, [queries], query_length),
@@ -123,7 +143,7 @@ def encode(
     padding = tokenizer.pad_token_id
     return TaskData(
         task,
-        module.HEAD,
+        head,
         [e.id for e in examples],
         rows,
         [module.label(e) for e in examples],
@@ -148,3 +168,41 @@ def _tokens(
         )["input_ids"]
     end = tokenizer.pad_token_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id
     return [row or [end] for row in found]
+
+
+def answers(data: TaskData, outputs: np.ndarray) -> np.ndarray:
+    """What a model says about each example, from its raw outputs.
+
+    Args:
+        data: The examples.
+        outputs: Probability of the positive class [n] of a label task; vectors of query and code
+            [n, 2, h] of a ranking task.
+
+    Returns:
+        The probabilities as they are; of a ranking task the rank of the right code among the codes
+        of the set, 0 for an example whose pair does not belong together (it only adds its code).
+        Codes that read alike are one candidate.
+    """
+    if data.head == LABEL:
+        return outputs
+    first: dict[tuple[int, ...], int] = {}
+    candidate = np.array([first.setdefault(tuple(code), len(first)) for code in data.codes])
+    _, kept = np.unique(candidate, return_index=True)
+    asked = np.flatnonzero(data.labels)
+    found = np.zeros(len(data), dtype=int)
+    found[asked] = ranks(outputs[asked, 0], outputs[kept, 1], candidate[asked])
+    return found
+
+
+def classes(probabilities: np.ndarray) -> list[int]:
+    """1 where the probability exceeds one half."""
+    return [int(p > 0.5) for p in probabilities]
+
+
+def scores(data: TaskData, loss: float, said: np.ndarray) -> dict[str, float]:
+    """Scores of answers: label: loss and `classification.binary_scores` at the threshold 0.5;
+    ranking: loss and mrr.
+    """
+    if data.head == RANKING:
+        return {"loss": loss, "mrr": float(reciprocal_rank(said[said > 0]).mean())}
+    return {"loss": loss, **binary_scores(data.labels, classes(said))}

@@ -1,18 +1,15 @@
-"""One head per task: a logit for a yes/no task, a unit vector for retrieval. Sizes as in the
-study's revision.
+"""One head per task, by what the task's output is: a logit for a label, a unit vector for a ranking.
+Sizes as in the study's revision.
 """
 
 import torch
 from torch import nn
 
-BINARY, RETRIEVAL = "binary", "retrieval"
-SELECTION = {BINARY: "f1", RETRIEVAL: "mrr"}
-"""The metric that chooses the epoch, by kind of head (the revision's choice)."""
 SCALE = 20.0
 """Factor on cosine scores before the softmax of the retrieval loss."""
 
 
-class BinaryHead(nn.Module):
+class LabelHead(nn.Module):
     """Linear(h, h/2), GELU, dropout, Linear(h/2, 1): pooled [B, h] → logits [B]."""
 
     def __init__(self, hidden: int, dropout: float = 0.1) -> None:
@@ -25,7 +22,7 @@ class BinaryHead(nn.Module):
         return self.outer(self.dropout(nn.functional.gelu(self.inner(pooled)))).squeeze(-1)
 
 
-class RetrievalHead(nn.Module):
+class RankingHead(nn.Module):
     """LayerNorm, Linear(h, h), then length 1: pooled [B, h] → [B, h]."""
 
     def __init__(self, hidden: int) -> None:
@@ -37,10 +34,10 @@ class RetrievalHead(nn.Module):
         return nn.functional.normalize(self.project(self.norm(pooled)), dim=-1)
 
 
-HEADS: dict[str, type[nn.Module]] = {BINARY: BinaryHead, RETRIEVAL: RetrievalHead}
+HEADS: dict[str, type[nn.Module]] = {"label": LabelHead, "ranking": RankingHead}
 
 
-def binary_loss(
+def label_loss(
     logits: torch.Tensor, labels: torch.Tensor, positive_weight: float = 1.0
 ) -> torch.Tensor:
     """Mean binary cross entropy; a positive counts `positive_weight` times (training only;
@@ -52,7 +49,7 @@ def binary_loss(
     )
 
 
-def retrieval_loss(queries: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+def ranking_loss(queries: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
     """Softmax over the batch: query i belongs to code i, the other codes are its negatives. Both
     [B, h], unit length.
     """
