@@ -1,11 +1,13 @@
 """The one way to ask a server for something. It expects servers to misbehave.
 
-What every request here has: a deadline for the whole of it (connecting, headers and body), a limit to the body, a lowest
-rate where a file is read, no redirect and no proxy where a key is sent, and one kind of error whatever goes wrong. Retried,
-with exponential back-off and full jitter: 408, 409, 425, 429 (after Retry-After, where given), 5xx, no connection, no answer
-in time, half an answer, an answer that the caller cannot read. Not retried: what the server will refuse again.
+What every request here has: a deadline for the whole of it (connecting, headers and body), a limit
+to the body, a lowest rate where a file is read, no redirect and no proxy where a key is sent, and
+one kind of error whatever goes wrong. Retried, with exponential back-off and full jitter: 408, 409,
+425, 429 (after Retry-After, where given), 5xx, no connection, no answer in time, half an answer, an
+answer that the caller cannot read. Not retried: what the server will refuse again.
 
-`Client` asks for JSON (`ask`) or reads a file block by block (`read`); `Secret` is a key that shows itself to nobody.
+`Client` asks for JSON (`ask`) or reads a file block by block (`read`); `Secret` is a key that shows
+itself to nobody.
 """
 
 import base64
@@ -27,7 +29,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import quote, quote_plus, urlencode, urljoin, urlsplit
 
-from ..errors import MtpeftError
+from mtpeft.core.errors import MtpeftError
 
 if TYPE_CHECKING:  # the library takes longer to import than an up-to-date `make` takes to say so
     import httpcore
@@ -46,13 +48,16 @@ class RequestFailed(MtpeftError):
 
 
 class Refused(MtpeftError):
-    """The server refuses every request (key, permission, model or address); going on would only repeat it."""
+    """The server refuses every request (key, permission, model or address); going on would only
+    repeat it.
+    """
 
 
 class Trouble(Exception):
     """One attempt failed.
 
-    sent: whether the server may have worked on it; status: of its answer, 0 without one; wait: seconds that it asked for.
+    sent: whether the server may have worked on it; status: of its answer, 0 without one; wait:
+    seconds that it asked for.
     """
 
     def __init__(self, reason: str, sent: bool, status: int = 0, wait: float = 0.0) -> None:
@@ -62,7 +67,9 @@ class Trouble(Exception):
 
 @dataclass(frozen=True)
 class Clock:
-    """Time between attempts; tests put in one that does not wait. Deadlines of sockets follow the machine's own clock."""
+    """Time between attempts; tests put in one that does not wait. Deadlines of sockets follow the
+    machine's own clock.
+    """
 
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
@@ -73,9 +80,10 @@ class Clock:
 class Limits:
     """What one server may take.
 
-    attempts: requests until one succeeds; seconds: for one request, to its last byte; body: bytes of one answer;
-    rate: bytes a second that a file must come at, over `window` seconds (then `seconds` grows with the file's size);
-    pause, longest: the first and the longest back-off; connections: at the same time; per_minute: requests started (0: no limit).
+    attempts: requests until one succeeds; seconds: for one request, to its last byte; body: bytes
+    of one answer; rate: bytes a second that a file must come at, over `window` seconds (then
+    `seconds` grows with the file's size); pause, longest: the first and the longest back-off;
+    connections: at the same time; per_minute: requests started (0: no limit).
     """
 
     attempts: int = 6
@@ -92,8 +100,8 @@ class Limits:
 class Meter(Protocol):
     """Told about every request, so that somebody can keep count of the cost.
 
-    Each `start` is followed by `free` (the request cost nothing) or `doubtful` (it may have been worked on, though no
-    answer arrived), or by the return of `Client.ask`.
+    Each `start` is followed by `free` (the request cost nothing) or `doubtful` (it may have been
+    worked on, though no answer arrived), or by the return of `Client.ask`.
     """
 
     def start(self) -> None:
@@ -122,6 +130,7 @@ class _Unmetered:
 
 # ---------------------------------------------------------------- secrets and addresses
 
+
 class Secret:
     """A key that shows itself to nobody: not in logs, records, errors, or a debugger's repr.
 
@@ -130,14 +139,21 @@ class Secret:
 
     def __init__(self, secret: str = "", name: str = "the key") -> None:
         if not all("!" <= character <= "~" for character in secret):
-            raise MtpeftError(f"{name} holds a blank, line end or non-ASCII character", "printable ASCII", f"set {name} again")
+            raise MtpeftError(
+                f"{name} holds a blank, line end or non-ASCII character",
+                "printable ASCII",
+                f"set {name} again",
+            )
         self._secret = secret
-        # What is shorter is a placeholder of a local server; taking it out would garble ordinary text.
+        # What is shorter is a placeholder of a local server; taking it out would garble ordinary
+        # text.
         self._pattern = _pattern(secret) if len(secret) >= _SHORTEST_SECRET else None
 
     @classmethod
     def of(cls, *names: str, environment: Mapping[str, str] = os.environ) -> "Secret":
-        """The first of these environment variables that is set, else no key (local servers need none)."""
+        """The first of these environment variables that is set, else no key (local servers need
+        none).
+        """
         name = next((name for name in names if environment.get(name, "").strip()), "")
         return cls(environment[name].strip(), name) if name else cls()
 
@@ -170,40 +186,71 @@ class Secret:
 
 
 def _pattern(secret: str) -> re.Pattern[str]:
-    """Every usual spelling of a secret: as it is, escaped for JSON, HTML and addresses, in hexadecimal and base64."""
+    """Every usual spelling of a secret: as it is, escaped for JSON, HTML and addresses, in
+    hexadecimal and base64.
+    """
     raw = secret.encode("ascii")
-    forms = {secret, quote(secret, safe=""), quote_plus(secret), "".join(f"%{byte:02x}" for byte in raw), json.dumps(secret)[1:-1],
-             "".join(f"\\u{byte:04x}" for byte in raw), html.escape(secret), "".join(f"&#{byte};" for byte in raw), raw.hex()}
+    forms = {
+        secret,
+        quote(secret, safe=""),
+        quote_plus(secret),
+        "".join(f"%{byte:02x}" for byte in raw),
+        json.dumps(secret)[1:-1],
+        "".join(f"\\u{byte:04x}" for byte in raw),
+        html.escape(secret),
+        "".join(f"&#{byte};" for byte in raw),
+        raw.hex(),
+    }
     for lead in range(3):
-        # Base64 of a longer text that holds the secret: only the characters that its neighbours cannot change.
+        # Base64 of a longer text that holds the secret: only the characters that its neighbours
+        # cannot change.
         coded = base64.b64encode(b"\0" * lead + raw).decode("ascii").rstrip("=")
-        inner = coded[-(-lead * 8 // 6):len(coded) - (1 if (lead + len(raw)) % 3 else 0)]
+        inner = coded[-(-lead * 8 // 6) : len(coded) - (1 if (lead + len(raw)) % 3 else 0)]
         forms |= {inner, inner.replace("+", "-").replace("/", "_")}
-    return re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)), re.IGNORECASE)
+    return re.compile(
+        "|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)), re.IGNORECASE
+    )
 
 
 def address(url: str, name: str, secret: Secret | None = None) -> str:
     """A server's address without its last slash.
 
-    name: the setting that holds it, for the message. Raises `MtpeftError` for what is no plain http(s) address, and where
-    `secret` would travel unencrypted to another machine. No message shows a user or password.
+    name: the setting that holds it, for the message. Raises `MtpeftError` for what is no plain
+    http(s) address, and where `secret` would travel unencrypted to another machine. No message
+    shows a user or password.
     """
     expected, fix = "http(s)://host[:port][/path]", f"set {name} to such an address"
     if any(character <= " " or character > "~" or character in '\\"<>' for character in url):
-        raise MtpeftError(f"{name} holds a blank, a control character or a sign that no address has", expected, fix)
+        raise MtpeftError(
+            f"{name} holds a blank, a control character or a sign that no address has",
+            expected,
+            fix,
+        )
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError as error:
         raise MtpeftError(f"{name} is no address: {error}", expected, fix) from error
-    if parts.username is not None or parts.password is not None or "@" in parts.netloc or parts.query or parts.fragment:
-        raise MtpeftError(f"{name} carries a user, password, query or fragment", expected,
-                          "give the plain address; a key belongs into its own variable")
+    if (
+        parts.username is not None
+        or parts.password is not None
+        or "@" in parts.netloc
+        or parts.query
+        or parts.fragment
+    ):
+        raise MtpeftError(
+            f"{name} carries a user, password, query or fragment",
+            expected,
+            "give the plain address; a key belongs into its own variable",
+        )
     if parts.scheme not in ("http", "https") or not host:
         raise MtpeftError(f"{name} is {url!r}", expected, fix)
     if secret and parts.scheme == "http" and not is_local(url):
-        raise MtpeftError(f"the key would travel unencrypted to {host}", "https",
-                          f"set {name} to an https address, or unset the key's variable")
+        raise MtpeftError(
+            f"the key would travel unencrypted to {host}",
+            "https",
+            f"set {name} to an https address, or unset the key's variable",
+        )
     return url.rstrip("/")
 
 
@@ -222,7 +269,9 @@ def offline() -> bool:
 
 
 def retry_after(value: str, clock: Clock) -> float:
-    """Seconds to wait by a Retry-After header (seconds or a date); 0 where there is none or it cannot be read."""
+    """Seconds to wait by a Retry-After header (seconds or a date); 0 where there is none or it
+    cannot be read.
+    """
     value = value.strip()
     try:
         seconds = float(value)
@@ -237,8 +286,11 @@ def retry_after(value: str, clock: Clock) -> float:
 
 # ---------------------------------------------------------------- deadlines below the library
 
+
 class _Deadline(threading.local):
-    """When the request of this thread must be over. A limit on each read is none on the whole: a server may drip bytes."""
+    """When the request of this thread must be over. A limit on each read is none on the whole: a
+    server may drip bytes.
+    """
 
     def __init__(self) -> None:
         self.at = float("inf")
@@ -273,9 +325,17 @@ def _connections(connections: int, proxy: str | None) -> "httpcore.ConnectionPoo
         def close(self) -> None:
             self._inner.close()
 
-        def start_tls(self, ssl_context: ssl.SSLContext, server_hostname: str | None = None,
-                      timeout: float | None = None) -> httpcore.NetworkStream:
-            return Stream(self._inner.start_tls(ssl_context, server_hostname, _left(timeout, httpcore.ConnectTimeout)))
+        def start_tls(
+            self,
+            ssl_context: ssl.SSLContext,
+            server_hostname: str | None = None,
+            timeout: float | None = None,
+        ) -> httpcore.NetworkStream:
+            return Stream(
+                self._inner.start_tls(
+                    ssl_context, server_hostname, _left(timeout, httpcore.ConnectTimeout)
+                )
+            )
 
         def get_extra_info(self, info: str) -> Any:
             return self._inner.get_extra_info(info)
@@ -284,21 +344,41 @@ def _connections(connections: int, proxy: str | None) -> "httpcore.ConnectionPoo
         def __init__(self) -> None:
             self._inner = httpcore.SyncBackend()
 
-        def connect_tcp(self, host: str, port: int, timeout: float | None = None, local_address: str | None = None,
-                        socket_options: Iterable[Any] | None = None) -> httpcore.NetworkStream:
-            return Stream(self._inner.connect_tcp(host, port, _left(timeout, httpcore.ConnectTimeout), local_address,
-                                                  socket_options))
+        def connect_tcp(
+            self,
+            host: str,
+            port: int,
+            timeout: float | None = None,
+            local_address: str | None = None,
+            socket_options: Iterable[Any] | None = None,
+        ) -> httpcore.NetworkStream:
+            return Stream(
+                self._inner.connect_tcp(
+                    host,
+                    port,
+                    _left(timeout, httpcore.ConnectTimeout),
+                    local_address,
+                    socket_options,
+                )
+            )
 
         def sleep(self, seconds: float) -> None:
             self._inner.sleep(seconds)
 
-    made: dict[str, Any] = {"ssl_context": _trust(), "max_connections": connections, "max_keepalive_connections": connections,
-                            "keepalive_expiry": 5.0, "network_backend": Backend()}
+    made: dict[str, Any] = {
+        "ssl_context": _trust(),
+        "max_connections": connections,
+        "max_keepalive_connections": connections,
+        "keepalive_expiry": 5.0,
+        "network_backend": Backend(),
+    }
     return httpcore.HTTPProxy(proxy_url=proxy, **made) if proxy else httpcore.ConnectionPool(**made)
 
 
 def _trust() -> ssl.SSLContext:
-    """The machine's authorities (SSL_CERT_FILE, SSL_CERT_DIR), and unless these are set those of certifi too."""
+    """The machine's authorities (SSL_CERT_FILE, SSL_CERT_DIR), and unless these are set those of
+    certifi too.
+    """
     context = ssl.create_default_context()
     if not os.environ.get("SSL_CERT_FILE") and not os.environ.get("SSL_CERT_DIR"):
         try:
@@ -330,6 +410,7 @@ class _Turns:
 
 # ---------------------------------------------------------------- the client
 
+
 @dataclass(frozen=True)
 class Answer:
     """The beginning of an answer; `blocks` yields its body as it arrives."""
@@ -340,14 +421,27 @@ class Answer:
 
 
 class Client:
-    """Asks one server, or reads files of any. Safe to use from several threads; `close` it, or use it in a `with` block.
+    """Asks one server, or reads files of any. Safe to use from several threads; `close` it, or use
+    it in a `with` block.
 
     server: what people call it in messages; fix: what to do where it refuses every request.
     """
 
-    def __init__(self, secret: Secret | None = None, limits: Limits | None = None, server: str = "the server", fix: str = "",
-                 clock: Clock | None = None, jitter: random.Random | None = None) -> None:
-        self.secret, self.limits, self._server, self._fix = secret or Secret(), limits or Limits(), server, fix
+    def __init__(
+        self,
+        secret: Secret | None = None,
+        limits: Limits | None = None,
+        server: str = "the server",
+        fix: str = "",
+        clock: Clock | None = None,
+        jitter: random.Random | None = None,
+    ) -> None:
+        self.secret, self.limits, self._server, self._fix = (
+            secret or Secret(),
+            limits or Limits(),
+            server,
+            fix,
+        )
         self.clock = clock or Clock()
         # Not for reproducibility: clients that failed together must not come back together.
         self._jitter = jitter or random.Random()
@@ -368,12 +462,20 @@ class Client:
                 pool.close()
             self._pools.clear()
 
-    def ask(self, url: str, payload: Any = None, query: Mapping[str, Any] | None = None, read: Callable[[Any], T] = lambda data: data,
-            meter: Meter | None = None) -> T:
-        """What `read` makes of the server's JSON; a POST of `payload` where there is one, else a GET.
+    def ask(
+        self,
+        url: str,
+        payload: Any = None,
+        query: Mapping[str, Any] | None = None,
+        read: Callable[[Any], T] = lambda data: data,
+        meter: Meter | None = None,
+    ) -> T:
+        """What `read` makes of the server's JSON; a POST of `payload` where there is one, else a
+        GET.
 
-        read: raises `ValueError`, `KeyError`, `IndexError`, `TypeError` or `AttributeError` for an answer that it cannot use,
-        which is then asked for again. Raises `RequestFailed`, `Refused`, and whatever `meter.start` raises.
+        read: raises `ValueError`, `KeyError`, `IndexError`, `TypeError` or `AttributeError` for an
+        answer that it cannot use, which is then asked for again. Raises `RequestFailed`, `Refused`,
+        and whatever `meter.start` raises.
         """
         meter = meter or _Unmetered()
         reason, wait = "", 0.0
@@ -385,7 +487,9 @@ class Client:
             meter.start()
             wait = self.pause(attempt)
             try:
-                status, headers, data = self._exchange(url + (f"?{urlencode(query)}" if query else ""), body)
+                status, headers, data = self._exchange(
+                    url + (f"?{urlencode(query)}" if query else ""), body
+                )
             except Trouble as trouble:
                 reason = str(trouble)
                 if trouble.sent:
@@ -399,15 +503,26 @@ class Client:
             if status == 200:
                 try:
                     return read(self._decoded(data))
-                except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-                    reason = self.secret.redact(f"{type(error).__name__}: {error} in {self._excerpt(data)}")
+                except (
+                    ValueError,
+                    LookupError,
+                    TypeError,
+                    AttributeError,
+                    RecursionError,
+                ) as error:
+                    reason = self.secret.redact(
+                        f"{type(error).__name__}: {error} in {self._excerpt(data)}"
+                    )
                     meter.doubtful(reason)
                     continue
             meter.free()
             wait = max(wait, self._check(url, status, headers, data))
             reason = f"HTTP {status}: {self._excerpt(data)}"
-        raise RequestFailed(self.secret.redact(f"{self.limits.attempts} attempts; last: {reason}"),
-                            f"an answer of {self._server}", "run the same command again later; what was answered is kept")
+        raise RequestFailed(
+            self.secret.redact(f"{self.limits.attempts} attempts; last: {reason}"),
+            f"an answer of {self._server}",
+            "run the same command again later; what was answered is kept",
+        )
 
     def pause(self, attempt: int) -> float:
         """Seconds before the attempt after this one: exponential back-off with full jitter."""
@@ -417,16 +532,30 @@ class Client:
         if payload is None:
             return None
         try:
-            return json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8")
+            return json.dumps(
+                payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False
+            ).encode("utf-8")
         except UnicodeEncodeError as error:
-            raise RequestFailed("the prompt is no valid Unicode", "text that UTF-8 can hold", "correct the example") from error
+            raise RequestFailed(
+                "the prompt is no valid Unicode", "text that UTF-8 can hold", "correct the example"
+            ) from error
 
     def _decoded(self, data: bytes) -> Any:
         return self.secret.clean(json.loads(data.decode("utf-8")))
 
     def _exchange(self, url: str, body: bytes | None) -> tuple[int, Mapping[str, str], bytes]:
-        headers = {"Accept": "application/json", **({"Content-Type": "application/json"} if body is not None else {})}
-        with self._opened("GET" if body is None else "POST", url, headers, body, self.limits.seconds, proxies=False) as answer:
+        headers = {
+            "Accept": "application/json",
+            **({"Content-Type": "application/json"} if body is not None else {}),
+        }
+        with self._opened(
+            "GET" if body is None else "POST",
+            url,
+            headers,
+            body,
+            self.limits.seconds,
+            proxies=False,
+        ) as answer:
             data = bytearray()
             for block in answer.blocks:
                 data += block
@@ -437,16 +566,26 @@ class Client:
     def _check(self, url: str, status: int, headers: Mapping[str, str], body: bytes) -> float:
         """Seconds that the server wants to be left alone; raises where asking again is useless."""
         if status in HOPELESS:
-            # A server may quote the key, whole or in part, when it refuses it: its words stay out of the message.
-            raise Refused(f"{self._server} at {url} refuses: HTTP {status}", "a valid key, a known model and the right address",
-                          self._fix or "check the address and the key")
+            # A server may quote the key, whole or in part, when it refuses it: its words stay out
+            # of the message.
+            raise Refused(
+                f"{self._server} at {url} refuses: HTTP {status}",
+                "a valid key, a known model and the right address",
+                self._fix or "check the address and the key",
+            )
         if status not in AGAIN:
-            raise RequestFailed(f"HTTP {status}: {self._excerpt(body)}", f"an answer of {self._server}",
-                                self._fix or "check the request")
+            raise RequestFailed(
+                f"HTTP {status}: {self._excerpt(body)}",
+                f"an answer of {self._server}",
+                self._fix or "check the request",
+            )
         asked = retry_after(headers.get("retry-after", ""), self.clock)
         if asked > _LONGEST_WAIT:
-            raise RequestFailed(f"HTTP {status}: the server asks to wait {asked:.0f} s", f"at most {_LONGEST_WAIT:.0f} s",
-                                "run the same command again later; what was answered is kept")
+            raise RequestFailed(
+                f"HTTP {status}: the server asks to wait {asked:.0f} s",
+                f"at most {_LONGEST_WAIT:.0f} s",
+                "run the same command again later; what was answered is kept",
+            )
         return asked
 
     def _excerpt(self, body: bytes) -> str:
@@ -454,11 +593,15 @@ class Client:
         return " ".join(self.secret.redact(body.decode("utf-8", "replace")).split())[:300]
 
     @contextmanager
-    def read(self, url: str, headers: Mapping[str, str] | None = None, size: int = 0, hops: int = 5) -> Iterator[Answer]:
-        """The answer to a GET, for its body to be read as it arrives. Redirects are followed, from https never to http.
+    def read(
+        self, url: str, headers: Mapping[str, str] | None = None, size: int = 0, hops: int = 5
+    ) -> Iterator[Answer]:
+        """The answer to a GET, for its body to be read as it arrives. Redirects are followed, from
+        https never to http.
 
-        size: bytes to expect; the deadline is `seconds` and what they take at the lowest rate. Raises `Trouble`, also while
-        `blocks` is read. Not for requests with a key: raises `RuntimeError` where there is one.
+        size: bytes to expect; the deadline is `seconds` and what they take at the lowest rate.
+        Raises `Trouble`, also while `blocks` is read. Not for requests with a key: raises
+        `RuntimeError` where there is one.
         """
         if self.secret:
             raise RuntimeError("files are read without a key")
@@ -475,14 +618,25 @@ class Client:
             except ValueError:
                 allowed = False
             if not allowed:
-                raise Trouble(f"redirected from {url} to {target[:200]!r}", sent=True, status=answer.status)
+                raise Trouble(
+                    f"redirected from {url} to {target[:200]!r}", sent=True, status=answer.status
+                )
             url = target
         raise Trouble(f"more than {hops} redirects", sent=True, status=310)
 
     @contextmanager
-    def _opened(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, seconds: float,
-                proxies: bool) -> Iterator[Answer]:
-        """One request. Whatever goes wrong in it is `Trouble`; what the caller's block raises passes as it is."""
+    def _opened(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        seconds: float,
+        proxies: bool,
+    ) -> Iterator[Answer]:
+        """One request. Whatever goes wrong in it is `Trouble`; what the caller's block raises
+        passes as it is.
+        """
         import httpcore
 
         before = _deadline.at, _deadline.seconds
@@ -490,18 +644,36 @@ class Client:
         sent, inside = False, False
         step = min(seconds, self.limits.window) if proxies else seconds
         try:
-            every = {"User-Agent": _AGENT, "Accept-Encoding": "identity", **headers, **self.secret.header()}
-            request = httpcore.Request(method, url, headers=[(k.encode("ascii"), v.encode("ascii")) for k, v in
-                                                             {"Host": urlsplit(url).netloc, **every}.items()] +
-                                       ([(b"Content-Length", str(len(body)).encode())] if body is not None else []), content=body,
-                                       extensions={"timeout": dict.fromkeys(("connect", "read", "write", "pool"), step)})
+            every = {
+                "User-Agent": _AGENT,
+                "Accept-Encoding": "identity",
+                **headers,
+                **self.secret.header(),
+            }
+            request = httpcore.Request(
+                method,
+                url,
+                headers=[
+                    (k.encode("ascii"), v.encode("ascii"))
+                    for k, v in {"Host": urlsplit(url).netloc, **every}.items()
+                ]
+                + ([(b"Content-Length", str(len(body)).encode())] if body is not None else []),
+                content=body,
+                extensions={"timeout": dict.fromkeys(("connect", "read", "write", "pool"), step)},
+            )
             sent = True
             response = self._pool(url if proxies else "").handle_request(request)
             try:
-                known = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in response.headers}
+                known = {
+                    k.decode("latin-1").lower(): v.decode("latin-1") for k, v in response.headers
+                }
                 coding = known.get("content-encoding", "identity").lower()
                 if coding not in ("", "identity"):
-                    raise Trouble(f"the answer is encoded as {coding[:20]}, which was not asked for", True, response.status)
+                    raise Trouble(
+                        f"the answer is encoded as {coding[:20]}, which was not asked for",
+                        True,
+                        response.status,
+                    )
                 blocks = self._blocks(response)
                 inside = True
                 yield Answer(response.status, known, blocks)
@@ -511,8 +683,15 @@ class Client:
                     response.close()
         except Trouble:
             raise
-        except (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.PoolTimeout, httpcore.ProxyError) as error:
-            raise Trouble(self.secret.redact(f"no connection: {error or type(error).__name__}"), sent=False) from error
+        except (
+            httpcore.ConnectError,
+            httpcore.ConnectTimeout,
+            httpcore.PoolTimeout,
+            httpcore.ProxyError,
+        ) as error:
+            raise Trouble(
+                self.secret.redact(f"no connection: {error or type(error).__name__}"), sent=False
+            ) from error
         except Exception as error:
             if inside:
                 raise
@@ -539,12 +718,17 @@ class Client:
     def _worded(self, error: Exception) -> str:
         text = str(error)
         if "Timeout" in type(error).__name__ and "not complete" not in text:
-            text = f"not complete after {_deadline.seconds:g} s" if time.monotonic() >= _deadline.at else \
-                f"no byte for {self.limits.window:g} s"
+            text = (
+                f"not complete after {_deadline.seconds:g} s"
+                if time.monotonic() >= _deadline.at
+                else f"no byte for {self.limits.window:g} s"
+            )
         return self.secret.redact(f"{type(error).__name__}: {text}")
 
     def _pool(self, url: str) -> "httpcore.ConnectionPool":
-        """The connections to use: through the environment's proxy where one is named for this address of a file."""
+        """The connections to use: through the environment's proxy where one is named for this
+        address of a file.
+        """
         proxy = None
         if url:
             parts = urlsplit(url)
