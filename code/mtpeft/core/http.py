@@ -700,7 +700,10 @@ class Client:
             _deadline.at, _deadline.seconds = before
 
     def _blocks(self, response: "httpcore.Response") -> Iterator[bytes]:
-        """The body as it arrives; `Trouble` where it breaks off or is slower than the lowest rate."""
+        """The body as it arrives.
+
+        `Trouble` where it breaks off or is slower than the lowest rate.
+        """
         start, count = time.monotonic(), 0
         try:
             for block in response.iter_stream():
@@ -746,5 +749,5 @@ def _quiet() -> Iterator[None]:
     """Closing a broken connection may fail; what matters has been said already."""
     try:
         yield
-    except Exception:  # noqa: S110
+    except Exception:
         return
