@@ -3,12 +3,13 @@
 import os
 import re
 import sys
+from typing import Any
 
-import click
 import pytest
 import typer
 from mtpeft.cli import ALIASES, app
 from mtpeft.core.errors import MtpeftError
+from typer.core import TyperGroup
 
 
 def refused(done):
@@ -102,13 +103,13 @@ def test_a_task_added_from_outside_is_listed(mtpeft, tmp_path):
     assert re.search(r"^toy +Toy task$", done.stdout, re.MULTILINE)
 
 
-def commands() -> dict[str, click.Command]:
+def commands() -> dict[str, Any]:
     """Every command of every group by its full name."""
     root = typer.main.get_command(app)
-    assert isinstance(root, click.Group)
+    assert isinstance(root, TyperGroup)
     found = {}
     for name, entry in root.commands.items():
-        below = entry.commands if isinstance(entry, click.Group) else {"": entry}
+        below = entry.commands if isinstance(entry, TyperGroup) else {"": entry}
         found |= {f"{name} {inner}".strip(): command for inner, command in below.items()}
     return found
 

@@ -7,10 +7,9 @@ exit code (0: done; 1: done, with something to look at; 2: could not).
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from click import Command, Context
 from typer.core import TyperGroup
 
 from mtpeft.cli import archive, compare, data, infer, matrix, report, score, study, train, verify
@@ -50,9 +49,7 @@ ALIASES = {
 class Root(TyperGroup):
     """The groups, and the short names that stand for a group and a command."""
 
-    def resolve_command(
-        self, ctx: Context, args: list[str]
-    ) -> tuple[str | None, Command | None, list[str]]:
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """Spell a short name out before the group is looked up."""
         if args and args[0] in ALIASES:
             args = [*ALIASES[args[0]], *args[1:]]

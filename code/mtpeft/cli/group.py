@@ -17,7 +17,7 @@ class Group(TyperGroup):
 
     default = ""
 
-    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the default command's name in front of what is not a command or a call for help."""
         known = set(self.list_commands(ctx))
         help_asked = bool(args) and args[0] in ctx.help_option_names
