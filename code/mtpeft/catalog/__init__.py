@@ -6,7 +6,7 @@ like PATH) are read after the shipped one, so that a task or metric can be added
 """
 
 from .loader import Catalog, catalog
-from .schema import Backbone, Block, Claim, Comparison, Evaluation, Figure, Method, Metric, Output, Run, Table, Task, Tool
+from .schema import Backbone, Block, Claim, Comparison, Evaluation, Figure, Margin, Method, Metric, Output, Run, Table, Task, Tool
 
-__all__ = ["Backbone", "Block", "Catalog", "Claim", "Comparison", "Evaluation", "Figure", "Method", "Metric",
-           "Output", "Run", "Table", "Task", "Tool", "catalog"]
+__all__ = ["Backbone", "Block", "Catalog", "Claim", "Comparison", "Evaluation", "Figure", "Margin", "Method",
+           "Metric", "Output", "Run", "Table", "Task", "Tool", "catalog"]

@@ -37,15 +37,13 @@ from ..catalog import Evaluation, catalog
 from ..errors import MtpeftError, Unavailable
 from ..progress import Progress
 from ..provenance import sha256
-from ..records import SCORE_KEYS, Score
+from ..records import SCORE_KEYS, SEVERITY, Score, row_status
 from .interface import Item, Scorer
 
 _SCORING = Path(__file__).resolve().parent
 _PR_SET_PDEATHSIG = 1
 # Failed attempts in one batch before the tool counts as broken: enough to find three bad outputs among thousands.
 _FAILURES = 40
-# Of several statuses in one row, the one that says most about what went wrong comes first.
-_SEVERITY = ("infrastructure", "cannot run here", "unparseable", "empty", "ok")
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class Outcome:
     @property
     def status(self) -> str:
         """The status of the row: the most severe of its metrics'."""
-        return min((s for _, s, _ in self.cells.values()), key=_SEVERITY.index)
+        return min((s for _, s, _ in self.cells.values()), key=SEVERITY.index)
 
     @property
     def detail(self) -> str:
@@ -359,6 +357,6 @@ def table(items: Sequence[Item], outcomes: Sequence[Outcome], metrics: Sequence[
     rows, counts = [], {}
     for item, outcome in zip(items, outcomes, strict=True):
         counts[item.run] = counts.get(item.run, 0) + 1
-        rows.append([item.run, counts[item.run], item.instance_id, outcome.status,
+        rows.append([item.run, counts[item.run], item.instance_id, row_status({m: outcome.cells[m][1] for m in metrics}),
                      *(outcome.cells[m][0] for m in metrics)])
     return pd.DataFrame(rows, columns=[*SCORE_KEYS, *metrics])

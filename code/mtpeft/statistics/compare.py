@@ -1,7 +1,8 @@
 """Comparisons of the catalog → test records.
 
-As published and corrected differ in two choices only, both made in one place: how pairs are formed (`pairing.pair`) and
-whether Cliff's interval carries the quirk of the published one.
+As published and corrected differ in three choices, each made in one place: how pairs are formed (`pairing.pair`), whether
+Cliff's interval carries the quirk of the published one, and how the signed-rank test decides ties, zeros and small samples
+(`signed_rank` in stats/pairs.R).
 """
 
 import math
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from ..catalog import Block, Catalog, Comparison
+from ..errors import MtpeftError
 from ..records import ScoreSet, Test
 from . import r_session
 from .pairing import Pairs, pair
@@ -67,7 +69,7 @@ def _test(scores: ScoreSet, comparison: Comparison, block: Block, metric_id: str
 
 
 def _signed_rank(test: Test, pairs: Pairs, protocol: str) -> Test:
-    statistic, p = r_session.call("signed_rank", pairs.a, pairs.b)
+    statistic, p = r_session.call("signed_rank", pairs.a, pairs.b, published=protocol == "as-published")
     delta, low, high = r_session.call("cliffs_delta", pairs.a, pairs.b, quirk=protocol == "as-published")
     test = replace(test, statistic=statistic, p=p, cliffs_delta=delta, cliffs_delta_low=low, cliffs_delta_high=high)
     if protocol == "corrected":
@@ -78,6 +80,11 @@ def _signed_rank(test: Test, pairs: Pairs, protocol: str) -> Test:
 
 
 def _discordance(test: Test, pairs: Pairs) -> Test:
+    other = sorted({float(v) for side in (pairs.a, pairs.b) for v in side} - {0.0, 1.0})
+    if other:
+        raise MtpeftError(f"McNemar's test on {test.metric} of {test.run_a} and {test.run_b} meets {', '.join(map(str, other[:5]))}",
+                          "0 or 1 for each pair (a mean over several samples is neither)",
+                          "name `test: wilcoxon` in the comparison's file: mtpeft list comparisons")
     statistic, p, both, a_only, b_only, neither, odds = r_session.call("discordance", pairs.a, pairs.b)
     return replace(test, statistic=statistic, p=p, both_pass=both, a_only=a_only, b_only=b_only, both_fail=neither,
                    odds_ratio=odds)

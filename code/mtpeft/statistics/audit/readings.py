@@ -91,7 +91,7 @@ class Bench:
             chi, p, both, only_a, only_b, neither, odds = r_session.call("discordance", pairs.a, pairs.b)
             return replace(_EMPTY, statistic=chi, p=p, both_pass=both, a_only=only_a, b_only=only_b, both_fail=neither,
                            odds_ratio=odds)
-        p = (r_session.call("signed_rank", pairs.a, pairs.b)[1] if reading.variant == "stated"
+        p = (r_session.call("signed_rank", pairs.a, pairs.b, published=True)[1] if reading.variant == "stated"
              else r_session.call("variant_p", pairs.a, pairs.b, kind=reading.variant)[0])
         delta, low, high = r_session.call("cliffs_delta", pairs.a, pairs.b)
         return replace(_EMPTY, p=p, cliffs_delta=delta, cliffs_delta_low=low, cliffs_delta_high=high)
