@@ -442,6 +442,11 @@ def write_scores(root: Path, tool: str, task: str, frame: "pd.DataFrame") -> Pat
         first = frame[duplicated].iloc[0]
         raise MtpeftError(f"score table {tool}/{task}: {first['run']} has {first['instance_id']} twice",
                           "one row per run and instance")
+    unlike = _unlike(frame)
+    if unlike.any():
+        first = frame[unlike].iloc[0]
+        raise MtpeftError(f"score table {tool}/{task}: {first['run']} / {first['instance_id']} has the status {first['status']!r}",
+                          "`ok` exactly where every field has a value")
     path = score_path(root, tool, task)
     write_frame(path, frame.sort_values(["run", "row"], kind="stable"))
     return path
