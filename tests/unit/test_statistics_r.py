@@ -1,4 +1,6 @@
-"""R's results against values worked out independently: scipy, brute force over all pairs, and cases done by hand."""
+"""R's results against values worked out independently: scipy, brute force over all pairs, and cases
+done by hand.
+"""
 
 import math
 import os
@@ -26,6 +28,7 @@ def columns(pairs):
 
 # ---------------------------------------------------------------- Wilcoxon signed-rank
 
+
 def constant(values):
     return len(set(values)) < 2
 
@@ -42,15 +45,21 @@ def test_signed_rank_agrees_with_scipy(pairs):
     assert min(statistic, ranks.sum() - statistic) == pytest.approx(reference.statistic)
 
 
-@pytest.mark.parametrize("a, b, statistic, p", [
-    # Ranks of |1, 2, -3|: V = 1 + 2; mean 3, variance 3.5.
-    ([2, 4, 0], [1, 2, 3], 3, 1.0),
-    # A zero leaves; ranks of |2, 2, -2| tie at 2: V = 4, mean 3, variance 3.5 - (27 - 3) / 48 = 3.
-    ([3, 3, 1, 5], [1, 1, 3, 5], 4, 2 * stats.norm.sf(1 / math.sqrt(3))),
-    # One pair is constant on both sides: the study's scripts print NA, and so do we.
-    ([2], [1], NAN, NAN),
-    ([0, 1], [0, 0], 1, 2 * stats.norm.sf(1)),
-    ([1, 2, 3], [1, 2, 3], NAN, NAN), ([1, 1, 1], [2, 2, 2], NAN, NAN), ([], [], NAN, NAN)])
+@pytest.mark.parametrize(
+    "a, b, statistic, p",
+    [
+        # Ranks of |1, 2, -3|: V = 1 + 2; mean 3, variance 3.5.
+        ([2, 4, 0], [1, 2, 3], 3, 1.0),
+        # A zero leaves; ranks of |2, 2, -2| tie at 2: V = 4, mean 3, variance 3.5 - (27 - 3) / 48 = 3.
+        ([3, 3, 1, 5], [1, 1, 3, 5], 4, 2 * stats.norm.sf(1 / math.sqrt(3))),
+        # One pair is constant on both sides: the study's scripts print NA, and so do we.
+        ([2], [1], NAN, NAN),
+        ([0, 1], [0, 0], 1, 2 * stats.norm.sf(1)),
+        ([1, 2, 3], [1, 2, 3], NAN, NAN),
+        ([1, 1, 1], [2, 2, 2], NAN, NAN),
+        ([], [], NAN, NAN),
+    ],
+)
 def test_signed_rank_by_hand(a, b, statistic, p):
     assert call("signed_rank", a, b, published=True) == pytest.approx([statistic, p], nan_ok=True)
 
@@ -58,18 +67,36 @@ def test_signed_rank_by_hand(a, b, statistic, p):
 NOISY = [4.8, 4.6, 4.4, 3.2, 5, 4.2, 3, 2.8], [4.6, 4.8, 4.2, 3.4, 4.8, 4, 3.2, 2.6]
 
 
-@pytest.mark.parametrize("noisy, clean", [
-    (([.1 + .2] * 10 + [.5, .6, .7], [.3] * 10 + [.4] * 3), ([3] * 10 + [5, 6, 7], [3] * 10 + [4] * 3)),
-    (NOISY, tuple([10 * x for x in side] for side in ([4.8, 4.6, 4.4, 3.2, 5, 4.2, 3, 2.8], [5 - .4, 4.8, 4.2, 3.4, 4.8, 4, 3.2, 2.6])))])
+@pytest.mark.parametrize(
+    "noisy, clean",
+    [
+        (
+            ([0.1 + 0.2] * 10 + [0.5, 0.6, 0.7], [0.3] * 10 + [0.4] * 3),
+            ([3] * 10 + [5, 6, 7], [3] * 10 + [4] * 3),
+        ),
+        (
+            NOISY,
+            tuple(
+                [10 * x for x in side]
+                for side in (
+                    [4.8, 4.6, 4.4, 3.2, 5, 4.2, 3, 2.8],
+                    [5 - 0.4, 4.8, 4.2, 3.4, 4.8, 4, 3.2, 2.6],
+                )
+            ),
+        ),
+    ],
+)
 def test_differences_equal_on_paper_are_ties_and_zeros_in_p_and_effect(noisy, clean):
     clean = [np.round(side) for side in clean]
     assert call("signed_rank", *noisy) == pytest.approx(call("signed_rank", *clean))
     assert call("rank_biserial", *noisy, resamples=20, seed=1) == pytest.approx(
-        call("rank_biserial", *clean, resamples=20, seed=1), nan_ok=True)
+        call("rank_biserial", *clean, resamples=20, seed=1), nan_ok=True
+    )
 
 
 def test_eight_equal_differences_share_one_rank():
-    # eight ranks of 4.5, five of them positive: V = 22.5; P(5 or more of 8 heads) = 93/256, twice that 0.7265625
+    # eight ranks of 4.5, five of them positive: V = 22.5; P(5 or more of 8 heads) = 93/256, twice
+    # that 0.7265625
     assert call("signed_rank", *NOISY) == pytest.approx([22.5, 0.7265625])
     assert call("rank_biserial", *NOISY, resamples=20, seed=1)[0] == 0.25
 
@@ -79,14 +106,20 @@ def test_as_published_keeps_the_noise_that_the_printed_values_carry():
 
 
 def test_a_difference_that_is_zero_on_paper_is_no_difference():
-    a, b = [.1 + .2] * 10, [.3] * 10
-    assert np.isnan(call("signed_rank", a, b)).all() and np.isnan(call("rank_biserial", a, b, resamples=20, seed=1)).all()
+    a, b = [0.1 + 0.2] * 10, [0.3] * 10
+    assert (
+        np.isnan(call("signed_rank", a, b)).all()
+        and np.isnan(call("rank_biserial", a, b, resamples=20, seed=1)).all()
+    )
 
 
 @pytest.mark.parametrize("n, p", [(4, 1 / 8), (5, 1 / 16), (9, 1 / 256)])
 def test_few_differences_of_one_sign_have_the_smallest_p_that_there_is(n, p):
-    # nine constant pairs have one, too: the study's NA for constant sides is no property of the test
-    assert call("signed_rank", [2] * n + [0] * 100, [1] * n + [0] * 100) == pytest.approx([n * (n + 1) / 2, p])
+    # nine constant pairs have one, too: the study's NA for constant sides is no property of the
+    # test
+    assert call("signed_rank", [2] * n + [0] * 100, [1] * n + [0] * 100) == pytest.approx(
+        [n * (n + 1) / 2, p]
+    )
     assert call("signed_rank", [2] * n, [1] * n)[1] == pytest.approx(p)
 
 
@@ -94,19 +127,27 @@ def test_few_differences_of_one_sign_have_the_smallest_p_that_there_is(n, p):
 def test_the_exact_p_is_that_of_all_signs(differences):
     ranks = stats.rankdata(np.abs(differences))
     v = ranks[np.array(differences) > 0].sum()
-    sums = np.array([ranks[np.array(signs, dtype=bool)].sum() for signs in product((0, 1), repeat=len(ranks))])
+    sums = np.array(
+        [ranks[np.array(signs, dtype=bool)].sum() for signs in product((0, 1), repeat=len(ranks))]
+    )
     wanted = min(1, 2 * min((sums <= v + 1e-9).mean(), (sums >= v - 1e-9).mean()))
     assert call("signed_rank", differences, [0] * len(differences)) == pytest.approx([v, wanted])
 
 
 def test_from_25_differences_on_the_normal_approximation_serves():
     generator = np.random.default_rng(4)
-    a, b = generator.normal(.3, 1, 25), generator.normal(0, 1, 25)
-    assert call("signed_rank", a, b)[1] == pytest.approx(stats.wilcoxon(a, b, correction=False, method="asymptotic").pvalue)
-    assert call("signed_rank", a[:24], b[:24])[1] == pytest.approx(stats.wilcoxon(a[:24], b[:24], method="exact").pvalue)
+    a, b = generator.normal(0.3, 1, 25), generator.normal(0, 1, 25)
+    assert call("signed_rank", a, b)[1] == pytest.approx(
+        stats.wilcoxon(a, b, correction=False, method="asymptotic").pvalue
+    )
+    assert call("signed_rank", a[:24], b[:24])[1] == pytest.approx(
+        stats.wilcoxon(a[:24], b[:24], method="exact").pvalue
+    )
 
 
-@pytest.mark.parametrize("function, more", [("signed_rank", {}), ("rank_biserial", {"resamples": 10, "seed": 1})])
+@pytest.mark.parametrize(
+    "function, more", [("signed_rank", {}), ("rank_biserial", {"resamples": 10, "seed": 1})]
+)
 def test_infinite_values_are_refused_and_not_ranked(function, more):
     from rpy2.rinterface_lib.embedded import RRuntimeError
 
@@ -116,9 +157,12 @@ def test_infinite_values_are_refused_and_not_ranked(function, more):
 
 def test_signed_rank_is_without_continuity_correction():
     a, b = np.arange(1.0, 21), np.r_[np.arange(0.0, 15), np.arange(17.0, 22)]
-    assert call("signed_rank", a, b, published=True)[1] == pytest.approx(stats.wilcoxon(a, b, correction=False, method="asymptotic").pvalue)
+    assert call("signed_rank", a, b, published=True)[1] == pytest.approx(
+        stats.wilcoxon(a, b, correction=False, method="asymptotic").pvalue
+    )
     assert call("variant_p", a, b, kind="continuity")[0] == pytest.approx(
-        stats.wilcoxon(a, b, correction=True, method="asymptotic").pvalue)
+        stats.wilcoxon(a, b, correction=True, method="asymptotic").pvalue
+    )
 
 
 @pytest.mark.parametrize("kind", ["less", "greater"])
@@ -132,32 +176,52 @@ def test_one_sided_variants_agree_with_scipy(kind):
 def test_exact_and_unpaired_variants_agree_with_scipy():
     generator = np.random.default_rng(2)
     a, b = generator.normal(0.3, 1, 12), generator.normal(0, 1, 12)
-    assert call("variant_p", a, b, kind="exact")[0] == pytest.approx(stats.wilcoxon(a, b, method="exact").pvalue)
+    assert call("variant_p", a, b, kind="exact")[0] == pytest.approx(
+        stats.wilcoxon(a, b, method="exact").pvalue
+    )
     assert call("variant_p", a, b, kind="unpaired")[0] == pytest.approx(
-        stats.mannwhitneyu(a, b, use_continuity=False, method="asymptotic").pvalue)
+        stats.mannwhitneyu(a, b, use_continuity=False, method="asymptotic").pvalue
+    )
 
 
 # ---------------------------------------------------------------- Cliff's delta
 
+
 @pytest.mark.parametrize("quirk", [False, True])
 @given(st.lists(SCORES, min_size=1, max_size=20), st.lists(SCORES, min_size=1, max_size=20))
 def test_cliffs_delta_agrees_with_the_dominance_matrix(quirk, a, b):
-    assert call("cliffs_delta", a, b, quirk=quirk) == pytest.approx(cliff(a, b, quirk), abs=1e-9, nan_ok=True)
+    assert call("cliffs_delta", a, b, quirk=quirk) == pytest.approx(
+        cliff(a, b, quirk), abs=1e-9, nan_ok=True
+    )
 
 
-@pytest.mark.parametrize("a, b, delta", [([1, 2, 3], [1, 2, 3], 0), ([4, 5], [1, 2], 1), ([1, 2], [4, 5], -1),
-                                         ([1, 2, 3], [2], 0), ([1, 1], [1, 1], 0), ([2, 3], [1, 2], 0.75)])
+@pytest.mark.parametrize(
+    "a, b, delta",
+    [
+        ([1, 2, 3], [1, 2, 3], 0),
+        ([4, 5], [1, 2], 1),
+        ([1, 2], [4, 5], -1),
+        ([1, 2, 3], [2], 0),
+        ([1, 1], [1, 1], 0),
+        ([2, 3], [1, 2], 0.75),
+    ],
+)
 def test_cliffs_delta_by_hand(a, b, delta):
     assert call("cliffs_delta", a, b, quirk=False)[0] == pytest.approx(delta)
 
 
 def test_the_quirk_moves_the_interval_and_never_the_delta():
     a, b = [1, 2, 3, 4], [0, 2, 5, 9, 3]
-    textbook, published = call("cliffs_delta", a, b, quirk=False), call("cliffs_delta", a, b, quirk=True)
+    textbook, published = (
+        call("cliffs_delta", a, b, quirk=False),
+        call("cliffs_delta", a, b, quirk=True),
+    )
     assert textbook[0] == published[0]
     assert np.abs(textbook[1:] - published[1:]).min() > 1e-3
     without_larger = [0, 2, 3, 1, 3]
-    textbook, published = (call("cliffs_delta", a, without_larger, quirk=quirk) for quirk in (False, True))
+    textbook, published = (
+        call("cliffs_delta", a, without_larger, quirk=quirk) for quirk in (False, True)
+    )
     assert (textbook == published).all()
 
 
@@ -173,6 +237,7 @@ def test_no_values_have_no_delta():
 
 # ---------------------------------------------------------------- matched-pairs rank-biserial correlation
 
+
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=20))
 def test_rank_biserial_agrees_with_brute_force(pairs):
     a, b = columns(pairs)
@@ -187,13 +252,20 @@ def test_rank_biserial_without_a_difference_is_missing():
     assert np.isnan(call("rank_biserial", [], [], resamples=10, seed=1)).all()
 
 
-@pytest.mark.parametrize("a, b, expected", [([1] + [0] * 169, [0] * 170, 1), ([0, 0], [1, 2], -1), ([1] * 40, [0] * 40, 1)])
+@pytest.mark.parametrize(
+    "a, b, expected",
+    [([1] + [0] * 169, [0] * 170, 1), ([0, 0], [1, 2], -1), ([1] * 40, [0] * 40, 1)],
+)
 def test_no_interval_without_width_and_none_of_few_differences(a, b, expected):
-    assert call("rank_biserial", a, b, resamples=50, seed=3) == pytest.approx([expected, NAN, NAN], nan_ok=True)
+    assert call("rank_biserial", a, b, resamples=50, seed=3) == pytest.approx(
+        [expected, NAN, NAN], nan_ok=True
+    )
 
 
 def test_twenty_differences_both_ways_have_an_interval():
-    estimate, low, high = call("rank_biserial", [1] * 15 + [0] * 5, [0] * 15 + [1] * 5, resamples=200, seed=3)
+    estimate, low, high = call(
+        "rank_biserial", [1] * 15 + [0] * 5, [0] * 15 + [1] * 5, resamples=200, seed=3
+    )
     assert estimate == 0.5 and -1 < low < 0.5 < high < 1
 
 
@@ -211,8 +283,11 @@ def test_the_bootstrap_interval_is_that_of_drawing_pairs(n, grid, shift):
     sizes = np.where(difference == 0, np.nan, np.abs(difference))
     ranks = np.nan_to_num(stats.rankdata(sizes, axis=1, nan_policy="omit"))
     drawn = (ranks * np.sign(difference)).sum(1) / ranks.sum(1)
-    # The standard error of a 2.5 % quantile of 4000 draws is below a tenth of the interval's half width.
-    assert [low, high] == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=0.1 * (high - low) / 2)
+    # The standard error of a 2.5 % quantile of 4000 draws is below a tenth of the interval's half
+    # width.
+    assert [low, high] == pytest.approx(
+        np.quantile(drawn, [0.025, 0.975]), abs=0.1 * (high - low) / 2
+    )
 
 
 def test_the_bootstrap_is_the_same_twice_and_differs_by_seed():
@@ -225,7 +300,11 @@ def test_the_bootstrap_is_the_same_twice_and_differs_by_seed():
 
 # ---------------------------------------------------------------- McNemar
 
-@pytest.mark.parametrize("both, only_a, only_b, neither", [*product((0, 3), (0, 1, 7), (0, 1, 12), (1, 5)), (46, 9, 13, 116)])
+
+@pytest.mark.parametrize(
+    "both, only_a, only_b, neither",
+    [*product((0, 3), (0, 1, 7), (0, 1, 12), (1, 5)), (46, 9, 13, 116)],
+)
 def test_discordance_agrees_with_chi_squared(both, only_a, only_b, neither):
     cells = ((1, 1, both), (1, 0, only_a), (0, 1, only_b), (0, 0, neither))
     pairs = [(x, y) for x, y, n in cells for _ in range(n)]
@@ -245,10 +324,11 @@ def test_a_value_that_is_neither_0_nor_1_is_refused_and_not_left_out():
     from rpy2.rinterface_lib.embedded import RRuntimeError
 
     with pytest.raises(RRuntimeError, match="other than 0 and 1"):
-        call("discordance", [1, 0, .5, .5], [1, 1, 0, 1])
+        call("discordance", [1, 0, 0.5, 0.5], [1, 1, 0, 1])
 
 
 # ---------------------------------------------------------------- intervals
+
 
 def test_the_prediction_interval_by_hand():
     # mean 2, s 1, t(0.975, 2) = 4.302653, times the root of 4/3: 4.968275
@@ -264,12 +344,14 @@ def test_the_interval_of_a_mean_is_students(level):
 
 
 def test_the_interval_of_paired_proportions_by_hand():
-    # 10 of 100 fall: (1 - 11) / 102 = -0.098039; root of (12/102 - 0.098039^2) / 102 = 0.032545, times 1.959964
+    # 10 of 100 fall: (1 - 11) / 102 = -0.098039; root of (12/102 - 0.098039^2) / 102 = 0.032545,
+    # times 1.959964
     got = call("paired_proportions_interval", [1] * 100, [1] * 90 + [0] * 10)
     assert got == pytest.approx([-0.161839, -0.034240], abs=3e-5)
 
 
 # ---------------------------------------------------------------- the session
+
 
 def test_r_errors_are_raised_not_swallowed():
     from rpy2.rinterface_lib.embedded import RRuntimeError
@@ -287,11 +369,13 @@ def test_the_version_of_r_is_known():
 
 
 def test_a_machine_without_r_is_told_how_to_get_it():
-    code = ("import sys; sys.modules['rpy2'] = None\n"
-            "from mtpeft.errors import Unavailable\n"
-            "from mtpeft.statistics import r_session\n"
-            "try:\n    r_session.version()\n"
-            "except Unavailable as error:\n    print(error)")
+    code = (
+        "import sys; sys.modules['rpy2'] = None\n"
+        "from mtpeft.core.errors import Unavailable\n"
+        "from mtpeft.statistics import r_session\n"
+        "try:\n    r_session.version()\n"
+        "except Unavailable as error:\n    print(error)"
+    )
     done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True)
     assert "R cannot be started" in done.stdout
     assert "to fix:   docker/setup/r.sh" in done.stdout

@@ -1,14 +1,16 @@
-"""T4: no verdict without an interval, none without the claim's direction; numbers worked out by hand."""
+"""T4: no verdict without an interval, none without the claim's direction; numbers worked out by
+hand.
+"""
 
 import math
 from dataclasses import replace
 
 import pandas as pd
 import pytest
-from mtpeft import paths
 from mtpeft.catalog import catalog
-from mtpeft.errors import MtpeftError
-from mtpeft.records import ScoreSet, Verdict, read_records, write_scores
+from mtpeft.core import paths
+from mtpeft.core.errors import MtpeftError
+from mtpeft.core.records import ScoreSet, Verdict, read_records, write_scores
 from mtpeft.verification import seeds, stage
 from mtpeft.verification.seeds import judge_claims, judge_means, prediction_interval
 
@@ -17,16 +19,35 @@ A, B, TASK = "qwen2.5-coder-3b/st-qlora/generation", "qwen2.5-coder-3b/mt-qlora"
 
 
 def scores(folder, passed, missing=()):
-    """A score set of pass@1 in which the first `passed[run]` of 100 instances pass; those in `missing` have no value."""
-    rows = [[run, i + 1, f"i{i:03}", "infrastructure" if i in missing else "ok", math.nan if i in missing else float(i < count)]
-            for run, count in passed.items() for i in range(100)]
-    write_scores(folder, "codereval", TASK, pd.DataFrame(rows, columns=["run", "row", "instance_id", "status", "pass@1"]))
+    """A score set of pass@1 in which the first `passed[run]` of 100 instances pass; those in
+    `missing` have no value.
+    """
+    rows = [
+        [
+            run,
+            i + 1,
+            f"i{i:03}",
+            "infrastructure" if i in missing else "ok",
+            math.nan if i in missing else float(i < count),
+        ]
+        for run, count in passed.items()
+        for i in range(100)
+    ]
+    write_scores(
+        folder,
+        "codereval",
+        TASK,
+        pd.DataFrame(rows, columns=["run", "row", "instance_id", "status", "pass@1"]),
+    )
     return ScoreSet.load(folder)
 
 
 def trained(tmp_path, a, b):
     """Runs A and B with as many seeds as there are counts."""
-    made = {42 + n: scores(tmp_path / f"{n}", {A: x, B: y}) for n, (x, y) in enumerate(zip(a, b, strict=True))}
+    made = {
+        42 + n: scores(tmp_path / f"{n}", {A: x, B: y})
+        for n, (x, y) in enumerate(zip(a, b, strict=True))
+    }
     return {A: made, B: made}
 
 
@@ -41,20 +62,35 @@ def test_the_interval_by_hand():
 
 def means(tmp_path, archived, by_seed, **more):
     old = scores(tmp_path / "archive", {B: archived})
-    runs = {B: {n: scores(tmp_path / f"s{n}", {B: count}, **more) for n, count in enumerate(by_seed)}}
+    runs = {
+        B: {n: scores(tmp_path / f"s{n}", {B: count}, **more) for n, count in enumerate(by_seed)}
+    }
     return judge_means(old, runs, "")[-1]
 
 
 def test_an_archived_mean_inside_the_interval_is_within_tolerance_and_one_outside_differs(tmp_path):
     # 40, 41, 42 of 100: 0.41 ± 4.302653 × 0.01 × root of 4/3 = 0.41 ± 0.0497
-    inside, outside = means(tmp_path / "a", 45, [40, 41, 42]), means(tmp_path / "b", 47, [40, 41, 42])
-    assert (inside.verdict, inside.archived, inside.regenerated) == ("within tolerance", "0.45", "0.41 [0.3603, 0.4597]")
-    assert outside.verdict == "differs" and outside.unexplained and "outside the interval" in outside.reason
+    inside, outside = (
+        means(tmp_path / "a", 45, [40, 41, 42]),
+        means(tmp_path / "b", 47, [40, 41, 42]),
+    )
+    assert (inside.verdict, inside.archived, inside.regenerated) == (
+        "within tolerance",
+        "0.45",
+        "0.41 [0.3603, 0.4597]",
+    )
+    assert (
+        outside.verdict == "differs"
+        and outside.unexplained
+        and "outside the interval" in outside.reason
+    )
 
 
 def test_one_seed_has_no_interval_and_says_so(tmp_path):
     verdict = means(tmp_path, 41, [41])
-    assert verdict.verdict == "not run" and verdict.reason.startswith("unknown: one seed has no interval")
+    assert verdict.verdict == "not run" and verdict.reason.startswith(
+        "unknown: one seed has no interval"
+    )
 
 
 def test_two_seeds_whose_interval_hardly_anything_can_leave_are_no_agreement(tmp_path):
@@ -71,49 +107,93 @@ def test_two_seeds_can_still_speak_against_the_archive(tmp_path):
 def test_means_are_of_the_same_instances(tmp_path):
     # without instances 0 to 4, 36 of 95 pass in the archive as here
     verdict = means(tmp_path, 41, [41, 41], missing=range(5))
-    assert (verdict.verdict, verdict.archived) == ("within tolerance", "0.3789") and "95 instances" in verdict.reason
+    assert (verdict.verdict, verdict.archived) == (
+        "within tolerance",
+        "0.3789",
+    ) and "95 instances" in verdict.reason
 
 
 def test_a_mean_over_the_few_instances_that_were_not_lost_is_no_verdict(tmp_path):
     old = scores(tmp_path / "archive", {B: 41})
     runs = {B: {n: scores(tmp_path / f"s{n}", {B: 41}, missing=range(5, 100)) for n in (1, 2, 3)}}
     share, mean = judge_means(old, runs, "")
-    assert mean.verdict == "not run" and "5 instances with a value everywhere, of 100: below 95%" in mean.reason
+    assert (
+        mean.verdict == "not run"
+        and "5 instances with a value everywhere, of 100: below 95%" in mean.reason
+    )
     assert "lost: i005 i006" in mean.reason
-    assert (share.id, share.verdict, share.archived) == (f"{B} {TASK} pass@1 has a value", "differs", "1")
+    assert (share.id, share.verdict, share.archived) == (
+        f"{B} {TASK} pass@1 has a value",
+        "differs",
+        "1",
+    )
 
 
 def table(folder, tool, task, columns, rows):
     """A score table of run B: a row of (status, values) each."""
-    frame = pd.DataFrame([[B, n + 1, f"i{n:03}", status, *values] for n, (status, *values) in enumerate(rows)],
-                         columns=["run", "row", "instance_id", "status", *columns])
+    frame = pd.DataFrame(
+        [[B, n + 1, f"i{n:03}", status, *values] for n, (status, *values) in enumerate(rows)],
+        columns=["run", "row", "instance_id", "status", *columns],
+    )
     write_scores(folder, tool, task, frame)
 
 
 def test_a_metric_is_judged_though_another_of_the_same_outputs_cannot_run_here(tmp_path):
     columns = ["meteor_nltk", "side"]
-    table(tmp_path / "archive", "text-metrics", "summarization-python", columns, [("ok", n % 5 / 10, 0.5) for n in range(8)])
+    table(
+        tmp_path / "archive",
+        "text-metrics",
+        "summarization-python",
+        columns,
+        [("ok", n % 5 / 10, 0.5) for n in range(8)],
+    )
     for seed in (1, 2, 3):
-        table(tmp_path / f"s{seed}", "text-metrics", "summarization-python", columns,
-              [("cannot run here", (n + seed) % 5 / 10, math.nan) for n in range(8)])
-    found = judge_means(ScoreSet.load(tmp_path / "archive"),
-                        {B: {s: ScoreSet.load(tmp_path / f"s{s}") for s in (1, 2, 3)}}, "")
-    assert [(v.id.split()[2], v.verdict) for v in found] == [("meteor_nltk", "within tolerance"), ("side", "cannot run here")]
+        table(
+            tmp_path / f"s{seed}",
+            "text-metrics",
+            "summarization-python",
+            columns,
+            [("cannot run here", (n + seed) % 5 / 10, math.nan) for n in range(8)],
+        )
+    found = judge_means(
+        ScoreSet.load(tmp_path / "archive"),
+        {B: {s: ScoreSet.load(tmp_path / f"s{s}") for s in (1, 2, 3)}},
+        "",
+    )
+    assert [(v.id.split()[2], v.verdict) for v in found] == [
+        ("meteor_nltk", "within tolerance"),
+        ("side", "cannot run here"),
+    ]
     assert "8 instances with a value everywhere, of 8" in found[0].reason
 
 
 def test_zeros_of_unreadable_outputs_are_never_averaged_with_real_values(tmp_path):
-    # The archive's rows 0 to 4 are all 0 because PMD could not read the output; here every output is read.
+    # The archive's rows 0 to 4 are all 0 because PMD could not read the output; here every output
+    # is read.
     columns = ["pmd_bestpractices", "pmd_codestyle"]
     rule = ["pmd_design", "pmd_errorprone", "pmd_multithreading", "pmd_performance"]
     old = [("ok", 0, 0, 0, 0, 0, 0)] * 5 + [("ok", 1, n, 0, 0, 0, 0) for n in (5, 5, 5, 2, 3)]
     table(tmp_path / "archive", "pmd", "translation-cs-java", columns + rule, old)
     for seed in (1, 2, 3):
-        table(tmp_path / f"s{seed}", "pmd", "translation-cs-java", columns + rule,
-              [("ok", 1, 4 + seed % 2, 0, 0, 0, 0)] * 5 + [("ok", 1, n, 0, 0, 0, 0) for n in (5, 5, 5, 2, 3)])
-    found = {v.id.split(" ", 2)[2]: v for v in judge_means(
-        ScoreSet.load(tmp_path / "archive"), {B: {s: ScoreSet.load(tmp_path / f"s{s}") for s in (1, 2, 3)}}, "")}
-    assert found["pmd_codestyle"].archived == "4" and found["pmd_codestyle"].regenerated.startswith("4 ")
+        table(
+            tmp_path / f"s{seed}",
+            "pmd",
+            "translation-cs-java",
+            columns + rule,
+            [("ok", 1, 4 + seed % 2, 0, 0, 0, 0)] * 5
+            + [("ok", 1, n, 0, 0, 0, 0) for n in (5, 5, 5, 2, 3)],
+        )
+    found = {
+        v.id.split(" ", 2)[2]: v
+        for v in judge_means(
+            ScoreSet.load(tmp_path / "archive"),
+            {B: {s: ScoreSet.load(tmp_path / f"s{s}") for s in (1, 2, 3)}},
+            "",
+        )
+    }
+    assert found["pmd_codestyle"].archived == "4" and found["pmd_codestyle"].regenerated.startswith(
+        "4 "
+    )
     assert found["pmd_codestyle (as published)"].archived == "2"
 
 
@@ -125,20 +205,38 @@ def test_the_archived_zeros_of_unreadable_outputs_are_no_values():
 def test_a_metric_that_the_archive_has_and_nobody_scored_is_named(tmp_path):
     table(tmp_path / "archive", "toy", TASK, ["m", "n"], [("ok", 1, 1)] * 3)
     table(tmp_path / "s", "toy", TASK, ["m"], [("ok", 1)] * 3)
-    found = judge_means(ScoreSet.load(tmp_path / "archive"), {B: {s: ScoreSet.load(tmp_path / "s") for s in (1, 2, 3)}}, "")
+    found = judge_means(
+        ScoreSet.load(tmp_path / "archive"),
+        {B: {s: ScoreSet.load(tmp_path / "s") for s in (1, 2, 3)}},
+        "",
+    )
     assert [(v.id.split()[2], v.verdict, v.reason) for v in found if v.id.endswith("n")] == [
-        ("n", "not run", "archived, but not scored here")]
+        ("n", "not run", "archived, but not scored here")
+    ]
 
 
 def test_one_level_serves_all_metrics_of_a_run(tmp_path):
-    # 0.40, 0.41, 0.42 and 0.47: outside the interval of one metric (0.46), inside that of the same metric among ten
+    # 0.40, 0.41, 0.42 and 0.47: outside the interval of one metric (0.46), inside that of the same
+    # metric among ten
     old = [("ok", *[float(n < 47)] * 10) for n in range(100)]
     names = [f"m{k}" for k in range(10)]
     table(tmp_path / "archive", "toy", TASK, names, old)
     for seed, count in enumerate((40, 41, 42)):
-        table(tmp_path / f"s{seed}", "toy", TASK, names, [("ok", *[float(n < count)] * 10) for n in range(100)])
-    found = judge_means(ScoreSet.load(tmp_path / "archive"), {B: {s: ScoreSet.load(tmp_path / f"s{s}") for s in range(3)}}, "")
-    assert {v.verdict for v in found} == {"not run"} and len(found) == 10  # and three seeds are too few for ten metrics
+        table(
+            tmp_path / f"s{seed}",
+            "toy",
+            TASK,
+            names,
+            [("ok", *[float(n < count)] * 10) for n in range(100)],
+        )
+    found = judge_means(
+        ScoreSet.load(tmp_path / "archive"),
+        {B: {s: ScoreSet.load(tmp_path / f"s{s}") for s in range(3)}},
+        "",
+    )
+    assert {v.verdict for v in found} == {"not run"} and len(
+        found
+    ) == 10  # and three seeds are too few for ten metrics
     assert "holds for 10 verdicts together" in found[0].reason
 
 
@@ -164,8 +262,14 @@ def test_a_claim_holds_where_its_figure_is_inside_and_its_direction_is_right(tmp
 
 
 def test_a_wide_interval_does_not_save_a_claim_whose_direction_is_wrong(tmp_path):
-    verdict = claim(tmp_path, [40, 40, 40], [30, 39, 48])  # −25, −2.5, +20 %: 7.3 is inside, but the mean is below 0
-    assert verdict.verdict == "differs" and "direction does not hold" in verdict.reason and "outside" not in verdict.reason
+    verdict = claim(
+        tmp_path, [40, 40, 40], [30, 39, 48]
+    )  # −25, −2.5, +20 %: 7.3 is inside, but the mean is below 0
+    assert (
+        verdict.verdict == "differs"
+        and "direction does not hold" in verdict.reason
+        and "outside" not in verdict.reason
+    )
 
 
 def test_no_change_at_all_is_not_the_claimed_direction(tmp_path):
@@ -174,7 +278,8 @@ def test_no_change_at_all_is_not_the_claimed_direction(tmp_path):
 
 def test_a_claim_with_one_seed_is_unknown_but_its_direction_is_told(tmp_path):
     assert claim(tmp_path / "up", [40], [43]).reason == (
-        "unknown: one seed has no interval; train further seeds; seed 42; change in percent")
+        "unknown: one seed has no interval; train further seeds; seed 42; change in percent"
+    )
     assert "direction does not hold" in claim(tmp_path / "down", [40], [30]).reason
 
 
@@ -196,6 +301,10 @@ def test_trained_and_scored_runs_reach_the_verdicts(tmp_path, monkeypatch, capsy
             scores(paths.seed_folder("faithful", run, seed) / "faithful", {run: count})
     assert seeds.run("faithful", "faithful") == 0
     written = read_records(tmp_path / "verification" / "seeds.csv", Verdict)
-    assert {v.id for v in written} == {"C1", f"{A} {TASK} pass@1", f"{B} {TASK} pass@1"} and {v.tier for v in written} == {"T4"}
+    assert {v.id for v in written} == {"C1", f"{A} {TASK} pass@1", f"{B} {TASK} pass@1"} and {
+        v.tier for v in written
+    } == {"T4"}
     assert "T4:" in capsys.readouterr().out
-    assert stage.summary([*written, replace(written[0], tier="T1", kind="claim")])[0].startswith("T4 claims over seeds")
+    assert stage.summary([*written, replace(written[0], tier="T1", kind="claim")])[0].startswith(
+        "T4 claims over seeds"
+    )

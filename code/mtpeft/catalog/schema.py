@@ -6,7 +6,9 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One evaluation set of a task, for example `generation-java`; its id names score tables and records."""
+    """One evaluation set of a task, for example `generation-java`; its id names score tables and
+    records.
+    """
 
     id: str
     title: str
@@ -17,7 +19,9 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Task:
-    """A task. `module` holds how an example becomes prompt and target, and how output becomes an answer."""
+    """A task. `module` holds how an example becomes prompt and target, and how output becomes an
+    answer.
+    """
 
     id: str
     study: str
@@ -47,7 +51,9 @@ class Backbone:
 
 @dataclass(frozen=True)
 class Method:
-    """A tuning method with the hyper-parameters of the study: what table 3 prints and what training reads."""
+    """A tuning method with the hyper-parameters of the study: what table 3 prints and what training
+    reads.
+    """
 
     id: str
     study: str
@@ -57,7 +63,9 @@ class Method:
 
 @dataclass(frozen=True)
 class Run:
-    """One trained configuration. `id` is a path; ids are permanent, a withdrawn run keeps its reason."""
+    """One trained configuration. `id` is a path; ids are permanent, a withdrawn run keeps its
+    reason.
+    """
 
     id: str
     study: str
@@ -72,7 +80,8 @@ class Run:
 class Margin:
     """How much the mean of a metric may move between two machines and still count as the same.
 
-    size: in the metric's unit; share: as a share of the reference's mean (one of the two); reason: why so much.
+    size: in the metric's unit; share: as a share of the reference's mean (one of the two); reason:
+    why so much.
     """
 
     reason: str
@@ -84,10 +93,11 @@ class Margin:
 class Metric:
     """A metric by its exact variant.
 
-    better: `higher`, `lower` or `neither`; low/high: the range a value can have; printed: the labels under which
-    the study's outputs print it; column: its column in the study's per-instance files; percent: shown ×100;
-    margin: as in `Tool`, where this metric needs another; least_share: the share of the instances with a value on one side that
-    must have one on both, or nothing is said about the mean.
+    better: `higher`, `lower` or `neither`; low/high: the range a value can have; printed: the
+    labels under which the study's outputs print it; column: its column in the study's per-instance
+    files; percent: shown ×100; margin: as in `Tool`, where this metric needs another; least_share:
+    the share of the instances with a value on one side that must have one on both, or nothing is
+    said about the mean.
     """
 
     id: str
@@ -109,8 +119,9 @@ class Tool:
     """An analyser or metric library and the metrics it yields.
 
     unparseable_when: metric values that together show that the tool could not read the output;
-    unparseable_metrics: the metrics whose value is then meaningless (empty: all of them);
-    archive: folder of the study's per-instance files → evaluation id; margin: within which two sets of answers are equivalent.
+    unparseable_metrics: the metrics whose value is then meaningless (empty: all of them); archive:
+    folder of the study's per-instance files → evaluation id; margin: within which two sets of
+    answers are equivalent.
     """
 
     id: str
@@ -129,7 +140,9 @@ class Tool:
 
 @dataclass(frozen=True)
 class Block:
-    """One part of a comparison (a model size, or a task pair): side A against side B. `task` where it differs."""
+    """One part of a comparison (a model size, or a task pair): side A against side B. `task` where
+    it differs.
+    """
 
     id: str
     a: str
@@ -139,7 +152,9 @@ class Block:
 
 @dataclass(frozen=True)
 class Output:
-    """An archived rendering of a comparison's results: file name, variant, and the correction it applied."""
+    """An archived rendering of a comparison's results: file name, variant, and the correction it
+    applied.
+    """
 
     file: str
     variant: str
@@ -150,8 +165,9 @@ class Output:
 class Comparison:
     """One script of the study: a test over blocks and metrics.
 
-    test: `wilcoxon` or `mcnemar`; pairing: `position` or `id`, as the study did it; family: `block` or
-    `comparison`, the set of tests adjusted together; adjustment: the correction that the paper uses.
+    test: `wilcoxon` or `mcnemar`; pairing: `position` or `id`, as the study did it; family: `block`
+    or `comparison`, the set of tests adjusted together; adjustment: the correction that the paper
+    uses.
     """
 
     id: str
@@ -185,7 +201,9 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure. kind: the drawer that makes it; options go to the drawer; text: what it shows, in one or two sentences."""
+    """A figure. kind: the drawer that makes it; options go to the drawer; text: what it shows, in
+    one or two sentences.
+    """
 
     id: str
     number: str
@@ -210,5 +228,14 @@ class Claim:
     about: str = ""
 
 
-KINDS: dict[str, type] = {"tasks": Task, "backbones": Backbone, "methods": Method, "runs": Run, "tools": Tool,
-                          "comparisons": Comparison, "tables": Table, "figures": Figure, "claims": Claim}
+KINDS: dict[str, type] = {
+    "tasks": Task,
+    "backbones": Backbone,
+    "methods": Method,
+    "runs": Run,
+    "tools": Tool,
+    "comparisons": Comparison,
+    "tables": Table,
+    "figures": Figure,
+    "claims": Claim,
+}

@@ -1,18 +1,24 @@
-"""Tier T4: runs trained again from base models, with several seeds, against what the archive holds and the study claims.
+"""Tier T4: runs trained again from base models, with several seeds, against what the archive holds
+and the study claims.
 
-One archived run is one draw from the runs that this configuration can give, so it is held against the prediction interval of
-one further draw, mean ± t s √(1 + 1/n) over n seeds (Hahn and Meeker, *Statistical Intervals*, 1991, section 4.7; it takes the
-seeds' values for normal). All metrics of a run that are judged under one protocol share one level of 95 % (Bonferroni, which
-holds whatever their correlation), so that a perfect reproduction `differs` anywhere in a run in one case of twenty at most.
+One archived run is one draw from the runs that this configuration can give, so it is held against
+the prediction interval of one further draw, mean ± t s √(1 + 1/n) over n seeds (Hahn and Meeker,
+*Statistical Intervals*, 1991, section 4.7; it takes the seeds' values for normal). All metrics of a
+run that are judged under one protocol share one level of 95 % (Bonferroni, which holds whatever
+their correlation), so that a perfect reproduction `differs` anywhere in a run in one case of twenty
+at most.
 
-One seed has no spread, hence no interval. Few seeds have an interval that hardly anything can leave: where it would not find a
-shift of `SHIFT` standard deviations with probability `POWER`, a value inside says nothing and the verdict is `not run`. Every
-verdict states the smallest shift that its interval could have found. A claim has a direction too: both must hold.
+One seed has no spread, hence no interval. Few seeds have an interval that hardly anything can
+leave: where it would not find a shift of `SHIFT` standard deviations with probability `POWER`, a
+value inside says nothing and the verdict is `not run`. Every verdict states the smallest shift that
+its interval could have found. A claim has a direction too: both must hold.
 
-Instances: a mean is of those that have a value in the archive and in every seed; where too many of the archive's are lost
-(`least_share` in the catalog) it is `not run`. Whether an instance has a value is judged as a rate of its own. Two protocols, never
-mixed: *corrected*, in which an output that the tool could not read has no value on either side, and *as published*, in which
-it has the values that the study's scripts write for it, on both sides. The second is a verdict of its own where it differs.
+Instances: a mean is of those that have a value in the archive and in every seed; where too many of
+the archive's are lost (`least_share` in the catalog) it is `not run`. Whether an instance has a
+value is judged as a rate of its own. Two protocols, never mixed: *corrected*, in which an output
+that the tool could not read has no value on either side, and *as published*, in which it has the
+values that the study's scripts write for it, on both sides. The second is a verdict of its own
+where it differs.
 """
 
 import math
@@ -21,26 +27,31 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from .. import paths
-from ..catalog import Catalog, Claim, Metric, Tool, catalog
-from ..errors import MtpeftError
-from ..provenance import write_result
-from ..records import VERDICTS, ScoreSet, Verdict, records_text
-from ..statistics import r_session
-from ..statistics.pairing import unreadable
-from .answers import margin_of, named_ids
+from mtpeft.catalog import Catalog, Claim, Metric, Tool, catalog
+from mtpeft.core import paths
+from mtpeft.core.errors import MtpeftError
+from mtpeft.core.provenance import write_result
+from mtpeft.core.records import VERDICTS, ScoreSet, Verdict, records_text
+from mtpeft.statistics import r_session
+from mtpeft.statistics.pairing import unreadable
+from mtpeft.verification.answers import margin_of, named_ids
 
 Trained = Mapping[str, Mapping[int, ScoreSet]]
 """run → seed → scores of its answers"""
 MEAN, CLAIM = "trained", "trained claim"  # kinds of verdict
 ONE_SEED = "unknown: one seed has no interval"
-RULE, SOURCE = "95 % prediction interval over the seeds, at one level for all metrics of a run", "the spread of the seeds"
+RULE, SOURCE = (
+    "95 % prediction interval over the seeds, at one level for all metrics of a run",
+    "the spread of the seeds",
+)
 LEVEL = 0.95
 SHIFT, POWER = 10.0, 0.8  # three seeds reach it for one metric, two do not
 PROTOCOLS = ("corrected", "as published")
 
 
-def prediction_interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, float] | None:
+def prediction_interval(
+    values: Sequence[float], level: float = LEVEL
+) -> tuple[float, float] | None:
     """Where one further value lies with probability `level`, given these; None for fewer than two."""
     if len(values) < 2:
         return None
@@ -49,92 +60,188 @@ def prediction_interval(values: Sequence[float], level: float = LEVEL) -> tuple[
 
 
 def judge_means(archived: ScoreSet, trained: Trained, command: str) -> list[Verdict]:
-    """Verdicts on every run, evaluation set and metric that the archive holds and a seed was scored on.
+    """Verdicts on every run, evaluation set and metric that the archive holds and a seed was scored
+    on.
 
-    Means are over the instances that have a value in the archive and in every seed, so that all are of the same instances.
+    Means are over the instances that have a value in the archive and in every seed, so that all are
+    of the same instances.
     """
     verdicts: list[Verdict] = []
     for run, seeds in sorted(trained.items()):
         scored = {place for scores in seeds.values() for place in _columns(scores, run)}
-        places = sorted(place for place in _columns(archived, run) if place[0] in {task for task, _ in scored})
+        places = sorted(
+            place for place in _columns(archived, run) if place[0] in {task for task, _ in scored}
+        )
         for task, metric in places:
             if (task, metric) not in scored:
-                verdicts.append(_open(f"{run} {task} {metric}", "not run", "archived, but not scored here", command))
-        judged = [_Place(archived, run, task, metric, seeds) for task, metric in places if (task, metric) in scored]
+                verdicts.append(
+                    _open(
+                        f"{run} {task} {metric}",
+                        "not run",
+                        "archived, but not scored here",
+                        command,
+                    )
+                )
+        judged = [
+            _Place(archived, run, task, metric, seeds)
+            for task, metric in places
+            if (task, metric) in scored
+        ]
         for protocol in PROTOCOLS:
-            mine = [place for place in judged if protocol == "corrected" or place.protocols_differ()]
+            mine = [
+                place for place in judged if protocol == "corrected" or place.protocols_differ()
+            ]
             for place in mine:
                 verdicts += place.verdicts(protocol, len(mine), command)
     return verdicts
 
 
 class _Place:
-    """One metric of one run on one evaluation set, in the archive and in every seed that was scored on it."""
+    """One metric of one run on one evaluation set, in the archive and in every seed that was scored
+    on it.
+    """
 
-    def __init__(self, archived: ScoreSet, run: str, task: str, metric: str, seeds: Mapping[int, ScoreSet]) -> None:
+    def __init__(
+        self, archived: ScoreSet, run: str, task: str, metric: str, seeds: Mapping[int, ScoreSet]
+    ) -> None:
         self.run, self.task, self.metric = run, task, metric
         self.archived = archived
-        self.seeds = {seed: scores for seed, scores in sorted(seeds.items()) if scores.has(run, task, metric)}
+        self.seeds = {
+            seed: scores for seed, scores in sorted(seeds.items()) if scores.has(run, task, metric)
+        }
 
     def values(self, scores: ScoreSet, protocol: str) -> dict[str, float]:
         """The values of the instances that have one under a protocol."""
-        return (_values if protocol == "corrected" else _published_values)(scores, self.run, self.task, self.metric)
+        return (_values if protocol == "corrected" else _published_values)(
+            scores, self.run, self.task, self.metric
+        )
 
     def protocols_differ(self) -> bool:
         """Whether any side has other values as published than corrected."""
-        return any(self.values(s, "corrected") != self.values(s, "as published") for s in (self.archived, *self.seeds.values()))
+        return any(
+            self.values(s, "corrected") != self.values(s, "as published")
+            for s in (self.archived, *self.seeds.values())
+        )
 
     def verdicts(self, protocol: str, together: int, command: str) -> list[Verdict]:
         """The verdict on the mean and, where an instance has no value, on the share that has one."""
-        name = f"{self.run} {self.task} {self.metric}" + (" (as published)" if protocol == "as published" else "")
+        name = f"{self.run} {self.task} {self.metric}" + (
+            " (as published)" if protocol == "as published" else ""
+        )
         old = self.values(self.archived, protocol)
         new = {seed: self.values(scores, protocol) for seed, scores in self.seeds.items()}
-        said = {seed: Counter(scores.column(self.run, self.task, self.metric).status) for seed, scores in self.seeds.items()}
+        said = {
+            seed: Counter(scores.column(self.run, self.task, self.metric).status)
+            for seed, scores in self.seeds.items()
+        }
         if any(not new[seed] and set(said[seed]) == {"cannot run here"} for seed in new):
-            return [_open(name, "cannot run here", "the metric has no value on this machine", command)]
+            return [
+                _open(name, "cannot run here", "the metric has no value on this machine", command)
+            ]
         every = [str(i) for i in self.archived.column(self.run, self.task, self.metric).ids]
         result: list[Verdict] = []
-        if protocol == "corrected" and any(len(side.keys() & set(every)) < len(every) for side in (old, *new.values())):
-            result.append(self._judge(f"{name} has a value", {i: float(i in old) for i in every},
-                                      {seed: {i: float(i in side) for i in every} for seed, side in new.items()},
-                                      "of the archive's instances", together, command))
+        if protocol == "corrected" and any(
+            len(side.keys() & set(every)) < len(every) for side in (old, *new.values())
+        ):
+            result.append(
+                self._judge(
+                    f"{name} has a value",
+                    {i: float(i in old) for i in every},
+                    {seed: {i: float(i in side) for i in every} for seed, side in new.items()},
+                    "of the archive's instances",
+                    together,
+                    command,
+                )
+            )
         common = sorted(set(old).intersection(*new.values()))
         if not common:
-            return [*result, _open(name, "not run", "no instance has a value both in the archive and here", command)]
+            return [
+                *result,
+                _open(
+                    name, "not run", "no instance has a value both in the archive and here", command
+                ),
+            ]
         about = f"{len(common)} instances with a value everywhere, of {len(old)}"
         least = margin_of(self.metric)[1]
         if len(common) < least * len(old):
             lost = sorted(set(old) - set(common))
-            return [*result, _open(name, "not run", f"{about}: below {least:.0%} ({named_ids('lost', lost)})", command)]
+            return [
+                *result,
+                _open(
+                    name,
+                    "not run",
+                    f"{about}: below {least:.0%} ({named_ids('lost', lost)})",
+                    command,
+                ),
+            ]
         if protocol == "corrected" and self.protocols_differ():
             about += "; outputs that the tool could not read have no value"
-        result.append(self._judge(name, {i: old[i] for i in common}, {s: {i: v[i] for i in common} for s, v in new.items()},
-                                  about, together, command))
+        result.append(
+            self._judge(
+                name,
+                {i: old[i] for i in common},
+                {s: {i: v[i] for i in common} for s, v in new.items()},
+                about,
+                together,
+                command,
+            )
+        )
         return result
 
-    def _judge(self, name: str, old: Mapping[str, float], new: Mapping[int, Mapping[str, float]], about: str, together: int,
-               command: str) -> Verdict:
+    def _judge(
+        self,
+        name: str,
+        old: Mapping[str, float],
+        new: Mapping[int, Mapping[str, float]],
+        about: str,
+        together: int,
+        command: str,
+    ) -> Verdict:
         means = {seed: float(np.mean(list(side.values()))) for seed, side in new.items()}
         changes = [float(np.mean([side[i] for side in new.values()])) - v for i, v in old.items()]
-        return _verdict(name, MEAN, float(np.mean(list(old.values()))), means, True, about, command, together, changes)
+        return _verdict(
+            name,
+            MEAN,
+            float(np.mean(list(old.values()))),
+            means,
+            True,
+            about,
+            command,
+            together,
+            changes,
+        )
 
 
 def judge_claims(known: Catalog, trained: Trained, command: str) -> list[Verdict]:
     """One verdict per claim that states a change, where a seed has the scores of all its runs.
 
-    Changes are in percent of side A's mean, within one seed; the direction is that of their mean. Claims about significance
-    have no direction and no seed: T1 judges them.
+    Changes are in percent of side A's mean, within one seed; the direction is that of their mean.
+    Claims about significance have no direction and no seed: T1 judges them.
     """
     found = {}
     for claim in known.study("claims", "a"):
         if claim.kind not in CHANGES:
             continue
-        changes = {seed: value for seed in sorted({s for seeds in trained.values() for s in seeds})
-                   if not math.isnan(value := CHANGES[claim.kind](claim, known, trained, seed))}
+        changes = {
+            seed: value
+            for seed in sorted({s for seeds in trained.values() for s in seeds})
+            if not math.isnan(value := CHANGES[claim.kind](claim, known, trained, seed))
+        }
         if changes:
             found[claim.id] = float(claim.options["percent"]), changes
-    return [_verdict(name, CLAIM, published, changes, float(np.mean(list(changes.values()))) * published > 0, "change in percent",
-                     command, len(found)) for name, (published, changes) in found.items()]
+    return [
+        _verdict(
+            name,
+            CLAIM,
+            published,
+            changes,
+            float(np.mean(list(changes.values()))) * published > 0,
+            "change in percent",
+            command,
+            len(found),
+        )
+        for name, (published, changes) in found.items()
+    ]
 
 
 def relative_change(claim: Claim, known: Catalog, trained: Trained, seed: int) -> float:
@@ -144,17 +251,31 @@ def relative_change(claim: Claim, known: Catalog, trained: Trained, seed: int) -
 
 
 def largest_change(claim: Claim, known: Catalog, trained: Trained, seed: int) -> float:
-    """The largest of the changes that the claim is about, in one seed; NaN where scores of any are missing."""
+    """The largest of the changes that the claim is about, in one seed; NaN where scores of any are
+    missing.
+    """
     o = claim.options
-    return max((_change(known, trained, seed, c, b.id, m) for c in o["comparisons"] for b in known.comparisons[c].blocks
-                for m in o["metrics"] if b.id in o["blocks"] and m in known.comparisons[c].metrics), key=lambda v: (v != v, v))
+    return max(
+        (
+            _change(known, trained, seed, c, b.id, m)
+            for c in o["comparisons"]
+            for b in known.comparisons[c].blocks
+            for m in o["metrics"]
+            if b.id in o["blocks"] and m in known.comparisons[c].metrics
+        ),
+        key=lambda v: (v != v, v),
+    )
 
 
-CHANGES: dict[str, Callable[[Claim, Catalog, Trained, int], float]] = {"relative_change": relative_change,
-                                                                      "largest_change": largest_change}
+CHANGES: dict[str, Callable[[Claim, Catalog, Trained, int], float]] = {
+    "relative_change": relative_change,
+    "largest_change": largest_change,
+}
 
 
-def _change(known: Catalog, trained: Trained, seed: int, comparison: str, block: str, metric: str) -> float:
+def _change(
+    known: Catalog, trained: Trained, seed: int, comparison: str, block: str, metric: str
+) -> float:
     place = known.comparisons[comparison]
     sides = next(b for b in place.blocks if b.id == block)
     task, found = sides.task or place.task, []
@@ -169,31 +290,46 @@ def _change(known: Catalog, trained: Trained, seed: int, comparison: str, block:
 
 
 def _columns(scores: ScoreSet, run: str) -> set[tuple[str, str]]:
-    return {(task, metric) for (_, task), frame in scores.tables.items() for metric in frame.columns[4:]
-            if scores.has(run, task, metric)}
+    return {
+        (task, metric)
+        for (_, task), frame in scores.tables.items()
+        for metric in frame.columns[4:]
+        if scores.has(run, task, metric)
+    }
 
 
 def _values(scores: ScoreSet, run: str, task: str, metric: str) -> dict[str, float]:
-    """The values of a metric under the corrected protocol: an output that the tool could not read has none."""
+    """The values of a metric under the corrected protocol: an output that the tool could not read
+    has none.
+    """
     column = scores.column(run, task, metric)
     tool, entry = _entry(scores, task, metric)
     out = unreadable(scores, tool, entry, run, task) if tool and entry else set()
-    return {str(i): float(v) for i, s, v in zip(column.ids, column.status, column.value, strict=True)
-            if s == "ok" and v == v and i not in out}
+    return {
+        str(i): float(v)
+        for i, s, v in zip(column.ids, column.status, column.value, strict=True)
+        if s == "ok" and v == v and i not in out
+    }
 
 
 def _published_values(scores: ScoreSet, run: str, task: str, metric: str) -> dict[str, float]:
-    """The values of a metric as the study's scripts would write them: an unreadable output has the tool's values for that."""
+    """The values of a metric as the study's scripts would write them: an unreadable output has the
+    tool's values for that.
+    """
     column = scores.column(run, task, metric)
     tool, _ = _entry(scores, task, metric)
     written = tool.unparseable_when.get(metric, 0.0) if tool and tool.unparseable_when else math.nan
-    found = {str(i): float(written if s in ("unparseable", "empty") else v)
-             for i, s, v in zip(column.ids, column.status, column.value, strict=True)}
+    found = {
+        str(i): float(written if s in ("unparseable", "empty") else v)
+        for i, s, v in zip(column.ids, column.status, column.value, strict=True)
+    }
     return {i: v for i, v in found.items() if v == v}
 
 
 def _entry(scores: ScoreSet, task: str, metric: str) -> tuple[Tool | None, Metric | None]:
-    """The catalog's tool and metric of a column: the tool whose table it stands in, where that has the metric."""
+    """The catalog's tool and metric of a column: the tool whose table it stands in, where that has
+    the metric.
+    """
     known = catalog()
     tool = known.tools.get(scores.tool_of(task, metric))
     entry = next((m for m in tool.metrics if m.id == metric), None) if tool else None
@@ -204,12 +340,21 @@ def _open(name: str, verdict: str, reason: str, command: str) -> Verdict:
     return Verdict(name, "T4", MEAN, "", "", "", RULE, SOURCE, verdict, reason, command=command)
 
 
-def _verdict(name: str, kind: str, target: float, by_seed: Mapping[int, float], direction: bool, about: str,
-             command: str, together: int = 1, by_instance: Sequence[float] = ()) -> Verdict:
+def _verdict(
+    name: str,
+    kind: str,
+    target: float,
+    by_seed: Mapping[int, float],
+    direction: bool,
+    about: str,
+    command: str,
+    together: int = 1,
+    by_instance: Sequence[float] = (),
+) -> Verdict:
     """Hold `target` against the seeds' interval.
 
-    together: how many verdicts share the level; by_instance: seeds' mean minus archive, where that is known: it decides where
-    equal seeds have no spread.
+    together: how many verdicts share the level; by_instance: seeds' mean minus archive, where that
+    is known: it decides where equal seeds have no spread.
     """
     level = 1 - (1 - LEVEL) / max(1, together)
     found, mean = list(by_seed.values()), float(np.mean(list(by_seed.values())))
@@ -219,27 +364,61 @@ def _verdict(name: str, kind: str, target: float, by_seed: Mapping[int, float], 
     if interval is None:
         verdict, why = "not run", [ONE_SEED, *([] if direction else [wrong]), "train further seeds"]
     else:
-        slack = 1e-9 * abs(target)  # equal seeds have an interval without width, and sums are rounded
+        slack = 1e-9 * abs(
+            target
+        )  # equal seeds have an interval without width, and sums are rounded
         inside = interval[0] - slack <= target <= interval[1] + slack
         half = (interval[1] - interval[0]) / 2
-        power = float(r_session.call("prediction_power", [float(len(found))], level=level, shift=SHIFT)[0])
+        power = float(
+            r_session.call("prediction_power", [float(len(found))], level=level, shift=SHIFT)[0]
+        )
         seen = f"a shift of {half:.3g} or more leaves the interval, which holds for {together} verdicts together"
         if half <= slack and not inside:
             apart = not by_instance or _apart(by_instance, level)
             verdict = "differs" if apart else "not run"
-            why = ["outside the interval" if apart else "the seeds have no spread to judge by: train further seeds",
-                   *([] if direction else [wrong])]
+            why = [
+                "outside the interval"
+                if apart
+                else "the seeds have no spread to judge by: train further seeds",
+                *([] if direction else [wrong]),
+            ]
         elif not inside or not direction:
-            verdict, why = "differs", [*([] if inside else ["outside the interval"]), *([] if direction else [wrong]), seen]
+            verdict, why = (
+                "differs",
+                [
+                    *([] if inside else ["outside the interval"]),
+                    *([] if direction else [wrong]),
+                    seen,
+                ],
+            )
         elif half > slack and power < POWER:
-            verdict, why = "not run", [f"{len(found)} seeds find a shift of {SHIFT:g} standard deviations in {power:.0%} of cases, "
-                                       f"below {POWER:.0%}: train further seeds", seen]
+            verdict, why = (
+                "not run",
+                [
+                    f"{len(found)} seeds find a shift of {SHIFT:g} standard deviations in {power:.0%} of cases, "
+                    f"below {POWER:.0%}: train further seeds",
+                    seen,
+                ],
+            )
         else:
-            verdict, why = "within tolerance", [seen] if half > slack else ["every seed has the archived value"]
+            verdict, why = (
+                "within tolerance",
+                [seen] if half > slack else ["every seed has the archived value"],
+            )
     text = f"{mean:.4g}" + (f" [{interval[0]:.4g}, {interval[1]:.4g}]" if interval else "")
-    return Verdict(id=name, tier="T4", kind=kind, published=f"{target:.4g}" if kind == CLAIM else "",
-                   archived=f"{target:.4g}" if kind == MEAN else "", regenerated=text, tolerance=RULE,
-                   tolerance_source=SOURCE, verdict=verdict, reason="; ".join([*why, seeds]), command=command)
+    return Verdict(
+        id=name,
+        tier="T4",
+        kind=kind,
+        published=f"{target:.4g}" if kind == CLAIM else "",
+        archived=f"{target:.4g}" if kind == MEAN else "",
+        regenerated=text,
+        tolerance=RULE,
+        tolerance_source=SOURCE,
+        verdict=verdict,
+        reason="; ".join([*why, seeds]),
+        command=command,
+    )
 
 
 def _apart(changes: Sequence[float], level: float) -> bool:
@@ -249,30 +428,45 @@ def _apart(changes: Sequence[float], level: float) -> bool:
 
 
 def run(training: str, inference: str) -> int:
-    """Judge every run of study A that was trained and scored here → results/regenerated/verification/seeds.csv.
+    """Judge every run of study A that was trained and scored here →
+    results/regenerated/verification/seeds.csv.
 
-    training, inference: the profiles whose folders are read. Returns 1 where a difference has no cause, 2 where something could
-    not be judged, else 0; raises `MtpeftError` where nothing was scored.
+    training, inference: the profiles whose folders are read. Returns 1 where a difference has no
+    cause, 2 where something could not be judged, else 0; raises `MtpeftError` where nothing was
+    scored.
     """
     known, trained, inputs = catalog(), {}, []
     for entry in known.study("runs", "a"):
         for folder in sorted(paths.seed_folder(training, entry.id, 0).parent.glob("seed-*")):
             if tables := sorted((folder / inference / "scores").glob("*/*.csv")):
-                trained.setdefault(entry.id, {})[int(folder.name.removeprefix("seed-"))] = ScoreSet.load(folder / inference)
+                trained.setdefault(entry.id, {})[int(folder.name.removeprefix("seed-"))] = (
+                    ScoreSet.load(folder / inference)
+                )
                 inputs += tables
     if not trained:
-        raise MtpeftError(f"no scores of trained runs under {paths.shown(paths.REGENERATED / 'training' / training)}",
-                          f"RUN/seed-N/{inference}/scores", "make train-RUN infer-RUN score-RUN")
+        raise MtpeftError(
+            f"no scores of trained runs under {paths.shown(paths.REGENERATED / 'training' / training)}",
+            f"RUN/seed-N/{inference}/scores",
+            "make train-RUN infer-RUN score-RUN",
+        )
     command = f"mtpeft verify-seeds --training {training} --inference {inference}"
-    verdicts = judge_claims(known, trained, command) + judge_means(ScoreSet.load(paths.ARCHIVED), trained, command)
+    verdicts = judge_claims(known, trained, command) + judge_means(
+        ScoreSet.load(paths.ARCHIVED), trained, command
+    )
     path = paths.REGENERATED / "verification" / "seeds.csv"
-    write_result(path, records_text(verdicts, Verdict), inputs, training=training, inference=inference)
+    write_result(
+        path, records_text(verdicts, Verdict), inputs, training=training, inference=inference
+    )
     for v in verdicts:
         if v.kind == CLAIM or v.verdict != "within tolerance":
-            figures = f"{v.published or v.archived}, here {v.regenerated}; " if v.regenerated else ""
+            figures = (
+                f"{v.published or v.archived}, here {v.regenerated}; " if v.regenerated else ""
+            )
             print(f"{v.verdict:17} {v.id}: {figures}{v.reason}")
     counts = Counter(v.verdict for v in verdicts)
-    print(f"T4: {', '.join(f'{counts[name]} {name}' for name in VERDICTS if counts[name])} -> {paths.shown(path)}")
+    print(
+        f"T4: {', '.join(f'{counts[name]} {name}' for name in VERDICTS if counts[name])} -> {paths.shown(path)}"
+    )
     if any(v.unexplained for v in verdicts):
         return 1
     return 2 if counts["not run"] else 0
