@@ -17,7 +17,6 @@ import csv
 import io
 import json
 import math
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -25,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
-from mtpeft.core.output import claim
+from mtpeft.core.files import append_lines, lines, mend_last_line, read_bytes, write_atomic
 
 if TYPE_CHECKING:  # pandas takes longer to import than an up-to-date `make` takes to say so
     import numpy as np
@@ -64,7 +63,10 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Score:
-    """One value of one metric for one instance. `value` is None exactly when `status` is not `ok`."""
+    """One value of one metric for one instance.
+
+    `value` is None exactly when `status` is not `ok`.
+    """
 
     run: str
     task: str
@@ -184,31 +186,6 @@ RECORDS: dict[str, type] = {
 
 
 # ---------------------------------------------------------------- writing
-
-
-def write_atomic(path: Path, content: bytes | str) -> None:
-    """Write `content` under a temporary name, flush it to the disk, then rename: a reader sees old
-    or new, never half.
-    """
-    data = content.encode("utf-8") if isinstance(content, str) else content
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        claim(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(temporary, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise MtpeftError(
-            f"cannot write {path}: {error.strerror}",
-            "a writable folder with free space",
-            f"df -h {path.parent}; ls -ld {path.parent}",
-        ) from error
 
 
 def format_value(value: Any) -> str:
@@ -388,48 +365,35 @@ def frame_of(records: Sequence[Any], record: type) -> "pd.DataFrame":
 
 def append_predictions(path: Path, records: Iterable[Prediction]) -> None:
     """Append records to a JSON-lines file and flush them to the disk before returning."""
-    text = "".join(_line(record) for record in records)
-    try:
-        claim(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "a", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-    except OSError as error:
-        raise MtpeftError(
-            f"cannot write {path}: {error.strerror}",
-            "a writable folder with free space",
-            f"df -h {path.parent}; ls -ld {path.parent}",
-        ) from error
+    append_lines(path, (_line(record) for record in records))
 
 
 def write_predictions(path: Path, records: Iterable[Prediction]) -> None:
     """Write a whole file of records in one step, in place of the one that may be there."""
-    write_atomic(path, "".join(_line(record) for record in records))
+    write_atomic(path, "".join(_line(record) + "\n" for record in records))
 
 
 def _line(record: Prediction) -> str:
-    """One line; half a surrogate pair, which a server may send and UTF-8 cannot hold, is written as
-    an escape.
-    """
+    """One line; half a surrogate pair, which a server may send, is written as an escape."""
     line = json.dumps(asdict(record), ensure_ascii=False, sort_keys=True)
     try:
         line.encode("utf-8")
     except UnicodeEncodeError:
-        line = json.dumps(asdict(record), ensure_ascii=True, sort_keys=True)
-    return line + "\n"
+        return json.dumps(asdict(record), ensure_ascii=True, sort_keys=True)
+    return line
 
 
 def resume_predictions(path: Path) -> list[Prediction]:
-    """The records of a file that a run may have left unfinished: a last line cut off by a kill is
-    removed.
+    """The records of a file that a run may have left unfinished.
 
-    Raises the `BadInput` of the first line that cannot be used. No file is no record.
+    A last line that a kill has cut off is removed. No file is no record.
+
+    Raises:
+        BadInput: of the first line that cannot be used.
     """
     if not path.is_file():
         return []
-    _mend_last_line(path)
+    mend_last_line(path)
     records = []
     for record in read_predictions(path):
         if not isinstance(record, Prediction):
@@ -440,11 +404,12 @@ def resume_predictions(path: Path) -> list[Prediction]:
 
 def drop_predictions(path: Path, unwanted: Callable[[Prediction], bool]) -> int:
     """Take the unwanted records out of a file in one step; every other line keeps its bytes.
+
     Returns how many went.
     """
     if not path.is_file():
         return 0
-    lines = path.read_bytes().split(b"\n")
+    every = path.read_bytes().split(b"\n")
     gone = {
         number - 1
         for number, record in numbered_predictions(path)
@@ -452,30 +417,9 @@ def drop_predictions(path: Path, unwanted: Callable[[Prediction], bool]) -> int:
     }
     if gone:
         # Never emptied and filled again: a kill in between would cost every answer.
-        write_atomic(
-            path, b"\n".join(line for number, line in enumerate(lines) if number not in gone)
-        )
+        kept = (line for number, line in enumerate(every) if number not in gone)
+        write_atomic(path, b"\n".join(kept))
     return len(gone)
-
-
-def _mend_last_line(path: Path) -> None:
-    """Cut off a last line without its end, or end it where it is a whole record."""
-    data = path.read_bytes()
-    last = data[data.rfind(b"\n") + 1 :]
-    if not last:
-        return
-    try:
-        whole = isinstance(json.loads(last.decode("utf-8")), dict)
-    except (ValueError, RecursionError):
-        whole = False
-    with open(path, "r+b") as stream:
-        if whole:
-            stream.seek(0, os.SEEK_END)
-            stream.write(b"\n")
-        else:
-            stream.truncate(len(data) - len(last))
-        stream.flush()
-        os.fsync(stream.fileno())
 
 
 def read_predictions(path: Path) -> Iterator[Prediction | BadInput]:
@@ -491,44 +435,49 @@ def numbered_predictions(path: Path) -> Iterator[tuple[int, Prediction | BadInpu
 
     A malformed line must not cost the good ones: the caller decides whether to raise or to go on
     and report. Errors: malformed JSON, missing or unknown field, wrong type, NUL byte, invalid
-    UTF-8, duplicate instance.
+    UTF-8, a name that cannot be shown, duplicate instance. A name ending in `.gz` is unpacked.
     """
     if not path.is_file():
         raise BadInput(path, "no such file", "predictions in JSON lines", "mtpeft infer --help")
     hints = get_type_hints(Prediction)
     required = {f.name for f in fields(Prediction)} - {"error"}
     seen: dict[tuple[str, str, str], int] = {}
-    with open(path, "rb") as stream:
-        for number, raw in enumerate(stream, start=1):
-            try:
-                record = _prediction(raw, hints, required)
-            except ValueError as error:
-                yield (
-                    number,
-                    BadInput(
-                        path,
-                        str(error),
-                        "one JSON object per line with the fields of a prediction",
-                        "remove the line; `mtpeft infer` computes the instance again",
-                        line=number,
-                    ),
-                )
-                continue
-            key = (record.run, record.task, record.instance_id)
-            if key in seen:
-                yield (
-                    number,
-                    BadInput(
-                        path,
-                        f"instance {record.instance_id} again (first on line {seen[key]})",
-                        "one record per run, task and instance",
-                        "remove one of the lines",
-                        line=number,
-                    ),
-                )
-                continue
-            seen[key] = number
-            yield number, record
+    for number, raw in enumerate(lines(read_bytes(path)), start=1):
+        try:
+            record = _prediction(raw, hints, required)
+        except Exception as error:  # whatever is wrong with one line, it is that line's error
+            reason = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
+            yield (
+                number,
+                BadInput(
+                    path,
+                    reason,
+                    "one JSON object per line with the fields of a prediction",
+                    "remove the line; `mtpeft infer` computes the instance again",
+                    line=number,
+                ),
+            )
+            continue
+        key = (record.run, record.task, record.instance_id)
+        if key in seen:
+            yield (
+                number,
+                BadInput(
+                    path,
+                    f"instance {record.instance_id} again (first on line {seen[key]})",
+                    "one record per run, task and instance",
+                    "remove one of the lines",
+                    line=number,
+                ),
+            )
+            continue
+        seen[key] = number
+        yield number, record
+
+
+# Fields that reach tables, reports and the terminal: no control character, no half of a surrogate
+# pair.
+_SHOWN = ("run", "task", "instance_id", "prompt_sha256", "finish_reason")
 
 
 def _prediction(raw: bytes, hints: dict[str, Any], required: set[str]) -> Prediction:
@@ -559,6 +508,8 @@ def _prediction(raw: bytes, hints: dict[str, Any], required: set[str]) -> Predic
         wanted = (int, float) if hints[name] is float else hints[name]
         if not isinstance(value, wanted) or isinstance(value, bool):
             raise ValueError(f"{name} is a {type(value).__name__}")
+        if name in _SHOWN and not value.isprintable():
+            raise ValueError(f"{name} {ascii(value[:80])} holds what no name does")
     return Prediction(**data)
 
 
