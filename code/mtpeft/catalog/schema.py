@@ -77,12 +77,27 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Margin:
+    """How much the mean of a metric may move between two machines and still count as the same.
+
+    size: in the metric's unit; share: as a share of the reference's mean (one of the two); reason:
+    why so much.
+    """
+
+    reason: str
+    size: float | None = None
+    share: float | None = None
+
+
+@dataclass(frozen=True)
 class Metric:
     """A metric by its exact variant.
 
     better: `higher`, `lower` or `neither`; low/high: the range a value can have; printed: the
     labels under which the study's outputs print it; column: its column in the study's per-instance
-    files; percent: shown ×100.
+    files; percent: shown ×100; margin: as in `Tool`, where this metric needs another; least_share:
+    the share of the instances with a value on one side that must have one on both, or nothing is
+    said about the mean.
     """
 
     id: str
@@ -95,6 +110,8 @@ class Metric:
     grid: float | None = None
     percent: bool = False
     about: str = ""
+    margin: Margin | None = None
+    least_share: float = 0.95
 
 
 @dataclass(frozen=True)
@@ -102,8 +119,9 @@ class Tool:
     """An analyser or metric library and the metrics it yields.
 
     unparseable_when: metric values that together show that the tool could not read the output;
-    unparseable_metrics: the metrics whose value is then meaningless (empty: all of them);
-    archive: folder of the study's per-instance files → evaluation id.
+    unparseable_metrics: the metrics whose value is then meaningless (empty: all of them); archive:
+    folder of the study's per-instance files → evaluation id; margin: within which two sets of
+    answers are equivalent.
     """
 
     id: str
@@ -117,6 +135,7 @@ class Tool:
     archive: dict[str, str] = field(default_factory=dict)
     id_column: str = ""
     about: str = ""
+    margin: Margin | None = None
 
 
 @dataclass(frozen=True)
