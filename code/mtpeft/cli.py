@@ -388,16 +388,19 @@ def report() -> None:
 
 @app.command("list")
 def list_catalog(kind: Annotated[str, typer.Argument(help="tasks, backbones, methods, runs, tools, comparisons, "
-                                                          "tables or claims")] = "runs") -> None:
+                                                          "tables, figures or claims")] = "runs",
+                 ids: Annotated[bool, typer.Option("--ids", help="ids alone, one a line")] = False) -> None:
     """List what is in the catalog."""
     from .catalog import catalog
     from .catalog.schema import KINDS
     from .errors import UnknownName
 
     if kind not in KINDS:
-        raise UnknownName("kind", kind, KINDS)
+        raise UnknownName("kind", kind, KINDS, "mtpeft list --help")
     for item in getattr(catalog(), kind).values():
-        typer.echo(f"{item.id:55} {getattr(item, 'title', '') or getattr(item, 'text', '')}".rstrip())
+        withdrawn = getattr(item, "withdrawn", "")
+        text = f"withdrawn: {withdrawn}" if withdrawn else getattr(item, "title", "") or getattr(item, "text", "")
+        typer.echo(item.id if ids else f"{item.id:55} {text}".rstrip())
 
 
 def main() -> None:

@@ -277,7 +277,7 @@ def test_a_fifth_task_and_a_sixth_method_come_from_outside_the_package(
     wider = Catalog(
         **{
             **known.__dict__,
-            "tasks": {**known.tasks, "comment-detection": Task("comment-detection", "own", "Comment", "C", "outside_task", [])},
+            "tasks": {**known.tasks, "comment-detection": Task("comment-detection", "own", "Comment", "C", "outside_task", "code", [])},
         }
     )
     monkeypatch.setattr(encoding, "catalog", lambda: wider)

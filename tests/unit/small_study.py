@@ -19,6 +19,7 @@ study: toy
 title: Writing
 abbreviation: WR
 module: none
+output: text
 corpus: "ten poems | one line each"
 training_examples: "8"
 reference: "two poems"
@@ -56,6 +57,7 @@ study: toy
 title: Meter
 version: "1.0"
 module: none
+reads: [text]
 about: "Counts `feet`."
 archive: {meter: writing-verse}
 metrics:
@@ -68,6 +70,7 @@ study: toy
 title: Recital
 version: "2"
 module: none
+reads: [text]
 archive: {exec: writing-verse}
 metrics:
   - {id: pass@1, title: pass@1, better: higher, printed: [pass@1], column: p, low: 0, high: 1, percent: true}
@@ -120,8 +123,8 @@ outputs: []
 - {id: figure-3, number: "3", study: toy, title: Effects, kind: forest, options: {comparisons: [passes, quality]}}
 """,
     "claims/claims.yaml": """
-- {id: C1, study: toy, text: "MT rhymes <b>more</b>.", source: nowhere, kind: none, table: table-4, options: {}}
-- {id: C2, study: toy, text: "MT recites.", source: nowhere, kind: none, options: {}}
+- {id: C1, study: toy, text: "MT rhymes <b>more</b>.", source: nowhere, kind: validation_chosen, table: table-4, options: {}}
+- {id: C2, study: toy, text: "MT recites.", source: nowhere, kind: validation_chosen, options: {}}
 """,
 }
 

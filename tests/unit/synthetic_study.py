@@ -24,19 +24,19 @@ MISSING = {("b1/mt-q", "code-x"): [7], ("b2/mt-q", "code-x"): [3, 30], ("b2/mt-f
 def catalog() -> Catalog:
     """Three sizes, four runs each, two evaluation sets, three tools, two comparisons."""
     evaluations = [Evaluation(name, name, "java", n) for name, n in INSTANCES.items()]
-    tasks = {"code": Task("code", "own", "Code", "CO", "none", evaluations),
-             "text": Task("text", "own", "Text", "TE", "none", [])}
+    tasks = {"code": Task("code", "own", "Code", "CO", "none", "code", evaluations),
+             "text": Task("text", "own", "Text", "TE", "none", "code", [])}
     runs = {}
     for size in (1, 2, 3):
         both = ["code", "text"]
         for arm, method, of in (("st", "q", both[:1]), ("st", "q", both[1:]), ("mt", "q", both), ("mt", "f", both)):
             name = f"b{size}/{arm}-{method}" + (f"/{of[0]}" if arm == "st" else "")
             runs[name] = Run(name, "own", f"b{size}", method, arm, of)
-    counter = Tool("counter", "own", "Counter", "1", "none", [Metric(m, m, "lower", [m], m, low=0) for m in COUNTS],
+    counter = Tool("counter", "own", "Counter", "1", "none", ["code", "text"], [Metric(m, m, "lower", [m], m, low=0) for m in COUNTS],
                    unparseable_when=dict.fromkeys(COUNTS, 0.0))
-    texter = Tool("texter", "own", "Texter", "1", "none", [Metric(m, m, "higher", [m], m, low=0, high=1) for m in TEXTS])
+    texter = Tool("texter", "own", "Texter", "1", "none", ["code", "text"], [Metric(m, m, "higher", [m], m, low=0, high=1) for m in TEXTS])
     passing = Metric("pass@1", "pass@1", "higher", ["pass@1"], "passed", low=0, high=1, grid=1)
-    exam = Tool("exam", "own", "Exam", "1", "none", [passing])
+    exam = Tool("exam", "own", "Exam", "1", "none", ["code", "text"], [passing])
     sizes = [Block(str(size), f"b{size}/st-q/code", f"b{size}/mt-q") for size in (1, 2, 3)]
     effects = Comparison("effects", "own", "RQ1", "Effects", "wilcoxon", "code-x", "id", "block", "holm", "ST", "MT", sizes,
                          [*COUNTS, *TEXTS], _outputs("effects"))

@@ -12,12 +12,12 @@ from mtpeft.statistics.audit.scores import SEVERITIES, audit_scores
 N = 200
 RUNS = ("r1", "r2", "r3")
 KNOWN = Catalog(
-    tasks={"t": Task("t", "own", "T", "T", "none", [Evaluation("t-x", "X", "java", N)])},
-    tools={"counter": Tool("counter", "own", "C", "1", "none", [Metric("lines", "L", "lower", [], "l", low=0),
+    tasks={"t": Task("t", "own", "T", "T", "none", "code", [Evaluation("t-x", "X", "java", N)])},
+    tools={"counter": Tool("counter", "own", "C", "1", "none", ["code", "text"], [Metric("lines", "L", "lower", [], "l", low=0),
                                                                 Metric("depth", "D", "lower", [], "d", low=0)],
                            unparseable_when={"lines": 0, "depth": 0}),
-           "texter": Tool("texter", "own", "T", "1", "none", [Metric("overlap", "O", "higher", [], "o", low=0, high=1)]),
-           "judge": Tool("judge", "own", "J", "1", "none", [Metric("marks", "M", "higher", [], "m", low=1, high=5, grid=0.2)])})
+           "texter": Tool("texter", "own", "T", "1", "none", ["code", "text"], [Metric("overlap", "O", "higher", [], "o", low=0, high=1)]),
+           "judge": Tool("judge", "own", "J", "1", "none", ["code", "text"], [Metric("marks", "M", "higher", [], "m", low=1, high=5, grid=0.2)])})
 
 
 @pytest.fixture

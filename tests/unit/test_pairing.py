@@ -111,7 +111,7 @@ def test_nothing_in_common_is_no_pair():
 # ---------------------------------------------------------------- protocols and unreadable outputs
 
 COUNT, SHARE = (Metric(name, name, "lower", [name], name, low=0) for name in ("count", "share"))
-TOOL = Tool("t", "own", "T", "1", "m", [COUNT, SHARE], unparseable_when={"count": 0, "share": 0}, unparseable_metrics=["count"])
+TOOL = Tool("t", "own", "T", "1", "m", ["code", "text"], [COUNT, SHARE], unparseable_when={"count": 0, "share": 0}, unparseable_metrics=["count"])
 
 
 @pytest.fixture

@@ -18,10 +18,10 @@ def _metric(name: str, *labels: str, column: str) -> Metric:
     return Metric(name, name, "lower", list(labels), column, low=0)
 
 
-COUNTER = Tool("counter", "a", "Counter", "1", "none", [
+COUNTER = Tool("counter", "a", "Counter", "1", "none", ["code", "text"], [
     _metric("lines", "Cnt_LoC", "LoC", column="LoC"), _metric("depth", "Cnt_Depth", "Depth", column="Depth")],
     archive={"counter/translation/cs_java": "translation-cs-java"}, id_column="instance_id")
-EXAM = Tool("exam", "a", "Exam", "1", "none", [Metric("pass@1", "pass@1", "higher", [], "passed", low=0, high=1)],
+EXAM = Tool("exam", "a", "Exam", "1", "none", ["code", "text"], [Metric("pass@1", "pass@1", "higher", [], "passed", low=0, high=1)],
             archive={"exam/generation/java": "generation-java"}, id_column="_id")
 
 COUNTING = Comparison(

@@ -38,6 +38,8 @@ def run(predictions: Path, tools: Sequence[str] = (), out: Path | None = None, c
     evaluations = catalog().evaluations()
     examples = cache(partial(_instances, corpus=corpus))
     got = read_new(predictions, (lambda name: examples(name).keys()) if corpus else known_ids)
+    for run in sorted({i.run for i in [*got.items, *got.rejected]} & catalog().runs.keys()):
+        catalog().usable_run(run)
     for problem in got.problems:
         print(f"mtpeft: {problem.found}", file=sys.stderr)
     write_atomic(place / "problems.csv", csv_text(["file", "line", "problem"],

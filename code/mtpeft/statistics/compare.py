@@ -8,6 +8,7 @@ import math
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import assert_never
 
 from ..catalog import Block, Catalog, Comparison
 from ..records import ScoreSet, Test
@@ -51,7 +52,7 @@ def _test(scores: ScoreSet, comparison: Comparison, block: Block, metric_id: str
         comparison=comparison.id, block=block.id, task=task, run_a=block.a, run_b=block.b, metric=metric_id,
         protocol=protocol, test=comparison.test, pairing="id" if protocol == "corrected" else comparison.pairing,
         n_a=0, n_b=0, n_pairs=0, n_dropped=0, dropped_ids="", mean_a=NAN, mean_b=NAN, statistic=NAN, p=NAN,
-        family=f"{comparison.id}/{block.id}" if comparison.family == "block" else comparison.id, m=0, p_holm=NAN, p_bh=NAN,
+        family=_family(comparison, block), m=0, p_holm=NAN, p_bh=NAN,
         cliffs_delta=NAN, cliffs_delta_low=NAN, cliffs_delta_high=NAN, rank_biserial=NAN, rank_biserial_low=NAN,
         rank_biserial_high=NAN, both_pass=NAN, a_only=NAN, b_only=NAN, both_fail=NAN, odds_ratio=NAN)
     absent = [run for run in (block.a, block.b) if not scores.has(run, task, metric_id)]
@@ -63,7 +64,24 @@ def _test(scores: ScoreSet, comparison: Comparison, block: Block, metric_id: str
     if not len(pairs.a):
         return replace(filled, note="no pairs")
     filled = replace(filled, mean_a=float(pairs.a.mean()), mean_b=float(pairs.b.mean()))
-    return _discordance(filled, pairs) if comparison.test == "mcnemar" else _signed_rank(filled, pairs, protocol)
+    match comparison.test:
+        case "mcnemar":
+            return _discordance(filled, pairs)
+        case "wilcoxon":
+            return _signed_rank(filled, pairs, protocol)
+        case other:
+            assert_never(other)
+
+
+def _family(comparison: Comparison, block: Block) -> str:
+    """The name of the set of tests that a test is adjusted with."""
+    match comparison.family:
+        case "block":
+            return f"{comparison.id}/{block.id}"
+        case "comparison":
+            return comparison.id
+        case other:
+            assert_never(other)
 
 
 def _signed_rank(test: Test, pairs: Pairs, protocol: str) -> Test:

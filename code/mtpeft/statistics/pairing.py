@@ -7,10 +7,12 @@ there, or was not readable for the tool, is dropped and named.
 
 from collections.abc import Set
 from dataclasses import dataclass
+from typing import assert_never
 
 import numpy as np
 
 from ..catalog import Metric, Tool
+from ..catalog.schema import Pairing
 from ..records import Column, ScoreSet
 
 
@@ -61,10 +63,16 @@ def by_id(a: Column, b: Column, exclude: Set[str] = frozenset()) -> Pairs:
 
 
 def pair(scores: ScoreSet, tool: Tool, metric: Metric, task: str, run_a: str, run_b: str, protocol: str,
-         published_pairing: str) -> Pairs:
+         published_pairing: Pairing) -> Pairs:
     """The pairs of one test under a protocol (`as-published` or `corrected`)."""
     a, b = scores.column(run_a, task, metric.id), scores.column(run_b, task, metric.id)
     if protocol == "corrected":
         exclude = (unreadable(scores, tool, metric, run_a, task) | unreadable(scores, tool, metric, run_b, task))
         return by_id(a, b, exclude)
-    return by_id(a, b) if published_pairing == "id" else by_position(a, b)
+    match published_pairing:
+        case "id":
+            return by_id(a, b)
+        case "position":
+            return by_position(a, b)
+        case other:
+            assert_never(other)

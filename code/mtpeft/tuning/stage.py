@@ -19,7 +19,7 @@ def run(name: str, profile: str, seeds: Sequence[int], corpus: str, backbone: st
     generate: the inference stage's function, for selection on generated text. Raises `MtpeftError`s that say what is
     missing and how to get it. A run with one module and a head per task is trained by `multitask.stage`.
     """
-    entry = catalog().get("runs", name)
+    entry = catalog().usable_run(name)
     if has_shared_module(entry):
         from .multitask.stage import run as train_shared
 

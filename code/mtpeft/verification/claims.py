@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ..catalog import Catalog, Claim
 from ..errors import UnknownName
-from ..printed import SIGNIFICANCE
+from ..printed import SIGNIFICANCE, adjusted
 from ..records import PublishedCell, Test, Verdict
 
 ELSEWHERE = "a figure that belongs to another place of the study"
@@ -115,9 +115,8 @@ def none_significant(claim: Claim, evidence: Evidence) -> Verdict:
     options = claim.options
 
     def below(protocol: str) -> list[Test]:
-        field = {"holm": "p_holm", "bh": "p_bh"}[options["adjustment"]]
         return [t for t in evidence.tests if t.protocol == protocol and t.comparison in options["comparisons"]
-                and t.block in options.get("blocks", [t.block]) and getattr(t, field) < SIGNIFICANCE]
+                and t.block in options.get("blocks", [t.block]) and adjusted(t, options["adjustment"]) < SIGNIFICANCE]
 
     now, new = below("as-published"), below("corrected")
     describe = [f"{len(found)} significant" + (": " + ", ".join(f"{t.comparison} {t.block} {t.metric}" for t in found[:3])
@@ -138,7 +137,7 @@ def count_significant(claim: Claim, evidence: Evidence) -> Verdict:
         counted = checkable = 0
         for cell in cells:
             test = tests[protocol, cell.comparison, cell.block, cell.metric]
-            p = test.p_bh if cell.adjustment == "bh" else test.p_holm
+            p = adjusted(test, cell.adjustment)
             if cell.printed != "NA" and not math.isnan(p):
                 checkable += 1
                 counted += p < SIGNIFICANCE

@@ -9,11 +9,12 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
 from ...catalog import Block, Comparison, Figure
+from ...printed import adjusted
 from ...records import Test
 from ..inputs import AS_PUBLISHED, Inputs
 from ..marks import MISSING, SIGNS
 from ..summary import worst
-from ..tables.comparison import LEVEL, adjusted, block_title, number, subject
+from ..tables.comparison import LEVEL, block_title, number, subject
 from . import Drawing
 from .style import BAND, GRID, INK, MUTED, SERIES, WIDTH, look
 from .values import printed_number

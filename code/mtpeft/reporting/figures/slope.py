@@ -7,8 +7,9 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
 from ...catalog import Figure
+from ...printed import adjusted
 from ..inputs import AS_PUBLISHED, Inputs
-from ..tables.comparison import LEVEL, adjusted, block_title
+from ..tables.comparison import LEVEL, block_title
 from . import Drawing
 from .style import MUTED, PUBLISHED, SERIES, WIDTH, look, pad_limits, published_handle
 from .values import printed_pass_rates, scale, unit

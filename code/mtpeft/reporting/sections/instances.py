@@ -3,10 +3,11 @@
 import pandas as pd
 
 from ...catalog import Block, Comparison, Metric
+from ...printed import adjusted
 from ...records import format_value
 from ..html import render
 from ..inputs import AS_PUBLISHED, CORRECTED, Inputs
-from ..tables.comparison import LEVEL, adjusted, block_title, subject
+from ..tables.comparison import LEVEL, block_title, subject
 from . import Section
 
 SHOWN = 5

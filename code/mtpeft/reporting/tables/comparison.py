@@ -11,6 +11,7 @@ from dataclasses import replace
 from ...catalog import Block, Comparison, Metric, Table
 from ...errors import BadInput, UnknownName
 from ...paths import CATALOG
+from ...printed import adjusted
 from ...records import PublishedCell, Test, Verdict
 from ..inputs import AS_PUBLISHED, CORRECTED, Inputs
 from ..marks import CHANGED, MISSING
@@ -122,11 +123,6 @@ def number(value: float, decimals: int, scale: float = 1.0) -> Value:
         return Value(value, "NA")
     rounded = f"{value * scale:.{decimals}f}"
     return Value(value, rounded.removeprefix("-") if float(rounded) == 0 else rounded)
-
-
-def adjusted(test: Test, adjustment: str) -> float:
-    """The p-value adjusted as `adjustment` names it."""
-    return test.p_bh if adjustment == "bh" else test.p_holm
 
 
 def _adjusted(test: Test, adjustment: str) -> Value:

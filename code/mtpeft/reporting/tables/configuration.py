@@ -34,7 +34,7 @@ def build(table: Table, inputs: Inputs) -> TableData:
     used = Row({"setting": text("arms"), **{m.id: text(" and ".join(arms[m.id]) or MISSING) for m in methods}})
     notes = ["ST: one task per model; MT: all tasks in one model. A setting that a method does not have is shown as –."]
     shown = {"methods": methods, **{kind: list(known.study(kind, table.study)) for kind in ("backbones", "runs")}}
-    files = [path for kind, items in shown.items() for path in catalog_files(kind, (item.id for item in items))]
+    files = [path for kind, items in shown.items() for path in catalog_files(inputs.known, kind, (item.id for item in items))]
     return TableData(table, columns, [Group("", [head, used, *rows])], notes, files)
 
 

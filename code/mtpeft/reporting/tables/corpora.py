@@ -43,7 +43,7 @@ def build(table: Table, inputs: Inputs) -> TableData:
               "tools and runs.")]
     names = {e.id for task in tasks for e in task.evaluations}
     files = [inputs.archived / "scores" / tool / f"{name}.csv" for tool, name in inputs.scores.tables if name in names]
-    return TableData(table, _COLUMNS, groups, notes, [*catalog_files("tasks", (t.id for t in tasks)), *sorted(files)])
+    return TableData(table, _COLUMNS, groups, notes, [*catalog_files(inputs.known, "tasks", (t.id for t in tasks)), *sorted(files)])
 
 
 def _archived(scores: ScoreSet, evaluation: str) -> tuple[int, int, int]:

@@ -34,7 +34,7 @@ def build(table: Table, inputs: Inputs) -> TableData:
         if tool.about:
             notes.append(f"{tool.title}: {tool.about}")
     return TableData(table, _COLUMNS, groups, notes,
-                     catalog_files("tools", (tool.id for tool in inputs.known.study("tools", table.study))))
+                     catalog_files(inputs.known, "tools", (tool.id for tool in inputs.known.study("tools", table.study))))
 
 
 def _measured(inputs: Inputs, tool: Tool, metric: Metric) -> str:

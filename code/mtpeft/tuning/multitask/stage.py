@@ -51,7 +51,7 @@ def run(name: str, profile: str, seeds: Sequence[int], corpus: str, backbone: st
     if corpus.endswith(".jsonl"):
         raise MtpeftError(f"{corpus} is one file, and training needs three splits",
                           "a folder with train.jsonl, valid.jsonl and test.jsonl", "--corpus FOLDER")
-    entry = catalog().get("runs", name)
+    entry = catalog().usable_run(name)
     options, method = resolve(entry, profile, changes)
     options = replace(options, seeds=list(seeds) or options.seeds)
     source, called = _source(entry, backbone)
@@ -88,7 +88,7 @@ def infer(name: str, evaluations: Sequence[str], profile: str, seed: int, adapte
 
     adapter: folder with `shared.safetensors` and `heads.safetensors` (default: the best checkpoint of the seed).
     """
-    entry = catalog().get("runs", name)
+    entry = catalog().usable_run(name)
     if not has_shared_module(entry):
         return False
     corpus, trained = corpus or CORPUS, paths.seed_folder(profile, entry.id, seed)
