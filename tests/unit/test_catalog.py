@@ -1,23 +1,28 @@
-"""The catalog: every shipped file loads; a misspelt key, kind or reference is answered with the nearest known one."""
+"""The catalog: every shipped file loads; a misspelt key, kind or reference is answered with the
+nearest known one.
+"""
 
 import dataclasses
 
 import pytest
 from mtpeft.catalog import Catalog, loader, schema
 from mtpeft.catalog.schema import KINDS
-from mtpeft.errors import BadInput, MtpeftError, UnknownName
-from mtpeft.paths import CATALOG
+from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
+from mtpeft.core.paths import CATALOG
 from typer.testing import CliRunner
 
 BACKBONE = "id: tiny\nstudy: own\ntitle: Tiny\nlabel: T\nhub: x/y\nrevision: abc\nkind: decoder\n"
 METHOD = "id: q\nstudy: own\ntitle: Q\ntuning: {lora_rank: 8}\n"
-TASK = ("id: toy\nstudy: own\ntitle: Toy\nabbreviation: TY\nmodule: toy\noutput: code\nevaluations:\n"
-        "  - {id: toy-x, title: X, language: java, instances: 3}\n")
+TASK = (
+    "id: toy\nstudy: own\ntitle: Toy\nabbreviation: TY\nmodule: toy\noutput: code\nevaluations:\n"
+    "  - {id: toy-x, title: X, language: java, instances: 3}\n"
+)
 
 
 @pytest.fixture
 def folder(tmp_path):
     """Write catalog files: folder(**{"tasks/toy": TASK}) → the folder."""
+
     def write(**files):
         for name, text in files.items():
             path = tmp_path / f"{name}.yaml"
@@ -40,15 +45,31 @@ def test_every_shipped_file_loads(name):
 
 def test_the_shipped_catalog_loads_as_a_whole(known):
     assert {kind: len(getattr(known, kind)) for kind in KINDS} == {
-        "tasks": 7, "backbones": 8, "methods": 8, "runs": 183, "tools": 19, "comparisons": 25, "tables": 24, "figures": 5,
-        "claims": 21}
+        "tasks": 7,
+        "backbones": 8,
+        "methods": 8,
+        "runs": 183,
+        "tools": 19,
+        "comparisons": 25,
+        "tables": 24,
+        "figures": 5,
+        "claims": 21,
+    }
 
 
 def test_study_a_is_all_there(known):
     runs = {r.id for r in known.study("runs", "a")}
     for size in ("0.5b", "1.5b", "3b"):
-        assert {f"qwen2.5-coder-{size}/{r}" for r in ("mt-qlora", "mt-fft", "st-qlora/generation", "st-qlora/summarization",
-                                                      "st-qlora/translation")} <= runs
+        assert {
+            f"qwen2.5-coder-{size}/{r}"
+            for r in (
+                "mt-qlora",
+                "mt-fft",
+                "st-qlora/generation",
+                "st-qlora/summarization",
+                "st-qlora/translation",
+            )
+        } <= runs
     assert sum("+" in r for r in runs) == 3
     assert len(list(known.study("tables", "a"))) == 18
     assert len(list(known.study("comparisons", "a"))) == 25
@@ -67,21 +88,25 @@ def test_a_printed_label_names_one_metric_of_its_comparison(known):
         assert len(labels) == len(set(labels)), comparison.id
 
 
-@pytest.mark.parametrize("text, line, expected", [
-    (BACKBONE + "revison: x\n", 8, "revision"),
-    (BACKBONE.replace("hub:", "hubb:"), 5, "hub"),
-    (BACKBONE + "label: again\n", 8, "each key once"),
-    (BACKBONE.replace("label: T\n", ""), 1, "these keys"),
-    (BACKBONE.replace("title: Tiny", "title: [1]"), 3, "a str"),
-    (BACKBONE.replace("title: Tiny", "title: 5"), 3, "a str"),
-    (BACKBONE + "config: [1]\n", 8, "a mapping"),
-    (BACKBONE.replace("kind: decoder", "kind: decodr"), 7, "did you mean decoder"),
-    (BACKBONE.replace("kind: decoder", "kind: true"), 7, "one of decoder"),
-    (BACKBONE + "config: {a: 1, a: 2}\n", 8, "each key once"),
-    (BACKBONE + "config: {a: {b: 1, b: 2}}\n", 8, "each key once"),
-    ("just text\n", 1, "a mapping"),
-    ("id: [\n", 2, "a YAML mapping"),
-    ("", None, "the keys")])
+@pytest.mark.parametrize(
+    "text, line, expected",
+    [
+        (BACKBONE + "revison: x\n", 8, "revision"),
+        (BACKBONE.replace("hub:", "hubb:"), 5, "hub"),
+        (BACKBONE + "label: again\n", 8, "each key once"),
+        (BACKBONE.replace("label: T\n", ""), 1, "these keys"),
+        (BACKBONE.replace("title: Tiny", "title: [1]"), 3, "a str"),
+        (BACKBONE.replace("title: Tiny", "title: 5"), 3, "a str"),
+        (BACKBONE + "config: [1]\n", 8, "a mapping"),
+        (BACKBONE.replace("kind: decoder", "kind: decodr"), 7, "did you mean decoder"),
+        (BACKBONE.replace("kind: decoder", "kind: true"), 7, "one of decoder"),
+        (BACKBONE + "config: {a: 1, a: 2}\n", 8, "each key once"),
+        (BACKBONE + "config: {a: {b: 1, b: 2}}\n", 8, "each key once"),
+        ("just text\n", 1, "a mapping"),
+        ("id: [\n", 2, "a YAML mapping"),
+        ("", None, "the keys"),
+    ],
+)
 def test_a_malformed_file_is_refused_by_line(folder, text, line, expected):
     with pytest.raises(BadInput) as error:
         Catalog.load([folder(**{"backbones/tiny": text})])
@@ -102,9 +127,14 @@ def test_an_id_can_be_taken_only_once(folder):
         Catalog.load([folder(**{"backbones/a": BACKBONE, "backbones/b": BACKBONE})])
 
 
-@pytest.mark.parametrize("change, found", [
-    (("backbone: tiny", "backbone: tinny"), "did you mean tiny"), (("method: q", "method: qq"), "did you mean q"),
-    (("[toy]", "[toyy]"), "did you mean toy")])
+@pytest.mark.parametrize(
+    "change, found",
+    [
+        (("backbone: tiny", "backbone: tinny"), "did you mean tiny"),
+        (("method: q", "method: qq"), "did you mean q"),
+        (("[toy]", "[toyy]"), "did you mean toy"),
+    ],
+)
 def test_a_reference_to_nothing_is_answered_with_the_nearest(folder, change, found):
     run = "id: tiny/st-q\nstudy: own\nbackbone: tiny\nmethod: q\narm: st\ntasks: [toy]\n"
     files = {"backbones/b": BACKBONE, "methods/m": METHOD, "tasks/t": TASK}
@@ -112,21 +142,34 @@ def test_a_reference_to_nothing_is_answered_with_the_nearest(folder, change, fou
     with pytest.raises(BadInput, match=found) as error:
         Catalog.load([folder(**files, **{"runs/r": run.replace(*change)})])
     assert error.value.path.name == "r.yaml"
-    assert error.value.line == 1 + next(n for n, line in enumerate(run.splitlines()) if change[0] in line)
+    assert error.value.line == 1 + next(
+        n for n, line in enumerate(run.splitlines()) if change[0] in line
+    )
 
 
-COMPARISON = ("id: c\nstudy: own\nquestion: Q\ntitle: T\ntest: wilcoxon\ntask: generation-java\npairing: id\nfamily: block\n"
-              "adjustment: holm\nside_a: A\nside_b: B\nmetrics: [lizard_loc]\noutputs: []\n"
-              "blocks:\n  - {id: 3b, a: qwen2.5-coder-3b/mt-qlora, b: qwen2.5-coder-3b/mt-fft}\n")
+COMPARISON = (
+    "id: c\nstudy: own\nquestion: Q\ntitle: T\ntest: wilcoxon\ntask: generation-java\npairing: id\nfamily: block\n"
+    "adjustment: holm\nside_a: A\nside_b: B\nmetrics: [lizard_loc]\noutputs: []\n"
+    "blocks:\n  - {id: 3b, a: qwen2.5-coder-3b/mt-qlora, b: qwen2.5-coder-3b/mt-fft}\n"
+)
 
 
-@pytest.mark.parametrize("change, line, found", [
-    (("lizard_loc", "lizard_lok"), 12, "lizard_loc"), (("qwen2.5-coder-3b/mt-fft", "qwen2.5-coder-3b/mt-ftf"), 15, "mt-fft"),
-    (("task: generation-java", "task: generation-jaba"), 6, "generation-java"),
-    (("test: wilcoxon", "test: wilcoxn"), 5, "wilcoxon"), (("pairing: id", "pairing: postion"), 7, "position"),
-    (("family: block", "family: blocks"), 8, "block"), (("adjustment: holm", "adjustment: hollm"), 9, "holm"),
-    (("outputs: []", "outputs: [{file: x.txt, variant: CLEEN, adjustment: bh}]"), 13, "CLEAN")])
-def test_an_unknown_word_in_a_comparison_is_refused_and_not_read_as_another(folder, change, line, found):
+@pytest.mark.parametrize(
+    "change, line, found",
+    [
+        (("lizard_loc", "lizard_lok"), 12, "lizard_loc"),
+        (("qwen2.5-coder-3b/mt-fft", "qwen2.5-coder-3b/mt-ftf"), 15, "mt-fft"),
+        (("task: generation-java", "task: generation-jaba"), 6, "generation-java"),
+        (("test: wilcoxon", "test: wilcoxn"), 5, "wilcoxon"),
+        (("pairing: id", "pairing: postion"), 7, "position"),
+        (("family: block", "family: blocks"), 8, "block"),
+        (("adjustment: holm", "adjustment: hollm"), 9, "holm"),
+        (("outputs: []", "outputs: [{file: x.txt, variant: CLEEN, adjustment: bh}]"), 13, "CLEAN"),
+    ],
+)
+def test_an_unknown_word_in_a_comparison_is_refused_and_not_read_as_another(
+    folder, change, line, found
+):
     Catalog.load([CATALOG, folder(**{"comparisons/c": COMPARISON})])
     with pytest.raises(BadInput, match=f"did you mean.*{found}") as error:
         Catalog.load([CATALOG, folder(**{"comparisons/c": COMPARISON.replace(*change)})])
@@ -134,26 +177,48 @@ def test_an_unknown_word_in_a_comparison_is_refused_and_not_read_as_another(fold
 
 
 TABLE = "id: t\nnumber: T\nstudy: own\ntitle: T\nkind: comparison\ncomparisons: [rq1-pass1]\n"
-FIGURE = ("id: f\nnumber: F\nstudy: own\ntitle: F\nkind: slope\noptions:\n"
-          "  panels:\n    - {comparison: rq1-pass1, evaluation: generation-java, metric: pass@1}\n")
-CLAIM = ("id: X1\nstudy: own\ntext: T\nsource: S\nkind: none_significant\ntable: table-4\noptions:\n"
-         "  comparisons: [rq1-pass1]\n  blocks: [java-3b]\n  adjustment: bh\n")
+FIGURE = (
+    "id: f\nnumber: F\nstudy: own\ntitle: F\nkind: slope\noptions:\n"
+    "  panels:\n    - {comparison: rq1-pass1, evaluation: generation-java, metric: pass@1}\n"
+)
+CLAIM = (
+    "id: X1\nstudy: own\ntext: T\nsource: S\nkind: none_significant\ntable: table-4\noptions:\n"
+    "  comparisons: [rq1-pass1]\n  blocks: [java-3b]\n  adjustment: bh\n"
+)
 
 
-@pytest.mark.parametrize("name, text, change, line, found", [
-    ("tables/t", TABLE, ("kind: comparison", "kind: comparsion"), 5, "comparison"),
-    ("tables/t", TABLE, ("[rq1-pass1]", "[rq1-pas1]"), 6, "rq1-pass1"),
-    ("tables/t", TABLE + "options: {without: [pass@1]}\n", ("without", "witout"), 7, "without"),
-    ("tables/t", TABLE + "options: {without: [pass@1]}\n", ("pass@1", "pass@2"), 7, "pass@1"),
-    ("figures/f", FIGURE, ("kind: slope", "kind: slop"), 5, "slope"),
-    ("figures/f", FIGURE, ("metric: pass@1", "metric: pass1"), 8, "pass@1"),
-    ("figures/f", FIGURE, ("evaluation: generation-java", "evaluation: generation-jva"), 8, "generation-java"),
-    ("claims/x", CLAIM, ("kind: none_significant", "kind: non_significant"), 5, "none_significant"),
-    ("claims/x", CLAIM, ("table: table-4", "table: table4"), 6, "table-4"),
-    ("claims/x", CLAIM, ("java-3b", "java3b"), 9, "java-3b"),
-    ("claims/x", CLAIM, ("adjustment: bh", "adjustment: bhh"), 10, "bh"),
-    ("claims/x", CLAIM, ("adjustment:", "adjustement:"), 10, "adjustment")])
-def test_an_unknown_kind_option_or_name_in_options_is_refused_by_line(folder, name, text, change, line, found):
+@pytest.mark.parametrize(
+    "name, text, change, line, found",
+    [
+        ("tables/t", TABLE, ("kind: comparison", "kind: comparsion"), 5, "comparison"),
+        ("tables/t", TABLE, ("[rq1-pass1]", "[rq1-pas1]"), 6, "rq1-pass1"),
+        ("tables/t", TABLE + "options: {without: [pass@1]}\n", ("without", "witout"), 7, "without"),
+        ("tables/t", TABLE + "options: {without: [pass@1]}\n", ("pass@1", "pass@2"), 7, "pass@1"),
+        ("figures/f", FIGURE, ("kind: slope", "kind: slop"), 5, "slope"),
+        ("figures/f", FIGURE, ("metric: pass@1", "metric: pass1"), 8, "pass@1"),
+        (
+            "figures/f",
+            FIGURE,
+            ("evaluation: generation-java", "evaluation: generation-jva"),
+            8,
+            "generation-java",
+        ),
+        (
+            "claims/x",
+            CLAIM,
+            ("kind: none_significant", "kind: non_significant"),
+            5,
+            "none_significant",
+        ),
+        ("claims/x", CLAIM, ("table: table-4", "table: table4"), 6, "table-4"),
+        ("claims/x", CLAIM, ("java-3b", "java3b"), 9, "java-3b"),
+        ("claims/x", CLAIM, ("adjustment: bh", "adjustment: bhh"), 10, "bh"),
+        ("claims/x", CLAIM, ("adjustment:", "adjustement:"), 10, "adjustment"),
+    ],
+)
+def test_an_unknown_kind_option_or_name_in_options_is_refused_by_line(
+    folder, name, text, change, line, found
+):
     Catalog.load([CATALOG, folder(**{name: text})])
     with pytest.raises(BadInput, match=f"did you mean.*{found}") as error:
         Catalog.load([CATALOG, folder(**{name: text.replace(*change)})])
@@ -167,7 +232,9 @@ def test_a_claim_without_an_option_that_its_rule_needs_is_refused_when_loaded(fo
 
 def test_a_kind_that_is_a_module_outside_keeps_its_own_options(folder):
     own = TABLE.replace("kind: comparison", "kind: mine.table") + "options: {metric: whatever}\n"
-    assert Catalog.load([CATALOG, folder(**{"tables/t": own})]).tables["t"].options == {"metric": "whatever"}
+    assert Catalog.load([CATALOG, folder(**{"tables/t": own})]).tables["t"].options == {
+        "metric": "whatever"
+    }
 
 
 def test_the_catalog_knows_just_the_kinds_that_are_built_drawn_and_judged():
@@ -180,29 +247,51 @@ def test_the_catalog_knows_just_the_kinds_that_are_built_drawn_and_judged():
     assert set(schema.CLAIM_KINDS) == {*claims.RULES, *rules.RULES}
 
 
-@pytest.mark.parametrize("change, found", [
-    ("unparseable_when: {lines: 0}", "line"), ("unparseable_metrics: [lins]", "line"), ("archive: {x: toy-y}", "toy-x"),
-    ("reads: [txt]", "text")])
+@pytest.mark.parametrize(
+    "change, found",
+    [
+        ("unparseable_when: {lines: 0}", "line"),
+        ("unparseable_metrics: [lins]", "line"),
+        ("archive: {x: toy-y}", "toy-x"),
+        ("reads: [txt]", "text"),
+    ],
+)
 def test_a_tool_that_names_what_is_not_its_own_is_refused(folder, change, found):
-    tool = ("id: tool\nstudy: own\ntitle: T\nversion: '1'\nmodule: m\nreads: [code]\n"
-            "metrics:\n  - {id: line, title: L, better: lower, printed: [], column: ''}\n")
+    tool = (
+        "id: tool\nstudy: own\ntitle: T\nversion: '1'\nmodule: m\nreads: [code]\n"
+        "metrics:\n  - {id: line, title: L, better: lower, printed: [], column: ''}\n"
+    )
     files = {"tasks/t": TASK}
     Catalog.load([folder(**files, **{"tools/t": tool})])
-    text = tool.replace("reads: [code]", change) if change.startswith("reads") else f"{tool}{change}\n"
+    text = (
+        tool.replace("reads: [code]", change) if change.startswith("reads") else f"{tool}{change}\n"
+    )
     with pytest.raises(BadInput, match=f"did you mean.*{found}"):
         Catalog.load([folder(**files, **{"tools/t": text})])
 
 
 # ---------------------------------------------------------------- matrix and extends
 
+
 def test_a_matrix_is_every_combination_in_order(folder):
-    runs = ("matrix: {size: [s, l], pair: [[toy, doy], [toy]]}\nid: '{size}/{pair}'\nstudy: own\nbackbone: '{size}'\n"
-            "method: q\narm: mt\ntasks: '{pair}'\n")
-    files = {"methods/m": METHOD, "tasks/t": TASK, "tasks/u": TASK.replace("toy", "doy"),
-             "backbones/s": BACKBONE.replace("tiny", "s"), "backbones/l": BACKBONE.replace("tiny", "l")}
+    runs = (
+        "matrix: {size: [s, l], pair: [[toy, doy], [toy]]}\nid: '{size}/{pair}'\nstudy: own\nbackbone: '{size}'\n"
+        "method: q\narm: mt\ntasks: '{pair}'\n"
+    )
+    files = {
+        "methods/m": METHOD,
+        "tasks/t": TASK,
+        "tasks/u": TASK.replace("toy", "doy"),
+        "backbones/s": BACKBONE.replace("tiny", "s"),
+        "backbones/l": BACKBONE.replace("tiny", "l"),
+    }
     known = Catalog.load([folder(**files, **{"runs/r": runs})])
     assert {r.id: (r.backbone, r.tasks) for r in known.runs.values()} == {
-        "s/toy+doy": ("s", ["toy", "doy"]), "s/toy": ("s", ["toy"]), "l/toy+doy": ("l", ["toy", "doy"]), "l/toy": ("l", ["toy"])}
+        "s/toy+doy": ("s", ["toy", "doy"]),
+        "s/toy": ("s", ["toy"]),
+        "l/toy+doy": ("l", ["toy", "doy"]),
+        "l/toy": ("l", ["toy"]),
+    }
 
 
 NESTED = """matrix: {size: [s, l]}
@@ -219,13 +308,27 @@ items:
 def test_a_list_is_repeated_for_each_value_and_a_lone_name_keeps_its_type(folder):
     known = Catalog.load([folder(**{"methods/m": NESTED})])
     assert {m.id: m.tuning for m in known.methods.values()} == {
-        "s": {"one": 1}, "s/x": {"n": 3}, "s/y": {"n": 4}, "l": {"one": 1}, "l/x": {"n": 3}, "l/y": {"n": 4}}
+        "s": {"one": 1},
+        "s/x": {"n": 3},
+        "s/y": {"n": 4},
+        "l": {"one": 1},
+        "l/x": {"n": 3},
+        "l/y": {"n": 4},
+    }
 
 
-@pytest.mark.parametrize("change, line, found", [
-    (("{m.id}", "{mm.id}"), 5, "did you mean m"), (("{m.id}", "{m.idd}"), 5, "did you mean id"),
-    (("{m.id}", "x{m}"), 5, "one of its keys"), (("[s, l]", "[]"), 1, "a list of values"), (("[s, l]", "s"), 1, "a list of"),
-    (("matrix: {m:", "matrix: {size:"), 4, "a name of its own"), (("items:", "title: x\nitems:"), 2, "items alone")])
+@pytest.mark.parametrize(
+    "change, line, found",
+    [
+        (("{m.id}", "{mm.id}"), 5, "did you mean m"),
+        (("{m.id}", "{m.idd}"), 5, "did you mean id"),
+        (("{m.id}", "x{m}"), 5, "one of its keys"),
+        (("[s, l]", "[]"), 1, "a list of values"),
+        (("[s, l]", "s"), 1, "a list of"),
+        (("matrix: {m:", "matrix: {size:"), 4, "a name of its own"),
+        (("items:", "title: x\nitems:"), 2, "items alone"),
+    ],
+)
 def test_a_wrong_matrix_is_refused_by_line(folder, change, line, found):
     with pytest.raises(BadInput, match=found) as error:
         Catalog.load([folder(**{"methods/m": NESTED.replace(*change)})])
@@ -233,37 +336,61 @@ def test_a_wrong_matrix_is_refused_by_line(folder, change, line, found):
 
 
 def test_an_extension_overrides_key_by_key_and_null_takes_away(folder):
-    base = "id: base\nabstract: true\nstudy: own\ntuning: {a: 1, b: {x: 1, y: 2}, c: [1, 2], d: 4}\n"
-    child = "id: child\nextends: base\ntitle: Child\ntuning: {b: {y: 3, z: 5}, c: [9], d: null, e: 6}\n"
+    base = (
+        "id: base\nabstract: true\nstudy: own\ntuning: {a: 1, b: {x: 1, y: 2}, c: [1, 2], d: 4}\n"
+    )
+    child = (
+        "id: child\nextends: base\ntitle: Child\ntuning: {b: {y: 3, z: 5}, c: [9], d: null, e: 6}\n"
+    )
     grandchild = "id: grandchild\nextends: child\ntitle: G\ntuning: {a: 7}\n"
-    known = Catalog.load([folder(**{"methods/z": base, "methods/a": child, "methods/b": grandchild})])
+    known = Catalog.load(
+        [folder(**{"methods/z": base, "methods/a": child, "methods/b": grandchild})]
+    )
     assert {m.id: m.tuning for m in known.methods.values()} == {
         "child": {"a": 1, "b": {"x": 1, "y": 3, "z": 5}, "c": [9], "e": 6},
-        "grandchild": {"a": 7, "b": {"x": 1, "y": 3, "z": 5}, "c": [9], "e": 6}}
+        "grandchild": {"a": 7, "b": {"x": 1, "y": 3, "z": 5}, "c": [9], "e": 6},
+    }
     assert list(known.methods["grandchild"].tuning) == ["a", "b", "c", "e"]
 
 
 def test_an_extension_of_nothing_or_of_itself_is_refused_by_line(folder):
-    with pytest.raises(BadInput, match="unknown method to extend 'bas'.*\n.*did you mean base") as error:
-        Catalog.load([folder(**{"methods/a": METHOD.replace("id: q", "id: base"),
-                                "methods/b": "id: b\nstudy: own\nextends: bas\n"})])
+    with pytest.raises(
+        BadInput, match="unknown method to extend 'bas'.*\n.*did you mean base"
+    ) as error:
+        Catalog.load(
+            [
+                folder(
+                    **{
+                        "methods/a": METHOD.replace("id: q", "id: base"),
+                        "methods/b": "id: b\nstudy: own\nextends: bas\n",
+                    }
+                )
+            ]
+        )
     assert (error.value.path.name, error.value.line) == ("b.yaml", 3)
     with pytest.raises(BadInput, match="circle"):
-        Catalog.load([folder(**{"methods/a": "id: a\nextends: b\n", "methods/b": "id: b\nextends: a\n"})])
+        Catalog.load(
+            [folder(**{"methods/a": "id: a\nextends: b\n", "methods/b": "id: b\nextends: a\n"})]
+        )
 
 
 def test_an_error_in_what_is_inherited_names_the_file_in_which_it_stands(folder):
     base = "id: base\nabstract: true\nstudy: own\ntitle: [1]\n"
     with pytest.raises(BadInput) as error:
-        Catalog.load([folder(**{"methods/a": base, "methods/b": "id: b\nextends: base\ntuning: {}\n"})])
+        Catalog.load(
+            [folder(**{"methods/a": base, "methods/b": "id: b\nextends: base\ntuning: {}\n"})]
+        )
     assert (error.value.path.name, error.value.line) == ("a.yaml", 4)
 
 
 # ---------------------------------------------------------------- withdrawn runs, what an output is
 
+
 def withdrawn(known):
     runs = dict(known.runs)
-    runs["qwen2.5-coder-3b/mt-fft"] = dataclasses.replace(runs["qwen2.5-coder-3b/mt-fft"], withdrawn="trained on the test set")
+    runs["qwen2.5-coder-3b/mt-fft"] = dataclasses.replace(
+        runs["qwen2.5-coder-3b/mt-fft"], withdrawn="trained on the test set"
+    )
     return dataclasses.replace(known, runs=runs)
 
 
@@ -272,7 +399,13 @@ def test_a_withdrawn_run_is_refused_with_its_reason(known, monkeypatch, command)
     from mtpeft import cli
 
     monkeypatch.setattr(loader, "catalog", lambda: withdrawn(known))
-    for module in ("tuning.stage", "tuning.estimate", "inference.command", "tuning.multitask.stage", "tuning.multitask.methods"):
+    for module in (
+        "tuning.stage",
+        "tuning.estimate",
+        "inference.command",
+        "tuning.multitask.stage",
+        "tuning.multitask.methods",
+    ):
         __import__(f"mtpeft.{module}")
         monkeypatch.setattr(f"mtpeft.{module}.catalog", lambda: withdrawn(known))
     result = CliRunner().invoke(cli.app, [*command, "qwen2.5-coder-3b/mt-fft"])
@@ -285,7 +418,9 @@ def test_a_withdrawn_run_stays_listed_with_its_reason(known, monkeypatch):
 
     monkeypatch.setattr("mtpeft.catalog.catalog", lambda: withdrawn(known))
     lines = CliRunner().invoke(cli.app, ["list", "runs"]).output.splitlines()
-    assert [x for x in lines if "withdrawn" in x] == [f"{'qwen2.5-coder-3b/mt-fft':55} withdrawn: trained on the test set"]
+    assert [x for x in lines if "withdrawn" in x] == [
+        f"{'qwen2.5-coder-3b/mt-fft':55} withdrawn: trained on the test set"
+    ]
 
 
 def test_ids_are_listed_alone():

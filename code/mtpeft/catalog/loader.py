@@ -1,14 +1,19 @@
-"""Reading the catalog: YAML nodes → dataclasses, strict about keys, types and words, errors with file and line.
+"""Reading the catalog: YAML nodes → dataclasses, strict about keys, types and words, errors with
+file and line.
 
 A file holds one item, or a list of items. Three keys are the loader's own:
 
-- `extends: ID` takes everything that this item does not say from another item of the same kind, in whatever file it stands.
-  Mappings are merged key by key, at any depth; lists and single values are replaced; a key set to null is left out.
+- `extends: ID` takes everything that this item does not say from another item of the same kind, in
+whatever file it stands.
+  Mappings are merged key by key, at any depth; lists and single values are replaced; a key set to
+  null is left out.
 - `abstract: true` marks an item that exists only to be extended; it is not listed.
-- `matrix: {name: [value, …], …}` stands for one item per combination of its values, the last name varying fastest. In the
-  other keys `{name}` is the value: alone in a string it is the value itself, a list too; inside a longer string a list is
-  joined by `+`; `{name.key}` is a key of a value that is a mapping. With `items: [item, …]` and nothing else beside it, the
-  whole list is repeated for each combination, and an item may hold a matrix of its own.
+- `matrix: {name: [value, …], …}` stands for one item per combination of its values, the last name
+varying fastest. In the
+  other keys `{name}` is the value: alone in a string it is the value itself, a list too; inside a
+  longer string a list is joined by `+`; `{name.key}` is a key of a value that is a mapping. With
+  `items: [item, …]` and nothing else beside it, the whole list is repeated for each combination,
+  and an item may hold a matrix of its own.
 """
 
 import copy
@@ -24,10 +29,23 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import yaml
 
-from ..errors import BadInput, MtpeftError, UnknownName
-from ..paths import CATALOG
-from .references import check_references
-from .schema import KINDS, Backbone, Claim, Comparison, Evaluation, Figure, Method, Metric, Run, Table, Task, Tool
+from mtpeft.catalog.references import check_references
+from mtpeft.catalog.schema import (
+    KINDS,
+    Backbone,
+    Claim,
+    Comparison,
+    Evaluation,
+    Figure,
+    Method,
+    Metric,
+    Run,
+    Table,
+    Task,
+    Tool,
+)
+from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
+from mtpeft.core.paths import CATALOG
 
 # libyaml reads the catalog ten times faster, where PyYAML was built with it.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -57,15 +75,23 @@ class Catalog:
         result = cls()
         every = list(folders)
         for kind, record in KINDS.items():
-            nodes = [node for folder in every for path in sorted((folder / kind).rglob("*.yaml"))
-                     for node in _nodes(path, record)]
+            nodes = [
+                node
+                for folder in every
+                for path in sorted((folder / kind).rglob("*.yaml"))
+                for node in _nodes(path, record)
+            ]
             known = getattr(result, kind)
             for node in _inherited(nodes, record):
                 item = _build(node, record)
                 if item.id in known:
                     at = result.sources[kind, item.id]
-                    raise BadInput(_file(node), f"{kind} id {item.id!r} is taken ({_file(at)}:{_line(at)})", "an id of its own",
-                                   line=_line(node))
+                    raise BadInput(
+                        _file(node),
+                        f"{kind} id {item.id!r} is taken ({_file(at)}:{_line(at)})",
+                        "an id of its own",
+                        line=_line(node),
+                    )
                 known[item.id] = item
                 result.sources[kind, item.id] = node
         check_references(result)
@@ -79,10 +105,16 @@ class Catalog:
         return known[name]
 
     def usable_run(self, name: str) -> Run:
-        """A run that may be trained, asked and scored. Raises `UnknownName`, or `MtpeftError` for a withdrawn run."""
+        """A run that may be trained, asked and scored. Raises `UnknownName`, or `MtpeftError` for a
+        withdrawn run.
+        """
         run: Run = self.get("runs", name)
         if run.withdrawn:
-            raise MtpeftError(f"run {name} is withdrawn: {run.withdrawn}", "a run that is not withdrawn", "mtpeft list runs")
+            raise MtpeftError(
+                f"run {name} is withdrawn: {run.withdrawn}",
+                "a run that is not withdrawn",
+                "mtpeft list runs",
+            )
         return run
 
     def file_of(self, kind: str, name: str) -> Path:
@@ -90,8 +122,12 @@ class Catalog:
         self.get(kind, name)
         return _file(self.sources[kind, name])
 
-    def bad(self, kind: str, name: str, word: str, found: str, expected: str = "", fix: str = "") -> BadInput:
-        """An error about one word of an item, with the file and the line on which that word stands (else the item's line)."""
+    def bad(
+        self, kind: str, name: str, word: str, found: str, expected: str = "", fix: str = ""
+    ) -> BadInput:
+        """An error about one word of an item, with the file and the line on which that word stands
+        (else the item's line).
+        """
         node = self.sources[kind, name]
         return BadInput(_file(node), found, expected, fix, line=_line_of(node, word) or _line(node))
 
@@ -123,14 +159,19 @@ class Catalog:
         """The items of one kind that belong to one study."""
         return (item for item in getattr(self, kind).values() if item.study == study)
 
+
 @lru_cache(maxsize=1)
 def catalog() -> Catalog:
     """The shipped catalog plus the folders named in MTPEFT_CATALOG."""
     more = [Path(p) for p in os.environ.get("MTPEFT_CATALOG", "").split(os.pathsep) if p]
     for folder in more:
         if not folder.is_dir():
-            raise BadInput(folder, "named in MTPEFT_CATALOG, but no such folder", "a catalog folder",
-                           "unset MTPEFT_CATALOG, or correct it")
+            raise BadInput(
+                folder,
+                "named in MTPEFT_CATALOG, but no such folder",
+                "a catalog folder",
+                "unset MTPEFT_CATALOG, or correct it",
+            )
     return Catalog.load([CATALOG, *more])
 
 
@@ -139,15 +180,23 @@ def _nodes(path: Path, record: type) -> list[yaml.MappingNode]:
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_LOADER)
     except UnicodeDecodeError as error:
-        raise BadInput(path, f"not UTF-8: {error.reason} at byte {error.start}", "a text file in UTF-8") from error
+        raise BadInput(
+            path, f"not UTF-8: {error.reason} at byte {error.start}", "a text file in UTF-8"
+        ) from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        raise BadInput(path, f"not YAML: {getattr(error, 'problem', error)}", "a YAML mapping",
-                       line=mark.line + 1 if mark else None) from error
+        raise BadInput(
+            path,
+            f"not YAML: {getattr(error, 'problem', error)}",
+            "a YAML mapping",
+            line=mark.line + 1 if mark else None,
+        ) from error
     if node is None:
         raise BadInput(path, "the file is empty", f"the keys of a {record.__name__}")
     _mark_with(node, path)
-    return list(_multiplied(node.value if isinstance(node, yaml.SequenceNode) else [node], record, {}))
+    return list(
+        _multiplied(node.value if isinstance(node, yaml.SequenceNode) else [node], record, {})
+    )
 
 
 def _read(path: Path, record: type) -> list[Any]:
@@ -197,13 +246,20 @@ def _keys(node: yaml.Node, record: type) -> dict[str, tuple[yaml.Node, yaml.Node
 
 # ---------------------------------------------------------------- matrix
 
-def _multiplied(nodes: Iterable[yaml.Node], record: type, values: dict[str, yaml.Node]) -> Iterator[yaml.MappingNode]:
+
+def _multiplied(
+    nodes: Iterable[yaml.Node], record: type, values: dict[str, yaml.Node]
+) -> Iterator[yaml.MappingNode]:
     """Every item of a list; `values` are those of the matrices around it."""
     for node in nodes:
         keys = _keys(node, record)
         axes = _axes(keys["matrix"][1]) if "matrix" in keys else {}
         for name in axes.keys() & values.keys():
-            raise _error(keys["matrix"][0], f"matrix name {name!r} is that of a matrix around this one", "a name of its own")
+            raise _error(
+                keys["matrix"][0],
+                f"matrix name {name!r} is that of a matrix around this one",
+                "a name of its own",
+            )
         rest = [pair for name, pair in keys.items() if name != "matrix"]
         if "items" in keys:
             for name in keys.keys() - {"matrix", "items"}:
@@ -217,7 +273,12 @@ def _multiplied(nodes: Iterable[yaml.Node], record: type, values: dict[str, yaml
             elif not inside:
                 yield node
             else:
-                made = yaml.MappingNode(node.tag, [(k, _filled(v, inside)) for k, v in rest], node.start_mark, node.end_mark)
+                made = yaml.MappingNode(
+                    node.tag,
+                    [(k, _filled(v, inside)) for k, v in rest],
+                    node.start_mark,
+                    node.end_mark,
+                )
                 made.file = _file(node)
                 yield made
 
@@ -240,8 +301,12 @@ def _filled(node: yaml.Node, values: dict[str, yaml.Node]) -> yaml.Node:
     if isinstance(node, yaml.ScalarNode):
         return _filled_scalar(node, values)
     made = copy.copy(node)
-    made.value = [tuple(_filled(part, values) for part in child) if isinstance(child, tuple) else _filled(child, values)
-                  for child in node.value]
+    made.value = [
+        tuple(_filled(part, values) for part in child)
+        if isinstance(child, tuple)
+        else _filled(child, values)
+        for child in node.value
+    ]
     return made
 
 
@@ -254,7 +319,9 @@ def _filled_scalar(node: yaml.ScalarNode, values: dict[str, yaml.Node]) -> yaml.
         found = values[name]
         if key is None:
             return found
-        inside = {str(k.value): v for k, v in found.value} if isinstance(found, yaml.MappingNode) else {}
+        inside = (
+            {str(k.value): v for k, v in found.value} if isinstance(found, yaml.MappingNode) else {}
+        )
         if key not in inside:
             unknown = UnknownName(f"key of a value of {name}", key, inside)
             raise _error(node, unknown.found, unknown.expected)
@@ -280,6 +347,7 @@ def _as_text(node: yaml.Node, at: yaml.Node) -> str:
 
 # ---------------------------------------------------------------- extends
 
+
 def _inherited(nodes: list[yaml.MappingNode], record: type) -> Iterator[yaml.MappingNode]:
     """The items of one kind with what they extend filled in, without the abstract ones."""
     by_id: dict[str, yaml.MappingNode] = {}
@@ -294,7 +362,9 @@ def _inherited(nodes: list[yaml.MappingNode], record: type) -> Iterator[yaml.Map
         yield _complete(node, by_id, record, ())
 
 
-def _complete(node: yaml.MappingNode, by_id: dict[str, yaml.MappingNode], record: type, below: tuple[str, ...]) -> yaml.MappingNode:
+def _complete(
+    node: yaml.MappingNode, by_id: dict[str, yaml.MappingNode], record: type, below: tuple[str, ...]
+) -> yaml.MappingNode:
     """An item with everything that it inherits, nearest first."""
     keys = _keys(node, record)
     if "extends" not in keys:
@@ -306,7 +376,9 @@ def _complete(node: yaml.MappingNode, by_id: dict[str, yaml.MappingNode], record
         raise _error(name_node, unknown.found, unknown.expected)
     chain = (*below, str(keys["id"][1].value) if "id" in keys else "")
     if name in chain:
-        raise _error(name_node, f"{' extends '.join([*chain, name])}: a circle", "a chain that ends")
+        raise _error(
+            name_node, f"{' extends '.join([*chain, name])}: a circle", "a chain that ends"
+        )
     base = _complete(by_id[name], by_id, record, chain)
     return _merged(base, _without(node, ("extends", "abstract")))
 
@@ -318,7 +390,9 @@ def _without(node: yaml.MappingNode, names: tuple[str, ...]) -> yaml.MappingNode
 
 
 def _merged(base: yaml.MappingNode, over: yaml.MappingNode) -> yaml.MappingNode:
-    """`over` on top of `base`: keys of the base keep their order, what only `over` has follows; null takes a key away."""
+    """`over` on top of `base`: keys of the base keep their order, what only `over` has follows;
+    null takes a key away.
+    """
     mine = {str(k.value): (k, v) for k, v in over.value}
     value: list[tuple[yaml.Node, yaml.Node]] = []
     for key, inherited in base.value:
@@ -335,6 +409,7 @@ def _merged(base: yaml.MappingNode, over: yaml.MappingNode) -> yaml.MappingNode:
 
 
 # ---------------------------------------------------------------- nodes to values
+
 
 def _build(node: yaml.Node, hint: Any, name: str = "word") -> Any:
     """Turn a YAML node into a value of type `hint`; `name` says in errors what the value is."""
@@ -384,11 +459,18 @@ def _build_record(node: yaml.Node, record: type) -> Any:
     values: dict[str, Any] = {}
     for name, (key, value) in _keys(node, record).items():
         if name not in hints:
-            unknown = UnknownName(f"key of a {record.__name__}", name, [*hints, *(_OWN_KEYS if record in KINDS.values() else ())])
+            unknown = UnknownName(
+                f"key of a {record.__name__}",
+                name,
+                [*hints, *(_OWN_KEYS if record in KINDS.values() else ())],
+            )
             raise _error(key, unknown.found, unknown.expected)
         values[name] = _build(value, hints[name], name)
-    missing = [f.name for f in fields(record)
-               if f.default is MISSING and f.default_factory is MISSING and f.name not in values]
+    missing = [
+        f.name
+        for f in fields(record)
+        if f.default is MISSING and f.default_factory is MISSING and f.name not in values
+    ]
     if missing:
         raise _error(node, f"a {record.__name__} without {', '.join(missing)}", "these keys")
     return record(**values)

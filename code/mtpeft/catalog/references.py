@@ -1,19 +1,33 @@
-"""What the items of a catalog say of each other: every name must exist, every option must be one that its kind takes."""
+"""What the items of a catalog say of each other: every name must exist, every option must be one
+that its kind takes.
+"""
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
-from ..errors import BadInput, UnknownName
-from .schema import CLAIM_KINDS, FIGURE_KINDS, OPTION_REFERENCES, OPTION_WORDS, TABLE_KINDS, Claim, Comparison, Figure, Table
+from mtpeft.catalog.schema import (
+    CLAIM_KINDS,
+    FIGURE_KINDS,
+    OPTION_REFERENCES,
+    OPTION_WORDS,
+    TABLE_KINDS,
+    Claim,
+    Comparison,
+    Figure,
+    Table,
+)
+from mtpeft.core.errors import BadInput, UnknownName
 
 if TYPE_CHECKING:
-    from .loader import Catalog
+    from mtpeft.catalog.loader import Catalog
 
 _SHIPPED = {"tables": TABLE_KINDS, "figures": FIGURE_KINDS, "claims": CLAIM_KINDS}
 
 
 def check_references(known: "Catalog") -> None:
-    """Refuse the first name that refers to nothing. Raises `BadInput` with file, line and the nearest known name."""
+    """Refuse the first name that refers to nothing. Raises `BadInput` with file, line and the
+    nearest known name.
+    """
     for error in problems(known):
         raise error
 
@@ -22,7 +36,9 @@ def problems(known: "Catalog") -> Iterator[BadInput]:
     """Every name in a catalog that refers to nothing, and every option that its kind does not take."""
     evaluations, metrics = known.evaluations(), known.metrics()
 
-    def check(kind: str, item: str, what: str, name: str, among: Collection[str]) -> Iterator[BadInput]:
+    def check(
+        kind: str, item: str, what: str, name: str, among: Collection[str]
+    ) -> Iterator[BadInput]:
         if name not in among:
             unknown = UnknownName(what, name, among)
             yield known.bad(kind, item, name, unknown.found, unknown.expected)
@@ -51,8 +67,13 @@ def problems(known: "Catalog") -> Iterator[BadInput]:
             yield from _of_options(kind, item, known)
 
 
-def _of_comparison(comparison: Comparison, known: "Catalog", check: Any, evaluations: Mapping[str, Any],
-                   metrics: Mapping[str, Any]) -> Iterator[BadInput]:
+def _of_comparison(
+    comparison: Comparison,
+    known: "Catalog",
+    check: Any,
+    evaluations: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+) -> Iterator[BadInput]:
     for metric in comparison.metrics:
         yield from check("comparisons", comparison.id, "metric", metric, metrics)
     yield from check("comparisons", comparison.id, "evaluation set", comparison.task, evaluations)
@@ -60,17 +81,27 @@ def _of_comparison(comparison: Comparison, known: "Catalog", check: Any, evaluat
         for run in (block.a, block.b):
             yield from check("comparisons", comparison.id, "run", run, known.runs)
         if block.task:
-            yield from check("comparisons", comparison.id, "evaluation set", block.task, evaluations)
+            yield from check(
+                "comparisons", comparison.id, "evaluation set", block.task, evaluations
+            )
     ids = [block.id for block in comparison.blocks]
     for name in {i for i in ids if ids.count(i) > 1}:
-        yield known.bad("comparisons", comparison.id, name, f"block {name!r} again", "each block once")
+        yield known.bad(
+            "comparisons", comparison.id, name, f"block {name!r} again", "each block once"
+        )
 
 
 def _of_options(kind: str, item: Table | Figure | Claim, known: "Catalog") -> Iterator[BadInput]:
     if item.kind not in _SHIPPED[kind]:
         if "." not in item.kind:
             unknown = UnknownName(f"kind of a {kind.rstrip('s')}", item.kind, _SHIPPED[kind])
-            yield known.bad(kind, item.id, item.kind, unknown.found, f"{unknown.expected} (or the dotted name of a module)")
+            yield known.bad(
+                kind,
+                item.id,
+                item.kind,
+                unknown.found,
+                f"{unknown.expected} (or the dotted name of a module)",
+            )
         return
     takes = _SHIPPED[kind][item.kind].split()
     names = {name.rstrip("?") for name in takes}
@@ -80,12 +111,19 @@ def _of_options(kind: str, item: Table | Figure | Claim, known: "Catalog") -> It
             yield known.bad(kind, item.id, name, unknown.found, unknown.expected)
     for name in takes:
         if not name.endswith("?") and name not in item.options:
-            yield known.bad(kind, item.id, item.id, f"{item.id} without option {name}", f"the options of {item.kind}: "
-                            f"{', '.join(takes)}")
+            yield known.bad(
+                kind,
+                item.id,
+                item.id,
+                f"{item.id} without option {name}",
+                f"the options of {item.kind}: {', '.join(takes)}",
+            )
     yield from _of_values(kind, item, item.options, known)
 
 
-def _of_values(kind: str, item: Table | Figure | Claim, options: Mapping[str, Any], known: "Catalog") -> Iterator[BadInput]:
+def _of_values(
+    kind: str, item: Table | Figure | Claim, options: Mapping[str, Any], known: "Catalog"
+) -> Iterator[BadInput]:
     """Names and words in options, in whatever depth they stand."""
     for option, value in options.items():
         for part in value if isinstance(value, list) else [value]:
@@ -110,7 +148,14 @@ def _among(option: str, options: Mapping[str, Any], known: "Catalog") -> Collect
     if kind == "questions":
         return {c.question for c in known.comparisons.values()}
     if kind == "blocks":
-        named = [options["comparison"]] if "comparison" in options else options.get("comparisons", [])
-        return {b.id for name in named if name in known.comparisons for b in known.comparisons[name].blocks}
+        named = (
+            [options["comparison"]] if "comparison" in options else options.get("comparisons", [])
+        )
+        return {
+            b.id
+            for name in named
+            if name in known.comparisons
+            for b in known.comparisons[name].blocks
+        }
     names: Collection[str] = getattr(known, kind)
     return names

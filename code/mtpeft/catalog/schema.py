@@ -1,6 +1,7 @@
 """The kinds of things in the catalog: one dataclass per kind, one field per allowed YAML key.
 
-A field whose words are a closed set is a `Literal`; the loader refuses any other word as it refuses an unknown key.
+A field whose words are a closed set is a `Literal`; the loader refuses any other word as it refuses
+an unknown key.
 """
 
 from dataclasses import dataclass, field
@@ -16,27 +17,57 @@ Regime = Literal["st", "mt"]
 BackboneKind = Literal["decoder", "encoder", "encoder-decoder"]
 OutputKind = Literal["code", "text", "label", "ranking"]
 
-# What shipped builders, drawers and rules are called, and the options that each takes (`?`: may be left out). Any other kind is
-# the dotted name of a module, whose options are its own affair. Tests hold these lists against the modules that do the work.
-TABLE_KINDS = {"comparison": "metrics? without?", "configuration": "methods?", "corpora": "", "tools": ""}
+# What shipped builders, drawers and rules are called, and the options that each takes (`?`: may be
+# left out). Any other kind is the dotted name of a module, whose options are its own affair. Tests
+# hold these lists against the modules that do the work.
+TABLE_KINDS = {
+    "comparison": "metrics? without?",
+    "configuration": "methods?",
+    "corpora": "",
+    "tools": "",
+}
 FIGURE_KINDS = {"forest": "comparisons", "sizes": "panels", "slope": "panels"}
 CLAIM_KINDS = {
-    "relative_change": "comparison block metric percent", "largest_change": "comparisons blocks metrics percent",
-    "none_significant": "comparisons blocks? adjustment", "count_significant": "question variant?",
-    "shared_matches_full": "z", "shared_surpasses_full": "z", "close_to_single": "margin", "parameter_factor": "factor",
-    "computation": "percent", "grouping_sensitive": "chance level", "asymmetric": "chance level z",
-    "prompting": "tasks backbone method z", "validation_chosen": "", "weights_stay": "limit"}
-# Options whose values name something else in the catalog, wherever they stand in the options of a shipped kind.
+    "relative_change": "comparison block metric percent",
+    "largest_change": "comparisons blocks metrics percent",
+    "none_significant": "comparisons blocks? adjustment",
+    "count_significant": "question variant?",
+    "shared_matches_full": "z",
+    "shared_surpasses_full": "z",
+    "close_to_single": "margin",
+    "parameter_factor": "factor",
+    "computation": "percent",
+    "grouping_sensitive": "chance level",
+    "asymmetric": "chance level z",
+    "prompting": "tasks backbone method z",
+    "validation_chosen": "",
+    "weights_stay": "limit",
+}
+# Options whose values name something else in the catalog, wherever they stand in the options of a
+# shipped kind.
 OPTION_REFERENCES = {
-    "comparison": "comparisons", "comparisons": "comparisons", "printed": "comparisons", "metric": "metrics",
-    "metrics": "metrics", "without": "metrics", "evaluation": "evaluations", "tasks": "tasks", "backbone": "backbones",
-    "method": "methods", "methods": "methods", "question": "questions", "block": "blocks", "blocks": "blocks"}
+    "comparison": "comparisons",
+    "comparisons": "comparisons",
+    "printed": "comparisons",
+    "metric": "metrics",
+    "metrics": "metrics",
+    "without": "metrics",
+    "evaluation": "evaluations",
+    "tasks": "tasks",
+    "backbone": "backbones",
+    "method": "methods",
+    "methods": "methods",
+    "question": "questions",
+    "block": "blocks",
+    "blocks": "blocks",
+}
 OPTION_WORDS: dict[str, Any] = {"adjustment": Adjustment}
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One evaluation set of a task, for example `generation-java`; its id names score tables and records.
+    """One evaluation set of a task, for example `generation-java`; its id names score tables and
+    records.
 
     output: what an answer is, where it is not what the task says.
     """
@@ -51,7 +82,8 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Task:
-    """A task. `module` holds how an example becomes prompt and target, and how output becomes an answer.
+    """A task. `module` holds how an example becomes prompt and target, and how output becomes an
+    answer.
 
     output: what an answer is; tools say which of these they read.
     """
@@ -85,7 +117,9 @@ class Backbone:
 
 @dataclass(frozen=True)
 class Method:
-    """A tuning method with the hyper-parameters of the study: what table 3 prints and what training reads."""
+    """A tuning method with the hyper-parameters of the study: what table 3 prints and what training
+    reads.
+    """
 
     id: str
     study: str
@@ -95,7 +129,9 @@ class Method:
 
 @dataclass(frozen=True)
 class Run:
-    """One trained configuration. `id` is a path; ids are permanent, a withdrawn run keeps its reason."""
+    """One trained configuration. `id` is a path; ids are permanent, a withdrawn run keeps its
+    reason.
+    """
 
     id: str
     study: str
@@ -110,8 +146,9 @@ class Run:
 class Metric:
     """A metric by its exact variant.
 
-    better: `higher`, `lower` or `neither`; low/high: the range a value can have; printed: the labels under which
-    the study's outputs print it; column: its column in the study's per-instance files; percent: shown ×100.
+    better: `higher`, `lower` or `neither`; low/high: the range a value can have; printed: the
+    labels under which the study's outputs print it; column: its column in the study's per-instance
+    files; percent: shown ×100.
     """
 
     id: str
@@ -131,9 +168,10 @@ class Tool:
     """An analyser or metric library and the metrics it yields.
 
     unparseable_when: metric values that together show that the tool could not read the output;
-    unparseable_metrics: the metrics whose value is then meaningless (empty: all of them);
-    archive: folder of the study's per-instance files → evaluation id; reads: the kinds of output that it can score; languages:
-    those that it knows (empty: any); options: settings of the scorer, passed to it as they stand.
+    unparseable_metrics: the metrics whose value is then meaningless (empty: all of them); archive:
+    folder of the study's per-instance files → evaluation id; reads: the kinds of output that it can
+    score; languages: those that it knows (empty: any); options: settings of the scorer, passed to
+    it as they stand.
     """
 
     id: str
@@ -154,7 +192,9 @@ class Tool:
 
 @dataclass(frozen=True)
 class Block:
-    """One part of a comparison (a model size, or a task pair): side A against side B. `task` where it differs."""
+    """One part of a comparison (a model size, or a task pair): side A against side B. `task` where
+    it differs.
+    """
 
     id: str
     a: str
@@ -164,7 +204,9 @@ class Block:
 
 @dataclass(frozen=True)
 class Output:
-    """An archived rendering of a comparison's results: file name, variant, and the correction it applied."""
+    """An archived rendering of a comparison's results: file name, variant, and the correction it
+    applied.
+    """
 
     file: str
     variant: Variant
@@ -175,8 +217,9 @@ class Output:
 class Comparison:
     """One script of the study: a test over blocks and metrics.
 
-    test: `wilcoxon` or `mcnemar`; pairing: `position` or `id`, as the study did it; family: `block` or
-    `comparison`, the set of tests adjusted together; adjustment: the correction that the paper uses.
+    test: `wilcoxon` or `mcnemar`; pairing: `position` or `id`, as the study did it; family: `block`
+    or `comparison`, the set of tests adjusted together; adjustment: the correction that the paper
+    uses.
     """
 
     id: str
@@ -210,7 +253,9 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure. kind: the drawer that makes it; options go to the drawer; text: what it shows, in one or two sentences."""
+    """A figure. kind: the drawer that makes it; options go to the drawer; text: what it shows, in
+    one or two sentences.
+    """
 
     id: str
     number: str
@@ -235,5 +280,14 @@ class Claim:
     about: str = ""
 
 
-KINDS: dict[str, type] = {"tasks": Task, "backbones": Backbone, "methods": Method, "runs": Run, "tools": Tool,
-                          "comparisons": Comparison, "tables": Table, "figures": Figure, "claims": Claim}
+KINDS: dict[str, type] = {
+    "tasks": Task,
+    "backbones": Backbone,
+    "methods": Method,
+    "runs": Run,
+    "tools": Tool,
+    "comparisons": Comparison,
+    "tables": Table,
+    "figures": Figure,
+    "claims": Claim,
+}
