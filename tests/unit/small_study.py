@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
-from mtpeft.catalog import Catalog
+from mtpeft.catalog import load
 from mtpeft.core.records import (
     PublishedCell,
     Test,
@@ -379,7 +379,7 @@ def write_study(root: Path, verified: bool = True, audited: bool = True) -> Inpu
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     inputs = Inputs(
-        Catalog.load([root / "catalog"]), root / "archived", root / "published", root / "out"
+        load([root / "catalog"]), root / "archived", root / "published", root / "out"
     )
     for tool in ("meter", "exec"):
         frames = [

@@ -5,7 +5,7 @@ nearest known one.
 import dataclasses
 
 import pytest
-from mtpeft.catalog import Catalog, loader, schema
+from mtpeft.catalog import load, loader, nodes, schema
 from mtpeft.catalog.schema import KINDS
 from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
 from mtpeft.core.paths import CATALOG
@@ -40,7 +40,7 @@ SHIPPED = sorted(p.relative_to(CATALOG).as_posix() for p in CATALOG.rglob("*.yam
 def test_every_shipped_file_loads(name):
     kind = name.split("/")[0]
     assert kind in KINDS, f"a folder of no kind: {kind}"
-    assert loader._nodes(CATALOG / name, KINDS[kind])
+    assert nodes.nodes_of(CATALOG / name, KINDS[kind])
 
 
 def test_the_shipped_catalog_loads_as_a_whole(known):
@@ -109,7 +109,7 @@ def test_a_printed_label_names_one_metric_of_its_comparison(known):
 )
 def test_a_malformed_file_is_refused_by_line(folder, text, line, expected):
     with pytest.raises(BadInput) as error:
-        Catalog.load([folder(**{"backbones/tiny": text})])
+        load([folder(**{"backbones/tiny": text})])
     assert error.value.path.name == "tiny.yaml"
     assert error.value.line == line
     assert expected in error.value.expected
@@ -117,14 +117,14 @@ def test_a_malformed_file_is_refused_by_line(folder, text, line, expected):
 
 def test_a_number_where_an_integer_belongs_is_refused(folder):
     with pytest.raises(BadInput, match="3.5"):
-        Catalog.load([folder(**{"tasks/toy": TASK.replace("instances: 3", "instances: 3.5")})])
+        load([folder(**{"tasks/toy": TASK.replace("instances: 3", "instances: 3.5")})])
     with pytest.raises(BadInput, match="bool"):
-        Catalog.load([folder(**{"tasks/toy": TASK.replace("instances: 3", "instances: true")})])
+        load([folder(**{"tasks/toy": TASK.replace("instances: 3", "instances: true")})])
 
 
 def test_an_id_can_be_taken_only_once(folder):
     with pytest.raises(BadInput, match="'tiny' is taken"):
-        Catalog.load([folder(**{"backbones/a": BACKBONE, "backbones/b": BACKBONE})])
+        load([folder(**{"backbones/a": BACKBONE, "backbones/b": BACKBONE})])
 
 
 @pytest.mark.parametrize(
@@ -138,9 +138,9 @@ def test_an_id_can_be_taken_only_once(folder):
 def test_a_reference_to_nothing_is_answered_with_the_nearest(folder, change, found):
     run = "id: tiny/st-q\nstudy: own\nbackbone: tiny\nmethod: q\narm: st\ntasks: [toy]\n"
     files = {"backbones/b": BACKBONE, "methods/m": METHOD, "tasks/t": TASK}
-    Catalog.load([folder(**files, **{"runs/r": run})])
+    load([folder(**files, **{"runs/r": run})])
     with pytest.raises(BadInput, match=found) as error:
-        Catalog.load([folder(**files, **{"runs/r": run.replace(*change)})])
+        load([folder(**files, **{"runs/r": run.replace(*change)})])
     assert error.value.path.name == "r.yaml"
     assert error.value.line == 1 + next(
         n for n, line in enumerate(run.splitlines()) if change[0] in line
@@ -148,7 +148,8 @@ def test_a_reference_to_nothing_is_answered_with_the_nearest(folder, change, fou
 
 
 COMPARISON = (
-    "id: c\nstudy: own\nquestion: Q\ntitle: T\ntest: wilcoxon\ntask: generation-java\npairing: id\nfamily: block\n"
+    "id: c\nstudy: own\nquestion: Q\ntitle: T\ntest: wilcoxon\ntask: generation-java\n"
+    "pairing: id\nfamily: block\n"
     "adjustment: holm\nside_a: A\nside_b: B\nmetrics: [lizard_loc]\noutputs: []\n"
     "blocks:\n  - {id: 3b, a: qwen2.5-coder-3b/mt-qlora, b: qwen2.5-coder-3b/mt-fft}\n"
 )
@@ -170,9 +171,9 @@ COMPARISON = (
 def test_an_unknown_word_in_a_comparison_is_refused_and_not_read_as_another(
     folder, change, line, found
 ):
-    Catalog.load([CATALOG, folder(**{"comparisons/c": COMPARISON})])
+    load([CATALOG, folder(**{"comparisons/c": COMPARISON})])
     with pytest.raises(BadInput, match=f"did you mean.*{found}") as error:
-        Catalog.load([CATALOG, folder(**{"comparisons/c": COMPARISON.replace(*change)})])
+        load([CATALOG, folder(**{"comparisons/c": COMPARISON.replace(*change)})])
     assert (error.value.path.name, error.value.line) == ("c.yaml", line)
 
 
@@ -219,20 +220,20 @@ CLAIM = (
 def test_an_unknown_kind_option_or_name_in_options_is_refused_by_line(
     folder, name, text, change, line, found
 ):
-    Catalog.load([CATALOG, folder(**{name: text})])
+    load([CATALOG, folder(**{name: text})])
     with pytest.raises(BadInput, match=f"did you mean.*{found}") as error:
-        Catalog.load([CATALOG, folder(**{name: text.replace(*change)})])
+        load([CATALOG, folder(**{name: text.replace(*change)})])
     assert error.value.line == line
 
 
 def test_a_claim_without_an_option_that_its_rule_needs_is_refused_when_loaded(folder):
     with pytest.raises(BadInput, match="without option adjustment"):
-        Catalog.load([CATALOG, folder(**{"claims/x": CLAIM.replace("  adjustment: bh\n", "")})])
+        load([CATALOG, folder(**{"claims/x": CLAIM.replace("  adjustment: bh\n", "")})])
 
 
 def test_a_kind_that_is_a_module_outside_keeps_its_own_options(folder):
     own = TABLE.replace("kind: comparison", "kind: mine.table") + "options: {metric: whatever}\n"
-    assert Catalog.load([CATALOG, folder(**{"tables/t": own})]).tables["t"].options == {
+    assert load([CATALOG, folder(**{"tables/t": own})]).tables["t"].options == {
         "metric": "whatever"
     }
 
@@ -262,12 +263,12 @@ def test_a_tool_that_names_what_is_not_its_own_is_refused(folder, change, found)
         "metrics:\n  - {id: line, title: L, better: lower, printed: [], column: ''}\n"
     )
     files = {"tasks/t": TASK}
-    Catalog.load([folder(**files, **{"tools/t": tool})])
+    load([folder(**files, **{"tools/t": tool})])
     text = (
         tool.replace("reads: [code]", change) if change.startswith("reads") else f"{tool}{change}\n"
     )
     with pytest.raises(BadInput, match=f"did you mean.*{found}"):
-        Catalog.load([folder(**files, **{"tools/t": text})])
+        load([folder(**files, **{"tools/t": text})])
 
 
 # ---------------------------------------------------------------- matrix and extends
@@ -275,7 +276,8 @@ def test_a_tool_that_names_what_is_not_its_own_is_refused(folder, change, found)
 
 def test_a_matrix_is_every_combination_in_order(folder):
     runs = (
-        "matrix: {size: [s, l], pair: [[toy, doy], [toy]]}\nid: '{size}/{pair}'\nstudy: own\nbackbone: '{size}'\n"
+        "matrix: {size: [s, l], pair: [[toy, doy], [toy]]}\n"
+        "id: '{size}/{pair}'\nstudy: own\nbackbone: '{size}'\n"
         "method: q\narm: mt\ntasks: '{pair}'\n"
     )
     files = {
@@ -285,7 +287,7 @@ def test_a_matrix_is_every_combination_in_order(folder):
         "backbones/s": BACKBONE.replace("tiny", "s"),
         "backbones/l": BACKBONE.replace("tiny", "l"),
     }
-    known = Catalog.load([folder(**files, **{"runs/r": runs})])
+    known = load([folder(**files, **{"runs/r": runs})])
     assert {r.id: (r.backbone, r.tasks) for r in known.runs.values()} == {
         "s/toy+doy": ("s", ["toy", "doy"]),
         "s/toy": ("s", ["toy"]),
@@ -306,7 +308,7 @@ items:
 
 
 def test_a_list_is_repeated_for_each_value_and_a_lone_name_keeps_its_type(folder):
-    known = Catalog.load([folder(**{"methods/m": NESTED})])
+    known = load([folder(**{"methods/m": NESTED})])
     assert {m.id: m.tuning for m in known.methods.values()} == {
         "s": {"one": 1},
         "s/x": {"n": 3},
@@ -331,7 +333,7 @@ def test_a_list_is_repeated_for_each_value_and_a_lone_name_keeps_its_type(folder
 )
 def test_a_wrong_matrix_is_refused_by_line(folder, change, line, found):
     with pytest.raises(BadInput, match=found) as error:
-        Catalog.load([folder(**{"methods/m": NESTED.replace(*change)})])
+        load([folder(**{"methods/m": NESTED.replace(*change)})])
     assert error.value.line == line
 
 
@@ -343,9 +345,7 @@ def test_an_extension_overrides_key_by_key_and_null_takes_away(folder):
         "id: child\nextends: base\ntitle: Child\ntuning: {b: {y: 3, z: 5}, c: [9], d: null, e: 6}\n"
     )
     grandchild = "id: grandchild\nextends: child\ntitle: G\ntuning: {a: 7}\n"
-    known = Catalog.load(
-        [folder(**{"methods/z": base, "methods/a": child, "methods/b": grandchild})]
-    )
+    known = load([folder(**{"methods/z": base, "methods/a": child, "methods/b": grandchild})])
     assert {m.id: m.tuning for m in known.methods.values()} == {
         "child": {"a": 1, "b": {"x": 1, "y": 3, "z": 5}, "c": [9], "e": 6},
         "grandchild": {"a": 7, "b": {"x": 1, "y": 3, "z": 5}, "c": [9], "e": 6},
@@ -357,7 +357,7 @@ def test_an_extension_of_nothing_or_of_itself_is_refused_by_line(folder):
     with pytest.raises(
         BadInput, match="unknown method to extend 'bas'.*\n.*did you mean base"
     ) as error:
-        Catalog.load(
+        load(
             [
                 folder(
                     **{
@@ -369,17 +369,13 @@ def test_an_extension_of_nothing_or_of_itself_is_refused_by_line(folder):
         )
     assert (error.value.path.name, error.value.line) == ("b.yaml", 3)
     with pytest.raises(BadInput, match="circle"):
-        Catalog.load(
-            [folder(**{"methods/a": "id: a\nextends: b\n", "methods/b": "id: b\nextends: a\n"})]
-        )
+        load([folder(**{"methods/a": "id: a\nextends: b\n", "methods/b": "id: b\nextends: a\n"})])
 
 
 def test_an_error_in_what_is_inherited_names_the_file_in_which_it_stands(folder):
     base = "id: base\nabstract: true\nstudy: own\ntitle: [1]\n"
     with pytest.raises(BadInput) as error:
-        Catalog.load(
-            [folder(**{"methods/a": base, "methods/b": "id: b\nextends: base\ntuning: {}\n"})]
-        )
+        load([folder(**{"methods/a": base, "methods/b": "id: b\nextends: base\ntuning: {}\n"})])
     assert (error.value.path.name, error.value.line) == ("a.yaml", 4)
 
 
@@ -433,7 +429,7 @@ def test_ids_are_listed_alone():
 
 def test_an_evaluation_set_is_what_its_task_says_unless_it_says_otherwise(folder):
     more = TASK + "  - {id: toy-y, title: Y, language: java, instances: 3, output: text}\n"
-    known = Catalog.load([folder(**{"tasks/t": more})])
+    known = load([folder(**{"tasks/t": more})])
     assert (known.output_of("toy-x"), known.output_of("toy-y")) == ("code", "text")
 
 

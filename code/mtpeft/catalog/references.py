@@ -3,8 +3,9 @@ that its kind takes.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
+from mtpeft.catalog.index import Catalog
 from mtpeft.catalog.schema import (
     CLAIM_KINDS,
     FIGURE_KINDS,
@@ -18,13 +19,10 @@ from mtpeft.catalog.schema import (
 )
 from mtpeft.core.errors import BadInput, UnknownName
 
-if TYPE_CHECKING:
-    from mtpeft.catalog.loader import Catalog
-
 _SHIPPED = {"tables": TABLE_KINDS, "figures": FIGURE_KINDS, "claims": CLAIM_KINDS}
 
 
-def check_references(known: "Catalog") -> None:
+def check_references(known: Catalog) -> None:
     """Refuse the first name that refers to nothing. Raises `BadInput` with file, line and the
     nearest known name.
     """
@@ -32,8 +30,8 @@ def check_references(known: "Catalog") -> None:
         raise error
 
 
-def problems(known: "Catalog") -> Iterator[BadInput]:
-    """Every name in a catalog that refers to nothing, and every option that its kind does not take."""
+def problems(known: Catalog) -> Iterator[BadInput]:
+    """Every name that refers to nothing, and every option that its kind does not take."""
     evaluations, metrics = known.evaluations(), known.metrics()
 
     def check(
@@ -69,7 +67,7 @@ def problems(known: "Catalog") -> Iterator[BadInput]:
 
 def _of_comparison(
     comparison: Comparison,
-    known: "Catalog",
+    known: Catalog,
     check: Any,
     evaluations: Mapping[str, Any],
     metrics: Mapping[str, Any],
@@ -91,7 +89,7 @@ def _of_comparison(
         )
 
 
-def _of_options(kind: str, item: Table | Figure | Claim, known: "Catalog") -> Iterator[BadInput]:
+def _of_options(kind: str, item: Table | Figure | Claim, known: Catalog) -> Iterator[BadInput]:
     if item.kind not in _SHIPPED[kind]:
         if "." not in item.kind:
             unknown = UnknownName(f"kind of a {kind.rstrip('s')}", item.kind, _SHIPPED[kind])
@@ -122,7 +120,7 @@ def _of_options(kind: str, item: Table | Figure | Claim, known: "Catalog") -> It
 
 
 def _of_values(
-    kind: str, item: Table | Figure | Claim, options: Mapping[str, Any], known: "Catalog"
+    kind: str, item: Table | Figure | Claim, options: Mapping[str, Any], known: Catalog
 ) -> Iterator[BadInput]:
     """Names and words in options, in whatever depth they stand."""
     for option, value in options.items():
@@ -134,7 +132,7 @@ def _of_values(
                 yield known.bad(kind, item.id, str(part), unknown.found, unknown.expected)
 
 
-def _among(option: str, options: Mapping[str, Any], known: "Catalog") -> Collection[str] | None:
+def _among(option: str, options: Mapping[str, Any], known: Catalog) -> Collection[str] | None:
     """What the value of an option may be; None where anything goes."""
     if option in OPTION_WORDS:
         return get_args(OPTION_WORDS[option])
