@@ -143,12 +143,27 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Margin:
+    """How much the mean of a metric may move between two machines and still count as the same.
+
+    size: in the metric's unit; share: as a share of the reference's mean (one of the two); reason:
+    why so much.
+    """
+
+    reason: str
+    size: float | None = None
+    share: float | None = None
+
+
+@dataclass(frozen=True)
 class Metric:
     """A metric by its exact variant.
 
     better: `higher`, `lower` or `neither`; low/high: the range a value can have; printed: the
     labels under which the study's outputs print it; column: its column in the study's per-instance
-    files; percent: shown ×100.
+    files; percent: shown ×100; margin: as in `Tool`, where this metric needs another; least_share:
+    the share of the instances with a value on one side that must have one on both, or nothing is
+    said about the mean.
     """
 
     id: str
@@ -161,6 +176,8 @@ class Metric:
     grid: float | None = None
     percent: bool = False
     about: str = ""
+    margin: Margin | None = None
+    least_share: float = 0.95
 
 
 @dataclass(frozen=True)
@@ -171,7 +188,7 @@ class Tool:
     unparseable_metrics: the metrics whose value is then meaningless (empty: all of them); archive:
     folder of the study's per-instance files → evaluation id; reads: the kinds of output that it can
     score; languages: those that it knows (empty: any); options: settings of the scorer, passed to
-    it as they stand.
+    it as they stand; margin: within which two sets of answers are equivalent.
     """
 
     id: str
@@ -188,6 +205,7 @@ class Tool:
     languages: list[str] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
     about: str = ""
+    margin: Margin | None = None
 
 
 @dataclass(frozen=True)

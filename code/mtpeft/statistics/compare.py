@@ -1,7 +1,8 @@
 """Comparisons of the catalog → test records.
 
-As published and corrected differ in two choices only, both made in one place: how pairs are formed
-(`pairing.pair`) and whether Cliff's interval carries the quirk of the published one.
+As published and corrected differ in three choices, each made in one place: how pairs are formed
+(`pairing.pair`), whether Cliff's interval carries the quirk of the published one, and how the
+signed-rank test decides ties, zeros and small samples (`signed_rank` in stats/pairs.R).
 """
 
 import math
@@ -11,6 +12,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from mtpeft.catalog import Block, Catalog, Comparison
+from mtpeft.core.errors import MtpeftError
 from mtpeft.core.records import ScoreSet, Test
 from mtpeft.statistics import r_session
 from mtpeft.statistics.pairing import Pairs, pair
@@ -135,7 +137,9 @@ def _family(comparison: Comparison, block: Block) -> str:
 
 
 def _signed_rank(test: Test, pairs: Pairs, protocol: str) -> Test:
-    statistic, p = r_session.call("signed_rank", pairs.a, pairs.b)
+    statistic, p = r_session.call(
+        "signed_rank", pairs.a, pairs.b, published=protocol == "as-published"
+    )
     delta, low, high = r_session.call(
         "cliffs_delta", pairs.a, pairs.b, quirk=protocol == "as-published"
     )
@@ -157,6 +161,13 @@ def _signed_rank(test: Test, pairs: Pairs, protocol: str) -> Test:
 
 
 def _discordance(test: Test, pairs: Pairs) -> Test:
+    other = sorted({float(v) for side in (pairs.a, pairs.b) for v in side} - {0.0, 1.0})
+    if other:
+        raise MtpeftError(
+            f"McNemar's test on {test.metric} of {test.run_a} and {test.run_b} meets {', '.join(map(str, other[:5]))}",
+            "0 or 1 for each pair (a mean over several samples is neither)",
+            "name `test: wilcoxon` in the comparison's file: mtpeft list comparisons",
+        )
     statistic, p, both, a_only, b_only, neither, odds = r_session.call(
         "discordance", pairs.a, pairs.b
     )

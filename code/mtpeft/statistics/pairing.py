@@ -2,8 +2,8 @@
 
 Two protocols share this code path. *As published*: by row position after cutting both sides to the
 shorter one, or by id where the study did so. *Corrected*: by instance id; an instance that is
-missing on a side, has a status other than `ok` there, or was not readable for the tool, is dropped
-and named.
+missing on a side, has no value of this metric there, or was not readable for the tool, is dropped
+and named. What other metrics of the same output have does not matter.
 """
 
 from collections.abc import Set
