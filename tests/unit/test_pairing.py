@@ -133,6 +133,7 @@ TOOL = Tool(
     "T",
     "1",
     "m",
+    ["code", "text"],
     [COUNT, SHARE],
     unparseable_when={"count": 0, "share": 0},
     unparseable_metrics=["count"],

@@ -86,6 +86,7 @@ def list_catalog(
         str,
         typer.Argument(help="studies, tasks, backbones, methods, runs, tools, claims, tables …"),
     ] = "runs",
+    ids: Annotated[bool, typer.Option("--ids", help="ids alone, one a line")] = False,
 ) -> None:
     """List what is in the catalog."""
     from mtpeft.catalog import catalog
@@ -93,10 +94,15 @@ def list_catalog(
     from mtpeft.core.errors import UnknownName
 
     if kind not in KINDS:
-        raise UnknownName("kind", kind, KINDS)
+        raise UnknownName("kind", kind, KINDS, "mtpeft list --help")
     for item in getattr(catalog(), kind).values():
-        title = getattr(item, "title", "") or getattr(item, "text", "")
-        typer.echo(f"{item.id:55} {title}".rstrip())
+        withdrawn = getattr(item, "withdrawn", "")
+        text = (
+            f"withdrawn: {withdrawn}"
+            if withdrawn
+            else getattr(item, "title", "") or getattr(item, "text", "")
+        )
+        typer.echo(item.id if ids else f"{item.id:55} {text}".rstrip())
 
 
 @app.command(**example("mtpeft doctor"))

@@ -9,6 +9,7 @@ import math
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import assert_never
 
 from mtpeft.catalog import Block, Catalog, Comparison
 from mtpeft.core.errors import MtpeftError
@@ -84,7 +85,7 @@ def _test(
         mean_b=NAN,
         statistic=NAN,
         p=NAN,
-        family=f"{comparison.id}/{block.id}" if comparison.family == "block" else comparison.id,
+        family=_family(comparison, block),
         m=0,
         p_holm=NAN,
         p_bh=NAN,
@@ -115,11 +116,24 @@ def _test(
     if not len(pairs.a):
         return replace(filled, note="no pairs")
     filled = replace(filled, mean_a=float(pairs.a.mean()), mean_b=float(pairs.b.mean()))
-    return (
-        _discordance(filled, pairs)
-        if comparison.test == "mcnemar"
-        else _signed_rank(filled, pairs, protocol)
-    )
+    match comparison.test:
+        case "mcnemar":
+            return _discordance(filled, pairs)
+        case "wilcoxon":
+            return _signed_rank(filled, pairs, protocol)
+        case other:
+            assert_never(other)
+
+
+def _family(comparison: Comparison, block: Block) -> str:
+    """The name of the set of tests that a test is adjusted with."""
+    match comparison.family:
+        case "block":
+            return f"{comparison.id}/{block.id}"
+        case "comparison":
+            return comparison.id
+        case other:
+            assert_never(other)
 
 
 def _signed_rank(test: Test, pairs: Pairs, protocol: str) -> Test:

@@ -436,7 +436,7 @@ def run(training: str, inference: str) -> int:
     scored.
     """
     known, trained, inputs = catalog(), {}, []
-    for entry in known.study("runs", "a"):
+    for entry in (r for r in known.study("runs", "a") if not r.withdrawn):
         for folder in sorted(paths.seed_folder(training, entry.id, 0).parent.glob("seed-*")):
             if tables := sorted((folder / inference / "scores").glob("*/*.csv")):
                 trained.setdefault(entry.id, {})[int(folder.name.removeprefix("seed-"))] = (
