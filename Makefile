@@ -86,7 +86,7 @@ $(TABLES): $(VERDICTS) $(RENDERING)
 $(FIGURES): $(VERDICTS) $(RENDERING)
 	@$(RUN) figures && touch $@
 
-$(REPORT): $(TABLES) $(FIGURES) $(wildcard $(OUT)/study-b/flaky-cpu/results.csv $(OUT)/smoke-b/smoke.csv)
+$(REPORT): $(TABLES) $(FIGURES) $(wildcard $(OUT)/study-b/flaky-cpu/results.csv $(OUT)/smoke-heads/smoke.csv)
 	@$(RUN) report && touch $@
 
 .PHONY: reproduce-all statistics audit verify report archive check-files known-issues
@@ -211,9 +211,9 @@ verify-seeds: | $(VENV)/.core ## T4: trained and scored runs by the interval ove
 $(FILES): $(wildcard results/published/study-b/*.csv)
 $(VERDICTS): $(wildcard code/mtpeft/verification/multitask/*.py)
 
-.PHONY: smoke-b flaky-cpu
-smoke-b: | $(VENV)/.train ## the part of smoke with shared modules: five tiny backbones by five methods | 1 min | 10 MB | no
-	@OMP_NUM_THREADS=1 $(RUN) smoke-b
+.PHONY: smoke-heads flaky-cpu
+smoke-heads: | $(VENV)/.train ## the part of smoke with shared modules: five tiny backbones by five methods | 1 min | 10 MB | no
+	@OMP_NUM_THREADS=1 $(RUN) smoke-heads
 
 flaky-cpu: | $(VENV)/.train ## a small model on the real flaky tests (MTPEFT_MIRROR) against baselines | 10 min | 20 MB | no
 	@$(RUN) flaky-cpu

@@ -1,80 +1,131 @@
-"""How good a shared model is on one task, and what it says about each example."""
+"""Answers of trained heads: one record an example."""
 
-from dataclasses import dataclass
-from typing import Any
+import hashlib
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
+from mtpeft.catalog import Run, catalog
+from mtpeft.core import paths
+from mtpeft.core.errors import MtpeftError, UnknownName
+from mtpeft.core.provenance import write_provenance
+from mtpeft.core.records import Prediction, write_predictions
+from mtpeft.corpora import evaluation_of
+from mtpeft.corpora.weights import fingerprint, model_folder, source_of
+from mtpeft.tasks.encoding import RANKING, TaskData, answers, classes, encoded
 
-from mtpeft.tasks.classification import binary_scores, ranks, reciprocal_rank
-from mtpeft.tuning.multitask.encoding import TaskData
-from mtpeft.tuning.multitask.heads import RETRIEVAL, SELECTION
-from mtpeft.tuning.multitask.model import SharedModel
+if TYPE_CHECKING:
+    from mtpeft.models.shared import SharedModel
 
 
-@dataclass(frozen=True)
-class Said:
-    """What a model says about the examples of a task, in their order. loss: mean over examples,
-    positives not weighted.
+def run(
+    entry: Run,
+    evaluations: Sequence[str],
+    training: str,
+    seed: int,
+    adapter: Path | None,
+    backbone: str,
+    corpus: str,
+) -> None:
+    """Predict the test sets of a trained run anew, into the folder of its seed.
 
-    values: binary: probability of the positive class; retrieval: rank of the right code among the
-    codes of the set, 0 for an example whose pair does not belong together (it only adds its code).
-    Codes that read alike are one candidate.
+    Args:
+        entry: The run.
+        evaluations: Which sets (default: all of its tasks').
+        training: Profile of the training.
+        seed: Of the training.
+        adapter: Folder with `shared.safetensors` and `heads.safetensors` (default: the best
+            checkpoint of the seed).
+        backbone: Folder in place of the run's own base.
+        corpus: As in `corpora.load`.
+
+    Raises:
+        MtpeftError: There are no heads, or they were trained on another base model.
     """
+    from mtpeft.models.base import load_encoder, load_tokenizer
+    from mtpeft.models.shared import SharedModel, about
 
-    loss: float
-    values: np.ndarray
-
-
-@torch.no_grad()
-def predict(model: SharedModel, data: TaskData, batch: int = 64, device: str = "cpu") -> Said:
-    """Pass every example through the model."""
-    model.eval()
-    losses, outputs = 0.0, []
-    # Rows of like length together: less padding. No result depends on the order.
-    order = np.argsort(data.lengths(), kind="stable")
-    for start in range(0, len(order), batch):
-        inputs = data.batch(order[start : start + batch].tolist(), device)
-        output = model(data.task, inputs)
-        losses += float(model.loss_of(data.task, output, inputs["labels"], training=False)) * len(
-            inputs["labels"]
+    trained = paths.seed_folder(training, entry.id, seed)
+    folder = adapter or trained / "best"
+    known = {evaluation_of(task, corpus): task for task in entry.tasks}
+    for wanted in evaluations:
+        if wanted not in known:
+            raise UnknownName(f"evaluation set of {entry.id}", wanted, known)
+    if not (folder / "heads.safetensors").is_file():
+        raise MtpeftError(
+            f"no heads of {entry.id} at {paths.shown(folder)}",
+            "shared.safetensors and heads.safetensors",
+            f"mtpeft train run {entry.id} --profile {training}, or --adapter FOLDER",
         )
-        outputs.append(torch.stack(output, 1) if data.head == RETRIEVAL else output.sigmoid())
-    values = torch.cat(outputs).float().cpu().numpy()[np.argsort(order)]
-    return Said(losses / len(data), _ranked(values, data) if data.head == RETRIEVAL else values)
+    base = catalog().get("backbones", entry.backbone)
+    source = model_folder(backbone) if backbone else source_of(base)
+    told = about(folder)
+    for key, value in fingerprint(source).items():
+        if told.get(key) != value:
+            raise MtpeftError(
+                f"{key} of {backbone or base.hub} is {value[:12]}",
+                f"{str(told.get(key))[:12]}, as {entry.id} was trained with",
+                "--backbone FOLDER with these weights",
+            )
+    how = told["how"]
+    model = SharedModel(
+        load_encoder(source, how["attention"]),
+        base,
+        catalog().get("methods", entry.method),
+        told["outputs"],
+        how,
+    ).to(device())
+    model.load(folder)
+    data = encoded(entry, corpus, "test", load_tokenizer(source), how)
+    for wanted in evaluations or known:
+        path = trained / "predictions" / f"{wanted}.jsonl"
+        write(model, data[known[wanted]], entry.id, wanted, path)
+        write_provenance(
+            path,
+            [folder / "shared.safetensors", folder / "heads.safetensors"],
+            run=entry.id,
+            corpus=corpus,
+        )
+        print(f"infer: {entry.id} {wanted}: {paths.shown(path)}")
 
 
-def _ranked(pairs: np.ndarray, data: TaskData) -> np.ndarray:
-    """pairs [n, 2, h]: vectors of query and code."""
-    first: dict[tuple[int, ...], int] = {}
-    candidate = np.array([first.setdefault(tuple(code), len(first)) for code in data.codes])
-    _, kept = np.unique(candidate, return_index=True)
-    asked = np.flatnonzero(data.labels)
-    found = np.zeros(len(data), dtype=int)
-    found[asked] = ranks(pairs[asked, 0], pairs[kept, 1], candidate[asked])
-    return found
+def write(model: "SharedModel", data: TaskData, run: str, evaluation: str, path: Path) -> Path:
+    """Answer the examples of one set: the probability as raw output and the class as answer, or the
+    rank of the right code as both.
 
-
-def evaluate(
-    model: SharedModel, data: TaskData, batch: int = 64, device: str = "cpu"
-) -> dict[str, float]:
-    """binary: loss and the scores of `classification.binary_scores` at the threshold 0.5;
-    retrieval: loss and mrr.
+    Returns:
+        `path`, which is written anew.
     """
-    said = predict(model, data, batch, device)
-    if data.head == RETRIEVAL:
-        return {
-            "loss": said.loss,
-            "mrr": float(reciprocal_rank(said.values[said.values > 0]).mean()),
-        }
-    return {"loss": said.loss, **binary_scores(data.labels, classes(said))}
+    from mtpeft.models.shared import outputs
+
+    start = time.monotonic()
+    said = answers(data, outputs(model, data, device=device())[1])
+    each = round((time.monotonic() - start) / len(data), 6)
+    if data.head == RANKING:
+        texts = [(str(rank), str(rank)) for rank in said]
+        asked = [i for i, rank in enumerate(said) if rank]
+    else:
+        texts = [(f"{p:.6f}", str(c)) for p, c in zip(said, classes(said), strict=True)]
+        asked = list(range(len(data)))
+    write_predictions(
+        path,
+        [
+            Prediction(run, evaluation, data.ids[i], _read(data, i), *texts[i], "stop", each)
+            for i in asked
+        ],
+    )
+    return path
 
 
-def classes(said: Said) -> list[int]:
-    """1 where the probability exceeds one half."""
-    return [int(p > 0.5) for p in said.values]
+def device() -> str:
+    """The kind of device that answers are computed on."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def selected(data: TaskData, scores: dict[str, Any]) -> float:
-    """The value that chooses the epoch."""
-    return float(scores[SELECTION[data.head]])
+def _read(data: TaskData, i: int) -> str:
+    """Hash of the tokens that the model read."""
+    tokens = [data.rows[i], data.codes[i] if data.codes else []]
+    return hashlib.sha256(str(tokens).encode()).hexdigest()

@@ -1,5 +1,6 @@
 """Hard parameter sharing: every task passes the same encoder and then its own head."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -9,6 +10,7 @@ import torch
 from torch import nn
 
 from mtpeft.catalog import Backbone, Method
+from mtpeft.core.errors import BadInput
 from mtpeft.models.heads import HEADS, label_loss, ranking_loss
 from mtpeft.models.methods import method_module
 from mtpeft.models.pooling import pooled
@@ -43,6 +45,7 @@ class SharedModel(nn.Module):
         heads: Mapping[str, str],
         how: Mapping[str, Any],
         positive_weights: Mapping[str, float] | None = None,
+        about: Mapping[str, Any] | None = None,
     ) -> None:
         """
         Args:
@@ -52,6 +55,7 @@ class SharedModel(nn.Module):
             heads: What each task's output is (`label` or `ranking`), by task.
             how: Settings that the method reads, by name.
             positive_weights: How much a positive counts in training, by task.
+            about: What else saved heads shall say of where they come from, as JSON.
         """
         super().__init__()
         hidden = encoder.config.hidden_size
@@ -61,6 +65,13 @@ class SharedModel(nn.Module):
         self._save, self._load, self._choose = attached.save, attached.load, attached.choose
         self.heads = nn.ModuleDict({task: HEADS[head](hidden) for task, head in heads.items()})
         self.positive_weights = dict(positive_weights or {})
+        self.about = {
+            "backbone": backbone.id,
+            "method": method.id,
+            "outputs": self.outputs,
+            "how": dict(how),
+            **(about or {}),
+        }
         # Compute the encoder in bfloat16 where it is on a GPU; weights stay as they are.
         self.bf16 = how["mixed_precision"] == "bf16"
 
@@ -116,13 +127,17 @@ class SharedModel(nn.Module):
         return list((self.heads if task is None else self.heads[task]).parameters())
 
     def save(self, folder: Path) -> None:
-        """`shared.safetensors` (the method's format) and `heads.safetensors`."""
+        """`shared.safetensors` (the method's format) and `heads.safetensors`, which says what is
+        needed to build the model again (see `about`).
+        """
         from safetensors.torch import save_file
 
         folder.mkdir(parents=True, exist_ok=True)
         self._save(folder / "shared.safetensors")
         heads = {n: t.detach().cpu().contiguous() for n, t in self.heads.state_dict().items()}
-        save_file(heads, folder / "heads.safetensors")
+        # One entry: the library writes several in an order that changes from run to run.
+        about = {"about": json.dumps(self.about, sort_keys=True)}
+        save_file(heads, folder / "heads.safetensors", metadata=about)
 
     def load(self, folder: Path) -> None:
         """Take up what `save` wrote, into a model of the same shape."""
@@ -130,6 +145,23 @@ class SharedModel(nn.Module):
 
         self._load(folder / "shared.safetensors")
         self.heads.load_state_dict(load_file(folder / "heads.safetensors"))
+
+
+def about(folder: Path) -> dict[str, Any]:
+    """What the heads in a folder say of where they come from.
+
+    Raises:
+        BadInput: They say nothing.
+    """
+    from safetensors import safe_open
+
+    path = folder / "heads.safetensors"
+    with safe_open(path, "pt") as stored:
+        said = (stored.metadata() or {}).get("about")
+    if said is None:
+        raise BadInput(path, "no `about`", "heads that `mtpeft train` saved", "train them again")
+    found: dict[str, Any] = json.loads(said)
+    return found
 
 
 @torch.no_grad()

@@ -20,7 +20,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from multiprocessing import active_children, get_context
 from pathlib import Path
@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from mtpeft.catalog import catalog
+from mtpeft.catalog import Backbone, catalog
 from mtpeft.core import paths
 from mtpeft.core.provenance import write_provenance
 from mtpeft.core.records import csv_text, write_atomic
@@ -36,19 +36,22 @@ from mtpeft.corpora import Example
 from mtpeft.corpora.study_b import examples
 from mtpeft.corpora.study_b.flakeflagger import leaks
 from mtpeft.corpora.weights import fingerprint
+from mtpeft.models.base import load_encoder
+from mtpeft.models.shared import SharedModel
 from mtpeft.tasks.classification import binary_scores, random_ranking, trivial
-from mtpeft.tuning.multitask.backbones import load_encoder
-from mtpeft.tuning.multitask.encoding import TaskData, encode
-from mtpeft.tuning.multitask.heads import positive_weight
-from mtpeft.tuning.multitask.ledger import saving
-from mtpeft.tuning.multitask.loop import Options, Outcome, over_seeds, train_seeds
-from mtpeft.tuning.multitask.model import SharedModel
+from mtpeft.tasks.encoding import TaskData, encode
+from mtpeft.tuning.ledger import saving
+from mtpeft.tuning.objective.heads import Outcome, over_seeds, positive_weights, train_seeds
 from mtpeft.tuning.seeding import describe_device, seed_everything
+from mtpeft.tuning.settings import Settings, how
 from mtpeft.tuning.tiny import save_backbone, tiny_model, train_tokenizer
 
 FLAKY, SEARCH = "flaky-detection", "code-search"
 SPLITS = ("train", "valid", "test")
 Data = dict[str, dict[str, TaskData]]
+BACKBONE = Backbone(
+    "flaky-cpu", "", "", "", "", "", "decoder", modules={"adapters": ["self_attn", "mlp"]}
+)
 
 
 @dataclass(frozen=True)
@@ -73,14 +76,14 @@ class Size:
 
 ARMS = {
     f"{kind}, {title}": (method, tasks)
-    for title, method in (("full", "fft-b"), ("serial adapter", "serial_adapter"))
+    for title, method in (("full", "fft"), ("serial adapter", "serial_adapter"))
     for kind, tasks in (
         ("both tasks", (FLAKY, SEARCH)),
         ("flaky tests", (FLAKY,)),
         ("code search", (SEARCH,)),
     )
 }
-LEARNING_RATES = {"fft-b": 1e-3, "serial_adapter": 2e-3}
+LEARNING_RATES = {"fft": 1e-3, "serial_adapter": 2e-3}
 
 
 def run(
@@ -253,38 +256,47 @@ def _arm(arm: str, data: Data, size: Size, folder: Path) -> tuple[str, list[Outc
 
     torch.set_num_threads(1)
     method, tasks = ARMS[arm]
-    found = catalog().get("methods", method)
-    how = replace(found, tuning={**found.tuning, "bottleneck": size.bottleneck})
-    heads = {task: data["train"][task].head for task in tasks}
-    weights = {FLAKY: positive_weight(data["train"][FLAKY].labels)}
-
-    def make(seed: int) -> SharedModel:
-        return SharedModel(load_encoder(str(folder / "backbone")), "decoder", how, heads, weights)
-
-    options = Options(
-        batch=size.batch,
+    settings = Settings(
+        attention="eager",
+        batch_size=size.batch,
         epochs=size.epochs,
         learning_rate=LEARNING_RATES[method],
         head_learning_rate=1e-3,
-        sampler="proportional",
-        weighting="uniform",
+        weight_decay=0.01,
+        schedule="linear",
+        warmup_share=0.1,
+        mixing="proportional",
+        balancing="task-equal",
         early_stopping_patience=size.epochs,
         limit_steps=size.limit_steps,
         save_steps=50,
         code_length=size.length,
         query_length=size.length // 2,
-        seeds=size.seeds,
+        bottleneck=size.bottleneck,
     )
     chosen = {split: {t: data[split][t] for t in tasks} for split in SPLITS}
-    place = folder / arm.replace(", ", "-").replace(" ", "-")
+    heads = {task: data["train"][task].head for task in tasks}
+    weights = positive_weights({FLAKY: data["train"][FLAKY]})
+
+    def make(seed: int) -> SharedModel:
+        return SharedModel(
+            load_encoder(str(folder / "backbone")),
+            BACKBONE,
+            catalog().methods[method],
+            heads,
+            how(settings),
+            weights,
+        )
+
     return arm, train_seeds(
         make,
         chosen["train"],
         chosen["valid"],
         chosen["test"],
-        options,
-        place,
-        about={"method": how.tuning, **fingerprint(str(folder / "backbone"))},
+        settings,
+        folder / arm.replace(", ", "-").replace(" ", "-"),
+        size.seeds,
+        {"method": method, **fingerprint(str(folder / "backbone"))},
     )
 
 
@@ -357,7 +369,7 @@ def _row(arm: str, outcomes: dict[str, list[Outcome]]) -> dict[str, Any]:
     base = sum(
         _flops(found)
         for other, found in outcomes.items()
-        if ARMS[other][0] == "fft-b" and len(ARMS[other][1]) == 1 and ARMS[other][1][0] in tasks
+        if ARMS[other][0] == "fft" and len(ARMS[other][1]) == 1 and ARMS[other][1][0] in tasks
     )
     row["flops_saved"] = saving(row["flops"], base)
     if FLAKY in tasks:

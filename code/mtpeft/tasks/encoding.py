@@ -6,7 +6,7 @@ of a label as one sequence, those of a ranking as a query and a candidate.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from types import ModuleType
@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from mtpeft.catalog import catalog
+from mtpeft.catalog import Run, catalog
 from mtpeft.core.errors import MtpeftError, UnknownName
-from mtpeft.corpora import Example
+from mtpeft.corpora import Example, load, spaced
 from mtpeft.tasks.classification import binary_scores, ranks, reciprocal_rank
 
 LABEL, RANKING = "label", "ranking"
@@ -34,6 +34,28 @@ def head_of(task: str) -> str:
     if output not in SELECTION:
         raise UnknownName(f"output with a head of its own, of task {task},", output, SELECTION)
     return str(output)
+
+
+def has_heads(run: Run) -> bool:
+    """Whether a head per task trains a run: every task's output is a label or a ranking.
+
+    Raises:
+        MtpeftError: Some are, others are code or text.
+    """
+    outputs = {task: catalog().get("tasks", task).output for task in run.tasks}
+    kinds = {output in SELECTION for output in outputs.values()}
+    if len(kinds) != 1:
+        raise MtpeftError(
+            f"{run.id} has tasks with {', '.join(f'{t} ({o})' for t, o in outputs.items())}",
+            "code and text alone, or labels and rankings alone",
+            "two runs",
+        )
+    return kinds.pop()
+
+
+def default_corpus(run: Run) -> str:
+    """The corpus of a run where none is named."""
+    return "study-b" if has_heads(run) else "study-a"
 
 
 def encoded_task(task: str) -> ModuleType:
@@ -150,6 +172,48 @@ def encode(
         codes,
         tokenizer.eos_token_id if padding is None else padding,
     )
+
+
+def encoded(
+    run: Run,
+    corpus: str,
+    split: str,
+    tokenizer: Any,
+    how: Mapping[str, Any],
+    longest: int | None = None,
+    limit: int = 0,
+) -> dict[str, TaskData]:
+    """The examples of every task of a run, tokenized.
+
+    Args:
+        run: Whose tasks.
+        corpus: As in `corpora.load`.
+        split: `train`, `valid` or `test`.
+        tokenizer: Of the base model.
+        how: Settings: code_length and query_length.
+        longest: Tokens that the base model has positions for (None: any number).
+        limit: Examples of each task, evenly spaced (0: all).
+
+    Raises:
+        MtpeftError: Texts may be longer than the positions, or there are no examples.
+    """
+    if longest is not None and how["code_length"] > longest:
+        raise MtpeftError(
+            f"code_length is {how['code_length']}",
+            f"at most {longest}, the positions of the base model",
+            f"--set code_length={longest}",
+        )
+    found = {}
+    for task in run.tasks:
+        examples = spaced(load(corpus, task, split), limit)
+        if not examples:
+            raise MtpeftError(
+                f"corpus {corpus} has no example of {task} in split {split}",
+                "at least one",
+                "mtpeft train run --help says what --corpus takes",
+            )
+        found[task] = encode(task, examples, tokenizer, how["code_length"], how["query_length"])
+    return found
 
 
 def _tokens(

@@ -1,51 +1,54 @@
-"""What a run costs: FLOPs, tokens, seconds, memory. FLOPs of one multiplication and addition: 2.
+"""What a run costs: tokens, FLOPs, seconds, memory. FLOPs of one multiplication and addition: 2."""
 
-`Ledger` measures with PyTorch's counter; `forward_flops` and `training_flops` are closed forms for
-the same work.
-"""
-
+import os
 import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
 @dataclass
 class Ledger:
-    """The bill of a run. tokens: without padding; padded: with; seconds: training only (evaluation
-    is kept apart).
+    """The bill of a run, by task.
 
-    flops are counted on the first `counted_steps` steps of each task and extrapolated by padded
-    tokens: counting every step would slow the run down.
+    tokens: without padding; padded: with; supervised: those with a loss of their own; steps: in
+    which a task was seen; seconds: training only (evaluation is kept apart); flops: (padded tokens,
+    counted FLOPs) of the first `counted_steps` batches of each task, extrapolated by padded tokens:
+    counting every step would slow the run down.
     """
 
     counted_steps: int = 2
     tokens: dict[str, int] = field(default_factory=dict)
     padded: dict[str, int] = field(default_factory=dict)
+    supervised: dict[str, int] = field(default_factory=dict)
     steps: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     evaluation_seconds: float = 0.0
-    _flops: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    counted: dict[str, list[list[int]]] = field(default_factory=dict)
+
+    def seen(self, task: str, tokens: int, padded: int = 0, supervised: int = 0) -> None:
+        """Enter one step's tokens of a task."""
+        for book, number in (
+            (self.tokens, tokens),
+            (self.padded, padded),
+            (self.supervised, supervised),
+            (self.steps, int(tokens > 0)),
+        ):
+            book[task] = book.get(task, 0) + number
 
     @contextmanager
-    def step(self, task: str, mask: Any) -> Iterator[None]:
-        """Around forward and backward pass of one task's batch; mask: its attention mask [B, L]."""
-        real, padded = int(mask.sum()), int(mask.numel())
-        count = self.steps.get(task, 0) < self.counted_steps
-        start = time.monotonic()
-        if count:
-            from torch.utils.flop_counter import FlopCounterMode
-
-            with FlopCounterMode(display=False) as counter:
-                yield
-            self._flops.setdefault(task, []).append((padded, int(counter.get_total_flops())))
-        else:
+    def counting(self, task: str, padded: int) -> Iterator[None]:
+        """Around forward and backward pass of one task's batch."""
+        if len(self.counted.setdefault(task, [])) >= self.counted_steps:
             yield
-        self.seconds += time.monotonic() - start
-        for book, number in ((self.tokens, real), (self.padded, padded), (self.steps, 1)):
-            book[task] = book.get(task, 0) + number
+            return
+        from torch.utils.flop_counter import FlopCounterMode
+
+        with FlopCounterMode(display=False) as counter:
+            yield
+        self.counted[task].append([padded, int(counter.get_total_flops())])
 
     @contextmanager
     def evaluation(self) -> Iterator[None]:
@@ -57,86 +60,61 @@ class Ledger:
     def flops(self) -> float:
         """Training FLOPs of all steps together, extrapolated by padded tokens."""
         total = 0.0
-        for task, counted in self._flops.items():
-            tokens, work = (sum(column) for column in zip(*counted, strict=True))
-            total += work / tokens * self.padded[task]
+        for task, counted in self.counted.items():
+            if counted:
+                tokens, work = (sum(column) for column in zip(*counted, strict=True))
+                total += work / tokens * self.padded[task]
         return total
 
     def state(self) -> dict[str, Any]:
         """The books, as plain values, for a run that goes on later."""
-        return {
-            "tokens": self.tokens,
-            "padded": self.padded,
-            "steps": self.steps,
-            "seconds": self.seconds,
-            "evaluation_seconds": self.evaluation_seconds,
-            "flops": self._flops,
-        }
+        return asdict(self)
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a state."""
-        self.tokens, self.padded, self.steps = state["tokens"], state["padded"], state["steps"]
-        self.seconds, self.evaluation_seconds, self._flops = (
-            state["seconds"],
-            state["evaluation_seconds"],
-            state["flops"],
-        )
+        for name, value in state.items():
+            setattr(self, name, value)
 
-    def summary(self) -> dict[str, Any]:
-        """The bill as JSON; peak memory in MiB (of the process, or of the GPU where there is one)."""
-        import torch
-
-        peak = (
-            torch.cuda.max_memory_allocated() / 2**20
-            if torch.cuda.is_available()
-            else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    def summary(self, processes: int = 1) -> dict[str, Any]:
+        """The bill as JSON. Times in seconds; peak memory in MiB (of the process, or of the GPU
+        where there is one); cost only where MTPEFT_PRICE_PER_HOUR is set.
+        """
+        price, whole = (
+            os.environ.get("MTPEFT_PRICE_PER_HOUR"),
+            self.seconds + self.evaluation_seconds,
         )
+        hours = whole / 3600 * processes
         return {
-            "flops": self.flops(),
+            "flops": self.flops() or None,
             "tokens": self.tokens,
             "padded_tokens": self.padded,
-            "steps": self.steps,
+            "supervised_tokens": self.supervised,
+            "steps_by_task": self.steps,
             "seconds": round(self.seconds, 3),
             "evaluation_seconds": round(self.evaluation_seconds, 3),
-            "peak_memory_mib": round(peak, 1),
+            "tokens_per_second": round(sum(self.tokens.values()) / max(self.seconds, 1e-9), 1),
+            "peak_memory_mib": round(peak_memory() / 2**20, 1),
+            "processes": processes,
+            "device_hours": round(hours, 6),
+            "cost": round(float(price) * hours, 4) if price else None,
         }
 
 
-def forward_flops(config: Any, batch: int, length: int) -> int:
-    """Matrix products of one forward pass of an encoder over [batch, length] tokens, eager
-    attention, pooler included.
+def synchronize() -> None:
+    """Wait for queued work on a GPU."""
+    import torch
 
-    A projection of n tokens from a to b: 2 n a b. Attention of one layer: 2 × 2 batch × length² ×
-    width.
-    """
-    c, n = config, batch * length
-    if c.model_type == "t5":
-        inner = c.num_heads * c.d_kv
-        layer = (
-            2 * n * (4 * c.d_model * inner + 2 * c.d_model * c.d_ff) + 4 * batch * length**2 * inner
-        )
-        return int(c.num_layers * layer)
-    h, f = c.hidden_size, c.intermediate_size
-    if c.model_type == "roberta":
-        layer = 2 * n * (4 * h * h + 2 * h * f) + 4 * batch * length**2 * h
-        return int(c.num_hidden_layers * layer + 2 * batch * h * h)
-    if c.model_type == "modernbert":
-        return int(
-            c.num_hidden_layers * (2 * n * (4 * h * h + 3 * h * f) + 4 * batch * length**2 * h)
-        )
-    size = h // c.num_attention_heads
-    kv = c.num_key_value_heads * size
-    return int(
-        c.num_hidden_layers
-        * (2 * n * (2 * h * h + 2 * h * kv + 3 * h * f) + 4 * batch * length**2 * h)
-    )
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
 
 
-def training_flops(config: Any, batch: int, length: int) -> int:
-    """Forward and backward pass of the whole encoder: the backward pass has two products for each
-    of the forward pass.
-    """
-    return 3 * forward_flops(config, batch, length)
+def peak_memory() -> int:
+    """Bytes: of the GPU where there is one, else of the process."""
+    import torch
+
+    if torch.cuda.is_available():
+        return int(torch.cuda.max_memory_allocated())
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def saving(run: float, base: float) -> float:

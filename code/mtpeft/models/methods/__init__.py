@@ -115,5 +115,3 @@ def tensors_saver(module: Any) -> tuple[Callable[[Path], None], Callable[[Path],
         module.load_state_dict(found, strict=False)
 
     return save, load
-
-

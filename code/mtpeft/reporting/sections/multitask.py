@@ -31,7 +31,7 @@ def section(inputs: Inputs) -> Section | None:
     trained = _rows(inputs, inputs.regenerated / "study-b" / "flaky-cpu" / "results.csv")
     tiny = [
         row
-        for row in _rows(inputs, inputs.regenerated / "smoke-b" / "smoke.csv")
+        for row in _rows(inputs, inputs.regenerated / "smoke-heads" / "smoke.csv")
         if row.get("easiest_weight")
     ]
     weights = [w for w in data.weights if w.last is not None and w.last == w.last]

@@ -1,6 +1,4 @@
-"""The part of the smoke run with shared modules: expected beside obtained for every kind of
-backbone and method.
-"""
+"""The part of the smoke run with heads: expected vs. actual for every kind of backbone and method."""
 
 import json
 import shutil
@@ -13,8 +11,8 @@ from mtpeft.core.provenance import write_provenance
 from mtpeft.core.records import write_atomic
 from mtpeft.smoke import expected
 
-FOLDER = paths.REGENERATED / "smoke-b"
-EXPECTED = paths.DATA / "smoke" / "expected-b.csv"
+FOLDER = paths.REGENERATED / "smoke-heads"
+EXPECTED = paths.DATA / "smoke" / "expected-heads.csv"
 METRICS = ("trained", "mflops", "first_loss", "last_loss", "seen", "easiest_weight")
 LEARNED_LOSS, LEARNED = 1 / 3, 0.9
 
@@ -24,7 +22,7 @@ def run(root: Path = FOLDER, update: bool = False) -> int:
     table agrees and the models have learned, else 1. update: write the expected table instead;
     tolerances stay (0 for a new cell).
     """
-    from mtpeft.tuning.multitask.smoke import run as train
+    from mtpeft.smoke.backbones import run as train
 
     started = time.monotonic()
     shutil.rmtree(root, ignore_errors=True)
@@ -34,7 +32,7 @@ def run(root: Path = FOLDER, update: bool = False) -> int:
     if update:
         kept = expected.read_table(EXPECTED, "tolerance") if EXPECTED.is_file() else {}
         write_atomic(EXPECTED, expected.table(obtained, kept))
-        print(f"smoke-b: wrote {paths.shown(EXPECTED)}")
+        print(f"smoke-heads: wrote {paths.shown(EXPECTED)}")
         return 0
     comparisons = expected.compare(obtained, EXPECTED)
     print(expected.shown(comparisons))
@@ -53,12 +51,12 @@ def run(root: Path = FOLDER, update: bool = False) -> int:
         json.dumps({"cells": counts, "problems": problems}, indent=1, sort_keys=True) + "\n",
     )
     print(
-        f"smoke-b: {', '.join(f'{n} {v}' for v, n in counts.items())}; {time.monotonic() - started:.0f} s"
+        f"smoke-heads: {', '.join(f'{n} {v}' for v, n in counts.items())}; {time.monotonic() - started:.0f} s"
     )
     for problem in problems:
-        print(f"smoke-b: PROBLEM {problem}")
+        print(f"smoke-heads: PROBLEM {problem}")
     passed = "passed: every kind and method trains, the table agrees, the models have learned"
-    print("smoke-b: " + ("failed" if problems else passed))
+    print("smoke-heads: " + ("failed" if problems else passed))
     return 1 if problems else 0
 
 
@@ -66,11 +64,9 @@ def cells(rows: list[dict[str, Any]]) -> dict[expected.Cell, float]:
     """What is compared: figures by run, and for each run whether it could be trained."""
     found: dict[expected.Cell, float] = {}
     for row in rows:
-        found[row["run"], "study b", "runs"] = float(row["status"] == "ok")
+        found[row["run"], "heads", "runs"] = float(row["status"] == "ok")
         found |= {
-            (row["run"], "study b", metric): float(row[metric])
-            for metric in METRICS
-            if metric in row
+            (row["run"], "heads", metric): float(row[metric]) for metric in METRICS if metric in row
         }
     return found
 
