@@ -47,8 +47,8 @@ def test_the_shipped_catalog_loads_as_a_whole(known):
     assert {kind: len(getattr(known, kind)) for kind in KINDS} == {
         "tasks": 7,
         "backbones": 8,
-        "methods": 8,
-        "runs": 183,
+        "methods": 7,
+        "runs": 188,
         "tools": 19,
         "comparisons": 25,
         "tables": 24,
@@ -399,8 +399,6 @@ def test_a_withdrawn_run_is_refused_with_its_reason(known, monkeypatch, command)
         "tuning.stage",
         "tuning.estimate",
         "inference.command",
-        "tuning.multitask.stage",
-        "tuning.multitask.methods",
     ):
         __import__(f"mtpeft.{module}")
         monkeypatch.setattr(f"mtpeft.{module}.catalog", lambda: withdrawn(known))

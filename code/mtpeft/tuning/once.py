@@ -4,14 +4,15 @@ import contextlib
 import gc
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mtpeft.core.errors import MtpeftError
-from mtpeft.core.locks import held
 from mtpeft.core.files import write_atomic
+from mtpeft.core.locks import held
 from mtpeft.tuning import identity
 from mtpeft.tuning.settings import Settings
 
@@ -69,6 +70,7 @@ def once(
         if first:
             record = {"kept": kept, "files": identity.seal(folder, files)}
             write_atomic(finished, json.dumps(record, indent=1, sort_keys=True) + "\n")
+            shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
         return kept
 
 

@@ -110,9 +110,10 @@ def objective_of(run: Run) -> str:
     return HEADS if has_heads(run) else TOKENS
 
 
-def profiles() -> list[str]:
-    """The names of the shipped profiles."""
-    return sorted(path.stem for path in PROFILES.glob("*.yaml"))
+def profiles(objective: str = "") -> list[str]:
+    """The names of the shipped profiles (those that serve an objective)."""
+    served = f"\n{objective}:" if objective else ""
+    return sorted(p.stem for p in PROFILES.glob("*.yaml") if served in p.read_text("utf-8"))
 
 
 def resolve(run: Run, profile: str = "fast", overrides: dict[str, Any] | None = None) -> Settings:
@@ -126,9 +127,9 @@ def resolve(run: Run, profile: str = "fast", overrides: dict[str, Any] | None = 
         UnknownName, MtpeftError: There is no such profile, setting or value, or the profile or the
             method does not serve the run's objective.
     """
-    if profile not in profiles():
-        raise UnknownName("profile", profile, profiles())
     objective, method = objective_of(run), catalog().get("methods", run.method)
+    if profile not in profiles(objective):
+        raise UnknownName(f"profile for {run.id}", profile, profiles(objective))
     own = method.heads if objective == HEADS and method.heads else method.tuning
     if objective == TOKENS and not own:
         raise MtpeftError(
@@ -157,14 +158,7 @@ def resolve(run: Run, profile: str = "fast", overrides: dict[str, Any] | None = 
 
 def _profile(name: str, objective: str, run: Run) -> dict[str, Any]:
     path = PROFILES / f"{name}.yaml"
-    shaped = yaml.safe_load(path.read_text(encoding="utf-8"))
-    if objective not in shaped:
-        raise UnknownName(
-            f"profile for {run.id}",
-            name,
-            [p for p in profiles() if f"\n{objective}:" in (PROFILES / f"{p}.yaml").read_text()],
-        )
-    sections = shaped[objective]
+    sections = yaml.safe_load(path.read_text(encoding="utf-8"))[objective]
     known = catalog()
     names = {"all", *known.methods, *known.backbones}
     for section in sections:

@@ -65,7 +65,7 @@ def run(
     corpus = corpus or default_corpus(entry)
     if corpus.endswith(".jsonl"):
         raise MtpeftError(
-            f"{corpus} is one file, and training needs its splits",
+            f"{corpus} is one file, and training needs three splits",
             "a folder with train.jsonl, valid.jsonl and test.jsonl",
             "--corpus FOLDER",
         )

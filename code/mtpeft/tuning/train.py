@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +14,7 @@ from mtpeft.corpora.weights import fingerprint
 from mtpeft.tasks import wording
 from mtpeft.tuning import identity
 from mtpeft.tuning.job import Job
-from mtpeft.tuning.once import CHECKPOINTS, Fitted, once
+from mtpeft.tuning.once import Fitted, once
 from mtpeft.tuning.settings import Settings, as_dict
 
 
@@ -56,8 +55,7 @@ def train(
         files = [p for p in job.result.glob("*") if p.suffix in (".safetensors", ".json")]
         return {"steps": trainer.state.global_step}, files
 
-    if once(job.folder, decides(job), job.settings, fit):
-        shutil.rmtree(job.folder / CHECKPOINTS, ignore_errors=True)
+    once(job.folder, decides(job), job.settings, fit)
     return job.result
 
 

@@ -5,7 +5,7 @@ method can come from outside the package. `how` are the run's settings and the m
 by name. A module with `WHOLE = True` trains every weight: the result is then a whole model.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec

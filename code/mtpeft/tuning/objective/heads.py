@@ -114,8 +114,7 @@ def train_seeds(
             return asdict(outcome), [p for p in (place / BEST).rglob("*") if p.is_file()]
 
         decides = {"settings": as_dict(chosen), "data": data, **(about or {})}
-        kept = once(place, decides, chosen, one)
-        if kept:
+        if kept := once(place, decides, chosen, one):
             made.append(Outcome(**kept))
     return made
 
@@ -394,7 +393,8 @@ class HeadsTrainer(MultiTaskTrainer):
         self.rule.after_epoch(np.array([losses.get(t, math.nan) for t in self.names]))
         with self.ledger.evaluation():
             found = {
-                t: evaluate(self.model, d, str(self.args.device)) for t, d in self.valid.items()
+                t: evaluate(self.model, d, device=str(self.args.device))
+                for t, d in self.valid.items()
             }
         if self.args.world_size > 1:  # a flipped answer on one process must not part them
             shared = [found]
@@ -449,7 +449,9 @@ class HeadsTrainer(MultiTaskTrainer):
                 f"rm -r {shown(self.folder)}, then train again",
             )
         with self.ledger.evaluation():
-            final = {t: evaluate(self.model, d, str(self.args.device)) for t, d in test.items()}
+            final = {
+                t: evaluate(self.model, d, device=str(self.args.device)) for t, d in test.items()
+            }
         if self.is_world_process_zero():
             columns = list(self.curve[0])
             rows = ([row[c] for c in columns] for row in self.curve)

@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import SequentialSampler
 
-from mtpeft.catalog import Run, catalog
-from mtpeft.catalog.schema import Backbone
+from mtpeft.catalog import Backbone, catalog
 from mtpeft.core.errors import MtpeftError
 from mtpeft.models.base import load_causal, load_tokenizer
 from mtpeft.models.methods import method_module, trains_whole
@@ -186,12 +185,16 @@ def _count(tasks: torch.Tensor, number: int) -> torch.Tensor:
 
 
 def prepare(
-    run: Run, source: str, settings: Settings, device: str = "cpu", backbone: Backbone | None = None
+    method_id: str,
+    source: str,
+    settings: Settings,
+    device: str = "cpu",
+    backbone: Backbone | None = None,
 ) -> Any:
     """The model to train.
 
     Args:
-        run: Whose method is attached.
+        method_id: Of the method that is attached.
         source: Folder of the base model.
         settings: Of the run.
         device: As torch names it.
@@ -200,7 +203,7 @@ def prepare(
     Raises:
         MtpeftError: Every weight is to be trained, and they are 4-bit.
     """
-    method = catalog().get("methods", run.method)
+    method = catalog().get("methods", method_id)
     four_bit = settings.weights == "nf4"
     if four_bit and trains_whole(method):
         raise MtpeftError(
@@ -218,7 +221,7 @@ def prepare(
         else None,
         liger=settings.liger,
     )
-    known = backbone or Backbone(run.backbone, "", run.backbone, "", "", "", "decoder")
+    known = backbone or Backbone("", "", "", "", "", "", "decoder")
     attached = method_module(method).attach(
         keep_layout(model) if four_bit else model, known, how(settings)
     )
@@ -267,7 +270,8 @@ def fit(
             validation[task].store.tasks[:] = number
         metrics = _metrics(job.valid, settings, tokenizer, words, layout, generate)
     seed_everything(settings.seed)  # the adapter's weights do not depend on what was drawn before
-    model = prepare(job.run, job.source, settings, _local(device), _backbone(job.run))
+    base = catalog().backbones.get(job.run.backbone)
+    model = prepare(job.run.method, job.source, settings, _local(device), base)
     install(model)
     if fail_at_rows is not None:
         _pretend_full(model, fail_at_rows)
@@ -305,11 +309,6 @@ def fit(
     if stop_at is not None and trainer.state.global_step < trainer.state.max_steps:
         return None
     return trainer, tokenizer, rows.sha256()
-
-
-def _backbone(run: Run) -> Backbone | None:
-    found: Backbone | None = catalog().backbones.get(run.backbone)
-    return found
 
 
 def _local(device: str) -> str:

@@ -8,8 +8,8 @@ import pytest
 if importlib.util.find_spec("torch") is None:
     pytest.skip("the group `train` is not installed (make .venv/.train)", allow_module_level=True)
 
-from mtpeft.smoke import expected, shared
-from mtpeft.tuning.multitask import smoke
+from mtpeft.smoke import backbones, expected, heads
+from mtpeft.smoke.base import smoke_catalog
 
 ROWS = [
     {
@@ -28,8 +28,8 @@ ROWS = [
 @pytest.fixture
 def verdict(tmp_path, monkeypatch):
     """The exit code and the problems for given rows, against the table that `ROWS` make."""
-    monkeypatch.setattr(shared, "EXPECTED", tmp_path / "expected.csv")
-    (tmp_path / "expected.csv").write_text(expected.table(shared.cells(ROWS)))
+    monkeypatch.setattr(heads, "EXPECTED", tmp_path / "expected.csv")
+    (tmp_path / "expected.csv").write_text(expected.table(heads.cells(ROWS)))
 
     def judged(rows):
         def train(folder):
@@ -37,8 +37,8 @@ def verdict(tmp_path, monkeypatch):
             (folder / "smoke.csv").write_text("run\n")
             return rows
 
-        monkeypatch.setattr(smoke, "run", train)
-        code = shared.run(tmp_path / "out")
+        monkeypatch.setattr(backbones, "run", train)
+        code = heads.run(tmp_path / "out")
         return code, json.loads((tmp_path / "out" / "verdict.json").read_text())["problems"]
 
     return judged
@@ -75,15 +75,9 @@ def test_a_run_that_is_missing_fails_and_one_that_learned_nothing_is_missed(verd
 
 
 def test_the_shipped_table_holds_three_kinds_and_every_method():
-    cells = expected.read_table(shared.EXPECTED)
-    runs = {run for run, _, _ in cells}
-    assert {
-        f"{b.id}/mt-{m}"
-        for b in smoke.TINY
-        for m in ("fft", "lora", "parallel_adapter", "prefix", "serial_adapter")
-    } < runs
-    assert {b.kind for b in smoke.TINY if f"{b.id}/by-heart" in runs} == {
-        "encoder",
-        "encoder-decoder",
-        "decoder",
-    }
+    known, runs = smoke_catalog(), {run for run, _, _ in expected.read_table(heads.EXPECTED)}
+    methods = {m.id for m in known.methods.values() if m.heads and m.heads["weights"] != "nf4"}
+    assert methods == set(backbones.METHODS)
+    assert {f"{b}/mt-{m}" for b in backbones.TINY for m in methods} < runs
+    by_heart = {known.backbones[b].kind for b in backbones.TINY if f"{b}/by-heart" in runs}
+    assert by_heart == {"encoder", "encoder-decoder", "decoder"}

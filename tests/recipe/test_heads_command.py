@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,11 +26,10 @@ from mtpeft.corpora import evaluation_of
 from mtpeft.corpora.study_b import own
 from mtpeft.statistics.compare import run_all
 from mtpeft.statistics.published import METRIC
-from mtpeft.tuning.multitask.backbones import empty_encoder
-from mtpeft.tuning.multitask.flaky_cpu import ARMS, Size
-from mtpeft.tuning.multitask.flaky_cpu import run as flaky_cpu
-from mtpeft.tuning.multitask.methods import has_shared_module
-from mtpeft.tuning.multitask.stage import resolve
+from mtpeft.models.base import empty_encoder
+from mtpeft.smoke.flaky import ARMS, Size
+from mtpeft.smoke.flaky import run as flaky_cpu
+from mtpeft.tuning.settings import HEADS, TOKENS, objective_of, resolve
 from mtpeft.tuning.tiny import train_tokenizer
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
@@ -86,7 +86,7 @@ def train(run: str, backbone: str, *more: str) -> str:
         "--set",
         "epochs=2",
         "--set",
-        "batch=4",
+        "batch_size=4",
         "--set",
         "code_length=64",
         *more,
@@ -102,30 +102,36 @@ def trained(backbone: str) -> Path:
 
 
 def test_every_run_of_the_catalog_has_settings_under_every_profile() -> None:
-    assert len(RUNS) == 165 and all(has_shared_module(r) for r in RUNS)
-    assert not any(has_shared_module(r) for r in catalog().runs.values() if r.study != "b")
+    assert len(RUNS) == 170 and {objective_of(r) for r in RUNS} == {HEADS}
+    others = [r for r in catalog().runs.values() if r.study != "b"]
+    assert {objective_of(r) for r in others} == {TOKENS}
     for run in RUNS:
-        found = {profile: resolve(run, profile, {})[0] for profile in ("fast", "faithful", "paper")}
-        assert (
-            found["faithful"].sampler == "temperature"
-            and found["paper"].weighting == "learnable-softmax"
-        )
+        found = {profile: resolve(run, profile) for profile in ("fast", "faithful", "paper")}
+        assert found["faithful"].mixing == "temperature"
+        assert found["paper"].balancing == "learnable-softmax"
         assert found["fast"].group_by_length and not found["faithful"].group_by_length
-    assert resolve(catalog().get("runs", "unixcoder-base/mt-fft"), "faithful", {})[0].batch == 16
+    assert resolve(catalog().get("runs", "unixcoder-base/mt-fft"), "faithful").batch_size == 16
 
 
 def test_settings_that_are_none_are_answered_with_the_nearest() -> None:
     entry = catalog().get("runs", PAIR)
     for changes, near in (
-        ({"weightin": "uniform"}, "weighting"),
-        ({"sampler": "round-robbin"}, "round-robin"),
+        ({"balancin": "famo"}, "balancing"),
+        ({"mixing": "round-robbin"}, "round-robin"),
         ({"bottlenek": 8}, "bottleneck"),
+        ({"schedule": "cosine"}, "linear"),
     ):
         with pytest.raises(UnknownName, match=near):
             resolve(entry, "fast", changes)
     with pytest.raises(MtpeftError, match="a int"):
         resolve(entry, "fast", {"epochs": "many"})
-    assert resolve(entry, "fast", {"bottleneck": 8})[1].tuning["bottleneck"] == 8
+    assert resolve(entry, "fast", {"bottleneck": 8}).bottleneck == 8
+
+
+def test_tasks_whose_outputs_need_different_objectives_are_no_run() -> None:
+    both = replace(catalog().get("runs", PAIR), tasks=["generation", "flaky-detection"])
+    with pytest.raises(MtpeftError, match=r"generation \(code\), flaky-detection \(label\)"):
+        resolve(both, "fast")
 
 
 def test_texts_longer_than_the_positions_are_refused_before_training(backbone: str) -> None:
@@ -149,7 +155,7 @@ def test_results_hold_every_seed_and_what_no_model_scores(trained: Path) -> None
 
 def test_predictions_agree_with_the_reported_scores(trained: Path) -> None:
     for seed in (1, 2):
-        outcome = json.loads((trained / f"seed-{seed}" / "outcome.json").read_text())["outcome"]
+        outcome = json.loads((trained / f"seed-{seed}" / "finished.json").read_text())["kept"]
         found = [
             p
             for p in read_predictions(
@@ -191,7 +197,7 @@ def test_the_saved_module_predicts_the_same_again(trained: Path, backbone: str) 
     assert [
         [(p.instance_id, p.raw_output) for p in read_predictions(path)] for path in paths
     ] == first
-    with pytest.raises(MtpeftError, match="no shared module"):
+    with pytest.raises(MtpeftError, match="no heads of"):
         command("infer", PAIR, "--corpus", "study-b-own", "--backbone", backbone, "--seed", "7")
 
 
@@ -266,19 +272,16 @@ def test_the_name_of_an_evaluation_set_says_which_one_was_predicted() -> None:
     assert evaluation_of("code-search", "study-b") == "code-search-advtest"
 
 
-def test_several_processes_are_refused(mtpeft, backbone: str) -> None:
-    done = mtpeft("train", PAIR, "--backbone", backbone, WORLD_SIZE="2")
-    assert done.returncode == 2 and "one GPU" in done.stderr
-
-
 def test_a_killed_training_goes_on_and_ends_in_the_same_bytes(
     backbone: str, tmp_path: Path, root: Path
 ) -> None:
     """SIGKILL from inside, after the state of step 2 was written; the rest is another process's."""
     kill = (
-        "import os, signal\nfrom mtpeft.tuning.multitask import loop\nsave = loop._Run._save\n"
-        "def once(self):\n    save(self)\n    os.kill(os.getpid(), signal.SIGKILL)\n"
-        "loop._Run._save = once if os.environ.get('KILL') else save\nfrom mtpeft.cli import main\nmain()\n"
+        "import os, signal\nfrom mtpeft.tuning.objective.heads import HeadsTrainer as T\n"
+        "save = T._save_checkpoint\n"
+        "def once(*given):\n    save(*given)\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "T._save_checkpoint = once if os.environ.get('KILL') else save\n"
+        "from mtpeft.cli import main\nmain()\n"
     )
     arguments = [
         sys.executable,
@@ -295,7 +298,7 @@ def test_a_killed_training_goes_on_and_ends_in_the_same_bytes(
         "--set",
         "epochs=2",
         "--set",
-        "batch=4",
+        "batch_size=4",
         "--set",
         "save_steps=2",
     ]
@@ -310,7 +313,7 @@ def test_a_killed_training_goes_on_and_ends_in_the_same_bytes(
             arguments, cwd=root, env=environment, capture_output=True, text=True, timeout=300
         )
         assert done.returncode == (-9 if value else 0), done.stderr[-2000:]
-        assert bool(value) == (tmp_path / folder / "state.pt").is_file()
+        assert bool(value) == (tmp_path / folder / "checkpoints").exists()
     train(ALONE, backbone, "--seed", "42", "--set", "save_steps=2")
     killed, whole = tmp_path / folder, REGENERATED / folder
     for name in ("shared", "heads"):
@@ -318,7 +321,7 @@ def test_a_killed_training_goes_on_and_ends_in_the_same_bytes(
             whole / "best" / f"{name}.safetensors"
         ).read_bytes()
     histories = [
-        json.loads((p / "outcome.json").read_text())["outcome"]["history"] for p in (killed, whole)
+        json.loads((p / "finished.json").read_text())["kept"]["history"] for p in (killed, whole)
     ]
     assert histories[0] == histories[1]
 
@@ -437,9 +440,11 @@ evaluations:
   - {id: comment-detection-own, title: Comments, language: java, instances: 8}
 """,
     "catalog/methods/norms.yaml": """id: norms
+extends: with-heads
 study: elsewhere
 title: Norms alone
-tuning: {module: elsewhere.norms, learning_rate: 1.0e-2, epochs: 2}
+module: elsewhere.norms
+heads: {learning_rate: 1.0e-2, epochs: 2, part: LayerNorm}
 """,
     "catalog/runs/norms.yaml": """id: unixcoder-base/mt-norms/flaky-detection+comment-detection
 study: elsewhere
@@ -449,27 +454,20 @@ arm: mt
 tasks: [flaky-detection, comment-detection]
 """,
     "modules/elsewhere/__init__.py": "",
-    "modules/elsewhere/comments.py": """HEAD = "binary"
-
-
-def texts(example):
+    "modules/elsewhere/comments.py": """def texts(example):
     return (example.inputs["line"],)
 
 
 def label(example):
     return int(example.target)
 """,
-    "modules/elsewhere/norms.py": """from mtpeft.tuning.multitask.methods import Attached, tensors_saver
+    "modules/elsewhere/norms.py": """from mtpeft.models.methods import Attached, tensors_saver
 
 
-def attach(encoder, tuning):
+def attach(encoder, backbone, how):
     for name, parameter in encoder.named_parameters():
-        parameter.requires_grad_("LayerNorm" in name)
+        parameter.requires_grad_(how["part"] in name)
     return Attached(encoder, *tensors_saver(encoder))
-
-
-def count(config, tuning):
-    return 2 * config.hidden_size * (1 + 2 * config.num_hidden_layers)
 """,
     "modules/elsewhere/corpus.py": """from mtpeft.corpora import Example
 from mtpeft.corpora.study_b import own

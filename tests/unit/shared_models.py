@@ -5,8 +5,9 @@ from typing import Any
 
 import torch
 from mtpeft.catalog import Backbone, Method, catalog
-from mtpeft.tuning.multitask.backbones import config_of, empty_encoder
-from mtpeft.tuning.multitask.model import SharedModel
+from mtpeft.models.base import config_of, empty_encoder
+from mtpeft.models.shared import SharedModel
+from mtpeft.tuning.settings import Settings, how
 
 SMALL: dict[str, dict[str, Any]] = {
     "roberta": {
@@ -66,10 +67,39 @@ KIND = {
     "llama": "decoder",
     "qwen2": "decoder",
 }
-HEADS = {"vulnerability-detection": "binary", "code-search": "retrieval"}
+HEADS = {"vulnerability-detection": "label", "code-search": "ranking"}
+DECODER = {
+    "adapters": ["self_attn", "mlp"],
+    "lora": ["q_proj", "k_proj", "v_proj"],
+    "mlora": ["q_proj", "k_proj", "v_proj", "o_proj"],
+}
+ROBERTA = ["query", "key", "value", "attention.output.dense"]
+MODULES: dict[str, dict[str, list[str]]] = {
+    "roberta": {"adapters": ["attention"], "lora": ROBERTA, "mlora": ROBERTA},
+    "modernbert": {"adapters": ["attn", "mlp"], "lora": ["Wqkv", "Wo"], "mlora": ["Wqkv", "Wo"]},
+    "t5": {
+        "adapters": ["SelfAttention", "DenseReluDense"],
+        "lora": ["q", "k", "v"],
+        "mlora": ["q", "k", "v", "o"],
+    },
+    "llama": DECODER,
+    "qwen2": DECODER,
+}
+TINY = Settings(
+    attention="eager",
+    bottleneck=4,
+    lora_rank=2,
+    lora_alpha=64,
+    lora_dropout=0.0,
+    virtual_tokens=3,
+    schedule="linear",
+    balancing="task-equal",
+    mixing="round-robin",
+)
+"""Small sizes; LoRA without dropout, so that equal inputs give equal outputs."""
 
 
-def tiny(family: str) -> Backbone:
+def tiny(family: str, **config: Any) -> Backbone:
     """A catalog entry of a tiny backbone."""
     return Backbone(
         f"tiny-{family}",
@@ -78,27 +108,17 @@ def tiny(family: str) -> Backbone:
         "tiny",
         "",
         "",
-        KIND[family],
-        {"model_type": family, **SMALL[family]},
+        KIND[family],  # type: ignore[arg-type]
+        {"model_type": family, **SMALL[family], **config},
+        MODULES[family],
+        "input" if family == "modernbert" else "keys",
     )
 
 
-def method(name: str, **tuning: Any) -> Method:
-    """A method of the catalog with small sizes; LoRA without dropout, so that equal inputs give
-    equal outputs.
-    """
-    found = catalog().get("methods", name)
-    return replace(
-        found,
-        tuning={
-            **found.tuning,
-            "bottleneck": 4,
-            "lora_rank": 2,
-            "lora_dropout": 0.0,
-            "virtual_tokens": 3,
-            **tuning,
-        },
-    )
+def method(name: str) -> Method:
+    """A method of the catalog."""
+    found: Method = catalog().get("methods", name)
+    return found
 
 
 def encoder(family: str, seed: int = 0) -> Any:
@@ -106,15 +126,17 @@ def encoder(family: str, seed: int = 0) -> Any:
     return empty_encoder(config_of(tiny(family)), seed=seed).eval()
 
 
-def shared(family: str, name: str, **tuning: Any) -> SharedModel:
-    """A tiny shared model with one binary and one retrieval head, in evaluation mode."""
+def shared(family: str, name: str, **changes: Any) -> SharedModel:
+    """A tiny shared model with a label and a ranking head, in evaluation mode."""
     made = encoder(family)
     torch.manual_seed(1)
-    return SharedModel(made, KIND[family], method(name, **tuning), HEADS).eval()
+    return SharedModel(
+        made, tiny(family), method(name), HEADS, how(replace(TINY, **changes))
+    ).eval()
 
 
 def batch(size: int = 4, length: int = 9, seed: int = 0) -> dict[str, torch.Tensor]:
-    """Random tokens with padding on the right (also a retrieval batch: the first half are queries)."""
+    """Random tokens with padding on the right (also a ranking batch: the first half are queries)."""
     generator = torch.Generator().manual_seed(seed)
     mask = torch.ones(size, length, dtype=torch.long)
     for row in range(size):

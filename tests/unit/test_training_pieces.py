@@ -4,6 +4,7 @@ import importlib.util
 import json
 import math
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mtpeft.core.errors import MtpeftError, UnknownName
 from mtpeft.tasks.classification import binary_scores, ranks, reciprocal_rank, trivial
-from mtpeft.tuning.multitask.samplers import (
+from mtpeft.tasks.encoding import TaskData, answers
+from mtpeft.tuning.mixing.batches import (
     SAMPLERS,
     Drawn,
     Passes,
@@ -19,14 +21,11 @@ from mtpeft.tuning.multitask.samplers import (
     RoundRobin,
     sampler,
 )
-from mtpeft.tuning.multitask.weighting import (
-    RULES,
-    Famo,
-    LossProportional,
-    Uncertainty,
-    collapsed,
-    weighting,
-)
+from mtpeft.tuning.balancing import RULES, balancing
+from mtpeft.tuning.balancing.famo import Famo
+from mtpeft.tuning.balancing.learnable import collapsed
+from mtpeft.tuning.balancing.loss_proportional import LossProportional
+from mtpeft.tuning.balancing.uncertainty import Uncertainty
 
 SIZES = st.dictionaries(st.sampled_from(["a", "b", "c", "d"]), st.integers(1, 40), min_size=1)
 QUICK = settings(max_examples=40, deadline=None)
@@ -110,7 +109,7 @@ def test_proportional_sees_every_example_of_every_task_once_an_epoch(
 
 def test_drawn_tasks_follow_the_power_of_their_size() -> None:
     sizes = {"vul": 21854, "clone": 300000, "search": 251820, "flaky": 13081}
-    drawn = Drawn(sizes, 32, 42)
+    drawn = Drawn(sizes, 32, 42, 1 / 0.3)
     assert drawn.p == pytest.approx([0.163, 0.358, 0.339, 0.140], abs=1e-3)
     assert drawn.steps_per_epoch == 18_337
     steps = [drawn.next() for _ in range(4000)]
@@ -155,54 +154,63 @@ def test_samplers_differ_by_seed_and_refuse_nonsense() -> None:
         RoundRobin({"a": 0}, 1, 0)
 
 
-@pytest.mark.parametrize("name", RULES)
-def test_first_factors_are_equal_and_a_restored_rule_goes_on_alike(name: str) -> None:
-    one, other = weighting(name, ["a", "b"]), weighting(name, ["a", "b"])
-    assert len(set(one.factors(["a", "b"]).values())) == 1
+BOTH = np.array([3.0, 5.0])
+ADAPTING = ["learnable-softmax", "loss-proportional", "uncertainty", "famo"]
+
+
+@pytest.mark.parametrize("name", ["task-equal", *ADAPTING])
+def test_first_shares_are_equal_and_a_restored_rule_goes_on_alike(name: str) -> None:
+    one, other = balancing(name, 2), balancing(name, 2)
+    assert len(set(one.shares(BOTH).tolist())) == 1
     for step in range(30):
-        one.after_step({"a": 0.1 + 0.01 * step, "b": 2.0}, 1e-2)
-    one.after_epoch({"a": 0.1, "b": 2.0})
+        one.after_step(np.array([0.1 + 0.01 * step, 2.0]), 1e-2)
+    one.after_epoch(np.array([0.1, 2.0]))
     other.restore(json.loads(json.dumps(one.state())))
-    assert other.factors(["a", "b"]) == one.factors(["a", "b"]) and other.weights() == one.weights()
+    assert other.shares(BOTH).tolist() == one.shares(BOTH).tolist()
+    assert other.weights().tolist() == one.weights().tolist()
 
 
-def test_learnable_softmax_collapses_onto_the_easiest_task_and_uniform_does_not() -> None:
-    learnable, uniform = (
-        weighting("learnable-softmax", ["hard", "easy"]),
-        weighting("uniform", ["hard", "easy"]),
-    )
+@pytest.mark.parametrize("name", sorted(RULES))
+def test_a_task_that_is_absent_has_no_share(name: str) -> None:
+    rule = balancing(name, 2)
+    rule.after_step(np.array([0.5, np.nan]), 1e-2)
+    assert rule.shares(np.array([4.0, 0.0]))[1] == 0 and rule.shares(np.array([4.0, 0.0]))[0] > 0
+
+
+def test_learnable_softmax_collapses_onto_the_easiest_task_and_equal_shares_do_not() -> None:
+    learnable, equal = balancing("learnable-softmax", 2), balancing("task-equal", 2)
     history = []
     for _ in range(3_000):
-        for rule in (learnable, uniform):
-            rule.after_step({"hard": 0.65, "easy": 0.2}, 1e-2)
-        history.append(learnable.weights()["easy"])
+        for rule in (learnable, equal):
+            rule.after_step(np.array([0.65, 0.2]), 1e-2)
+        history.append(learnable.weights()[1])
     assert history[0] > 0.5 and all(a <= b for a, b in zip(history[:-1], history[1:], strict=True))
-    assert collapsed(learnable.weights()) == "easy" and collapsed(uniform.weights()) == ""
+    named = [dict(zip(("hard", "easy"), r.weights(), strict=True)) for r in (learnable, equal)]
+    assert [collapsed(weights) for weights in named] == ["easy", ""]
 
 
 def test_loss_proportional_weights_sum_to_the_number_of_tasks_and_favour_the_hard_one() -> None:
-    rule = LossProportional(["a", "b", "c"])
-    rule.after_epoch({"a": 0.6, "b": 0.3, "c": 0.1})
-    assert rule.weights() == pytest.approx({"a": 1.8, "b": 0.9, "c": 0.3})
-    rule.after_epoch({"a": 0.1, "b": 0.1})
-    assert sum(rule.weights().values()) == pytest.approx(3) and rule.weights()[
-        "c"
-    ] == pytest.approx(0.3)
+    rule = LossProportional(3)
+    rule.after_epoch(np.array([0.6, 0.3, 0.1]))
+    assert rule.weights() == pytest.approx([1.8, 0.9, 0.3])
+    assert rule.shares(np.array([1, 0, 9])) == pytest.approx([0.9, 0, 0.15])
+    rule.after_epoch(np.array([0.1, 0.1, np.nan]))
+    assert rule.weights().sum() == pytest.approx(3) and rule.weights()[2] == pytest.approx(0.3)
 
 
 def test_uncertainty_weights_tend_to_half_the_inverse_loss_and_saturate_at_e() -> None:
-    rule = Uncertainty(["a", "b"])
+    rule = Uncertainty(2)
     for _ in range(5000):
-        rule.after_step({"a": 0.4, "b": 0.01}, 1e-3)
-    assert rule.weights()["a"] == pytest.approx(1 / (2 * 0.4), rel=0.02)
-    assert rule.weights()["b"] == pytest.approx(math.e)
+        rule.after_step(np.array([0.4, 0.01]), 1e-3)
+    assert rule.weights()[0] == pytest.approx(1 / (2 * 0.4), rel=0.02)
+    assert rule.weights()[1] == pytest.approx(math.e)
 
 
 def test_famo_gives_weight_to_the_task_that_stops_improving() -> None:
-    rule = Famo(["stuck", "falling"])
+    rule = Famo(2)
     for step in range(200):
-        rule.after_step({"stuck": 1.0, "falling": 0.99**step}, 1e-3)
-    assert rule.weights()["stuck"] > 0.5 > rule.weights()["falling"]
+        rule.after_step(np.array([1.0, 0.99**step]), 1e-3)
+    assert rule.weights()[0] > 0.5 > rule.weights()[1]
 
 
 def test_metrics_agree_with_counting_by_hand() -> None:
@@ -230,45 +238,63 @@ torch_only = pytest.mark.skipif(
 )
 
 
+def forward_flops(model: Any, batch: int, length: int) -> int:
+    """2 × inputs × outputs for every row that passes a linear layer, and 2 × 2 × length² × width for
+    attention of each layer.
+    """
+    import torch
+
+    config, total, hooks = model.config, [0], []
+    heads = config.num_attention_heads
+    width = heads * getattr(config, "d_kv", config.hidden_size // heads)
+
+    def count(module: Any, inputs: Any, output: Any) -> None:
+        total[0] += 2 * output.numel() * module.in_features
+
+    for module in model.modules():
+        if isinstance(module, torch.nn.Linear):
+            hooks.append(module.register_forward_hook(count))
+    with torch.no_grad():
+        ids = torch.full((batch, length), 7)
+        model(input_ids=ids, attention_mask=torch.ones_like(ids))
+    for hook in hooks:
+        hook.remove()
+    return total[0] + config.num_hidden_layers * 4 * batch * length**2 * width
+
+
 @torch_only
 @pytest.mark.parametrize("family", ["roberta", "modernbert", "t5", "llama", "qwen2"])
-def test_counted_flops_equal_the_closed_form(family: str) -> None:
+def test_counted_flops_are_those_of_the_matrix_products(family: str) -> None:
     import torch
-    from mtpeft.tuning.multitask.ledger import forward_flops, training_flops
-    from study_b_models import encoder
+    from shared_models import encoder
     from torch.utils.flop_counter import FlopCounterMode
 
     model = encoder(family)
-    ids = torch.randint(5, 60, (3, 12))
+    ids, expected = torch.randint(5, 60, (3, 12)), forward_flops(model, 3, 12)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(input_ids=ids, attention_mask=torch.ones_like(ids))
-    assert counter.get_total_flops() == forward_flops(model.config, 3, 12)
+    assert counter.get_total_flops() == expected
     with FlopCounterMode(display=False) as counter:
         out = model(input_ids=ids, attention_mask=torch.ones_like(ids))
-        (
-            out.last_hidden_state.pow(2).sum()
-            + (out.pooler_output.pow(2).sum() if family == "roberta" else 0)
-        ).backward()
-    assert counter.get_total_flops() == training_flops(model.config, 3, 12)
+        pooler = out.pooler_output.pow(2).sum() if family == "roberta" else 0
+        (out.last_hidden_state.pow(2).sum() + pooler).backward()
+    assert counter.get_total_flops() == 3 * expected
 
 
 @torch_only
 def test_frozen_weights_cost_less_than_full_fine_tuning_and_more_than_inference() -> None:
-    from mtpeft.tuning.multitask.ledger import forward_flops, training_flops
-    from study_b_models import batch, shared
+    from shared_models import batch, encoder, shared
     from torch.utils.flop_counter import FlopCounterMode
 
     work = {}
-    for name in ("serial_adapter", "lora-b", "fft-b"):
+    for name in ("serial_adapter", "lora", "fft"):
         model = shared("llama", name).train()
         with FlopCounterMode(display=False) as counter:
             model.loss("vulnerability-detection", batch()).backward()
         work[name] = counter.get_total_flops()
-    config = model.encoder.config
-    assert forward_flops(config, 4, 9) < work["lora-b"] < work["fft-b"] and work[
-        "fft-b"
-    ] >= training_flops(config, 4, 9)
-    assert work["serial_adapter"] < work["fft-b"]
+    forward = forward_flops(encoder("llama"), 4, 9)
+    assert forward < work["lora"] < work["fft"] and work["fft"] >= 3 * forward
+    assert work["serial_adapter"] < work["fft"]
 
 
 @torch_only
@@ -276,27 +302,26 @@ def test_over_the_same_examples_frozen_weights_save_a_third_of_the_work_and_no_m
     # Real sizes, no weights: the figures that table B5 prints.
     import torch
     from mtpeft.catalog import catalog
-    from mtpeft.tuning.multitask.backbones import config_of, empty_encoder
-    from mtpeft.tuning.multitask.ledger import saving, training_flops
-    from mtpeft.tuning.multitask.methods import method_module
+    from mtpeft.models.base import config_of, empty_encoder
+    from mtpeft.models.methods import method_module
+    from mtpeft.tuning.ledger import saving
+    from mtpeft.tuning.settings import how, resolve
     from torch.utils.flop_counter import FlopCounterMode
 
-    saved = []
-    for backbone in ("deepseek-coder-1.3b", "qwen2.5-coder-1.5b-base"):
-        config = config_of(catalog().get("backbones", backbone))
+    saved, full = [], 0.0
+    for name in ("deepseek-coder-1.3b", "qwen2.5-coder-1.5b-base"):
+        backbone = catalog().get("backbones", name)
         ids = torch.zeros((2, 512), dtype=torch.long, device="meta")
-        for name in ("fft-b", "serial_adapter", "parallel_adapter", "lora-b"):
-            method = catalog().get("methods", name)
-            encoder = (
-                method_module(method).attach(empty_encoder(config, "meta"), method.tuning).encoder
-            )
+        for method in ("fft", "serial_adapter", "parallel_adapter", "lora"):
+            given = how(resolve(catalog().get("runs", f"{name}/mt-{method}"), "faithful"))
+            module = method_module(catalog().get("methods", method))
+            encoder = empty_encoder(config_of(backbone), "meta")
+            encoder = module.attach(encoder, backbone, given).encoder
             with FlopCounterMode(display=False) as counter:
-                encoder(
-                    input_ids=ids, attention_mask=torch.ones_like(ids)
-                ).last_hidden_state.sum().backward()
-            if name == "fft-b":
+                states = encoder(input_ids=ids, attention_mask=torch.ones_like(ids))
+                states.last_hidden_state.sum().backward()
+            if method == "fft":
                 full = counter.get_total_flops()
-                assert full == training_flops(config, 2, 512)
             else:
                 saved.append(saving(counter.get_total_flops(), full))
     assert (round(100 * min(saved), 1), round(100 * max(saved), 1)) == (31.6, 33.1)
@@ -307,9 +332,9 @@ def test_a_text_without_tokens_becomes_one_end_token() -> None:
     # 36 of FlakeFlagger's methods are empty; a decoder's mean over no positions would make the
     # whole loss NaN.
     from mtpeft.corpora import Example
-    from mtpeft.tuning.multitask.encoding import encode
+    from mtpeft.tasks.encoding import encode
     from mtpeft.tuning.tiny import train_tokenizer
-    from study_b_models import shared
+    from shared_models import shared
 
     tokenizer = train_tokenizer(["void test() { run(); }"], 300)
     examples = [
@@ -325,36 +350,29 @@ def test_a_text_without_tokens_becomes_one_end_token() -> None:
     )
 
 
-@torch_only
 def test_code_that_occurs_twice_is_one_candidate_and_a_wrong_pair_asks_nothing() -> None:
-    from mtpeft.tuning.multitask.encoding import TaskData
-    from mtpeft.tuning.multitask.evaluation import _ranked
-
     data = TaskData(
-        "code-search", "retrieval", list("abcd"), [[1]] * 4, [1, 1, 0, 1], [[5], [6], [7], [5]], 0
+        "code-search", "ranking", list("abcd"), [[1]] * 4, [1, 1, 0, 1], [[5], [6], [7], [5]], 0
     )
     # Query d is nearest to codes a and d, which are the same; query a to code c, which is only in a
     # wrong pair.
     queries = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
     codes = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
-    assert list(_ranked(np.stack([queries, codes], 1), data)) == [3, 1, 0, 1]
+    assert list(answers(data, np.stack([queries, codes], 1))) == [3, 1, 0, 1]
 
 
 @torch_only
 def test_what_a_model_says_stands_in_the_order_of_the_examples() -> None:
     import torch
-    from mtpeft.tuning.multitask.encoding import TaskData
-    from mtpeft.tuning.multitask.evaluation import predict
-    from study_b_models import shared
+    from mtpeft.models.shared import outputs
+    from shared_models import shared
 
     rows = [[7] * length for length in (9, 2, 5, 2, 8)]
-    data = TaskData(
-        "vulnerability-detection", "binary", list("abcde"), rows, [0, 1, 0, 1, 0], [], 1
-    )
+    data = TaskData("vulnerability-detection", "label", list("abcde"), rows, [0, 1, 0, 1, 0], [], 1)
     model = shared("llama", "serial_adapter")
-    said = predict(model, data, batch=2)
+    said = outputs(model, data, batch=2)[1]
     with torch.no_grad():
         alone = [
             float(model("vulnerability-detection", data.batch([i])).sigmoid()) for i in range(5)
         ]
-    assert said.values == pytest.approx(alone, abs=1e-5)
+    assert said == pytest.approx(alone, abs=1e-5)
