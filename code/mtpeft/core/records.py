@@ -7,15 +7,18 @@ most the line being written.
 
 Scores are stored wide, one file per (tool, task): `<root>/scores/<tool>/<task>.csv` with the
 columns `run,row,instance_id,status,<metric>…`. `row` is the 1-based position in the file the scores
-came from; some published tests pair by it. `ScoreSet` is the reading side, indexed by (run, task,
-metric).
+came from; some published tests pair by it. A filled field is a value, and its status is `ok`;
+`status` says why the empty fields of the row are empty, and `ok` where none is. Where their reasons
+differ, the exceptions follow the first, each with its metric: `unparseable;side=cannot run here`.
+`ScoreSet` is the reading side, indexed by (run, task, metric).
 """
 
 import csv
 import io
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
@@ -29,6 +32,8 @@ if TYPE_CHECKING:  # pandas takes longer to import than an up-to-date `make` tak
 
 SCORE_KEYS = ["run", "row", "instance_id", "status"]
 STATUSES = ("ok", "unparseable", "empty", "infrastructure", "cannot run here")
+# Of several statuses in one row, the one that says most about what went wrong comes first.
+SEVERITY = ("infrastructure", "cannot run here", "unparseable", "empty", "ok")
 
 # The verdicts of the ladder; never merged, and always listed in this order.
 VERDICTS = (
@@ -299,20 +304,22 @@ def _numbers(path: Path, name: str, texts: Sequence[str]) -> "np.ndarray":
     import numpy as np
 
     try:
+        if not set("".join(texts)) <= _DIGITS:
+            raise ValueError
         return np.array([float(text) if text else math.nan for text in texts], dtype="float64")
     except ValueError:
-        row = next(i for i, text in enumerate(texts) if text and not _is_number(text))
+        row = next(i for i, text in enumerate(texts) if text and not _NUMBER.fullmatch(text))
         raise BadInput(
-            path, f"{name} is {texts[row]!r}", "a number or an empty field", line=row + 2
+            path,
+            f"{name} is {texts[row]!r}",
+            "a number in decimal digits, or an empty field",
+            line=row + 2,
         ) from None
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+# Python's own parser also takes `1_0`, ` 1`, `nan` and `Infinity`; none of them is a score.
+_DIGITS = set("0123456789.+-eE")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 def read_records(path: Path, record: type) -> list[Any]:
@@ -514,6 +521,49 @@ def score_path(root: Path, tool: str, task: str) -> Path:
     return root / "scores" / tool / f"{task}.csv"
 
 
+def row_status(statuses: Mapping[str, str]) -> str:
+    """The `status` field of a row from the status of each of its metrics: `ok`, or why its empty
+    fields are empty.
+
+    The reason that says most about what went wrong comes first; metrics with another reason are
+    named after it.
+    """
+    lost = {metric: status for metric, status in statuses.items() if status != "ok"}
+    if not lost:
+        return "ok"
+    first = min(lost.values(), key=SEVERITY.index)
+    return ";".join(
+        [first, *(f"{metric}={status}" for metric, status in lost.items() if status != first)]
+    )
+
+
+def statuses_of(text: str) -> tuple[str, dict[str, str]]:
+    """A row's `status` field taken apart: the reason of its empty fields, and metric → reason where
+    that is another.
+    """
+    first, *others = text.split(";")
+    return first, dict(other.rpartition("=")[::2] for other in others)
+
+
+def _unlike(frame: "pd.DataFrame") -> "np.ndarray":
+    """Rows whose `status` is no status, or says something else than their fields do."""
+    empty = frame[list(frame.columns[4:])].isna()
+    wrong = (frame["status"] == "ok").to_numpy() == empty.any(axis=1).to_numpy()
+    for text in frame["status"].unique():
+        first, others = statuses_of(text)
+        if (
+            first not in STATUSES
+            or any(s not in STATUSES[1:] or s == first for s in others.values())
+            or (others and (first == "ok" or not others.keys() <= set(empty.columns)))
+        ):
+            wrong |= (frame["status"] == text).to_numpy()
+        elif others:
+            wrong |= (frame["status"] == text).to_numpy() & ~empty[list(others)].all(
+                axis=1
+            ).to_numpy()
+    return wrong
+
+
 def write_scores(root: Path, tool: str, task: str, frame: "pd.DataFrame") -> Path:
     """Write a wide score table (columns `SCORE_KEYS` + metrics), sorted by run and row. Returns its
     path.
@@ -530,6 +580,13 @@ def write_scores(root: Path, tool: str, task: str, frame: "pd.DataFrame") -> Pat
             f"score table {tool}/{task}: {first['run']} has {first['instance_id']} twice",
             "one row per run and instance",
         )
+    unlike = _unlike(frame)
+    if unlike.any():
+        first = frame[unlike].iloc[0]
+        raise MtpeftError(
+            f"score table {tool}/{task}: {first['run']} / {first['instance_id']} has the status {first['status']!r}",
+            "`ok` exactly where every field has a value",
+        )
     path = score_path(root, tool, task)
     write_frame(path, frame.sort_values(["run", "row"], kind="stable"))
     return path
@@ -539,17 +596,29 @@ def read_scores(path: Path) -> "pd.DataFrame":
     """Read one wide score table: `run`, `instance_id`, `status` text, `row` int, metrics float (NaN
     = no value).
 
-    Refused, by file and line: unknown status, duplicate instance, rows of a run out of order.
+    Refused, by file and line: unknown status, a status that its row's fields contradict (`ok` with
+    an empty field, another without one), duplicate instance, rows of a run out of order, a row that
+    is not numbered by a whole number.
     """
+    import pandas as pd
+
     header, rows = _rows(path, None)
     if header[:4] != SCORE_KEYS or len(header) < 5:
         raise BadInput(
             path, f"header is {','.join(header)}", ",".join(SCORE_KEYS) + ",<metric>…", line=1
         )
     frame = _frame(path, header, rows, {"row", *header[4:]})
+    for line, row in enumerate(rows, start=2):
+        if not (row[1].isascii() and row[1].isdigit()):
+            raise BadInput(
+                path, f"row is {row[1]!r}", "a number without a point, counted from 1", line=line
+            )
     frame["row"] = frame["row"].astype("int64")
     for problem, expected in (
-        (~frame["status"].isin(STATUSES), f"a status out of {', '.join(STATUSES)}"),
+        (
+            pd.Series(_unlike(frame), index=frame.index),
+            f"a status out of {', '.join(STATUSES)}; `ok` exactly where every field has a value",
+        ),
         (frame.duplicated(["run", "instance_id"]), "one row per run and instance"),
         (
             (frame["run"] == frame["run"].shift()) & (frame["row"] <= frame["row"].shift()),
@@ -577,6 +646,15 @@ class Column:
     ids: "np.ndarray"
     status: "np.ndarray"
     value: "np.ndarray"
+
+
+def _status(rows: "np.ndarray", metric: str, value: "np.ndarray") -> "np.ndarray":
+    """The status of each value of a metric, from the rows' statuses."""
+    result = rows.copy()
+    for number in (rows != "ok").nonzero()[0]:
+        first, others = statuses_of(rows[number])
+        result[number] = "ok" if value[number] == value[number] else others.get(metric, first)
+    return result
 
 
 @dataclass
@@ -624,8 +702,11 @@ class ScoreSet:
         if key not in self._columns:
             tool = self.tool_of(task, metric)
             part = self.tables[tool, task].iloc[self._rows.get((tool, task, run), [])]
+            value = part[metric].to_numpy(dtype="float64")
             self._columns[key] = Column(
-                *(part[name].to_numpy() for name in ("instance_id", "status", metric))
+                part["instance_id"].to_numpy(),
+                _status(part["status"].to_numpy(), metric, value),
+                value,
             )
         return self._columns[key]
 
