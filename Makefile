@@ -10,7 +10,20 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m mtpeft
-OUT := $(or $(MTPEFT_OUT),results/regenerated)
+# From the environment alone (also `make MTPEFT_OUT=…`), as the package reads it; $(value) keeps a dollar sign as it is.
+override OUT := $(or $(value MTPEFT_OUT),results/regenerated)
+
+# Make splits names at blanks and gives a meaning to these signs; a path that has one is refused before anything is done.
+empty :=
+blank := $(empty) $(empty)
+hash := \#
+open := (
+close := )
+ODD := % : ; * ? [ ] ' " ` \ & | < > ~ ! $(hash) $(open) $(close) $$
+odd = $(strip $(foreach sign,$(ODD),$(findstring $(sign),$1)) $(if $(findstring $(blank),x$1x)$(filter-out 0 1,$(words $1)),blank))
+usable = $(if $(call odd,$2),$(error $1 is '$2'; expected a path without blanks and without any of $(ODD); \
+  to fix: $1=/another/path make …))
+$(call usable,MTPEFT_OUT,$(OUT))$(call usable,VENV,$(value VENV))
 
 export PYTHONHASHSEED := 0
 export LC_ALL := C.UTF-8
@@ -234,8 +247,8 @@ plan: ## what reproduce-all would do now | 1 s | | no
 	@$(MAKE) --no-print-directory -n $(REPORT) | sed -n 's/^$(subst /,\/,$(RUN)) /  mtpeft /p' | sed '1i would run:' || true
 	@echo "training from base models, with time, memory and cost: make plan-training"
 
-clean: ## remove what runs wrote (results/regenerated) | 1 s | | no
-	rm -rf $(OUT)
+clean: ## remove what runs wrote (results/regenerated, or MTPEFT_OUT), nothing else | 1 s | | no
+	@PYTHONPATH=code "$(PYTHON)" -m mtpeft.core.output
 
 IMAGE ?= mtpeft
 .PHONY: image image-cpu image-rootless sbom

@@ -22,6 +22,7 @@ from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
+from mtpeft.records import write_atomic
 from packageurl import PackageURL
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -104,8 +105,7 @@ def main() -> None:
         bom.components.update(components)
         counts[kind] = len(bom.components) - before
     text = serialize(bom)
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(text, encoding="utf-8")
+    write_atomic(arguments.output.resolve(), text)
     print(f"{arguments.output}: " + ", ".join(f"{count} {kind} packages" for kind, count in counts.items()))
 
 

@@ -14,11 +14,12 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
+from .core.output import claim
 from .errors import BadInput, MtpeftError, UnknownName
 
 if TYPE_CHECKING:  # pandas takes longer to import than an up-to-date `make` takes to say so
@@ -171,6 +172,7 @@ def write_atomic(path: Path, content: bytes | str) -> None:
     data = content.encode("utf-8") if isinstance(content, str) else content
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        claim(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with open(temporary, "wb") as stream:
@@ -325,10 +327,79 @@ def frame_of(records: Sequence[Any], record: type) -> "pd.DataFrame":
 
 def append_predictions(path: Path, records: Iterable[Prediction]) -> None:
     """Append records to a JSON-lines file and flush them to the disk before returning."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a", encoding="utf-8", newline="\n") as stream:
-        for record in records:
-            stream.write(json.dumps(asdict(record), ensure_ascii=False, sort_keys=True) + "\n")
+    text = "".join(_line(record) for record in records)
+    try:
+        claim(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "a", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError as error:
+        raise MtpeftError(f"cannot write {path}: {error.strerror}", "a writable folder with free space",
+                          f"df -h {path.parent}; ls -ld {path.parent}") from error
+
+
+def write_predictions(path: Path, records: Iterable[Prediction]) -> None:
+    """Write a whole file of records in one step, in place of the one that may be there."""
+    write_atomic(path, "".join(_line(record) for record in records))
+
+
+def _line(record: Prediction) -> str:
+    """One line; half a surrogate pair, which a server may send and UTF-8 cannot hold, is written as an escape."""
+    line = json.dumps(asdict(record), ensure_ascii=False, sort_keys=True)
+    try:
+        line.encode("utf-8")
+    except UnicodeEncodeError:
+        line = json.dumps(asdict(record), ensure_ascii=True, sort_keys=True)
+    return line + "\n"
+
+
+def resume_predictions(path: Path) -> list[Prediction]:
+    """The records of a file that a run may have left unfinished: a last line cut off by a kill is removed.
+
+    Raises the `BadInput` of the first line that cannot be used. No file is no record.
+    """
+    if not path.is_file():
+        return []
+    _mend_last_line(path)
+    records = []
+    for record in read_predictions(path):
+        if not isinstance(record, Prediction):
+            raise record
+        records.append(record)
+    return records
+
+
+def drop_predictions(path: Path, unwanted: Callable[[Prediction], bool]) -> int:
+    """Take the unwanted records out of a file in one step; every other line keeps its bytes. Returns how many went."""
+    if not path.is_file():
+        return 0
+    lines = path.read_bytes().split(b"\n")
+    gone = {number - 1 for number, record in numbered_predictions(path)
+            if isinstance(record, Prediction) and unwanted(record)}
+    if gone:
+        # Never emptied and filled again: a kill in between would cost every answer.
+        write_atomic(path, b"\n".join(line for number, line in enumerate(lines) if number not in gone))
+    return len(gone)
+
+
+def _mend_last_line(path: Path) -> None:
+    """Cut off a last line without its end, or end it where it is a whole record."""
+    data = path.read_bytes()
+    last = data[data.rfind(b"\n") + 1:]
+    if not last:
+        return
+    try:
+        whole = isinstance(json.loads(last.decode("utf-8")), dict)
+    except (ValueError, RecursionError):
+        whole = False
+    with open(path, "r+b") as stream:
+        if whole:
+            stream.seek(0, os.SEEK_END)
+            stream.write(b"\n")
+        else:
+            stream.truncate(len(data) - len(last))
         stream.flush()
         os.fsync(stream.fileno())
 

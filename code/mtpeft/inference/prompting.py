@@ -21,7 +21,7 @@ from typing import Any, Protocol
 from ..catalog import catalog
 from ..corpora import Example
 from ..errors import BadInput, MtpeftError
-from ..records import Prediction, append_predictions, read_predictions, write_atomic
+from ..records import Prediction, append_predictions, drop_predictions, resume_predictions
 from ..tasks import wording
 from .bm25 import Bm25
 
@@ -171,16 +171,9 @@ def ask_each(questions: Iterable[Question], chat: Chat, path: Path, run: str, ne
 
 def _answered(path: Path, run: str) -> set[str]:
     """Instances with an answer; records of failures are dropped from the file, so that each instance keeps one record."""
-    if not path.is_file():
-        return set()
-    records: list[Any] = list(read_predictions(path))
+    records = resume_predictions(path)
     for record in records:
-        if isinstance(record, BadInput):
-            raise record
         if record.run != run:
             raise BadInput(path, f"answers of run {record.run}", f"answers of {run}", "give each run a file of its own")
-    good = [r for r in records if not r.error]
-    if len(good) < len(records):
-        write_atomic(path, "")
-        append_predictions(path, good)
-    return {r.instance_id for r in good}
+    drop_predictions(path, lambda record: bool(record.error))
+    return {r.instance_id for r in records if not r.error}

@@ -11,7 +11,7 @@ from ..corpora import Example
 from ..errors import MtpeftError
 from ..progress import Progress
 from ..provenance import write_provenance
-from ..records import Prediction, append_predictions, read_predictions, write_atomic
+from ..records import Prediction, append_predictions, drop_predictions, resume_predictions, write_atomic
 from ..tasks import rendered_prompt, task_module, wording
 from ..tasks.rendering import HUMAN_ASSISTANT, prompt_sha256
 from .backends import Backend
@@ -96,14 +96,9 @@ def _predict(request: Request, backend: Backend, examples: list[Example], prompt
 
 def _done(path: Path, request: Request, prompts: Sequence[str]) -> set[str]:
     """Instances that have a record; a last line cut off by a kill is removed, anything else malformed is refused."""
-    if not path.is_file():
-        return set()
-    _drop_half_line(path)
     wanted = {e.id: prompt_sha256(p) for e, p in zip(request.examples, prompts, strict=True)}
     done = set()
-    for record in read_predictions(path):
-        if not isinstance(record, Prediction):
-            raise record
+    for record in resume_predictions(path):
         if wanted.get(record.instance_id, record.prompt_sha256) != record.prompt_sha256:
             raise MtpeftError(f"{path} holds {record.instance_id} with another prompt", "predictions of the same prompts",
                               f"the profile or the wording has changed: remove {path}, or give another MTPEFT_OUT")
@@ -111,20 +106,6 @@ def _done(path: Path, request: Request, prompts: Sequence[str]) -> set[str]:
     return done
 
 
-def _drop_half_line(path: Path) -> None:
-    data = path.read_bytes()
-    if data and not data.endswith(b"\n"):
-        with open(path, "r+b") as stream:
-            stream.truncate(data.rfind(b"\n") + 1)
-
-
 def drop_errors(path: Path) -> int:
     """Remove records with finish reason `error`, so that they are predicted again. Returns how many."""
-    if not path.is_file():
-        return 0
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    kept = [line for line, record in zip(lines, read_predictions(path), strict=True)
-            if not (isinstance(record, Prediction) and record.finish_reason == "error")]
-    if len(kept) < len(lines):
-        write_atomic(path, "".join(kept))
-    return len(lines) - len(kept)
+    return drop_predictions(path, lambda record: record.finish_reason == "error")

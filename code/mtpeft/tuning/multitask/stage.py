@@ -23,7 +23,7 @@ from ...corpora.weights import model_folder, source_of
 from ...errors import MtpeftError, UnknownName
 from ...provenance import write_provenance
 from ...published import METRIC
-from ...records import Prediction, append_predictions, csv_text, write_atomic
+from ...records import Prediction, csv_text, write_atomic, write_predictions
 from .encoding import TaskData, encode, shared_task
 from .heads import BINARY, RETRIEVAL, SELECTION, positive_weight
 from .loop import Options, Outcome, over_seeds, train_seeds
@@ -67,7 +67,6 @@ def run(name: str, profile: str, seeds: Sequence[int], corpus: str, backbone: st
     def after(model: SharedModel, place: Path) -> None:
         for task, some in data["test"].items():
             path = place / "predictions" / f"{evaluation_of(task, corpus)}.jsonl"
-            path.unlink(missing_ok=True)
             _predict(entry, model, some, evaluation_of(task, corpus), path, device)
 
     outcomes = train_seeds(make, data["train"], valid, data["test"], options, folder, device,
@@ -109,7 +108,6 @@ def infer(name: str, evaluations: Sequence[str], profile: str, seed: int, adapte
     data = _encoded(entry, corpus, "test", source, options)
     for wanted in evaluations or known:
         path = trained / "predictions" / f"{wanted}.jsonl"
-        path.unlink(missing_ok=True)
         _predict(entry, model, data[known[wanted]], wanted, path, _device())
         write_provenance(path, [folder / "shared.safetensors", folder / "heads.safetensors"], run=entry.id, corpus=corpus)
         print(f"infer: {name} {wanted}: {paths.shown(path)}")
@@ -200,8 +198,8 @@ def _predict(entry: Run, model: SharedModel, data: TaskData, evaluation: str, pa
     else:
         texts = [(f"{p:.6f}", str(c)) for p, c in zip(said.values, classes(said), strict=True)]
         asked = list(range(len(data)))
-    append_predictions(path, [Prediction(entry.id, evaluation, data.ids[i], _read(data, i), *texts[i], "stop", each)
-                              for i in asked])
+    write_predictions(path, [Prediction(entry.id, evaluation, data.ids[i], _read(data, i), *texts[i], "stop", each)
+                             for i in asked])
 
 
 def _read(data: TaskData, i: int) -> str:
