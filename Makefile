@@ -69,7 +69,7 @@ $(FILES): $(ARCHIVE) results/archived/SHA256SUMS results/published/SHA256SUMS | 
 $(TESTS): $(FILES) $(CATALOG) $(GROUND) $(wildcard stats/*.R code/mtpeft/statistics/*.py) | $(VENV)/.core
 	@$(RUN) statistics
 
-$(AUDIT): $(TESTS) $(wildcard code/mtpeft/statistics/audit/*.py)
+$(AUDIT): $(TESTS) $(wildcard code/mtpeft/audit/*.py)
 	@$(RUN) audit
 
 # Exit code 1 (an unexplained difference) must not keep the report from being written; `verdict` returns it at the end.
@@ -143,7 +143,7 @@ rescore: | $(VENV)/.score ## T2: archived outputs scored again (needs MTPEFT_MIR
 $(TESTS_T2): $(wildcard $(OUT)/rescore/summary.csv)
 	@$(RUN) statistics --rescored
 
-$(AUDIT_T2): $(TESTS_T2) $(wildcard $(OUT)/other-versions/*/stamp.json $(OUT)/statistics/mended.csv code/mtpeft/statistics/audit/*.py)
+$(AUDIT_T2): $(TESTS_T2) $(wildcard $(OUT)/other-versions/*/stamp.json $(OUT)/statistics/mended.csv code/mtpeft/audit/*.py)
 	@$(RUN) audit --rescored
 
 predictions: | $(VENV)/.core ## archived outputs from the study's git repositories, pinned | 5 min | 200 MB | no

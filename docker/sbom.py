@@ -1,10 +1,11 @@
-"""Write the CycloneDX list of everything installed here: Python packages, R packages, Debian or Ubuntu packages.
+"""Write the CycloneDX list of everything installed here: Python packages, R packages, Debian or
+Ubuntu packages.
 
     sbom.py [--environment PYTHON] OUTPUT.json
 
-PYTHON is the interpreter of the environment to list (default: the one that runs this). Python packages come from
-cyclonedx-py; the others are added to its list as components with package URLs. The result is validated against
-CycloneDX's own schema before it is written. Needs the group dev.
+PYTHON is the interpreter of the environment to list (default: the one that runs this). Python
+packages come from cyclonedx-py; the others are added to its list as components with package URLs.
+The result is validated against CycloneDX's own schema before it is written. Needs the group dev.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-from mtpeft.records import write_atomic
+from mtpeft.core.records import write_atomic
 from packageurl import PackageURL
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,22 +31,50 @@ R_FIELDS = ("Package", "Version", "Priority", "LibPath")
 
 
 def python_bom(interpreter: str) -> Bom:
-    """The list of the Python packages that `interpreter` sees. Raises CalledProcessError where it cannot be made."""
-    done = subprocess.run([sys.executable, "-m", "cyclonedx_py", "environment", "--short-PURLs", "--output-reproducible",
-                           "--spec-version", "1.6", "--no-validate", "--pyproject", str(ROOT / "pyproject.toml"), interpreter],
-                          check=True, stdout=subprocess.PIPE, text=True)
+    """The list of the Python packages that `interpreter` sees. Raises CalledProcessError where it
+    cannot be made.
+    """
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "cyclonedx_py",
+            "environment",
+            "--short-PURLs",
+            "--output-reproducible",
+            "--spec-version",
+            "1.6",
+            "--no-validate",
+            "--pyproject",
+            str(ROOT / "pyproject.toml"),
+            interpreter,
+        ],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     return Bom.from_json(json.loads(done.stdout))
 
 
 def debian_components(listing: str, distribution: dict[str, str]) -> Iterator[Component]:
-    """Components for lines of `package TAB version TAB architecture TAB status`; what is not installed is left out."""
+    """Components for lines of `package TAB version TAB architecture TAB status`; what is not
+    installed is left out.
+    """
     vendor, release = distribution["ID"], distribution.get("VERSION_ID", "")
     for line in listing.splitlines():
         name, version, architecture, status = line.split("\t")
         if status != "installed":
             continue
-        purl = PackageURL("deb", vendor, name, version, {"arch": architecture, "distro": f"{vendor}-{release}"})
-        yield Component(type=ComponentType.LIBRARY, name=name, version=version, purl=purl, bom_ref=purl.to_string())
+        purl = PackageURL(
+            "deb", vendor, name, version, {"arch": architecture, "distro": f"{vendor}-{release}"}
+        )
+        yield Component(
+            type=ComponentType.LIBRARY,
+            name=name,
+            version=version,
+            purl=purl,
+            bom_ref=purl.to_string(),
+        )
 
 
 def r_components(listing: str) -> Iterator[Component]:
@@ -56,30 +85,54 @@ def r_components(listing: str) -> Iterator[Component]:
     for row in csv.DictReader(io.StringIO(listing)):
         base = row["Priority"] == "base"
         purl = None if base else PackageURL("cran", None, row["Package"], row["Version"])
-        yield Component(type=ComponentType.LIBRARY, name=row["Package"], version=row["Version"], purl=purl,
-                        bom_ref=f"R:{row['Package']}@{row['Version']}", group="R",
-                        properties=[Property(name="mtpeft:r:priority", value=row["Priority"] or "none")])
+        yield Component(
+            type=ComponentType.LIBRARY,
+            name=row["Package"],
+            version=row["Version"],
+            purl=purl,
+            bom_ref=f"R:{row['Package']}@{row['Version']}",
+            group="R",
+            properties=[Property(name="mtpeft:r:priority", value=row["Priority"] or "none")],
+        )
 
 
 def installed_r() -> str:
     """R's own list of its packages, as CSV. Raises CalledProcessError or FileNotFoundError (no R)."""
     fields = ", ".join(f'"{field}"' for field in R_FIELDS)
-    return subprocess.run(["Rscript", "--vanilla", "-e",
-                           f'write.csv(installed.packages()[, c({fields})], row.names = FALSE, na = "")'],
-                          check=True, stdout=subprocess.PIPE, text=True).stdout
+    return subprocess.run(
+        [
+            "Rscript",
+            "--vanilla",
+            "-e",
+            f'write.csv(installed.packages()[, c({fields})], row.names = FALSE, na = "")',
+        ],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout
 
 
 def installed_debian() -> str:
     """dpkg's list of packages, as `debian_components` reads it."""
-    return subprocess.run(["dpkg-query", "--show", "--showformat",
-                           "${Package}\\t${Version}\\t${Architecture}\\t${db:Status-Status}\\n"],
-                          check=True, stdout=subprocess.PIPE, text=True).stdout
+    return subprocess.run(
+        [
+            "dpkg-query",
+            "--show",
+            "--showformat",
+            "${Package}\\t${Version}\\t${Architecture}\\t${db:Status-Status}\\n",
+        ],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout
 
 
 def distribution() -> dict[str, str]:
     """/etc/os-release as a dictionary."""
     lines = Path("/etc/os-release").read_text(encoding="utf-8").splitlines()
-    return {key: value.strip('"') for key, _, value in (line.partition("=") for line in lines) if value}
+    return {
+        key: value.strip('"') for key, _, value in (line.partition("=") for line in lines) if value
+    }
 
 
 def serialize(bom: Bom) -> str:
@@ -93,20 +146,32 @@ def serialize(bom: Bom) -> str:
 
 def main() -> None:
     """Write the list and say what it counts."""
-    parser = argparse.ArgumentParser(description="List everything installed here as CycloneDX JSON.")
-    parser.add_argument("--environment", default=sys.executable, metavar="PYTHON", help="interpreter to list (default: this)")
+    parser = argparse.ArgumentParser(
+        description="List everything installed here as CycloneDX JSON."
+    )
+    parser.add_argument(
+        "--environment",
+        default=sys.executable,
+        metavar="PYTHON",
+        help="interpreter to list (default: this)",
+    )
     parser.add_argument("output", type=Path)
     arguments = parser.parse_args()
     bom = python_bom(arguments.environment)
     counts = {"Python": len(bom.components)}
-    for kind, components in (("R", r_components(installed_r())),
-                             ("system", debian_components(installed_debian(), distribution()))):
+    for kind, components in (
+        ("R", r_components(installed_r())),
+        ("system", debian_components(installed_debian(), distribution())),
+    ):
         before = len(bom.components)
         bom.components.update(components)
         counts[kind] = len(bom.components) - before
     text = serialize(bom)
     write_atomic(arguments.output.resolve(), text)
-    print(f"{arguments.output}: " + ", ".join(f"{count} {kind} packages" for kind, count in counts.items()))
+    print(
+        f"{arguments.output}: "
+        + ", ".join(f"{count} {kind} packages" for kind, count in counts.items())
+    )
 
 
 if __name__ == "__main__":

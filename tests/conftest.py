@@ -1,4 +1,6 @@
-"""Fixtures of all tiers. Nothing that a test runs may write into results/regenerated of the working tree."""
+"""Fixtures of all tiers. Nothing that a test runs may write into results/regenerated of the working
+tree.
+"""
 
 import os
 import shutil
@@ -44,8 +46,8 @@ def known():
 @pytest.fixture(scope="session")
 def archived():
     """The archived scores, read once."""
-    from mtpeft.paths import ARCHIVED
-    from mtpeft.records import ScoreSet
+    from mtpeft.core.paths import ARCHIVED
+    from mtpeft.core.records import ScoreSet
 
     return ScoreSet.load(ARCHIVED)
 
@@ -53,15 +55,17 @@ def archived():
 @pytest.fixture(scope="session")
 def published():
     """Every printed value of study A."""
-    from mtpeft.paths import PUBLISHED
-    from mtpeft.records import PublishedCell, read_records
+    from mtpeft.core.paths import PUBLISHED
+    from mtpeft.core.records import PublishedCell, read_records
 
     return read_records(PUBLISHED / "statistics.csv", PublishedCell)
 
 
 @pytest.fixture(scope="session")
 def mirror() -> Path:
-    """The mirror of upstream files; tests that need it are skipped, and say so, where there is none."""
+    """The mirror of upstream files; tests that need it are skipped, and say so, where there is
+    none.
+    """
     value = os.environ.get("MTPEFT_MIRROR")
     if not value:
         pytest.skip("MTPEFT_MIRROR is not set: the upstream files are not here")
@@ -70,9 +74,18 @@ def mirror() -> Path:
 
 @pytest.fixture
 def mtpeft(tmp_path):
-    """Run the command line in a process of its own: `mtpeft("list", "tasks", MTPEFT_OUT=…)` → CompletedProcess."""
+    """Run the command line in a process of its own: `mtpeft("list", "tasks", MTPEFT_OUT=…)` →
+    CompletedProcess.
+    """
+
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([sys.executable, "-m", "mtpeft", *arguments], cwd=ROOT, text=True, capture_output=True,
-                              env=os.environ | {"MTPEFT_OUT": str(tmp_path / "out")} | environment, timeout=300)
+        return subprocess.run(
+            [sys.executable, "-m", "mtpeft", *arguments],
+            cwd=ROOT,
+            text=True,
+            capture_output=True,
+            env=os.environ | {"MTPEFT_OUT": str(tmp_path / "out")} | environment,
+            timeout=300,
+        )
 
     return run

@@ -1,3 +1,3 @@
-from .cli import main
+from mtpeft.cli import main
 
 main()

@@ -2,13 +2,15 @@
 
     python tests/bench/bench_statistics.py [--rounds 3]
 
-The other side is written here: for each comparison of study A an R program that reads one CSV file per run and tool, as
-the study's scripts do, and runs both protocols: signed-rank or McNemar's test, Cliff's delta through an outer() dominance
-matrix, adjustment within families, and for the corrected protocol pairing by id and the same bootstrap: 1000 times as many
-pairs are drawn, ranked and summed. How that is done is part of what is compared, so the scripts draw pairs with sample.int as
-a script would; a third row shows them with the stage's own function (stats/effects.R) instead. Both sides must give the same
-figures (of bootstrap intervals: nearly), else the times mean nothing. Rounds alternate between the sides; the median counts.
-Time of whole processes, start to written result.
+The other side is written here: for each comparison of study A an R program that reads one CSV file
+per run and tool, as the study's scripts do, and runs both protocols: signed-rank or McNemar's test,
+Cliff's delta through an outer() dominance matrix, adjustment within families, and for the corrected
+protocol pairing by id and the same bootstrap: 1000 times as many pairs are drawn, ranked and
+summed. How that is done is part of what is compared, so the scripts draw pairs with sample.int as a
+script would; a third row shows them with the stage's own function (stats/effects.R) instead. Both
+sides must give the same figures (of bootstrap intervals: nearly), else the times mean nothing.
+Rounds alternate between the sides; the median counts. Time of whole processes, start to written
+result.
 """
 
 import argparse
@@ -25,8 +27,8 @@ import zlib
 from pathlib import Path
 
 from mtpeft.catalog import Catalog, Comparison, catalog
-from mtpeft.paths import ARCHIVED, STATS
-from mtpeft.records import ScoreSet, Test, read_records
+from mtpeft.core.paths import ARCHIVED, STATS
+from mtpeft.core.records import ScoreSet, Test, read_records
 from mtpeft.statistics.compare import RESAMPLES
 
 TARGET = 5.0
@@ -119,14 +121,18 @@ def write_sides(scores: ScoreSet, folder: Path) -> None:
     """One CSV file per tool, evaluation set and run, as the study keeps them."""
     for (tool, task), frame in scores.tables.items():
         for run, part in frame.groupby("run"):
-            part.drop(columns=["run", "row", "status"]).to_csv(side_path(folder, tool, task, str(run)), index=False)
+            part.drop(columns=["run", "row", "status"]).to_csv(
+                side_path(folder, tool, task, str(run)), index=False
+            )
 
 
 def side_path(folder: Path, tool: str, task: str, run: str) -> Path:
     return folder / f"{tool}--{task}--{run.replace('/', '_')}.csv"
 
 
-def program(comparison: Comparison, scores: ScoreSet, known: Catalog, folder: Path, bootstrap: str) -> str:
+def program(
+    comparison: Comparison, scores: ScoreSet, known: Catalog, folder: Path, bootstrap: str
+) -> str:
     """The R program of one comparison; bootstrap: source of its `rank_biserial`."""
     places = []
     for block in comparison.blocks:
@@ -137,16 +143,33 @@ def program(comparison: Comparison, scores: ScoreSet, known: Catalog, folder: Pa
                 by_tool.setdefault(known.metrics()[metric][0].id, []).append(metric)
         for tool_id, metrics in by_tool.items():
             tool = known.tools[tool_id]
-            excused = [m for m in metrics if tool.unparseable_metrics and m not in tool.unparseable_metrics]
-            seeds = {m: float(zlib.crc32(f"{comparison.id}/{block.id}/{m}".encode()) & 0x7FFFFFFF) for m in metrics}
-            places.append(text({
-                "block": block.id, "family": block.id if comparison.family == "block" else "all", "metrics": metrics,
-                "a": str(side_path(folder, tool_id, task, block.a)), "b": str(side_path(folder, tool_id, task, block.b)),
-                "rule": {k: float(v) for k, v in tool.unparseable_when.items()}, "excused": excused, "seeds": seeds}))
+            excused = [
+                m for m in metrics if tool.unparseable_metrics and m not in tool.unparseable_metrics
+            ]
+            seeds = {
+                m: float(zlib.crc32(f"{comparison.id}/{block.id}/{m}".encode()) & 0x7FFFFFFF)
+                for m in metrics
+            }
+            places.append(
+                text(
+                    {
+                        "block": block.id,
+                        "family": block.id if comparison.family == "block" else "all",
+                        "metrics": metrics,
+                        "a": str(side_path(folder, tool_id, task, block.a)),
+                        "b": str(side_path(folder, tool_id, task, block.b)),
+                        "rule": {k: float(v) for k, v in tool.unparseable_when.items()},
+                        "excused": excused,
+                        "seeds": seeds,
+                    }
+                )
+            )
     body = ",\n".join(places)
-    return (f"RESAMPLES <- {RESAMPLES}\n{bootstrap}\n{LIBRARY}\n"
-            f"compare({text(comparison.test)}, {'TRUE' if comparison.pairing == 'position' else 'FALSE'}, list(\n{body}))\n"
-            f"if (length(rows)) finish({text(str(folder / (comparison.id + '.out')))})\n")
+    return (
+        f"RESAMPLES <- {RESAMPLES}\n{bootstrap}\n{LIBRARY}\n"
+        f"compare({text(comparison.test)}, {'TRUE' if comparison.pairing == 'position' else 'FALSE'}, list(\n{body}))\n"
+        f"if (length(rows)) finish({text(str(folder / (comparison.id + '.out')))})\n"
+    )
 
 
 def timed(commands: list[list[str]], **environment: str) -> tuple[float, float]:
@@ -155,13 +178,19 @@ def timed(commands: list[list[str]], **environment: str) -> tuple[float, float]:
     for command in commands:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=os.environ | environment)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.perf_counter() - start, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return (
+        time.perf_counter() - start,
+        after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+    )
 
 
 def disagreements(out: Path, folder: Path, comparisons: list[Comparison]) -> list[str]:
     """Figures in which the two sides differ: p, effects, adjusted p where the family is complete."""
-    tests = {(t.comparison, t.block, t.metric, t.protocol): t
-             for t in read_records(out / "statistics" / "tests.csv", Test) if not t.note.startswith("no archived scores")}
+    tests = {
+        (t.comparison, t.block, t.metric, t.protocol): t
+        for t in read_records(out / "statistics" / "tests.csv", Test)
+        if not t.note.startswith("no archived scores")
+    }
     wrong: list[str] = []
     bounds: list[float] = []
     compared = 0
@@ -184,11 +213,16 @@ def disagreements(out: Path, folder: Path, comparisons: list[Comparison]) -> lis
                 if name == "r_low":
                     bounds.append(abs(ours - theirs))
                 elif not abs(ours - theirs) <= 1e-9 * abs(ours) + 1e-15:
-                    wrong.append(f"{comparison.id} {row['block']} {row['metric']} {row['protocol']} {name}: {ours}, {theirs}")
-    # Draws differ; bounds from 1000 resamples agree to a few hundredths unless hardly any pair differs.
+                    wrong.append(
+                        f"{comparison.id} {row['block']} {row['metric']} {row['protocol']} {name}: {ours}, {theirs}"
+                    )
+    # Draws differ; bounds from 1000 resamples agree to a few hundredths unless hardly any pair
+    # differs.
     close = sum(d < 0.05 for d in bounds) / len(bounds)
     if close < 0.95:
-        wrong.append(f"only {close:.0%} of {len(bounds)} lower bounds of bootstrap intervals agree to 0.05")
+        wrong.append(
+            f"only {close:.0%} of {len(bounds)} lower bounds of bootstrap intervals agree to 0.05"
+        )
     wrong += [f"{key}: not computed by the R programs" for key in tests]
     print(f"{compared} figures compared, {len(wrong)} differ")
     return wrong
@@ -204,14 +238,20 @@ def main() -> int:
         folder = Path(name)
         write_sides(scores, folder)
         sides: dict[str, tuple[list[list[str]], dict[str, str]]] = {}
-        for side, bootstrap in ((OURS_IN_SCRIPTS, (STATS / "effects.R").read_text()), (SCRIPTS, PLAIN)):
+        for side, bootstrap in (
+            (OURS_IN_SCRIPTS, (STATS / "effects.R").read_text()),
+            (SCRIPTS, PLAIN),
+        ):
             commands = []
             for comparison in comparisons:
                 script = folder / f"{comparison.id}-{len(sides)}.R"
                 script.write_text(program(comparison, scores, known, folder, bootstrap))
                 commands.append(["Rscript", "--vanilla", str(script)])
             sides[side] = commands, {}
-        sides[STAGE] = [[sys.executable, "-m", "mtpeft", "statistics"]], {"MTPEFT_OUT": str(folder / "out")}
+        sides[STAGE] = (
+            [[sys.executable, "-m", "mtpeft", "statistics"]],
+            {"MTPEFT_OUT": str(folder / "out")},
+        )
         times: dict[str, list[tuple[float, float]]] = {side: [] for side in sides}
         for _ in range(rounds):
             for side, (commands, environment) in sides.items():
@@ -225,8 +265,10 @@ def main() -> int:
         walls = ", ".join(f"{t[0]:.2f}" for t in each)
         print(f"{side:48} wall {medians[side]:6.2f} s (of {walls}), processor {processor:6.2f} s")
     ratio, lower = (medians[side] / medians[STAGE] for side in (SCRIPTS, OURS_IN_SCRIPTS))
-    print(f"ratio {ratio:.1f} (target {TARGET:g} or more); {lower:.1f} with the stage's bootstrap in the scripts; "
-          f"{len(comparisons)} comparisons, load {os.getloadavg()[0]:.1f}")
+    print(
+        f"ratio {ratio:.1f} (target {TARGET:g} or more); {lower:.1f} with the stage's bootstrap in the scripts; "
+        f"{len(comparisons)} comparisons, load {os.getloadavg()[0]:.1f}"
+    )
     return 1 if wrong or ratio < TARGET else 0
 
 

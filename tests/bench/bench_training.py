@@ -1,11 +1,14 @@
-"""Training speed on a GPU, measured side by side in one run: faithful and fast profiles and TRL's plain defaults.
+"""Training speed on a GPU, measured side by side in one run: faithful and fast profiles and TRL's
+plain defaults.
 
-    python tests/bench/bench_training.py [--sizes 0.5b 1.5b] [--steps 12] [--out FILE.json]
-    python tests/bench/bench_training.py --tiny        # the same code path on a CPU; its figures say nothing
+    python tests/bench/bench_training.py [--sizes 0.5b 1.5b] [--steps 12] [--out FILE.json] python
+    tests/bench/bench_training.py --tiny        # the same code path on a CPU; its figures say
+    nothing
 
-Models have the real backbones' architecture and random weights; text is CodeXGLUE Java–C# (MTPEFT_MIRROR or cache).
-Prints tokens/s (tokens of rows, without padding), the share of the dense bf16 peak (6 N or 4 N operations a token, as in
-mtpeft.tuning.estimate), peak memory, and the ratios fast / faithful and fast / TRL. Without a GPU: "not measured here".
+Models have the real backbones' architecture and random weights; text is CodeXGLUE Java–C#
+(MTPEFT_MIRROR or cache). Prints tokens/s (tokens of rows, without padding), the share of the dense
+bf16 peak (6 N or 4 N operations a token, as in mtpeft.tuning.estimate), peak memory, and the ratios
+fast / faithful and fast / TRL. Without a GPU: "not measured here".
 """
 
 import argparse
@@ -39,28 +42,66 @@ def backbone(folder: Path, size: str, texts: list[str], tiny: bool) -> tuple[str
     tokenizer = train_tokenizer(texts, 2000 if tiny else 32000)
     if tiny:
         model = tiny_model(tokenizer)
-        config = {k: getattr(model.config, k) for k in ("hidden_size", "intermediate_size", "num_hidden_layers",
-                                                        "num_attention_heads", "num_key_value_heads", "vocab_size")}
+        config = {
+            k: getattr(model.config, k)
+            for k in (
+                "hidden_size",
+                "intermediate_size",
+                "num_hidden_layers",
+                "num_attention_heads",
+                "num_key_value_heads",
+                "vocab_size",
+            )
+        }
         config["tie_word_embeddings"] = True
     else:
         config = catalog().get("backbones", f"qwen2.5-coder-{size}").config
         torch.manual_seed(0)
-        model = Qwen2ForCausalLM(Qwen2Config(**config, eos_token_id=tokenizer.eos_token_id,
-                                             pad_token_id=tokenizer.pad_token_id)).to(torch.bfloat16)
+        model = Qwen2ForCausalLM(
+            Qwen2Config(
+                **config, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
+            )
+        ).to(torch.bfloat16)
     save_backbone(folder, tokenizer, model)
     return str(folder), config
 
 
-def ours(source: str, method: str, profile: str, steps: int, tiny: bool, root: Path) -> dict[str, float]:
+def ours(
+    source: str, method: str, profile: str, steps: int, tiny: bool, root: Path
+) -> dict[str, float]:
     """One profile of this project; the first `WARM` steps are not counted."""
     run = Run(f"bench/{method}", "bench", "bench", method, "mt", ["translation"])
-    settings = replace(resolve(run, profile), wording="own", eval_steps=0, selection="none", save_steps=0, warmup_steps=2,
-                       epochs=1, max_steps=steps, early_stopping_patience=0)
+    settings = replace(
+        resolve(run, profile),
+        wording="own",
+        eval_steps=0,
+        selection="none",
+        save_steps=0,
+        warmup_steps=2,
+        epochs=1,
+        max_steps=steps,
+        early_stopping_patience=0,
+    )
     if tiny:
-        settings = replace(settings, mixed_precision="no", compute_dtype="float32", batch_size=2, gradient_accumulation=1,
-                           weights="nf4" if method == "qlora" else "float32", max_length=min(settings.max_length, 256))
-    job = Job(run, settings, profile, source, "bench", {"translation": load("study-a", "translation", "train")[:4000]},
-              {"translation": []}, root)
+        settings = replace(
+            settings,
+            mixed_precision="no",
+            compute_dtype="float32",
+            batch_size=2,
+            gradient_accumulation=1,
+            weights="nf4" if method == "qlora" else "float32",
+            max_length=min(settings.max_length, 256),
+        )
+    job = Job(
+        run,
+        settings,
+        profile,
+        source,
+        "bench",
+        {"translation": load("study-a", "translation", "train")[:4000]},
+        {"translation": []},
+        root,
+    )
     stamps: list[float] = []
     from mtpeft.tuning import callbacks
 
@@ -80,8 +121,12 @@ def ours(source: str, method: str, profile: str, steps: int, tiny: bool, root: P
     ledger = json.loads((job.folder / "ledger.json").read_text())
     used = json.loads((job.folder / "settings.json").read_text())
     each = sum(ledger["tokens"].values()) / len(stamps)
-    return {"tokens_per_second": each * (len(stamps) - 1 - WARM) / (stamps[-1] - stamps[WARM]),
-            "peak_memory_gib": ledger["peak_memory_mib"] / 1024, "rows": used["batch_size"], "length": used["max_length"]}
+    return {
+        "tokens_per_second": each * (len(stamps) - 1 - WARM) / (stamps[-1] - stamps[WARM]),
+        "peak_memory_gib": ledger["peak_memory_mib"] / 1024,
+        "rows": used["batch_size"],
+        "length": used["max_length"],
+    }
 
 
 def trl(source: str, method: str, steps: int, tiny: bool, root: Path) -> dict[str, float]:
@@ -93,11 +138,23 @@ def trl(source: str, method: str, steps: int, tiny: bool, root: Path) -> dict[st
     from trl import SFTConfig, SFTTrainer
 
     tokenizer, words = load_tokenizer(source), wording()
-    data = Dataset.from_list([{"input_ids": render(e, tokenizer, words).tokens}
-                              for e in load("study-a", "translation", "train")[:8 * (steps + 1)]])
+    data = Dataset.from_list(
+        [
+            {"input_ids": render(e, tokenizer, words).tokens}
+            for e in load("study-a", "translation", "train")[: 8 * (steps + 1)]
+        ]
+    )
     kind = torch.float32 if tiny else torch.bfloat16
-    four = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
-                              bnb_4bit_compute_dtype=kind) if method == "qlora" else None
+    four = (
+        BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=kind,
+        )
+        if method == "qlora"
+        else None
+    )
     model = AutoModelForCausalLM.from_pretrained(source, dtype=kind, quantization_config=four)
     run = Run("bench/qlora", "bench", "bench", "qlora", "mt", ["translation"])
     model = adapted(model, resolve(run, "fast")) if method == "qlora" else model
@@ -111,14 +168,29 @@ def trl(source: str, method: str, steps: int, tiny: bool, root: Path) -> dict[st
 
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
-    trainer = SFTTrainer(model=model, train_dataset=data, processing_class=tokenizer, callbacks=[Clock()], args=SFTConfig(
-        output_dir=str(root / "trl"), max_steps=steps, report_to=[], save_strategy="no", disable_tqdm=True,
-        **({"use_cpu": True, "bf16": False} if tiny else {})))
+    trainer = SFTTrainer(
+        model=model,
+        train_dataset=data,
+        processing_class=tokenizer,
+        callbacks=[Clock()],
+        args=SFTConfig(
+            output_dir=str(root / "trl"),
+            max_steps=steps,
+            report_to=[],
+            save_strategy="no",
+            disable_tqdm=True,
+            **({"use_cpu": True, "bf16": False} if tiny else {}),
+        ),
+    )
     trainer.train()
-    tokens = sum(len(row) for row in data["input_ids"][:8 * steps]) / steps
+    tokens = sum(len(row) for row in data["input_ids"][: 8 * steps]) / steps
     peak = torch.cuda.max_memory_allocated() / 2**30 if torch.cuda.is_available() else float("nan")
-    return {"tokens_per_second": tokens * (len(stamps) - 1 - WARM) / (stamps[-1][0] - stamps[WARM][0]),
-            "peak_memory_gib": peak, "rows": 8, "length": 0}
+    return {
+        "tokens_per_second": tokens * (len(stamps) - 1 - WARM) / (stamps[-1][0] - stamps[WARM][0]),
+        "peak_memory_gib": peak,
+        "rows": 8,
+        "length": 0,
+    }
 
 
 def main() -> int:
@@ -135,29 +207,51 @@ def main() -> int:
         return 0
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
     peak = next((p for n, p in PEAKS.items() if n in device), None)
-    texts = [t for e in load("study-a", "translation", "train")[:3000] for t in (e.inputs["code"], e.target)]
+    texts = [
+        t
+        for e in load("study-a", "translation", "train")[:3000]
+        for t in (e.inputs["code"], e.target)
+    ]
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for size in ["tiny"] if given.tiny else given.sizes:
             source, config = backbone(Path(folder) / size, size, texts, given.tiny)
             for method in given.methods:
                 for way in ("faithful", "fast", "trl"):
-                    made = (trl(source, method, given.steps, given.tiny, Path(folder)) if way == "trl" else
-                            ours(source, method, way, given.steps, given.tiny, Path(folder) / "runs"))
+                    made = (
+                        trl(source, method, given.steps, given.tiny, Path(folder))
+                        if way == "trl"
+                        else ours(
+                            source, method, way, given.steps, given.tiny, Path(folder) / "runs"
+                        )
+                    )
                     operations = (6 if method == "fft" else 4) * parameters(config)[1]
                     share = made["tokens_per_second"] * operations / peak if peak else float("nan")
-                    rows.append({"size": size, "method": method, "way": way, "share_of_peak": share, **made})
-                    print(f"{size:5} {method:6} {way:9} {made['tokens_per_second']:10.0f} tokens/s  {share:6.1%} of peak  "
-                          f"{made['peak_memory_gib']:6.1f} GiB  rows {made['rows']} × {made['length']}", flush=True)
+                    rows.append(
+                        {"size": size, "method": method, "way": way, "share_of_peak": share, **made}
+                    )
+                    print(
+                        f"{size:5} {method:6} {way:9} {made['tokens_per_second']:10.0f} tokens/s  {share:6.1%} of peak  "
+                        f"{made['peak_memory_gib']:6.1f} GiB  rows {made['rows']} × {made['length']}",
+                        flush=True,
+                    )
                     gc.collect()
                     if torch.cuda.is_available():
                         torch.cuda.empty_cache()
                 speed = {r["way"]: r["tokens_per_second"] for r in rows[-3:]}
-                print(f"{size:5} {method:6} fast / faithful {speed['fast'] / speed['faithful']:.2f}, "
-                      f"fast / TRL {speed['fast'] / speed['trl']:.2f}", flush=True)
+                print(
+                    f"{size:5} {method:6} fast / faithful {speed['fast'] / speed['faithful']:.2f}, "
+                    f"fast / TRL {speed['fast'] / speed['trl']:.2f}",
+                    flush=True,
+                )
     if given.out:
-        given.out.write_text(json.dumps({"device": device, "torch": torch.__version__, "steps": given.steps, "rows": rows},
-                                        indent=1) + "\n")
+        given.out.write_text(
+            json.dumps(
+                {"device": device, "torch": torch.__version__, "steps": given.steps, "rows": rows},
+                indent=1,
+            )
+            + "\n"
+        )
     return 0
 
 

@@ -22,8 +22,16 @@ def backbone(tmp_path_factory) -> Path:
 
 @pytest.mark.parametrize("method", ["fft", "qlora"])
 def test_bf16_training_ends_with_finite_falling_loss(backbone, tmp_path, method):
-    made = job(backbone, tmp_path, method, epochs=6, mixed_precision="bf16", compute_dtype="bfloat16",
-               weights="nf4" if method == "qlora" else "bfloat16", learning_rate=0.003)
+    made = job(
+        backbone,
+        tmp_path,
+        method,
+        epochs=6,
+        mixed_precision="bf16",
+        compute_dtype="bfloat16",
+        weights="nf4" if method == "qlora" else "bfloat16",
+        learning_rate=0.003,
+    )
     train(made)
     rows = (made.folder / "loss_curve.csv").read_text().splitlines()
     at = rows[0].split(",").index("loss")
@@ -41,4 +49,6 @@ def test_batched_answers_on_the_gpu_are_those_of_the_cpu(backbone):
     on_gpu = Transformers(str(backbone), None, "float32", False)
     prompts = ["int f() {", "def f(a, b):\n    return", "public static"]
     made = generate(on_gpu.model, on_gpu.tokenizer, prompts, 12)
-    assert [g.text for g in generate(on_gpu.model.to("cpu"), on_gpu.tokenizer, prompts, 12)] == [g.text for g in made]
+    assert [g.text for g in generate(on_gpu.model.to("cpu"), on_gpu.tokenizer, prompts, 12)] == [
+        g.text for g in made
+    ]

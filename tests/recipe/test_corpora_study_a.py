@@ -1,15 +1,19 @@
-"""The corpora of study A, where a mirror has them; the hub's layout with a small data set of our own."""
+"""The corpora of study A, where a mirror has them; the hub's layout with a small data set of our
+own.
+"""
 
 import os
 
 import pytest
-from mtpeft import paths
+from mtpeft.core import paths
+from mtpeft.core.errors import MtpeftError
+from mtpeft.core.provenance import sha256
 from mtpeft.corpora import derived, evaluation, hub
 from mtpeft.corpora.manifest import manifest
-from mtpeft.errors import MtpeftError
-from mtpeft.provenance import sha256
 
-mirrored = pytest.mark.skipif(not os.environ.get("MTPEFT_MIRROR"), reason="MTPEFT_MIRROR is not set")
+mirrored = pytest.mark.skipif(
+    not os.environ.get("MTPEFT_MIRROR"), reason="MTPEFT_MIRROR is not set"
+)
 
 
 @mirrored
@@ -21,9 +25,17 @@ def test_built_files_have_their_pinned_hashes(tmp_path, monkeypatch):
 
 
 @mirrored
-@pytest.mark.parametrize("name, count", [("generation-java", 184), ("generation-python", 190), ("summarization-java", 99),
-                                         ("summarization-python", 100), ("translation-java-cs", 1000),
-                                         ("translation-cs-java", 1000)])
+@pytest.mark.parametrize(
+    "name, count",
+    [
+        ("generation-java", 184),
+        ("generation-python", 190),
+        ("summarization-java", 99),
+        ("summarization-python", 100),
+        ("translation-java-cs", 1000),
+        ("translation-cs-java", 1000),
+    ],
+)
 def test_evaluation_sets_have_the_sizes_of_the_study(name, count):
     assert len(evaluation(name)) == count == len({e.id for e in evaluation(name)})
 
@@ -35,7 +47,9 @@ def test_hub_data_sets_are_read_from_a_mirror_and_counted(tmp_path, monkeypatch)
     entry = manifest().hub["code-to-text/java"]
     folder = tmp_path / entry.repository / "0123" / "java"
     folder.mkdir(parents=True)
-    pd.DataFrame({"code_tokens": [["a"], ["b"]], "docstring_tokens": [["A"], ["B"]]}).to_parquet(folder / "train-0-of-1.parquet")
+    pd.DataFrame({"code_tokens": [["a"], ["b"]], "docstring_tokens": [["A"], ["B"]]}).to_parquet(
+        folder / "train-0-of-1.parquet"
+    )
     monkeypatch.setenv("MTPEFT_MIRROR", str(tmp_path))
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
@@ -45,7 +59,9 @@ def test_hub_data_sets_are_read_from_a_mirror_and_counted(tmp_path, monkeypatch)
     assert [list(row["code_tokens"]) for row in hub.rows(small, "train")] == [["a"], ["b"]]
 
 
-def test_the_revision_of_a_hub_data_set_that_was_used_first_is_used_ever_after(tmp_path, monkeypatch):
+def test_the_revision_of_a_hub_data_set_that_was_used_first_is_used_ever_after(
+    tmp_path, monkeypatch
+):
     pytest.importorskip("datasets")
     import pandas as pd
 

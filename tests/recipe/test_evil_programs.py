@@ -1,5 +1,6 @@
-"""Every evil program must be contained, as root and as an ordinary user, and each layer of the sandbox must
-be needed."""
+"""Every evil program must be contained, as root and as an ordinary user, and each layer of the
+sandbox must be needed.
+"""
 
 import json
 import os
@@ -11,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from mtpeft.scoring.execution import runtimes
-from mtpeft.scoring.execution.identity import Identity
-from mtpeft.scoring.execution.selftest import read_folder
+from mtpeft.sandbox import runtimes
+from mtpeft.sandbox.identity import Identity
+from mtpeft.sandbox.selftest import read_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tests" / "evil_programs"
@@ -24,10 +25,20 @@ USERS = ["root", "ordinary user"] if os.geteuid() == 0 else ["ordinary user"]
 
 
 def command(user: str, code: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The self-test as that user, with an interpreter and a copy of the files that the user can read."""
+    """The self-test as that user, with an interpreter and a copy of the files that the user can
+    read.
+    """
     prefix, python = [], sys.executable
     if user == "ordinary user" and os.geteuid() == 0:
-        prefix = ["setpriv", "--reuid", str(ORDINARY), "--regid", str(ORDINARY), "--clear-groups", "--"]
+        prefix = [
+            "setpriv",
+            "--reuid",
+            str(ORDINARY),
+            "--regid",
+            str(ORDINARY),
+            "--clear-groups",
+            "--",
+        ]
         python = runtimes.python(Identity(ORDINARY, ORDINARY, dedicated=True)).argv[0]
     environment = {
         "PATH": os.environ["PATH"],
@@ -36,7 +47,7 @@ def command(user: str, code: Path, *arguments: str) -> subprocess.CompletedProce
         "LC_ALL": "C.UTF-8",
     }
     return subprocess.run(
-        [*prefix, python, "-B", "-m", "mtpeft.scoring.execution.selftest", *arguments],
+        [*prefix, python, "-B", "-m", "mtpeft.sandbox.selftest", *arguments],
         cwd=code,
         env=environment,
         capture_output=True,
@@ -56,7 +67,9 @@ def make_copy() -> Path:
         shutil.copyfile(source / part, package / part)
     (package / "scoring").mkdir()
     (package / "scoring" / "__init__.py").write_text("")
-    shutil.copytree(source / "scoring" / "execution", package / "scoring" / "execution", ignore=ignore)
+    shutil.copytree(
+        source / "scoring" / "execution", package / "scoring" / "execution", ignore=ignore
+    )
     shutil.copytree(FOLDER, folder / "evil_programs", ignore=ignore)
     for path in [folder, *folder.rglob("*")]:
         path.chmod(0o755 if path.is_dir() else 0o644)
@@ -65,17 +78,23 @@ def make_copy() -> Path:
 
 @pytest.fixture(scope="module")
 def reports():
-    """user -> (program -> report, finished process): each user's pass runs once, all passes side by side."""
+    """user -> (program -> report, finished process): each user's pass runs once, all passes side by
+    side.
+    """
     folder = make_copy()
     try:
         with ThreadPoolExecutor(len(USERS)) as executor:
             passes = list(
                 executor.map(
-                    lambda user: command(user, folder, str(folder / "evil_programs"), "--json"), USERS
+                    lambda user: command(user, folder, str(folder / "evil_programs"), "--json"),
+                    USERS,
                 )
             )
         yield {
-            user: ({line["name"]: line for line in map(json.loads, finished.stdout.splitlines())}, finished)
+            user: (
+                {line["name"]: line for line in map(json.loads, finished.stdout.splitlines())},
+                finished,
+            )
             for user, finished in zip(USERS, passes, strict=True)
         }
     finally:
@@ -97,8 +116,8 @@ def test_the_selftest_hides_an_escape_behind_its_exit_code(reports, user):
     assert ("uid 0" in finished.stderr) == (user == "root")
 
 
-# layer taken away -> (file, line, its replacement, attacks that must then be reported, promise that must be
-# refused)
+# layer taken away -> (file, line, its replacement, attacks that must then be reported, promise that
+# must be refused)
 LAYERS = {
     "landlock": (
         "confine.py",
@@ -126,8 +145,9 @@ LAYERS = {
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_a_missing_layer_goes_unnoticed(layer):
-    """Without the layer the sandbox refuses, naming the promise; with that refusal gone too, the attacks
-    succeed."""
+    """Without the layer the sandbox refuses, naming the promise; with that refusal gone too, the
+    attacks succeed.
+    """
     name, line, attacks, promise = LAYERS[layer]
     folder = make_copy()
     try:
@@ -135,9 +155,16 @@ def test_a_missing_layer_goes_unnoticed(layer):
         refused = command(USERS[-1], folder, str(folder / "evil_programs"), "--only", attacks[0])
         assert refused.returncode == 2 and f"cannot guarantee '{promise}'" in refused.stderr
         assert "expected:" in refused.stderr and "to fix:" in refused.stderr
-        remove(folder / "mtpeft/scoring/execution/sandbox.py", "guarantees.check(report)")
+        remove(folder / "mtpeft/sandbox/runner.py", "guarantees.check(report)")
         finished = command(
-            USERS[-1], folder, str(folder / "evil_programs"), "--json", "--workers", "1", "--only", *attacks
+            USERS[-1],
+            folder,
+            str(folder / "evil_programs"),
+            "--json",
+            "--workers",
+            "1",
+            "--only",
+            *attacks,
         )
         lines = [json.loads(text) for text in finished.stdout.splitlines()]
         assert {item["name"] for item in lines if item["problems"]} == set(attacks), finished.stderr

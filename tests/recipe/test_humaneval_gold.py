@@ -3,9 +3,10 @@
 import os
 
 import pytest
-from mtpeft.scoring.execution import humaneval, outcome
-from mtpeft.scoring.execution.limits import Limits
-from mtpeft.scoring.execution.sandbox import Pool
+from mtpeft.sandbox import outcome
+from mtpeft.sandbox.limits import Limits
+from mtpeft.sandbox.runner import Pool
+from mtpeft.scoring.execution import humaneval
 
 needs_mirror = pytest.mark.skipif(
     not os.environ.get("MTPEFT_MIRROR"),

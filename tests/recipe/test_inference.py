@@ -11,14 +11,14 @@ pytest.importorskip("torch")
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
+from mtpeft.core.errors import BadInput, MtpeftError, Unavailable, UnknownName
+from mtpeft.core.records import Prediction, read_predictions
 from mtpeft.corpora import evaluation
-from mtpeft.errors import BadInput, MtpeftError, Unavailable, UnknownName
 from mtpeft.inference.backends import Transformers, backend
 from mtpeft.inference.batches import batches
 from mtpeft.inference.generate import generate, texts
 from mtpeft.inference.settings import InferenceProfile, TaskDecoding, profile
 from mtpeft.inference.stage import Request, drop_errors, infer
-from mtpeft.records import Prediction, read_predictions
 from mtpeft.tasks import rendered_prompt, wording
 from mtpeft.tuning.train import train
 from tiny_backbone import build, job
@@ -33,42 +33,71 @@ def backbone(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def trained(backbone, tmp_path_factory):
     """A full fine-tuning run long enough that answers end by themselves and differ in length."""
-    made = job(backbone, tmp_path_factory.mktemp("run"), "fft", ["summarization"], count=12, epochs=25, learning_rate=0.01)
+    made = job(
+        backbone,
+        tmp_path_factory.mktemp("run"),
+        "fft",
+        ["summarization"],
+        count=12,
+        epochs=25,
+        learning_rate=0.01,
+    )
     train(made)
     return Transformers(str(backbone), made.result, "float32", False)
 
 
 @pytest.fixture(scope="session")
 def prompts(trained):
-    return [rendered_prompt(e, trained.tokenizer, wording()) for e in evaluation("summarization-java", "smoke", "train")[:14]]
+    return [
+        rendered_prompt(e, trained.tokenizer, wording())
+        for e in evaluation("summarization-java", "smoke", "train")[:14]
+    ]
 
 
-SHORT = InferenceProfile("short", tasks={"summarization": TaskDecoding(new_tokens=24)}, tokens_in_flight=1500)
+SHORT = InferenceProfile(
+    "short", tasks={"summarization": TaskDecoding(new_tokens=24)}, tokens_in_flight=1500
+)
 
 
 def request(count=7, **changes) -> Request:
     examples = evaluation("summarization-java", "smoke", "train")[:count]
-    return Request(**{"run": "tiny/x", "evaluation": "summarization-java", "arm": "mt", "profile": SHORT, "examples": examples,
-                      **changes})
+    return Request(
+        **{
+            "run": "tiny/x",
+            "evaluation": "summarization-java",
+            "arm": "mt",
+            "profile": SHORT,
+            "examples": examples,
+            **changes,
+        }
+    )
 
 
 def test_batched_answers_are_those_given_one_at_a_time(trained, prompts):
     alone = [generate(trained.model, trained.tokenizer, [p], 40)[0] for p in prompts]
     together = generate(trained.model, trained.tokenizer, prompts, 40)
     assert together == alone
-    assert {a.finish_reason for a in alone} >= {"stop"} and len({a.tokens for a in alone}) > 1, "a trivial case proves nothing"
+    assert {a.finish_reason for a in alone} >= {"stop"} and len({a.tokens for a in alone}) > 1, (
+        "a trivial case proves nothing"
+    )
 
 
 def test_answers_are_those_of_the_librarys_own_generation(trained, prompts):
-    encoded = trained.tokenizer(prompts, return_tensors="pt", padding=True, add_special_tokens=False)
-    theirs = trained.model.generate(**encoded, max_new_tokens=40, do_sample=False)[:, encoded["input_ids"].shape[1]:]
-    assert [g.text for g in generate(trained.model, trained.tokenizer, prompts, 40)] == \
-        trained.tokenizer.batch_decode(theirs, skip_special_tokens=True)
+    encoded = trained.tokenizer(
+        prompts, return_tensors="pt", padding=True, add_special_tokens=False
+    )
+    theirs = trained.model.generate(**encoded, max_new_tokens=40, do_sample=False)[
+        :, encoded["input_ids"].shape[1] :
+    ]
+    assert [
+        g.text for g in generate(trained.model, trained.tokenizer, prompts, 40)
+    ] == trained.tokenizer.batch_decode(theirs, skip_special_tokens=True)
 
 
 def test_answers_come_back_in_the_order_of_the_prompts(trained, prompts):
-    assert texts(trained.model, trained.tokenizer, prompts, 16, tokens_in_flight=600) == \
-        [generate(trained.model, trained.tokenizer, [p], 16)[0].text for p in prompts]
+    assert texts(trained.model, trained.tokenizer, prompts, 16, tokens_in_flight=600) == [
+        generate(trained.model, trained.tokenizer, [p], 16)[0].text for p in prompts
+    ]
 
 
 def test_an_answer_at_the_limit_says_so(trained, prompts):
@@ -93,7 +122,10 @@ def test_a_killed_run_resumes_by_instance(trained, tmp_path):
     infer(request(), trained, tmp_path / "killed.jsonl")
 
     def outputs(p):
-        return {r.instance_id: (r.raw_output, r.output, r.finish_reason, r.prompt_sha256) for r in read_predictions(p)}
+        return {
+            r.instance_id: (r.raw_output, r.output, r.finish_reason, r.prompt_sha256)
+            for r in read_predictions(p)
+        }
 
     assert outputs(path) == outputs(whole) and len(outputs(path)) == 7
 
@@ -107,13 +139,18 @@ def test_a_finished_file_is_not_touched(trained, tmp_path):
 
 def test_predictions_of_other_prompts_are_not_continued(trained, tmp_path):
     infer(request(count=3), trained, tmp_path / "p.jsonl")
-    other = [type(e)(**{**e.__dict__, "inputs": {"code": e.inputs["code"] + " "}}) for e in request().examples]
+    other = [
+        type(e)(**{**e.__dict__, "inputs": {"code": e.inputs["code"] + " "}})
+        for e in request().examples
+    ]
     with pytest.raises(MtpeftError, match="another prompt"):
         infer(request(examples=other), trained, tmp_path / "p.jsonl")
 
 
 def test_answers_of_another_adapter_are_not_continued(trained, tmp_path):
-    """Equal prompts, another seed: without this the answers of the first would pass for those of the second."""
+    """Equal prompts, another seed: without this the answers of the first would pass for those of
+    the second.
+    """
     infer(request(count=3, answered_by={"seed": 42}), trained, tmp_path / "p.jsonl")
     infer(request(answered_by={"seed": 42}), trained, tmp_path / "p.jsonl")
     with pytest.raises(MtpeftError, match="seed 42") as refused:
@@ -149,7 +186,12 @@ def test_an_instance_that_fails_is_a_record_and_costs_no_other(trained, tmp_path
     path = infer(request(), Fails(marker), tmp_path / "p.jsonl")
     records = [r for r in read_predictions(path) if isinstance(r, Prediction)]
     bad = [r for r in records if r.finish_reason == "error"]
-    assert len(records) == 7 and len(bad) == 1 and "device-side assert" in bad[0].error and bad[0].output == ""
+    assert (
+        len(records) == 7
+        and len(bad) == 1
+        and "device-side assert" in bad[0].error
+        and bad[0].output == ""
+    )
     assert drop_errors(path) == 1
     infer(request(), Fails(""), tmp_path / "p.jsonl")
     assert len({r.instance_id for r in read_predictions(path) if r.finish_reason != "error"}) == 7
@@ -159,9 +201,13 @@ def test_predictions_made_again_in_other_batches_are_the_same_strings(trained, t
     """T3 from beginning to end: the reference, made again one prompt at a time, is exact."""
     from mtpeft.verification.answers import compare, read
 
-    alone = InferenceProfile("alone", tasks={"summarization": TaskDecoding(new_tokens=24, batch_size=1)})
-    (verdict,), flips = compare(read(infer(request(), trained, tmp_path / "a.jsonl")),
-                                read(infer(request(profile=alone), trained, tmp_path / "b.jsonl")))
+    alone = InferenceProfile(
+        "alone", tasks={"summarization": TaskDecoding(new_tokens=24, batch_size=1)}
+    )
+    (verdict,), flips = compare(
+        read(infer(request(), trained, tmp_path / "a.jsonl")),
+        read(infer(request(profile=alone), trained, tmp_path / "b.jsonl")),
+    )
     assert verdict.verdict == "exact" and "7 of 7 strings" in verdict.reason and not flips
 
 
@@ -178,12 +224,20 @@ def test_memory_that_runs_out_halves_the_batch(trained, prompts, monkeypatch):
 
     monkeypatch.setattr(module, "generate", limited)
     made = trained.answers(prompts[:5], 8, 0)
-    assert made == generate(trained.model, trained.tokenizer, prompts[:5], 8) and sizes[0] == 5 and min(sizes) <= 2
+    assert (
+        made == generate(trained.model, trained.tokenizer, prompts[:5], 8)
+        and sizes[0] == 5
+        and min(sizes) <= 2
+    )
 
 
 def test_the_studys_truncation_cuts_the_assistants_header(trained):
-    long = rendered_prompt(evaluation("summarization-java", "smoke", "train")[0], trained.tokenizer, wording())
-    kept = trained.tokenizer([long], truncation=True, max_length=12, add_special_tokens=False)["input_ids"][0]
+    long = rendered_prompt(
+        evaluation("summarization-java", "smoke", "train")[0], trained.tokenizer, wording()
+    )
+    kept = trained.tokenizer([long], truncation=True, max_length=12, add_special_tokens=False)[
+        "input_ids"
+    ][0]
     assert "assistant" not in trained.tokenizer.decode(kept)
     assert generate(trained.model, trained.tokenizer, [long], 4, input_tokens=12)[0].tokens <= 4
 
@@ -203,7 +257,10 @@ def test_an_adapter_is_predicted_with_like_the_merged_model(backbone, tmp_path, 
     merged = Transformers(str(backbone), made.result, "float32", False)
     four_bit = Transformers(str(backbone), made.result, "float32", True)
     assert [len(b.answers(prompts[:2], 6, 0)) for b in (merged, four_bit)] == [2, 2]
-    assert type(four_bit.model).__name__ == "PeftModelForCausalLM" and type(merged.model).__name__ == "Qwen2ForCausalLM"
+    assert (
+        type(four_bit.model).__name__ == "PeftModelForCausalLM"
+        and type(merged.model).__name__ == "Qwen2ForCausalLM"
+    )
 
 
 def test_missing_vllm_is_said_with_a_way_out(backbone):
@@ -218,4 +275,6 @@ def test_missing_vllm_is_said_with_a_way_out(backbone):
 def test_records_lie_beside_their_provenance(trained, tmp_path):
     path = infer(request(count=1), trained, tmp_path / "p.jsonl")
     made = json.loads(path.with_name(path.name + ".provenance.json").read_text())
-    assert made["run"] == "tiny/x" and made["profile"] == "short" and len(made["result_sha256"]) == 64
+    assert (
+        made["run"] == "tiny/x" and made["profile"] == "short" and len(made["result_sha256"]) == 64
+    )

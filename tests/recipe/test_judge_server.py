@@ -1,7 +1,8 @@
-"""The judge against a real OpenAI-compatible server: transformers' own, serving a tiny Qwen2 made here.
+"""The judge against a real OpenAI-compatible server: transformers' own, serving a tiny Qwen2 made
+here.
 
-The model is trained for a minute to answer any judge prompt in the asked form, so that the whole way is exercised: chat
-template, generation, HTTP, usage, parsing, aggregation.
+The model is trained for a minute to answer any judge prompt in the asked form, so that the whole
+way is exercised: chat template, generation, HTTP, usage, parsing, aggregation.
 """
 
 import json
@@ -23,8 +24,20 @@ from mtpeft.scoring.judge.settings import Key, Settings
 pytestmark = [pytest.mark.recipe, pytest.mark.slow]
 
 ANSWER = "Content adequacy: 4\nConciseness: 5\nFluency: 3"
-ITEMS = [Item("run", "summarization-java", "1", "java", "returns the size", "", "int size() {return n;}"),
-         Item("run", "summarization-python", "2", "python", "adds two numbers", "", "def add(a, b):\n    return a + b")]
+ITEMS = [
+    Item(
+        "run", "summarization-java", "1", "java", "returns the size", "", "int size() {return n;}"
+    ),
+    Item(
+        "run",
+        "summarization-python",
+        "2",
+        "python",
+        "adds two numbers",
+        "",
+        "def add(a, b):\n    return a + b",
+    ),
+]
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +59,11 @@ def model(tmp_path_factory):
     for prompt in prompts:
         turns = [{"role": "user", "content": prompt}, {"role": "assistant", "content": ANSWER}]
         start = tokenizer.apply_chat_template(turns[:1], tokenize=False, add_generation_prompt=True)
-        ids = tokenizer(tokenizer.apply_chat_template(turns, tokenize=False), return_tensors="pt").input_ids
+        ids = tokenizer(
+            tokenizer.apply_chat_template(turns, tokenize=False), return_tensors="pt"
+        ).input_ids
         labels = ids.clone()
-        labels[:, :len(tokenizer(start).input_ids)] = -100
+        labels[:, : len(tokenizer(start).input_ids)] = -100
         examples.append((ids, labels))
     for _ in range(200):
         worst = 0.0
@@ -73,11 +88,28 @@ def server(model, tmp_path_factory):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     log = tmp_path_factory.mktemp("log") / "server.txt"
-    command = [sys.executable, "-m", "transformers.cli.transformers", "serve", str(model), "--host", "127.0.0.1",
-               "--port", str(port), "--device", "cpu"]
-    environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    command = [
+        sys.executable,
+        "-m",
+        "transformers.cli.transformers",
+        "serve",
+        str(model),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--device",
+        "cpu",
+    ]
+    environment = os.environ | {
+        "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+    }
     with open(log, "w") as stream:
-        process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, env=environment)
+        process = subprocess.Popen(
+            command, stdout=stream, stderr=subprocess.STDOUT, env=environment
+        )
     try:
         url = f"http://127.0.0.1:{port}"
         deadline = time.monotonic() + 240
@@ -99,8 +131,19 @@ def healthy(url: str) -> bool:
 
 
 def settings(url: str, folder, **changes) -> Settings:
-    given = {"base_url": url, "model": str(folder), "prompt": own_prompt(), "runs": 2, "timeout": 120.0, "concurrency": 2,
-             "max_output_tokens": 64, "temperature": 0.0, "price_input": 1.0, "price_output": 1.0, "key": Key("local-key")}
+    given = {
+        "base_url": url,
+        "model": str(folder),
+        "prompt": own_prompt(),
+        "runs": 2,
+        "timeout": 120.0,
+        "concurrency": 2,
+        "max_output_tokens": 64,
+        "temperature": 0.0,
+        "price_input": 1.0,
+        "price_output": 1.0,
+        "key": Key("local-key"),
+    }
     return Settings(**given | changes)
 
 
@@ -114,8 +157,12 @@ def test_a_real_server_judges_summaries(server, model, tmp_path, api):
     answers, spent = read_ledger(path)
     assert len(answers) == 4
     for answer in answers.values():
-        assert answer.input_tokens > 50 and 10 < answer.output_tokens <= 64, "the server's own count"
-    assert spent == pytest.approx(sum((a.input_tokens + a.output_tokens) / 1e6 for a in answers.values()))
+        assert answer.input_tokens > 50 and 10 < answer.output_tokens <= 64, (
+            "the server's own count"
+        )
+    assert spent == pytest.approx(
+        sum((a.input_tokens + a.output_tokens) / 1e6 for a in answers.values())
+    )
     assert "local-key" not in path.read_text()
 
 
@@ -127,9 +174,18 @@ def test_a_model_that_the_server_lacks_stops_the_run(server, model, tmp_path):
 
 
 def test_the_servers_answer_has_the_shape_that_the_client_expects(server, model):
-    """The same request by hand, so that a change of the interface shows here and not as an unreadable answer."""
-    body = json.dumps({"model": str(model), "messages": [{"role": "user", "content": "hello"}], "max_tokens": 4}).encode()
-    request = urllib.request.Request(f"{server}/chat/completions", body, {"Content-Type": "application/json"})
+    """The same request by hand, so that a change of the interface shows here and not as an
+    unreadable answer.
+    """
+    body = json.dumps(
+        {"model": str(model), "messages": [{"role": "user", "content": "hello"}], "max_tokens": 4}
+    ).encode()
+    request = urllib.request.Request(
+        f"{server}/chat/completions", body, {"Content-Type": "application/json"}
+    )
     with urllib.request.urlopen(request, timeout=120) as response:
         data = json.load(response)
-    assert isinstance(data["choices"][0]["message"]["content"], str) and data["usage"]["completion_tokens"] >= 1
+    assert (
+        isinstance(data["choices"][0]["message"]["content"], str)
+        and data["usage"]["completion_tokens"] >= 1
+    )

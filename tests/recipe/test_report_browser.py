@@ -1,7 +1,8 @@
-"""The report of the real archive in a headless browser: phone and desktop, without scripts, in print.
+"""The report of the real archive in a headless browser: phone and desktop, without scripts, in
+print.
 
-The pages under test are copies with a measuring script appended, because the report itself has none. What a page tried to
-load, with or without success, is in the browser's own list of resources.
+The pages under test are copies with a measuring script appended, because the report itself has
+none. What a page tried to load, with or without success, is in the browser's own list of resources.
 """
 
 import base64
@@ -19,7 +20,14 @@ import pytest
 
 pytestmark = pytest.mark.recipe
 
-BROWSER = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+BROWSER = next(
+    (
+        path
+        for name in ("chromium", "chromium-browser", "google-chrome")
+        if (path := shutil.which(name))
+    ),
+    None,
+)
 PHONE, DESKTOP = 390, 1280
 MEASURE = """
 <script>
@@ -64,10 +72,24 @@ f.onload = () => setTimeout(() => { document.body.innerHTML = f.contentDocument.
 def browse(tmp: Path, *arguments: str) -> str:
     """Run the browser on its own profile, off line, and return what it prints."""
     if BROWSER is None:
-        pytest.fail("no Chromium here: apt-get install chromium (these tests look at the report in a browser)")
-    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
-               "--no-first-run", "--hide-scrollbars", "--force-device-scale-factor=1", "--host-resolver-rules=MAP * ~NOTFOUND",
-               f"--user-data-dir={tmp / 'profile'}", "--virtual-time-budget=10000", *arguments]
+        pytest.fail(
+            "no Chromium here: apt-get install chromium (these tests look at the report in a browser)"
+        )
+    command = [
+        BROWSER,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--disable-sync",
+        "--no-first-run",
+        "--hide-scrollbars",
+        "--force-device-scale-factor=1",
+        "--host-resolver-rules=MAP * ~NOTFOUND",
+        f"--user-data-dir={tmp / 'profile'}",
+        "--virtual-time-budget=10000",
+        *arguments,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
@@ -77,12 +99,33 @@ def browse(tmp: Path, *arguments: str) -> str:
 def report(root, tmp_path_factory) -> Path:
     """The report of the real archive, made by the commands that a user runs."""
     out = tmp_path_factory.mktemp("out")
-    environment = {**os.environ, "MTPEFT_OUT": str(out), "PYTHONPATH": str(root / "code"), "MPLBACKEND": "Agg",
-                   "PYTHONHASHSEED": "0", "RPY2_CFFI_MODE": "ABI"}
-    for command in ("check-files", "statistics", "audit", "verify --quiet", "tables", "figures", "report"):
-        done = subprocess.run([sys.executable, "-m", "mtpeft", *command.split()], env=environment, cwd=root, capture_output=True,
-                              text=True)
-        assert done.returncode in ((0, 1) if "verify" in command else (0,)), f"{command}: {done.stderr}"
+    environment = {
+        **os.environ,
+        "MTPEFT_OUT": str(out),
+        "PYTHONPATH": str(root / "code"),
+        "MPLBACKEND": "Agg",
+        "PYTHONHASHSEED": "0",
+        "RPY2_CFFI_MODE": "ABI",
+    }
+    for command in (
+        "check-files",
+        "statistics",
+        "audit",
+        "verify --quiet",
+        "tables",
+        "figures",
+        "report",
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "mtpeft", *command.split()],
+            env=environment,
+            cwd=root,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode in ((0, 1) if "verify" in command else (0,)), (
+            f"{command}: {done.stderr}"
+        )
     return out / "report" / "index.html"
 
 
@@ -97,10 +140,13 @@ def facts(report, tmp_path_factory):
             page = report.read_text(encoding="utf-8")
             if unfolded:
                 page = page.replace("<details", "<details open")
-            # A headless window cannot be narrower than 500 pixels: the page is laid out inside a frame of the wanted width.
+            # A headless window cannot be narrower than 500 pixels: the page is laid out inside a
+            # frame of the wanted width.
             inner = base64.b64encode(page.replace("</body>", MEASURE + "</body>").encode()).decode()
             frame = tmp / "frame.html"
-            frame.write_text(FRAME.replace("WIDTH", str(width)).replace("PAGE", inner), encoding="utf-8")
+            frame.write_text(
+                FRAME.replace("WIDTH", str(width)).replace("PAGE", inner), encoding="utf-8"
+            )
             dom = browse(tmp, f"--window-size={max(width, 500)},900", "--dump-dom", frame.as_uri())
             found = re.search(r'<pre id="facts">(.*?)</pre>', dom, re.DOTALL)
             assert found, dom[-2000:]
@@ -139,7 +185,11 @@ def test_figures_are_drawn_without_any_other_file(facts):
 def test_the_answer_is_on_the_first_screen_and_parts_are_in_reading_order(facts):
     headings = facts(DESKTOP)["headings"]
     assert headings[0] in ("Everything is accounted for", "Not everything is accounted for")
-    assert headings.index("What differs, and why") < headings.index("Claims") < headings.index("Tables")
+    assert (
+        headings.index("What differs, and why")
+        < headings.index("Claims")
+        < headings.index("Tables")
+    )
 
 
 def test_nothing_is_loaded_from_anywhere(facts):

@@ -1,4 +1,6 @@
-"""The way from the archive to the report, as a user goes it: interrupted, resumed, repeated; and from upstream to the archive."""
+"""The way from the archive to the report, as a user goes it: interrupted, resumed, repeated; and
+from upstream to the archive.
+"""
 
 import os
 import random
@@ -30,13 +32,20 @@ def make(tmp_path_factory, root):
     launcher.chmod(0o755)
     for group in ("core", "score", "dev"):
         (venv / f".{group}").touch()
-        # Newer than any lock, whenever that is edited: a test must never install into the environment it runs in.
+        # Newer than any lock, whenever that is edited: a test must never install into the
+        # environment it runs in.
         os.utime(venv / f".{group}", (2**32, 2**32))
 
     def start(target: str, out: Path) -> subprocess.Popen[str]:
-        return subprocess.Popen(["make", "-j2", f"VENV={venv}", f"OUT={out}", target], cwd=root, text=True,
-                                env=os.environ | {"MTPEFT_OUT": str(out)}, start_new_session=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return subprocess.Popen(
+            ["make", "-j2", f"VENV={venv}", f"OUT={out}", target],
+            cwd=root,
+            text=True,
+            env=os.environ | {"MTPEFT_OUT": str(out)},
+            start_new_session=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
 
     return start
 
@@ -48,9 +57,15 @@ def finished(process: subprocess.Popen[str]) -> str:
 
 
 def contents(out: Path) -> dict[str, bytes]:
-    """What the stages wrote, by name, less provenance (it names times) and what a killed process left under a hidden name."""
-    return {p.relative_to(out).as_posix(): p.read_bytes() for stage in STAGES for p in sorted((out / stage).rglob("*"))
-            if p.is_file() and not p.name.endswith(".provenance.json") and not p.name.startswith(".")}
+    """What the stages wrote, by name, less provenance (it names times) and what a killed process
+    left under a hidden name.
+    """
+    return {
+        p.relative_to(out).as_posix(): p.read_bytes()
+        for stage in STAGES
+        for p in sorted((out / stage).rglob("*"))
+        if p.is_file() and not p.name.endswith(".provenance.json") and not p.name.startswith(".")
+    }
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +79,12 @@ def reference(make, tmp_path_factory):
 
 def test_one_command_goes_from_the_archive_to_the_report(reference):
     out, written, text, _ = reference
-    assert {"statistics/tests.csv", "audit/causes.csv", "audit/KNOWN_ISSUES.md", "verification/verdicts.csv"} <= set(written)
+    assert {
+        "statistics/tests.csv",
+        "audit/causes.csv",
+        "audit/KNOWN_ISSUES.md",
+        "verification/verdicts.csv",
+    } <= set(written)
     assert (out / "report" / "index.html").is_file()
     assert re.search(r"^T1 printed values +\d+ exact", text, re.MULTILINE)
     assert "0 unexplained differences" in text
@@ -94,27 +114,50 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bytes(reference, make, 
     assert contents(tmp_path) == wanted
 
 
-def test_a_page_without_the_files_that_belong_to_it_is_no_finished_report(reference, make, tmp_path):
+def test_a_page_without_the_files_that_belong_to_it_is_no_finished_report(
+    reference, make, tmp_path
+):
     """What a run leaves that was killed after it wrote the page and before anything else."""
     out = tmp_path / "out"
     shutil.copytree(reference[0], out)
-    for name in ("report/verdict.json", "report/junit.xml", "ro-crate-metadata.json", "report/.complete"):
+    for name in (
+        "report/verdict.json",
+        "report/junit.xml",
+        "ro-crate-metadata.json",
+        "report/.complete",
+    ):
         (out / name).unlink()
     finished(make("report", out))
-    assert all((out / name).is_file() for name in ("report/verdict.json", "report/junit.xml", "ro-crate-metadata.json"))
+    assert all(
+        (out / name).is_file()
+        for name in ("report/verdict.json", "report/junit.xml", "ro-crate-metadata.json")
+    )
 
 
-@pytest.mark.parametrize("stage, makes", [("statistics", "statistics/tests.csv"), ("audit", "audit/causes.csv"),
-                                          ("verify", "verification/verdicts.csv")])
-def test_a_stage_killed_at_any_moment_can_simply_be_run_again(reference, tmp_path, root, stage, makes):
+@pytest.mark.parametrize(
+    "stage, makes",
+    [
+        ("statistics", "statistics/tests.csv"),
+        ("audit", "audit/causes.csv"),
+        ("verify", "verification/verdicts.csv"),
+    ],
+)
+def test_a_stage_killed_at_any_moment_can_simply_be_run_again(
+    reference, tmp_path, root, stage, makes
+):
     complete, wanted = reference[:2]
     out = tmp_path / "out"
     shutil.copytree(complete, out)
     (out / makes).unlink()
-    command, environment = [sys.executable, "-m", "mtpeft", stage], os.environ | {"MTPEFT_OUT": str(out)}
+    command, environment = (
+        [sys.executable, "-m", "mtpeft", stage],
+        os.environ | {"MTPEFT_OUT": str(out)},
+    )
     moments = random.Random(stage)
     for _ in range(2):
-        process = subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command, cwd=root, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         try:
             process.wait(timeout=moments.uniform(0.2, 6))
         except subprocess.TimeoutExpired:
@@ -124,7 +167,13 @@ def test_a_stage_killed_at_any_moment_can_simply_be_run_again(reference, tmp_pat
         assert now.keys() <= wanted.keys()
         assert all(now[name] == wanted[name] for name in now)
     # With other hashes of strings: nothing may depend on the order of a set.
-    subprocess.run(command, cwd=root, env=environment | {"PYTHONHASHSEED": "7"}, check=True, capture_output=True)
+    subprocess.run(
+        command,
+        cwd=root,
+        env=environment | {"PYTHONHASHSEED": "7"},
+        check=True,
+        capture_output=True,
+    )
     assert contents(out) == wanted
 
 
@@ -148,8 +197,13 @@ main()
 
 
 def test_an_interrupt_from_the_keyboard_ends_without_traceback_and_half_files(tmp_path, root):
-    done = subprocess.run([sys.executable, "-c", INTERRUPTED], cwd=root, text=True, capture_output=True,
-                          env=os.environ | {"MTPEFT_OUT": str(tmp_path)})
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED],
+        cwd=root,
+        text=True,
+        capture_output=True,
+        env=os.environ | {"MTPEFT_OUT": str(tmp_path)},
+    )
     assert done.returncode == 130
     assert "the same command resumes" in done.stderr and "Traceback" not in done.stderr
     assert not [p for p in tmp_path.rglob("*") if p.is_file()]
@@ -166,8 +220,12 @@ def test_the_archive_is_what_the_upstream_files_give(mirror, tmp_path, root, kno
     compared = 0
     for made in sorted(tmp_path.rglob("*")):
         if made.is_file() and made.name not in ("SHA256SUMS", "ROWS"):
-            assert made.read_bytes() == (root / "results" / made.relative_to(tmp_path)).read_bytes(), made.name
+            assert (
+                made.read_bytes() == (root / "results" / made.relative_to(tmp_path)).read_bytes()
+            ), made.name
             compared += 1
     # One table per tool and evaluation set, the printed values, and the list of upstream files.
     assert compared == sum(len(tool.archive) for tool in known.tools.values()) + 2
-    assert ((tmp_path / "archived" / "SHA256SUMS").read_bytes() == (root / "results/archived/SHA256SUMS").read_bytes())
+    assert (tmp_path / "archived" / "SHA256SUMS").read_bytes() == (
+        root / "results/archived/SHA256SUMS"
+    ).read_bytes()

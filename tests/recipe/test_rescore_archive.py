@@ -1,6 +1,8 @@
-"""Every archived output scored again by the real tools, without a cache: what was archived must come out, value by value.
+"""Every archived output scored again by the real tools, without a cache: what was archived must
+come out, value by value.
 
-Needs the upstream outputs (MTPEFT_MIRROR) and the analysers (`make setup-analysers`); several minutes.
+Needs the upstream outputs (MTPEFT_MIRROR) and the analysers (`make setup-analysers`); several
+minutes.
 """
 
 import os
@@ -8,9 +10,9 @@ import subprocess
 import sys
 
 import pytest
-from mtpeft import paths
-from mtpeft.errors import Unavailable
-from mtpeft.records import read_frame
+from mtpeft.core import paths
+from mtpeft.core.errors import Unavailable
+from mtpeft.core.records import read_frame
 from mtpeft.scoring import other_versions, setup_analysers
 
 pytestmark = [pytest.mark.recipe, pytest.mark.slow]
@@ -20,7 +22,11 @@ pytestmark = [pytest.mark.recipe, pytest.mark.slow]
 def rescored(tmp_path_factory, mirror, root):
     """Results of the whole of T2. A cache of its own, which shares only the installed tools."""
     try:
-        for tool in [*setup_analysers.pinned(), setup_analysers.helpers_id(), *(v.id for v in other_versions.pinned())]:
+        for tool in [
+            *setup_analysers.pinned(),
+            setup_analysers.helpers_id(),
+            *(v.id for v in other_versions.pinned()),
+        ]:
             setup_analysers.folder(tool)
     except Unavailable as error:
         pytest.skip(f"{error.found}: make setup-analysers")
@@ -29,12 +35,23 @@ def rescored(tmp_path_factory, mirror, root):
 
     def mtpeft(*arguments):
         own = {"MTPEFT_OUT": str(out), "MTPEFT_CACHE": str(cache), "PYTHONHASHSEED": "0"}
-        done = subprocess.run([sys.executable, "-m", "mtpeft", *arguments], cwd=root, env=os.environ | own, text=True,
-                              capture_output=True, timeout=1800)
+        done = subprocess.run(
+            [sys.executable, "-m", "mtpeft", *arguments],
+            cwd=root,
+            env=os.environ | own,
+            text=True,
+            capture_output=True,
+            timeout=1800,
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    for command in (["rescore"], ["other-versions"], ["statistics", "--rescored"], ["audit", "--rescored"]):
+    for command in (
+        ["rescore"],
+        ["other-versions"],
+        ["statistics", "--rescored"],
+        ["audit", "--rescored"],
+    ):
         mtpeft(*command)
     return out, mtpeft
 
@@ -42,11 +59,16 @@ def rescored(tmp_path_factory, mirror, root):
 @pytest.fixture(scope="module")
 def counts(rescored):
     """Instances by tool: compared, equal, and within tolerance."""
-    lines = read_frame(rescored[0] / "rescore" / "summary.csv", numeric=["equal", "within_tolerance", "different"])
+    lines = read_frame(
+        rescored[0] / "rescore" / "summary.csv", numeric=["equal", "within_tolerance", "different"]
+    )
     return lines.groupby("tool")[["equal", "within_tolerance", "different"]].sum().astype(int)
 
 
-@pytest.mark.parametrize(("tool", "equal"), [("lizard", 12_366), ("pylint", 1_710), ("pmd", 10_656), ("sonar-metrics", 14_746)])
+@pytest.mark.parametrize(
+    ("tool", "equal"),
+    [("lizard", 12_366), ("pylint", 1_710), ("pmd", 10_656), ("sonar-metrics", 14_746)],
+)
 def test_counts_are_the_archived_ones_in_every_column_of_every_row(counts, tool, equal):
     assert tuple(counts.loc[tool]) == (equal, 0, 0)
 
@@ -61,7 +83,10 @@ def test_every_value_that_rescored_outputs_recover_is_printed_or_its_cause_is_fo
     causes = read_frame(rescored[0] / "audit" / "rescored-causes.csv")
     assert "unexplained" not in set(causes["kind"])
     versions = causes[causes["kind"] == "other tool version"]
-    assert ["Lizard 1.17.16" in text or "Pylint 3." in text for text in versions["hypothesis"]] == [True, True]
+    assert ["Lizard 1.17.16" in text or "Pylint 3." in text for text in versions["hypothesis"]] == [
+        True,
+        True,
+    ]
 
 
 def test_the_known_issues_at_the_top_tell_the_causes_found_here(rescored, root):

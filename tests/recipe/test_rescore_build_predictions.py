@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import replace
 
 import pytest
-from mtpeft.errors import MtpeftError, Unavailable
+from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.scoring import build_predictions, predictions
 from mtpeft.scoring.build_predictions import build
 from mtpeft.scoring.predictions import SETS, PredictionSet, read_archived_file
@@ -19,10 +19,18 @@ TARGET = PredictionSet("translation-cs-java", "someone/outputs", "", "ct", ".jav
 
 def git(folder, *arguments):
     environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")} | {
-        "GIT_AUTHOR_DATE": "2025-01-01T00:00:00Z", "GIT_COMMITTER_DATE": "2025-01-01T00:00:00Z",
-        "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
-    done = subprocess.run(["git", "-C", str(folder), "-c", "user.name=a", "-c", "user.email=a@b", *arguments],
-                          capture_output=True, text=True, env=environment, check=True)
+        "GIT_AUTHOR_DATE": "2025-01-01T00:00:00Z",
+        "GIT_COMMITTER_DATE": "2025-01-01T00:00:00Z",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_SYSTEM": os.devnull,
+    }
+    done = subprocess.run(
+        ["git", "-C", str(folder), "-c", "user.name=a", "-c", "user.email=a@b", *arguments],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=True,
+    )
     return done.stdout.strip()
 
 
@@ -40,29 +48,51 @@ def repository(folder, files):
 
 
 def outputs(target, ids=(0, 10)):
-    return {f"{target.folder(model, method)}/translation_{n}.java":
-            wrap_java(f"int f() {{ return {n}; }} // {model} {method} \u00e4", f"translation_{n}").encode()
-            for model, method in target.configurations() for n in ids}
+    return {
+        f"{target.folder(model, method)}/translation_{n}.java": wrap_java(
+            f"int f() {{ return {n}; }} // {model} {method} \u00e4", f"translation_{n}"
+        ).encode()
+        for model, method in target.configurations()
+        for n in ids
+    }
 
 
 def expected(target, files):
     lines = []
     for model, method in target.configurations():
         folder = target.folder(model, method)
-        for name in sorted((f for f in files if f.startswith(folder + "/") and f.endswith(".java")),
-                           key=lambda f: int(f.rsplit("_", 1)[1][:-5])):
-            lines.append(json.dumps({"task_id": name.rsplit("/", 1)[1][:-5], "model": model, "method": method,
-                                     "language": "java", "code": files[name].decode(),
-                                     "source": f"{target.repository}@{target.commit}:{name}"}, ensure_ascii=False))
+        for name in sorted(
+            (f for f in files if f.startswith(folder + "/") and f.endswith(".java")),
+            key=lambda f: int(f.rsplit("_", 1)[1][:-5]),
+        ):
+            lines.append(
+                json.dumps(
+                    {
+                        "task_id": name.rsplit("/", 1)[1][:-5],
+                        "model": model,
+                        "method": method,
+                        "language": "java",
+                        "code": files[name].decode(),
+                        "source": f"{target.repository}@{target.commit}:{name}",
+                    },
+                    ensure_ascii=False,
+                )
+            )
     return ("\n".join(lines) + "\n").encode()
 
 
 @pytest.fixture
 def made(tmp_path):
-    """A repository with all runs and things that do not belong to them; the set that it should give; its bytes."""
+    """A repository with all runs and things that do not belong to them; the set that it should
+    give; its bytes.
+    """
     files = outputs(TARGET)
-    extra = {"ct_codellama7_mt_qlora/translation_0.java": b"another model", "README.md": b"read me",
-             "ct_qwen3_mt_fft/notes.txt": b"no output", ".github/workflows/build.yml": b"x"}
+    extra = {
+        "ct_codellama7_mt_qlora/translation_0.java": b"another model",
+        "README.md": b"read me",
+        "ct_qwen3_mt_fft/notes.txt": b"no output",
+        ".github/workflows/build.yml": b"x",
+    }
     folder, commit = repository(tmp_path / "upstream", files | extra)
     target = replace(TARGET, commit=commit)
     data = expected(target, files)
@@ -74,14 +104,20 @@ def test_the_canonical_bytes_come_out_of_git(made, tmp_path):
     path = build(target, str(folder), tmp_path / "out")
     assert gzip.decompress(path.read_bytes()) == data
     again = build(target, str(folder), tmp_path / "again")
-    assert again.read_bytes() == path.read_bytes(), "equal content must be equal bytes, compressed too"
+    assert again.read_bytes() == path.read_bytes(), (
+        "equal content must be equal bytes, compressed too"
+    )
 
 
 def test_what_was_built_is_what_the_reader_reads(made, tmp_path, known):
     folder, target, _ = made
     path = build(target, str(folder), tmp_path / "out")
     got = read_archived_file(path, known.evaluations()["translation-cs-java"])
-    assert not got.problems and len(got.items) == 18 and {i.instance_id for i in got.items} == {"translation_0", "translation_10"}
+    assert (
+        not got.problems
+        and len(got.items) == 18
+        and {i.instance_id for i in got.items} == {"translation_0", "translation_10"}
+    )
     assert got.items[0].output.startswith("int f() { return 0; }")
 
 
@@ -144,7 +180,12 @@ def test_the_archives_own_outputs_give_the_archives_own_bytes(name, mirror, tmp_
         record = json.loads(line)
         files[record["source"].partition(":")[2]] = record["code"].encode()
     folder, commit = repository(tmp_path / "upstream", files)
-    # Upstream's commit cannot be made again; with it in the place of ours the bytes must be the pinned ones.
-    own = replace(target, commit=commit, sha256=hashlib.sha256(data.replace(target.commit.encode(), commit.encode())).hexdigest())
+    # Upstream's commit cannot be made again; with it in the place of ours the bytes must be the
+    # pinned ones.
+    own = replace(
+        target,
+        commit=commit,
+        sha256=hashlib.sha256(data.replace(target.commit.encode(), commit.encode())).hexdigest(),
+    )
     built = gzip.decompress(build(own, str(folder), tmp_path / "out").read_bytes())
     assert built.replace(commit.encode(), target.commit.encode()) == data

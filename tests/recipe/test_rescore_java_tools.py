@@ -1,9 +1,11 @@
-"""The Java analysers, run for real. Those that `make setup-analysers` fetches are needed; the helper is compiled here."""
+"""The Java analysers, run for real. Those that `make setup-analysers` fetches are needed; the
+helper is compiled here.
+"""
 
 import shutil
 
 import pytest
-from mtpeft.errors import Unavailable
+from mtpeft.core.errors import Unavailable
 from mtpeft.scoring import checkstyle, engine, pmd, pmd_current, setup_analysers, sonar_metrics
 from mtpeft.scoring.interface import Item
 
@@ -15,7 +17,11 @@ CASES = [
     ("void f(int a) { if (a > 0) { g(); } else if (a < 0) { g(); } else { g(); } }", 3, 3),
     ("void f(int a) { for (int i = 0; i < a; i++) { while (true) { g(); } } }", 3, 3),
     ("void f(int[] a) { for (int x : a) { do { g(); } while (x > 0); } }", 3, 3),
-    ("void f(int a) { switch (a) { case 1: g(); break; case 2: g(); break; default: g(); } }", 3, 1),
+    (
+        "void f(int a) { switch (a) { case 1: g(); break; case 2: g(); break; default: g(); } }",
+        3,
+        1,
+    ),
     ("int f(int a) { return a > 0 ? 1 : 2; }", 2, 1),
     ("boolean f(boolean a, boolean b, boolean c) { return a && b && c; }", 3, 1),
     ("boolean f(boolean a, boolean b, boolean c) { return a && (b && c); }", 3, 1),
@@ -26,12 +32,22 @@ CASES = [
     ("Runnable f() { return new Runnable() { public void run() { if (h) { g(); } } }; }", 3, 2),
     ("int f(int a) { switch (a == -1 ? g() : a) { default: return 1; } }", 2, 3),
 ]
-UNREAD = ["ublic int f() { return 1; } }", "1 public int f() { return 1; }", "int f() { position() += 1; }",
-          "void f() { List<int> a; }", "ublic Other() { super(1); }", "public Other() { super(1); }", "int f() {"]
+UNREAD = [
+    "ublic int f() { return 1; } }",
+    "1 public int f() { return 1; }",
+    "int f() { position() += 1; }",
+    "void f() { List<int> a; }",
+    "ublic Other() { super(1); }",
+    "public Other() { super(1); }",
+    "int f() {",
+]
 
 
 def items(codes):
-    return [Item("r", "translation-cs-java", f"translation_{n}", "java", code) for n, code in enumerate(codes)]
+    return [
+        Item("r", "translation-cs-java", f"translation_{n}", "java", code)
+        for n, code in enumerate(codes)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +64,15 @@ def installed():
             return setup_analysers.folder(tool)
         except Unavailable:
             pytest.skip(f"{tool} is not installed: make setup-analysers")
+
     return need
 
 
 def test_java_complexities_are_sonars(helper):
     got = sonar_metrics.java_complexity(items([c for c, _, _ in CASES]))
-    assert [(code, value[1], value[2]) for (code, _, _), value in zip(CASES, got.values(), strict=True)] == CASES
+    assert [
+        (code, value[1], value[2]) for (code, _, _), value in zip(CASES, got.values(), strict=True)
+    ] == CASES
 
 
 def test_what_sonar_cannot_read_is_unparseable_and_no_zero(helper):
@@ -82,7 +101,11 @@ def test_a_method_without_return_type_is_read_as_sonar_reads_it(helper):
 
 
 def test_more_than_a_hundred_errors_hide_no_later_one(helper):
-    got = list(sonar_metrics.java_complexity(items(["int f( { ; } }" * 60] * 30 + ["int f() { return 1; }"])).values())
+    got = list(
+        sonar_metrics.java_complexity(
+            items(["int f( { ; } }" * 60] * 30 + ["int f() { return 1; }"])
+        ).values()
+    )
     assert all(isinstance(x, str) for x in got[:-1]) and got[-1][1:] == (1, 0)
 
 
@@ -99,7 +122,9 @@ def test_pmd_counts_by_category_and_names_what_it_cannot_read(module, installed)
 
 def test_pmd_gives_in_one_batch_what_it_gives_file_by_file(installed):
     installed("pmd-7.6.0")
-    some = items(["int f() { int x = 1; return 2; }", "void g(String s) { System.out.println(s); }"])
+    some = items(
+        ["int f() { int x = 1; return 2; }", "void g(String s) { System.out.println(s); }"]
+    )
     together = engine_outcomes(pmd.scorer(), some)
     alone = [engine_outcomes(pmd.scorer(), [i])[0] for i in some]
     assert together == alone
@@ -111,7 +136,10 @@ def test_checkstyle_goes_on_after_a_file_that_it_cannot_read(installed):
     outcomes = engine_outcomes(checkstyle.scorer(), some)
     assert [o.status for o in outcomes] == ["ok", "unparseable", "ok"]
     assert outcomes[1].detail == "4: unexpected token: ublic"
-    assert outcomes[2].cells["checkstyle_sun_violations"][0] > outcomes[0].cells["checkstyle_sun_violations"][0]
+    assert (
+        outcomes[2].cells["checkstyle_sun_violations"][0]
+        > outcomes[0].cells["checkstyle_sun_violations"][0]
+    )
 
 
 def engine_outcomes(scorer, some):

@@ -1,4 +1,6 @@
-"""The engine over several processes: a killed worker and a killed run must lose nothing but what was in flight."""
+"""The engine over several processes: a killed worker and a killed run must lose nothing but what
+was in flight.
+"""
 
 import json
 import os
@@ -11,7 +13,7 @@ import pytest
 
 TOY = """
     import os, signal
-    from mtpeft.records import Score
+    from mtpeft.core.records import Score
     class Toy:
         tool, metrics, batch, workers = "toy-tool", ("toy_characters",), 1, 2
         def version(self): return "1"
@@ -58,11 +60,20 @@ def toy(tmp_path):
 
     def run(outputs):
         (tmp_path / "outputs.json").write_text(json.dumps(outputs))
-        return subprocess.run([sys.executable, tmp_path / "run.py", tmp_path / "outputs.json", tmp_path / "cache"],
-                              capture_output=True, text=True, timeout=120, start_new_session=True,
-                              env=os.environ | {"MTPEFT_CATALOG": str(tmp_path), "TOY_LOG": str(tmp_path / "log"),
-                                                "TOY_CALM": str(tmp_path / "calm"),
-                                                "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])})
+        return subprocess.run(
+            [sys.executable, tmp_path / "run.py", tmp_path / "outputs.json", tmp_path / "cache"],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            start_new_session=True,
+            env=os.environ
+            | {
+                "MTPEFT_CATALOG": str(tmp_path),
+                "TOY_LOG": str(tmp_path / "log"),
+                "TOY_CALM": str(tmp_path / "calm"),
+                "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]),
+            },
+        )
 
     run.folder = tmp_path
     return run
@@ -81,8 +92,11 @@ def test_a_killed_run_resumes_and_ends_as_if_it_had_not_been_killed(toy):
     killed = toy(outputs)
     assert killed.returncode == -signal.SIGKILL
     before = len((toy.folder / "log").read_text().split())
-    kept = sum(line.count(b'"key"') for path in (toy.folder / "cache").rglob("*.jsonl")
-               for line in path.read_bytes().split(b"\n"))
+    kept = sum(
+        line.count(b'"key"')
+        for path in (toy.folder / "cache").rglob("*.jsonl")
+        for line in path.read_bytes().split(b"\n")
+    )
     assert kept > 0, "the killed run kept nothing"
     (toy.folder / "calm").touch()
     (toy.folder / "log").unlink()
@@ -116,6 +130,10 @@ def test_a_worker_whose_parent_died_while_it_was_starting_does_not_wait_for_ever
     script, started, survived = tmp_path / "orphan.py", tmp_path / "started", tmp_path / "survived"
     script.write_text(textwrap.dedent(ORPHAN))
     # The child holds the pipes, so that this returns when it has ended.
-    done = subprocess.run([sys.executable, script, started, survived], capture_output=True, timeout=120,
-                          env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
+    done = subprocess.run(
+        [sys.executable, script, started, survived],
+        capture_output=True,
+        timeout=120,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
     assert done.returncode == -signal.SIGKILL and started.exists() and not survived.exists()

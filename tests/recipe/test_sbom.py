@@ -39,6 +39,8 @@ def test_an_invalid_bill_is_written_all_the_same(monkeypatch):
     spec = importlib.util.spec_from_file_location("sbom", SCRIPT)
     sbom = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(sbom)
-    monkeypatch.setattr(sbom.JsonV1Dot6, "output_as_string", lambda self, indent: '{"bomFormat": "something else"}')
+    monkeypatch.setattr(
+        sbom.JsonV1Dot6, "output_as_string", lambda self, indent: '{"bomFormat": "something else"}'
+    )
     with pytest.raises(ValueError, match="CycloneDX 1.6"):
         sbom.serialize(sbom.Bom())

@@ -125,7 +125,9 @@ def csharp_program(functions: Functions) -> str:
 
 
 def call(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=SECONDS, check=False)
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
 
 
 def outcomes_printed(run: subprocess.CompletedProcess[str]) -> Outcomes:
@@ -157,7 +159,13 @@ def run_csharp(functions: Functions, folder: Path) -> Outcomes:
         build = ["dotnet", "build", "--nologo", "--output", "built"]
         start = ["dotnet", "built/SmokeTests.dll"]
     elif shutil.which("mcs") and shutil.which("mono"):
-        build = ["mcs", "-langversion:7", "-r:System.Core.dll", "-out:SmokeTests.exe", "SmokeTests.cs"]
+        build = [
+            "mcs",
+            "-langversion:7",
+            "-r:System.Core.dll",
+            "-out:SmokeTests.exe",
+            "SmokeTests.cs",
+        ]
         start = ["mono", "SmokeTests.exe"]
     else:
         pytest.skip("cannot run here: no C# compiler (neither the .NET SDK nor mcs and mono)")
@@ -168,7 +176,9 @@ def run_csharp(functions: Functions, folder: Path) -> Outcomes:
 
 
 def all_passed(functions: Functions, language: str) -> Outcomes:
-    return {name: ["passed"] * len(assertions_of(entry[language])) for name, entry in functions.items()}
+    return {
+        name: ["passed"] * len(assertions_of(entry[language])) for name, entry in functions.items()
+    }
 
 
 def broken(functions: Functions, function_id: str, language: str, old: str, new: str) -> Functions:
@@ -184,7 +194,9 @@ def csharp_parser() -> Any:
         tree_sitter = importlib.import_module("tree_sitter")
         grammar = importlib.import_module("tree_sitter_c_sharp")
     except ModuleNotFoundError as missing:
-        pytest.fail(f"found no {missing.name}; expected the packages of group score; run make .venv/.score")
+        pytest.fail(
+            f"found no {missing.name}; expected the packages of group score; run make .venv/.score"
+        )
     return tree_sitter.Parser(tree_sitter.Language(grammar.language()))
 
 
@@ -230,7 +242,9 @@ def test_no_csharp_function_has_a_syntax_error(functions: Functions) -> None:
 def test_a_csharp_syntax_error_is_not_overlooked(functions: Functions) -> None:
     parser = csharp_parser()
     code = functions["lcm"]["csharp"]["code"]
-    assert not csharp_method_parses(parser, code.replace("int multiple = a;", "int multiple = a", 1))
+    assert not csharp_method_parses(
+        parser, code.replace("int multiple = a;", "int multiple = a", 1)
+    )
     assert not csharp_method_parses(parser, code.rstrip().removesuffix("}"))
     assert not csharp_method_parses(parser, code + code)
 

@@ -1,4 +1,6 @@
-"""The smoke run with too little training: every stage runs, and the verdict says that nothing was learned."""
+"""The smoke run with too little training: every stage runs, and the verdict says that nothing was
+learned.
+"""
 
 import json
 
@@ -6,7 +8,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from mtpeft.records import Prediction, Test, read_predictions, read_records
+from mtpeft.core.records import Prediction, Test, read_predictions, read_records
 from mtpeft.smoke import driver, expected
 from mtpeft.smoke.base import Size
 
@@ -14,7 +16,9 @@ SMALL = Size(functions=3, epochs=2)
 
 
 @pytest.mark.slow
-def test_a_smoke_run_that_has_not_learned_fails_although_the_table_agrees(tmp_path, monkeypatch, capsys):
+def test_a_smoke_run_that_has_not_learned_fails_although_the_table_agrees(
+    tmp_path, monkeypatch, capsys
+):
     monkeypatch.setattr(expected, "EXPECTED", tmp_path / "expected.csv")
     assert driver.run(2, tmp_path / "out", SMALL, {"epochs": 1}, update=True) == 0
     runs = list(driver.smoke_catalog().study("runs", "smoke"))
@@ -33,5 +37,9 @@ def test_a_smoke_run_that_has_not_learned_fails_although_the_table_agrees(tmp_pa
     code = driver._verdict(obtained, losses, tmp_path / "out", 1.0)
     said = capsys.readouterr().out
     verdict = json.loads((tmp_path / "out" / "verdict.json").read_text())
-    assert code == 1 and verdict["cells"]["differs"] == 0 and verdict["cells"]["exact"] == len(obtained)
+    assert (
+        code == 1
+        and verdict["cells"]["differs"] == 0
+        and verdict["cells"]["exact"] == len(obtained)
+    )
     assert "has not learned" in said and "knows 0%" in said

@@ -1,4 +1,6 @@
-"""Runs of study B by the front door: each trains, its predictions are scored and compared; a second call computes nothing."""
+"""Runs of study B by the front door: each trains, its predictions are scored and compared; a second
+call computes nothing.
+"""
 
 import importlib.util
 import json
@@ -15,13 +17,13 @@ if importlib.util.find_spec("torch") is None:
 from mtpeft.catalog import Catalog, catalog
 from mtpeft.catalog.schema import Block, Comparison
 from mtpeft.cli import app
+from mtpeft.core.errors import MtpeftError, UnknownName
+from mtpeft.core.paths import REGENERATED
+from mtpeft.core.records import Prediction, ScoreSet, read_frame, read_predictions
 from mtpeft.corpora import evaluation_of
 from mtpeft.corpora.study_b import own
-from mtpeft.errors import MtpeftError, UnknownName
-from mtpeft.paths import REGENERATED
-from mtpeft.published import METRIC
-from mtpeft.records import Prediction, ScoreSet, read_frame, read_predictions
 from mtpeft.statistics.compare import run_all
+from mtpeft.statistics.published import METRIC
 from mtpeft.tuning.multitask.backbones import empty_encoder
 from mtpeft.tuning.multitask.flaky_cpu import ARMS, Size
 from mtpeft.tuning.multitask.flaky_cpu import run as flaky_cpu
@@ -42,10 +44,22 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> str:
     from transformers import RobertaConfig
 
     folder = tmp_path_factory.mktemp("backbone")
-    tokenizer = train_tokenizer((t for task in METRIC for e in own(task, "train") for t in e.inputs.values()), 400)
-    empty_encoder(RobertaConfig(vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-                                intermediate_size=32, max_position_embeddings=80, pad_token_id=tokenizer.pad_token_id,
-                                type_vocab_size=1), seed=0).save_pretrained(folder)
+    tokenizer = train_tokenizer(
+        (t for task in METRIC for e in own(task, "train") for t in e.inputs.values()), 400
+    )
+    empty_encoder(
+        RobertaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=16,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=32,
+            max_position_embeddings=80,
+            pad_token_id=tokenizer.pad_token_id,
+            type_vocab_size=1,
+        ),
+        seed=0,
+    ).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return str(folder)
 
@@ -60,8 +74,21 @@ def command(*arguments: str, code: int = 0) -> str:
 
 
 def train(run: str, backbone: str, *more: str) -> str:
-    return command("train", run, "--corpus", "study-b-own", "--backbone", backbone, "--set", "epochs=2", "--set", "batch=4",
-                   "--set", "code_length=64", *more)
+    return command(
+        "train",
+        run,
+        "--corpus",
+        "study-b-own",
+        "--backbone",
+        backbone,
+        "--set",
+        "epochs=2",
+        "--set",
+        "batch=4",
+        "--set",
+        "code_length=64",
+        *more,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -77,15 +104,21 @@ def test_every_run_of_the_catalog_has_settings_under_every_profile() -> None:
     assert not any(has_shared_module(r) for r in catalog().runs.values() if r.study != "b")
     for run in RUNS:
         found = {profile: resolve(run, profile, {})[0] for profile in ("fast", "faithful", "paper")}
-        assert found["faithful"].sampler == "temperature" and found["paper"].weighting == "learnable-softmax"
+        assert (
+            found["faithful"].sampler == "temperature"
+            and found["paper"].weighting == "learnable-softmax"
+        )
         assert found["fast"].group_by_length and not found["faithful"].group_by_length
     assert resolve(catalog().get("runs", "unixcoder-base/mt-fft"), "faithful", {})[0].batch == 16
 
 
 def test_settings_that_are_none_are_answered_with_the_nearest() -> None:
     entry = catalog().get("runs", PAIR)
-    for changes, near in (({"weightin": "uniform"}, "weighting"), ({"sampler": "round-robbin"}, "round-robin"),
-                          ({"bottlenek": 8}, "bottleneck")):
+    for changes, near in (
+        ({"weightin": "uniform"}, "weighting"),
+        ({"sampler": "round-robbin"}, "round-robin"),
+        ({"bottlenek": 8}, "bottleneck"),
+    ):
         with pytest.raises(UnknownName, match=near):
             resolve(entry, "fast", changes)
     with pytest.raises(MtpeftError, match="a int"):
@@ -115,14 +148,29 @@ def test_results_hold_every_seed_and_what_no_model_scores(trained: Path) -> None
 def test_predictions_agree_with_the_reported_scores(trained: Path) -> None:
     for seed in (1, 2):
         outcome = json.loads((trained / f"seed-{seed}" / "outcome.json").read_text())["outcome"]
-        found = [p for p in read_predictions(trained / f"seed-{seed}" / "predictions" / "flaky-detection-flakeflagger.jsonl")
-                 if isinstance(p, Prediction)]
+        found = [
+            p
+            for p in read_predictions(
+                trained / f"seed-{seed}" / "predictions" / "flaky-detection-flakeflagger.jsonl"
+            )
+            if isinstance(p, Prediction)
+        ]
         right = {e.id: e.target for e in own("flaky-detection", "test")}
         assert [p.instance_id for p in found] == list(right)
-        assert sum(p.output == right[p.instance_id] for p in found) / len(found) == outcome["test"]["flaky-detection"]["acc"]
+        assert (
+            sum(p.output == right[p.instance_id] for p in found) / len(found)
+            == outcome["test"]["flaky-detection"]["acc"]
+        )
         assert all((float(p.raw_output) > 0.5) == (p.output == "1") for p in found)
-        ranks = [int(p.output) for p in read_predictions(trained / f"seed-{seed}" / "predictions" / "code-search-advtest.jsonl")]
-        assert sum(1 / r for r in ranks) / len(ranks) == pytest.approx(outcome["test"]["code-search"]["mrr"])
+        ranks = [
+            int(p.output)
+            for p in read_predictions(
+                trained / f"seed-{seed}" / "predictions" / "code-search-advtest.jsonl"
+            )
+        ]
+        assert sum(1 / r for r in ranks) / len(ranks) == pytest.approx(
+            outcome["test"]["code-search"]["mrr"]
+        )
 
 
 def test_a_second_call_computes_nothing(trained: Path, backbone: str) -> None:
@@ -138,22 +186,54 @@ def test_the_saved_module_predicts_the_same_again(trained: Path, backbone: str) 
     for path in paths:
         path.unlink()
     command("infer", PAIR, "--corpus", "study-b-own", "--backbone", backbone, "--seed", "2")
-    assert [[(p.instance_id, p.raw_output) for p in read_predictions(path)] for path in paths] == first
+    assert [
+        [(p.instance_id, p.raw_output) for p in read_predictions(path)] for path in paths
+    ] == first
     with pytest.raises(MtpeftError, match="no shared module"):
         command("infer", PAIR, "--corpus", "study-b-own", "--backbone", backbone, "--seed", "7")
 
 
-def test_predictions_are_scored_and_two_runs_compared_like_those_of_study_a(trained: Path, tmp_path: Path) -> None:
-    files = [*(trained / "seed-1" / "predictions").glob("*.jsonl"),
-             *(REGENERATED / "training" / "fast" / ALONE / "seed-1" / "predictions").glob("*.jsonl")]
+def test_predictions_are_scored_and_two_runs_compared_like_those_of_study_a(
+    trained: Path, tmp_path: Path
+) -> None:
+    files = [
+        *(trained / "seed-1" / "predictions").glob("*.jsonl"),
+        *(REGENERATED / "training" / "fast" / ALONE / "seed-1" / "predictions").glob("*.jsonl"),
+    ]
     together = tmp_path / "all.jsonl"
     together.write_bytes(b"".join(p.read_bytes() for p in files))
-    command("score", str(together), "classes", "ranks", "--corpus", "study-b-own", "--out", str(tmp_path))
+    command(
+        "score",
+        str(together),
+        "classes",
+        "ranks",
+        "--corpus",
+        "study-b-own",
+        "--out",
+        str(tmp_path),
+    )
     scores = ScoreSet.load(tmp_path)
-    assert {key[1] for key in scores.tables} == {"flaky-detection-flakeflagger", "code-search-advtest"}
+    assert {key[1] for key in scores.tables} == {
+        "flaky-detection-flakeflagger",
+        "code-search-advtest",
+    }
     task = "flaky-detection-flakeflagger"
-    asked = Comparison("pair", "b", "", "pair against alone", "mcnemar", task, "id", "block", "holm", "pair", "alone",
-                       [Block("flaky", PAIR, ALONE)], ["class_correct"], [])
+    asked = Comparison(
+        "pair",
+        "b",
+        "",
+        "pair against alone",
+        "mcnemar",
+        task,
+        "id",
+        "block",
+        "holm",
+        "pair",
+        "alone",
+        [Block("flaky", PAIR, ALONE)],
+        ["class_correct"],
+        [],
+    )
     known = Catalog(**{**catalog().__dict__, "comparisons": {"pair": asked}})
     test = next(t for t in run_all(scores, [asked], known) if t.protocol == "corrected")
     assert test.n_pairs == len(own("flaky-detection", "test")) and test.n_dropped == 0
@@ -169,40 +249,90 @@ def test_several_processes_are_refused(mtpeft, backbone: str) -> None:
     assert done.returncode == 2 and "one GPU" in done.stderr
 
 
-def test_a_killed_training_goes_on_and_ends_in_the_same_bytes(backbone: str, tmp_path: Path, root: Path) -> None:
+def test_a_killed_training_goes_on_and_ends_in_the_same_bytes(
+    backbone: str, tmp_path: Path, root: Path
+) -> None:
     """SIGKILL from inside, after the state of step 2 was written; the rest is another process's."""
-    kill = ("import os, signal\nfrom mtpeft.tuning.multitask import loop\nsave = loop._Run._save\n"
-            "def once(self):\n    save(self)\n    os.kill(os.getpid(), signal.SIGKILL)\n"
-            "loop._Run._save = once if os.environ.get('KILL') else save\nfrom mtpeft.cli import main\nmain()\n")
-    arguments = [sys.executable, "-c", kill, "train", ALONE, "--corpus", "study-b-own", "--backbone", backbone, "--set",
-                 "code_length=64", "--set", "epochs=2", "--set", "batch=4", "--set", "save_steps=2"]
+    kill = (
+        "import os, signal\nfrom mtpeft.tuning.multitask import loop\nsave = loop._Run._save\n"
+        "def once(self):\n    save(self)\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "loop._Run._save = once if os.environ.get('KILL') else save\nfrom mtpeft.cli import main\nmain()\n"
+    )
+    arguments = [
+        sys.executable,
+        "-c",
+        kill,
+        "train",
+        ALONE,
+        "--corpus",
+        "study-b-own",
+        "--backbone",
+        backbone,
+        "--set",
+        "code_length=64",
+        "--set",
+        "epochs=2",
+        "--set",
+        "batch=4",
+        "--set",
+        "save_steps=2",
+    ]
     folder = Path("training") / "fast" / ALONE / "seed-42"
     for value in ("yes", ""):
-        environment = os.environ | {"MTPEFT_OUT": str(tmp_path), "KILL": value, "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(arguments, cwd=root, env=environment, capture_output=True, text=True, timeout=300)
+        environment = os.environ | {
+            "MTPEFT_OUT": str(tmp_path),
+            "KILL": value,
+            "OMP_NUM_THREADS": "1",
+        }
+        done = subprocess.run(
+            arguments, cwd=root, env=environment, capture_output=True, text=True, timeout=300
+        )
         assert done.returncode == (-9 if value else 0), done.stderr[-2000:]
         assert bool(value) == (tmp_path / folder / "state.pt").is_file()
     train(ALONE, backbone, "--seed", "42", "--set", "save_steps=2")
     killed, whole = tmp_path / folder, REGENERATED / folder
     for name in ("shared", "heads"):
-        assert (killed / "best" / f"{name}.safetensors").read_bytes() == (whole / "best" / f"{name}.safetensors").read_bytes()
-    histories = [json.loads((p / "outcome.json").read_text())["outcome"]["history"] for p in (killed, whole)]
+        assert (killed / "best" / f"{name}.safetensors").read_bytes() == (
+            whole / "best" / f"{name}.safetensors"
+        ).read_bytes()
+    histories = [
+        json.loads((p / "outcome.json").read_text())["outcome"]["history"] for p in (killed, whole)
+    ]
     assert histories[0] == histories[1]
 
 
-def test_the_flaky_table_has_every_arm_beside_baselines_and_keeps_what_is_finished(tmp_path: Path) -> None:
-    size = Size(vocabulary=300, hidden=16, heads=2, length=24, pretraining=1, epochs=1, batch=8, bottleneck=4)
+def test_the_flaky_table_has_every_arm_beside_baselines_and_keeps_what_is_finished(
+    tmp_path: Path,
+) -> None:
+    size = Size(
+        vocabulary=300,
+        hidden=16,
+        heads=2,
+        length=24,
+        pretraining=1,
+        epochs=1,
+        batch=8,
+        bottleneck=4,
+    )
     rows = {r["arm"]: r for r in flaky_cpu(size, tmp_path, own)}
     assert set(ARMS) | {"always yes", "always no", "majority", "random ranking"} < set(rows)
     assert rows["always yes"]["f1"] == pytest.approx(2 / 3) and rows["always no"]["f1"] == 0
     full = [rows[f"{what}, full"] for what in ("flaky tests", "code search", "both tasks")]
-    # In an epoch every arm sees each example once: both tasks together cost what they cost apart, adapters cost less.
-    assert full[2]["tokens"] == full[0]["tokens"] + full[1]["tokens"] and full[0]["flops_saved"] == 0
-    assert full[2]["flops_saved"] == pytest.approx(0, abs=0.05) and rows["both tasks, serial adapter"]["flops_saved"] > 0.1
+    # In an epoch every arm sees each example once: both tasks together cost what they cost apart,
+    # adapters cost less.
+    assert (
+        full[2]["tokens"] == full[0]["tokens"] + full[1]["tokens"] and full[0]["flops_saved"] == 0
+    )
+    assert (
+        full[2]["flops_saved"] == pytest.approx(0, abs=0.05)
+        and rows["both tasks, serial adapter"]["flops_saved"] > 0.1
+    )
     kept = {p: p.stat().st_mtime_ns for p in tmp_path.glob("*/**/*.safetensors")}
     assert len(kept) == 1 + 2 * len(ARMS)
     again = {r["arm"]: r for r in flaky_cpu(size, tmp_path, own, jobs=1)}
-    assert repr(again) == repr(rows) and kept == {p: p.stat().st_mtime_ns for p in tmp_path.glob("*/**/*.safetensors")}
+    assert repr(again) == repr(rows) and kept == {
+        p: p.stat().st_mtime_ns for p in tmp_path.glob("*/**/*.safetensors")
+    }
 
 
 @pytest.fixture(scope="module")
@@ -211,16 +341,33 @@ def chatting(tmp_path_factory: pytest.TempPathFactory) -> str:
     from mtpeft.tuning.tiny import save_backbone, tiny_model
 
     folder = tmp_path_factory.mktemp("chatting")
-    tokenizer = train_tokenizer((t for e in own("code-search", "train") for t in e.inputs.values()), 400)
+    tokenizer = train_tokenizer(
+        (t for e in own("code-search", "train") for t in e.inputs.values()), 400
+    )
     save_backbone(folder, tokenizer, tiny_model(tokenizer))
     return str(folder)
 
 
-def test_a_local_model_is_prompted_and_what_it_said_is_kept_and_scored(chatting: str, tmp_path: Path) -> None:
+def test_a_local_model_is_prompted_and_what_it_said_is_kept_and_scored(
+    chatting: str, tmp_path: Path
+) -> None:
     out = tmp_path / "p.jsonl"
-    arguments = ("prompt", "flaky-detection", "--source", "own", "--shots", "2", "--model", chatting, "--out", str(out))
+    arguments = (
+        "prompt",
+        "flaky-detection",
+        "--source",
+        "own",
+        "--shots",
+        "2",
+        "--model",
+        chatting,
+        "--out",
+        str(out),
+    )
     said = command(*arguments)
-    assert "always yes" in said and "permissive (study)" in said and "no_answer 4" in said, "a model that knows nothing answered"
+    assert "always yes" in said and "permissive (study)" in said and "no_answer 4" in said, (
+        "a model that knows nothing answered"
+    )
     before = out.read_bytes()
     assert command(*arguments) == said and out.read_bytes() == before
     command("score", str(out), "classes", "--corpus", "study-b-own", "--out", str(tmp_path))
@@ -229,13 +376,32 @@ def test_a_local_model_is_prompted_and_what_it_said_is_kept_and_scored(chatting:
 
 
 @pytest.mark.parametrize("stage", ["bm25", "embeddings"])
-def test_a_local_model_ranks_what_the_first_stage_found(stage: str, chatting: str, tmp_path: Path) -> None:
+def test_a_local_model_ranks_what_the_first_stage_found(
+    stage: str, chatting: str, tmp_path: Path
+) -> None:
     out = tmp_path / "p.jsonl"
-    said = command("rank", "--source", "own", "--split", "train", "--candidates", "3", "--stage1", stage, "--model", chatting,
-                   "--out", str(out))
+    said = command(
+        "rank",
+        "--source",
+        "own",
+        "--split",
+        "train",
+        "--candidates",
+        "3",
+        "--stage1",
+        stage,
+        "--model",
+        chatting,
+        "--out",
+        str(out),
+    )
     near = [json.loads(line) for line in (tmp_path / "p.candidates.jsonl").read_text().splitlines()]
     assert [len(set(n["candidates"])) for n in near] == [3] * len(own("code-search", "train"))
-    assert "stage 1 alone" in said and "ceiling" in said and len(out.read_text().splitlines()) == len(near)
+    assert (
+        "stage 1 alone" in said
+        and "ceiling" in said
+        and len(out.read_text().splitlines()) == len(near)
+    )
 
 
 OUTSIDE = {
@@ -301,10 +467,23 @@ def test_a_fifth_task_and_a_sixth_method_from_outside_train_predict_and_are_scor
     for name, text in OUTSIDE.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
-    where = {"MTPEFT_CATALOG": str(tmp_path / "catalog"), "OMP_NUM_THREADS": "1",
-             "PYTHONPATH": os.pathsep.join((str(root / "code"), str(tmp_path / "modules")))}
+    where = {
+        "MTPEFT_CATALOG": str(tmp_path / "catalog"),
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join((str(root / "code"), str(tmp_path / "modules"))),
+    }
     run = "unixcoder-base/mt-norms/flaky-detection+comment-detection"
-    done = mtpeft("train", run, "--corpus", "elsewhere.corpus", "--backbone", backbone, "--set", "code_length=64", **where)
+    done = mtpeft(
+        "train",
+        run,
+        "--corpus",
+        "elsewhere.corpus",
+        "--backbone",
+        backbone,
+        "--set",
+        "code_length=64",
+        **where,
+    )
     assert done.returncode == 0, done.stderr
     best = tmp_path / "out" / "training" / "fast" / run / "seed-42" / "best" / "shared.safetensors"
     from safetensors.torch import load_file
@@ -312,7 +491,16 @@ def test_a_fifth_task_and_a_sixth_method_from_outside_train_predict_and_are_scor
     assert sum(t.numel() for t in load_file(best).values()) == 2 * 16 * (1 + 2 * 2)
     predictions = best.parents[1] / "predictions" / "comment-detection-own.jsonl"
     assert sum(isinstance(p, Prediction) for p in read_predictions(predictions)) == 8
-    done = mtpeft("score", str(predictions), "classes", "--corpus", "elsewhere.corpus", "--out", str(tmp_path), **where)
+    done = mtpeft(
+        "score",
+        str(predictions),
+        "classes",
+        "--corpus",
+        "elsewhere.corpus",
+        "--out",
+        str(tmp_path),
+        **where,
+    )
     assert done.returncode == 0, done.stderr
     scored = read_frame(tmp_path / "scores" / "classes" / "comment-detection-own.csv")
     assert set(scored["status"]) == {"ok"} and len(scored) == 8

@@ -1,4 +1,6 @@
-"""Shared-module training from end to end on the project's own tiny sets: all three kinds, stopping, reloading, extension."""
+"""Shared-module training from end to end on the project's own tiny sets: all three kinds, stopping,
+reloading, extension.
+"""
 
 import importlib.util
 import json
@@ -49,17 +51,22 @@ def tokenizer() -> object:
 @pytest.fixture(scope="module")
 def data(tokenizer: object) -> dict[str, dict[str, TaskData]]:
     return {
-        split: {task: encode(task, own(task, split), tokenizer, 40, 20) for task in TASKS} for split in ("train", "valid", "test")
+        split: {task: encode(task, own(task, split), tokenizer, 40, 20) for task in TASKS}
+        for split in ("train", "valid", "test")
     }
 
 
-def _model(family: str, name: str, tokenizer: object, tasks: tuple[str, ...] = TASKS, seed: int = 0) -> SharedModel:
+def _model(
+    family: str, name: str, tokenizer: object, tasks: tuple[str, ...] = TASKS, seed: int = 0
+) -> SharedModel:
     backbone = tiny(family)
     config = {**backbone.config, "vocab_size": len(tokenizer), "max_position_embeddings": 64}  # type: ignore[arg-type]
     if family == "t5":
         del config["max_position_embeddings"]
     encoder = empty_encoder(config_of(replace(backbone, config=config)), seed=seed)
-    return SharedModel(encoder, KIND[family], method(name), {t: encoding.shared_task(t).HEAD for t in tasks})
+    return SharedModel(
+        encoder, KIND[family], method(name), {t: encoding.shared_task(t).HEAD for t in tasks}
+    )
 
 
 @pytest.mark.parametrize("name", ["serial_adapter", "parallel_adapter", "lora-b", "fft-b"])
@@ -69,17 +76,29 @@ def test_four_tasks_train_in_one_model_of_every_kind(
 ) -> None:
     torch.manual_seed(0)
     outcome = fit(
-        _model(family, name, tokenizer), data["train"], data["valid"], data["test"], replace(QUICK, epochs=1), 0, tmp_path
+        _model(family, name, tokenizer),
+        data["train"],
+        data["valid"],
+        data["test"],
+        replace(QUICK, epochs=1),
+        0,
+        tmp_path,
     )
-    assert set(outcome.test) == set(TASKS) and all(0 <= outcome.test[t]["f1"] <= 1 for t in TASKS if t != "code-search")
+    assert set(outcome.test) == set(TASKS) and all(
+        0 <= outcome.test[t]["f1"] <= 1 for t in TASKS if t != "code-search"
+    )
     assert outcome.cost["flops"] > 0 and set(outcome.cost["tokens"]) == set(TASKS)
 
 
-def test_training_lowers_the_loss_of_every_task(tokenizer: object, data: dict, tmp_path: Path) -> None:
+def test_training_lowers_the_loss_of_every_task(
+    tokenizer: object, data: dict, tmp_path: Path
+) -> None:
     torch.manual_seed(0)
     model = _model("llama", "fft-b", tokenizer)
     before = {t: evaluate(model, d)["loss"] for t, d in data["train"].items()}
-    outcome = fit(model, data["train"], data["train"], data["test"], replace(QUICK, epochs=25), 0, tmp_path)
+    outcome = fit(
+        model, data["train"], data["train"], data["test"], replace(QUICK, epochs=25), 0, tmp_path
+    )
     after = outcome.history[outcome.best_epoch - 1]["valid"]
     assert all(after[t]["loss"] < before[t] for t in TASKS)
 
@@ -91,7 +110,8 @@ def test_the_model_that_is_tested_is_the_best_checkpoint_and_not_the_last(
     original = loop.evaluate
 
     def falling(model: SharedModel, some: TaskData, **named: object) -> dict[str, float]:
-        # The first epoch looks best whatever the model learns later; the reloaded model must look like the first again.
+        # The first epoch looks best whatever the model learns later; the reloaded model must look
+        # like the first again.
         key = next(p.detach().clone() for p in model.head_parameters("flaky-detection"))
         if not best:
             best["head"] = key
@@ -111,11 +131,13 @@ def test_the_model_that_is_tested_is_the_best_checkpoint_and_not_the_last(
 def test_a_checkpoint_that_does_not_score_what_it_scored_is_noticed(
     tokenizer: object, data: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mtpeft.errors import MtpeftError
+    from mtpeft.core.errors import MtpeftError
 
     torch.manual_seed(0)
     model = _model("llama", "serial_adapter", tokenizer)
-    monkeypatch.setattr(model, "load", lambda folder: [torch.nn.init.zeros_(p) for p in model.head_parameters()])
+    monkeypatch.setattr(
+        model, "load", lambda folder: [torch.nn.init.zeros_(p) for p in model.head_parameters()]
+    )
     with pytest.raises(MtpeftError, match="after reloading"):
         fit(model, data["train"], data["valid"], data["test"], QUICK, 0, tmp_path)
 
@@ -141,15 +163,25 @@ def test_a_task_that_does_not_improve_is_stopped_and_the_others_go_on(
         0,
         tmp_path,
     )
-    assert [h["stopped"] for h in outcome.history] == [[], [], ["clone-detection"], ["clone-detection"], ["clone-detection"]]
+    assert [h["stopped"] for h in outcome.history] == [
+        [],
+        [],
+        ["clone-detection"],
+        ["clone-detection"],
+        ["clone-detection"],
+    ]
     assert all("clone-detection" not in h["train_loss"] for h in outcome.history[3:])
     assert all("code-search" in h["train_loss"] for h in outcome.history)
 
 
-def test_learnable_weights_drift_to_the_easiest_task_in_a_real_run(tokenizer: object, data: dict, tmp_path: Path) -> None:
+def test_learnable_weights_drift_to_the_easiest_task_in_a_real_run(
+    tokenizer: object, data: dict, tmp_path: Path
+) -> None:
     tasks = ("vulnerability-detection", "code-search")
     pair = {split: {t: data[split][t] for t in tasks} for split in data}
-    options = replace(QUICK, epochs=20, learning_rate=5e-2, head_learning_rate=1e-3, early_stopping_patience=99)
+    options = replace(
+        QUICK, epochs=20, learning_rate=5e-2, head_learning_rate=1e-3, early_stopping_patience=99
+    )
     for name in ("learnable-softmax", "uniform"):
         torch.manual_seed(0)
         outcome = fit(
@@ -170,7 +202,9 @@ def test_learnable_weights_drift_to_the_easiest_task_in_a_real_run(tokenizer: ob
             assert shares == sorted(shares) and shares[-1] > 0.8
 
 
-def test_seeds_repeat_to_the_bit_differ_from_each_other_and_are_not_redone(tokenizer: object, data: dict, tmp_path: Path) -> None:
+def test_seeds_repeat_to_the_bit_differ_from_each_other_and_are_not_redone(
+    tokenizer: object, data: dict, tmp_path: Path
+) -> None:
     options = replace(QUICK, epochs=1, seeds=[1, 2])
 
     def make(seed: int) -> SharedModel:
@@ -195,17 +229,35 @@ class _Killed(BaseException):
     """What a killed process leaves behind: nothing after this point is written."""
 
 
-@pytest.mark.parametrize(("sampler", "step"), [("temperature", 3), ("temperature", 7), ("round-robin", 6)])
+@pytest.mark.parametrize(
+    ("sampler", "step"), [("temperature", 3), ("temperature", 7), ("round-robin", 6)]
+)
 def test_a_run_cut_off_anywhere_ends_in_the_same_bytes(
-    sampler: str, step: int, tokenizer: object, data: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sampler: str,
+    step: int,
+    tokenizer: object,
+    data: dict,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # Dropout in the heads and in LoRA draws random numbers in every step; learned weights and stopped tasks are state, too.
-    options = replace(QUICK, epochs=2, sampler=sampler, weighting="learnable-softmax", save_steps=2, limit_steps=5, seeds=[3])
+    # Dropout in the heads and in LoRA draws random numbers in every step; learned weights and
+    # stopped tasks are state, too.
+    options = replace(
+        QUICK,
+        epochs=2,
+        sampler=sampler,
+        weighting="learnable-softmax",
+        save_steps=2,
+        limit_steps=5,
+        seeds=[3],
+    )
 
     def make(seed: int) -> SharedModel:
         return _model("llama", "lora-b", tokenizer, seed=seed)
 
-    (whole,) = train_seeds(make, data["train"], data["valid"], data["test"], options, tmp_path / "whole")
+    (whole,) = train_seeds(
+        make, data["train"], data["valid"], data["test"], options, tmp_path / "whole"
+    )
     taken, original = [0], loop._step
 
     def stopping(*arguments: object) -> dict[str, float]:
@@ -217,12 +269,23 @@ def test_a_run_cut_off_anywhere_ends_in_the_same_bytes(
     monkeypatch.setattr(loop, "_step", stopping)
     with pytest.raises(_Killed):
         train_seeds(make, data["train"], data["valid"], data["test"], options, tmp_path / "cut")
-    monkeypatch.setattr(loop, "_step", lambda *arguments: (taken.append(1), original(*arguments))[1])
+    monkeypatch.setattr(
+        loop, "_step", lambda *arguments: (taken.append(1), original(*arguments))[1]
+    )
     torch.manual_seed(99)
-    (resumed,) = train_seeds(make, data["train"], data["valid"], data["test"], options, tmp_path / "cut")
+    (resumed,) = train_seeds(
+        make, data["train"], data["valid"], data["test"], options, tmp_path / "cut"
+    )
     assert len(taken) - 1 == 10 - (step - step % 5 % 2), "steps were taken again, or left out"
-    assert (resumed.history, resumed.test, resumed.best_epoch) == (whole.history, whole.test, whole.best_epoch)
-    assert all(resumed.cost[key] == whole.cost[key] for key in ("flops", "tokens", "padded_tokens", "steps"))
+    assert (resumed.history, resumed.test, resumed.best_epoch) == (
+        whole.history,
+        whole.test,
+        whole.best_epoch,
+    )
+    assert all(
+        resumed.cost[key] == whole.cost[key]
+        for key in ("flops", "tokens", "padded_tokens", "steps")
+    )
     for name in ("shared", "heads"):
         path = f"seed-3/best/{name}.safetensors"
         assert (tmp_path / "whole" / path).read_bytes() == (tmp_path / "cut" / path).read_bytes()
@@ -230,7 +293,11 @@ def test_a_run_cut_off_anywhere_ends_in_the_same_bytes(
 
 
 def test_a_state_of_other_options_or_data_is_not_taken_up(
-    tokenizer: object, data: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    tokenizer: object,
+    data: dict,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
 ) -> None:
     options = replace(QUICK, epochs=1, seeds=[3])
 
@@ -239,21 +306,39 @@ def test_a_state_of_other_options_or_data_is_not_taken_up(
 
     monkeypatch.setattr(loop, "evaluate", lambda *a, **n: (_ for _ in ()).throw(_Killed))
     with pytest.raises(_Killed):
-        train_seeds(make, data["train"], data["valid"], data["test"], replace(options, save_steps=1), tmp_path)
+        train_seeds(
+            make,
+            data["train"],
+            data["valid"],
+            data["test"],
+            replace(options, save_steps=1),
+            tmp_path,
+        )
     monkeypatch.undo()
     other = replace(options, learning_rate=1e-3)
     (after,) = train_seeds(make, data["train"], data["valid"], data["test"], other, tmp_path)
     assert "anew" in capsys.readouterr().err
-    (fresh,) = train_seeds(make, data["train"], data["valid"], data["test"], other, tmp_path / "fresh")
+    (fresh,) = train_seeds(
+        make, data["train"], data["valid"], data["test"], other, tmp_path / "fresh"
+    )
     assert after.history == fresh.history
-    shorter = {split: {task: some.some(3) for task, some in by.items()} for split, by in data.items()}
-    (again,) = train_seeds(make, shorter["train"], shorter["valid"], shorter["test"], other, tmp_path)
+    shorter = {
+        split: {task: some.some(3) for task, some in by.items()} for split, by in data.items()
+    }
+    (again,) = train_seeds(
+        make, shorter["train"], shorter["valid"], shorter["test"], other, tmp_path
+    )
     assert again.history != after.history, "a result of other data was taken for this one's"
 
 
 def test_the_learning_rate_rises_then_falls_to_zero_at_the_last_step() -> None:
     factor = linear(100, 0.1)
-    assert factor(0) == pytest.approx(0.1) and factor(9) == 1.0 and factor(55) == pytest.approx(0.5) and factor(100) == 0.0
+    assert (
+        factor(0) == pytest.approx(0.1)
+        and factor(9) == 1.0
+        and factor(55) == pytest.approx(0.5)
+        and factor(100) == 0.0
+    )
 
 
 def test_a_fifth_task_and_a_sixth_method_come_from_outside_the_package(
@@ -268,7 +353,10 @@ def test_a_fifth_task_and_a_sixth_method_come_from_outside_the_package(
     def attach(encoder: torch.nn.Module, tuning: dict) -> Attached:
         for name, parameter in encoder.named_parameters():
             parameter.requires_grad_("norm" in name.lower())
-        return Attached(encoder, *importlib.import_module("mtpeft.tuning.multitask.methods").tensors_saver(encoder))
+        return Attached(
+            encoder,
+            *importlib.import_module("mtpeft.tuning.multitask.methods").tensors_saver(encoder),
+        )
 
     method_module_.attach, method_module_.count = attach, lambda config, tuning: 0
     monkeypatch.setitem(sys.modules, "outside_task", task_module)
@@ -277,20 +365,37 @@ def test_a_fifth_task_and_a_sixth_method_come_from_outside_the_package(
     wider = Catalog(
         **{
             **known.__dict__,
-            "tasks": {**known.tasks, "comment-detection": Task("comment-detection", "own", "Comment", "C", "outside_task", [])},
+            "tasks": {
+                **known.tasks,
+                "comment-detection": Task(
+                    "comment-detection", "own", "Comment", "C", "outside_task", []
+                ),
+            },
         }
     )
     monkeypatch.setattr(encoding, "catalog", lambda: wider)
     examples = [
-        Example(str(i), "comment-detection", "java", {"line": "// note" if i % 2 else "int x;"}, str(i % 2)) for i in range(12)
+        Example(
+            str(i),
+            "comment-detection",
+            "java",
+            {"line": "// note" if i % 2 else "int x;"},
+            str(i % 2),
+        )
+        for i in range(12)
     ]
     fifth = encode("comment-detection", examples, tokenizer, 16)
     tasks = (*TASKS, "comment-detection")
     sixth = replace(method("fft-b"), id="norms", tuning={"module": "outside_method"})
     assert method_module(sixth) is method_module_
     backbone = tiny("llama")
-    encoder = empty_encoder(config_of(replace(backbone, config={**backbone.config, "vocab_size": len(tokenizer)})), seed=0)  # type: ignore[arg-type]
+    encoder = empty_encoder(
+        config_of(replace(backbone, config={**backbone.config, "vocab_size": len(tokenizer)})),
+        seed=0,
+    )  # type: ignore[arg-type]
     model = SharedModel(encoder, "decoder", sixth, {t: encoding.shared_task(t).HEAD for t in tasks})
     wide = {split: {**data[split], "comment-detection": fifth} for split in data}
-    outcome = fit(model, wide["train"], wide["valid"], wide["test"], replace(QUICK, epochs=1), 0, tmp_path)
+    outcome = fit(
+        model, wide["train"], wide["valid"], wide["test"], replace(QUICK, epochs=1), 0, tmp_path
+    )
     assert set(outcome.test) == set(tasks)

@@ -3,15 +3,38 @@
 import doctest
 
 import pytest
-from mtpeft.errors import MtpeftError, Unavailable
+from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.scoring.text_metrics.embedding import BertScore, Side
 from mtpeft.scoring.text_metrics.overlap import meteor
 from mtpeft.scoring.text_metrics.wordnet import setup_wordnet
 
 pytestmark = pytest.mark.recipe
 
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "a", "returns", "value", "of", "name", "list", "size", "file",
-         "int", "(", ")", "{", "}", ";", "return", "n", "."]
+WORDS = [
+    "[PAD]",
+    "[UNK]",
+    "[CLS]",
+    "[SEP]",
+    "[MASK]",
+    "the",
+    "a",
+    "returns",
+    "value",
+    "of",
+    "name",
+    "list",
+    "size",
+    "file",
+    "int",
+    "(",
+    ")",
+    "{",
+    "}",
+    ";",
+    "return",
+    "n",
+    ".",
+]
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +46,9 @@ def wordnet_here():
 
 
 def test_meteor_gives_the_value_that_nltk_documents(wordnet_here):
-    """The library's own example, read from its documentation: two of its values, of hypothesis 1 and of no match."""
+    """The library's own example, read from its documentation: two of its values, of hypothesis 1
+    and of no match.
+    """
     from nltk.translate.meteor_score import meteor_score
 
     names: dict[str, list[str]] = {}
@@ -34,7 +59,9 @@ def test_meteor_gives_the_value_that_nltk_documents(wordnet_here):
     documented = float(next(example.want for example in examples if example.want.strip()))
     assert documented == 0.6944
     references = [names[f"reference{i}"] for i in (1, 2, 3)]
-    best = max(meteor(" ".join(names["hypothesis1"]), " ".join(reference)) for reference in references)
+    best = max(
+        meteor(" ".join(names["hypothesis1"]), " ".join(reference)) for reference in references
+    )
     assert round(best, 4) == documented
 
 
@@ -53,33 +80,49 @@ def tiny_bert(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("tiny-bert")
     torch.manual_seed(0)
-    config = BertConfig(vocab_size=len(WORDS), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64)
+    config = BertConfig(
+        vocab_size=len(WORDS),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+    )
     BertModel(config).save_pretrained(folder)
-    BertTokenizer(vocab={word: i for i, word in enumerate(WORDS)}, model_max_length=512).save_pretrained(folder)
+    BertTokenizer(
+        vocab={word: i for i, word in enumerate(WORDS)}, model_max_length=512
+    ).save_pretrained(folder)
     return folder
 
 
 def test_bertscore_is_the_greedy_match_of_the_layers_embeddings(tiny_bert):
     """Against the formula (Zhang et al. 2020, section 3) computed here from the same layer.
 
-    As in the library, the special tokens have no weight of their own but may be the nearest of another token.
+    As in the library, the special tokens have no weight of their own but may be the nearest of
+    another token.
     """
     pytest.importorskip("bert_score", reason="bert-score is not installed")
     import torch
     from transformers import AutoModel, AutoTokenizer
 
     output, reference = "returns the size", "returns the name of the list"
-    tokenizer, model = AutoTokenizer.from_pretrained(tiny_bert), AutoModel.from_pretrained(tiny_bert).eval()
+    tokenizer, model = (
+        AutoTokenizer.from_pretrained(tiny_bert),
+        AutoModel.from_pretrained(tiny_bert).eval(),
+    )
     sides = []
     for text in (output, reference):
         with torch.inference_mode():
-            hidden = model(**tokenizer(text, return_tensors="pt"), output_hidden_states=True).hidden_states[1][0]
+            hidden = model(
+                **tokenizer(text, return_tensors="pt"), output_hidden_states=True
+            ).hidden_states[1][0]
         sides.append(torch.nn.functional.normalize(hidden, dim=1))
     similarity = sides[0] @ sides[1].T
     precision, recall = similarity.max(1).values[1:-1].mean(), similarity.max(0).values[1:-1].mean()
     expected = float(2 * precision * recall / (precision + recall))
     score = BertScore(str(tiny_bert), layer=1)
-    assert score([output, reference], [reference, reference]) == pytest.approx([expected, 1.0], abs=1e-5)
+    assert score([output, reference], [reference, reference]) == pytest.approx(
+        [expected, 1.0], abs=1e-5
+    )
 
 
 def test_another_model_is_refused_under_the_studys_metric_name(tiny_bert):
@@ -90,7 +133,11 @@ def test_another_model_is_refused_under_the_studys_metric_name(tiny_bert):
 def test_side_is_the_cosine_of_masked_means(tiny_bert):
     """Padding must not enter the mean: a pair scored alone and beside a longer one is the same."""
     side = Side(str(tiny_bert))
-    code, summary, longer = "int size ( ) { return n ; }", "returns the size", "returns the name of the list of the file . " * 5
+    code, summary, longer = (
+        "int size ( ) { return n ; }",
+        "returns the size",
+        "returns the name of the list of the file . " * 5,
+    )
     [alone] = side([code], [summary])
     assert side([code, code], [summary, longer])[0] == pytest.approx(alone, abs=1e-5)
     assert -1 <= alone < 1 and side([code], [code]) == pytest.approx([1.0], abs=1e-5)

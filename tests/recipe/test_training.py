@@ -16,8 +16,8 @@ import torch
 from safetensors.torch import load_file
 
 sys.path.insert(0, str(Path(__file__).parent))
-from mtpeft.errors import MtpeftError
-from mtpeft.provenance import sha256
+from mtpeft.core.errors import MtpeftError
+from mtpeft.core.provenance import sha256
 from mtpeft.tuning.balancing import balancing
 from mtpeft.tuning.loss import install
 from mtpeft.tuning.merge import merge
@@ -49,13 +49,16 @@ def losses(made) -> np.ndarray:
 
 # ---------------------------------------------------------------- the loss
 
+
 def batch_of(backbone, rows, **settings):
     made = job(backbone, Path("unused"), "fft", batch_size=rows, **settings)
     from mtpeft.tasks import wording
     from mtpeft.tuning.backbone import load_tokenizer
 
     tokenizer = load_tokenizer(str(backbone))
-    store = tokenized(made.train, tokenizer, wording(), joined=False, longest=made.settings.max_length)
+    store = tokenized(
+        made.train, tokenizer, wording(), joined=False, longest=made.settings.max_length
+    )
     laid = plan(store, made.settings, 1)
     return laid, tokenizer, made
 
@@ -71,10 +74,10 @@ def test_packed_examples_have_the_loss_of_unpacked_ones(backbone):
     def per_example(laid, row):
         batch = collate([laid[row]], tokenizer.pad_token_id)
         out, at = {}, 0
-        for example, start, end in laid.segments[laid.rows[row]:laid.rows[row + 1]]:
+        for example, start, end in laid.segments[laid.rows[row] : laid.rows[row + 1]]:
             only = dict(batch, labels=batch["labels"].clone())
             only["labels"][:, :at] = IGNORED
-            only["labels"][:, at + end - start:] = IGNORED
+            only["labels"][:, at + end - start :] = IGNORED
             out[int(example)] = float(model(**only, task_factors=ones)["loss"])
             at += end - start
         return out
@@ -89,13 +92,18 @@ def test_packed_examples_have_the_loss_of_unpacked_ones(backbone):
 
 def test_wrapped_packing_does_let_examples_see_each_other(backbone):
     """The contrast to the test above: without it, that one could pass because nothing ever differs."""
-    laid, tokenizer, made = batch_of(backbone, 1, packing="wrapped", loss_on="prompt and answer", max_length=256)
+    laid, tokenizer, made = batch_of(
+        backbone, 1, packing="wrapped", loss_on="prompt and answer", max_length=256
+    )
     model = prepare("fft", str(backbone), made.settings, "cpu").eval()
     row = collate([laid[0]], tokenizer.pad_token_id)
     changed = row["input_ids"].clone()
     changed[0, 0] = (changed[0, 0] + 1) % 500
     with torch.no_grad():
-        a, b = (model(input_ids=ids, position_ids=row["position_ids"]).logits[0, -1] for ids in (row["input_ids"], changed))
+        a, b = (
+            model(input_ids=ids, position_ids=row["position_ids"]).logits[0, -1]
+            for ids in (row["input_ids"], changed)
+        )
     assert not torch.equal(a, b)
 
 
@@ -103,7 +111,9 @@ def test_the_chunked_loss_and_its_gradient_are_those_of_the_model_itself(backbon
     laid, tokenizer, made = batch_of(backbone, 2)
     batch = collate([laid[0], laid[1]], tokenizer.pad_token_id)
     model = prepare("fft", str(backbone), made.settings, "cpu")
-    reference = model(input_ids=batch["input_ids"], position_ids=batch["position_ids"], labels=batch["labels"]).loss
+    reference = model(
+        input_ids=batch["input_ids"], position_ids=batch["position_ids"], labels=batch["labels"]
+    ).loss
     reference.backward()
     expected = {n: p.grad.clone() for n, p in model.named_parameters()}
     for chunk in (1 << 29, 4 * 600 * 7):
@@ -139,11 +149,31 @@ def test_completion_only_loss_is_that_of_trl(backbone, tmp_path):
     model = prepare("fft", str(backbone), made.settings, "cpu").eval()
     row = laid[0]
     first = int((row["labels"] != IGNORED).argmax())
-    data = Dataset.from_list([{"input_ids": row["input_ids"].tolist(),
-                               "completion_mask": [0] * first + [1] * (len(row["input_ids"]) - first)}])
-    trainer = SFTTrainer(model=model, train_dataset=data, eval_dataset=data, processing_class=tokenizer, args=SFTConfig(
-        output_dir=str(tmp_path), use_cpu=True, bf16=False, gradient_checkpointing=False, max_length=None, report_to=[],
-        completion_only_loss=True, per_device_eval_batch_size=1, disable_tqdm=True))
+    data = Dataset.from_list(
+        [
+            {
+                "input_ids": row["input_ids"].tolist(),
+                "completion_mask": [0] * first + [1] * (len(row["input_ids"]) - first),
+            }
+        ]
+    )
+    trainer = SFTTrainer(
+        model=model,
+        train_dataset=data,
+        eval_dataset=data,
+        processing_class=tokenizer,
+        args=SFTConfig(
+            output_dir=str(tmp_path),
+            use_cpu=True,
+            bf16=False,
+            gradient_checkpointing=False,
+            max_length=None,
+            report_to=[],
+            completion_only_loss=True,
+            per_device_eval_batch_size=1,
+            disable_tqdm=True,
+        ),
+    )
     theirs = trainer.evaluate()["eval_loss"]
     install(model)
     batch = collate([row], tokenizer.pad_token_id)
@@ -155,38 +185,72 @@ def test_completion_only_loss_is_that_of_trl(backbone, tmp_path):
 
 # ---------------------------------------------------------------- whole runs
 
+
 @pytest.mark.parametrize("method, optimizer", [("fft", "adamw_torch"), ("qlora", "adamw_bnb_8bit")])
-def test_a_killed_run_ends_with_the_bytes_of_an_uninterrupted_one(backbone, tmp_path, method, optimizer):
-    settings = {"save_steps": 3, "optimizer": optimizer, "balancing": "learnable", "mixing": "round-robin",
-                **({"lora_dropout": 0.1} if method == "qlora" else {})}
-    whole, killed = (job(backbone, tmp_path / name, method, **settings) for name in ("whole", "killed"))
+def test_a_killed_run_ends_with_the_bytes_of_an_uninterrupted_one(
+    backbone, tmp_path, method, optimizer
+):
+    settings = {
+        "save_steps": 3,
+        "optimizer": optimizer,
+        "balancing": "learnable",
+        "mixing": "round-robin",
+        **({"lora_dropout": 0.1} if method == "qlora" else {}),
+    }
+    whole, killed = (
+        job(backbone, tmp_path / name, method, **settings) for name in ("whole", "killed")
+    )
     train(whole)
     train(killed, stop_at=4)
     assert not (killed.folder / "finished.json").exists()
     train(killed)
     assert weights(killed.result) == weights(whole.result)
-    assert (killed.folder / "loss_curve.csv").read_bytes() == (whole.folder / "loss_curve.csv").read_bytes()
+    assert (killed.folder / "loss_curve.csv").read_bytes() == (
+        whole.folder / "loss_curve.csv"
+    ).read_bytes()
 
 
 def test_a_killed_run_that_selects_and_stops_by_task_ends_alike(backbone, tmp_path):
-    """Selection on generated text, the best checkpoint, and tasks that stop one by one go on where they were."""
+    """Selection on generated text, the best checkpoint, and tasks that stop one by one go on where
+    they were.
+    """
+
     def generate(model, tokenizer, prompts, new_tokens):
         at = len(calls)
         calls.append(at)
-        return [("x", "int", "return", "public static")[at * at % 7 % 4]] * len(prompts)  # by the number of the call
+        return [("x", "int", "return", "public static")[at * at % 7 % 4]] * len(
+            prompts
+        )  # by the number of the call
 
-    settings = {"epochs": 4, "eval_steps": 2, "selection": "generation", "selection_samples": 2, "per_task_stopping": True,
-                "early_stopping_patience": 2, "balancing": "token-equal", "lora_dropout": 0.1}
-    whole, killed = (job(backbone, tmp_path / name, "qlora", **settings) for name in ("whole", "killed"))
+    settings = {
+        "epochs": 4,
+        "eval_steps": 2,
+        "selection": "generation",
+        "selection_samples": 2,
+        "per_task_stopping": True,
+        "early_stopping_patience": 2,
+        "balancing": "token-equal",
+        "lora_dropout": 0.1,
+    }
+    whole, killed = (
+        job(backbone, tmp_path / name, "qlora", **settings) for name in ("whole", "killed")
+    )
     calls: list[int] = []
     train(whole, generate=generate)
     calls.clear()
     train(killed, generate=generate, stop_at=5)
     del calls[6:]  # three tasks at steps 2 and 4
     train(killed, generate=generate)
-    first, second = ([json.loads((made.folder / "ledger.json").read_text())[k] for k in
-                      ("steps", "stopped_tasks", "selected_step", "tokens", "supervised_tokens")] for made in (whole, killed))
-    assert first == second and first[0] == 10, "the premise: the last task stops later than the first could"
+    first, second = (
+        [
+            json.loads((made.folder / "ledger.json").read_text())[k]
+            for k in ("steps", "stopped_tasks", "selected_step", "tokens", "supervised_tokens")
+        ]
+        for made in (whole, killed)
+    )
+    assert first == second and first[0] == 10, (
+        "the premise: the last task stops later than the first could"
+    )
     assert weights(killed.result) == weights(whole.result)
 
 
@@ -198,7 +262,9 @@ def test_what_a_resumed_run_took_before_is_counted(backbone, tmp_path):
     train(made)
     ledger = json.loads((made.folder / "ledger.json").read_text())
     assert ledger["seconds"] > 1000
-    assert ledger["tokens_per_second"] == pytest.approx(sum(ledger["tokens"].values()) / 1000, abs=0.1)
+    assert ledger["tokens_per_second"] == pytest.approx(
+        sum(ledger["tokens"].values()) / 1000, abs=0.1
+    )
 
 
 def test_a_finished_run_is_not_trained_again_and_another_seed_is(backbone, tmp_path):
@@ -212,14 +278,19 @@ def test_a_finished_run_is_not_trained_again_and_another_seed_is(backbone, tmp_p
 
 
 def test_the_same_seed_gives_the_same_adapter(backbone, tmp_path):
-    first, second = (job(backbone, tmp_path / n, "lora", count=2, weights="float32", lora_dropout=0.1) for n in "ab")
+    first, second = (
+        job(backbone, tmp_path / n, "lora", count=2, weights="float32", lora_dropout=0.1)
+        for n in "ab"
+    )
     assert weights(train(first)) == weights(train(second))
 
 
 @pytest.mark.parametrize("rule", ["token-equal", "task-equal"])
 def test_accumulation_is_one_big_batch(backbone, tmp_path, rule):
     big = job(backbone, tmp_path / "big", "fft", batch_size=4, balancing=rule)
-    small = job(backbone, tmp_path / "small", "fft", batch_size=1, gradient_accumulation=4, balancing=rule)
+    small = job(
+        backbone, tmp_path / "small", "fft", batch_size=1, gradient_accumulation=4, balancing=rule
+    )
     train(big), train(small)
     assert len(losses(big)) == len(losses(small)) > 2
     assert losses(small) == pytest.approx(losses(big), abs=1e-5)
@@ -240,22 +311,56 @@ def test_one_row_that_does_not_fit_is_an_error_with_a_way_out(backbone, tmp_path
 
 
 def test_gradient_checkpointing_changes_no_bit(backbone, tmp_path):
-    plain, saved = (job(backbone, tmp_path / str(g), "lora", count=3, weights="float32", gradient_checkpointing=g)
-                    for g in (False, True))
+    plain, saved = (
+        job(
+            backbone,
+            tmp_path / str(g),
+            "lora",
+            count=3,
+            weights="float32",
+            gradient_checkpointing=g,
+        )
+        for g in (False, True)
+    )
     assert weights(train(plain)) == weights(train(saved))
 
 
 # An odd number of validation rows: a process that has none left must not keep the others waiting.
-SHARED = {"balancing": "task-equal", "packing": "none", "eval_steps": 3, "selection": "loss", "eval_samples": 3}
+SHARED = {
+    "balancing": "task-equal",
+    "packing": "none",
+    "eval_steps": 3,
+    "selection": "loss",
+    "eval_samples": 3,
+}
 
 
 def together(backbone, root, method, **settings) -> str:
     """Train in two processes; what they printed."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path), "ACCELERATE_USE_CPU": "true"}
-    done = subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2",
-                           str(Path(__file__).with_name("two_processes.py")), str(backbone), str(root), method,
-                           json.dumps({**SHARED, "batch_size": 1, **settings})],
-                          capture_output=True, text=True, env=environment, timeout=300)
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "ACCELERATE_USE_CPU": "true",
+    }
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            "--nproc-per-node=2",
+            str(Path(__file__).with_name("two_processes.py")),
+            str(backbone),
+            str(root),
+            method,
+            json.dumps({**SHARED, "batch_size": 1, **settings}),
+        ],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
 
@@ -270,7 +375,9 @@ def test_two_processes_are_one_with_the_same_global_batch(backbone, tmp_path, me
     assert [kind for kind in ("DTensor", "Parameter") if kind in said] == [parameters]
     assert json.loads((two.folder / "ledger.json").read_text())["processes"] == 2
     assert losses(two) == pytest.approx(losses(one), abs=1e-5)
-    assert [r["tokens_generation"] for r in curve(two)] == [r["tokens_generation"] for r in curve(one)]
+    assert [r["tokens_generation"] for r in curve(two)] == [
+        r["tokens_generation"] for r in curve(one)
+    ]
     a, b = (load_file(next(made.result.glob("*.safetensors"))) for made in (one, two))
     if "lm_head.weight" in b:  # a sharded model is written with its tied weights twice
         assert torch.equal(b.pop("lm_head.weight"), b["model.embed_tokens.weight"])
@@ -278,7 +385,10 @@ def test_two_processes_are_one_with_the_same_global_batch(backbone, tmp_path, me
 
 
 def test_two_sharded_processes_that_are_killed_end_alike(backbone, tmp_path):
-    whole, killed = (job(backbone, tmp_path / name, "fft", batch_size=1, **SHARED) for name in ("whole", "killed"))
+    whole, killed = (
+        job(backbone, tmp_path / name, "fft", batch_size=1, **SHARED)
+        for name in ("whole", "killed")
+    )
     together(backbone, tmp_path / "whole", "fft")
     together(backbone, tmp_path / "killed", "fft", stop_at=4)
     assert not (killed.folder / "finished.json").exists()
@@ -293,7 +403,9 @@ def test_the_adapter_is_loadable_by_plain_peft_and_merging_changes_no_output(bac
     made = job(backbone, tmp_path, "lora", count=3, weights="float32")
     train(made)
     ids = torch.arange(20, 60)[None]
-    adapted = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(backbone), made.result).eval()
+    adapted = PeftModel.from_pretrained(
+        AutoModelForCausalLM.from_pretrained(backbone), made.result
+    ).eval()
     plain = AutoModelForCausalLM.from_pretrained(backbone).eval()
     merge(made.result, str(backbone), tmp_path / "merged")
     merged = AutoModelForCausalLM.from_pretrained(tmp_path / "merged").eval()
@@ -307,8 +419,12 @@ def test_a_base_model_that_is_not_there_is_an_error_in_three_parts(backbone, tmp
 
     made = job(backbone, tmp_path, "lora", count=2, weights="float32")
     train(made)
-    for attempt in (lambda: merge(made.result, str(tmp_path / "gone"), tmp_path / "merged"),
-                    lambda: run("qwen2.5-coder-0.5b/mt-qlora", "smoke", [], "smoke", str(tmp_path / "gone"), [], 1, None)):
+    for attempt in (
+        lambda: merge(made.result, str(tmp_path / "gone"), tmp_path / "merged"),
+        lambda: run(
+            "qwen2.5-coder-0.5b/mt-qlora", "smoke", [], "smoke", str(tmp_path / "gone"), [], 1, None
+        ),
+    ):
         with pytest.raises(MtpeftError, match="gone") as missing:
             attempt()
         assert missing.value.expected and missing.value.fix
@@ -318,11 +434,22 @@ def test_a_run_leaves_everything_that_explains_it(backbone, tmp_path):
     made = job(backbone, tmp_path, "qlora", count=3)
     train(made)
     names = {p.relative_to(made.folder).as_posix() for p in made.folder.rglob("*") if p.is_file()}
-    assert {"settings.json", "ledger.json", "loss_curve.csv", "adapter/README.md", "adapter/adapter_config.json",
-            "adapter/adapter_model.safetensors", "adapter/adapter_model.safetensors.provenance.json"} <= names
+    assert {
+        "settings.json",
+        "ledger.json",
+        "loss_curve.csv",
+        "adapter/README.md",
+        "adapter/adapter_config.json",
+        "adapter/adapter_model.safetensors",
+        "adapter/adapter_model.safetensors.provenance.json",
+    } <= names
     assert any(n.startswith("tensorboard/events") for n in names)
     ledger = json.loads((made.folder / "ledger.json").read_text())
-    assert set(ledger["tokens"]) == set(TASKS) and min(ledger["tokens"].values()) > 0 and ledger["tokens_per_second"] > 0
+    assert (
+        set(ledger["tokens"]) == set(TASKS)
+        and min(ledger["tokens"].values()) > 0
+        and ledger["tokens_per_second"] > 0
+    )
     assert int(curve(made)[-1]["tokens_translation"]) == ledger["tokens"]["translation"]
     provenance = json.loads((made.result / "adapter_model.safetensors.provenance.json").read_text())
     assert provenance["seeds"] == [42] and len(provenance["data_order_sha256"]) == 64
@@ -334,8 +461,18 @@ def test_a_task_that_no_longer_improves_is_not_supervised_any_more(backbone, tmp
     def generate(model, tokenizer, prompts, new_tokens):
         return ["x"] * len(prompts)  # never improves
 
-    made = job(backbone, tmp_path, "fft", epochs=4, eval_steps=2, selection="generation", selection_samples=2,
-               per_task_stopping=True, early_stopping_patience=2, balancing="token-equal")
+    made = job(
+        backbone,
+        tmp_path,
+        "fft",
+        epochs=4,
+        eval_steps=2,
+        selection="generation",
+        selection_samples=2,
+        per_task_stopping=True,
+        early_stopping_patience=2,
+        balancing="token-equal",
+    )
     train(made, generate=generate)
     ledger = json.loads((made.folder / "ledger.json").read_text())
     assert ledger["stopped_tasks"] == sorted(TASKS)
@@ -343,38 +480,71 @@ def test_a_task_that_no_longer_improves_is_not_supervised_any_more(backbone, tmp
 
 
 def test_the_best_checkpoint_is_the_one_kept(backbone, tmp_path):
-    made = job(backbone, tmp_path, "fft", epochs=2, eval_steps=3, selection="loss", learning_rate=0.5, count=4)
+    made = job(
+        backbone,
+        tmp_path,
+        "fft",
+        epochs=2,
+        eval_steps=3,
+        selection="loss",
+        learning_rate=0.5,
+        count=4,
+    )
     train(made)
     log = json.loads((made.folder / "ledger.json").read_text())
     assert log["selected_step"] is not None
 
 
 def test_coba_trains_and_its_weights_move(backbone, tmp_path):
-    made = job(backbone, tmp_path, "fft", balancing="coba", balancing_options={"every": 1, "warm_up": 3, "window": 5}, epochs=2)
+    made = job(
+        backbone,
+        tmp_path,
+        "fft",
+        balancing="coba",
+        balancing_options={"every": 1, "warm_up": 3, "window": 5},
+        epochs=2,
+    )
     train(made)
     moved = [float(r["weight_generation"]) for r in curve(made)]
     assert moved[0] == pytest.approx(1 / 3) and any(abs(w - 1 / 3) > 1e-3 for w in moved)
 
 
 def test_faithful_and_fast_agree_where_their_settings_do(backbone):
-    """One program: where every example fills exactly one row, the two layouts are the same rows with the same labels."""
+    """One program: where every example fills exactly one row, the two layouts are the same rows
+    with the same labels.
+    """
     from mtpeft.tasks import wording
     from mtpeft.tuning.backbone import load_tokenizer
 
     made = job(backbone, Path("unused"), "fft", loss_on="prompt and answer", max_length=48)
     tokenizer = load_tokenizer(str(backbone))
-    full = {t: [e for e in some if len(tokenizer(e.target)["input_ids"]) < 40] for t, some in made.train.items()}
+    full = {
+        t: [e for e in some if len(tokenizer(e.target)["input_ids"]) < 40]
+        for t, some in made.train.items()
+    }
     store = tokenized(full, tokenizer, wording(), joined=False, longest=48)
-    assert len(store) > 3 and set(store.lengths.tolist()) == {48}, "the premise: every example fills a row"
+    assert len(store) > 3 and set(store.lengths.tolist()) == {48}, (
+        "the premise: every example fills a row"
+    )
     rows = {}
     for packing in ("wrapped", "isolated"):
         laid = plan(store, with_settings(made, packing=packing).settings, 1)
-        rows[packing] = sorted((r["input_ids"].tolist(), r["labels"][1:].tolist(), r["position_ids"].tolist(),
-                                r["token_tasks"].tolist()) for r in (laid[i] for i in range(len(laid))))
+        rows[packing] = sorted(
+            (
+                r["input_ids"].tolist(),
+                r["labels"][1:].tolist(),
+                r["position_ids"].tolist(),
+                r["token_tasks"].tolist(),
+            )
+            for r in (laid[i] for i in range(len(laid)))
+        )
     assert rows["wrapped"] == rows["isolated"]
-    counts = np.array([47.0 * 4, 47.0 * 2, 0.0])  # the study's rule and the fast one agree on such rows
-    assert balancing("none", 3).factors(counts, 47, 6).tolist() == pytest.approx(balancing("token-equal", 3)
-                                                                                .factors(counts, 47, 6).tolist())
+    counts = np.array(
+        [47.0 * 4, 47.0 * 2, 0.0]
+    )  # the study's rule and the fast one agree on such rows
+    assert balancing("none", 3).factors(counts, 47, 6).tolist() == pytest.approx(
+        balancing("token-equal", 3).factors(counts, 47, 6).tolist()
+    )
 
 
 def test_default_settings_name_a_known_rule():
@@ -385,7 +555,18 @@ def test_default_settings_name_a_known_rule():
 
 @pytest.mark.parametrize("method", ["fft", "qlora"])
 def test_an_evaluation_changes_nothing_in_what_is_trained(backbone, tmp_path, method):
-    """On some processors bitsandbytes repacks 4-bit weights at the first call without gradients, for good."""
-    plain, watched = (job(backbone, tmp_path / str(steps), method, eval_steps=steps, selection="none", lora_dropout=0.1)
-                      for steps in (0, 2))
+    """On some processors bitsandbytes repacks 4-bit weights at the first call without gradients,
+    for good.
+    """
+    plain, watched = (
+        job(
+            backbone,
+            tmp_path / str(steps),
+            method,
+            eval_steps=steps,
+            selection="none",
+            lora_dropout=0.1,
+        )
+        for steps in (0, 2)
+    )
     assert weights(train(watched)) == weights(train(plain))

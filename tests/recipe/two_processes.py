@@ -1,7 +1,9 @@
-"""One of two processes that train a tiny run together (started by torchrun from test_training.py): BACKBONE ROOT METHOD SETTINGS.
+"""One of two processes that train a tiny run together (started by torchrun from test_training.py):
+BACKBONE ROOT METHOD SETTINGS.
 
-accelerate shards a model (FSDP) on accelerators only. Here it is made to take a CPU for one, so that the code that several
-GPUs would run is run; the script says of what kind the parameters were, so that nobody takes replicated ones for sharded.
+accelerate shards a model (FSDP) on accelerators only. Here it is made to take a CPU for one, so
+that the code that several GPUs would run is run; the script says of what kind the parameters were,
+so that nobody takes replicated ones for sharded.
 """
 
 import json

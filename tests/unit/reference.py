@@ -12,9 +12,14 @@ NAN = math.nan
 def cliff(a: Sequence[float], b: Sequence[float], quirk: bool) -> list[float]:
     """Cliff's delta with Feng and Cliff's interval, straight from the dominance matrix.
 
-    quirk: the column mean of a value of b above every value of a is -1/n instead of -1, as in the study's outputs.
+    quirk: the column mean of a value of b above every value of a is -1/n instead of -1, as in the
+    study's outputs.
     """
-    matrix, n, m = np.sign(np.subtract.outer(np.asarray(a, float), np.asarray(b, float))), len(a), len(b)
+    matrix, n, m = (
+        np.sign(np.subtract.outer(np.asarray(a, float), np.asarray(b, float))),
+        len(a),
+        len(b),
+    )
     delta = matrix.mean()
     if n < 2 or m < 2:
         return [delta, NAN, NAN]
@@ -22,8 +27,9 @@ def cliff(a: Sequence[float], b: Sequence[float], quirk: bool) -> list[float]:
     if quirk:
         cols = np.where(np.asarray(b) > np.max(a), -1 / n, cols)
     d = delta * (n * m - 1) / (n * m) if abs(delta) == 1 else delta
-    variance = (m**2 * ((rows - d) ** 2).sum() + n**2 * ((cols - d) ** 2).sum() - ((matrix - d) ** 2).sum()) / (
-        n * m * (n - 1) * (m - 1))
+    variance = (
+        m**2 * ((rows - d) ** 2).sum() + n**2 * ((cols - d) ** 2).sum() - ((matrix - d) ** 2).sum()
+    ) / (n * m * (n - 1) * (m - 1))
     t = stats.t.ppf(0.975, n + m - 2)
     with np.errstate(invalid="ignore"):
         half = t * np.sqrt(variance) * np.sqrt((1 - d**2) ** 2 + t**2 * variance)
@@ -43,7 +49,11 @@ def wilcoxon(a: np.ndarray, b: np.ndarray, correction: bool = False) -> float:
     """Two-sided p by the normal approximation; missing where the study's scripts print NA."""
     if (len(set(a)) < 2 and len(set(b)) < 2) or (a == b).all():
         return NAN
-    return float(stats.wilcoxon(a, b, zero_method="wilcox", correction=correction, method="asymptotic").pvalue)
+    return float(
+        stats.wilcoxon(
+            a, b, zero_method="wilcox", correction=correction, method="asymptotic"
+        ).pvalue
+    )
 
 
 def holm(p: Sequence[float]) -> list[float]:

@@ -1,6 +1,8 @@
-"""A whole study in miniature, written by hand: catalog, scores, printed statistics, tests, verdicts, audit.
+"""A whole study in miniature, written by hand: catalog, scores, printed statistics, tests,
+verdicts, audit.
 
-Every number in it was made up for the tests of the report; golden tables below are worked out from these by eye.
+Every number in it was made up for the tests of the report; golden tables below are worked out from
+these by eye.
 """
 
 from dataclasses import replace
@@ -8,7 +10,14 @@ from pathlib import Path
 
 import pandas as pd
 from mtpeft.catalog import Catalog
-from mtpeft.records import PublishedCell, Test, Verdict, write_frame, write_records, write_scores
+from mtpeft.core.records import (
+    PublishedCell,
+    Test,
+    Verdict,
+    write_frame,
+    write_records,
+    write_scores,
+)
 from mtpeft.reporting.inputs import Inputs
 
 NAN = float("nan")
@@ -125,36 +134,134 @@ outputs: []
 """,
 }
 
-SCORES = {("meter", "rhyme"): {"st": [0.5, 0.25, 0.0], "mt": [0.75, 0.25, 0.5]},
-          ("meter", "feet"): {"st": [4, 5, 6], "mt": [4, 5, 6]},
-          ("exec", "pass@1"): {"st": [1, 0, 0], "mt": [1, 1, 0]}}
+SCORES = {
+    ("meter", "rhyme"): {"st": [0.5, 0.25, 0.0], "mt": [0.75, 0.25, 0.5]},
+    ("meter", "feet"): {"st": [4, 5, 6], "mt": [4, 5, 6]},
+    ("exec", "pass@1"): {"st": [1, 0, 0], "mt": [1, 1, 0]},
+}
 RUNS = {"st": "toy-1b/st-qlora/writing", "mt": "toy-1b/mt-qlora"}
 
-_TEST = Test(comparison="quality", block="1b", task="writing-verse", run_a=RUNS["st"], run_b=RUNS["mt"], metric="rhyme",
-             protocol="as-published", test="wilcoxon", pairing="position", n_a=3, n_b=3, n_pairs=3, n_dropped=0, dropped_ids="",
-             mean_a=0.25, mean_b=0.5, statistic=0.0, p=0.02, family="quality/1b", m=1, p_holm=0.04, p_bh=0.03,
-             cliffs_delta=-0.33334, cliffs_delta_low=-0.8, cliffs_delta_high=0.4, rank_biserial=-1.0,
-             rank_biserial_low=-1.0, rank_biserial_high=-0.004, both_pass=NAN, a_only=NAN, b_only=NAN, both_fail=NAN,
-             odds_ratio=NAN)
+_TEST = Test(
+    comparison="quality",
+    block="1b",
+    task="writing-verse",
+    run_a=RUNS["st"],
+    run_b=RUNS["mt"],
+    metric="rhyme",
+    protocol="as-published",
+    test="wilcoxon",
+    pairing="position",
+    n_a=3,
+    n_b=3,
+    n_pairs=3,
+    n_dropped=0,
+    dropped_ids="",
+    mean_a=0.25,
+    mean_b=0.5,
+    statistic=0.0,
+    p=0.02,
+    family="quality/1b",
+    m=1,
+    p_holm=0.04,
+    p_bh=0.03,
+    cliffs_delta=-0.33334,
+    cliffs_delta_low=-0.8,
+    cliffs_delta_high=0.4,
+    rank_biserial=-1.0,
+    rank_biserial_low=-1.0,
+    rank_biserial_high=-0.004,
+    both_pass=NAN,
+    a_only=NAN,
+    b_only=NAN,
+    both_fail=NAN,
+    odds_ratio=NAN,
+)
 TESTS = [
     _TEST,
-    replace(_TEST, protocol="corrected", pairing="id", n_pairs=2, n_dropped=1, dropped_ids="v3", p_holm=0.0551),
-    replace(_TEST, metric="feet", mean_a=5.0, mean_b=5.0, p=NAN, p_holm=NAN, p_bh=NAN, cliffs_delta=-1e-17,
-            cliffs_delta_low=NAN, cliffs_delta_high=NAN, rank_biserial=NAN, rank_biserial_low=NAN, rank_biserial_high=NAN),
-    replace(_TEST, metric="feet", protocol="corrected", pairing="id", mean_a=5.0, mean_b=5.0, p=NAN, p_holm=NAN, p_bh=NAN,
-            cliffs_delta=0.0, rank_biserial=NAN, rank_biserial_low=NAN, rank_biserial_high=NAN),
-    replace(_TEST, comparison="passes", block="verse-1b", metric="pass@1", test="mcnemar", pairing="id", mean_a=1 / 3,
-            mean_b=2 / 3, p=1.0, p_holm=1.0, p_bh=1.0, family="passes", cliffs_delta=NAN, cliffs_delta_low=NAN,
-            cliffs_delta_high=NAN, rank_biserial=NAN, rank_biserial_low=NAN, rank_biserial_high=NAN, both_pass=1.0,
-            a_only=0.0, b_only=1.0, both_fail=1.0, odds_ratio=1 / 3),
+    replace(
+        _TEST,
+        protocol="corrected",
+        pairing="id",
+        n_pairs=2,
+        n_dropped=1,
+        dropped_ids="v3",
+        p_holm=0.0551,
+    ),
+    replace(
+        _TEST,
+        metric="feet",
+        mean_a=5.0,
+        mean_b=5.0,
+        p=NAN,
+        p_holm=NAN,
+        p_bh=NAN,
+        cliffs_delta=-1e-17,
+        cliffs_delta_low=NAN,
+        cliffs_delta_high=NAN,
+        rank_biserial=NAN,
+        rank_biserial_low=NAN,
+        rank_biserial_high=NAN,
+    ),
+    replace(
+        _TEST,
+        metric="feet",
+        protocol="corrected",
+        pairing="id",
+        mean_a=5.0,
+        mean_b=5.0,
+        p=NAN,
+        p_holm=NAN,
+        p_bh=NAN,
+        cliffs_delta=0.0,
+        rank_biserial=NAN,
+        rank_biserial_low=NAN,
+        rank_biserial_high=NAN,
+    ),
+    replace(
+        _TEST,
+        comparison="passes",
+        block="verse-1b",
+        metric="pass@1",
+        test="mcnemar",
+        pairing="id",
+        mean_a=1 / 3,
+        mean_b=2 / 3,
+        p=1.0,
+        p_holm=1.0,
+        p_bh=1.0,
+        family="passes",
+        cliffs_delta=NAN,
+        cliffs_delta_low=NAN,
+        cliffs_delta_high=NAN,
+        rank_biserial=NAN,
+        rank_biserial_low=NAN,
+        rank_biserial_high=NAN,
+        both_pass=1.0,
+        a_only=0.0,
+        b_only=1.0,
+        both_fail=1.0,
+        odds_ratio=1 / 3,
+    ),
 ]
 TESTS.append(replace(TESTS[-1], protocol="corrected"))
 
 
-def _cell(source: str, line: int, comparison: str, block: str, metric: str, quantity: str, printed: str) -> PublishedCell:
+def _cell(
+    source: str, line: int, comparison: str, block: str, metric: str, quantity: str, printed: str
+) -> PublishedCell:
     adjustment = "bh" if comparison == "passes" else "holm"
-    return PublishedCell(f"{source}:{line}:{quantity}", f"{source}.txt", line, "CLEAN", comparison, block, metric, quantity,
-                         adjustment, printed)
+    return PublishedCell(
+        f"{source}:{line}:{quantity}",
+        f"{source}.txt",
+        line,
+        "CLEAN",
+        comparison,
+        block,
+        metric,
+        quantity,
+        adjustment,
+        printed,
+    )
 
 
 CELLS = [
@@ -176,25 +283,90 @@ CELLS = [
 
 def _verdict(cell: PublishedCell) -> Verdict:
     if cell.quantity == "cliffs_delta" and cell.metric == "rhyme":
-        return Verdict(cell.id, "T1", "cell", cell.printed, "", "-0.3333", "digits", "printed", "differs",
-                       reason="explained by the audit", cause="stale", corrected="-0.3333", command="make verify")
+        return Verdict(
+            cell.id,
+            "T1",
+            "cell",
+            cell.printed,
+            "",
+            "-0.3333",
+            "digits",
+            "printed",
+            "differs",
+            reason="explained by the audit",
+            cause="stale",
+            corrected="-0.3333",
+            command="make verify",
+        )
     if cell.quantity == "both_fail":
-        return Verdict(cell.id, "T1", "cell", cell.printed, "", "", "exact", "printed", "not reproducible",
-                       reason="no archived scores of X; 3 checks pass")
-    return Verdict(cell.id, "T1", "cell", cell.printed, "", cell.printed, "digits", "printed", "exact")
+        return Verdict(
+            cell.id,
+            "T1",
+            "cell",
+            cell.printed,
+            "",
+            "",
+            "exact",
+            "printed",
+            "not reproducible",
+            reason="no archived scores of X; 3 checks pass",
+        )
+    return Verdict(
+        cell.id, "T1", "cell", cell.printed, "", cell.printed, "digits", "printed", "exact"
+    )
 
 
 VERDICTS = [
-    Verdict("results/archived/scores/meter/writing-verse.csv", "T0", "file", "", "ab" * 32, "ab" * 32, "equal", "SHA-256",
-            "exact"),
-    Verdict("C1", "T1", "claim", "+100.0 %", "", "+100.00 %", "digits", "printed", "exact", corrected="+90 %",
-            command="make table-4"),
+    Verdict(
+        "results/archived/scores/meter/writing-verse.csv",
+        "T0",
+        "file",
+        "",
+        "ab" * 32,
+        "ab" * 32,
+        "equal",
+        "SHA-256",
+        "exact",
+    ),
+    Verdict(
+        "C1",
+        "T1",
+        "claim",
+        "+100.0 %",
+        "",
+        "+100.00 %",
+        "digits",
+        "printed",
+        "exact",
+        corrected="+90 %",
+        command="make table-4",
+    ),
     *(_verdict(cell) for cell in CELLS),
 ]
-CAUSES = [{"key": "stale", "title": "An earlier input", "cells": "1", "hypothesis": "the input was older", "reproduced": "all",
-           "evidence": "digit one | digit two", "conclusion_changes": "0", "explanation": "The file `q` is older."}]
-FINDINGS = [{"check": "constant column", "severity": "serious", "evaluation": "writing-verse", "tool": "meter", "metric": "feet",
-             "run": "", "instances": "6", "detail": "equal everywhere"}]
+CAUSES = [
+    {
+        "key": "stale",
+        "title": "An earlier input",
+        "cells": "1",
+        "hypothesis": "the input was older",
+        "reproduced": "all",
+        "evidence": "digit one | digit two",
+        "conclusion_changes": "0",
+        "explanation": "The file `q` is older.",
+    }
+]
+FINDINGS = [
+    {
+        "check": "constant column",
+        "severity": "serious",
+        "evaluation": "writing-verse",
+        "tool": "meter",
+        "metric": "feet",
+        "run": "",
+        "instances": "6",
+        "detail": "equal everywhere",
+    }
+]
 
 
 def write_study(root: Path, verified: bool = True, audited: bool = True) -> Inputs:
@@ -203,11 +375,26 @@ def write_study(root: Path, verified: bool = True, audited: bool = True) -> Inpu
         path = root / "catalog" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    inputs = Inputs(Catalog.load([root / "catalog"]), root / "archived", root / "published", root / "out")
+    inputs = Inputs(
+        Catalog.load([root / "catalog"]), root / "archived", root / "published", root / "out"
+    )
     for tool in ("meter", "exec"):
-        frames = [pd.DataFrame({"run": RUNS[side], "row": [1, 2, 3], "instance_id": ["v1", "v2", "v3"], "status": "ok",
-                                **{metric: values[side] for (owner, metric), values in SCORES.items() if owner == tool}})
-                  for side in ("mt", "st")]
+        frames = [
+            pd.DataFrame(
+                {
+                    "run": RUNS[side],
+                    "row": [1, 2, 3],
+                    "instance_id": ["v1", "v2", "v3"],
+                    "status": "ok",
+                    **{
+                        metric: values[side]
+                        for (owner, metric), values in SCORES.items()
+                        if owner == tool
+                    },
+                }
+            )
+            for side in ("mt", "st")
+        ]
         write_scores(inputs.archived, tool, "writing-verse", pd.concat(frames))
     write_records(inputs.statistics_path, CELLS, PublishedCell)
     write_records(inputs.tests_path, TESTS, Test)

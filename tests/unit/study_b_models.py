@@ -31,7 +31,15 @@ SMALL: dict[str, dict[str, Any]] = {
         "cls_token_id": 1,
         "sep_token_id": 2,
     },
-    "t5": {"vocab_size": 64, "d_model": 16, "d_kv": 8, "d_ff": 24, "num_layers": 2, "num_heads": 2, "pad_token_id": 0},
+    "t5": {
+        "vocab_size": 64,
+        "d_model": 16,
+        "d_kv": 8,
+        "d_ff": 24,
+        "num_layers": 2,
+        "num_heads": 2,
+        "pad_token_id": 0,
+    },
     "llama": {
         "vocab_size": 64,
         "hidden_size": 16,
@@ -51,20 +59,45 @@ SMALL: dict[str, dict[str, Any]] = {
         "max_position_embeddings": 64,
     },
 }
-KIND = {"roberta": "encoder", "modernbert": "encoder", "t5": "encoder-decoder", "llama": "decoder", "qwen2": "decoder"}
+KIND = {
+    "roberta": "encoder",
+    "modernbert": "encoder",
+    "t5": "encoder-decoder",
+    "llama": "decoder",
+    "qwen2": "decoder",
+}
 HEADS = {"vulnerability-detection": "binary", "code-search": "retrieval"}
 
 
 def tiny(family: str) -> Backbone:
     """A catalog entry of a tiny backbone."""
-    return Backbone(f"tiny-{family}", "b", family, "tiny", "", "", KIND[family], {"model_type": family, **SMALL[family]})
+    return Backbone(
+        f"tiny-{family}",
+        "b",
+        family,
+        "tiny",
+        "",
+        "",
+        KIND[family],
+        {"model_type": family, **SMALL[family]},
+    )
 
 
 def method(name: str, **tuning: Any) -> Method:
-    """A method of the catalog with small sizes; LoRA without dropout, so that equal inputs give equal outputs."""
+    """A method of the catalog with small sizes; LoRA without dropout, so that equal inputs give
+    equal outputs.
+    """
     found = catalog().get("methods", name)
     return replace(
-        found, tuning={**found.tuning, "bottleneck": 4, "lora_rank": 2, "lora_dropout": 0.0, "virtual_tokens": 3, **tuning}
+        found,
+        tuning={
+            **found.tuning,
+            "bottleneck": 4,
+            "lora_rank": 2,
+            "lora_dropout": 0.0,
+            "virtual_tokens": 3,
+            **tuning,
+        },
     )
 
 

@@ -1,7 +1,8 @@
 """A small made-up study, and how its outputs print when something went wrong on the way.
 
-`honest_study` gives catalog and scores. `printed` prints a comparison's outputs as the studies' scripts do, from what a
-`Crime` says was read, tested and adjusted instead. Nothing here uses the package's own pairing, tests or search.
+`honest_study` gives catalog and scores. `printed` prints a comparison's outputs as the studies'
+scripts do, from what a `Crime` says was read, tested and adjusted instead. Nothing here uses the
+package's own pairing, tests or search.
 """
 
 import math
@@ -11,8 +12,20 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from mtpeft.catalog import Backbone, Block, Catalog, Comparison, Evaluation, Method, Metric, Output, Run, Task, Tool
-from mtpeft.records import PublishedCell, ScoreSet
+from mtpeft.catalog import (
+    Backbone,
+    Block,
+    Catalog,
+    Comparison,
+    Evaluation,
+    Method,
+    Metric,
+    Output,
+    Run,
+    Task,
+    Tool,
+)
+from mtpeft.core.records import PublishedCell, ScoreSet
 from reference import adjust, cliff, wilcoxon
 from scipy import stats
 
@@ -24,27 +37,77 @@ MISSING = {("b1/mt-q", "code-x"): [7], ("b2/mt-q", "code-x"): [3, 30], ("b2/mt-f
 def catalog() -> Catalog:
     """Three sizes, four runs each, two evaluation sets, three tools, two comparisons."""
     evaluations = [Evaluation(name, name, "java", n) for name, n in INSTANCES.items()]
-    tasks = {"code": Task("code", "own", "Code", "CO", "none", evaluations),
-             "text": Task("text", "own", "Text", "TE", "none", [])}
+    tasks = {
+        "code": Task("code", "own", "Code", "CO", "none", evaluations),
+        "text": Task("text", "own", "Text", "TE", "none", []),
+    }
     runs = {}
     for size in (1, 2, 3):
         both = ["code", "text"]
-        for arm, method, of in (("st", "q", both[:1]), ("st", "q", both[1:]), ("mt", "q", both), ("mt", "f", both)):
+        for arm, method, of in (
+            ("st", "q", both[:1]),
+            ("st", "q", both[1:]),
+            ("mt", "q", both),
+            ("mt", "f", both),
+        ):
             name = f"b{size}/{arm}-{method}" + (f"/{of[0]}" if arm == "st" else "")
             runs[name] = Run(name, "own", f"b{size}", method, arm, of)
-    counter = Tool("counter", "own", "Counter", "1", "none", [Metric(m, m, "lower", [m], m, low=0) for m in COUNTS],
-                   unparseable_when=dict.fromkeys(COUNTS, 0.0))
-    texter = Tool("texter", "own", "Texter", "1", "none", [Metric(m, m, "higher", [m], m, low=0, high=1) for m in TEXTS])
+    counter = Tool(
+        "counter",
+        "own",
+        "Counter",
+        "1",
+        "none",
+        [Metric(m, m, "lower", [m], m, low=0) for m in COUNTS],
+        unparseable_when=dict.fromkeys(COUNTS, 0.0),
+    )
+    texter = Tool(
+        "texter",
+        "own",
+        "Texter",
+        "1",
+        "none",
+        [Metric(m, m, "higher", [m], m, low=0, high=1) for m in TEXTS],
+    )
     passing = Metric("pass@1", "pass@1", "higher", ["pass@1"], "passed", low=0, high=1, grid=1)
     exam = Tool("exam", "own", "Exam", "1", "none", [passing])
     sizes = [Block(str(size), f"b{size}/st-q/code", f"b{size}/mt-q") for size in (1, 2, 3)]
-    effects = Comparison("effects", "own", "RQ1", "Effects", "wilcoxon", "code-x", "id", "block", "holm", "ST", "MT", sizes,
-                         [*COUNTS, *TEXTS], _outputs("effects"))
-    passes = replace(effects, id="passes", title="Passes", test="mcnemar", family="comparison", metrics=["pass@1"],
-                     outputs=_outputs("passes_mcnemar"))
-    backbones = {f"b{s}": Backbone(f"b{s}", "own", f"B{s}", f"{s}B", "x/y", "", "decoder") for s in (1, 2, 3)}
-    return Catalog(tasks=tasks, backbones=backbones, methods={m: Method(m, "own", m, {}) for m in "qf"}, runs=runs,
-                   tools={t.id: t for t in (counter, texter, exam)}, comparisons={c.id: c for c in (effects, passes)})
+    effects = Comparison(
+        "effects",
+        "own",
+        "RQ1",
+        "Effects",
+        "wilcoxon",
+        "code-x",
+        "id",
+        "block",
+        "holm",
+        "ST",
+        "MT",
+        sizes,
+        [*COUNTS, *TEXTS],
+        _outputs("effects"),
+    )
+    passes = replace(
+        effects,
+        id="passes",
+        title="Passes",
+        test="mcnemar",
+        family="comparison",
+        metrics=["pass@1"],
+        outputs=_outputs("passes_mcnemar"),
+    )
+    backbones = {
+        f"b{s}": Backbone(f"b{s}", "own", f"B{s}", f"{s}B", "x/y", "", "decoder") for s in (1, 2, 3)
+    }
+    return Catalog(
+        tasks=tasks,
+        backbones=backbones,
+        methods={m: Method(m, "own", m, {}) for m in "qf"},
+        runs=runs,
+        tools={t.id: t for t in (counter, texter, exam)},
+        comparisons={c.id: c for c in (effects, passes)},
+    )
 
 
 def _outputs(name: str) -> list[Output]:
@@ -52,7 +115,9 @@ def _outputs(name: str) -> list[Output]:
 
 
 def score_set(known: Catalog, seed: int = 0) -> ScoreSet:
-    """Scores of every run that was evaluated on code; some outputs unreadable, some rows missing, effects of all sizes."""
+    """Scores of every run that was evaluated on code; some outputs unreadable, some rows missing,
+    effects of all sizes.
+    """
     generator = np.random.default_rng(seed)
     tables: dict[tuple[str, str], pd.DataFrame] = {}
     for task, n in INSTANCES.items():
@@ -62,24 +127,38 @@ def score_set(known: Catalog, seed: int = 0) -> ScoreSet:
         for run in (r.id for r in known.runs.values() if "code" in r.tasks):
             gain = generator.normal(0, 0.25)
             lines = np.round(difficulty * 2 * np.exp(gain + generator.normal(0, 0.3, n))) + 1
-            values = {"lines": lines, "tokens": np.round(lines * generator.uniform(6, 9, n)),
-                      "depth": np.round(generator.gamma(2, 1, n) + 1),
-                      "overlap": np.clip(generator.beta(2, 3, n) + gain / 4, 0, 1), "closeness": generator.beta(5, 2, n),
-                      "pass@1": (generator.random(n) < 0.35).astype(float)}
+            values = {
+                "lines": lines,
+                "tokens": np.round(lines * generator.uniform(6, 9, n)),
+                "depth": np.round(generator.gamma(2, 1, n) + 1),
+                "overlap": np.clip(generator.beta(2, 3, n) + gain / 4, 0, 1),
+                "closeness": generator.beta(5, 2, n),
+                "pass@1": (generator.random(n) < 0.35).astype(float),
+            }
             lost = generator.random(n) < 0.1
             for name in COUNTS:
                 values[name][lost] = 0
             keep = [i for i in range(n) if i not in MISSING.get((run, task), [])]
             for tool in parts:
                 own = {m.id: values[m.id][keep] for m in known.tools[tool].metrics}
-                parts[tool].append(pd.DataFrame({"run": run, "row": range(1, len(keep) + 1),
-                                                 "instance_id": [ids[i] for i in keep], "status": "ok", **own}))
+                parts[tool].append(
+                    pd.DataFrame(
+                        {
+                            "run": run,
+                            "row": range(1, len(keep) + 1),
+                            "instance_id": [ids[i] for i in keep],
+                            "status": "ok",
+                            **own,
+                        }
+                    )
+                )
         for tool, frames in parts.items():
             tables[tool, task] = pd.concat(frames, ignore_index=True)
     return ScoreSet(Path("."), tables)
 
 
 # ---------------------------------------------------------------- crimes
+
 
 @dataclass(frozen=True)
 class Read:
@@ -99,7 +178,8 @@ def as_meant(block: str, metric: str, read: Read) -> Read:
 
 @dataclass(frozen=True)
 class Crime:
-    """What a script did otherwise than stated. read: (block, metric, what was meant) → what was read.
+    """What a script did otherwise than stated. read: (block, metric, what was meant) → what was
+    read.
 
     correction, scope and continuity may depend on (variant, block).
     """
@@ -142,13 +222,21 @@ def _size(delta: float) -> str:
     return next(name for bound, name in bounds if abs(delta) < bound)
 
 
-def printed(comparison: Comparison, scores: ScoreSet, known: Catalog, crime: Crime = HONEST) -> list[PublishedCell]:
+def printed(
+    comparison: Comparison, scores: ScoreSet, known: Catalog, crime: Crime = HONEST
+) -> list[PublishedCell]:
     """Every cell of a comparison's outputs, as its scripts print them under a crime."""
     results = {}
     for block in comparison.blocks:
         for metric in comparison.metrics:
-            read = crime.read(block.id, metric, Read(block.a, block.b, comparison.task, metric, comparison.pairing))
-            results[block.id, metric] = _result(comparison, *_values(scores, known, read), crime.continuity)
+            read = crime.read(
+                block.id,
+                metric,
+                Read(block.a, block.b, comparison.task, metric, comparison.pairing),
+            )
+            results[block.id, metric] = _result(
+                comparison, *_values(scores, known, read), crime.continuity
+            )
     cells = []
     for output in comparison.outputs:
         scope = crime.scope(output.variant)
@@ -158,33 +246,88 @@ def printed(comparison: Comparison, scores: ScoreSet, known: Catalog, crime: Cri
             families.setdefault(place[0] if scope == "block" else "", []).append(place)
         line = 0
         for places in families.values():
-            corrected = adjust([results[p]["p"] for p in places], crime.correction(output.variant, places[0][0]))
+            corrected = adjust(
+                [results[p]["p"] for p in places], crime.correction(output.variant, places[0][0])
+            )
             for place, p in zip(places, corrected, strict=True):
                 line += 1
-                cells += [PublishedCell(f"{comparison.id}:{output.variant}:{place[0]}:{place[1]}:{quantity}", output.file, line,
-                                        output.variant, comparison.id, *place, quantity, output.adjustment, text)
-                          for quantity, text in _texts(comparison, output, results[place], p).items()]
-        cells.append(PublishedCell(f"{comparison.id}:{output.variant}:label", output.file, line + 1, output.variant,
-                                   comparison.id, "", "", "correction_label", output.adjustment, "Holm-Bonferroni"))
+                cells += [
+                    PublishedCell(
+                        f"{comparison.id}:{output.variant}:{place[0]}:{place[1]}:{quantity}",
+                        output.file,
+                        line,
+                        output.variant,
+                        comparison.id,
+                        *place,
+                        quantity,
+                        output.adjustment,
+                        text,
+                    )
+                    for quantity, text in _texts(comparison, output, results[place], p).items()
+                ]
+        cells.append(
+            PublishedCell(
+                f"{comparison.id}:{output.variant}:label",
+                output.file,
+                line + 1,
+                output.variant,
+                comparison.id,
+                "",
+                "",
+                "correction_label",
+                output.adjustment,
+                "Holm-Bonferroni",
+            )
+        )
     return cells
 
 
-def _result(comparison: Comparison, a: np.ndarray, b: np.ndarray, continuity: bool) -> dict[str, float]:
+def _result(
+    comparison: Comparison, a: np.ndarray, b: np.ndarray, continuity: bool
+) -> dict[str, float]:
     if comparison.test == "wilcoxon":
-        return dict(zip(("delta", "low", "high"), cliff(a, b, quirk=True), strict=True)) | {"p": wilcoxon(a, b, continuity)}
-    both, only_a, only_b, neither = (int(((a == x) & (b == y)).sum()) for x, y in ((1, 1), (1, 0), (0, 1), (0, 0)))
+        return dict(zip(("delta", "low", "high"), cliff(a, b, quirk=True), strict=True)) | {
+            "p": wilcoxon(a, b, continuity)
+        }
+    both, only_a, only_b, neither = (
+        int(((a == x) & (b == y)).sum()) for x, y in ((1, 1), (1, 0), (0, 1), (0, 0))
+    )
     chi = (abs(only_a - only_b) - (only_a != only_b)) ** 2 / max(only_a + only_b, 1)
-    return {"both_pass": both, "a_only": only_a, "b_only": only_b, "both_fail": neither, "p": float(stats.chi2.sf(chi, 1)),
-            "odds_ratio": (only_a + 0.5) / (only_b + 0.5)}
+    return {
+        "both_pass": both,
+        "a_only": only_a,
+        "b_only": only_b,
+        "both_fail": neither,
+        "p": float(stats.chi2.sf(chi, 1)),
+        "odds_ratio": (only_a + 0.5) / (only_b + 0.5),
+    }
 
 
-def _texts(comparison: Comparison, output: Output, result: dict[str, float], p: float) -> dict[str, str]:
+def _texts(
+    comparison: Comparison, output: Output, result: dict[str, float], p: float
+) -> dict[str, str]:
     if comparison.test == "mcnemar":
-        counts = ("a_only", "b_only") if output.variant == "CLEAN" else ("both_pass", "a_only", "b_only", "both_fail")
-        return {"p": f"{result['p']:.6f}", "p_adjusted": f"{p:.6f}", "odds_ratio": four(result["odds_ratio"]),
-                **{name: str(result[name]) for name in counts}}
+        counts = (
+            ("a_only", "b_only")
+            if output.variant == "CLEAN"
+            else ("both_pass", "a_only", "b_only", "both_fail")
+        )
+        return {
+            "p": f"{result['p']:.6f}",
+            "p_adjusted": f"{p:.6f}",
+            "odds_ratio": four(result["odds_ratio"]),
+            **{name: str(result[name]) for name in counts},
+        }
     if output.variant == "CLEAN":
-        return {"p_adjusted": four(p), "cliffs_delta": four(result["delta"]),
-                "significant": "NA" if math.isnan(p) else "Yes" if p < 0.05 else "No"}
-    return {"cliffs_delta": seven(result["delta"]), "magnitude": _size(result["delta"]), "ci_low": seven(result["low"]),
-            "ci_high": seven(result["high"]), "p_adjusted": seven(p)}
+        return {
+            "p_adjusted": four(p),
+            "cliffs_delta": four(result["delta"]),
+            "significant": "NA" if math.isnan(p) else "Yes" if p < 0.05 else "No",
+        }
+    return {
+        "cliffs_delta": seven(result["delta"]),
+        "magnitude": _size(result["delta"]),
+        "ci_low": seven(result["low"]),
+        "ci_high": seven(result["high"]),
+        "p_adjusted": seven(p),
+    }

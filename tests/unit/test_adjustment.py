@@ -1,4 +1,6 @@
-"""Adjusted p-values: R's against an implementation of our own, and what must hold of any correction."""
+"""Adjusted p-values: R's against an implementation of our own, and what must hold of any
+correction.
+"""
 
 import math
 
@@ -24,10 +26,16 @@ def test_both_corrections_agree_with_our_own(p):
     assert got[1] == pytest.approx(adjust(p, "bh"), nan_ok=True, abs=1e-12)
 
 
-@pytest.mark.parametrize("p, by_holm, by_bh", [
-    ([0.01, 0.04, 0.03], [0.03, 0.06, 0.06], [0.03, 0.04, 0.04]),
-    ([0.5, math.nan, 0.02], [0.5, math.nan, 0.04], [0.5, math.nan, 0.04]),
-    ([0.7], [0.7], [0.7]), ([math.nan], [math.nan], [math.nan]), ([0.02, 0.02], [0.04, 0.04], [0.02, 0.02])])
+@pytest.mark.parametrize(
+    "p, by_holm, by_bh",
+    [
+        ([0.01, 0.04, 0.03], [0.03, 0.06, 0.06], [0.03, 0.04, 0.04]),
+        ([0.5, math.nan, 0.02], [0.5, math.nan, 0.04], [0.5, math.nan, 0.04]),
+        ([0.7], [0.7], [0.7]),
+        ([math.nan], [math.nan], [math.nan]),
+        ([0.02, 0.02], [0.04, 0.04], [0.02, 0.02]),
+    ],
+)
 def test_corrections_by_hand(p, by_holm, by_bh):
     assert adjusted(p)[0] == pytest.approx(by_holm, nan_ok=True)
     assert adjusted(p)[1] == pytest.approx(by_bh, nan_ok=True)
@@ -69,8 +77,15 @@ def test_missing_values_do_not_count(p):
         assert np.array_equal(adjusted(p)[:, ~np.isnan(p)], adjusted(there))
 
 
-@pytest.mark.parametrize("method, wanted", [("holm", holm), ("BH", benjamini_hochberg), ("none", lambda p: p),
-                                            ("bonferroni", lambda p: [min(1, len(p) * x) for x in p])])
+@pytest.mark.parametrize(
+    "method, wanted",
+    [
+        ("holm", holm),
+        ("BH", benjamini_hochberg),
+        ("none", lambda p: p),
+        ("bonferroni", lambda p: [min(1, len(p) * x) for x in p]),
+    ],
+)
 def test_the_audit_names_corrections_as_they_are(method, wanted):
     p = [0.001, 0.02, 0.021, 0.3, 0.9]
     assert call("adjust_by", p, method=method) == pytest.approx(wanted(p))

@@ -1,18 +1,25 @@
-"""T0 and the importer as a whole: damage to an archived file is caught and named; importing twice gives the same bytes."""
+"""T0 and the importer as a whole: damage to an archived file is caught and named; importing twice
+gives the same bytes.
+"""
 
 import shutil
 
 import pytest
-from mtpeft.archive import files, sources
+from mtpeft.archive import sources
 from mtpeft.archive.sources import OUTPUTS, SCORES
 from mtpeft.archive.stage import import_archive
-from mtpeft.errors import BadInput
-from mtpeft.paths import ARCHIVED, PUBLISHED
+from mtpeft.core.errors import BadInput
+from mtpeft.core.paths import ARCHIVED, PUBLISHED
+from mtpeft.verification import files
 from upstream import write_upstream
 
 # ---------------------------------------------------------------- T0 on a copy of what is shipped
 
-ARCHIVED_FILES = [p.relative_to(folder.parent).as_posix() for folder in (ARCHIVED, PUBLISHED) for p in files.listed(folder)]
+ARCHIVED_FILES = [
+    p.relative_to(folder.parent).as_posix()
+    for folder in (ARCHIVED, PUBLISHED)
+    for p in files.listed(folder)
+]
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +46,20 @@ def copy(pristine):
 
 
 def findings(pristine):
-    return [v for v in files.check((pristine / "archived", pristine / "published")) if v.verdict != "exact"]
+    return [
+        v
+        for v in files.check((pristine / "archived", pristine / "published"))
+        if v.verdict != "exact"
+    ]
 
 
 def test_what_is_shipped_is_whole(pristine):
     assert findings(pristine) == []
-    assert len(files.check((pristine / "archived", pristine / "published"))) == len(ARCHIVED_FILES) >= 20
+    assert (
+        len(files.check((pristine / "archived", pristine / "published")))
+        == len(ARCHIVED_FILES)
+        >= 20
+    )
 
 
 def truncate(lines):
@@ -57,7 +72,11 @@ def cut_mid_line(lines):
 
 def edit_one_digit(lines):
     middle = len(lines) // 2
-    return [*lines[:middle], lines[middle][:-2] + bytes([lines[middle][-2] ^ 1]) + lines[middle][-1:], *lines[middle + 1:]]
+    return [
+        *lines[:middle],
+        lines[middle][:-2] + bytes([lines[middle][-2] ^ 1]) + lines[middle][-1:],
+        *lines[middle + 1 :],
+    ]
 
 
 def reorder(lines):
@@ -88,7 +107,10 @@ def test_damage_to_any_archived_file_is_caught_and_named(pristine, copy, name, d
     (found,) = findings(pristine)
     assert found.id.endswith(name)
     assert found.reason.startswith("changed: ")
-    changed = next((i for i, (a, b) in enumerate(zip(before, damage(before), strict=False)) if a != b), len(damage(before)))
+    changed = next(
+        (i for i, (a, b) in enumerate(zip(before, damage(before), strict=False)) if a != b),
+        len(damage(before)),
+    )
     assert _covers(found.reason, changed + 1), (found.reason, changed + 1)
 
 
@@ -148,6 +170,7 @@ def test_a_file_struck_off_the_list_of_checksums_is_noticed(pristine, copy):
 
 # ---------------------------------------------------------------- the importer
 
+
 @pytest.fixture
 def imported(tmp_path, small, monkeypatch):
     upstream = write_upstream(tmp_path / "upstream")
@@ -155,8 +178,12 @@ def imported(tmp_path, small, monkeypatch):
 
     def run(repin=False):
         import_archive(repin, upstream, tmp_path / "archived", tmp_path / "published", small)
-        return {p.relative_to(tmp_path).as_posix(): p.read_bytes() for name in ("archived", "published")
-                for p in sorted((tmp_path / name).rglob("*")) if p.is_file()}
+        return {
+            p.relative_to(tmp_path).as_posix(): p.read_bytes()
+            for name in ("archived", "published")
+            for p in sorted((tmp_path / name).rglob("*"))
+            if p.is_file()
+        }
 
     return upstream, run
 
@@ -164,21 +191,37 @@ def imported(tmp_path, small, monkeypatch):
 def test_importing_twice_gives_the_same_bytes(imported):
     _, run = imported
     first = run(repin=True)
-    assert set(first) >= {"archived/SHA256SUMS", "published/SHA256SUMS", "published/statistics.csv", "published/sources.csv",
-                          "archived/scores/counter/translation-cs-java.csv"}
+    assert set(first) >= {
+        "archived/SHA256SUMS",
+        "published/SHA256SUMS",
+        "published/statistics.csv",
+        "published/sources.csv",
+        "archived/scores/counter/translation-cs-java.csv",
+    }
     assert run() == first
 
 
 def test_what_was_imported_passes_t0(imported, tmp_path):
     imported[1](repin=True)
-    assert all(v.verdict == "exact" for v in files.check((tmp_path / "archived", tmp_path / "published")))
+    assert all(
+        v.verdict == "exact" for v in files.check((tmp_path / "archived", tmp_path / "published"))
+    )
 
 
-SCORE_FILE, OUTPUT_FILE = f"{SCORES}/exam/generation/java/r-exam_3b_mt-qlora.csv", f"{OUTPUTS}/lines_RAW.txt"
+SCORE_FILE, OUTPUT_FILE = (
+    f"{SCORES}/exam/generation/java/r-exam_3b_mt-qlora.csv",
+    f"{OUTPUTS}/lines_RAW.txt",
+)
 
 
-@pytest.mark.parametrize("name, old, new", [
-    (SCORE_FILE, "ab,1", "ab,0"), (SCORE_FILE, "\n", "\r\n"), (OUTPUT_FILE, "0.500000", "0.500001")])
+@pytest.mark.parametrize(
+    "name, old, new",
+    [
+        (SCORE_FILE, "ab,1", "ab,0"),
+        (SCORE_FILE, "\n", "\r\n"),
+        (OUTPUT_FILE, "0.500000", "0.500001"),
+    ],
+)
 def test_a_changed_upstream_file_is_refused_by_name(imported, name, old, new):
     upstream, run = imported
     before = run(repin=True)
@@ -203,7 +246,9 @@ def test_a_missing_upstream_file_is_refused_by_name(imported):
 def test_an_upstream_file_that_was_not_pinned_is_refused(imported):
     upstream, run = imported
     run(repin=True)
-    (upstream / SCORES / "exam/generation/java/r-exam_3b_mt-fft.csv").write_text("_id,passed\nab,1\n")
+    (upstream / SCORES / "exam/generation/java/r-exam_3b_mt-fft.csv").write_text(
+        "_id,passed\nab,1\n"
+    )
     with pytest.raises(BadInput, match="not among"):
         run()
 

@@ -1,9 +1,11 @@
-"""Importing per-instance scores: a file that is not what it should be is refused by name, line and reason."""
+"""Importing per-instance scores: a file that is not what it should be is refused by name, line and
+reason.
+"""
 
 import pytest
 from mtpeft.archive.scores import instance_id, read_all, read_scores_file, run_of
 from mtpeft.archive.sources import SCORES
-from mtpeft.errors import BadInput, UnknownName
+from mtpeft.core.errors import BadInput, UnknownName
 from upstream import COUNTER, write_upstream
 
 HERE = "counter/translation/cs_java"
@@ -30,29 +32,51 @@ GOOD = "instance_id,LoC,Depth\n0,4,1\n1,6,2\n2,5,0\n"
 def test_values_are_carried_over_as_they_are(read):
     frame = read(GOOD)
     assert list(frame.columns) == ["run", "row", "instance_id", "status", "lines", "depth"]
-    assert frame.to_numpy().tolist() == [["run", 1, "translation_0", "ok", 4, 1], ["run", 2, "translation_1", "ok", 6, 2],
-                                         ["run", 3, "translation_2", "ok", 5, 0]]
+    assert frame.to_numpy().tolist() == [
+        ["run", 1, "translation_0", "ok", 4, 1],
+        ["run", 2, "translation_1", "ok", 6, 2],
+        ["run", 3, "translation_2", "ok", 5, 0],
+    ]
 
 
-@pytest.mark.parametrize("content", [GOOD.replace("\n", "\r\n"), b"\xef\xbb\xbf" + GOOD.encode(),
-                                     "Depth,instance_id,LoC\n1,0,4\n2,1,6\n0,2,5\n",
-                                     GOOD.replace("\n1,", "\n translation_1 ,")])
+@pytest.mark.parametrize(
+    "content",
+    [
+        GOOD.replace("\n", "\r\n"),
+        b"\xef\xbb\xbf" + GOOD.encode(),
+        "Depth,instance_id,LoC\n1,0,4\n2,1,6\n0,2,5\n",
+        GOOD.replace("\n1,", "\n translation_1 ,"),
+    ],
+)
 def test_line_ends_byte_order_mark_and_column_order_do_not_matter(read, content):
     assert read(content).equals(read(GOOD))
 
 
-@pytest.mark.parametrize("content, line, found", [
-    (GOOD[:-1], 4, "truncated"), (GOOD[:-3], 4, "truncated"), ("", None, "empty"),
-    (GOOD.replace("Depth", "Depths"), 1, "header"), (GOOD.replace("LoC,", "LoC,LoC,"), 1, "header"),
-    (GOOD.replace("instance_id", "id"), 1, "header"), ("instance_id\n0\n", 1, "header"),
-    (GOOD.replace("1,6,2", "1,six,2"), 3, "LoC is 'six'"), (GOOD.replace("1,6,2", "1,,2"), 3, "LoC is ''"),
-    (GOOD.replace("1,6,2", "1,nan,2"), 3, "LoC is 'nan'"), (GOOD.replace("1,6,2", "1,6,inf"), 3, "Depth is 'inf'"),
-    (GOOD.replace("1,6,2", "1,6"), 3, "2 fields"), (GOOD.replace("1,6,2", "1,6,2,9"), 3, "4 fields"),
-    (GOOD.replace("1,6,2", ""), 3, "0 fields"), (GOOD.replace("1,6,2", '1,"6,2'), 3, "fields"),
-    (GOOD.replace("1,6,2", "0,6,2"), 3, r"translation_0 again \(first on line 2\)"),
-    (GOOD.replace("1,6,2", "translation_0,6,2"), 3, "translation_0 again"),
-    (GOOD.replace("1,6,2", " ,6,2"), 3, "empty instance id"),
-    ("instance_id,LoC,Depth\n", None, "0 instances"), (b"instance_id,LoC,Depth\n\xff,1,2\n", None, "not UTF-8")])
+@pytest.mark.parametrize(
+    "content, line, found",
+    [
+        (GOOD[:-1], 4, "truncated"),
+        (GOOD[:-3], 4, "truncated"),
+        ("", None, "empty"),
+        (GOOD.replace("Depth", "Depths"), 1, "header"),
+        (GOOD.replace("LoC,", "LoC,LoC,"), 1, "header"),
+        (GOOD.replace("instance_id", "id"), 1, "header"),
+        ("instance_id\n0\n", 1, "header"),
+        (GOOD.replace("1,6,2", "1,six,2"), 3, "LoC is 'six'"),
+        (GOOD.replace("1,6,2", "1,,2"), 3, "LoC is ''"),
+        (GOOD.replace("1,6,2", "1,nan,2"), 3, "LoC is 'nan'"),
+        (GOOD.replace("1,6,2", "1,6,inf"), 3, "Depth is 'inf'"),
+        (GOOD.replace("1,6,2", "1,6"), 3, "2 fields"),
+        (GOOD.replace("1,6,2", "1,6,2,9"), 3, "4 fields"),
+        (GOOD.replace("1,6,2", ""), 3, "0 fields"),
+        (GOOD.replace("1,6,2", '1,"6,2'), 3, "fields"),
+        (GOOD.replace("1,6,2", "0,6,2"), 3, r"translation_0 again \(first on line 2\)"),
+        (GOOD.replace("1,6,2", "translation_0,6,2"), 3, "translation_0 again"),
+        (GOOD.replace("1,6,2", " ,6,2"), 3, "empty instance id"),
+        ("instance_id,LoC,Depth\n", None, "0 instances"),
+        (b"instance_id,LoC,Depth\n\xff,1,2\n", None, "not UTF-8"),
+    ],
+)
 def test_a_damaged_file_is_refused_by_line(read, content, line, found):
     with pytest.raises(BadInput, match=found) as error:
         read(content)
@@ -66,16 +90,24 @@ def test_more_rows_than_instances_are_refused(read, evaluation):
         read("instance_id,LoC,Depth\n" + rows)
 
 
-@pytest.mark.parametrize("name, run", [
-    ("cs_qwen0_5_st_qlora", "qwen2.5-coder-0.5b/st-qlora/translation"), ("r-x_1.5b_mt-fft", "qwen2.5-coder-1.5b/mt-fft"),
-    ("r-x_3b_mt_qlora", "qwen2.5-coder-3b/mt-qlora"),
-    ("r-x_3b_cg_cs_mt-qlora", "qwen2.5-coder-3b/mt-qlora/generation+summarization"),
-    ("r-pass1_ct_1_5b_mt-qlora", "qwen2.5-coder-1.5b/mt-qlora")])
+@pytest.mark.parametrize(
+    "name, run",
+    [
+        ("cs_qwen0_5_st_qlora", "qwen2.5-coder-0.5b/st-qlora/translation"),
+        ("r-x_1.5b_mt-fft", "qwen2.5-coder-1.5b/mt-fft"),
+        ("r-x_3b_mt_qlora", "qwen2.5-coder-3b/mt-qlora"),
+        ("r-x_3b_cg_cs_mt-qlora", "qwen2.5-coder-3b/mt-qlora/generation+summarization"),
+        ("r-pass1_ct_1_5b_mt-qlora", "qwen2.5-coder-1.5b/mt-qlora"),
+    ],
+)
 def test_a_file_name_tells_its_run(tmp_path, known, evaluation, name, run):
     assert run_of(tmp_path / f"{name}.csv", evaluation, known) == run
 
 
-@pytest.mark.parametrize("name, error", [("notes", BadInput), ("r-x_7b_mt-qlora", BadInput), ("r-x_3b_st-fft", UnknownName)])
+@pytest.mark.parametrize(
+    "name, error",
+    [("notes", BadInput), ("r-x_7b_mt-qlora", BadInput), ("r-x_3b_st-fft", UnknownName)],
+)
 def test_a_file_of_no_run_is_refused(tmp_path, known, evaluation, name, error):
     with pytest.raises(error):
         run_of(tmp_path / f"{name}.csv", evaluation, known)
@@ -89,6 +121,7 @@ def test_only_translations_are_numbered(known):
 
 # ---------------------------------------------------------------- the tree
 
+
 @pytest.fixture
 def tree(tmp_path):
     return write_upstream(tmp_path) / SCORES
@@ -99,7 +132,10 @@ def test_every_file_of_the_tree_is_read(tree, small):
     assert set(tables) == {("counter", "translation-cs-java"), ("exam", "generation-java")}
     assert sorted(n for _, n in files) == [1, 2, 2, 3]
     assert sorted(tables["counter", "translation-cs-java"]["run"].unique()) == [
-        "qwen2.5-coder-0.5b/mt-qlora", "qwen2.5-coder-3b/mt-fft", "qwen2.5-coder-3b/mt-qlora/generation+translation"]
+        "qwen2.5-coder-0.5b/mt-qlora",
+        "qwen2.5-coder-3b/mt-fft",
+        "qwen2.5-coder-3b/mt-qlora/generation+translation",
+    ]
 
 
 def test_two_files_for_one_run_are_refused(tree, small):

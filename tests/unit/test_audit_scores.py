@@ -1,23 +1,51 @@
-"""The audit of scores: what should make a reader suspicious is planted, and found; clean scores give no finding."""
+"""The audit of scores: what should make a reader suspicious is planted, and found; clean scores
+give no finding.
+"""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from mtpeft.audit.scores import SEVERITIES, audit_scores
 from mtpeft.catalog import Catalog, Evaluation, Metric, Task, Tool
-from mtpeft.records import ScoreSet
-from mtpeft.statistics.audit.scores import SEVERITIES, audit_scores
+from mtpeft.core.records import ScoreSet
 
 N = 200
 RUNS = ("r1", "r2", "r3")
 KNOWN = Catalog(
     tasks={"t": Task("t", "own", "T", "T", "none", [Evaluation("t-x", "X", "java", N)])},
-    tools={"counter": Tool("counter", "own", "C", "1", "none", [Metric("lines", "L", "lower", [], "l", low=0),
-                                                                Metric("depth", "D", "lower", [], "d", low=0)],
-                           unparseable_when={"lines": 0, "depth": 0}),
-           "texter": Tool("texter", "own", "T", "1", "none", [Metric("overlap", "O", "higher", [], "o", low=0, high=1)]),
-           "judge": Tool("judge", "own", "J", "1", "none", [Metric("marks", "M", "higher", [], "m", low=1, high=5, grid=0.2)])})
+    tools={
+        "counter": Tool(
+            "counter",
+            "own",
+            "C",
+            "1",
+            "none",
+            [
+                Metric("lines", "L", "lower", [], "l", low=0),
+                Metric("depth", "D", "lower", [], "d", low=0),
+            ],
+            unparseable_when={"lines": 0, "depth": 0},
+        ),
+        "texter": Tool(
+            "texter",
+            "own",
+            "T",
+            "1",
+            "none",
+            [Metric("overlap", "O", "higher", [], "o", low=0, high=1)],
+        ),
+        "judge": Tool(
+            "judge",
+            "own",
+            "J",
+            "1",
+            "none",
+            [Metric("marks", "M", "higher", [], "m", low=1, high=5, grid=0.2)],
+        ),
+    },
+)
 
 
 @pytest.fixture
@@ -25,13 +53,30 @@ def tables():
     """Clean scores of three tools and three runs."""
     generator = np.random.default_rng(3)
     result = {}
-    for tool, columns in {"counter": ("lines", "depth"), "texter": ("overlap",), "judge": ("marks",)}.items():
+    for tool, columns in {
+        "counter": ("lines", "depth"),
+        "texter": ("overlap",),
+        "judge": ("marks",),
+    }.items():
         parts = []
         for run in RUNS:
-            values = {"lines": generator.poisson(12, N) + 1.0, "depth": generator.poisson(2, N) * 1.0,
-                      "overlap": generator.beta(2, 2, N), "marks": np.round(generator.integers(5, 26, N) * 0.2, 1)}
-            parts.append(pd.DataFrame({"run": run, "row": range(1, N + 1), "instance_id": [f"i{k:03d}" for k in range(N)],
-                                       "status": "ok", **{c: values[c] for c in columns}}))
+            values = {
+                "lines": generator.poisson(12, N) + 1.0,
+                "depth": generator.poisson(2, N) * 1.0,
+                "overlap": generator.beta(2, 2, N),
+                "marks": np.round(generator.integers(5, 26, N) * 0.2, 1),
+            }
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "run": run,
+                        "row": range(1, N + 1),
+                        "instance_id": [f"i{k:03d}" for k in range(N)],
+                        "status": "ok",
+                        **{c: values[c] for c in columns},
+                    }
+                )
+            )
         result[tool, "t-x"] = pd.concat(parts, ignore_index=True)
     return result
 
@@ -58,7 +103,9 @@ def test_clean_scores_give_no_finding(tables):
 def test_missing_ids_are_named_with_their_run(tables):
     for tool in ("counter", "texter", "judge"):
         frame, mine = of(tables, tool, "r2")
-        tables[tool, "t-x"] = frame[~(mine & frame["instance_id"].isin(["i198", "i199"]))].reset_index(drop=True)
+        tables[tool, "t-x"] = frame[
+            ~(mine & frame["instance_id"].isin(["i198", "i199"]))
+        ].reset_index(drop=True)
     found = only(tables, "instances missing")
     assert {(f.run, f.instances, f.detail) for f in found} == {("r2", 2, "i198 i199")}
     assert len(found) == 3
@@ -66,7 +113,9 @@ def test_missing_ids_are_named_with_their_run(tables):
 
 def test_a_row_missing_in_the_middle_puts_the_rest_out_of_step(tables):
     frame, mine = of(tables, "texter", "r2")
-    tables["texter", "t-x"] = frame[~(mine & (frame["instance_id"] == "i010"))].reset_index(drop=True)
+    tables["texter", "t-x"] = frame[~(mine & (frame["instance_id"] == "i010"))].reset_index(
+        drop=True
+    )
     found = {f.check: f for f in findings(tables)}
     assert set(found) == {"instances missing", "rows out of step"}
     assert found["rows out of step"].instances == N - 1 - 10
@@ -104,9 +153,16 @@ def test_a_run_that_never_varies_is_a_note(tables):
     assert (found.severity, found.run, found.metric) == ("note", "r1", "depth")
 
 
-@pytest.mark.parametrize("tool, metric, value", [
-    ("texter", "overlap", 1.01), ("texter", "overlap", -0.1), ("counter", "lines", -1),
-    ("judge", "marks", 5.2), ("judge", "marks", 0.8)])
+@pytest.mark.parametrize(
+    "tool, metric, value",
+    [
+        ("texter", "overlap", 1.01),
+        ("texter", "overlap", -0.1),
+        ("counter", "lines", -1),
+        ("judge", "marks", 5.2),
+        ("judge", "marks", 0.8),
+    ],
+)
 def test_a_value_out_of_range_is_an_error(tables, tool, metric, value):
     tables[tool, "t-x"].loc[5, metric] = value
     (found,) = only(tables, "value out of range")

@@ -1,24 +1,29 @@
-"""The audit's search: a cause planted in a made-up study is found again by what it does to the printed digits alone.
+"""The audit's search: a cause planted in a made-up study is found again by what it does to the
+printed digits alone.
 
-Each test prints the outputs of a study in which one thing went wrong, and asks the search what it was. It must account for
-every cell that changed and for no other; and what nothing explains must be called unexplained.
+Each test prints the outputs of a study in which one thing went wrong, and asks the search what it
+was. It must account for every cell that changed and for no other; and what nothing explains must be
+called unexplained.
 """
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from mtpeft.audit.readings import Bench
+from mtpeft.audit.search import Search
+from mtpeft.audit.stage import audit, labelled_correction
 from mtpeft.catalog import Block
-from mtpeft.records import ScoreSet
-from mtpeft.statistics.audit.readings import Bench
-from mtpeft.statistics.audit.search import Search
-from mtpeft.statistics.audit.stage import audit, labelled_correction
+from mtpeft.core.records import ScoreSet
 from synthetic_study import COUNTS, TEXTS, Crime, printed, score_set
 
 
 @pytest.fixture(scope="module")
 def honest(study, scores):
-    return {c.id: {cell.id: cell for cell in printed(c, scores, study)} for c in study.comparisons.values()}
+    return {
+        c.id: {cell.id: cell for cell in printed(c, scores, study)}
+        for c in study.comparisons.values()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +34,21 @@ def bench(study, scores):
 
 @pytest.fixture
 def investigate(study, scores, honest, bench):
-    """Print a comparison under a crime (and further edits), search, and check that exactly what changed is accounted for."""
+    """Print a comparison under a crime (and further edits), search, and check that exactly what
+    changed is accounted for.
+    """
+
     def run(crime, name="effects", edits=None, comparison=None, scores=scores, honest=honest):
         comparison = comparison or study.comparisons[name]
-        cells = [replace(c, printed=(edits or {}).get(c.id, c.printed)) for c in printed(comparison, scores, study, crime)]
+        cells = [
+            replace(c, printed=(edits or {}).get(c.id, c.printed))
+            for c in printed(comparison, scores, study, crime)
+        ]
         changed = {c.id for c in cells if c.printed != honest[comparison.id][c.id].printed}
         assert changed, "the crime changes nothing"
-        causes = Search(comparison, cells, bench if scores is bench.scores else Bench(scores, study)).run()
+        causes = Search(
+            comparison, cells, bench if scores is bench.scores else Bench(scores, study)
+        ).run()
         owned = [c.id for cause in causes for c in (*cause.blamed, *cause.carried)]
         assert len(owned) == len(set(owned)), "a cell has two causes"
         assert set(owned) == changed
@@ -56,6 +69,7 @@ def only(found, kind):
 
 # ---------------------------------------------------------------- nothing wrong
 
+
 @pytest.mark.parametrize("name", ["effects", "passes"])
 def test_an_honest_study_has_no_cause(study, bench, honest, name):
     assert Search(study.comparisons[name], honest[name].values(), bench).run() == []
@@ -69,22 +83,29 @@ def test_cells_without_scores_are_not_blamed(study, scores, honest):
 
 # ---------------------------------------------------------------- one cause
 
+
 def test_scores_of_another_version_of_a_tool_on_one_side(study, scores):
-    """Side B was counted by a version that counts some outputs otherwise; the other tools' scores are as they should be."""
+    """Side B was counted by a version that counts some outputs otherwise; the other tools' scores
+    are as they should be.
+    """
     newer, mixed = {}, dict(scores.tables)
     for (tool, task), frame in scores.tables.items():
         if tool == "counter":
             changed = frame.copy()
             changed.loc[::3, list(COUNTS)] += 2
             newer[tool, task] = changed
-            mixed[tool, task] = frame.where(~frame["run"].isin([f"b{size}/mt-q" for size in (1, 2, 3)]), changed)
+            mixed[tool, task] = frame.where(
+                ~frame["run"].isin([f"b{size}/mt-q" for size in (1, 2, 3)]), changed
+            )
     comparison = study.comparisons["effects"]
     cells = list(printed(comparison, ScoreSet(scores.root, mixed), study))
     versions = {"counter-0.9": score_set(study, seed=5), "counter-2": ScoreSet(scores.root, newer)}
     (cause,) = Search(comparison, cells, Bench(scores, study, versions)).run()
     assert (cause.kind, cause.text) == ("other tool version", "side B scored with Counter 2")
     assert {metric for _, metric in cause.places} == set(COUNTS)
-    (without,) = Search(comparison, cells, Bench(scores, study, {"counter-0.9": versions["counter-0.9"]})).run()
+    (without,) = Search(
+        comparison, cells, Bench(scores, study, {"counter-0.9": versions["counter-0.9"]})
+    ).run()
     assert without.kind == "unexplained"
 
 
@@ -94,20 +115,34 @@ def test_scores_of_a_block_of_another_comparison(study, scores, honest):
     wider = replace(study, comparisons={**study.comparisons, "elsewhere": elsewhere})
 
     def read(block, metric, meant):
-        return replace(meant, a="b3/st-q/code", b="b1/mt-f", task="code-y") if metric in COUNTS and block == "2" else meant
+        return (
+            replace(meant, a="b3/st-q/code", b="b1/mt-f", task="code-y")
+            if metric in COUNTS and block == "2"
+            else meant
+        )
 
     cells = list(printed(study.comparisons["effects"], scores, study, Crime(read)))
     (cause,) = Search(study.comparisons["effects"], cells, Bench(scores, wider)).run()
-    assert (cause.kind, cause.text) == ("other comparison", "2/counter: scores of elsewhere (9) were read instead")
+    assert (cause.kind, cause.text) == (
+        "other comparison",
+        "2/counter: scores of elsewhere (9) were read instead",
+    )
 
 
 def test_an_adjusted_value_is_put_down_to_the_cause_at_its_own_place(study, scores):
     """Two causes in one family: neither may claim the adjusted values of the other's metrics."""
+
     def read(block, metric, meant):
-        return replace(meant, task="code-y") if metric in COUNTS else replace(meant, a=meant.b, b=meant.a)
+        return (
+            replace(meant, task="code-y")
+            if metric in COUNTS
+            else replace(meant, a=meant.b, b=meant.a)
+        )
 
     cells = list(printed(study.comparisons["effects"], scores, study, Crime(read)))
-    causes = {c.kind: c for c in Search(study.comparisons["effects"], cells, Bench(scores, study)).run()}
+    causes = {
+        c.kind: c for c in Search(study.comparisons["effects"], cells, Bench(scores, study)).run()
+    }
     assert {c.metric for c in causes["other evaluation set"].blamed} == set(COUNTS)
     assert {c.metric for c in causes["sides swapped"].blamed} <= set(TEXTS)
 
@@ -134,22 +169,35 @@ def test_sides_that_changed_places_in_one_block(investigate):
 
 
 def test_sides_that_changed_places_everywhere_are_one_cause(investigate):
-    (cause,) = only(investigate(Crime(lambda block, metric, meant: replace(meant, a=meant.b, b=meant.a))), "sides swapped")
+    (cause,) = only(
+        investigate(Crime(lambda block, metric, meant: replace(meant, a=meant.b, b=meant.a))),
+        "sides swapped",
+    )
     assert len(cause.places) == 15
 
 
 def test_rows_paired_by_position_where_ids_differ(investigate):
-    causes = only(investigate(Crime(lambda block, metric, meant: replace(meant, pairing="position"))), "other pairing")
+    causes = only(
+        investigate(Crime(lambda block, metric, meant: replace(meant, pairing="position"))),
+        "other pairing",
+    )
     assert all("rows paired by position" in cause.text for cause in causes)
 
 
 def test_passes_paired_by_position_where_ids_differ(investigate):
-    causes = only(investigate(Crime(lambda block, metric, meant: replace(meant, pairing="position")), "passes"), "other pairing")
+    causes = only(
+        investigate(
+            Crime(lambda block, metric, meant: replace(meant, pairing="position")), "passes"
+        ),
+        "other pairing",
+    )
     assert all("rows paired by position" in cause.text for cause in causes)
 
 
 def test_a_pairing_that_changes_p_values_alone(investigate, study, scores):
-    """Both sides hold the same instances in different orders: effects are unpaired and stay, p-values do not."""
+    """Both sides hold the same instances in different orders: effects are unpaired and stay,
+    p-values do not.
+    """
     tables = {}
     for key, frame in scores.tables.items():
         whole = frame[frame["run"].isin(["b2/st-q/code", "b3/mt-q"])].copy()
@@ -157,10 +205,15 @@ def test_a_pairing_that_changes_p_values_alone(investigate, study, scores):
         whole.loc[turned, whole.columns[2:]] = whole.loc[turned, whole.columns[2:]].to_numpy()[::-1]
         tables[key] = whole
     turned_scores = ScoreSet(scores.root, tables)
-    comparison = replace(study.comparisons["effects"], blocks=[Block("3", "b2/st-q/code", "b3/mt-q")])
+    comparison = replace(
+        study.comparisons["effects"], blocks=[Block("3", "b2/st-q/code", "b3/mt-q")]
+    )
     honest = {"effects": {c.id: c for c in printed(comparison, turned_scores, study)}}
     crime = Crime(lambda block, metric, meant: replace(meant, pairing="position"))
-    causes = only(investigate(crime, comparison=comparison, scores=turned_scores, honest=honest), "other pairing")
+    causes = only(
+        investigate(crime, comparison=comparison, scores=turned_scores, honest=honest),
+        "other pairing",
+    )
     assert {c.quantity for cause in causes for c in cause.blamed} <= {"p_adjusted", "significant"}
 
 
@@ -173,14 +226,21 @@ def test_another_run_on_one_side(investigate):
 
 
 def test_a_side_that_stays_at_one_size(investigate):
-    (cause,) = only(investigate(Crime(lambda block, metric, meant: replace(meant, a="b1/st-q/code"))), "other run")
+    (cause,) = only(
+        investigate(Crime(lambda block, metric, meant: replace(meant, a="b1/st-q/code"))),
+        "other run",
+    )
     assert "b1/st-q/code on side A" in cause.text
     assert {block for block, _ in cause.places} == {"2", "3"}
 
 
 def test_other_runs_on_both_sides(investigate):
     def read(block, metric, meant):
-        return replace(meant, a="b3/mt-f", b="b1/mt-q") if block == "2" and metric == "overlap" else meant
+        return (
+            replace(meant, a="b3/mt-f", b="b1/mt-q")
+            if block == "2" and metric == "overlap"
+            else meant
+        )
 
     (cause,) = only(investigate(Crime(read)), "other run")
     assert "b3/mt-f on side A and b1/mt-q on side B" in cause.text
@@ -228,16 +288,22 @@ def test_one_block_adjusted_by_another_correction(investigate):
 
 
 def test_a_family_that_spans_the_whole_comparison(investigate):
-    causes = only(investigate(Crime(scope=lambda variant: "comparison")), "other correction or family")
+    causes = only(
+        investigate(Crime(scope=lambda variant: "comparison")), "other correction or family"
+    )
     assert all("adjusted by holm within each comparison" in cause.text for cause in causes)
 
 
 def test_p_values_printed_without_correction(investigate):
-    causes = only(investigate(Crime(correction=lambda variant, block: "none"), "passes"), "other correction or family")
+    causes = only(
+        investigate(Crime(correction=lambda variant, block: "none"), "passes"),
+        "other correction or family",
+    )
     assert all("not adjusted" in cause.text for cause in causes)
 
 
 # ---------------------------------------------------------------- several causes
+
 
 def test_two_causes_in_two_tools(investigate):
     def read(block, metric, meant):
@@ -250,14 +316,19 @@ def test_two_causes_in_two_tools(investigate):
 
 
 def test_wrong_scores_and_a_wrong_correction(investigate):
-    crime = Crime(lambda block, metric, meant: replace(meant, task="code-y") if metric in COUNTS else meant,
-                  correction=lambda variant, block: "bh")
+    crime = Crime(
+        lambda block, metric, meant: replace(meant, task="code-y") if metric in COUNTS else meant,
+        correction=lambda variant, block: "bh",
+    )
     kinds, _ = investigate(crime)
     assert set(kinds) == {"other evaluation set", "other correction or family"}
 
 
 def test_wrong_scores_and_another_test(investigate):
-    crime = Crime(lambda block, metric, meant: replace(meant, task="code-y") if metric in COUNTS else meant, continuity=True)
+    crime = Crime(
+        lambda block, metric, meant: replace(meant, task="code-y") if metric in COUNTS else meant,
+        continuity=True,
+    )
     kinds, _ = investigate(crime)
     assert set(kinds) == {"other evaluation set", "other test"}
 
@@ -270,10 +341,16 @@ def test_another_test_and_another_correction(investigate):
 
 # ---------------------------------------------------------------- noise must stay unexplained
 
-NOISE = {"effects:CLEAN:1:lines:cliffs_delta": "0.1234", "effects:RAW:2:tokens:cliffs_delta": "0.0765432",
-         "effects:RAW:1:depth:ci_low": "-0.4321987", "effects:RAW:3:overlap:ci_high": "0.9876543",
-         "effects:RAW:3:overlap:magnitude": "large", "effects:CLEAN:3:closeness:p_adjusted": "0.4242",
-         "effects:RAW:3:closeness:p_adjusted": "0.4242424", "effects:CLEAN:2:lines:cliffs_delta": "NA"}
+NOISE = {
+    "effects:CLEAN:1:lines:cliffs_delta": "0.1234",
+    "effects:RAW:2:tokens:cliffs_delta": "0.0765432",
+    "effects:RAW:1:depth:ci_low": "-0.4321987",
+    "effects:RAW:3:overlap:ci_high": "0.9876543",
+    "effects:RAW:3:overlap:magnitude": "large",
+    "effects:CLEAN:3:closeness:p_adjusted": "0.4242",
+    "effects:RAW:3:closeness:p_adjusted": "0.4242424",
+    "effects:CLEAN:2:lines:cliffs_delta": "NA",
+}
 
 
 @pytest.mark.parametrize("cell", NOISE)
@@ -284,14 +361,28 @@ def test_one_wrong_digit_is_unexplained(investigate, cell):
 
 def test_a_yes_that_should_be_no_is_unexplained(investigate, honest):
     cell = honest["effects"]["effects:CLEAN:1:overlap:significant"]
-    (cause,) = only(investigate(Crime(), edits={cell.id: {"Yes": "No", "No": "Yes"}[cell.printed]}), "unexplained")
+    (cause,) = only(
+        investigate(Crime(), edits={cell.id: {"Yes": "No", "No": "Yes"}[cell.printed]}),
+        "unexplained",
+    )
     assert [c.id for c in cause.blamed] == [cell.id]
 
 
-@pytest.mark.parametrize("quantity, text", [("a_only", "99"), ("both_pass", "1"), ("odds_ratio", "7.7777"), ("p", "0.012345"),
-                                            ("p_adjusted", "0.012345")])
+@pytest.mark.parametrize(
+    "quantity, text",
+    [
+        ("a_only", "99"),
+        ("both_pass", "1"),
+        ("odds_ratio", "7.7777"),
+        ("p", "0.012345"),
+        ("p_adjusted", "0.012345"),
+    ],
+)
 def test_a_wrong_count_or_p_is_unexplained(investigate, quantity, text):
-    (cause,) = only(investigate(Crime(), "passes", edits={f"passes:RAW:2:pass@1:{quantity}": text}), "unexplained")
+    (cause,) = only(
+        investigate(Crime(), "passes", edits={f"passes:RAW:2:pass@1:{quantity}": text}),
+        "unexplained",
+    )
     assert [c.quantity for c in cause.blamed] == [quantity]
 
 
@@ -309,11 +400,18 @@ def test_figures_from_nowhere_are_unexplained(investigate, seed):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_four_decimals_are_too_few_for_hundreds_of_hypotheses(study, bench, honest, seed):
-    """With the table alone, some of hundreds of readings come close to any effect; that is no explanation."""
-    comparison = replace(study.comparisons["effects"], outputs=study.comparisons["effects"].outputs[:1])
+    """With the table alone, some of hundreds of readings come close to any effect; that is no
+    explanation.
+    """
+    comparison = replace(
+        study.comparisons["effects"], outputs=study.comparisons["effects"].outputs[:1]
+    )
     value = f"{np.random.default_rng(seed).uniform(-0.2, 0.2):.4f}"
-    cells = [replace(c, printed=value) if c.id == "effects:CLEAN:2:depth:cliffs_delta" else c
-             for c in honest["effects"].values() if c.variant == "CLEAN"]
+    cells = [
+        replace(c, printed=value) if c.id == "effects:CLEAN:2:depth:cliffs_delta" else c
+        for c in honest["effects"].values()
+        if c.variant == "CLEAN"
+    ]
     (cause,) = Search(comparison, cells, bench).run()
     assert cause.kind == "unexplained"
 
@@ -340,10 +438,19 @@ def test_a_spoiled_digit_inside_a_cause_does_not_hide_the_rest_of_it(investigate
 
 # ---------------------------------------------------------------- labels
 
-@pytest.mark.parametrize("label, correction", [
-    ("Holm-Bonferroni", "holm"), ("holm", "holm"), ("BH-Bonferroni", "BH"), ("Benjamini-Hochberg (FDR)", "BH"), ("BH", "BH"),
-    ("Benjamini-Yekutieli", "BY"),
-    ("Bonferroni", "bonferroni")])
+
+@pytest.mark.parametrize(
+    "label, correction",
+    [
+        ("Holm-Bonferroni", "holm"),
+        ("holm", "holm"),
+        ("BH-Bonferroni", "BH"),
+        ("Benjamini-Hochberg (FDR)", "BH"),
+        ("BH", "BH"),
+        ("Benjamini-Yekutieli", "BY"),
+        ("Bonferroni", "bonferroni"),
+    ],
+)
 def test_a_label_names_a_correction(label, correction):
     assert labelled_correction(label) == correction
 
@@ -353,8 +460,10 @@ def _audited(study, scores, name, cells):
 
 
 def test_a_label_that_the_numbers_contradict_is_found(study, scores, honest):
-    cells = [replace(c, printed="Benjamini-Hochberg (FDR)") if c.id == "effects:CLEAN:label" else c
-             for c in honest["effects"].values()]
+    cells = [
+        replace(c, printed="Benjamini-Hochberg (FDR)") if c.id == "effects:CLEAN:label" else c
+        for c in honest["effects"].values()
+    ]
     rows, owners, _ = _audited(study, scores, "effects", cells)
     assert [(r.kind, r.cells) for r in rows] == [("wrong label", 1)]
     assert [o.id for o in owners] == ["effects:CLEAN:label"]
@@ -367,14 +476,29 @@ def test_a_right_label_is_no_cause(study, scores, honest):
 
 
 def test_numbers_of_another_correction_make_a_true_label_of_the_script_wrong(study, scores):
-    cells = printed(study.comparisons["effects"], scores, study, Crime(correction=lambda variant, block: "bh"))
+    cells = printed(
+        study.comparisons["effects"], scores, study, Crime(correction=lambda variant, block: "bh")
+    )
     rows, _, _ = _audited(study, scores, "effects", cells)
     assert {r.kind for r in rows} == {"other correction or family", "wrong label"}
 
 
 def test_the_written_causes_count_their_cells(study, scores):
-    cells = printed(study.comparisons["effects"], scores, study,
-                    Crime(lambda block, metric, meant: replace(meant, task="code-y") if metric in COUNTS else meant))
+    cells = printed(
+        study.comparisons["effects"],
+        scores,
+        study,
+        Crime(
+            lambda block, metric, meant: (
+                replace(meant, task="code-y") if metric in COUNTS else meant
+            )
+        ),
+    )
     rows, owners, _ = _audited(study, scores, "effects", cells)
     (row,) = rows
-    assert row.cells == row.blamed + row.carried == len(owners) == sum(o.cause == row.key for o in owners)
+    assert (
+        row.cells
+        == row.blamed + row.carried
+        == len(owners)
+        == sum(o.cause == row.key for o in owners)
+    )

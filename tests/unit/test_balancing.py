@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from mtpeft.errors import UnknownName
+from mtpeft.core.errors import UnknownName
 from mtpeft.tuning.balancing import RULES, balancing
 from mtpeft.tuning.balancing.coba import CoBa, slope, weights
 
@@ -36,7 +36,8 @@ def test_learnable_softmax_first_adam_step_by_hand():
     rule = balancing("learnable", 2)
     assert rule.weights().tolist() == [0.5, 0.5]
     rule.after_step(np.array([1.0, 3.0]), learning_rate=0.1)
-    # gradient = 0.5 * (1 - 2), 0.5 * (3 - 2) = -0.5, 0.5; Adam's first step moves each s by the rate against its sign
+    # gradient = 0.5 * (1 - 2), 0.5 * (3 - 2) = -0.5, 0.5; Adam's first step moves each s by the
+    # rate against its sign
     expected = math.exp(0.1) / (math.exp(0.1) + math.exp(-0.1))
     assert rule.weights()[0] == pytest.approx(expected, abs=1e-7)
 
@@ -67,7 +68,8 @@ def test_coba_weights_by_hand():
     rcs = np.array([1, math.e]) / (1 + math.e)
     # ACS = softmax(-2 * (-0.3 / 0.7, -0.1 / 0.3)) = softmax(6/7, 2/3)
     acs = np.exp([6 / 7, 2 / 3]) / np.exp([6 / 7, 2 / 3]).sum()
-    # a_max = -0.2, -0.1: softmax(-1 * 2 * (-0.2, -0.1) / 0.3) = softmax(4/3, 2/3), at the last step, times t = 2
+    # a_max = -0.2, -0.1: softmax(-1 * 2 * (-0.2, -0.1) / 0.3) = softmax(4/3, 2/3), at the last
+    # step, times t = 2
     df = 2 * math.exp(2 / 3) / (math.exp(4 / 3) + math.exp(2 / 3))
     assert df == pytest.approx(0.6785, abs=1e-4)
     assert weights(slopes, window=2, tau=1.0) == pytest.approx(df * rcs + (1 - df) * acs, abs=1e-12)
@@ -80,11 +82,14 @@ def test_coba_divergence_factor_never_exceeds_one():
 
 
 def test_coba_trusts_relative_scores_while_learning_speeds_up_and_absolute_ones_when_it_stops():
-    """The sum under the divergence factor is of magnitudes: without them negative slopes would turn this around."""
+    """The sum under the divergence factor is of magnitudes: without them negative slopes would turn
+    this around.
+    """
     faster, slower = np.array([[-0.1, -0.3], [-0.2, -0.6]]), np.array([[-0.2, -0.6], [-0.1, -0.3]])
-    # a_max = -0.1, -0.2 (or back): softmax(2 * (1/3, 2/3)) at the last step, times t = 2: 1.32, so 1; back: 0.68
-    rcs = np.array([math.e, 1]) / (math.e + 1)      # softmax(2 * (-1/4, -3/4)), both times
-    acs = np.array([0.5, 0.5])                      # both tasks have the same share of their own magnitudes
+    # a_max = -0.1, -0.2 (or back): softmax(2 * (1/3, 2/3)) at the last step, times t = 2: 1.32, so
+    # 1; back: 0.68
+    rcs = np.array([math.e, 1]) / (math.e + 1)  # softmax(2 * (-1/4, -3/4)), both times
+    acs = np.array([0.5, 0.5])  # both tasks have the same share of their own magnitudes
     df = 2 / (1 + math.exp(2 / 3))
     assert weights(faster, window=2, tau=1.0) == pytest.approx(rcs)
     assert weights(slower, window=2, tau=1.0) == pytest.approx(df * rcs + (1 - df) * acs, abs=1e-12)
@@ -107,7 +112,9 @@ def test_coba_gives_the_slower_task_more():
 
 def test_coba_takes_weight_from_a_task_that_diverges():
     falling = [[2 - 0.1 * t, 2 - 0.1 * t] for t in range(8)]
-    w = feed(CoBa(2, window=4, warm_up=2), falling + [[1.2 - 0.05 * t, 1.3 + 0.2 * t] for t in range(4)])
+    w = feed(
+        CoBa(2, window=4, warm_up=2), falling + [[1.2 - 0.05 * t, 1.3 + 0.2 * t] for t in range(4)]
+    )
     assert w[0] > w[1]
 
 

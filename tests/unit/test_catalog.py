@@ -1,22 +1,27 @@
-"""The catalog: every shipped file loads; a misspelt key, kind or reference is answered with the nearest known one."""
+"""The catalog: every shipped file loads; a misspelt key, kind or reference is answered with the
+nearest known one.
+"""
 
 import dataclasses
 
 import pytest
 from mtpeft.catalog import Catalog, loader
 from mtpeft.catalog.schema import KINDS
-from mtpeft.errors import BadInput, UnknownName
-from mtpeft.paths import CATALOG
+from mtpeft.core.errors import BadInput, UnknownName
+from mtpeft.core.paths import CATALOG
 
 BACKBONE = "id: tiny\nstudy: own\ntitle: Tiny\nlabel: T\nhub: x/y\nrevision: abc\nkind: decoder\n"
 METHOD = "id: q\nstudy: own\ntitle: Q\ntuning: {lora_rank: 8}\n"
-TASK = ("id: toy\nstudy: own\ntitle: Toy\nabbreviation: TY\nmodule: toy\nevaluations:\n"
-        "  - {id: toy-x, title: X, language: java, instances: 3}\n")
+TASK = (
+    "id: toy\nstudy: own\ntitle: Toy\nabbreviation: TY\nmodule: toy\nevaluations:\n"
+    "  - {id: toy-x, title: X, language: java, instances: 3}\n"
+)
 
 
 @pytest.fixture
 def folder(tmp_path):
     """Write catalog files: folder(**{"tasks/toy": TASK}) → the folder."""
+
     def write(**files):
         for name, text in files.items():
             path = tmp_path / f"{name}.yaml"
@@ -47,8 +52,16 @@ def test_the_shipped_catalog_loads_as_a_whole(known):
 def test_study_a_is_all_there(known):
     runs = {r.id for r in known.study("runs", "a")}
     for size in ("0.5b", "1.5b", "3b"):
-        assert {f"qwen2.5-coder-{size}/{r}" for r in ("mt-qlora", "mt-fft", "st-qlora/generation", "st-qlora/summarization",
-                                                      "st-qlora/translation")} <= runs
+        assert {
+            f"qwen2.5-coder-{size}/{r}"
+            for r in (
+                "mt-qlora",
+                "mt-fft",
+                "st-qlora/generation",
+                "st-qlora/summarization",
+                "st-qlora/translation",
+            )
+        } <= runs
     assert sum("+" in r for r in runs) == 3
     assert len(list(known.study("tables", "a"))) == 18
     assert len(list(known.study("comparisons", "a"))) == 25
@@ -67,19 +80,23 @@ def test_a_printed_label_names_one_metric_of_its_comparison(known):
         assert len(labels) == len(set(labels)), comparison.id
 
 
-@pytest.mark.parametrize("text, line, expected", [
-    (BACKBONE + "revison: x\n", 8, "revision"),
-    (BACKBONE.replace("hub:", "hubb:"), 5, "hub"),
-    (BACKBONE + "label: again\n", 8, "each key once"),
-    (BACKBONE.replace("label: T\n", ""), 1, "these keys"),
-    (BACKBONE.replace("title: Tiny", "title: [1]"), 3, "a str"),
-    (BACKBONE.replace("title: Tiny", "title: 5"), 3, "a str"),
-    (BACKBONE + "config: [1]\n", 8, "a mapping"),
-    (BACKBONE + "config: {a: 1, a: 2}\n", 8, "each key once"),
-    (BACKBONE + "config: {a: {b: 1, b: 2}}\n", 8, "each key once"),
-    ("just text\n", 1, "a mapping"),
-    ("id: [\n", 2, "a YAML mapping"),
-    ("", None, "the keys")])
+@pytest.mark.parametrize(
+    "text, line, expected",
+    [
+        (BACKBONE + "revison: x\n", 8, "revision"),
+        (BACKBONE.replace("hub:", "hubb:"), 5, "hub"),
+        (BACKBONE + "label: again\n", 8, "each key once"),
+        (BACKBONE.replace("label: T\n", ""), 1, "these keys"),
+        (BACKBONE.replace("title: Tiny", "title: [1]"), 3, "a str"),
+        (BACKBONE.replace("title: Tiny", "title: 5"), 3, "a str"),
+        (BACKBONE + "config: [1]\n", 8, "a mapping"),
+        (BACKBONE + "config: {a: 1, a: 2}\n", 8, "each key once"),
+        (BACKBONE + "config: {a: {b: 1, b: 2}}\n", 8, "each key once"),
+        ("just text\n", 1, "a mapping"),
+        ("id: [\n", 2, "a YAML mapping"),
+        ("", None, "the keys"),
+    ],
+)
 def test_a_malformed_file_is_refused_by_line(folder, text, line, expected):
     with pytest.raises(BadInput) as error:
         Catalog.load([folder(**{"backbones/tiny": text})])
@@ -100,9 +117,14 @@ def test_an_id_can_be_taken_only_once(folder):
         Catalog.load([folder(**{"backbones/a": BACKBONE, "backbones/b": BACKBONE})])
 
 
-@pytest.mark.parametrize("change, found", [
-    (("backbone: tiny", "backbone: tinny"), "did you mean tiny"), (("method: q", "method: qq"), "did you mean q"),
-    (("[toy]", "[toyy]"), "did you mean toy")])
+@pytest.mark.parametrize(
+    "change, found",
+    [
+        (("backbone: tiny", "backbone: tinny"), "did you mean tiny"),
+        (("method: q", "method: qq"), "did you mean q"),
+        (("[toy]", "[toyy]"), "did you mean toy"),
+    ],
+)
 def test_a_reference_to_nothing_is_answered_with_the_nearest(folder, change, found):
     run = "id: tiny/st-q\nstudy: own\nbackbone: tiny\nmethod: q\narm: st\ntasks: [toy]\n"
     files = {"backbones/b": BACKBONE, "methods/m": METHOD, "tasks/t": TASK}
@@ -111,14 +133,21 @@ def test_a_reference_to_nothing_is_answered_with_the_nearest(folder, change, fou
         Catalog.load([folder(**files, **{"runs/r": run.replace(*change)})])
 
 
-COMPARISON = ("id: c\nstudy: own\nquestion: Q\ntitle: T\ntest: wilcoxon\ntask: generation-java\npairing: id\nfamily: block\n"
-              "adjustment: holm\nside_a: A\nside_b: B\nmetrics: [lizard_loc]\noutputs: []\n"
-              "blocks:\n  - {id: 3b, a: qwen2.5-coder-3b/mt-qlora, b: qwen2.5-coder-3b/mt-fft}\n")
+COMPARISON = (
+    "id: c\nstudy: own\nquestion: Q\ntitle: T\ntest: wilcoxon\ntask: generation-java\npairing: id\nfamily: block\n"
+    "adjustment: holm\nside_a: A\nside_b: B\nmetrics: [lizard_loc]\noutputs: []\n"
+    "blocks:\n  - {id: 3b, a: qwen2.5-coder-3b/mt-qlora, b: qwen2.5-coder-3b/mt-fft}\n"
+)
 
 
-@pytest.mark.parametrize("change, found", [
-    (("lizard_loc", "lizard_lok"), "lizard_loc"), (("b: qwen2.5-coder-3b/mt-fft", "b: qwen2.5-coder-3b/mt-ftf"), "mt-fft"),
-    (("task: generation-java", "task: generation-jaba"), "generation-java")])
+@pytest.mark.parametrize(
+    "change, found",
+    [
+        (("lizard_loc", "lizard_lok"), "lizard_loc"),
+        (("b: qwen2.5-coder-3b/mt-fft", "b: qwen2.5-coder-3b/mt-ftf"), "mt-fft"),
+        (("task: generation-java", "task: generation-jaba"), "generation-java"),
+    ],
+)
 def test_a_comparison_of_what_does_not_exist_is_refused(folder, change, found):
     Catalog.load([CATALOG, folder(**{"comparisons/c": COMPARISON})])
     with pytest.raises(UnknownName, match=f"did you mean.*{found}"):

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from mtpeft.cli import app
-from mtpeft.errors import MtpeftError
+from mtpeft.core.errors import MtpeftError
 
 
 def refused(done):
@@ -22,18 +22,32 @@ def test_a_deliberate_error_has_three_parts_and_no_traceback(mtpeft):
     assert "  expected: " in text and "  to fix:   " in text
 
 
-@pytest.mark.parametrize("arguments, near", [(["list", "taks"], "tasks"), (["list", "backbone"], "backbones")])
+@pytest.mark.parametrize(
+    "arguments, near", [(["list", "taks"], "tasks"), (["list", "backbone"], "backbones")]
+)
 def test_an_unknown_kind_is_answered_with_the_nearest(mtpeft, arguments, near):
     assert f"did you mean {near}" in refused(mtpeft(*arguments))
 
 
 def test_a_group_that_is_not_installed_is_named_with_its_command(mtpeft, tmp_path):
-    """As on a machine where only the core was set up: a module that fails to import as if it were not there."""
+    """As on a machine where only the core was set up: a module that fails to import as if it were
+    not there.
+    """
     (tmp_path / "missing").mkdir()
-    (tmp_path / "missing" / "torch.py").write_text("raise ModuleNotFoundError('No module named torch', name='torch')\n")
+    (tmp_path / "missing" / "torch.py").write_text(
+        "raise ModuleNotFoundError('No module named torch', name='torch')\n"
+    )
     (tmp_path / "missing" / "peft.py").write_text("import torch\n")
-    text = refused(mtpeft("merge", str(tmp_path), str(tmp_path / "merged"), "--backbone", "x",
-                          PYTHONPATH=f"{tmp_path / 'missing'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"))
+    text = refused(
+        mtpeft(
+            "merge",
+            str(tmp_path),
+            str(tmp_path / "merged"),
+            "--backbone",
+            "x",
+            PYTHONPATH=f"{tmp_path / 'missing'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
+        )
+    )
     assert "torch is not installed" in text and "make .venv/.train" in text
 
 
@@ -59,7 +73,9 @@ def test_a_mirror_that_is_not_there_is_said_to_be_missing(mtpeft, tmp_path):
 
 
 def test_a_catalog_folder_that_is_not_there_is_said_to_be_missing(mtpeft, tmp_path):
-    assert "MTPEFT_CATALOG" in refused(mtpeft("list", "tasks", MTPEFT_CATALOG=str(tmp_path / "gone")))
+    assert "MTPEFT_CATALOG" in refused(
+        mtpeft("list", "tasks", MTPEFT_CATALOG=str(tmp_path / "gone"))
+    )
 
 
 def test_a_folder_that_cannot_be_written_is_a_clear_error(mtpeft, tmp_path):
@@ -77,7 +93,8 @@ def test_the_files_as_shipped_pass(mtpeft):
 def test_a_task_added_from_outside_is_listed(mtpeft, tmp_path):
     (tmp_path / "tasks").mkdir()
     (tmp_path / "tasks" / "toy.yaml").write_text(
-        "id: toy\nstudy: own\ntitle: Toy task\nabbreviation: TY\nmodule: toy\nevaluations: []\n")
+        "id: toy\nstudy: own\ntitle: Toy task\nabbreviation: TY\nmodule: toy\nevaluations: []\n"
+    )
     done = mtpeft("list", "tasks", MTPEFT_CATALOG=str(tmp_path))
     assert done.returncode == 0
     assert re.search(r"^toy +Toy task$", done.stdout, re.MULTILINE)

@@ -8,7 +8,7 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mtpeft.errors import Unavailable
+from mtpeft.core.errors import Unavailable
 from mtpeft.scoring import codebleu as package
 from mtpeft.scoring.codebleu import analysis, batch, corrected
 from mtpeft.scoring.codebleu.batch import score_here, score_pairs
@@ -29,11 +29,17 @@ JAVA = [
     "",
     "   \n ",
 ]
-CSHARP = ["public virtual int Sum(int[] a){int s = 0;foreach (int v in a){s += v;}return s;}",
-          "public int Sum(int[] a) {int s = 0;for (int i = 0; i < a.Length; i++) {s += a[i];}return s;}", ""]
-PYTHON = ['def sum(a):\n    """Adds."""\n    s = 0\n    for v in a:\n        s += v  # here\n    return s',
-          "def sum(a):\n    s, n = 0, len(a)\n    while n:\n        n -= 1\n        s += a[n]\n    return s",
-          "def broken(:\n  'unterminated", ""]
+CSHARP = [
+    "public virtual int Sum(int[] a){int s = 0;foreach (int v in a){s += v;}return s;}",
+    "public int Sum(int[] a) {int s = 0;for (int i = 0; i < a.Length; i++) {s += a[i];}return s;}",
+    "",
+]
+PYTHON = [
+    'def sum(a):\n    """Adds."""\n    s = 0\n    for v in a:\n        s += v  # here\n    return s',
+    "def sum(a):\n    s, n = 0, len(a)\n    while n:\n        n -= 1\n        s += a[n]\n    return s",
+    "def broken(:\n  'unterminated",
+    "",
+]
 
 
 def library(reference: str, output: str, language: str) -> float:
@@ -46,16 +52,49 @@ def library(reference: str, output: str, language: str) -> float:
         logging.disable(logging.NOTSET)
 
 
-@pytest.mark.parametrize(("language", "texts"), [("java", JAVA), ("csharp", CSHARP), ("python", PYTHON)])
+@pytest.mark.parametrize(
+    ("language", "texts"), [("java", JAVA), ("csharp", CSHARP), ("python", PYTHON)]
+)
 def test_released_variant_equals_the_library_to_the_last_bit(language, texts):
     for reference in texts:
         for output in texts:
             if reference.strip():
-                assert codebleu(reference, output, language) == library(reference, output, language), (reference, output)
+                assert codebleu(reference, output, language) == library(
+                    reference, output, language
+                ), (reference, output)
 
 
-WORDS = st.sampled_from(["public", "int", "a", "b", "c", "=", "+", ";", "{", "}", "(", ")", "if", "else", "while", "for",
-                         "for(;;)", "return", "a[i]", "i++", '"s"', "//", "/*", "*/", "'c'", "ü", "\n"])
+WORDS = st.sampled_from(
+    [
+        "public",
+        "int",
+        "a",
+        "b",
+        "c",
+        "=",
+        "+",
+        ";",
+        "{",
+        "}",
+        "(",
+        ")",
+        "if",
+        "else",
+        "while",
+        "for",
+        "for(;;)",
+        "return",
+        "a[i]",
+        "i++",
+        '"s"',
+        "//",
+        "/*",
+        "*/",
+        "'c'",
+        "ü",
+        "\n",
+    ]
+)
 CODE = st.lists(WORDS, max_size=25).map(" ".join)
 
 
@@ -79,30 +118,48 @@ def test_a_missed_data_flow_counts_as_missed():
     reference, output = "int f(int a) {int b = a;return b;}", "int f(int a) {return 0;}"
     parts = components(reference, output, "java", corrected=True)
     assert parts.data_flow == 0
-    assert parts.corrected() == pytest.approx((parts.ngram + parts.weighted_ngram + parts.syntax) / 4)
+    assert parts.corrected() == pytest.approx(
+        (parts.ngram + parts.weighted_ngram + parts.syntax) / 4
+    )
     assert parts.released() == pytest.approx(parts.corrected() + 0.25)
 
 
 def test_the_brevity_penalty_bites_only_as_corrected():
     reference = "a b c d e f g h"
-    released, repaired = (components(reference, "a b c d", "java", corrected=c).weighted_ngram for c in (False, True))
+    released, repaired = (
+        components(reference, "a b c d", "java", corrected=c).weighted_ngram for c in (False, True)
+    )
     assert repaired == pytest.approx(released * 2.718281828459045 ** (1 - 8 / 4))
 
 
-SEED_DEPENDENT = ("public int f(int[] x, int[] y, int n) {int s = 0;for (int i = 0; i < n; i++) {s = x[i] + y[i] + n + s;}"
-                  "while (s > n) {s = s - n + x[0];}return s;}")
-RENAMED = SEED_DEPENDENT.replace("x", "left").replace("y", "right").replace("n", "k").replace("s", "t")
+SEED_DEPENDENT = (
+    "public int f(int[] x, int[] y, int n) {int s = 0;for (int i = 0; i < n; i++) {s = x[i] + y[i] + n + s;}"
+    "while (s > n) {s = s - n + x[0];}return s;}"
+)
+RENAMED = (
+    SEED_DEPENDENT.replace("x", "left").replace("y", "right").replace("n", "k").replace("s", "t")
+)
 
 
 def test_only_the_released_data_flow_depends_on_the_hash_seed():
-    released = {values[0] for values in data_flow_by_seed([(SEED_DEPENDENT, RENAMED)], "java", range(4)).values()}
+    released = {
+        values[0]
+        for values in data_flow_by_seed([(SEED_DEPENDENT, RENAMED)], "java", range(4)).values()
+    }
     assert len(released) > 1, "the example no longer shows the dependence"
-    program = ("import sys; from mtpeft.scoring.codebleu.components import codebleu; "
-               "print(codebleu(*sys.argv[1:], 'java', corrected=True))")
+    program = (
+        "import sys; from mtpeft.scoring.codebleu.components import codebleu; "
+        "print(codebleu(*sys.argv[1:], 'java', corrected=True))"
+    )
     answers = set()
     for seed in range(4):
-        done = subprocess.run([sys.executable, "-c", program, SEED_DEPENDENT, RENAMED], capture_output=True, text=True,
-                              env=os.environ | {"PYTHONHASHSEED": str(seed), "PYTHONPATH": "code"}, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", program, SEED_DEPENDENT, RENAMED],
+            capture_output=True,
+            text=True,
+            env=os.environ | {"PYTHONHASHSEED": str(seed), "PYTHONPATH": "code"},
+            check=True,
+        )
         answers.add(done.stdout)
     assert len(answers) == 1
 
@@ -138,13 +195,17 @@ def test_a_dying_worker_costs_only_the_output_that_kills_it(monkeypatch):
 
 def test_an_output_that_keeps_the_extractor_busy_for_ever_has_a_deadline():
     nested = "while (a) { a = b; " * 40 + "}" * 40
-    late, good = score_here([(JAVA[0], nested), (JAVA[0], JAVA[1])], "java", corrected=False, deadline=0.3)
+    late, good = score_here(
+        [(JAVA[0], nested), (JAVA[0], JAVA[1])], "java", corrected=False, deadline=0.3
+    )
     assert (late.value, late.status) == (None, "infrastructure")
     assert good.value == codebleu(JAVA[0], JAVA[1], "java")
 
 
 def test_outputs_that_no_parser_should_see_are_a_status():
-    huge, surrogate = score_here([(JAVA[0], "a;" * 200_000), (JAVA[0], "int \udc80;")], "java", corrected=False)
+    huge, surrogate = score_here(
+        [(JAVA[0], "a;" * 200_000), (JAVA[0], "int \udc80;")], "java", corrected=False
+    )
     assert (huge.value, huge.status) == (None, "unparseable")
     assert (surrogate.value, surrogate.status) == (None, "unparseable")
 
@@ -156,7 +217,9 @@ def item(output: str, reference: str = JAVA[0], name: str = "t") -> Item:
 def test_both_scorers_name_their_variant_and_keep_a_missing_reference_apart(known):
     for module, tool in ((package, "codebleu"), (corrected, "codebleu-corrected")):
         scorer = module.scorer()
-        assert scorer.tool == tool and list(scorer.metrics) == [m.id for m in known.tools[tool].metrics]
+        assert scorer.tool == tool and list(scorer.metrics) == [
+            m.id for m in known.tools[tool].metrics
+        ]
         good, bare = scorer.score([item(JAVA[1]), item(JAVA[1], reference=" ")])
         assert (good.metric, good.status) == (scorer.metrics[0], "ok")
         assert good.value == codebleu(JAVA[0], JAVA[1], "java", scorer.corrected)
@@ -170,7 +233,11 @@ def test_the_released_version_names_the_hash_seed(monkeypatch):
 
 
 def test_only_translations_are_scored(known):
-    accepted = {name for name, evaluation in known.evaluations().items() if package.scorer().accepts(evaluation)}
+    accepted = {
+        name
+        for name, evaluation in known.evaluations().items()
+        if package.scorer().accepts(evaluation)
+    }
     assert accepted == {"translation-java-cs", "translation-cs-java"}
 
 

@@ -7,17 +7,19 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from mtpeft import paths
+from mtpeft.core import paths
+from mtpeft.core.errors import MtpeftError
 from mtpeft.corpora.fetch import Mismatch, Policy, cached, fetch, require
 from mtpeft.corpora.manifest import File
-from mtpeft.errors import MtpeftError
 
 CONTENT = bytes(range(256)) * 1200  # several read blocks
 SHA = hashlib.sha256(CONTENT).hexdigest()
 
 
 class Server(ThreadingHTTPServer):
-    """Answers each path by the scripted behaviours in turn, the last one for ever; records what was asked."""
+    """Answers each path by the scripted behaviours in turn, the last one for ever; records what was
+    asked.
+    """
 
     daemon_threads = True
 
@@ -42,7 +44,11 @@ class Handler(BaseHTTPRequestHandler):
         self.server.asked.append((name, wanted))
         steps = self.server.script[name] or ["good"]
         step = steps.pop(0) if len(steps) > 1 else steps[0]
-        start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and step != "ignore-range" else 0
+        start = (
+            int(wanted.removeprefix("bytes=").removesuffix("-"))
+            if wanted and step != "ignore-range"
+            else 0
+        )
         body = {"wrong": b"x" * len(CONTENT), "longer": CONTENT + b"!"}.get(step, CONTENT)[start:]
         if step.isdigit():
             self.send_response(int(step))
@@ -78,7 +84,9 @@ def server(tmp_path, monkeypatch) -> Iterator[Server]:
     for name in ("MTPEFT_MIRROR", "OFFLINE", "MTPEFT_UPSTREAM", "http_proxy", "HTTP_PROXY"):
         monkeypatch.delenv(name, raising=False)
     running = Server()
-    threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    threading.Thread(
+        target=running.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+    ).start()
     yield running
     running.release.set()
     running.shutdown()
@@ -86,14 +94,24 @@ def server(tmp_path, monkeypatch) -> Iterator[Server]:
 
 
 def entry(name: str) -> File:
-    return File(f"x/{name}", "g", "owner/repo", "rev", f"folder/{name}", SHA, len(CONTENT), "MIT", "a test")
+    return File(
+        f"x/{name}", "g", "owner/repo", "rev", f"folder/{name}", SHA, len(CONTENT), "MIT", "a test"
+    )
 
 
-def bring(server: Server, *names: str, waits: list[float] | None = None, timeout: float = 10.0,
-          attempts: int = 4) -> dict[str, MtpeftError]:
+def bring(
+    server: Server,
+    *names: str,
+    waits: list[float] | None = None,
+    timeout: float = 10.0,
+    attempts: int = 4,
+) -> dict[str, MtpeftError]:
     sleep: Callable[[float], None] = (waits if waits is not None else []).append
-    return fetch([entry(n) for n in names], policy=Policy(attempts=attempts, timeout=timeout, sleep=sleep),
-                 upstream=server.base)
+    return fetch(
+        [entry(n) for n in names],
+        policy=Policy(attempts=attempts, timeout=timeout, sleep=sleep),
+        upstream=server.base,
+    )
 
 
 def no_half_file(name: str) -> bool:

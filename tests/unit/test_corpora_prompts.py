@@ -1,4 +1,6 @@
-"""The study's prompts are read out of scripts that are never run: scripts of the same shape, in words of our own."""
+"""The study's prompts are read out of scripts that are never run: scripts of the same shape, in
+words of our own.
+"""
 
 import json
 import threading
@@ -6,12 +8,12 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from mtpeft import paths
+from mtpeft.core import paths
+from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.corpora import derived, prompts
-from mtpeft.errors import MtpeftError, Unavailable
 from mtpeft.tasks import wording
 
-MULTI = '''
+MULTI = """
 raise SystemExit("a script that is run")
 def apply_chat_template(example, tokenizer, language=None, task="summarization", src_lang=None, tgt_lang=None):
     if task == "summarization":
@@ -36,42 +38,72 @@ def apply_chat_template(example, tokenizer, language=None, task="summarization",
         chat = [{"role": "system", "content": "You translate—nothing else."},
                 {"role": "user", "content": f"{src_lang} to {tgt_lang}: {example['a'] if src_lang == 'Java' else example['b']}"},
                 {"role": "assistant", "content": example["b"] if tgt_lang == "C#" else example["a"]}]
-'''
-SINGLE = "".join(f'''
+"""
+SINGLE = "".join(
+    f"""
 def apply_chat_template_{language}(example, tokenizer):
     user_prompt = f"{{summary_part}}: {{signature_part}}"
     chat = [{{"role": "system", "content": "x"}}, {{"role": "user", "content": user_prompt}}]
-''' for language in ("java", "python"))
-INFERENCE = '''
+"""
+    for language in ("java", "python")
+)
+INFERENCE = """
 def apply_chat_template(codereval_input, language, tokenizer):
     chat = [{"role": "system", "content": system_content}, {"role": "user", "content": codereval_input}]
-'''
+"""
 JUDGE = '''
 def create_prompt(code, summary, language="java"):
     lang = language.capitalize()
     prompt = f"""Judge {lang}:\\n{code}\\n{summary}"""
     return prompt
 '''
-SCRIPTS = {prompts.MULTI: MULTI, prompts.SINGLE: SINGLE, prompts.INFERENCE: INFERENCE, prompts.JUDGE: JUDGE}
+SCRIPTS = {
+    prompts.MULTI: MULTI,
+    prompts.SINGLE: SINGLE,
+    prompts.INFERENCE: INFERENCE,
+    prompts.JUDGE: JUDGE,
+}
 
 
 def test_every_prompt_is_found_with_its_placeholders(tmp_path):
     made = json.loads(prompts.build(SCRIPTS.__getitem__))
-    assert made["generation"]["user_multi_task"] == {"java": "{summary} as method {signature}",
-                                                     "python": "{summary} as function {signature}"}
-    assert made["generation"]["user_single_task"] == dict.fromkeys(("java", "python"), "{summary}: {signature}")
-    assert (made["generation"]["user_inference"], made["generation"]["assistant"]) == ("{input}", "{output}")
-    assert made["summarization"]["user"] == {"java": "Sum up:\n{code}", "python": "In short:\n{code}"}
+    assert made["generation"]["user_multi_task"] == {
+        "java": "{summary} as method {signature}",
+        "python": "{summary} as function {signature}",
+    }
+    assert made["generation"]["user_single_task"] == dict.fromkeys(
+        ("java", "python"), "{summary}: {signature}"
+    )
+    assert (made["generation"]["user_inference"], made["generation"]["assistant"]) == (
+        "{input}",
+        "{output}",
+    )
+    assert made["summarization"]["user"] == {
+        "java": "Sum up:\n{code}",
+        "python": "In short:\n{code}",
+    }
     assert made["summarization"]["assistant"] == "<{docstring}>"
-    assert made["translation"] == {"system": "You translate—nothing else.", "user": "{source} to {target}: {code}",
-                                   "assistant": "{code}"}
+    assert made["translation"] == {
+        "system": "You translate—nothing else.",
+        "user": "{source} to {target}: {code}",
+        "assistant": "{code}",
+    }
     assert made["judge"]["user"] == "Judge {Java|Python}:\n{code}\n{summary}"
     (tmp_path / "prompts.json").write_text(prompts.build(SCRIPTS.__getitem__))
-    assert wording("study-a", path=tmp_path / "prompts.json").text("generation", "system", "java") == "Java."
+    assert (
+        wording("study-a", path=tmp_path / "prompts.json").text("generation", "system", "java")
+        == "Java."
+    )
 
 
-@pytest.mark.parametrize("path, text, said", [(prompts.MULTI, "def f(:", "not Python"), (prompts.SINGLE, "x = 1", "no prompt"),
-                                              (prompts.JUDGE, "x = 1", "no prompt")])
+@pytest.mark.parametrize(
+    "path, text, said",
+    [
+        (prompts.MULTI, "def f(:", "not Python"),
+        (prompts.SINGLE, "x = 1", "no prompt"),
+        (prompts.JUDGE, "x = 1", "no prompt"),
+    ],
+)
 def test_scripts_of_another_shape_are_refused(path, text, said):
     with pytest.raises(MtpeftError, match=said):
         prompts.build({**SCRIPTS, path: text}.__getitem__)

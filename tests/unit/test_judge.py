@@ -6,11 +6,20 @@ import pickle
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mtpeft.errors import BadInput, MtpeftError, Unavailable
+from mtpeft.core.errors import BadInput, MtpeftError, Unavailable
 from mtpeft.scoring import judge
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.judge import Judge, by_mode
-from mtpeft.scoring.judge.criteria import CRITERIA, Prompt, mean, mode, own_prompt, parse_permissive, parse_strict, study_prompt
+from mtpeft.scoring.judge.criteria import (
+    CRITERIA,
+    Prompt,
+    mean,
+    mode,
+    own_prompt,
+    parse_permissive,
+    parse_strict,
+    study_prompt,
+)
 from mtpeft.scoring.judge.ledger import (
     Answer,
     BudgetExhausted,
@@ -30,27 +39,56 @@ SECRET = "sk-secret-0123456789"
 
 
 def settings(**changes) -> Settings:
-    given = {"base_url": "http://127.0.0.1:9/v1", "model": "tiny", "prompt": own_prompt(), "runs": 2, "key": Key()}
+    given = {
+        "base_url": "http://127.0.0.1:9/v1",
+        "model": "tiny",
+        "prompt": own_prompt(),
+        "runs": 2,
+        "key": Key(),
+    }
     return Settings(**given | changes)
 
 
-@pytest.mark.parametrize("text", [
-    GOOD, GOOD.upper(), "**Content adequacy:** [4]\n- Conciseness: 5/5\n  Fluency: 3.", "Here you are.\n\n" + GOOD + "\n\nDone."])
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD,
+        GOOD.upper(),
+        "**Content adequacy:** [4]\n- Conciseness: 5/5\n  Fluency: 3.",
+        "Here you are.\n\n" + GOOD + "\n\nDone.",
+    ],
+)
 def test_both_parsers_read_an_answer_in_the_asked_form(text):
     assert parse_strict(text) == parse_permissive(text) == RATINGS
 
 
-@pytest.mark.parametrize("text", [
-    "", "4\n5\n3", "Content adequacy: 4\nConciseness: 5", GOOD.replace("4", "6"), GOOD.replace("4", "0"),
-    GOOD.replace("4", "4.5"), GOOD.replace("4", "45"), GOOD.replace("4", "4 or 5"), GOOD.replace("4", "four"),
-    GOOD + "\nFluency: 2", GOOD + "\nFluency: 3", "Content adequacy (1-5): 4\nConciseness: 5\nFluency: 3"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "4\n5\n3",
+        "Content adequacy: 4\nConciseness: 5",
+        GOOD.replace("4", "6"),
+        GOOD.replace("4", "0"),
+        GOOD.replace("4", "4.5"),
+        GOOD.replace("4", "45"),
+        GOOD.replace("4", "4 or 5"),
+        GOOD.replace("4", "four"),
+        GOOD + "\nFluency: 2",
+        GOOD + "\nFluency: 3",
+        "Content adequacy (1-5): 4\nConciseness: 5\nFluency: 3",
+    ],
+)
 def test_the_strict_parser_guesses_nothing(text):
     assert parse_strict(text) is None
 
 
 def test_the_permissive_parser_takes_the_first_digit_of_the_line_as_the_study_did():
     assert parse_permissive("Content adequacy (1-5): 4\nConciseness is 9, no: 5\nFluency: 3") == {
-        "content_adequacy": 1, "conciseness": 5, "fluency": 3}
+        "content_adequacy": 1,
+        "conciseness": 5,
+        "fluency": 3,
+    }
     assert parse_permissive("Content adequacy\n4\nConciseness: 5\nFluency: 3") is None
 
 
@@ -58,7 +96,9 @@ def test_the_permissive_parser_takes_the_first_digit_of_the_line_as_the_study_di
 def test_no_text_makes_a_parser_fail_or_rate_outside_the_scale(text):
     for parse in (parse_strict, parse_permissive):
         found = parse(f"{text}\n{GOOD}")
-        assert found is None or (set(found) == set(CRITERIA) and all(1 <= value <= 5 for value in found.values()))
+        assert found is None or (
+            set(found) == set(CRITERIA) and all(1 <= value <= 5 for value in found.values())
+        )
 
 
 def test_the_mean_is_plain_and_the_mode_takes_the_median_on_ties():
@@ -69,16 +109,20 @@ def test_the_mean_is_plain_and_the_mode_takes_the_median_on_ties():
 
 
 def test_code_that_looks_like_a_placeholder_is_left_alone():
-    filled = Prompt("own", "{Java|Python} {code} | {summary}").fill("java", "f({summary})", "sums {code}")
+    filled = Prompt("own", "{Java|Python} {code} | {summary}").fill(
+        "java", "f({summary})", "sums {code}"
+    )
     assert filled == "Java f({summary}) | sums {code}"
 
 
 def test_the_own_prompt_asks_in_the_form_that_the_strict_parser_reads():
     text = own_prompt().fill("python", "def f(): pass", "Does nothing.")
     assert "def f(): pass" in text and "Does nothing." in text and "{" not in text
-    form = text[text.index("in place of N:") + len("in place of N:"):]
+    form = text[text.index("in place of N:") + len("in place of N:") :]
     assert parse_strict(form.replace(": N", ": 4")) == dict.fromkeys(CRITERIA, 4)
-    assert parse_strict(form) is None and parse_strict(text) is None, "an echoed prompt is no rating"
+    assert parse_strict(form) is None and parse_strict(text) is None, (
+        "an echoed prompt is no rating"
+    )
 
 
 def test_the_studys_prompt_comes_from_the_mirror_alone(tmp_path, monkeypatch):
@@ -111,12 +155,27 @@ def test_a_key_with_a_line_end_is_refused_without_being_shown():
     assert SECRET not in str(error.value)
 
 
-@pytest.mark.parametrize("changes", [
-    {"base_url": "ftp://127.0.0.1/v1"}, {"base_url": "127.0.0.1:8000"}, {"base_url": "https://user:pass@127.0.0.1/v1"},
-    {"base_url": "http://example.org/v1", "key": Key(SECRET), "budget": 1.0, "price_input": 1.0, "price_output": 1.0},
-    {"api": "assistants"}, {"parser": "lenient"}, {"runs": 0},
-    {"base_url": "https://example.org/v1"}, {"base_url": "https://example.org/v1", "budget": 1.0},
-    {"base_url": "https://example.org/v1", "price_input": 1.0, "price_output": 1.0}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"base_url": "ftp://127.0.0.1/v1"},
+        {"base_url": "127.0.0.1:8000"},
+        {"base_url": "https://user:pass@127.0.0.1/v1"},
+        {
+            "base_url": "http://example.org/v1",
+            "key": Key(SECRET),
+            "budget": 1.0,
+            "price_input": 1.0,
+            "price_output": 1.0,
+        },
+        {"api": "assistants"},
+        {"parser": "lenient"},
+        {"runs": 0},
+        {"base_url": "https://example.org/v1"},
+        {"base_url": "https://example.org/v1", "budget": 1.0},
+        {"base_url": "https://example.org/v1", "price_input": 1.0, "price_output": 1.0},
+    ],
+)
 def test_settings_that_leak_or_spend_without_limit_are_refused(changes):
     with pytest.raises(MtpeftError):
         settings(**changes)
@@ -124,18 +183,37 @@ def test_settings_that_leak_or_spend_without_limit_are_refused(changes):
 
 def test_the_environment_names_the_judge(monkeypatch):
     monkeypatch.delenv("MTPEFT_MIRROR", raising=False)
-    base = {"MTPEFT_JUDGE_URL": "https://example.org/v1", "MTPEFT_JUDGE_PRICES": "0.25,2", "MTPEFT_JUDGE_BUDGET": "3",
-            "OPENAI_API_KEY": SECRET}
+    base = {
+        "MTPEFT_JUDGE_URL": "https://example.org/v1",
+        "MTPEFT_JUDGE_PRICES": "0.25,2",
+        "MTPEFT_JUDGE_BUDGET": "3",
+        "OPENAI_API_KEY": SECRET,
+    }
     study = from_environment(base | {"MTPEFT_JUDGE_PROFILE": "study"})
-    assert (study.model, study.api, study.parser, study.runs, study.budget) == ("gpt-5-mini", "responses", "permissive", 5, 3.0)
-    assert (study.attempts, study.parse_attempts, study.verbosity, study.prompt.origin) == (3, 5, "low", "own")
+    assert (study.model, study.api, study.parser, study.runs, study.budget) == (
+        "gpt-5-mini",
+        "responses",
+        "permissive",
+        5,
+        3.0,
+    )
+    assert (study.attempts, study.parse_attempts, study.verbosity, study.prompt.origin) == (
+        3,
+        5,
+        "low",
+        "own",
+    )
     strict = from_environment(base | {"MTPEFT_JUDGE_MODEL": "m"})
     assert (strict.model, strict.api, strict.parser) == ("m", "chat", "strict")
     with pytest.raises(Unavailable):
         from_environment({})
     with pytest.raises(Unavailable):
         from_environment(base)
-    for wrong in ({"MTPEFT_JUDGE_PROFILE": "fast"}, {"MTPEFT_JUDGE_PRICES": "1"}, {"MTPEFT_JUDGE_BUDGET": "inf"}):
+    for wrong in (
+        {"MTPEFT_JUDGE_PROFILE": "fast"},
+        {"MTPEFT_JUDGE_PRICES": "1"},
+        {"MTPEFT_JUDGE_BUDGET": "inf"},
+    ):
         with pytest.raises(MtpeftError):
             from_environment(base | {"MTPEFT_JUDGE_MODEL": "m"} | wrong)
 
@@ -159,8 +237,15 @@ def test_answers_survive_and_a_torn_line_costs_only_itself(tmp_path):
     assert set(answers) == {"a", "b", "c"} and spent == pytest.approx(0.5 * 3 + 0.25)
 
 
-@pytest.mark.parametrize("line", ['{"cost": "much"}', "[]", '{"cost": 1, "key": "a"}',
-                                  json.dumps({**vars(answer()), "ratings": {"fluency": 3}})])
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"cost": "much"}',
+        "[]",
+        '{"cost": 1, "key": "a"}',
+        json.dumps({**vars(answer()), "ratings": {"fluency": 3}}),
+    ],
+)
 def test_a_ledger_line_of_the_wrong_shape_is_named(tmp_path, line):
     path = tmp_path / "ledger.jsonl"
     path.write_text('{"cost": 0}\n' + line + "\n")
@@ -198,14 +283,27 @@ def test_the_most_a_request_can_cost_bounds_every_real_cost():
 
 def test_keys_depend_on_everything_that_may_change_an_answer():
     base = settings()
-    keys = {answer_key(settings(**change), prompt, repeat) for change, prompt, repeat in [
-        ({}, "p", 1), ({}, "p", 2), ({}, "q", 1), ({"model": "other"}, "p", 1), ({"temperature": 0.0}, "p", 1),
-        ({"parser": "permissive"}, "p", 1), ({"base_url": "http://127.0.0.1:10/v1"}, "p", 1)]}
+    keys = {
+        answer_key(settings(**change), prompt, repeat)
+        for change, prompt, repeat in [
+            ({}, "p", 1),
+            ({}, "p", 2),
+            ({}, "q", 1),
+            ({"model": "other"}, "p", 1),
+            ({"temperature": 0.0}, "p", 1),
+            ({"parser": "permissive"}, "p", 1),
+            ({"base_url": "http://127.0.0.1:10/v1"}, "p", 1),
+        ]
+    }
     assert len(keys) == 7
-    assert answer_key(base, "p", 1) == answer_key(settings(key=Key(SECRET), concurrency=9, budget=5.0), "p", 1)
+    assert answer_key(base, "p", 1) == answer_key(
+        settings(key=Key(SECRET), concurrency=9, budget=5.0), "p", 1
+    )
 
 
-def item(output: str = "returns the size", source: str = "int size() {return n;}", name: str = "1") -> Item:
+def item(
+    output: str = "returns the size", source: str = "int size() {return n;}", name: str = "1"
+) -> Item:
     return Item("run", "summarization-java", name, "java", output, "", source)
 
 
@@ -225,9 +323,13 @@ def test_the_scorers_name_the_metrics_of_the_catalog(known, monkeypatch):
     monkeypatch.delenv("MTPEFT_JUDGE_URL", raising=False)
     for module, tool in ((judge, "llm-judge"), (by_mode, "llm-judge-mode")):
         made = module.scorer()
-        assert made.tool == tool and set(made.metrics) == {metric.id for metric in known.tools[tool].metrics}
+        assert made.tool == tool and set(made.metrics) == {
+            metric.id for metric in known.tools[tool].metrics
+        }
         assert {name for name, e in known.evaluations().items() if made.accepts(e)} == {
-            "summarization-java", "summarization-python"}
+            "summarization-java",
+            "summarization-python",
+        }
         with pytest.raises(Unavailable, match="no judge is named"):
             made.version()
 

@@ -1,4 +1,6 @@
-"""The judge against a local HTTP server that misbehaves on purpose. No test waits: the clock is made here."""
+"""The judge against a local HTTP server that misbehaves on purpose. No test waits: the clock is
+made here.
+"""
 
 import json
 import logging
@@ -24,15 +26,26 @@ SECRET = "sk-secret-0123456789"
 
 
 def chat(text: str = GOOD, usage: object = None) -> bytes:
-    body = {"choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}]}
+    body = {
+        "choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}]
+    }
     return json.dumps(body | ({"usage": usage} if usage else {})).encode()
 
 
 class Reply:
-    """What the server does with one request. cut: announce more bytes than are sent; hang: answer only at the end."""
+    """What the server does with one request. cut: announce more bytes than are sent; hang: answer
+    only at the end.
+    """
 
-    def __init__(self, status: int = 200, body: bytes = b"", headers: dict[str, str] | None = None, cut: bool = False,
-                 hang: bool = False, drip: bool = False) -> None:
+    def __init__(
+        self,
+        status: int = 200,
+        body: bytes = b"",
+        headers: dict[str, str] | None = None,
+        cut: bool = False,
+        hang: bool = False,
+        drip: bool = False,
+    ) -> None:
         self.status, self.body, self.headers = status, body or chat(), headers or {}
         self.cut, self.hang, self.drip = cut, hang, drip
 
@@ -44,7 +57,12 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, replies: list[Reply]) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.replies, self.requests, self.lock, self.end = replies, [], threading.Lock(), threading.Event()
+        self.replies, self.requests, self.lock, self.end = (
+            replies,
+            [],
+            threading.Lock(),
+            threading.Event(),
+        )
 
     @property
     def url(self) -> str:
@@ -57,7 +75,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         payload = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         with self.server.lock:
-            reply = self.server.replies[min(len(self.server.requests), len(self.server.replies) - 1)]
+            reply = self.server.replies[
+                min(len(self.server.requests), len(self.server.replies) - 1)
+            ]
             self.server.requests.append((self.path, payload, dict(self.headers)))
         if reply.hang:
             self.server.end.wait(20)
@@ -84,7 +104,9 @@ class Handler(BaseHTTPRequestHandler):
 @contextmanager
 def serving(*replies: Reply) -> Iterator[Server]:
     server = Server(list(replies))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+    )
     thread.start()
     try:
         yield server
@@ -106,7 +128,9 @@ class FakeClock:
             self.time += seconds
 
     def clock(self) -> Clock:
-        return Clock(lambda: self.time, self.sleep, lambda: datetime(2025, 1, 1, 12, 0, 0, tzinfo=UTC))
+        return Clock(
+            lambda: self.time, self.sleep, lambda: datetime(2025, 1, 1, 12, 0, 0, tzinfo=UTC)
+        )
 
 
 class Count:
@@ -126,7 +150,14 @@ class Count:
 
 
 def settings(server: Server, **changes) -> Settings:
-    given = {"base_url": server.url, "model": "tiny", "prompt": own_prompt(), "runs": 1, "timeout": 10.0, "key": Key(SECRET)}
+    given = {
+        "base_url": server.url,
+        "model": "tiny",
+        "prompt": own_prompt(),
+        "runs": 1,
+        "timeout": 10.0,
+        "key": Key(SECRET),
+    }
     return Settings(**given | changes)
 
 
@@ -143,22 +174,36 @@ def test_an_answer_comes_through_with_its_usage():
         assert (found.text, found.input_tokens, found.output_tokens) == (GOOD, 7, 3)
         [(path, payload, headers)] = server.requests
         assert path == "/v1/chat/completions" and headers["Authorization"] == f"Bearer {SECRET}"
-        assert payload == {"model": "tiny", "messages": [{"role": "user", "content": "a prompt"}], "max_tokens": 1024,
-                           "stream": False, "temperature": 0.0}
+        assert payload == {
+            "model": "tiny",
+            "messages": [{"role": "user", "content": "a prompt"}],
+            "max_tokens": 1024,
+            "stream": False,
+            "temperature": 0.0,
+        }
 
 
 def test_the_responses_interface_is_spoken_too():
-    body = {"output": [{"type": "reasoning", "summary": []},
-                       {"type": "message", "content": [{"type": "output_text", "text": GOOD}]}],
-            "usage": {"input_tokens": 7, "output_tokens": 3}}
+    body = {
+        "output": [
+            {"type": "reasoning", "summary": []},
+            {"type": "message", "content": [{"type": "output_text", "text": GOOD}]},
+        ],
+        "usage": {"input_tokens": 7, "output_tokens": 3},
+    }
     with serving(Reply(body=json.dumps(body).encode())) as server:
         with Client(settings(server, api="responses", verbosity="low")) as client:
             found = client.ask("a prompt", Count())
         assert (found.text, found.input_tokens, found.output_tokens) == (GOOD, 7, 3)
         [(path, payload, _)] = server.requests
         assert path == "/v1/responses"
-        assert payload == {"model": "tiny", "input": "a prompt", "max_output_tokens": 1024, "stream": False,
-                           "text": {"verbosity": "low"}}
+        assert payload == {
+            "model": "tiny",
+            "input": "a prompt",
+            "max_output_tokens": 1024,
+            "stream": False,
+            "text": {"verbosity": "low"},
+        }
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503])
@@ -175,8 +220,10 @@ def test_the_back_off_grows_and_has_a_ceiling():
         clock = FakeClock()
         upper = random.Random()
         upper.uniform = lambda low, high: high
-        with (Client(settings(server, attempts=9), clock.clock(), upper) as client,
-              pytest.raises(RequestFailed, match="9 attempts; last: HTTP 500")):
+        with (
+            Client(settings(server, attempts=9), clock.clock(), upper) as client,
+            pytest.raises(RequestFailed, match="9 attempts; last: HTTP 500"),
+        ):
             client.ask("a prompt", Count())
         assert clock.sleeps == [1, 2, 4, 8, 16, 32, 60, 60]
 
@@ -196,18 +243,34 @@ def test_a_nonsensical_retry_after_is_ignored(header):
 
 
 def test_nobody_waits_for_hours():
-    with serving(Reply(429, b"", {"Retry-After": "7200"})) as server, pytest.raises(RequestFailed, match="7200"):
+    with (
+        serving(Reply(429, b"", {"Retry-After": "7200"})) as server,
+        pytest.raises(RequestFailed, match="7200"),
+    ):
         ask(server)
 
 
-GARBAGE = [b"<html>hello</html>", b"", b"{", b"[]", b"null", b'{"choices": []}', b'{"choices": [{"message": {"content": null}}]}',
-           b'{"choices": "x"}', b"\xff\xfe\x00", b'{"choices": [{"message": {"content": 5}}]}']
+GARBAGE = [
+    b"<html>hello</html>",
+    b"",
+    b"{",
+    b"[]",
+    b"null",
+    b'{"choices": []}',
+    b'{"choices": [{"message": {"content": null}}]}',
+    b'{"choices": "x"}',
+    b"\xff\xfe\x00",
+    b'{"choices": [{"message": {"content": 5}}]}',
+]
 
 
 @pytest.mark.parametrize("body", GARBAGE)
 @pytest.mark.parametrize("api", ["chat", "responses"])
 def test_garbage_is_no_answer_and_is_asked_again(body, api):
-    with serving(Reply(body=body or b" ")) as server, pytest.raises(RequestFailed, match="2 attempts"):
+    with (
+        serving(Reply(body=body or b" ")) as server,
+        pytest.raises(RequestFailed, match="2 attempts"),
+    ):
         ask(server, api=api, attempts=2)
     assert len(server.requests) == 2
 
@@ -221,20 +284,28 @@ def test_half_a_body_is_asked_again_and_counted_as_paid():
 def test_a_server_that_never_answers_is_given_up():
     with serving(Reply(hang=True)) as server:
         clock, count = FakeClock(), Count()
-        with (Client(settings(server, timeout=0.2, attempts=2), clock.clock()) as client,
-              pytest.raises(RequestFailed, match="ReadTimeout")):
+        with (
+            Client(settings(server, timeout=0.2, attempts=2), clock.clock()) as client,
+            pytest.raises(RequestFailed, match="ReadTimeout"),
+        ):
             client.ask("a prompt", count)
         assert len(count.lost) == 2
 
 
 def test_a_server_that_drips_bytes_is_given_up():
-    with (serving(Reply(drip=True)) as server, Client(settings(server, timeout=0.3, attempts=1)) as client,
-          pytest.raises(RequestFailed, match="not complete after")):
+    with (
+        serving(Reply(drip=True)) as server,
+        Client(settings(server, timeout=0.3, attempts=1)) as client,
+        pytest.raises(RequestFailed, match="not complete after"),
+    ):
         client.ask("a prompt", Count())
 
 
 def test_an_endless_answer_is_cut_off():
-    with serving(Reply(body=b"x" * (5 << 20))) as server, pytest.raises(RequestFailed, match="above"):
+    with (
+        serving(Reply(body=b"x" * (5 << 20))) as server,
+        pytest.raises(RequestFailed, match="above"),
+    ):
         ask(server, attempts=1)
 
 
@@ -264,7 +335,10 @@ def test_a_bad_request_concerns_one_prompt_only():
 
 
 def test_a_redirect_is_not_followed_with_the_key():
-    with serving(Reply()) as other, serving(Reply(307, b"x", {"Location": f"{other.url}/chat/completions"})) as server:
+    with (
+        serving(Reply()) as other,
+        serving(Reply(307, b"x", {"Location": f"{other.url}/chat/completions"})) as server,
+    ):
         with pytest.raises(RequestFailed, match="HTTP 307"):
             ask(server)
         assert other.requests == []
@@ -279,13 +353,17 @@ def test_requests_start_at_the_allowed_rate_over_all_threads():
         assert clock.sleeps == pytest.approx([2.0, 2.0, 2.0])
 
 
-def item(output: str = "returns the size", name: str = "1", source: str = "int size() {return n;}") -> Item:
+def item(
+    output: str = "returns the size", name: str = "1", source: str = "int size() {return n;}"
+) -> Item:
     return Item("run", "summarization-java", name, "java", output, "", source)
 
 
 def run(server: Server, path, items: list[Item], budget: float | None = None, **changes):
     with Ledger(path / "ledger.jsonl", budget) as ledger:
-        return judge(items, settings(server, **changes), ledger, FakeClock().clock(), random.Random(1))
+        return judge(
+            items, settings(server, **changes), ledger, FakeClock().clock(), random.Random(1)
+        )
 
 
 def test_every_run_of_every_item_is_asked_once_and_never_again(tmp_path):
@@ -324,7 +402,12 @@ def test_an_unreadable_answer_is_asked_for_again_and_then_a_status(tmp_path):
 
 def test_one_bad_item_does_not_cost_the_others(tmp_path):
     with serving(Reply(400, b"no"), Reply()) as server:
-        found = run(server, tmp_path, [item(), item("counts", "2"), item("x", "3"), item("sums", "4", " ")], concurrency=1)
+        found = run(
+            server,
+            tmp_path,
+            [item(), item("counts", "2"), item("x", "3"), item("sums", "4", " ")],
+            concurrency=1,
+        )
     assert [j.status for j in found] == ["infrastructure", "ok", "empty", "infrastructure"]
 
 
@@ -332,7 +415,9 @@ def test_the_budget_is_never_exceeded_and_what_was_bought_is_kept(tmp_path):
     usage = {"prompt_tokens": 1000, "completion_tokens": 10}
     items = [item(f"summary {i}", str(i)) for i in range(20)]
     with serving(Reply(body=chat(usage=usage))) as server:
-        found = run(server, tmp_path, items, budget=0.02, price_input=1.0, price_output=2.0, concurrency=4)
+        found = run(
+            server, tmp_path, items, budget=0.02, price_input=1.0, price_output=2.0, concurrency=4
+        )
     answers, spent = read_ledger(tmp_path / "ledger.jsonl")
     assert 0 < len(answers) < 20 and spent <= 0.02
     assert [j.status for j in found].count("ok") == len(answers)
@@ -341,23 +426,40 @@ def test_the_budget_is_never_exceeded_and_what_was_bought_is_kept(tmp_path):
 
 def test_lost_answers_count_against_the_budget(tmp_path):
     with serving(Reply(cut=True)) as server:
-        run(server, tmp_path, [item()], budget=0.01, price_input=1.0, price_output=2.0, max_output_tokens=1000, attempts=50)
+        run(
+            server,
+            tmp_path,
+            [item()],
+            budget=0.01,
+            price_input=1.0,
+            price_output=2.0,
+            max_output_tokens=1000,
+            attempts=50,
+        )
         assert 1 <= len(server.requests) < 10
     assert 0 < read_ledger(tmp_path / "ledger.jsonl")[1] <= 0.01
 
 
 ECHOES: list[Callable[[], Reply]] = [
-    lambda: Reply(401, f"your key {SECRET} is wrong".encode()), lambda: Reply(400, f"bad {SECRET}".encode()),
-    lambda: Reply(500, f"oops {SECRET}".encode()), lambda: Reply(body=f"not json {SECRET}".encode()),
-    lambda: Reply(body=chat(f"{GOOD}\nkey {SECRET}")), lambda: Reply(body=chat(f"your key is {SECRET}")),
-    lambda: Reply(200, chat(), {"X-Key": SECRET}, cut=True)]
+    lambda: Reply(401, f"your key {SECRET} is wrong".encode()),
+    lambda: Reply(400, f"bad {SECRET}".encode()),
+    lambda: Reply(500, f"oops {SECRET}".encode()),
+    lambda: Reply(body=f"not json {SECRET}".encode()),
+    lambda: Reply(body=chat(f"{GOOD}\nkey {SECRET}")),
+    lambda: Reply(body=chat(f"your key is {SECRET}")),
+    lambda: Reply(200, chat(), {"X-Key": SECRET}, cut=True),
+]
 
 
 @pytest.mark.parametrize("reply", ECHOES)
-def test_the_key_reaches_no_log_record_or_error_even_if_the_server_echoes_it(tmp_path, caplog, capfd, reply):
+def test_the_key_reaches_no_log_record_or_error_even_if_the_server_echoes_it(
+    tmp_path, caplog, capfd, reply
+):
     with caplog.at_level(logging.INFO), serving(reply()) as server:
         [found] = run(server, tmp_path, [item()], attempts=2)
-        assert all(headers["Authorization"] == f"Bearer {SECRET}" for _, _, headers in server.requests)
+        assert all(
+            headers["Authorization"] == f"Bearer {SECRET}" for _, _, headers in server.requests
+        )
     written = (tmp_path / "ledger.jsonl").read_text()
     assert SECRET not in written + found.detail + caplog.text + "".join(capfd.readouterr())
     assert SECRET not in repr(found)
@@ -370,17 +472,27 @@ def test_the_key_stays_out_of_debug_logs(tmp_path, caplog):
 
 
 def test_the_scorer_makes_means_and_modes_of_the_same_answers(tmp_path, monkeypatch):
-    monkeypatch.setattr("mtpeft.paths.CACHE", tmp_path)
+    monkeypatch.setattr("mtpeft.core.paths.CACHE", tmp_path)
     replies = [Reply(body=chat(GOOD.replace("4", str(n)))) for n in (1, 1, 4, 5, 5)]
     with serving(*replies) as server:
         made = settings(server, runs=5, concurrency=1)
         from mtpeft.scoring.judge.criteria import mean, mode
 
         means = {s.metric: s.value for s in Judge("llm-judge", "mean", mean, made).score([item()])}
-        modes = {s.metric: s.value for s in Judge("llm-judge-mode", "mode", mode, made).score([item()])}
+        modes = {
+            s.metric: s.value for s in Judge("llm-judge-mode", "mode", mode, made).score([item()])
+        }
         assert len(server.requests) == 5
-    assert means == {"judge_content_adequacy_mean5": 3.2, "judge_conciseness_mean5": 5.0, "judge_fluency_mean5": 3.0}
-    assert modes == {"judge_content_adequacy_mode5": 4.0, "judge_conciseness_mode5": 5.0, "judge_fluency_mode5": 3.0}
+    assert means == {
+        "judge_content_adequacy_mean5": 3.2,
+        "judge_conciseness_mean5": 5.0,
+        "judge_fluency_mean5": 3.0,
+    }
+    assert modes == {
+        "judge_content_adequacy_mode5": 4.0,
+        "judge_conciseness_mode5": 5.0,
+        "judge_fluency_mode5": 3.0,
+    }
 
 
 @pytest.fixture
@@ -390,15 +502,30 @@ def predictions(tmp_path, monkeypatch):
     from mtpeft.scoring.predictions import known_ids
 
     names = sorted(known_ids("summarization-java"))[:2]
-    record = {"run": "qwen2.5-coder-3b/mt-qlora", "task": "summarization-java", "prompt_sha256": "", "raw_output": "",
-              "output": "returns the size", "finish_reason": "stop", "seconds": 0.1}
-    lines = [json.dumps(record | {"instance_id": name, "output": f"{record['output']} {name}"}) for name in names]
+    record = {
+        "run": "qwen2.5-coder-3b/mt-qlora",
+        "task": "summarization-java",
+        "prompt_sha256": "",
+        "raw_output": "",
+        "output": "returns the size",
+        "finish_reason": "stop",
+        "seconds": 0.1,
+    }
+    lines = [
+        json.dumps(record | {"instance_id": name, "output": f"{record['output']} {name}"})
+        for name in names
+    ]
     path = tmp_path / "predictions.jsonl"
     path.write_text("\n".join([*lines, "{broken"]) + "\n")
-    monkeypatch.setattr(stage, "examples", lambda task, corpus: [
-        SimpleNamespace(id=name, inputs={"code": "int size() {return n;}"}) for name in names])
-    monkeypatch.setattr("mtpeft.paths.CACHE", tmp_path / "cache")
-    monkeypatch.setattr("mtpeft.paths.REGENERATED", tmp_path / "out")
+    monkeypatch.setattr(
+        stage,
+        "examples",
+        lambda task, corpus: [
+            SimpleNamespace(id=name, inputs={"code": "int size() {return n;}"}) for name in names
+        ],
+    )
+    monkeypatch.setattr("mtpeft.core.paths.CACHE", tmp_path / "cache")
+    monkeypatch.setattr("mtpeft.core.paths.REGENERATED", tmp_path / "out")
     monkeypatch.delenv("MTPEFT_MIRROR", raising=False)
     monkeypatch.setenv("MTPEFT_JUDGE_MODEL", "tiny")
     return path
@@ -413,21 +540,31 @@ def test_a_dry_run_sends_and_writes_nothing(predictions, tmp_path, monkeypatch, 
         assert stage(predictions, dry_run=True) == 0
         assert server.requests == []
     said = capsys.readouterr()
-    assert "10 to be asked" in said.out and "at most 0.0" in said.out and "predictions.jsonl:3" in said.err
+    assert (
+        "10 to be asked" in said.out
+        and "at most 0.0" in said.out
+        and "predictions.jsonl:3" in said.err
+    )
     assert not (tmp_path / "out").exists() and not (tmp_path / "cache").exists()
 
 
-def test_the_stage_writes_means_and_modes_and_says_what_failed(predictions, tmp_path, monkeypatch, capsys):
-    from mtpeft.records import read_scores, score_path
+def test_the_stage_writes_means_and_modes_and_says_what_failed(
+    predictions, tmp_path, monkeypatch, capsys
+):
+    from mtpeft.core.records import read_scores, score_path
     from mtpeft.scoring.judge.stage import run as stage
 
     with serving(Reply(), Reply(400, b"no"), Reply()) as server:
         monkeypatch.setenv("MTPEFT_JUDGE_URL", server.url)
         assert stage(predictions) == 1
-        assert len(server.requests) == 11, "what failed for the first table is asked again for the second"
+        assert len(server.requests) == 11, (
+            "what failed for the first table is asked again for the second"
+        )
         assert stage(predictions) == 0 and len(server.requests) == 11
     means = read_scores(score_path(tmp_path / "out", "llm-judge", "summarization-java"))
     modes = read_scores(score_path(tmp_path / "out", "llm-judge-mode", "summarization-java"))
     assert list(means["status"]) == list(modes["status"]) == ["ok", "ok"]
-    assert means["judge_fluency_mean5"].tolist() == modes["judge_fluency_mode5"].tolist() == [3.0, 3.0]
+    assert (
+        means["judge_fluency_mean5"].tolist() == modes["judge_fluency_mode5"].tolist() == [3.0, 3.0]
+    )
     assert "not judged: run" in capsys.readouterr().err

@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from mtpeft.errors import MtpeftError, UnknownName
+from mtpeft.core.errors import MtpeftError, UnknownName
 from mtpeft.tuning.mixing import STRATEGIES, strategy
 from mtpeft.tuning.mixing.temperature import probabilities
 
@@ -45,7 +45,7 @@ def test_epochs_are_shuffled_anew():
 def test_proportional_keeps_every_stretch_in_proportion():
     for epoch in run("proportional"):
         for start in range(0, 100, 10):
-            counts = Counter(tasks(epoch[start:start + 10]).tolist())
+            counts = Counter(tasks(epoch[start : start + 10]).tolist())
             assert 5 <= counts[0] <= 7 and 2 <= counts[1] <= 4 and 0 <= counts[2] <= 2
 
 
@@ -56,7 +56,11 @@ def test_temperature_probabilities_by_hand():
 
 
 def test_temperature_raises_the_share_of_small_tasks():
-    drawn = Counter(np.concatenate([tasks(e) for e in run("temperature", epochs=30, temperature=100.0)]).tolist())
+    drawn = Counter(
+        np.concatenate(
+            [tasks(e) for e in run("temperature", epochs=30, temperature=100.0)]
+        ).tolist()
+    )
     assert all(drawn[k] / 3000 == pytest.approx(1 / 3, abs=0.04) for k in range(3))
 
 
@@ -64,7 +68,7 @@ def test_repeated_tasks_are_gone_through_before_they_start_over():
     whole = np.concatenate(run("temperature", epochs=5, temperature=100.0))
     small = whole[tasks(whole) == 2]
     for start in range(0, len(small) - 10, 10):
-        assert len(set(small[start:start + 10])) == 10
+        assert len(set(small[start : start + 10])) == 10
 
 
 def test_a_temperature_that_is_not_positive_is_refused():

@@ -1,4 +1,6 @@
-"""Pairing: by id, different problems never meet, whatever the order of rows; by position, they may, as in the study."""
+"""Pairing: by id, different problems never meet, whatever the order of rows; by position, they may,
+as in the study.
+"""
 
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from mtpeft.catalog import Metric, Tool
-from mtpeft.records import Column, ScoreSet
+from mtpeft.core.records import Column, ScoreSet
 from mtpeft.statistics.pairing import by_id, by_position, pair, unreadable
 
 VALUES = st.floats(-5, 5, allow_nan=False) | st.just(float("nan"))
@@ -17,23 +19,33 @@ VALUES = st.floats(-5, 5, allow_nan=False) | st.just(float("nan"))
 def column(rows):
     """rows: (id, status, value)."""
     ids, status, value = ([r[i] for r in rows] for i in range(3))
-    return Column(np.array(ids, dtype=object), np.array(status, dtype=object), np.array(value, dtype="float64"))
+    return Column(
+        np.array(ids, dtype=object),
+        np.array(status, dtype=object),
+        np.array(value, dtype="float64"),
+    )
 
 
 @st.composite
 def sides(draw):
-    """Two sides over overlapping ids, in orders of their own, some without a value or with another status than ok."""
+    """Two sides over overlapping ids, in orders of their own, some without a value or with another
+    status than ok.
+    """
     names = [f"i{k}" for k in range(draw(st.integers(1, 8)))]
 
     def side():
         chosen = draw(st.lists(st.sampled_from(names), unique=True, min_size=1))
-        return [(i, draw(st.sampled_from(["ok", "ok", "ok", "unparseable"])), draw(VALUES)) for i in chosen]
+        return [
+            (i, draw(st.sampled_from(["ok", "ok", "ok", "unparseable"])), draw(VALUES))
+            for i in chosen
+        ]
 
     return side(), side()
 
 
 def expected(a, b):
     """The pairs that should be made, by brute force: id → (value of a, value of b)."""
+
     def usable(rows):
         return {i: v for i, s, v in rows if s == "ok" and v == v}
 
@@ -83,7 +95,10 @@ def rows(*ids, value=float):
 
 def test_by_position_row_order_matters():
     a = column(rows("1", "2", "3"))
-    straight, turned = by_position(a, column(rows("1", "2", "3"))), by_position(a, column(rows("3", "2", "1")))
+    straight, turned = (
+        by_position(a, column(rows("1", "2", "3"))),
+        by_position(a, column(rows("3", "2", "1"))),
+    )
     assert list(straight.b) == [1, 2, 3]
     assert list(turned.b) == [3, 2, 1]
 
@@ -111,14 +126,31 @@ def test_nothing_in_common_is_no_pair():
 # ---------------------------------------------------------------- protocols and unreadable outputs
 
 COUNT, SHARE = (Metric(name, name, "lower", [name], name, low=0) for name in ("count", "share"))
-TOOL = Tool("t", "own", "T", "1", "m", [COUNT, SHARE], unparseable_when={"count": 0, "share": 0}, unparseable_metrics=["count"])
+TOOL = Tool(
+    "t",
+    "own",
+    "T",
+    "1",
+    "m",
+    [COUNT, SHARE],
+    unparseable_when={"count": 0, "share": 0},
+    unparseable_metrics=["count"],
+)
 
 
 @pytest.fixture
 def scores():
-    frame = pd.DataFrame([["a", 1, "1", "ok", 0.0, 0.0], ["a", 2, "2", "ok", 5.0, 0.0], ["a", 3, "3", "ok", 0.0, 0.5],
-                          ["b", 1, "2", "ok", 1.0, 0.1], ["b", 2, "1", "ok", 2.0, 0.1], ["b", 3, "3", "ok", 3.0, 0.1]],
-                         columns=["run", "row", "instance_id", "status", "count", "share"])
+    frame = pd.DataFrame(
+        [
+            ["a", 1, "1", "ok", 0.0, 0.0],
+            ["a", 2, "2", "ok", 5.0, 0.0],
+            ["a", 3, "3", "ok", 0.0, 0.5],
+            ["b", 1, "2", "ok", 1.0, 0.1],
+            ["b", 2, "1", "ok", 2.0, 0.1],
+            ["b", 3, "3", "ok", 3.0, 0.1],
+        ],
+        columns=["run", "row", "instance_id", "status", "count", "share"],
+    )
     return ScoreSet(Path("."), {("t", "task"): frame})
 
 
@@ -135,14 +167,23 @@ def test_a_tool_without_a_rule_has_no_unreadable_output(scores):
     from dataclasses import replace
 
     assert unreadable(scores, replace(TOOL, unparseable_when={}), COUNT, "a", "task") == set()
-    assert unreadable(scores, replace(TOOL, unparseable_when={"absent": 0}), COUNT, "a", "task") == set()
+    assert (
+        unreadable(scores, replace(TOOL, unparseable_when={"absent": 0}), COUNT, "a", "task")
+        == set()
+    )
 
 
-@pytest.mark.parametrize("protocol, published, pairs, dropped", [
-    ("as-published", "position", [(0, 1), (5, 2), (0, 3)], ()),
-    ("as-published", "id", [(0, 2), (5, 1), (0, 3)], ()),
-    ("corrected", "position", [(5, 1), (0, 3)], ("1",))])
-def test_protocols_differ_in_pairing_and_unreadable_outputs_alone(scores, protocol, published, pairs, dropped):
+@pytest.mark.parametrize(
+    "protocol, published, pairs, dropped",
+    [
+        ("as-published", "position", [(0, 1), (5, 2), (0, 3)], ()),
+        ("as-published", "id", [(0, 2), (5, 1), (0, 3)], ()),
+        ("corrected", "position", [(5, 1), (0, 3)], ("1",)),
+    ],
+)
+def test_protocols_differ_in_pairing_and_unreadable_outputs_alone(
+    scores, protocol, published, pairs, dropped
+):
     made = pair(scores, TOOL, COUNT, "task", "a", "b", protocol, published)
     assert list(zip(made.a, made.b, strict=True)) == pairs
     assert made.dropped == dropped

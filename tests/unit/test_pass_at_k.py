@@ -4,7 +4,7 @@ from fractions import Fraction
 from math import comb
 
 import pytest
-from mtpeft.errors import MtpeftError
+from mtpeft.core.errors import MtpeftError
 from mtpeft.scoring.execution.pass_at_k import mean_pass_at_k, pass_at_k
 
 
@@ -19,7 +19,9 @@ def test_estimator_differs_from_the_exact_binomial_form():
                 assert pass_at_k(n, c, k) == pytest.approx(float(exact(n, c, k)), rel=1e-13, abs=0)
 
 
-@pytest.mark.parametrize("n, c, k", [(10**6, 1, 1), (10**5, 3, 100), (2000, 1, 1999), (200, 199, 100)])
+@pytest.mark.parametrize(
+    "n, c, k", [(10**6, 1, 1), (10**5, 3, 100), (2000, 1, 1999), (200, 199, 100)]
+)
 def test_estimator_overflows_or_loses_digits_for_many_samples(n, c, k):
     assert pass_at_k(n, c, k) == pytest.approx(float(exact(n, c, k)), rel=1e-12)
 

@@ -6,13 +6,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from mtpeft import paths
-from mtpeft.errors import BadInput, MtpeftError, Unavailable, UnknownName
+from mtpeft.core import paths
+from mtpeft.core.errors import BadInput, MtpeftError, Unavailable, UnknownName
 
 
 def test_an_error_has_three_parts():
     assert str(MtpeftError("3 apples", "4 apples", "make apples")).splitlines() == [
-        "3 apples", "  expected: 4 apples", "  to fix:   make apples"]
+        "3 apples",
+        "  expected: 4 apples",
+        "  to fix:   make apples",
+    ]
 
 
 def test_a_part_that_is_unknown_is_left_out():
@@ -25,15 +28,22 @@ def test_a_bad_input_begins_with_file_and_line():
 
 
 def test_every_deliberate_error_ends_with_exit_code_2():
-    assert {e.exit_code for e in (MtpeftError("x"), BadInput("p", "x"), UnknownName("k", "n", []), Unavailable("x"))} == {2}
+    assert {
+        e.exit_code
+        for e in (MtpeftError("x"), BadInput("p", "x"), UnknownName("k", "n", []), Unavailable("x"))
+    } == {2}
 
 
 def test_an_unknown_name_offers_the_nearest():
-    assert "did you mean pylint?" in str(UnknownName("tool", "pylnt", ["pylint", "pmd", "sonarcloud"]))
+    assert "did you mean pylint?" in str(
+        UnknownName("tool", "pylnt", ["pylint", "pmd", "sonarcloud"])
+    )
 
 
 def test_an_unknown_name_like_no_other_lists_a_few_and_their_number():
-    assert "one of 00, 01" in (many := str(UnknownName("run", "zzzz", [f"{n:02}" for n in range(99)])))
+    assert "one of 00, 01" in (
+        many := str(UnknownName("run", "zzzz", [f"{n:02}" for n in range(99)]))
+    )
     assert "(99 in all)" in many and "98" not in many
     assert "one of aa, bb" in str(UnknownName("tool", "zzzz", ["bb", "aa"]))
     assert "(none)" in str(UnknownName("tool", "zzzz", []))
@@ -58,6 +68,11 @@ def test_a_mirror_that_is_no_folder_is_an_error(monkeypatch, tmp_path):
 
 def test_the_environment_moves_what_runs_write(tmp_path):
     code = "from mtpeft import paths; print(paths.REGENERATED, paths.CACHE)"
-    done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True,
-                          env=os.environ | {"MTPEFT_OUT": str(tmp_path / "o"), "MTPEFT_CACHE": str(tmp_path / "c")})
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        text=True,
+        capture_output=True,
+        check=True,
+        env=os.environ | {"MTPEFT_OUT": str(tmp_path / "o"), "MTPEFT_CACHE": str(tmp_path / "c")},
+    )
     assert done.stdout.split() == [str(tmp_path / "o"), str(tmp_path / "c")]

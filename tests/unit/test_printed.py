@@ -1,26 +1,47 @@
-"""Comparing at printed precision: what would print as printed is equal, the neighbouring printable value is not."""
+"""Comparing at printed precision: what would print as printed is equal, the neighbouring printable
+value is not.
+"""
 
 import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mtpeft.printed import adjusted, in_seven_digits, magnitude, render, resolution, same, significant, value_for
-from mtpeft.records import PublishedCell, Test, frame_of
+from mtpeft.core.records import PublishedCell, Test, frame_of
+from mtpeft.statistics.printed import (
+    adjusted,
+    in_seven_digits,
+    magnitude,
+    render,
+    resolution,
+    same,
+    significant,
+    value_for,
+)
 
 NAN = math.nan
 
 
-def cell(quantity="cliffs_delta", variant="CLEAN", source="rq1_wilcoxon.txt", adjustment="holm", printed="0"):
+def cell(
+    quantity="cliffs_delta",
+    variant="CLEAN",
+    source="rq1_wilcoxon.txt",
+    adjustment="holm",
+    printed="0",
+):
     return PublishedCell("c", source, 1, variant, "x", "3b", "m", quantity, adjustment, printed)
 
 
 def record(**values):
-    blank = {name: NAN if kind is float else "" if kind is str else 0 for name, kind in Test.__annotations__.items()}
+    blank = {
+        name: NAN if kind is float else "" if kind is str else 0
+        for name, kind in Test.__annotations__.items()
+    }
     return Test(**blank | values)
 
 
 # ---------------------------------------------------------------- fixed decimals
+
 
 @given(st.floats(-2, 2))
 def test_a_value_is_equal_to_its_own_print(value):
@@ -32,16 +53,32 @@ def test_a_value_differs_from_the_neighbouring_print(value, step):
     assert not same(value, f"{float(f'{value:.4f}') + step * 2e-4:.4f}")
 
 
-@pytest.mark.parametrize("value, printed, equal", [
-    (0.12344, "0.1234", True), (0.12346, "0.1234", False), (0.12345, "0.1234", True), (0.12345, "0.1235", True),
-    (-0.00004, "-0.0000", True), (0.00004, "0.0000", True), (0.00006, "0.0000", False), (1e-30, "0.0000", True),
-    (0.99996, "1.0000", True), (0.9999, "1.0000", False), (12, "12", True), (12.4, "12", True), (13, "12", False),
-    (0.0455002, "0.045500", True), (0.0455006, "0.045500", False)])
+@pytest.mark.parametrize(
+    "value, printed, equal",
+    [
+        (0.12344, "0.1234", True),
+        (0.12346, "0.1234", False),
+        (0.12345, "0.1234", True),
+        (0.12345, "0.1235", True),
+        (-0.00004, "-0.0000", True),
+        (0.00004, "0.0000", True),
+        (0.00006, "0.0000", False),
+        (1e-30, "0.0000", True),
+        (0.99996, "1.0000", True),
+        (0.9999, "1.0000", False),
+        (12, "12", True),
+        (12.4, "12", True),
+        (13, "12", False),
+        (0.0455002, "0.045500", True),
+        (0.0455006, "0.045500", False),
+    ],
+)
 def test_fixed_decimals_at_the_boundary(value, printed, equal):
     assert same(value, printed) is equal
 
 
 # ---------------------------------------------------------------- seven significant digits
+
 
 @given(st.floats(1e-12, 1e3))
 def test_seven_digits_are_equal_to_their_own_print(value):
@@ -54,52 +91,122 @@ def test_the_seventh_digit_counts(value):
     assert not same(value * (1 + 3e-6), f"{value:.6e}", True)
 
 
-@pytest.mark.parametrize("value, printed, equal", [
-    # R drops trailing zeros: 0.0886 stands for 0.08860000.
-    (0.0886, "0.0886", True), (0.08860004, "0.0886", False), (0.088600004, "0.0886", True), (0.08861, "0.0886", False),
-    (1.0, "1", True), (0.9999, "1", False), (1.4, "1", False), (-1, "-1", True),
-    # In a vector, the element that needs most decimals sets them for all.
-    (0.08480974, "0.08480974", True), (0.08480975, "0.08480974", False), (3e-9, "0.00000000", True), (3e-8, "0.00000000", False),
-    (6.362119e-04, "6.362119e-04", True), (6.362114e-04, "6.362119e-04", False), (2.739156e-49, "2.739156e-49", True),
-    (2.317747e-49, "2.739156e-49", False), (1.0, "1.000000e+00", True), (1.00001, "1.000000e+00", False),
-    (-1.726842e-19, "-1.726842e-19", True), (1e-05, "1e-05", True), (1.4e-05, "1e-05", False)])
+@pytest.mark.parametrize(
+    "value, printed, equal",
+    [
+        # R drops trailing zeros: 0.0886 stands for 0.08860000.
+        (0.0886, "0.0886", True),
+        (0.08860004, "0.0886", False),
+        (0.088600004, "0.0886", True),
+        (0.08861, "0.0886", False),
+        (1.0, "1", True),
+        (0.9999, "1", False),
+        (1.4, "1", False),
+        (-1, "-1", True),
+        # In a vector, the element that needs most decimals sets them for all.
+        (0.08480974, "0.08480974", True),
+        (0.08480975, "0.08480974", False),
+        (3e-9, "0.00000000", True),
+        (3e-8, "0.00000000", False),
+        (6.362119e-04, "6.362119e-04", True),
+        (6.362114e-04, "6.362119e-04", False),
+        (2.739156e-49, "2.739156e-49", True),
+        (2.317747e-49, "2.739156e-49", False),
+        (1.0, "1.000000e+00", True),
+        (1.00001, "1.000000e+00", False),
+        (-1.726842e-19, "-1.726842e-19", True),
+        (1e-05, "1e-05", True),
+        (1.4e-05, "1e-05", False),
+    ],
+)
 def test_seven_digits_at_the_boundary(value, printed, equal):
     assert same(value, printed, True) is equal
 
 
-@pytest.mark.parametrize("value, equal", [(0.0, True), (-0.0, True), (1e-17, True), (0.3, False), (-1e-6, False), (1e-9, False)])
+@pytest.mark.parametrize(
+    "value, equal",
+    [(0.0, True), (-0.0, True), (1e-17, True), (0.3, False), (-1e-6, False), (1e-9, False)],
+)
 def test_a_lone_zero_in_r_is_zero_and_nothing_else(value, equal):
     assert same(value, "0", True) is equal
 
 
 # ---------------------------------------------------------------- missing values and labels
 
+
 @pytest.mark.parametrize("seven", [False, True])
-@pytest.mark.parametrize("value, printed, equal", [
-    (NAN, "NA", True), (NAN, "NaN", True), (NAN, "0.0000", False), (0.0, "NA", False), (1.0, "NaN", False),
-    ("Yes", "Yes", True), ("Yes", "No", False), ("NA", "NA", True)])
+@pytest.mark.parametrize(
+    "value, printed, equal",
+    [
+        (NAN, "NA", True),
+        (NAN, "NaN", True),
+        (NAN, "0.0000", False),
+        (0.0, "NA", False),
+        (1.0, "NaN", False),
+        ("Yes", "Yes", True),
+        ("Yes", "No", False),
+        ("NA", "NA", True),
+    ],
+)
 def test_missing_is_equal_to_missing_alone(value, printed, equal, seven):
     assert same(value, printed, seven) is equal
 
 
-@pytest.mark.parametrize("p, label", [(0.05, "No"), (0.0499999, "Yes"), (0.0, "Yes"), (1.0, "No"), (NAN, "NA")])
+@pytest.mark.parametrize(
+    "p, label", [(0.05, "No"), (0.0499999, "Yes"), (0.0, "Yes"), (1.0, "No"), (NAN, "NA")]
+)
 def test_significance_begins_below_the_threshold(p, label):
     assert significant(p) == label
 
 
-@pytest.mark.parametrize("delta, label", [(0, "negligible"), (0.1469, "negligible"), (-0.147, "small"), (0.33, "medium"),
-                                          (-0.4739, "medium"), (0.474, "large"), (-1, "large"), (NAN, "")])
+@pytest.mark.parametrize(
+    "delta, label",
+    [
+        (0, "negligible"),
+        (0.1469, "negligible"),
+        (-0.147, "small"),
+        (0.33, "medium"),
+        (-0.4739, "medium"),
+        (0.474, "large"),
+        (-1, "large"),
+        (NAN, ""),
+    ],
+)
 def test_magnitudes_have_the_published_thresholds(delta, label):
     assert magnitude(delta) == label
 
 
 # ---------------------------------------------------------------- which value belongs to a cell
 
+
 def test_every_quantity_finds_its_value():
-    test = record(p=0.01, p_holm=0.02, p_bh=0.06, cliffs_delta=0.2, cliffs_delta_low=0.1, cliffs_delta_high=0.3, odds_ratio=2.0,
-                  a_only=3.0, b_only=4.0, both_pass=5.0, both_fail=6.0)
-    wanted = {"p": 0.01, "p_adjusted": 0.02, "significant": "Yes", "cliffs_delta": 0.2, "magnitude": "small", "ci_low": 0.1,
-              "ci_high": 0.3, "odds_ratio": 2.0, "a_only": 3.0, "b_only": 4.0, "both_pass": 5.0, "both_fail": 6.0}
+    test = record(
+        p=0.01,
+        p_holm=0.02,
+        p_bh=0.06,
+        cliffs_delta=0.2,
+        cliffs_delta_low=0.1,
+        cliffs_delta_high=0.3,
+        odds_ratio=2.0,
+        a_only=3.0,
+        b_only=4.0,
+        both_pass=5.0,
+        both_fail=6.0,
+    )
+    wanted = {
+        "p": 0.01,
+        "p_adjusted": 0.02,
+        "significant": "Yes",
+        "cliffs_delta": 0.2,
+        "magnitude": "small",
+        "ci_low": 0.1,
+        "ci_high": 0.3,
+        "odds_ratio": 2.0,
+        "a_only": 3.0,
+        "b_only": 4.0,
+        "both_pass": 5.0,
+        "both_fail": 6.0,
+    }
     assert {q: value_for(cell(q), test) for q in wanted} == wanted
     assert value_for(cell("p_adjusted", adjustment="bh"), test) == adjusted(test, "bh") == 0.06
     assert value_for(cell("significant", adjustment="bh"), test) == "No"
@@ -113,16 +220,30 @@ def test_every_published_quantity_is_known(published):
         value_for(cell(quantity), test)
 
 
-@pytest.mark.parametrize("variant, source, seven", [
-    ("RAW", "rq1_wilcoxon_RAW.txt", True), ("holm-RAW", "rq1_wilcoxon_RAW.txt", True),
-    ("CLEAN", "rq1_wilcoxon_CLEAN.txt", False), ("RAW", "rq1_mcnemar_RAW.txt", False)])
+@pytest.mark.parametrize(
+    "variant, source, seven",
+    [
+        ("RAW", "rq1_wilcoxon_RAW.txt", True),
+        ("holm-RAW", "rq1_wilcoxon_RAW.txt", True),
+        ("CLEAN", "rq1_wilcoxon_CLEAN.txt", False),
+        ("RAW", "rq1_mcnemar_RAW.txt", False),
+    ],
+)
 def test_the_style_of_printing_follows_the_output(variant, source, seven):
     assert in_seven_digits(cell(variant=variant, source=source)) is seven
 
 
-@pytest.mark.parametrize("value, printed, seven, text", [
-    (0.123456789, "0.9999", False, "0.1235"), (0.123456789, "0.5", True, "0.1234568"), (NAN, "0.5", False, "NA"),
-    ("Yes", "No", False, "Yes"), (0.25, "NA", False, "0.2500"), (12.0, "11", False, "12")])
+@pytest.mark.parametrize(
+    "value, printed, seven, text",
+    [
+        (0.123456789, "0.9999", False, "0.1235"),
+        (0.123456789, "0.5", True, "0.1234568"),
+        (NAN, "0.5", False, "NA"),
+        ("Yes", "No", False, "Yes"),
+        (0.25, "NA", False, "0.2500"),
+        (12.0, "11", False, "12"),
+    ],
+)
 def test_a_value_is_shown_as_the_printed_one(value, printed, seven, text):
     assert render(value, printed, seven) == text
 
@@ -130,7 +251,9 @@ def test_a_value_is_shown_as_the_printed_one(value, printed, seven, text):
 @pytest.mark.parametrize("printed", ["0.1234", "1e-05", "-2.5", "100"])
 def test_half_a_step_separates_neighbours(printed):
     step = resolution(printed, False)
-    assert same(float(printed) + 0.99 * step, printed) and not same(float(printed) + 1.01 * step, printed)
+    assert same(float(printed) + 0.99 * step, printed) and not same(
+        float(printed) + 1.01 * step, printed
+    )
 
 
 def test_a_test_record_has_every_column():

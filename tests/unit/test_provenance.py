@@ -4,7 +4,7 @@ import hashlib
 import json
 
 import pytest
-from mtpeft import provenance
+from mtpeft.core import provenance
 
 
 @pytest.fixture
@@ -54,7 +54,9 @@ def test_large_files_hash_like_small_ones(tmp_path):
     assert provenance.sha256(path) == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_a_run_killed_between_a_result_and_its_provenance_leaves_the_old_result(tmp_path, monkeypatch):
+def test_a_run_killed_between_a_result_and_its_provenance_leaves_the_old_result(
+    tmp_path, monkeypatch
+):
     path = tmp_path / "out.csv"
     provenance.write_result(path, "old\n", [])
     written = []

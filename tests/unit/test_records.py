@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mtpeft import records
-from mtpeft.errors import BadInput, MtpeftError, UnknownName
-from mtpeft.records import (
+from mtpeft.core import records
+from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
+from mtpeft.core.records import (
     Prediction,
     PublishedCell,
     Score,
@@ -36,8 +36,19 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\0
 
 
 def prediction(**changes):
-    return Prediction(**dict(run="b/r", task="t", instance_id="1", prompt_sha256="ab", raw_output="x\n\u2028y", output="y",
-                             finish_reason="eos", seconds=0.25) | changes)
+    return Prediction(
+        **dict(
+            run="b/r",
+            task="t",
+            instance_id="1",
+            prompt_sha256="ab",
+            raw_output="x\n\u2028y",
+            output="y",
+            finish_reason="eos",
+            seconds=0.25,
+        )
+        | changes
+    )
 
 
 def scores(rows):
@@ -46,10 +57,27 @@ def scores(rows):
 
 # ---------------------------------------------------------------- canonical text
 
-@pytest.mark.parametrize("value, text", [
-    (None, ""), (math.nan, ""), (True, "true"), (False, "false"), (1.0, "1"), (-3.0, "-3"), (0.1, "0.1"), (-0.0, "0"),
-    (1e-300, "1e-300"), (1e15, "1000000000000000.0"), (0.30000000000000004, "0.30000000000000004"), (7, "7"), ("x", "x"),
-    (np.float64(0.5), "0.5"), (np.int64(4), "4")])
+
+@pytest.mark.parametrize(
+    "value, text",
+    [
+        (None, ""),
+        (math.nan, ""),
+        (True, "true"),
+        (False, "false"),
+        (1.0, "1"),
+        (-3.0, "-3"),
+        (0.1, "0.1"),
+        (-0.0, "0"),
+        (1e-300, "1e-300"),
+        (1e15, "1000000000000000.0"),
+        (0.30000000000000004, "0.30000000000000004"),
+        (7, "7"),
+        ("x", "x"),
+        (np.float64(0.5), "0.5"),
+        (np.int64(4), "4"),
+    ],
+)
 def test_a_value_has_one_text(value, text):
     assert format_value(value) == text
 
@@ -73,10 +101,14 @@ def test_lines_end_in_lf_alone(tmp_path):
     assert path.read_bytes().count(b"\n") == 2
 
 
-@pytest.mark.parametrize("record", [
-    Score("r", "t", "i", "tool", "1.0", "m", None, "unparseable", 'a "quoted", detail'),
-    Score("r", "t", "i", "tool", "1.0", "m", 0.1),
-    PublishedCell("a:1:p", "a.txt", 1, "CLEAN", "c", "b", "m", "p", "holm", "0.0010")])
+@pytest.mark.parametrize(
+    "record",
+    [
+        Score("r", "t", "i", "tool", "1.0", "m", None, "unparseable", 'a "quoted", detail'),
+        Score("r", "t", "i", "tool", "1.0", "m", 0.1),
+        PublishedCell("a:1:p", "a.txt", 1, "CLEAN", "c", "b", "m", "p", "holm", "0.0010"),
+    ],
+)
 def test_a_record_reads_back_as_it_was(tmp_path, record):
     path = tmp_path / "r.csv"
     write_records(path, [record], type(record))
@@ -85,9 +117,17 @@ def test_a_record_reads_back_as_it_was(tmp_path, record):
 
 def test_printed_values_stay_text(tmp_path):
     path = tmp_path / "r.csv"
-    cells = [PublishedCell("a", "a.txt", 1, "RAW", "c", "b", "m", "p", "holm", p) for p in ("0.0010", "-0.0000", "NA", "1e-05")]
+    cells = [
+        PublishedCell("a", "a.txt", 1, "RAW", "c", "b", "m", "p", "holm", p)
+        for p in ("0.0010", "-0.0000", "NA", "1e-05")
+    ]
     write_records(path, cells, PublishedCell)
-    assert [c.printed for c in read_records(path, PublishedCell)] == ["0.0010", "-0.0000", "NA", "1e-05"]
+    assert [c.printed for c in read_records(path, PublishedCell)] == [
+        "0.0010",
+        "-0.0000",
+        "NA",
+        "1e-05",
+    ]
 
 
 def test_no_records_still_have_columns():
@@ -99,14 +139,18 @@ def test_no_records_still_have_columns():
 GOOD = "a,b\n1,x\n2,y\n"
 
 
-@pytest.mark.parametrize("text, line, found", [
-    ("a,b\n1,x\n2,y", None, "truncated"),
-    ("a,b\n1,x\n2", None, "truncated"),
-    ("a,b\n1,x\n2\n", 3, "1 fields"),
-    ("a,b\n1,x\n2,y,z\n", 3, "3 fields"),
-    ("", None, "empty"),
-    ("b,a\nx,1\n", 1, "header"),
-    ("a,b\n1,x\ntwo,y\n", 3, "two")])
+@pytest.mark.parametrize(
+    "text, line, found",
+    [
+        ("a,b\n1,x\n2,y", None, "truncated"),
+        ("a,b\n1,x\n2", None, "truncated"),
+        ("a,b\n1,x\n2\n", 3, "1 fields"),
+        ("a,b\n1,x\n2,y,z\n", 3, "3 fields"),
+        ("", None, "empty"),
+        ("b,a\nx,1\n", 1, "header"),
+        ("a,b\n1,x\ntwo,y\n", 3, "two"),
+    ],
+)
 def test_a_damaged_table_is_refused_by_line(tmp_path, text, line, found):
     path = tmp_path / "t.csv"
     path.write_text(text)
@@ -141,6 +185,7 @@ def test_a_record_with_a_wrong_type_is_refused_by_line(tmp_path):
 
 
 # ---------------------------------------------------------------- interrupted and failing writes
+
 
 def test_a_full_disk_leaves_the_old_file_and_says_so(tmp_path, monkeypatch):
     path = tmp_path / "t.csv"
@@ -194,9 +239,13 @@ def test_a_folder_where_a_file_should_be_is_a_clear_error(tmp_path):
 
 # ---------------------------------------------------------------- predictions
 
+
 def test_predictions_survive_odd_characters(tmp_path):
     path = tmp_path / "p.jsonl"
-    wanted = [prediction(instance_id="1"), prediction(instance_id="2", raw_output='"\\\t\u0085\U0001f600', error="é")]
+    wanted = [
+        prediction(instance_id="1"),
+        prediction(instance_id="2", raw_output='"\\\t\u0085\U0001f600', error="é"),
+    ]
     append_predictions(path, wanted[:1])
     append_predictions(path, wanted[1:])
     assert list(read_predictions(path)) == wanted
@@ -207,21 +256,27 @@ def _line(**changes):
     return json.dumps({k: v for k, v in data.items() if v != "DROP"}).encode()
 
 
-@pytest.mark.parametrize("bad, found", [
-    (_line()[:40], "malformed JSON"),
-    (_line().replace(b'"t"', b'"\\u0000t"').replace(b"\\u0000", b"\0"), "NUL"),
-    (_line().replace(b'"t"', b'"\xff"'), "invalid UTF-8"),
-    (b"[1]", "not an object"),
-    (b"", "malformed JSON"),
-    (_line(output="DROP"), "missing output"),
-    (_line(extra=1), "unknown extra"),
-    (_line(seconds="fast"), "seconds is a str"),
-    (_line(seconds=True), "seconds is a bool"),
-    (_line(instance_id=5), "instance_id is a int"),
-    (_line(instance_id="first"), r"again \(first on line 1\)")])
+@pytest.mark.parametrize(
+    "bad, found",
+    [
+        (_line()[:40], "malformed JSON"),
+        (_line().replace(b'"t"', b'"\\u0000t"').replace(b"\\u0000", b"\0"), "NUL"),
+        (_line().replace(b'"t"', b'"\xff"'), "invalid UTF-8"),
+        (b"[1]", "not an object"),
+        (b"", "malformed JSON"),
+        (_line(output="DROP"), "missing output"),
+        (_line(extra=1), "unknown extra"),
+        (_line(seconds="fast"), "seconds is a str"),
+        (_line(seconds=True), "seconds is a bool"),
+        (_line(instance_id=5), "instance_id is a int"),
+        (_line(instance_id="first"), r"again \(first on line 1\)"),
+    ],
+)
 def test_a_bad_line_is_named_and_costs_no_good_one(tmp_path, bad, found):
     path = tmp_path / "p.jsonl"
-    path.write_bytes(_line(instance_id="first") + b"\n" + bad + b"\n" + _line(instance_id="last") + b"\n")
+    path.write_bytes(
+        _line(instance_id="first") + b"\n" + bad + b"\n" + _line(instance_id="last") + b"\n"
+    )
     first, error, last = read_predictions(path)
     assert (first.instance_id, last.instance_id) == ("first", "last")
     assert isinstance(error, BadInput)
@@ -241,16 +296,21 @@ def test_a_line_cut_by_a_kill_is_the_only_one_lost(tmp_path):
 
 # ---------------------------------------------------------------- scores
 
+
 def test_scores_are_sorted_so_that_equal_scores_are_equal_bytes(tmp_path):
     rows = [["b", 1, "i", "ok", 1.5], ["a", 2, "j", "ok", None], ["a", 1, "i", "unparseable", None]]
     one = write_scores(tmp_path / "1", "tool", "task", scores(rows)).read_bytes()
     two = write_scores(tmp_path / "2", "tool", "task", scores(rows[::-1])).read_bytes()
-    assert one == two == b"run,row,instance_id,status,m\na,1,i,unparseable,\na,2,j,ok,\nb,1,i,ok,1.5\n"
+    assert (
+        one == two == b"run,row,instance_id,status,m\na,1,i,unparseable,\na,2,j,ok,\nb,1,i,ok,1.5\n"
+    )
 
 
 def test_an_instance_scored_twice_is_not_written(tmp_path):
     with pytest.raises(MtpeftError, match="i twice"):
-        write_scores(tmp_path, "tool", "task", scores([["a", 1, "i", "ok", 1.0], ["a", 2, "i", "ok", 1.0]]))
+        write_scores(
+            tmp_path, "tool", "task", scores([["a", 1, "i", "ok", 1.0], ["a", 2, "i", "ok", 1.0]])
+        )
 
 
 def test_a_score_table_without_keys_is_not_written(tmp_path):
@@ -258,10 +318,16 @@ def test_a_score_table_without_keys_is_not_written(tmp_path):
         write_scores(tmp_path, "tool", "task", scores([]).drop(columns="status"))
 
 
-@pytest.mark.parametrize("rows, line, expected", [
-    ("a,1,i,fine,1\n", 2, "status"), ("a,1,i,ok,1\na,2,i,ok,2\n", 3, "one row per run"),
-    ("a,2,i,ok,1\na,1,j,ok,2\n", 3, "ascending"), ("a,1,i,ok,1\na,2,j,ok,n/a\n", 3, "a number"),
-    ("a,x,i,ok,1\n", 2, "a number")])
+@pytest.mark.parametrize(
+    "rows, line, expected",
+    [
+        ("a,1,i,fine,1\n", 2, "status"),
+        ("a,1,i,ok,1\na,2,i,ok,2\n", 3, "one row per run"),
+        ("a,2,i,ok,1\na,1,j,ok,2\n", 3, "ascending"),
+        ("a,1,i,ok,1\na,2,j,ok,n/a\n", 3, "a number"),
+        ("a,x,i,ok,1\n", 2, "a number"),
+    ],
+)
 def test_a_damaged_score_table_is_refused_by_line(tmp_path, rows, line, expected):
     path = score_path(tmp_path, "tool", "task")
     write_atomic(path, "run,row,instance_id,status,m\n" + rows)

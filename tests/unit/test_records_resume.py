@@ -5,15 +5,17 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from mtpeft import records
-from mtpeft.errors import BadInput
+from mtpeft.core import records
+from mtpeft.core.errors import BadInput
+from mtpeft.core.records import Prediction, append_predictions, read_predictions, resume_predictions
 from mtpeft.inference.prompting import _answered
 from mtpeft.inference.stage import drop_errors
-from mtpeft.records import Prediction, append_predictions, read_predictions, resume_predictions
 
 
 def record(name: str, raw: str = "yes", error: str = "", finish: str = "stop") -> Prediction:
-    return Prediction("m/0-shot", "flaky-detection-flakeflagger", name, "0" * 64, raw, "1", finish, 0.1, error)
+    return Prediction(
+        "m/0-shot", "flaky-detection-flakeflagger", name, "0" * 64, raw, "1", finish, 0.1, error
+    )
 
 
 def line(item: Prediction) -> str:
@@ -21,13 +23,18 @@ def line(item: Prediction) -> str:
 
 
 def test_dropping_failures_keeps_every_answer_and_its_bytes(tmp_path: Path) -> None:
-    path, good = tmp_path / "p.jsonl", [line(record("0")), line(record("1", "yes \ud83d")), line(record("2", "a\u2028b\x85"))]
+    path, good = (
+        tmp_path / "p.jsonl",
+        [line(record("0")), line(record("1", "yes \ud83d")), line(record("2", "a\u2028b\x85"))],
+    )
     path.write_text("".join([good[0], good[1], line(record("9", "", "status 500")), good[2]]))
     assert _answered(path, "m/0-shot") == {"0", "1", "2"}
     assert path.read_text() == "".join(good)
 
 
-def test_a_kill_while_failures_are_dropped_loses_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kill_while_failures_are_dropped_loses_no_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "p.jsonl"
     append_predictions(path, [record("0"), record("1", "", "status 500")])
     before = path.read_bytes()
@@ -63,7 +70,11 @@ def test_a_whole_last_line_without_its_end_is_a_record(tmp_path: Path) -> None:
     path.write_text((line(record("0")) + line(record("1"))).rstrip("\n"))
     assert _answered(path, "m/0-shot") == {"0", "1"}
     append_predictions(path, [record("2")])
-    assert [r.instance_id for r in read_predictions(path) if isinstance(r, Prediction)] == ["0", "1", "2"]
+    assert [r.instance_id for r in read_predictions(path) if isinstance(r, Prediction)] == [
+        "0",
+        "1",
+        "2",
+    ]
 
 
 def test_a_broken_line_in_the_middle_is_refused_and_nothing_is_changed(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""The report: what a reader must find in it, what machines must find, and that equal inputs give equal bytes."""
+"""The report: what a reader must find in it, what machines must find, and that equal inputs give
+equal bytes.
+"""
 
 import json
 import re
@@ -7,10 +9,10 @@ from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import pytest
-from mtpeft.errors import BadInput, MtpeftError
-from mtpeft.provenance import provenance_path
-from mtpeft.records import VERDICTS as LADDER
-from mtpeft.records import Verdict, write_records
+from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.provenance import provenance_path
+from mtpeft.core.records import VERDICTS as LADDER
+from mtpeft.core.records import Verdict, write_records
 from mtpeft.reporting import marks
 from mtpeft.reporting.crate import check_crate
 from mtpeft.reporting.figures import draw
@@ -79,14 +81,21 @@ def page(written):
 
 # ---------------------------------------------------------------- counting
 
+
 def test_every_verdict_of_the_ladder_has_its_own_sign():
     assert set(marks.SIGNS) == set(LADDER) == set(marks.LEGEND)
     assert len(set(marks.SIGNS.values())) == len(LADDER)
 
 
 def test_counts_list_every_verdict_and_lose_none():
-    assert count(VERDICTS) == {"exact": 13, "within tolerance": 0, "differs": 1, "not run": 0, "cannot run here": 0,
-                               "not reproducible": 1}
+    assert count(VERDICTS) == {
+        "exact": 13,
+        "within tolerance": 0,
+        "differs": 1,
+        "not run": 0,
+        "cannot run here": 0,
+        "not reproducible": 1,
+    }
 
 
 def test_exit_code_is_1_for_a_difference_without_cause_only():
@@ -98,8 +107,14 @@ def test_exit_code_is_1_for_a_difference_without_cause_only():
 
 def test_unexplained_differences_come_first():
     unexplained = replace(VERDICTS[-1], id="z", verdict="differs", cause="", reason="")
-    groups = group_by_cause([*VERDICTS, unexplained], {"stale": {"key": "stale", "title": "An earlier input"}})
-    assert [g.title for g in groups] == ["No cause found", "An earlier input", "no archived scores of X"]
+    groups = group_by_cause(
+        [*VERDICTS, unexplained], {"stale": {"key": "stale", "title": "An earlier input"}}
+    )
+    assert [g.title for g in groups] == [
+        "No cause found",
+        "An earlier input",
+        "no archived scores of X",
+    ]
     assert groups[0].unexplained
 
 
@@ -114,14 +129,22 @@ def test_the_worst_verdict_is_the_one_shown():
     assert worst([]) is None
 
 
-@pytest.mark.parametrize(("published", "regenerated", "expected"), [
-    ("+7.3 %", "+7.27 %", "-0.03"), ("-9.6 %", "−9.6 %", "0"), ("35 of 113 significant", "30 of 113", ""), ("", "3", ""),
-    ("1,000", "1,001", "+1")])
+@pytest.mark.parametrize(
+    ("published", "regenerated", "expected"),
+    [
+        ("+7.3 %", "+7.27 %", "-0.03"),
+        ("-9.6 %", "−9.6 %", "0"),
+        ("35 of 113 significant", "30 of 113", ""),
+        ("", "3", ""),
+        ("1,000", "1,001", "+1"),
+    ],
+)
 def test_difference_of_a_claim(published, regenerated, expected):
     assert difference(published, regenerated) == expected
 
 
 # ---------------------------------------------------------------- inputs
+
 
 def test_an_audit_table_without_a_needed_column_is_refused_by_name(inputs):
     path = inputs.regenerated / "audit" / "causes.csv"
@@ -145,10 +168,15 @@ def test_names_of_inputs_do_not_depend_on_where_they_lie(inputs):
 
 # ---------------------------------------------------------------- the page
 
+
 def test_counts_come_first(page):
-    body = page[page.index("<main"):]
+    body = page[page.index("<main") :]
     first = body.index("Everything is accounted for")
-    assert first < body.index("11</b> come out of the archived scores") < body.index("What differs, and why")
+    assert (
+        first
+        < body.index("11</b> come out of the archived scores")
+        < body.index("What differs, and why")
+    )
 
 
 def test_the_page_loads_nothing_and_runs_nothing(page):
@@ -164,13 +192,26 @@ def test_tags_nest_and_ids_are_unique_and_links_lead_somewhere(page):
     outline = Outline(page)
     assert outline.crossed == []
     assert len(outline.ids) == len(set(outline.ids))
-    assert {value[1:] for _, _, value in outline.references if value.startswith("#")} <= set(outline.ids)
+    assert {value[1:] for _, _, value in outline.references if value.startswith("#")} <= set(
+        outline.ids
+    )
 
 
 def test_a_claim_card_has_all_its_parts_and_is_escaped(page):
-    card = page[page.index('id="claim-c1"'):page.index('id="claim-c2"')]
-    for part in ("MT rhymes &lt;b&gt;more&lt;/b&gt;.", "Published", "+100.0 %", "Recomputed", "+100.00 %", "Difference",
-                 "<dd>0</dd>", "Corrected", "+90 %", "exact", "make table-4"):
+    card = page[page.index('id="claim-c1"') : page.index('id="claim-c2"')]
+    for part in (
+        "MT rhymes &lt;b&gt;more&lt;/b&gt;.",
+        "Published",
+        "+100.0 %",
+        "Recomputed",
+        "+100.00 %",
+        "Difference",
+        "<dd>0</dd>",
+        "Corrected",
+        "+90 %",
+        "exact",
+        "make table-4",
+    ):
         assert part in card, part
 
 
@@ -185,20 +226,25 @@ def test_a_differing_cell_is_marked_by_shape_and_shows_both_values(page):
 
 
 def test_the_cause_of_a_difference_is_told(page):
-    section = page[page.index('<section id="causes"'):page.index('<section id="claims"')]
-    for part in ("An earlier input", "The file <code>q</code> is older.", "the input was older", "digit two",
-                 "no archived scores of X"):
+    section = page[page.index('<section id="causes"') : page.index('<section id="claims"')]
+    for part in (
+        "An earlier input",
+        "The file <code>q</code> is older.",
+        "the input was older",
+        "digit two",
+        "no archived scores of X",
+    ):
         assert part in section, part
 
 
 def test_every_printed_value_is_listed_with_its_verdict(page):
-    section = page[page.index('<section id="printed"'):page.index('<section id="files"')]
+    section = page[page.index('<section id="printed"') : page.index('<section id="files"')]
     assert section.count("<tr><td") == len(CELLS)
     assert "≠ differs: stale" in section
 
 
 def test_single_instances_can_be_looked_up(page):
-    section = page[page.index('<section id="instances"'):page.index('<section id="printed"')]
+    section = page[page.index('<section id="instances"') : page.index('<section id="printed"')]
     assert "<code>v3</code>" in section
     assert "Pass with MT only" in section
     assert "Left out of the corrected test: 1" in section
@@ -231,7 +277,8 @@ def test_an_unexplained_difference_is_an_alarm(inputs):
 def test_a_section_from_outside_the_package_is_placed(inputs, tmp_path, monkeypatch):
     (tmp_path / "elsewhere.py").write_text(
         "from markupsafe import Markup\nfrom mtpeft.reporting.sections import Section\n"
-        "def section(inputs):\n    return Section('extra', 'Extra', Markup('<p>here</p>'))\n")
+        "def section(inputs):\n    return Section('extra', 'Extra', Markup('<p>here</p>'))\n"
+    )
     (tmp_path / "nothing_to_say.py").write_text("def section(inputs):\n    return None\n")
     (tmp_path / "outer").mkdir()
     monkeypatch.syspath_prepend(tmp_path)
@@ -244,21 +291,31 @@ def test_a_section_from_outside_the_package_is_placed(inputs, tmp_path, monkeypa
 
 # ---------------------------------------------------------------- the same bytes
 
+
 def test_equal_inputs_give_equal_bytes_wherever_they_lie(written, tmp_path):
     other = write_study(tmp_path / "elsewhere")
     write_tables([], inputs=other)
     write_figures([], inputs=other)
     write_report(other)
-    names = sorted(p.relative_to(written.regenerated) for p in written.regenerated.rglob("*")
-                   if p.is_file() and not p.name.endswith((".provenance.json", "ro-crate-metadata.json")))
+    names = sorted(
+        p.relative_to(written.regenerated)
+        for p in written.regenerated.rglob("*")
+        if p.is_file() and not p.name.endswith((".provenance.json", "ro-crate-metadata.json"))
+    )
     assert len(names) > 20
     for name in names:
-        assert (written.regenerated / name).read_bytes() == (other.regenerated / name).read_bytes(), name
+        assert (written.regenerated / name).read_bytes() == (
+            other.regenerated / name
+        ).read_bytes(), name
 
 
 def test_each_table_and_figure_has_its_provenance(written):
-    results = [p for folder in ("tables", "figures") for p in (written.regenerated / folder).iterdir()
-               if not p.name.endswith(".provenance.json")]
+    results = [
+        p
+        for folder in ("tables", "figures")
+        for p in (written.regenerated / folder).iterdir()
+        if not p.name.endswith(".provenance.json")
+    ]
     assert len(results) == 5 * 3 + 3 * 3
     for path in results:
         record = json.loads(provenance_path(path).read_text(encoding="utf-8"))
@@ -268,22 +325,39 @@ def test_each_table_and_figure_has_its_provenance(written):
 
 # ---------------------------------------------------------------- for machines
 
+
 def test_verdict_json_agrees_with_the_records(inputs):
     record = json.loads(verdict_json(inputs))
     assert record["exit_code"] == 0
     assert record["counts"]["cell"]["exact"] == 11
     assert record["claims"][0]["id"] == "C1"
     assert record["cells"]["quality"]["cliffs_delta"] == {"exact": 1, "differs": 1}
-    counts = [number for quantities in record["cells"].values() for found in quantities.values() for number in found.values()]
+    counts = [
+        number
+        for quantities in record["cells"].values()
+        for found in quantities.values()
+        for number in found.values()
+    ]
     assert sum(counts) == len(CELLS)
     assert record["unexplained"] == []
 
 
 def test_junit_counts_failures_only_where_nothing_explains_them(inputs):
     root = ElementTree.fromstring(junit_xml(inputs).split("\n", 1)[1])
-    assert root.attrib == {"name": "mtpeft", "tests": "15", "failures": "0", "errors": "0", "skipped": "2"}
+    assert root.attrib == {
+        "name": "mtpeft",
+        "tests": "15",
+        "failures": "0",
+        "errors": "0",
+        "skipped": "2",
+    }
     assert len(root.findall(".//testcase")) == 15
-    assert {s.get("name") for s in root} == {"T0.file", "T1.claim", "T1.cell.quality", "T1.cell.passes"}
+    assert {s.get("name") for s in root} == {
+        "T0.file",
+        "T1.claim",
+        "T1.cell.quality",
+        "T1.cell.passes",
+    }
     assert any("stale" in s.get("message") for s in root.findall(".//skipped"))
     inputs.verdicts[:] = [replace(v, cause="") for v in inputs.verdicts]
     root = ElementTree.fromstring(junit_xml(inputs).split("\n", 1)[1])
@@ -293,7 +367,11 @@ def test_junit_counts_failures_only_where_nothing_explains_them(inputs):
 def test_the_crate_lists_every_result_and_reads_back(written):
     crate = ROCrate(written.regenerated)
     listed = {e.id for e in crate.data_entities if e.type == "File"}
-    there = {p.relative_to(written.regenerated).as_posix() for p in written.regenerated.rglob("*") if p.is_file()}
+    there = {
+        p.relative_to(written.regenerated).as_posix()
+        for p in written.regenerated.rglob("*")
+        if p.is_file()
+    }
     assert listed == there - {"ro-crate-metadata.json"}
     assert check_crate(written.regenerated) == len(listed)
 
@@ -312,7 +390,10 @@ def test_the_crate_notices_a_file_that_changed_or_vanished(inputs):
 def test_the_date_of_the_crate_can_be_fixed(inputs, monkeypatch):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
     write_report(inputs)
-    assert '"datePublished": "1970-01-02"' in (inputs.regenerated / "ro-crate-metadata.json").read_text()
+    assert (
+        '"datePublished": "1970-01-02"'
+        in (inputs.regenerated / "ro-crate-metadata.json").read_text()
+    )
 
 
 def test_the_log_is_plain_and_ends_with_the_path(inputs, capsys):
@@ -333,6 +414,7 @@ def test_one_table_can_be_printed_in_a_log(inputs, capsys):
 
 
 # ---------------------------------------------------------------- figures
+
 
 def test_figures_hold_the_values_of_the_records(inputs):
     slope = draw(inputs.known.figures["figure-1"], inputs)
@@ -372,7 +454,11 @@ def test_odds_ratio_interval_is_walds():
 
 
 def test_default_inputs_read_the_folders_that_paths_names():
-    from mtpeft import paths
+    from mtpeft.core import paths
 
     inputs = Inputs.default()
-    assert (inputs.archived, inputs.published, inputs.regenerated) == (paths.ARCHIVED, paths.PUBLISHED, paths.REGENERATED)
+    assert (inputs.archived, inputs.published, inputs.regenerated) == (
+        paths.ARCHIVED,
+        paths.PUBLISHED,
+        paths.REGENERATED,
+    )

@@ -1,11 +1,12 @@
-"""CoderEval's files must be read as it writes them, and a container that is missing must be a status, not a
-score."""
+"""CoderEval's files must be read as it writes them, and a container that is missing must be a
+status, not a score.
+"""
 
 import json
 
 import pytest
-from mtpeft.errors import BadInput, MtpeftError, Unavailable
-from mtpeft.records import Prediction
+from mtpeft.core.errors import BadInput, MtpeftError, Unavailable
+from mtpeft.core.records import Prediction
 from mtpeft.scoring.execution import codereval
 
 # the documented shapes of a Python and a Java result line, with contents of our own
@@ -43,7 +44,10 @@ JAVA = {
 
 def write(path, *lines):
     path.write_bytes(
-        b"".join((line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n" for line in lines)
+        b"".join(
+            (line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n"
+            for line in lines
+        )
     )
     return path
 
@@ -82,9 +86,15 @@ def test_results_of_either_language_are_misread(tmp_path):
         ([], "no text field _id"),
         ({"_id": "c"}, "no list"),
         ({"_id": "c", "generate_results": ["code"]}, "was not executed"),
-        ({"_id": "c", "generate_results": [{"generate_code": "x", "is_pass": "true"}]}, "is_pass 'true'"),
+        (
+            {"_id": "c", "generate_results": [{"generate_code": "x", "is_pass": "true"}]},
+            "is_pass 'true'",
+        ),
         ({"_id": "c", "generate_results": [{"generate_code": "x"}]}, "is_pass None"),
-        ({"_id": "a1", "generate_results": [{"generate_code": "x", "is_pass": True}]}, "first on line 1"),
+        (
+            {"_id": "a1", "generate_results": [{"generate_code": "x", "is_pass": True}]},
+            "first on line 1",
+        ),
     ],
 )
 def test_a_malformed_line_costs_the_others_or_is_a_failed_sample(tmp_path, bad, found):
@@ -97,7 +107,13 @@ def test_a_malformed_line_costs_the_others_or_is_a_failed_sample(tmp_path, bad, 
 def test_input_is_not_what_codereval_reads(tmp_path):
     path = tmp_path / "in" / "generation.jsonl"
     count = codereval.write_input(
-        path, [prediction("b#1", "B1"), prediction("b", "é"), prediction("a", "A"), prediction("a#1", "A1")]
+        path,
+        [
+            prediction("b#1", "B1"),
+            prediction("b", "é"),
+            prediction("a", "A"),
+            prediction("a#1", "A1"),
+        ],
     )
     assert count == 2
     assert [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] == [

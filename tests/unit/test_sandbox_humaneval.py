@@ -1,19 +1,27 @@
-"""Scoring must run the gold gate first, lose no instance to a bad one, resume, and never turn a failure of
-ours into 0."""
+"""Scoring must run the gold gate first, lose no instance to a bad one, resume, and never turn a
+failure of ours into 0.
+"""
 
 import gzip
 import json
 
 import pytest
-from mtpeft.errors import BadInput, MtpeftError
-from mtpeft.records import Prediction
-from mtpeft.scoring.execution import humaneval, outcome
-from mtpeft.scoring.execution.humaneval import Problem, gold_gate, read_problems, score_execution, summary
-from mtpeft.scoring.execution.instances import FunctionInstance
-from mtpeft.scoring.execution.limits import Limits
-from mtpeft.scoring.execution.outcome import Outcome
+from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.records import Prediction
+from mtpeft.sandbox import outcome
+from mtpeft.sandbox.instances import FunctionInstance
+from mtpeft.sandbox.limits import Limits
+from mtpeft.sandbox.outcome import Outcome
+from mtpeft.sandbox.runner import Pool
+from mtpeft.scoring.execution import humaneval
+from mtpeft.scoring.execution.humaneval import (
+    Problem,
+    gold_gate,
+    read_problems,
+    score_execution,
+    summary,
+)
 from mtpeft.scoring.execution.results import ResultLog, key_of
-from mtpeft.scoring.execution.sandbox import Pool
 
 # two problems of our own, in HumanEval's form
 PROBLEMS = {
@@ -73,7 +81,9 @@ def test_a_finished_instance_runs_again(pool, tmp_path, monkeypatch):
         stream.write(b'{"key": "half a li')
     ran = []
     monkeypatch.setattr(
-        humaneval, "_twice", lambda box, item: ran.append(item[1].id) or (*item, Outcome("failed", "x"))
+        humaneval,
+        "_twice",
+        lambda box, item: ran.append(item[1].id) or (*item, Outcome("failed", "x")),
     )
     second = score_execution(items, log, pool, PROBLEMS, LIMITS)
     assert ran == ["Toy/1"] and second.scores[0] == first.scores[0]
@@ -104,7 +114,11 @@ def test_a_model_is_scored_by_a_runner_that_fails_right_answers(pool, tmp_path):
         gold_gate(pool, wrong_gold, LIMITS)
     with pytest.raises(MtpeftError, match="canonical"):
         score_execution(
-            [prediction("Toy/0", "    return x + x\n")], tmp_path / "log.jsonl", pool, wrong_gold, LIMITS
+            [prediction("Toy/0", "    return x + x\n")],
+            tmp_path / "log.jsonl",
+            pool,
+            wrong_gold,
+            LIMITS,
         )
     assert not (tmp_path / "log.jsonl").exists()
 

@@ -1,17 +1,18 @@
-"""One sandbox for the module: each way in which a run can end must get its own status, and none may be
-forged."""
+"""One sandbox for the module: each way in which a run can end must get its own status, and none may
+be forged.
+"""
 
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from mtpeft.scoring.execution import guarantees, landlock, outcome
-from mtpeft.scoring.execution.errors import SandboxRefused
-from mtpeft.scoring.execution.instances import Case, FunctionInstance, ProgramInstance
-from mtpeft.scoring.execution.limits import MIB, Limits
-from mtpeft.scoring.execution.sandbox import Pool, Sandbox
-from mtpeft.scoring.execution.selftest import left_running
+from mtpeft.sandbox import guarantees, landlock, outcome
+from mtpeft.sandbox.errors import SandboxRefused
+from mtpeft.sandbox.instances import Case, FunctionInstance, ProgramInstance
+from mtpeft.sandbox.limits import MIB, Limits
+from mtpeft.sandbox.runner import Pool, Sandbox
+from mtpeft.sandbox.selftest import left_running
 
 TEST = "def check(candidate):\n    assert candidate(2) == 4\n    assert candidate(3) == 9\n"
 RIGHT = "def solve(x):\n    return x * x\n"
@@ -23,7 +24,9 @@ def sandbox():
         yield running
 
 
-def function(source: str, test: str = TEST, prelude: str = "", **limits: int | float) -> FunctionInstance:
+def function(
+    source: str, test: str = TEST, prelude: str = "", **limits: int | float
+) -> FunctionInstance:
     return FunctionInstance("f", source, "solve", test, prelude, limits=Limits(**limits))
 
 
@@ -34,7 +37,11 @@ def function(source: str, test: str = TEST, prelude: str = "", **limits: int | f
         ("def solve(x):\n    return x\n", outcome.FAILED, "line 2 of the test"),
         ("def solve(x):\n    return 1 // 0\n", outcome.FAILED, "ZeroDivisionError"),
         ("def solve(x:\n", outcome.FAILED, "SyntaxError while the candidate was defined"),
-        ("def other(x):\n    return x\n", outcome.FAILED, "KeyError while the candidate was defined"),
+        (
+            "def other(x):\n    return x\n",
+            outcome.FAILED,
+            "KeyError while the candidate was defined",
+        ),
         ("\0", outcome.FAILED, "while the candidate was defined"),
         (
             "def solve(x):\n    return [bytearray(1 << 20) for _ in range(2000)]\n",
@@ -57,7 +64,9 @@ def test_an_end_gets_the_wrong_status(sandbox, source, status, evidence):
 
 
 def test_wall_and_cpu_time_are_not_told_apart(sandbox):
-    sleeping = sandbox.run(function("import time\ndef solve(x):\n    time.sleep(99)\n", wall_seconds=0.3))
+    sleeping = sandbox.run(
+        function("import time\ndef solve(x):\n    time.sleep(99)\n", wall_seconds=0.3)
+    )
     assert sleeping.status == outcome.TIMEOUT and "wall" in sleeping.evidence
     spinning = sandbox.run(
         function("def solve(x):\n    while True: pass\n", wall_seconds=60.0, cpu_seconds=1)
@@ -74,7 +83,10 @@ def test_the_tests_do_not_see_helpers_of_the_prompt(sandbox):
 def test_a_candidate_redefines_the_helpers_of_the_tests(sandbox):
     source = "def solve(x):\n    return 0\n\ndef expected(x):\n    return 0\n"
     test = "def check(candidate):\n    assert candidate(2) == expected(2)\n"
-    assert sandbox.run(function(source, test, "def expected(x):\n    return 4\n")).status == outcome.FAILED
+    assert (
+        sandbox.run(function(source, test, "def expected(x):\n    return 4\n")).status
+        == outcome.FAILED
+    )
 
 
 def test_changes_to_arguments_and_expected_exceptions_get_lost(sandbox):
@@ -91,7 +103,8 @@ def test_changes_to_arguments_and_expected_exceptions_get_lost(sandbox):
 def test_a_test_that_forgives_everything_forgives_the_end_of_the_process(sandbox):
     test = "def check(candidate):\n    try:\n        candidate(1)\n    except BaseException:\n        pass\n"
     assert (
-        sandbox.run(function("import os\ndef solve(x):\n    os._exit(0)\n", test)).status == outcome.CRASHED
+        sandbox.run(function("import os\ndef solve(x):\n    os._exit(0)\n", test)).status
+        == outcome.CRASHED
     )
 
 
@@ -126,11 +139,15 @@ def test_the_end_of_the_supervisor_is_a_wrong_answer_or_the_end_of_the_run(sandb
 
 
 def test_a_lost_supervisor_leaves_its_programs_running(sandbox):
-    source = "import os, sys, time\nos.fork()\nos.fork()\nprint('up', flush=True)\ntime.sleep(600)\n"
+    source = (
+        "import os, sys, time\nos.fork()\nos.fork()\nprint('up', flush=True)\ntime.sleep(600)\n"
+    )
     limits = Limits(processes=4, wall_seconds=600.0)
     base, supervisor = sandbox.base, sandbox._supervisor.pid
     with ThreadPoolExecutor(1) as executor:
-        running = executor.submit(sandbox.run, ProgramInstance("p", "python", source, limits=limits))
+        running = executor.submit(
+            sandbox.run, ProgramInstance("p", "python", source, limits=limits)
+        )
         while len(left_running(base)) < 4:
             assert not running.done()
         os.kill(supervisor, signal.SIGKILL)
@@ -145,15 +162,20 @@ def test_a_program_is_judged_by_its_exit_code_alone(sandbox):
     wrong = ProgramInstance("p", "python", "print(int(input()) * 2)\n", cases)
     assert sandbox.run(right).status == outcome.PASSED
     result = sandbox.run(wrong)
-    assert result.status == outcome.FAILED and "case 2 of 2" in result.evidence and result.stdout == b"6\n"
-    assert sandbox.run(ProgramInstance("p", "python", "raise SystemExit(3)", cases)).status == outcome.CRASHED
+    assert (
+        result.status == outcome.FAILED
+        and "case 2 of 2" in result.evidence
+        and result.stdout == b"6\n"
+    )
+    assert (
+        sandbox.run(ProgramInstance("p", "python", "raise SystemExit(3)", cases)).status
+        == outcome.CRASHED
+    )
 
 
 def test_the_environment_or_the_folder_holds_more_than_the_run_needs(sandbox, monkeypatch):
     monkeypatch.setenv("SECRET_TOKEN", "hunter2")
-    source = (
-        "import os\nprint(sorted(os.environ), os.listdir('.'), sorted(os.listdir('/proc')) if 0 else '')\n"
-    )
+    source = "import os\nprint(sorted(os.environ), os.listdir('.'), sorted(os.listdir('/proc')) if 0 else '')\n"
     result = sandbox.run(ProgramInstance("p", "python", source))
     assert b"SECRET" not in result.stdout and b"['program.py']" in result.stdout
     assert b"PYTHONHASHSEED" in result.stdout

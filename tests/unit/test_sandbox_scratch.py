@@ -3,8 +3,8 @@
 import os
 
 import pytest
-from mtpeft.scoring.execution import scratch
-from mtpeft.scoring.execution.identity import Identity
+from mtpeft.sandbox import scratch
+from mtpeft.sandbox.identity import Identity
 
 ME = Identity(os.getuid(), os.getgid(), dedicated=False)
 

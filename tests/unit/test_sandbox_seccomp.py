@@ -1,12 +1,13 @@
-"""The filter must answer every system call as intended, on both architectures: the bytes are run here by an
-interpreter."""
+"""The filter must answer every system call as intended, on both architectures: the bytes are run
+here by an interpreter.
+"""
 
 import errno
 
 import pytest
-from mtpeft.scoring.execution import seccomp
-from mtpeft.scoring.execution.seccomp import ALLOW, ENOSYS, EPERM, KILL_PROCESS, FilterPolicy, build
-from mtpeft.scoring.execution.syscalls import ALLOWED, CONDITIONAL, DENIED
+from mtpeft.sandbox import seccomp
+from mtpeft.sandbox.seccomp import ALLOW, ENOSYS, EPERM, KILL_PROCESS, FilterPolicy, build
+from mtpeft.sandbox.syscalls import ALLOWED, CONDITIONAL, DENIED
 
 PID = 4242
 MACHINES = sorted(seccomp.ARCHITECTURES)

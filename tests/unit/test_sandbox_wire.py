@@ -1,5 +1,6 @@
-"""What crosses between judge and candidate must arrive as it was, and hostile bytes must not get further than
-decode."""
+"""What crosses between judge and candidate must arrive as it was, and hostile bytes must not get
+further than decode.
+"""
 
 import os
 from collections import OrderedDict, defaultdict, deque, namedtuple
@@ -10,10 +11,12 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mtpeft.scoring.execution.inside import wire
-from mtpeft.scoring.execution.inside.wire import Malformed, NotPlain, decode, encode
+from mtpeft.sandbox.inside import wire
+from mtpeft.sandbox.inside.wire import Malformed, NotPlain, decode, encode
 
-keys = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary()
+keys = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary()
+)
 plain = st.recursive(
     keys | st.complex_numbers(allow_nan=False),
     lambda inner: (
@@ -91,7 +94,10 @@ def test_something_that_is_not_plain_gets_through():
 
 
 @settings(max_examples=250, deadline=None)
-@given(st.binary(max_size=60) | st.text("NTFifsbBltdSzcrQDqI0123456789:-a", max_size=60).map(str.encode))
+@given(
+    st.binary(max_size=60)
+    | st.text("NTFifsbBltdSzcrQDqI0123456789:-a", max_size=60).map(str.encode)
+)
 def test_hostile_bytes_raise_something_else_than_malformed(data):
     with suppress(Malformed):
         decode(data)

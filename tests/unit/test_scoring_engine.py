@@ -1,11 +1,13 @@
-"""The engine must lose nothing: not on a kill, not on a crash, not on a tool that fails on one output."""
+"""The engine must lose nothing: not on a kill, not on a crash, not on a tool that fails on one
+output.
+"""
 
 import signal
 from dataclasses import replace
 
 import pytest
-from mtpeft.errors import MtpeftError, Unavailable
-from mtpeft.records import Score
+from mtpeft.core.errors import MtpeftError, Unavailable
+from mtpeft.core.records import Score
 from mtpeft.scoring import engine
 from mtpeft.scoring.interface import Item
 
@@ -20,7 +22,13 @@ class Counting:
     tool, metrics = "counting", ("counting_characters",)
 
     def __init__(self, fails_on=(), batch=1, version="1"):
-        self.asked, self.calls, self.fails_on, self.batch, self._version = [], 0, set(fails_on), batch, version
+        self.asked, self.calls, self.fails_on, self.batch, self._version = (
+            [],
+            0,
+            set(fails_on),
+            batch,
+            version,
+        )
 
     def version(self):
         return self._version
@@ -34,8 +42,15 @@ class Counting:
             self.asked.append(item.instance_id)
             if item.instance_id in self.fails_on:
                 raise RuntimeError(f"cannot stand {item.instance_id}")
-            yield Score(item.run, item.task, item.instance_id, self.tool, self._version, self.metrics[0],
-                        float(len(item.output)))
+            yield Score(
+                item.run,
+                item.task,
+                item.instance_id,
+                self.tool,
+                self._version,
+                self.metrics[0],
+                float(len(item.output)),
+            )
 
 
 def values(outcomes):
@@ -43,7 +58,10 @@ def values(outcomes):
 
 
 def test_scores_come_in_the_order_of_the_items(tmp_path):
-    assert values(engine.score("counting", items(12), tmp_path, scorer=Counting())) == [6.0] * 10 + [7.0] * 2
+    assert (
+        values(engine.score("counting", items(12), tmp_path, scorer=Counting()))
+        == [6.0] * 10 + [7.0] * 2
+    )
 
 
 def test_a_second_run_asks_the_tool_nothing(tmp_path):
@@ -67,8 +85,17 @@ def test_the_same_output_of_two_runs_is_scored_once(tmp_path):
     assert len(tool.asked) == 4
 
 
-@pytest.mark.parametrize("change", [{"output": "y"}, {"instance_id": "other"}, {"task": "other"}, {"language": "java"},
-                                    {"reference": "r"}, {"source": "s"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"output": "y"},
+        {"instance_id": "other"},
+        {"task": "other"},
+        {"language": "java"},
+        {"reference": "r"},
+        {"source": "s"},
+    ],
+)
 def test_whatever_a_tool_may_look_at_is_in_the_key(change):
     item = items(1)[0]
     assert engine.key(item) != engine.key(replace(item, **change))
@@ -77,7 +104,9 @@ def test_whatever_a_tool_may_look_at_is_in_the_key(change):
 
 def test_fields_cannot_run_into_each_other_in_the_key():
     item = items(1)[0]
-    assert engine.key(replace(item, output="ab", reference="c")) != engine.key(replace(item, output="a", reference="bc"))
+    assert engine.key(replace(item, output="ab", reference="c")) != engine.key(
+        replace(item, output="a", reference="bc")
+    )
 
 
 @pytest.mark.parametrize("batch", [1, 4, 100])
@@ -107,10 +136,21 @@ def test_a_value_without_ok_or_ok_without_value_is_refused(tmp_path):
     class Lying(Counting):
         def score(self, part):
             for item in part:
-                yield Score(item.run, item.task, item.instance_id, self.tool, "1", self.metrics[0], 0.0, "unparseable")
+                yield Score(
+                    item.run,
+                    item.task,
+                    item.instance_id,
+                    self.tool,
+                    "1",
+                    self.metrics[0],
+                    0.0,
+                    "unparseable",
+                )
 
     got = engine.score("counting", items(1), tmp_path, scorer=Lying())
-    assert got[0].status == "infrastructure" and "value 0.0 with status unparseable" in got[0].detail
+    assert (
+        got[0].status == "infrastructure" and "value 0.0 with status unparseable" in got[0].detail
+    )
 
 
 def test_a_tool_that_forgets_an_item_is_not_taken_for_a_zero(tmp_path):
@@ -118,7 +158,10 @@ def test_a_tool_that_forgets_an_item_is_not_taken_for_a_zero(tmp_path):
         def score(self, part):
             return iter(())
 
-    assert engine.score("counting", items(1), tmp_path, scorer=Forgetful())[0].status == "infrastructure"
+    assert (
+        engine.score("counting", items(1), tmp_path, scorer=Forgetful())[0].status
+        == "infrastructure"
+    )
 
 
 def test_a_tool_that_hangs_is_stopped_even_where_it_catches_every_exception(tmp_path):
@@ -146,7 +189,9 @@ def test_a_tool_that_is_not_here_says_so_before_anything_is_computed(tmp_path):
         engine.score("counting", items(1), tmp_path, scorer=Absent())
 
 
-@pytest.mark.parametrize("damage", [b'{"key": "half', b"\xff\xfe\n", b"[]\n", b'{"key": "k", "cells": {"m": [1]}}\n'])
+@pytest.mark.parametrize(
+    "damage", [b'{"key": "half', b"\xff\xfe\n", b"[]\n", b'{"key": "k", "cells": {"m": [1]}}\n']
+)
 def test_a_damaged_cache_line_costs_only_itself(tmp_path, damage):
     engine.score("counting", items(3), tmp_path, scorer=Counting())
     path = next(tmp_path.rglob("*.jsonl"))
@@ -158,7 +203,13 @@ def test_a_damaged_cache_line_costs_only_itself(tmp_path, damage):
 
 
 def test_the_row_takes_the_most_severe_status():
-    outcome = engine.Outcome({"a": (1.0, "ok", ""), "b": (None, "unparseable", "why"), "c": (None, "infrastructure", "x")})
+    outcome = engine.Outcome(
+        {
+            "a": (1.0, "ok", ""),
+            "b": (None, "unparseable", "why"),
+            "c": (None, "infrastructure", "x"),
+        }
+    )
     assert outcome.status == "infrastructure"
     assert outcome.detail == "why\nx"
 
@@ -175,10 +226,14 @@ def test_an_unknown_tool_is_answered_with_near_names():
         engine.load("lizzard")
 
 
-def test_a_rule_in_a_module_that_the_scorer_imports_changes_what_it_is_known_by(tmp_path, monkeypatch):
+def test_a_rule_in_a_module_that_the_scorer_imports_changes_what_it_is_known_by(
+    tmp_path, monkeypatch
+):
     folder = tmp_path / "scoring"
     (folder / "rules").mkdir(parents=True)
-    (folder / "tool.py").write_text("from .rules import first\nfrom . import beside\nfrom ..elsewhere import other\n")
+    (folder / "tool.py").write_text(
+        "from .rules import first\nfrom . import beside\nfrom ..elsewhere import other\n"
+    )
     (folder / "beside.py").write_text("X = 1\n")
     (folder / "rules" / "__init__.py").write_text("from .first import RULE\n")
     (folder / "rules" / "first.py").write_text("RULE = 1\n")

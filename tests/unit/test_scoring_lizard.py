@@ -1,4 +1,6 @@
-"""Lizard's counts must be the published ones, double count included, and the plain ones beside them."""
+"""Lizard's counts must be the published ones, double count included, and the plain ones beside
+them.
+"""
 
 import pytest
 from mtpeft.scoring import lizard, lizard_plain
@@ -11,7 +13,10 @@ SIMPLE = "int g() {\n    return 1;\n}"
 
 def values(scorer, code, language="java"):
     item = Item("r", "t", "translation_1", language, code)
-    return {s.metric.split("_", 1)[1].removeprefix("plain_"): (s.value, s.status) for s in scorer.scorer().score([item])}
+    return {
+        s.metric.split("_", 1)[1].removeprefix("plain_"): (s.value, s.status)
+        for s in scorer.scorer().score([item])
+    }
 
 
 def test_a_function_above_a_threshold_counts_twice_as_published_and_once_as_plain():
@@ -32,7 +37,9 @@ def test_the_counts_are_sums_over_functions():
     assert two["tokens"][0] == 2 * one["tokens"][0] and two["cyclomatic"] == (2, "ok")
 
 
-@pytest.mark.parametrize(("code", "status"), [("", "empty"), (" \n\t", "empty"), ("2017-06-25", "unparseable")])
+@pytest.mark.parametrize(
+    ("code", "status"), [("", "empty"), (" \n\t", "empty"), ("2017-06-25", "unparseable")]
+)
 def test_no_function_is_a_detection_rate_of_zero_and_no_count(code, status):
     got = values(lizard, code)
     assert got.pop("detection_rate") == (0, "ok")
@@ -40,4 +47,7 @@ def test_no_function_is_a_detection_rate_of_zero_and_no_count(code, status):
 
 
 def test_python_is_read_as_python():
-    assert values(lizard, "def f(a):\n    return a if a else 1\n", "python")["cyclomatic"] == (2, "ok")
+    assert values(lizard, "def f(a):\n    return a if a else 1\n", "python")["cyclomatic"] == (
+        2,
+        "ok",
+    )

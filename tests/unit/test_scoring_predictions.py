@@ -4,15 +4,29 @@ import gzip
 import json
 
 import pytest
-from mtpeft.errors import BadInput, UnknownName
-from mtpeft.records import Prediction, append_predictions
-from mtpeft.scoring.predictions import MAX_OUTPUT_BYTES, SETS, content, instance_order, read_archived_file, read_new, run_id
+from mtpeft.core.errors import BadInput, UnknownName
+from mtpeft.core.records import Prediction, append_predictions
+from mtpeft.scoring.predictions import (
+    MAX_OUTPUT_BYTES,
+    SETS,
+    content,
+    instance_order,
+    read_archived_file,
+    read_new,
+    run_id,
+)
 from mtpeft.scoring.wrapping import wrap_java
 
 
 def line(instance="translation_1", code="int f() { return 1; }", wrapped=True, **change):
-    record = {"task_id": instance, "model": "0.5b", "method": "mt_fft", "language": "java",
-              "code": wrap_java(code, instance) if wrapped else code, "source": "somewhere"}
+    record = {
+        "task_id": instance,
+        "model": "0.5b",
+        "method": "mt_fft",
+        "language": "java",
+        "code": wrap_java(code, instance) if wrapped else code,
+        "source": "somewhere",
+    }
     return json.dumps(record | change).encode()
 
 
@@ -27,20 +41,23 @@ def read(tmp_path, java, *lines, known_ids=frozenset()):
     return read_archived_file(path, java, known_ids)
 
 
-@pytest.mark.parametrize(("bad", "named"), [
-    (b'{"task_id": "translation_2"', "malformed JSON"),
-    (b'{"task_id": "translation_2"}', "fields task_id"),
-    (b"[1, 2]", "fields list"),
-    (line("translation_2").replace(b"somewhere", b"\xff\xfe"), "invalid UTF-8"),
-    (line("translation_2", "a\0b"), "NUL byte"),
-    (line("translation_2", "\ud800"), "no valid Unicode"),
-    (line("translation_2", "x" * 50_000_000), "50,000,055 bytes"),
-    (line("translation_1"), "again (first on line 1)"),
-    (line("translation_99999"), "unknown instance 'translation_99999'"),
-    (line("translation_2", method="mt_lora"), "unknown run"),
-    (line("translation_2", wrapped=False), "not wrapped"),
-    (line("translation_2", language=None), "language is a NoneType"),
-])
+@pytest.mark.parametrize(
+    ("bad", "named"),
+    [
+        (b'{"task_id": "translation_2"', "malformed JSON"),
+        (b'{"task_id": "translation_2"}', "fields task_id"),
+        (b"[1, 2]", "fields list"),
+        (line("translation_2").replace(b"somewhere", b"\xff\xfe"), "invalid UTF-8"),
+        (line("translation_2", "a\0b"), "NUL byte"),
+        (line("translation_2", "\ud800"), "no valid Unicode"),
+        (line("translation_2", "x" * 50_000_000), "50,000,055 bytes"),
+        (line("translation_1"), "again (first on line 1)"),
+        (line("translation_99999"), "unknown instance 'translation_99999'"),
+        (line("translation_2", method="mt_lora"), "unknown run"),
+        (line("translation_2", wrapped=False), "not wrapped"),
+        (line("translation_2", language=None), "language is a NoneType"),
+    ],
+)
 def test_a_bad_line_is_named_and_the_others_are_read(tmp_path, java, bad, named):
     ids = {f"translation_{n}" for n in range(4)}
     got = read(tmp_path, java, line("translation_1"), bad, line("translation_3"), known_ids=ids)
@@ -52,12 +69,18 @@ def test_a_bad_line_is_named_and_the_others_are_read(tmp_path, java, bad, named)
 
 def test_an_output_that_no_tool_can_be_given_keeps_its_row(tmp_path, java):
     got = read(tmp_path, java, line("translation_1"), line("translation_2", "a\0b"))
-    assert {i.instance_id: r for i, r in got.rejected.items()} == {"translation_2": "a NUL byte at character 54 of the output"}
+    assert {i.instance_id: r for i, r in got.rejected.items()} == {
+        "translation_2": "a NUL byte at character 54 of the output"
+    }
 
 
 def test_items_come_in_canonical_order_whatever_the_file_says(tmp_path, java):
     got = read(tmp_path, java, *[line(f"translation_{n}") for n in (10, 2, 1)])
-    assert [i.instance_id for i in got.items] == ["translation_1", "translation_2", "translation_10"]
+    assert [i.instance_id for i in got.items] == [
+        "translation_1",
+        "translation_2",
+        "translation_10",
+    ]
 
 
 def test_a_broken_gzip_file_is_an_error_with_its_name(tmp_path):
@@ -73,29 +96,44 @@ def test_every_configuration_of_the_archive_is_a_run_of_the_catalog(known):
         runs = [run_id(model, method, evaluation) for model, method in target.configurations()]
         assert len(set(runs)) == 11
     assert run_id("3b", "cg_cs_mt_qlora", known.evaluations()["generation-java"]) == (
-        "qwen2.5-coder-3b/mt-qlora/generation+summarization")
+        "qwen2.5-coder-3b/mt-qlora/generation+summarization"
+    )
     with pytest.raises(UnknownName):
         run_id("7b", "mt_qlora", known.evaluations()["generation-java"])
 
 
 def test_translations_are_ordered_by_number_and_other_ids_by_text():
-    assert sorted(["translation_10", "translation_9"], key=instance_order) == ["translation_9", "translation_10"]
+    assert sorted(["translation_10", "translation_9"], key=instance_order) == [
+        "translation_9",
+        "translation_10",
+    ]
     assert sorted(["63b", "62a"], key=instance_order) == ["62a", "63b"]
 
 
 def prediction(instance="6367667d1a6d9265ec017401", output="int f() { return 1; }", **change):
-    fields = {"run": "toy/st", "task": "generation-java", "instance_id": instance, "prompt_sha256": "", "raw_output": output,
-              "output": output, "finish_reason": "stop", "seconds": 0.1}
+    fields = {
+        "run": "toy/st",
+        "task": "generation-java",
+        "instance_id": instance,
+        "prompt_sha256": "",
+        "raw_output": output,
+        "output": output,
+        "finish_reason": "stop",
+        "seconds": 0.1,
+    }
     return Prediction(**(fields | change))
 
 
-@pytest.mark.parametrize(("bad", "named"), [
-    (prediction("b", "a\0b"), "NUL byte"),
-    (prediction("b", "x" * (MAX_OUTPUT_BYTES + 1)), "1,048,577 bytes"),
-    (prediction("zzz"), "unknown instance 'zzz'"),
-    (prediction("b", task="no-such-set"), "unknown evaluation set"),
-    (prediction("b", error="out of memory"), "inference failed: out of memory"),
-])
+@pytest.mark.parametrize(
+    ("bad", "named"),
+    [
+        (prediction("b", "a\0b"), "NUL byte"),
+        (prediction("b", "x" * (MAX_OUTPUT_BYTES + 1)), "1,048,577 bytes"),
+        (prediction("zzz"), "unknown instance 'zzz'"),
+        (prediction("b", task="no-such-set"), "unknown evaluation set"),
+        (prediction("b", error="out of memory"), "inference failed: out of memory"),
+    ],
+)
 def test_a_bad_record_of_a_new_run_is_named_and_the_others_are_read(tmp_path, bad, named):
     path = tmp_path / "new.jsonl"
     append_predictions(path, [prediction("a"), bad, prediction("c")])

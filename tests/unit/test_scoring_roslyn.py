@@ -1,7 +1,9 @@
-"""Roslyn's diagnostics: the study's rule by id, the correct one by severity, and the program's form.
+"""Roslyn's diagnostics: the study's rule by id, the correct one by severity, and the program's
+form.
 
-No .NET SDK was at hand when this was written: the sample is written by hand after the ids and severities that Roslyn
-documents (CS1002 `; expected`, CS1513 `} expected`, CS0106 invalid modifier, CS1030 #warning), not recorded.
+No .NET SDK was at hand when this was written: the sample is written by hand after the ids and
+severities that Roslyn documents (CS1002 `; expected`, CS1513 `} expected`, CS0106 invalid modifier,
+CS1030 #warning), not recorded.
 """
 
 import json
@@ -9,16 +11,38 @@ import shutil
 from xml.etree import ElementTree
 
 import pytest
-from mtpeft.errors import MtpeftError, Unavailable
+from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.scoring import roslyn, roslyn_corrected
 from mtpeft.scoring.roslyn import PROJECT, Diagnostic, count, parse_results
 
-SAMPLE = "\n".join(json.dumps(x) for x in [
-    {"key": "0", "diagnostics": []},
-    {"key": "1", "diagnostics": [{"id": "CS1002", "severity": "Error", "line": 1, "message": "; expected"},
-                                 {"id": "CS1513", "severity": "Error", "line": 4, "message": "} expected"}]},
-    {"key": "2", "diagnostics": [{"id": "CS0106", "severity": "Error", "line": 1, "message": "The modifier is not valid"},
-                                 {"id": "CS1030", "severity": "Warning", "line": 2, "message": "#warning: 'x'"}]}]) + "\n"
+SAMPLE = (
+    "\n".join(
+        json.dumps(x)
+        for x in [
+            {"key": "0", "diagnostics": []},
+            {
+                "key": "1",
+                "diagnostics": [
+                    {"id": "CS1002", "severity": "Error", "line": 1, "message": "; expected"},
+                    {"id": "CS1513", "severity": "Error", "line": 4, "message": "} expected"},
+                ],
+            },
+            {
+                "key": "2",
+                "diagnostics": [
+                    {
+                        "id": "CS0106",
+                        "severity": "Error",
+                        "line": 1,
+                        "message": "The modifier is not valid",
+                    },
+                    {"id": "CS1030", "severity": "Warning", "line": 2, "message": "#warning: 'x'"},
+                ],
+            },
+        ]
+    )
+    + "\n"
+)
 
 
 def test_the_studys_rule_takes_real_syntax_errors_for_maintainability():
@@ -35,7 +59,9 @@ def test_a_message_shows_line_id_and_severity():
     assert str(Diagnostic("CS1002", "Error", 3, "; expected")) == "3: CS1002 ; expected (error)"
 
 
-@pytest.mark.parametrize("bad", ["{", "[]", '{"key": "0"}', '{"key": "0", "diagnostics": [{"id": "CS1"}]}'])
+@pytest.mark.parametrize(
+    "bad", ["{", "[]", '{"key": "0"}', '{"key": "0", "diagnostics": [{"id": "CS1"}]}']
+)
 def test_an_unreadable_answer_names_its_line(bad):
     with pytest.raises(MtpeftError, match="line 2 of Roslyn's answer"):
         parse_results('{"key": "9", "diagnostics": []}\n' + bad + "\n")
@@ -62,12 +88,18 @@ def test_the_catalog_lists_what_the_scorers_yield(known):
 def test_the_project_is_the_studys_version_and_has_an_entry_point():
     project = ElementTree.parse(PROJECT / "RoslynDiagnostics.csproj")
     package = project.find(".//PackageReference")
-    assert (package.get("Include"), package.get("Version")) == ("Microsoft.CodeAnalysis.CSharp", "[4.14.0]")
+    assert (package.get("Include"), package.get("Version")) == (
+        "Microsoft.CodeAnalysis.CSharp",
+        "[4.14.0]",
+    )
     assert project.find(".//Compile") is None, "nothing may be taken out of the build"
     assert "static int Main(" in (PROJECT / "Program.cs").read_text(encoding="utf-8")
 
 
 def test_the_program_is_well_formed_csharp():
-    tree_sitter, grammar = pytest.importorskip("tree_sitter"), pytest.importorskip("tree_sitter_c_sharp")
+    tree_sitter, grammar = (
+        pytest.importorskip("tree_sitter"),
+        pytest.importorskip("tree_sitter_c_sharp"),
+    )
     parser = tree_sitter.Parser(tree_sitter.Language(grammar.language()))
     assert not parser.parse((PROJECT / "Program.cs").read_bytes()).root_node.has_error

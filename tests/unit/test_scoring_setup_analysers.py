@@ -10,8 +10,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import pytest
-from mtpeft import paths
-from mtpeft.errors import Unavailable
+from mtpeft.core import paths
+from mtpeft.core.errors import Unavailable
 from mtpeft.scoring import other_versions, setup_analysers
 from mtpeft.scoring.setup_analysers import JavaTool, install, jars_digest, pinned
 
@@ -49,12 +49,19 @@ def served(tmp_path):
 
 
 def tool(url, data, jars=2, digest="", **source):
-    good = {"kind": "archive", "url": url, "sha256": hashlib.sha256(data).hexdigest(), "inside": "tool-1"} | source
+    good = {
+        "kind": "archive",
+        "url": url,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "inside": "tool-1",
+    } | source
     return JavaTool("tool-1", "A tool", jars, digest, [good])
 
 
 def expected_digest():
-    lines = "".join(f"{hashlib.sha256(d).hexdigest()}  {n}\n" for n, d in (("a.jar", b"A"), ("b.jar", b"B")))
+    lines = "".join(
+        f"{hashlib.sha256(d).hexdigest()}  {n}\n" for n, d in (("a.jar", b"A"), ("b.jar", b"B"))
+    )
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
@@ -64,7 +71,9 @@ def test_a_tool_is_installed_once_and_then_left_alone(cache, served):
     assert "installed from" in install(wanted)
     path.unlink()
     assert "in place" in install(wanted)
-    assert json.loads((cache / "tool-1" / "SOURCE.json").read_text())["jars_sha256"] == jars_digest(cache / "tool-1")
+    assert json.loads((cache / "tool-1" / "SOURCE.json").read_text())["jars_sha256"] == jars_digest(
+        cache / "tool-1"
+    )
 
 
 def test_a_damaged_tool_is_fetched_again(cache, served):
@@ -76,12 +85,20 @@ def test_a_damaged_tool_is_fetched_again(cache, served):
     assert (cache / "tool-1" / "lib" / "a.jar").read_bytes() == b"A"
 
 
-@pytest.mark.parametrize(("change", "named"), [
-    ({"sha256": "0" * 64}, "has SHA-256"), ({"inside": "elsewhere"}, "0 jars"), ({"url": "http://127.0.0.1:9/x"}, "refused")])
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"sha256": "0" * 64}, "has SHA-256"),
+        ({"inside": "elsewhere"}, "0 jars"),
+        ({"url": "http://127.0.0.1:9/x"}, "refused"),
+    ],
+)
 def test_what_is_not_the_pinned_file_is_refused_and_leaves_nothing(cache, served, change, named):
     url, path = served
     with pytest.raises(Unavailable, match=named):
-        install(tool(**{"url": url, "data": path.read_bytes(), "digest": expected_digest(), **change}))
+        install(
+            tool(**{"url": url, "data": path.read_bytes(), "digest": expected_digest(), **change})
+        )
     assert list(cache.iterdir()) == []
 
 
@@ -94,7 +111,13 @@ def test_jars_that_do_not_add_up_to_the_pinned_digest_are_refused(cache, served)
 def test_the_next_source_serves_where_the_first_cannot(cache, served):
     url, path = served
     good = tool(url, path.read_bytes(), digest=expected_digest())
-    both = JavaTool(good.id, good.title, 2, good.jars_sha256, [{**good.sources[0], "url": "http://127.0.0.1:9/x"}, *good.sources])
+    both = JavaTool(
+        good.id,
+        good.title,
+        2,
+        good.jars_sha256,
+        [{**good.sources[0], "url": "http://127.0.0.1:9/x"}, *good.sources],
+    )
     assert install(both).endswith(url)
 
 
@@ -122,12 +145,18 @@ def test_a_tool_whose_making_fails_leaves_nothing_behind(cache):
     with pytest.raises(Unavailable):
         setup_analysers.install_folder("tool-2", fill)
     assert list(cache.iterdir()) == []
-    assert setup_analysers.install_folder("tool-2", lambda made: "there") == "tool-2: installed from there"
+    assert (
+        setup_analysers.install_folder("tool-2", lambda made: "there")
+        == "tool-2: installed from there"
+    )
     assert setup_analysers.install_folder("tool-2", fill) == "tool-2: in place"
 
 
 def test_every_other_version_is_pinned_by_hash_and_no_archive_is_named():
     for version in other_versions.pinned():
         assert version.requirements[0].startswith(f"{version.tool}=={version.version} ")
-        assert all(re.fullmatch(r"[a-z]+==[\d.]+ --hash=sha256:[0-9a-f]{64}", line) for line in version.requirements)
+        assert all(
+            re.fullmatch(r"[a-z]+==[\d.]+ --hash=sha256:[0-9a-f]{64}", line)
+            for line in version.requirements
+        )
     assert len({v.id for v in other_versions.pinned()}) == len(other_versions.pinned())

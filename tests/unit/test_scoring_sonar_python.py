@@ -1,4 +1,6 @@
-"""Complexities of Python code as Sonar counts them; every expected value is worked out by hand from the white paper."""
+"""Complexities of Python code as Sonar counts them; every expected value is worked out by hand from
+the white paper.
+"""
 
 import ast
 import textwrap
@@ -11,12 +13,24 @@ CASES = [
     # code, cyclomatic, cognitive
     ("def f():\n    return 1", 1, 0),
     ("def f(a):\n    if a:\n        return 1", 2, 1),
-    ("def f(a):\n    if a:\n        pass\n    elif a > 1:\n        pass\n    else:\n        pass", 2, 3),
+    (
+        "def f(a):\n    if a:\n        pass\n    elif a > 1:\n        pass\n    else:\n        pass",
+        2,
+        3,
+    ),
     ("def f(a):\n    if a:\n        pass\n    else:\n        if a > 1:\n            pass", 3, 4),
     ("def f(a):\n    for x in a:\n        while x:\n            x = x - 1", 3, 3),
     ("def f(a):\n    for x in a:\n        pass\n    else:\n        pass", 2, 2),
-    ("def f(a):\n    try:\n        pass\n    except ValueError:\n        if a:\n            pass", 2, 3),
-    ("def f(a):\n    try:\n        pass\n    except ValueError:\n        pass\n    else:\n        pass", 1, 2),
+    (
+        "def f(a):\n    try:\n        pass\n    except ValueError:\n        if a:\n            pass",
+        2,
+        3,
+    ),
+    (
+        "def f(a):\n    try:\n        pass\n    except ValueError:\n        pass\n    else:\n        pass",
+        1,
+        2,
+    ),
     ("def f(a):\n    return 1 if a else 2", 2, 1),
     ("def f(a):\n    for x in a:\n        y = 1 if x else 2", 3, 3),
     ("def f(a, b, c):\n    return a and b and c", 3, 1),
@@ -26,10 +40,15 @@ CASES = [
     ("def f(a, b, c):\n    return a and not (b and c)", 3, 2),
     ("def f(a):\n    return [x for x in a if x if x > 1]", 3, 0),
     ("def f(a):\n    return lambda x: 1 if x else 2", 2, 1),
-    # a function inside a function deepens the nesting, unless the outer one only holds and returns it
+    # a function inside a function deepens the nesting, unless the outer one only holds and returns
+    # it
     ("def f(a):\n    x = 1\n    def g(b):\n        if b:\n            pass\n    return g", 3, 2),
     ("def f(a):\n    def g(b):\n        if b:\n            pass\n    return g", 3, 1),
-    ('def f(a):\n    """Doc."""\n    def g(b):\n        if b:\n            pass\n    return g', 3, 2),
+    (
+        'def f(a):\n    """Doc."""\n    def g(b):\n        if b:\n            pass\n    return g',
+        3,
+        2,
+    ),
     ("if a:\n    pass", 1, 1),
 ]
 
@@ -40,15 +59,24 @@ def test_complexities(code, cyc, coc):
     assert (cyclomatic(tree), cognitive(tree)) == (cyc, coc)
 
 
-@pytest.mark.parametrize(("code", "loc"), [
-    ("def f():\n    return 1\n", 2),
-    ('def f():\n    """Documentation\n    in two lines."""\n\n    # a comment\n    return 1\n', 2),
-    ('def f():\n    """Documentation."""\n    """Not documentation,\n    but a statement."""\n    return 1\n', 4),
-    ("x = [\n    1,\n\n    2,\n]\n", 4),
-    ("x = '''a\nb\nc'''\n", 3),
-    ('x = "ä"; y = "b"\n', 1),
-    ('class C:\n    "ä"\n    x = 1\n', 2),
-])
+@pytest.mark.parametrize(
+    ("code", "loc"),
+    [
+        ("def f():\n    return 1\n", 2),
+        (
+            'def f():\n    """Documentation\n    in two lines."""\n\n    # a comment\n    return 1\n',
+            2,
+        ),
+        (
+            'def f():\n    """Documentation."""\n    """Not documentation,\n    but a statement."""\n    return 1\n',
+            4,
+        ),
+        ("x = [\n    1,\n\n    2,\n]\n", 4),
+        ("x = '''a\nb\nc'''\n", 3),
+        ('x = "ä"; y = "b"\n', 1),
+        ('class C:\n    "ä"\n    x = 1\n', 2),
+    ],
+)
 def test_lines_of_code(code, loc):
     assert python_metrics(code)[0] == loc
 
@@ -65,10 +93,16 @@ def test_tabs_mixed_with_blanks_are_read_as_sonar_reads_them():
     assert isinstance(python_metrics(code), str), "the body of `if` is not indented"
 
 
-@pytest.mark.parametrize(("code", "expected"), [
-    ("def f(a):\n\t\tdef g(b):\n\t\t\treturn b\n\t\treturn g\n\n\treturn f\n", (5, 2, 0)),
-    ("def f(a):\n    if a:\n            return 1\n        # a comment\n    return 2\n  \n", (4, 2, 1)),
-])
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("def f(a):\n\t\tdef g(b):\n\t\t\treturn b\n\t\treturn g\n\n\treturn f\n", (5, 2, 0)),
+        (
+            "def f(a):\n    if a:\n            return 1\n        # a comment\n    return 2\n  \n",
+            (4, 2, 1),
+        ),
+    ],
+)
 def test_a_line_that_falls_back_to_a_depth_without_block_is_read_as_sonar_reads_it(code, expected):
     assert python_metrics(code) == expected
 

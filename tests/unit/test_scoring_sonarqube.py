@@ -1,7 +1,8 @@
-"""Measures of SonarQube's web API must become scores, page by page, and nothing else may pass for them.
+"""Measures of SonarQube's web API must become scores, page by page, and nothing else may pass for
+them.
 
-The answers have the documented shape of api/measures/component_tree and api/metrics/search; they come from a real
-HTTP server in this process.
+The answers have the documented shape of api/measures/component_tree and api/metrics/search; they
+come from a real HTTP server in this process.
 """
 
 import json
@@ -11,7 +12,7 @@ from urllib.parse import parse_qs, urlparse
 
 import pytest
 import yaml
-from mtpeft.errors import BadInput, Unavailable
+from mtpeft.core.errors import BadInput, Unavailable
 from mtpeft.scoring import sonarqube
 from mtpeft.scoring.interface import Item
 
@@ -20,16 +21,38 @@ RUN = "qwen2.5-coder-3b/mt-qlora/generation+summarization"
 
 def component(instance, evaluation="generation-java", run=RUN, **measures):
     path = f"src/{evaluation}/{sonarqube.run_folder(run)}/{instance}.java"
-    return {"key": f"mtpeft:{path}", "name": f"{instance}.java", "qualifier": "FIL", "path": path, "language": "java",
-            "measures": [{"metric": m, "value": str(v), "bestValue": False} for m, v in measures.items()]}
+    return {
+        "key": f"mtpeft:{path}",
+        "name": f"{instance}.java",
+        "qualifier": "FIL",
+        "path": path,
+        "language": "java",
+        "measures": [
+            {"metric": m, "value": str(v), "bestValue": False} for m, v in measures.items()
+        ],
+    }
 
 
 def page(*components, total=None, number=1):
-    return {"paging": {"pageIndex": number, "pageSize": 500, "total": total if total is not None else len(components)},
-            "baseComponent": {"key": "mtpeft", "name": "mtpeft", "qualifier": "TRK", "measures": []}, "components": components}
+    return {
+        "paging": {
+            "pageIndex": number,
+            "pageSize": 500,
+            "total": total if total is not None else len(components),
+        },
+        "baseComponent": {"key": "mtpeft", "name": "mtpeft", "qualifier": "TRK", "measures": []},
+        "components": components,
+    }
 
 
-READ = {"ncloc": 13, "complexity": 5, "cognitive_complexity": 4, "bugs": 1, "code_smells": 5, "security_hotspots": 0}
+READ = {
+    "ncloc": 13,
+    "complexity": 5,
+    "cognitive_complexity": 4,
+    "bugs": 1,
+    "code_smells": 5,
+    "security_hotspots": 0,
+}
 
 
 def test_measures_become_the_studys_metrics(known):
@@ -39,7 +62,10 @@ def test_measures_become_the_studys_metrics(known):
 
 
 def test_the_newer_names_of_the_issue_counts_win():
-    both = READ | {"software_quality_reliability_issues": 2, "software_quality_maintainability_issues": 7}
+    both = READ | {
+        "software_quality_reliability_issues": 2,
+        "software_quality_maintainability_issues": 7,
+    }
     table = sonarqube.scores([page(component("a", **both))])["generation-java"]
     assert (table["sonar_reliability"][0], table["sonar_maintainability"][0]) == (2, 7)
 
@@ -51,20 +77,25 @@ def test_a_file_that_was_not_parsed_has_a_status_and_no_zero(measures):
 
 
 def test_pages_are_joined_in_canonical_order():
-    pages = [page(component("translation_10", "translation-cs-java", **READ), component("b", **READ)),
-             page(component("translation_9", "translation-cs-java", **READ))]
+    pages = [
+        page(component("translation_10", "translation-cs-java", **READ), component("b", **READ)),
+        page(component("translation_9", "translation-cs-java", **READ)),
+    ]
     tables = sonarqube.scores(pages)
     assert list(tables) == ["generation-java", "translation-cs-java"]
     assert list(tables["translation-cs-java"]["instance_id"]) == ["translation_9", "translation_10"]
     assert list(tables["translation-cs-java"]["row"]) == [1, 2]
 
 
-@pytest.mark.parametrize(("components", "named"), [
-    ([component("a", **READ), component("a", **READ)], "again"),
-    ([component("a", evaluation="no-such-set", **READ)], "no-such-set"),
-    ([{"path": "pom.xml", "measures": []}], "pom.xml"),
-    ([component("a", ncloc="many")], "unreadable measure"),
-])
+@pytest.mark.parametrize(
+    ("components", "named"),
+    [
+        ([component("a", **READ), component("a", **READ)], "again"),
+        ([component("a", evaluation="no-such-set", **READ)], "no-such-set"),
+        ([{"path": "pom.xml", "measures": []}], "pom.xml"),
+        ([component("a", ncloc="many")], "unreadable measure"),
+    ],
+)
 def test_what_is_not_as_documented_is_refused_by_name(components, named):
     with pytest.raises(BadInput, match=named):
         sonarqube.scores([page(*components)])
@@ -80,8 +111,17 @@ class Service(BaseHTTPRequestHandler):
         if self.body is not None:
             data = self.body
         elif url.path == "/api/metrics/search":
-            known = ["ncloc", "complexity", "cognitive_complexity", "bugs", "code_smells", "security_hotspots"]
-            data = json.dumps({"metrics": [{"key": k} for k in known], "total": len(known), "p": 1, "ps": 500}).encode()
+            known = [
+                "ncloc",
+                "complexity",
+                "cognitive_complexity",
+                "bugs",
+                "code_smells",
+                "security_hotspots",
+            ]
+            data = json.dumps(
+                {"metrics": [{"key": k} for k in known], "total": len(known), "p": 1, "ps": 500}
+            ).encode()
         else:
             data = json.dumps(self.pages[int(query["p"]) - 1]).encode()
         self.send_response(self.status)
@@ -95,11 +135,15 @@ class Service(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def service():
-    """A server that answers as told: `service(pages, status, body)` → its address and what it was asked."""
+    """A server that answers as told: `service(pages, status, body)` → its address and what it was
+    asked.
+    """
     servers = []
 
     def start(pages=(), status=200, body=None):
-        handler = type("Told", (Service,), {"pages": list(pages), "status": status, "body": body, "asked": []})
+        handler = type(
+            "Told", (Service,), {"pages": list(pages), "status": status, "body": body, "asked": []}
+        )
         server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         servers.append(server)
@@ -112,15 +156,25 @@ def service():
 
 
 def test_every_page_is_fetched_and_only_known_measures_are_asked_for(service, tmp_path):
-    base, asked = service([page(component("a", **READ), total=501), page(component("b", **READ), total=501, number=2)])
+    base, asked = service(
+        [page(component("a", **READ), total=501), page(component("b", **READ), total=501, number=2)]
+    )
     paths = sonarqube.write(base, "mtpeft", "secret-token", tmp_path)
-    assert [p.relative_to(tmp_path).as_posix() for p in paths] == ["scores/sonarqube-own/generation-java.csv"]
+    assert [p.relative_to(tmp_path).as_posix() for p in paths] == [
+        "scores/sonarqube-own/generation-java.csv"
+    ]
     assert paths[0].read_text().count("\n") == 3
     assert "secret-token" not in "".join(p.read_text() for p in tmp_path.rglob("*.*"))
     tree = [q for path, q, _ in asked if path.endswith("component_tree")]
     assert [q["p"] for q in tree] == ["1", "2"]
-    assert set(tree[0]["metricKeys"].split(",")) == {"ncloc", "complexity", "cognitive_complexity", "bugs", "code_smells",
-                                                     "security_hotspots"}
+    assert set(tree[0]["metricKeys"].split(",")) == {
+        "ncloc",
+        "complexity",
+        "cognitive_complexity",
+        "bugs",
+        "code_smells",
+        "security_hotspots",
+    }
     assert {token for _, _, token in asked} == {"Bearer secret-token"}
 
 
@@ -145,12 +199,17 @@ def test_nobody_there_is_unavailable():
 
 
 def test_an_exported_project_has_every_output_where_the_import_looks(tmp_path):
-    items = [Item(RUN, "generation-java", "abc", "java", "int f() { return 1; }"),
-             Item("a/b", "generation-python", "def", "python", "x = 1\n")]
+    items = [
+        Item(RUN, "generation-java", "abc", "java", "int f() { return 1; }"),
+        Item("a/b", "generation-python", "def", "python", "x = 1\n"),
+    ]
     assert sonarqube.export(tmp_path, items) == 2
     files = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()}
-    assert files == {"sonar-project.properties", "src/generation-python/a~b/def.py",
-                     f"src/generation-java/{RUN.replace('/', '~')}/abc.java"}
+    assert files == {
+        "sonar-project.properties",
+        "src/generation-python/a~b/def.py",
+        f"src/generation-java/{RUN.replace('/', '~')}/abc.java",
+    }
     assert sonarqube.run_of_folder(sonarqube.run_folder(RUN)) == RUN
     assert "public class Generated_abc {" in next(tmp_path.rglob("abc.java")).read_text()
 

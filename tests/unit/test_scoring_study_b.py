@@ -1,4 +1,6 @@
-"""Scores of yes/no tasks and of search: no answer is a status, and every set meets the scorer of its kind alone."""
+"""Scores of yes/no tasks and of search: no answer is a status, and every set meets the scorer of
+its kind alone.
+"""
 
 import pytest
 from mtpeft.catalog import catalog
@@ -24,7 +26,9 @@ def scored(scorer, output: str, reference: str = "1") -> tuple[float | None, str
         ("1", "", (None, "infrastructure")),
     ],
 )
-def test_an_answer_is_right_wrong_or_none(output: str, reference: str, expected: tuple[float | None, str]) -> None:
+def test_an_answer_is_right_wrong_or_none(
+    output: str, reference: str, expected: tuple[float | None, str]
+) -> None:
     assert scored(classes.scorer(), output, reference) == expected
 
 

@@ -6,7 +6,10 @@ from hypothesis import strategies as st
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.wrapping import NotWrapped, class_name, unwrap, unwrap_java, wrap, wrap_java
 
-IDS = st.one_of(st.integers(0, 999).map("translation_{}".format), st.text("0123456789abcdef", min_size=24, max_size=24))
+IDS = st.one_of(
+    st.integers(0, 999).map("translation_{}".format),
+    st.text("0123456789abcdef", min_size=24, max_size=24),
+)
 
 
 @given(st.text(), IDS)
@@ -31,7 +34,8 @@ def test_a_text_that_is_not_wrapped_is_refused_or_wraps_back_to_itself(text, nam
 
 def test_wrapped_text_is_the_studys_to_the_byte():
     assert wrap_java("int f() { return 1; }", "translation_7") == (
-        "import java.util.*;\n\npublic class Translation7 {\n    int f() { return 1; }\n}")
+        "import java.util.*;\n\npublic class Translation7 {\n    int f() { return 1; }\n}"
+    )
     assert class_name("6367667d1a6d9265ec017401") == "Generated_6367667d1a6d9265ec017401"
 
 

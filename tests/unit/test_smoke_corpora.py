@@ -49,7 +49,9 @@ def lines(text: str) -> list[str]:
 def spelled(function_id: str, language: str) -> str:
     """The name that a function id must have in a language's own spelling."""
     pascal = "".join(part.capitalize() for part in function_id.split("_"))
-    return {"python": function_id, "java": pascal[0].lower() + pascal[1:], "csharp": pascal}[language]
+    return {"python": function_id, "java": pascal[0].lower() + pascal[1:], "csharp": pascal}[
+        language
+    ]
 
 
 def literals(test: str) -> list[str]:
@@ -119,13 +121,17 @@ def test_no_function_is_a_copy_under_another_name(language: str) -> None:
     bodies: dict[tuple[str, ...], str] = {}
     for function_id, entry in FUNCTIONS.items():
         name = spelled(function_id, language)
-        body = tuple("NAME" if token == name else token for token in tokens(entry[language]["code"]))
+        body = tuple(
+            "NAME" if token == name else token for token in tokens(entry[language]["code"])
+        )
         assert body not in bodies, f"{function_id} repeats {bodies[body]}"
         bodies[body] = function_id
 
 
 @each_code
-def test_signature_is_the_first_line_and_bears_the_function_id(function_id: str, language: str) -> None:
+def test_signature_is_the_first_line_and_bears_the_function_id(
+    function_id: str, language: str
+) -> None:
     first = lines(FUNCTIONS[function_id][language]["code"])[0]
     pattern = SIGNATURE[language].format(name=spelled(function_id, language))
     assert re.fullmatch(pattern, first), first
@@ -150,7 +156,9 @@ def test_code_is_not_too_long_to_be_learnt_by_heart(function_id: str, language: 
 
 
 @each_code
-def test_text_has_no_tab_trailing_space_or_foreign_character(function_id: str, language: str) -> None:
+def test_text_has_no_tab_trailing_space_or_foreign_character(
+    function_id: str, language: str
+) -> None:
     for text in FUNCTIONS[function_id][language].values():
         assert text.isascii()
         assert text.endswith("\n") and not text.endswith("\n\n")

@@ -12,7 +12,14 @@ from mtpeft.smoke import expected, shared
 from mtpeft.tuning.multitask import smoke
 
 ROWS = [
-    {"run": "tiny/mt-lora", "status": "ok", "trained": 40, "mflops": 12.5, "first_loss": 0.9, "last_loss": 0.8},
+    {
+        "run": "tiny/mt-lora",
+        "status": "ok",
+        "trained": 40,
+        "mflops": 12.5,
+        "first_loss": 0.9,
+        "last_loss": 0.8,
+    },
     {"run": "tiny/mt-prefix", "status": "has no effect", "trained": 7},
     {"run": "tiny/by-heart", "status": "ok", "first_loss": 0.9, "last_loss": 0.1, "seen": 0.95},
 ]
@@ -60,11 +67,23 @@ def test_a_figure_that_moves_fails(verdict, row, change, word):
 
 def test_a_run_that_is_missing_fails_and_one_that_learned_nothing_is_missed(verdict):
     code, problems = verdict(ROWS[:2])
-    assert code == 1 and "no model learned anything by heart" in problems and any("not run" in p for p in problems)
+    assert (
+        code == 1
+        and "no model learned anything by heart" in problems
+        and any("not run" in p for p in problems)
+    )
 
 
 def test_the_shipped_table_holds_three_kinds_and_every_method():
     cells = expected.read_table(shared.EXPECTED)
     runs = {run for run, _, _ in cells}
-    assert {f"{b.id}/mt-{m}" for b in smoke.TINY for m in ("fft", "lora", "parallel_adapter", "prefix", "serial_adapter")} < runs
-    assert {b.kind for b in smoke.TINY if f"{b.id}/by-heart" in runs} == {"encoder", "encoder-decoder", "decoder"}
+    assert {
+        f"{b.id}/mt-{m}"
+        for b in smoke.TINY
+        for m in ("fft", "lora", "parallel_adapter", "prefix", "serial_adapter")
+    } < runs
+    assert {b.kind for b in smoke.TINY if f"{b.id}/by-heart" in runs} == {
+        "encoder",
+        "encoder-decoder",
+        "decoder",
+    }

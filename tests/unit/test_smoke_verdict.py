@@ -1,7 +1,7 @@
 """The smoke run's verdict can fail: every way in which it must."""
 
 import pytest
-from mtpeft.errors import BadInput
+from mtpeft.core.errors import BadInput
 from mtpeft.smoke.base import Size, chosen, documents, examples
 from mtpeft.smoke.driver import learning_problems, smoke_catalog
 from mtpeft.smoke.expected import compare, read_table, shown, table
@@ -16,8 +16,10 @@ def expected(tmp_path, value=0.9, tolerance=0.05):
     return path
 
 
-@pytest.mark.parametrize("obtained, verdict", [(0.9, "exact"), (0.94, "within tolerance"), (0.951, "differs"),
-                                               (0.85, "within tolerance")])
+@pytest.mark.parametrize(
+    "obtained, verdict",
+    [(0.9, "exact"), (0.94, "within tolerance"), (0.951, "differs"), (0.85, "within tolerance")],
+)
 def test_a_value_beyond_its_tolerance_differs(tmp_path, obtained, verdict):
     (made,) = compare({CELL: obtained}, expected(tmp_path))
     assert made.verdict == verdict and f"{obtained:.4f}" in shown([made])
@@ -25,7 +27,10 @@ def test_a_value_beyond_its_tolerance_differs(tmp_path, obtained, verdict):
 
 def test_a_missing_or_an_unexpected_cell_is_no_agreement(tmp_path):
     other = (*CELL[:2], "smoke_bleu")
-    assert [(c.cell, c.verdict) for c in compare({other: 1.0}, expected(tmp_path))] == [(CELL, "not run"), (other, "not run")]
+    assert [(c.cell, c.verdict) for c in compare({other: 1.0}, expected(tmp_path))] == [
+        (CELL, "not run"),
+        (other, "not run"),
+    ]
 
 
 def test_an_expected_table_with_a_cell_twice_is_refused(tmp_path):

@@ -1,16 +1,28 @@
-"""Golden values: what the study printed for RQ1 and RQ2 comes out of the archived scores, digit for digit.
+"""Golden values: what the study printed for RQ1 and RQ2 comes out of the archived scores, digit for
+digit.
 
 C# → Java translation is left out: there the study read other files (the audit explains which).
 """
 
 import pytest
-from mtpeft.printed import in_seven_digits, same, value_for
 from mtpeft.statistics.compare import run_all, run_comparison
+from mtpeft.statistics.printed import in_seven_digits, same, value_for
 
 LEFT_OUT = ("rq1-translation-cs-java", "rq2-translation-cs-java")
-COMPARISONS = [f"rq{q}-{name}" for q in (1, 2) for name in (
-    "generation-java", "generation-python", "pass1", "summarization-java", "summarization-python", "summarization-java-judge",
-    "summarization-python-judge", "translation-java-cs")]
+COMPARISONS = [
+    f"rq{q}-{name}"
+    for q in (1, 2)
+    for name in (
+        "generation-java",
+        "generation-python",
+        "pass1",
+        "summarization-java",
+        "summarization-python",
+        "summarization-java-judge",
+        "summarization-python-judge",
+        "translation-java-cs",
+    )
+]
 
 
 def test_only_the_explained_comparisons_are_left_out(known):
@@ -20,19 +32,33 @@ def test_only_the_explained_comparisons_are_left_out(known):
 
 @pytest.mark.parametrize("name", COMPARISONS)
 def test_every_printed_value_comes_out_again(archived, known, published, name):
-    tests = {(t.block, t.metric): t for t in run_comparison(archived, known.comparisons[name], known, "as-published")}
+    tests = {
+        (t.block, t.metric): t
+        for t in run_comparison(archived, known.comparisons[name], known, "as-published")
+    }
     cells = [c for c in published if c.comparison == name and c.metric]
     assert len(cells) >= 60
-    wrong = [f"{c.source}:{c.line} {c.quantity}: printed {c.printed}, recomputed {value}" for c in cells
-             if not same(value := value_for(c, tests[c.block, c.metric]), c.printed, in_seven_digits(c))]
+    wrong = [
+        f"{c.source}:{c.line} {c.quantity}: printed {c.printed}, recomputed {value}"
+        for c in cells
+        if not same(value := value_for(c, tests[c.block, c.metric]), c.printed, in_seven_digits(c))
+    ]
     assert not wrong
 
 
-@pytest.mark.parametrize("name, block, counts, p, odds", [
-    ("rq1-pass1", "java-1.5b", (25, 22, 10, 127), 0.051830, 2.1429),
-    ("rq2-pass1", "python-3b", (32, 8, 1, 148), 0.045500, 5.6667)])
+@pytest.mark.parametrize(
+    "name, block, counts, p, odds",
+    [
+        ("rq1-pass1", "java-1.5b", (25, 22, 10, 127), 0.051830, 2.1429),
+        ("rq2-pass1", "python-3b", (32, 8, 1, 148), 0.045500, 5.6667),
+    ],
+)
 def test_counts_of_passes_by_hand(archived, known, name, block, counts, p, odds):
-    test = next(t for t in run_comparison(archived, known.comparisons[name], known, "as-published") if t.block == block)
+    test = next(
+        t
+        for t in run_comparison(archived, known.comparisons[name], known, "as-published")
+        if t.block == block
+    )
     assert (test.both_pass, test.a_only, test.b_only, test.both_fail) == counts
     assert test.p == pytest.approx(p, abs=5e-7)
     assert test.odds_ratio == pytest.approx(odds, abs=5e-5)
@@ -40,18 +66,32 @@ def test_counts_of_passes_by_hand(archived, known, name, block, counts, p, odds)
 
 def test_pairing_by_position_and_by_id_give_different_pass_counts(archived, known):
     comparison = known.comparisons["rq2-pass1"]
-    both = [next(t for t in run_comparison(archived, comparison, known, protocol) if t.block == "python-0.5b")
-            for protocol in ("as-published", "corrected")]
-    assert [(t.both_pass, t.a_only, t.b_only, t.both_fail) for t in both] == [(5, 25, 23, 135), (22, 8, 6, 152)]
-    assert both[1].dropped_ids.split() == ["62b45e2eb89c9fd354170232"]  # the other lost row is lost on both sides
+    both = [
+        next(
+            t
+            for t in run_comparison(archived, comparison, known, protocol)
+            if t.block == "python-0.5b"
+        )
+        for protocol in ("as-published", "corrected")
+    ]
+    assert [(t.both_pass, t.a_only, t.b_only, t.both_fail) for t in both] == [
+        (5, 25, 23, 135),
+        (22, 8, 6, 152),
+    ]
+    assert both[1].dropped_ids.split() == [
+        "62b45e2eb89c9fd354170232"
+    ]  # the other lost row is lost on both sides
 
 
 # ---------------------------------------------------------------- what a record says
 
+
 @pytest.fixture(scope="module")
 def both_protocols(archived, known):
     names = []
-    comparisons = [known.comparisons[name] for name in ("rq1-generation-python", "rq3-generation-python")]
+    comparisons = [
+        known.comparisons[name] for name in ("rq1-generation-python", "rq3-generation-python")
+    ]
     tests = run_all(archived, comparisons, known, names.append)
     assert names == ["rq1-generation-python", "rq3-generation-python"]
     return tests
@@ -79,7 +119,12 @@ def test_absent_scores_are_a_note_and_never_a_number(both_protocols):
     absent = [t for t in both_protocols if t.note.startswith("no archived scores of")]
     assert absent
     for test in absent:
-        assert test.n_pairs == 0 and test.p != test.p and test.p_holm != test.p_holm and test.cliffs_delta != test.cliffs_delta
+        assert (
+            test.n_pairs == 0
+            and test.p != test.p
+            and test.p_holm != test.p_holm
+            and test.cliffs_delta != test.cliffs_delta
+        )
 
 
 def test_a_family_that_lacks_a_member_is_not_adjusted(both_protocols):

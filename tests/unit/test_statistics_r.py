@@ -1,4 +1,6 @@
-"""R's results against values worked out independently: scipy, brute force over all pairs, and cases done by hand."""
+"""R's results against values worked out independently: scipy, brute force over all pairs, and cases
+done by hand.
+"""
 
 import math
 import os
@@ -26,6 +28,7 @@ def columns(pairs):
 
 # ---------------------------------------------------------------- Wilcoxon signed-rank
 
+
 def constant(values):
     return len(set(values)) < 2
 
@@ -42,15 +45,21 @@ def test_signed_rank_agrees_with_scipy(pairs):
     assert min(statistic, ranks.sum() - statistic) == pytest.approx(reference.statistic)
 
 
-@pytest.mark.parametrize("a, b, statistic, p", [
-    # Ranks of |1, 2, -3|: V = 1 + 2; mean 3, variance 3.5.
-    ([2, 4, 0], [1, 2, 3], 3, 1.0),
-    # A zero leaves; ranks of |2, 2, -2| tie at 2: V = 4, mean 3, variance 3.5 - (27 - 3) / 48 = 3.
-    ([3, 3, 1, 5], [1, 1, 3, 5], 4, 2 * stats.norm.sf(1 / math.sqrt(3))),
-    # One pair: V = 1, mean 1/2, variance 1/4.
-    ([2], [1], None, None),
-    ([0, 1], [0, 0], 1, 2 * stats.norm.sf(1)),
-    ([1, 2, 3], [1, 2, 3], NAN, NAN), ([1, 1, 1], [2, 2, 2], NAN, NAN), ([], [], NAN, NAN)])
+@pytest.mark.parametrize(
+    "a, b, statistic, p",
+    [
+        # Ranks of |1, 2, -3|: V = 1 + 2; mean 3, variance 3.5.
+        ([2, 4, 0], [1, 2, 3], 3, 1.0),
+        # A zero leaves; ranks of |2, 2, -2| tie at 2: V = 4, mean 3, variance 3.5 - (27 - 3) / 48 = 3.
+        ([3, 3, 1, 5], [1, 1, 3, 5], 4, 2 * stats.norm.sf(1 / math.sqrt(3))),
+        # One pair: V = 1, mean 1/2, variance 1/4.
+        ([2], [1], None, None),
+        ([0, 1], [0, 0], 1, 2 * stats.norm.sf(1)),
+        ([1, 2, 3], [1, 2, 3], NAN, NAN),
+        ([1, 1, 1], [2, 2, 2], NAN, NAN),
+        ([], [], NAN, NAN),
+    ],
+)
 def test_signed_rank_by_hand(a, b, statistic, p):
     got = call("signed_rank", a, b)
     if statistic is None:  # both sides constant: the study's scripts print NA, and so do we
@@ -60,9 +69,12 @@ def test_signed_rank_by_hand(a, b, statistic, p):
 
 def test_signed_rank_is_without_continuity_correction():
     a, b = np.arange(1.0, 21), np.r_[np.arange(0.0, 15), np.arange(17.0, 22)]
-    assert call("signed_rank", a, b)[1] == pytest.approx(stats.wilcoxon(a, b, correction=False, method="asymptotic").pvalue)
+    assert call("signed_rank", a, b)[1] == pytest.approx(
+        stats.wilcoxon(a, b, correction=False, method="asymptotic").pvalue
+    )
     assert call("variant_p", a, b, kind="continuity")[0] == pytest.approx(
-        stats.wilcoxon(a, b, correction=True, method="asymptotic").pvalue)
+        stats.wilcoxon(a, b, correction=True, method="asymptotic").pvalue
+    )
 
 
 @pytest.mark.parametrize("kind", ["less", "greater"])
@@ -76,32 +88,52 @@ def test_one_sided_variants_agree_with_scipy(kind):
 def test_exact_and_unpaired_variants_agree_with_scipy():
     generator = np.random.default_rng(2)
     a, b = generator.normal(0.3, 1, 12), generator.normal(0, 1, 12)
-    assert call("variant_p", a, b, kind="exact")[0] == pytest.approx(stats.wilcoxon(a, b, method="exact").pvalue)
+    assert call("variant_p", a, b, kind="exact")[0] == pytest.approx(
+        stats.wilcoxon(a, b, method="exact").pvalue
+    )
     assert call("variant_p", a, b, kind="unpaired")[0] == pytest.approx(
-        stats.mannwhitneyu(a, b, use_continuity=False, method="asymptotic").pvalue)
+        stats.mannwhitneyu(a, b, use_continuity=False, method="asymptotic").pvalue
+    )
 
 
 # ---------------------------------------------------------------- Cliff's delta
 
+
 @pytest.mark.parametrize("quirk", [False, True])
 @given(st.lists(SCORES, min_size=1, max_size=20), st.lists(SCORES, min_size=1, max_size=20))
 def test_cliffs_delta_agrees_with_the_dominance_matrix(quirk, a, b):
-    assert call("cliffs_delta", a, b, quirk=quirk) == pytest.approx(cliff(a, b, quirk), abs=1e-9, nan_ok=True)
+    assert call("cliffs_delta", a, b, quirk=quirk) == pytest.approx(
+        cliff(a, b, quirk), abs=1e-9, nan_ok=True
+    )
 
 
-@pytest.mark.parametrize("a, b, delta", [([1, 2, 3], [1, 2, 3], 0), ([4, 5], [1, 2], 1), ([1, 2], [4, 5], -1),
-                                         ([1, 2, 3], [2], 0), ([1, 1], [1, 1], 0), ([2, 3], [1, 2], 0.75)])
+@pytest.mark.parametrize(
+    "a, b, delta",
+    [
+        ([1, 2, 3], [1, 2, 3], 0),
+        ([4, 5], [1, 2], 1),
+        ([1, 2], [4, 5], -1),
+        ([1, 2, 3], [2], 0),
+        ([1, 1], [1, 1], 0),
+        ([2, 3], [1, 2], 0.75),
+    ],
+)
 def test_cliffs_delta_by_hand(a, b, delta):
     assert call("cliffs_delta", a, b, quirk=False)[0] == pytest.approx(delta)
 
 
 def test_the_quirk_moves_the_interval_and_never_the_delta():
     a, b = [1, 2, 3, 4], [0, 2, 5, 9, 3]
-    textbook, published = call("cliffs_delta", a, b, quirk=False), call("cliffs_delta", a, b, quirk=True)
+    textbook, published = (
+        call("cliffs_delta", a, b, quirk=False),
+        call("cliffs_delta", a, b, quirk=True),
+    )
     assert textbook[0] == published[0]
     assert np.abs(textbook[1:] - published[1:]).min() > 1e-3
     without_larger = [0, 2, 3, 1, 3]
-    textbook, published = (call("cliffs_delta", a, without_larger, quirk=quirk) for quirk in (False, True))
+    textbook, published = (
+        call("cliffs_delta", a, without_larger, quirk=quirk) for quirk in (False, True)
+    )
     assert (textbook == published).all()
 
 
@@ -116,6 +148,7 @@ def test_no_values_have_no_delta():
 
 
 # ---------------------------------------------------------------- matched-pairs rank-biserial correlation
+
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=20))
 def test_rank_biserial_agrees_with_brute_force(pairs):
@@ -150,8 +183,11 @@ def test_the_bootstrap_interval_is_that_of_drawing_pairs(n, grid, shift):
     sizes = np.where(difference == 0, np.nan, np.abs(difference))
     ranks = np.nan_to_num(stats.rankdata(sizes, axis=1, nan_policy="omit"))
     drawn = (ranks * np.sign(difference)).sum(1) / ranks.sum(1)
-    # The standard error of a 2.5 % quantile of 4000 draws is below a tenth of the interval's half width.
-    assert [low, high] == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=0.1 * (high - low) / 2)
+    # The standard error of a 2.5 % quantile of 4000 draws is below a tenth of the interval's half
+    # width.
+    assert [low, high] == pytest.approx(
+        np.quantile(drawn, [0.025, 0.975]), abs=0.1 * (high - low) / 2
+    )
 
 
 def test_the_bootstrap_is_the_same_twice_and_differs_by_seed():
@@ -164,7 +200,11 @@ def test_the_bootstrap_is_the_same_twice_and_differs_by_seed():
 
 # ---------------------------------------------------------------- McNemar
 
-@pytest.mark.parametrize("both, only_a, only_b, neither", [*product((0, 3), (0, 1, 7), (0, 1, 12), (1, 5)), (46, 9, 13, 116)])
+
+@pytest.mark.parametrize(
+    "both, only_a, only_b, neither",
+    [*product((0, 3), (0, 1, 7), (0, 1, 12), (1, 5)), (46, 9, 13, 116)],
+)
 def test_discordance_agrees_with_chi_squared(both, only_a, only_b, neither):
     cells = ((1, 1, both), (1, 0, only_a), (0, 1, only_b), (0, 0, neither))
     pairs = [(x, y) for x, y, n in cells for _ in range(n)]
@@ -182,6 +222,7 @@ def test_discordance_agrees_with_chi_squared(both, only_a, only_b, neither):
 
 # ---------------------------------------------------------------- the session
 
+
 def test_r_errors_are_raised_not_swallowed():
     from rpy2.rinterface_lib.embedded import RRuntimeError
 
@@ -198,11 +239,13 @@ def test_the_version_of_r_is_known():
 
 
 def test_a_machine_without_r_is_told_how_to_get_it():
-    code = ("import sys; sys.modules['rpy2'] = None\n"
-            "from mtpeft.errors import Unavailable\n"
-            "from mtpeft.statistics import r_session\n"
-            "try:\n    r_session.version()\n"
-            "except Unavailable as error:\n    print(error)")
+    code = (
+        "import sys; sys.modules['rpy2'] = None\n"
+        "from mtpeft.core.errors import Unavailable\n"
+        "from mtpeft.statistics import r_session\n"
+        "try:\n    r_session.version()\n"
+        "except Unavailable as error:\n    print(error)"
+    )
     done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True)
     assert "R cannot be started" in done.stdout
     assert "to fix:   docker/setup/r.sh" in done.stdout

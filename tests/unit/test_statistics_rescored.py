@@ -1,6 +1,8 @@
-"""Scores made again must stand exactly where they are meant to: in gaps of the archive, or in place of damaged ones."""
+"""Scores made again must stand exactly where they are meant to: in gaps of the archive, or in place
+of damaged ones.
+"""
 
-from mtpeft.records import ScoreSet
+from mtpeft.core.records import ScoreSet
 from mtpeft.statistics.compare import run_comparison
 from mtpeft.statistics.rescored import ARCHIVED_READING, Layered, mended_tests
 from synthetic_study import COUNTS, TEXTS
@@ -29,10 +31,21 @@ def test_mending_changes_the_tests_of_what_was_mended_and_no_other(study, scores
         frame.loc[frame["run"].str.endswith("mt-q"), "lines"] += 50
         return frame
 
-    found = mended_tests(scores, {"mended": only(scores, "counter", "code-x", mend)}, study.comparisons.values(), study)
+    found = mended_tests(
+        scores,
+        {"mended": only(scores, "counter", "code-x", mend)},
+        study.comparisons.values(),
+        study,
+    )
     assert {t.comparison for t in found} == {"effects"}, "no metric of `passes` was scored again"
-    by_protocol = {p: {(t.block, t.metric): t for t in found if t.protocol == p} for p in (ARCHIVED_READING, "mended")}
-    expected = {(t.block, t.metric): t for t in run_comparison(scores, study.comparisons["effects"], study, "as-published")}
+    by_protocol = {
+        p: {(t.block, t.metric): t for t in found if t.protocol == p}
+        for p in (ARCHIVED_READING, "mended")
+    }
+    expected = {
+        (t.block, t.metric): t
+        for t in run_comparison(scores, study.comparisons["effects"], study, "as-published")
+    }
     for place, test in by_protocol[ARCHIVED_READING].items():
         assert test.p == expected[place].p
     for (block, metric), test in by_protocol["mended"].items():

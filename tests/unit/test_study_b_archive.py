@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from mtpeft.archive.study_b.importer import _RUN_COLUMNS, import_study_b
-from mtpeft.errors import BadInput
-from mtpeft.paths import PUBLISHED
-from mtpeft.published import (
+from mtpeft.core.errors import BadInput
+from mtpeft.core.paths import PUBLISHED
+from mtpeft.statistics.published import (
     METRIC,
     TASKS,
     Published,
@@ -23,7 +23,16 @@ from mtpeft.published import (
     trivial_baselines,
 )
 
-COLUMNS = [*_RUN_COLUMNS, "task", "split", "selection", "metric", "value", "epoch_or_step", "log_start"]
+COLUMNS = [
+    *_RUN_COLUMNS,
+    "task",
+    "split",
+    "selection",
+    "metric",
+    "value",
+    "epoch_or_step",
+    "log_start",
+]
 LOG = dict(
     study="MTL-gen2 (2026 revision code)",
     source_log="logs/one.log",
@@ -52,7 +61,12 @@ LOG = dict(
 )
 # The weights of facts.toml belong to five logs, which therefore must be among the figures.
 PAIRS = [
-    {**LOG, "study": "MTL-gen1 (2025 paper-era code)", "setting": "pair", "source_log": f"old_logs/logs_unixcoder/{name}.log"}
+    {
+        **LOG,
+        "study": "MTL-gen1 (2025 paper-era code)",
+        "setting": "pair",
+        "source_log": f"old_logs/logs_unixcoder/{name}.log",
+    }
     for name in (
         "MTL_vul_codesearch_adapter",
         "MTL_vul_codesearch_lora",
@@ -63,7 +77,9 @@ PAIRS = [
 ]
 
 
-def _import(folder: Path, rows: list[dict[str, str]], tables: dict[str, object] | None = None) -> Path:
+def _import(
+    folder: Path, rows: list[dict[str, str]], tables: dict[str, object] | None = None
+) -> Path:
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -93,7 +109,9 @@ def test_import_writes_the_same_bytes_twice_and_checksums_them(tmp_path: Path) -
         ({"selection": "luck"}, "unknown selection"),
     ],
 )
-def test_unknown_words_are_refused_with_file_and_line(tmp_path: Path, change: dict[str, str], found: str) -> None:
+def test_unknown_words_are_refused_with_file_and_line(
+    tmp_path: Path, change: dict[str, str], found: str
+) -> None:
     with pytest.raises(BadInput, match=found) as caught:
         _import(tmp_path, [LOG, {**LOG, "source_log": "logs/two.log", **change}])
     assert caught.value.line == 3
@@ -121,7 +139,12 @@ def test_typed_tables_that_contradict_each_other_are_refused(tmp_path: Path) -> 
     }
     rows = [
         {**typed, "task": task, "metric": metric, "value": "0.5"}
-        for task, metric in (("clone", "f1"), ("vulnerability", "acc"), ("flakiness", "f1"), ("search", "mrr"))
+        for task, metric in (
+            ("clone", "f1"),
+            ("vulnerability", "acc"),
+            ("flakiness", "f1"),
+            ("search", "mrr"),
+        )
     ]
     row = [100.0, 50.0, 50.0, 50.0, 50.0]
     _import(tmp_path, rows, {"paper": {"MFT|UniXcoder-base|full": row}})
@@ -136,11 +159,18 @@ def test_a_log_filed_under_the_wrong_method_counts_as_what_its_parameters_say() 
 
 def test_no_figure_of_one_generation_is_read_in_the_other() -> None:
     data = Published()
-    assert data.score("G1", "multi", "unixcoder-base", "fft", "clone-detection") == pytest.approx(93.70)
-    assert data.score("G2", "multi", "unixcoder-base", "fft", "clone-detection") == pytest.approx(90.73)
+    assert data.score("G1", "multi", "unixcoder-base", "fft", "clone-detection") == pytest.approx(
+        93.70
+    )
+    assert data.score("G2", "multi", "unixcoder-base", "fft", "clone-detection") == pytest.approx(
+        90.73
+    )
     assert math.isnan(data.score("G1", "multi", "modernbert-base", "fft", "clone-detection"))
     assert math.isnan(data.score("G2", "single", "unixcoder-base", "fft", "clone-detection"))
-    assert all(data.runs[f.run].generation == f.generation and f.run.startswith(f.generation) for f in data.figures)
+    assert all(
+        data.runs[f.run].generation == f.generation and f.run.startswith(f.generation)
+        for f in data.figures
+    )
 
 
 def test_other_loss_weightings_do_not_replace_the_generations_own() -> None:
@@ -148,9 +178,9 @@ def test_other_loss_weightings_do_not_replace_the_generations_own() -> None:
     runs = data.find_runs("G2", "multi", "unixcoder-base", "serial_adapter", "log")
     assert {r.weighting for r in runs} >= {"normalized", "uncertainty", "famo"}
     normal = next(r for r in runs if r.weighting == "normalized")
-    assert data.score("G2", "multi", "unixcoder-base", "serial_adapter", "code-search") == data.value(
-        normal, "code-search", rule_of("G2").selection
-    )
+    assert data.score(
+        "G2", "multi", "unixcoder-base", "serial_adapter", "code-search"
+    ) == data.value(normal, "code-search", rule_of("G2").selection)
 
 
 def test_single_task_rows_copied_into_the_revisions_table_keep_their_generation() -> None:
@@ -171,7 +201,9 @@ def test_trivial_baselines_follow_from_the_split_sizes() -> None:
     assert trivial_baselines(data, "vulnerability-detection") == pytest.approx(
         {"always yes": 45.937, "always no": 54.063, "majority": 54.063}, abs=1e-3
     )
-    assert trivial_baselines(data, "flaky-detection")["always yes"] == pytest.approx(7.163, abs=1e-3)
+    assert trivial_baselines(data, "flaky-detection")["always yes"] == pytest.approx(
+        7.163, abs=1e-3
+    )
     n = data.sets["code-search", "test"].examples
     assert trivial_baselines(data, "code-search")["random ranking"] == pytest.approx(
         100 * sum(1 / k for k in range(1, n + 1)) / n

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from mtpeft.catalog import catalog
 from mtpeft.catalog.schema import Claim
-from mtpeft.errors import UnknownName
-from mtpeft.published import TASKS, Published, PublishedFigure
-from mtpeft.records import VERDICTS, write_records
+from mtpeft.core.errors import UnknownName
+from mtpeft.core.records import VERDICTS, write_records
 from mtpeft.reporting.inputs import Inputs
 from mtpeft.reporting.tables import build, render
+from mtpeft.statistics.published import TASKS, Published, PublishedFigure
 from mtpeft.verification.multitask import SUPPORT, judge
 from mtpeft.verification.multitask.judge import Finding, support
 
@@ -39,15 +39,25 @@ def _changed(tmp_path: Path, change: object) -> Published:
         ((None, None), "not checkable"),
     ],
 )
-def test_findings_of_two_generations_become_one_word(held: tuple[bool | None, bool | None], word: str) -> None:
-    assert support({name: Finding(h, "") for name, h in zip(("G1", "G2"), held, strict=True)}) == word
+def test_findings_of_two_generations_become_one_word(
+    held: tuple[bool | None, bool | None], word: str
+) -> None:
+    assert (
+        support({name: Finding(h, "") for name, h in zip(("G1", "G2"), held, strict=True)}) == word
+    )
 
 
 def test_every_claim_has_a_rule_a_word_of_four_and_a_verdict_of_the_ladder() -> None:
     verdicts = judge(catalog(), Published())
     assert len(verdicts) == 11
     for v in verdicts:
-        assert v.regenerated in SUPPORT and v.verdict in VERDICTS and v.tolerance and "G1" in v.reason and "G2" in v.reason
+        assert (
+            v.regenerated in SUPPORT
+            and v.verdict in VERDICTS
+            and v.tolerance
+            and "G1" in v.reason
+            and "G2" in v.reason
+        )
         assert (v.verdict == "differs") == bool(v.cause)
 
 
@@ -68,7 +78,11 @@ def test_closeness_to_single_task_is_read_from_the_figures(tmp_path: Path) -> No
     def lift(f: PublishedFigure) -> PublishedFigure:
         r = data.runs[f.run]
         value = single.get((r.generation, r.backbone, r.method, f.task, f.metric))
-        return replace(f, value=value) if r.setting == "multi" and f.split == "test" and value is not None else f
+        return (
+            replace(f, value=value)
+            if r.setting == "multi" and f.split == "test" and value is not None
+            else f
+        )
 
     assert _words(data)["C-B3"] == "not supported"
     assert _words(_changed(tmp_path, lift))["C-B3"] == "supported"
@@ -76,7 +90,11 @@ def test_closeness_to_single_task_is_read_from_the_figures(tmp_path: Path) -> No
 
 def test_a_prompted_model_that_wins_in_one_generation_is_noticed(tmp_path: Path) -> None:
     def win(f: PublishedFigure) -> PublishedFigure:
-        return replace(f, value=0.7) if f.generation == "G1" and "starcoder2" in f.run and f.metric == "acc" else f
+        return (
+            replace(f, value=0.7)
+            if f.generation == "G1" and "starcoder2" in f.run and f.metric == "acc"
+            else f
+        )
 
     assert _words(Published())["C-B8"] == "supported"
     assert _words(_changed(tmp_path, win))["C-B8"] == "supported only in one generation"
@@ -84,11 +102,17 @@ def test_a_prompted_model_that_wins_in_one_generation_is_noticed(tmp_path: Path)
 
 def test_prompting_under_another_metric_is_never_compared() -> None:
     verdict = next(v for v in judge(catalog(), Published()) if v.id == "C-B9")
-    assert verdict.verdict == "not reproducible" and "macro_f1" in verdict.reason and "mrr_at_10" in verdict.reason
+    assert (
+        verdict.verdict == "not reproducible"
+        and "macro_f1" in verdict.reason
+        and "mrr_at_10" in verdict.reason
+    )
 
 
 def test_a_claim_of_an_unknown_kind_is_refused() -> None:
-    known = replace(catalog(), claims={"x": Claim("x", "b", "text", "source", "shared_matches_ful", {})})
+    known = replace(
+        catalog(), claims={"x": Claim("x", "b", "text", "source", "shared_matches_ful", {})}
+    )
     with pytest.raises(UnknownName, match="shared_matches_full"):
         judge(known, Published())
 
@@ -100,7 +124,11 @@ def test_each_table_states_generation_selection_baselines_and_error(number: int)
     text = render.markdown(data, inputs.shown)
     assert data.rows() and "G2" in text
     notes = " ".join(data.notes)
-    for word in ("G1" if number != 5 else "Generation G2 only", "rivial baselines", "ampling error"):
+    for word in (
+        "G1" if number != 5 else "Generation G2 only",
+        "rivial baselines",
+        "ampling error",
+    ):
         assert word in notes, f"table B{number} does not state {word}"
     assert render.csv(data).count("\n") == len(data.rows()) + 1
     assert r"\bottomrule" in render.latex(data, inputs.shown)
@@ -114,6 +142,12 @@ def test_table_b1_subtracts_full_fine_tuning_of_the_same_generation() -> None:
     }
     row = rows["G1", "unixcoder-base", "serial_adapter"]
     assert row.values["macro"].raw == pytest.approx((93.79 + 61.35 + 71.90 + 33.49) / 4)
-    assert row.values["difference"].raw == pytest.approx((93.79 + 61.35 + 71.90 + 33.49 - 93.70 - 61.35 - 71.20 - 32.94) / 4)
-    assert ("G1", "modernbert-base", "lora") not in rows and ("G1", "unixcoder-base", "mlora") not in rows
+    assert row.values["difference"].raw == pytest.approx(
+        (93.79 + 61.35 + 71.90 + 33.49 - 93.70 - 61.35 - 71.20 - 32.94) / 4
+    )
+    assert ("G1", "modernbert-base", "lora") not in rows and (
+        "G1",
+        "unixcoder-base",
+        "mlora",
+    ) not in rows
     assert all(task in row.values for task in TASKS)

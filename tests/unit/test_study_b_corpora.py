@@ -11,19 +11,27 @@ import pytest
 pytest.importorskip("torch", reason="the group `train` is not installed (make test-train)")
 
 from mtpeft.catalog import catalog
+from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
 from mtpeft.corpora import Example, load, write_examples
 from mtpeft.corpora.study_b import examples, flakeflagger, formats, own, search
-from mtpeft.errors import BadInput, MtpeftError, UnknownName
-from mtpeft.published import Published
+from mtpeft.statistics.published import Published
 from mtpeft.tuning.multitask.encoding import shared_task
 
 TASKS = [t.id for t in catalog().study("tasks", "b")]
-mirrored = pytest.mark.skipif(not os.environ.get("MTPEFT_MIRROR"), reason="the real sets need MTPEFT_MIRROR")
+mirrored = pytest.mark.skipif(
+    not os.environ.get("MTPEFT_MIRROR"), reason="the real sets need MTPEFT_MIRROR"
+)
 
 
 def _methods(positives: int, negatives: int) -> list[Example]:
     return [
-        Example(f"m{i}", "flaky-detection", "java", {"code": f"void t{i}() {{ }}"}, str(int(i < positives)))
+        Example(
+            f"m{i}",
+            "flaky-detection",
+            "java",
+            {"code": f"void t{i}() {{ }}"},
+            str(int(i < positives)),
+        )
         for i in range(positives + negatives)
     ]
 
@@ -42,12 +50,18 @@ def test_the_split_has_exact_sizes_no_overlap_and_follows_the_seed() -> None:
 def test_the_splits_sizes_are_those_that_the_study_states() -> None:
     sets = Published().sets
     for name, (n, positives) in flakeflagger.SIZES.items():
-        assert (sets["flaky-detection", name].examples, sets["flaky-detection", name].positives) == (n, positives)
+        assert (
+            sets["flaky-detection", name].examples,
+            sets["flaky-detection", name].positives,
+        ) == (n, positives)
 
 
 def test_methods_with_the_same_code_on_both_sides_are_counted() -> None:
     a, b, c = _methods(1, 2)
-    twin, liar = Example("x", a.task, "java", a.inputs, "1"), Example("y", a.task, "java", b.inputs, "1")
+    twin, liar = (
+        Example("x", a.task, "java", a.inputs, "1"),
+        Example("y", a.task, "java", b.inputs, "1"),
+    )
     assert flakeflagger.leaks({"train": [a, b], "valid": [c], "test": [twin, liar]}) == {
         "valid": 0,
         "valid_other_label": 0,
@@ -80,7 +94,9 @@ def test_upstream_layouts_are_read(tmp_path: Path) -> None:
     with pytest.raises(BadInput) as caught:
         list(formats.clone_files(data, pairs))
     assert caught.value.line == 2
-    rows = formats.search_rows([{"code_tokens": ["a"], "function_tokens": ["b", "c"], "docstring_tokens": ["d"], "idx": 1}])
+    rows = formats.search_rows(
+        [{"code_tokens": ["a"], "function_tokens": ["b", "c"], "docstring_tokens": ["d"], "idx": 1}]
+    )
     assert next(rows).inputs == {"query": "d", "code": "b c"}
     array = tmp_path / "flaky.json"
     array.write_text('[{"code": "t", "label": 0}, {"code": "u"}]')
@@ -115,11 +131,14 @@ def test_unknown_names_are_answered() -> None:
 
 
 def test_the_search_split_covers_the_set_once() -> None:
-    made = [Example(str(i), "code-search", "python", {"query": "q", "code": str(i)}, "1") for i in range(17)]
+    made = [
+        Example(str(i), "code-search", "python", {"query": "q", "code": str(i)}, "1")
+        for i in range(17)
+    ]
     parts = search.split(made)
-    assert [len(p) for p in parts.values()] == [10, 4, 3] and sorted(int(e.id) for p in parts.values() for e in p) == list(
-        range(17)
-    )
+    assert [len(p) for p in parts.values()] == [10, 4, 3] and sorted(
+        int(e.id) for p in parts.values() for e in p
+    ) == list(range(17))
 
 
 @mirrored
@@ -134,13 +153,21 @@ def test_the_real_sets_have_the_sizes_that_are_stated() -> None:
     assert (len(cosqa), sum(e.target == "1" for e in cosqa)) == (604, 313)
 
 
-def test_a_folder_of_yours_is_read_in_upstream_layouts_or_in_the_projects_own(tmp_path: Path) -> None:
+def test_a_folder_of_yours_is_read_in_upstream_layouts_or_in_the_projects_own(
+    tmp_path: Path,
+) -> None:
     for task in TASKS:
         (tmp_path / task).mkdir()
-    (tmp_path / "vulnerability-detection" / "test.jsonl").write_text('{"func": "int f() {}", "target": 1}\n')
-    (tmp_path / "clone-detection" / "data.jsonl").write_text('{"idx": "1", "func": "a"}\n{"idx": "2", "func": "b"}\n')
+    (tmp_path / "vulnerability-detection" / "test.jsonl").write_text(
+        '{"func": "int f() {}", "target": 1}\n'
+    )
+    (tmp_path / "clone-detection" / "data.jsonl").write_text(
+        '{"idx": "1", "func": "a"}\n{"idx": "2", "func": "b"}\n'
+    )
     (tmp_path / "clone-detection" / "test.txt").write_text("1\t2\t0\n")
-    (tmp_path / "code-search" / "test.jsonl").write_text('{"code_tokens": ["a"], "docstring_tokens": ["b"]}\n')
+    (tmp_path / "code-search" / "test.jsonl").write_text(
+        '{"code_tokens": ["a"], "docstring_tokens": ["b"]}\n'
+    )
     (tmp_path / "flaky-detection" / "test.json").write_text('[{"code": "void t() {}", "label": 1}]')
     found = {task: load(str(tmp_path), task, "test") for task in TASKS}
     assert [(t, len(e), e[0].task) for t, e in found.items()] == [(t, 1, t) for t in TASKS]
@@ -150,7 +177,10 @@ def test_a_folder_of_yours_is_read_in_upstream_layouts_or_in_the_projects_own(tm
     with pytest.raises(BadInput, match=r"train.txt: no such file"):
         load(str(tmp_path), "clone-detection", "train")
     write_examples(tmp_path / "train.jsonl", _methods(1, 1))
-    assert len(load(str(tmp_path), "flaky-detection", "train")) == 2 and load(str(tmp_path), "code-search", "train") == []
+    assert (
+        len(load(str(tmp_path), "flaky-detection", "train")) == 2
+        and load(str(tmp_path), "code-search", "train") == []
+    )
 
 
 def test_corpora_of_study_b_name_their_source() -> None:

@@ -1,4 +1,6 @@
-"""Shared modules: counts equal their closed form, adapters start as identity, frozen weights stay, heads stay apart."""
+"""Shared modules: counts equal their closed form, adapters start as identity, frozen weights stay,
+heads stay apart.
+"""
 
 import importlib.util
 from pathlib import Path
@@ -10,8 +12,8 @@ if importlib.util.find_spec("torch") is None:
 
 import torch
 from mtpeft.catalog import catalog
-from mtpeft.errors import BadInput, MtpeftError, UnknownName
-from mtpeft.published import Published
+from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
+from mtpeft.statistics.published import Published
 from mtpeft.tuning.multitask.adapters import Adapters, load, matching, save
 from mtpeft.tuning.multitask.backbones import config_of, hidden_size
 from mtpeft.tuning.multitask.counts import closed_form, counted, heads_closed_form, heads_counted
@@ -27,11 +29,19 @@ FOUR = ["binary", "binary", "binary", "retrieval"]
 
 @pytest.mark.parametrize("method_id", METHODS)
 @pytest.mark.parametrize("backbone", BACKBONES)
-def test_trained_parameters_equal_closed_form_and_the_studys_log(backbone: str, method_id: str) -> None:
-    config, how = config_of(catalog().get("backbones", backbone)), catalog().get("methods", method_id)
+def test_trained_parameters_equal_closed_form_and_the_studys_log(
+    backbone: str, method_id: str
+) -> None:
+    config, how = (
+        config_of(catalog().get("backbones", backbone)),
+        catalog().get("methods", method_id),
+    )
     expected = closed_form(config, how)
     assert counted(config, how) == expected
-    logged = {r.trainable_params for r in Published().find_runs("G2", "multi", backbone, method_id.removesuffix("-b"), "log")}
+    logged = {
+        r.trainable_params
+        for r in Published().find_runs("G2", "multi", backbone, method_id.removesuffix("-b"), "log")
+    }
     assert logged == {expected}
 
 
@@ -42,14 +52,23 @@ def test_head_parameters_equal_closed_form(backbone: str) -> None:
 
 
 def test_heads_of_the_four_tasks_have_the_sizes_that_the_study_has() -> None:
-    assert [heads_closed_form(h, FOUR) for h in (768, 1024, 1536, 2048)] == [1_479_171, 2_627_587, 5_907_459, 10_498_051]
+    assert [heads_closed_form(h, FOUR) for h in (768, 1024, 1536, 2048)] == [
+        1_479_171,
+        2_627_587,
+        5_907_459,
+        10_498_051,
+    ]
 
 
 @pytest.mark.parametrize("name", ["serial_adapter", "parallel_adapter", "lora-b"])
 @pytest.mark.parametrize("family", SMALL)
 def test_a_new_method_changes_nothing(family: str, name: str) -> None:
     inputs = batch()
-    plain = pooled(KIND[family], encoder(family)(input_ids=inputs["ids"], attention_mask=inputs["mask"]), inputs["mask"])
+    plain = pooled(
+        KIND[family],
+        encoder(family)(input_ids=inputs["ids"], attention_mask=inputs["mask"]),
+        inputs["mask"],
+    )
     assert torch.equal(shared(family, name).embed(inputs["ids"], inputs["mask"]), plain)
 
 
@@ -66,9 +85,17 @@ def _disturbed(family: str, name: str) -> torch.Tensor:
 @pytest.mark.parametrize("family", SMALL)
 def test_parallel_is_not_serial_and_both_have_an_effect(family: str) -> None:
     inputs = batch()
-    plain = pooled(KIND[family], encoder(family)(input_ids=inputs["ids"], attention_mask=inputs["mask"]), inputs["mask"])
+    plain = pooled(
+        KIND[family],
+        encoder(family)(input_ids=inputs["ids"], attention_mask=inputs["mask"]),
+        inputs["mask"],
+    )
     serial, parallel = _disturbed(family, "serial_adapter"), _disturbed(family, "parallel_adapter")
-    assert not torch.allclose(serial, plain) and not torch.allclose(parallel, plain) and not torch.allclose(serial, parallel)
+    assert (
+        not torch.allclose(serial, plain)
+        and not torch.allclose(parallel, plain)
+        and not torch.allclose(serial, parallel)
+    )
 
 
 def test_a_parallel_adapter_reads_the_first_sites_input_and_adds_to_the_seconds_output() -> None:
@@ -98,26 +125,41 @@ def test_parallel_adapters_of_a_model_with_one_site_a_layer_span_two_layers() ->
 
 @pytest.mark.parametrize("name", ["serial_adapter", "parallel_adapter", "lora-b", "prefix"])
 @pytest.mark.parametrize("family", ["roberta", "modernbert", "llama"])
-def test_frozen_weights_stay_bit_identical_in_training_and_the_others_move(family: str, name: str) -> None:
+def test_frozen_weights_stay_bit_identical_in_training_and_the_others_move(
+    family: str, name: str
+) -> None:
     model = shared(family, name).train()
     trained = {id(p) for p in model.shared_parameters()}
     frozen = {n: p.clone() for n, p in model.encoder.named_parameters() if not p.requires_grad}
     before = [p.clone() for p in model.shared_parameters()]
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-2, weight_decay=0.1)
+    optimizer = torch.optim.AdamW(
+        [p for p in model.parameters() if p.requires_grad], lr=1e-2, weight_decay=0.1
+    )
     for step in range(3):
         optimizer.zero_grad()
-        (model.loss("vulnerability-detection", batch(seed=step)) + model.loss("code-search", batch(seed=step))).backward()
+        (
+            model.loss("vulnerability-detection", batch(seed=step))
+            + model.loss("code-search", batch(seed=step))
+        ).backward()
         optimizer.step()
     assert trained and frozen
-    assert all(torch.equal(p, frozen[n]) for n, p in model.encoder.named_parameters() if n in frozen)
-    assert all(not torch.equal(a, b) for a, b in zip(before, model.shared_parameters(), strict=True))
+    assert all(
+        torch.equal(p, frozen[n]) for n, p in model.encoder.named_parameters() if n in frozen
+    )
+    assert all(
+        not torch.equal(a, b) for a, b in zip(before, model.shared_parameters(), strict=True)
+    )
 
 
 def test_a_head_gets_no_gradient_from_another_tasks_batch() -> None:
     model = shared("llama", "serial_adapter").train()
     model.loss("code-search", batch()).backward()
     assert all(p.grad is None for p in model.head_parameters("vulnerability-detection"))
-    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.head_parameters("code-search") if p.dim() > 1)
+    assert all(
+        p.grad is not None and p.grad.abs().sum() > 0
+        for p in model.head_parameters("code-search")
+        if p.dim() > 1
+    )
     assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in model.shared_parameters())
 
 
@@ -130,10 +172,14 @@ def test_a_prefix_that_would_train_nothing_is_refused() -> None:
 def test_a_prefix_changes_the_result_and_gets_a_gradient(family: str) -> None:
     model, inputs = shared(family, "prefix"), batch()
     before = model.embed(inputs["ids"], inputs["mask"])
-    (before * torch.randn(before.shape, generator=torch.Generator().manual_seed(0))).sum().backward()
+    (
+        before * torch.randn(before.shape, generator=torch.Generator().manual_seed(0))
+    ).sum().backward()
     assert all(p.grad is not None and p.grad.abs().max() > 1e-9 for p in model.shared_parameters())
     with torch.no_grad():
-        torch.nn.init.normal_(model.shared_parameters()[0])  # a constant would vanish in the first norm
+        torch.nn.init.normal_(
+            model.shared_parameters()[0]
+        )  # a constant would vanish in the first norm
     assert not torch.allclose(model.embed(inputs["ids"], inputs["mask"]), before)
 
 
@@ -158,7 +204,9 @@ def test_pooling_differs_by_kind() -> None:
     assert torch.equal(pooled("encoder", Output, mask), torch.ones(1, 4))
 
 
-@pytest.mark.parametrize("name", ["serial_adapter", "parallel_adapter", "lora-b", "prefix", "fft-b"])
+@pytest.mark.parametrize(
+    "name", ["serial_adapter", "parallel_adapter", "lora-b", "prefix", "fft-b"]
+)
 def test_a_saved_model_gives_the_same_vectors_when_loaded(tmp_path: Path, name: str) -> None:
     model, inputs = shared("llama", name), batch()
     with torch.no_grad():
@@ -166,9 +214,13 @@ def test_a_saved_model_gives_the_same_vectors_when_loaded(tmp_path: Path, name: 
             parameter.add_(0.1 * torch.randn_like(parameter))
     model.save(tmp_path)
     other = shared("llama", name)
-    assert not torch.equal(other("vulnerability-detection", inputs), model("vulnerability-detection", inputs))
+    assert not torch.equal(
+        other("vulnerability-detection", inputs), model("vulnerability-detection", inputs)
+    )
     other.load(tmp_path)
-    assert torch.equal(other("vulnerability-detection", inputs), model("vulnerability-detection", inputs))
+    assert torch.equal(
+        other("vulnerability-detection", inputs), model("vulnerability-detection", inputs)
+    )
 
 
 def test_an_adapter_file_for_other_sites_is_refused(tmp_path: Path) -> None:
@@ -184,7 +236,9 @@ def test_an_adapter_file_for_other_sites_is_refused(tmp_path: Path) -> None:
     first = (tmp_path / "a.safetensors").read_bytes()
     for _ in range(5):
         save(serial, tmp_path / "a.safetensors")
-        assert (tmp_path / "a.safetensors").read_bytes() == first, "equal adapters are not equal bytes"
+        assert (tmp_path / "a.safetensors").read_bytes() == first, (
+            "equal adapters are not equal bytes"
+        )
     (tmp_path / "b.safetensors").write_bytes(b"no tensors")
     with pytest.raises(BadInput, match="safetensors"):
         load(serial, tmp_path / "b.safetensors")
@@ -194,10 +248,19 @@ def test_losses_are_what_their_formulas_say() -> None:
     logits, labels = torch.tensor([2.0, -1.0]), torch.tensor([1, 0])
     plain = (torch.log1p(torch.exp(-logits[0])) + torch.log1p(torch.exp(logits[1]))) / 2
     assert torch.allclose(binary_loss(logits, labels), plain)
-    assert torch.allclose(binary_loss(logits, labels, 3.0), plain + torch.log1p(torch.exp(-logits[0])))
+    assert torch.allclose(
+        binary_loss(logits, labels, 3.0), plain + torch.log1p(torch.exp(-logits[0]))
+    )
     unit = torch.eye(3)
-    assert torch.allclose(retrieval_loss(unit, unit), -torch.log(torch.tensor(20.0).exp() / (torch.tensor(20.0).exp() + 2)))
-    assert positive_weight([1] + [0] * 26) == 26.0 and positive_weight([1, 0, 0]) == 1.0 and positive_weight([0, 0]) == 1.0
+    assert torch.allclose(
+        retrieval_loss(unit, unit),
+        -torch.log(torch.tensor(20.0).exp() / (torch.tensor(20.0).exp() + 2)),
+    )
+    assert (
+        positive_weight([1] + [0] * 26) == 26.0
+        and positive_weight([1, 0, 0]) == 1.0
+        and positive_weight([0, 0]) == 1.0
+    )
 
 
 def test_an_unknown_method_or_family_is_answered_with_known_ones() -> None:
@@ -213,5 +276,9 @@ def test_an_unknown_method_or_family_is_answered_with_known_ones() -> None:
 def test_two_models_from_one_seed_are_equal() -> None:
     assert all(
         torch.equal(a, b)
-        for a, b in zip(shared("qwen2", "lora-b").parameters(), shared("qwen2", "lora-b").parameters(), strict=True)
+        for a, b in zip(
+            shared("qwen2", "lora-b").parameters(),
+            shared("qwen2", "lora-b").parameters(),
+            strict=True,
+        )
     )

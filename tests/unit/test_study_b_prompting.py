@@ -1,4 +1,6 @@
-"""Prompting: no answer is a status, few-shot examples are the nearest, a killed run resumes, a server's failure is no answer."""
+"""Prompting: no answer is a status, few-shot examples are the nearest, a killed run resumes, a
+server's failure is no answer.
+"""
 
 import json
 import threading
@@ -7,13 +9,13 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.records import Prediction, read_predictions
 from mtpeft.corpora import Example
 from mtpeft.corpora.study_b import own
-from mtpeft.errors import BadInput, MtpeftError
 from mtpeft.inference.bm25 import Bm25, nearest
 from mtpeft.inference.prompting import Endpoint, ask, conversation
 from mtpeft.inference.ranking import by_vectors, by_words, candidates, pool_of, rank
-from mtpeft.records import Prediction, read_predictions
 from mtpeft.scoring.answers import ranking_table, table
 from mtpeft.tasks.code_search import rank_of, read_scores, scoring_messages
 from mtpeft.tasks.yes_no import permissive, strict
@@ -37,24 +39,39 @@ TASK = "flaky-detection"
         ("unknown", "", "0"),
     ],
 )
-def test_readings_differ_where_the_answer_is_no_plain_word(raw: str, is_strict: str, is_permissive: str) -> None:
+def test_readings_differ_where_the_answer_is_no_plain_word(
+    raw: str, is_strict: str, is_permissive: str
+) -> None:
     assert (strict(raw), permissive(raw)) == (is_strict, is_permissive)
 
 
 def _answers(*raws: str, error: str = "") -> list[Prediction]:
     examples = [e for split in ("train", "valid", "test") for e in own(TASK, split)]
-    return [Prediction("r", TASK, e.id, "", raw, strict(raw), "stop", 0.0, error) for e, raw in zip(examples, raws, strict=False)]
+    return [
+        Prediction("r", TASK, e.id, "", raw, strict(raw), "stop", 0.0, error)
+        for e, raw in zip(examples, raws, strict=False)
+    ]
 
 
 def test_no_answer_is_a_status_and_never_a_class() -> None:
     examples = [e for split in ("train", "valid", "test") for e in own(TASK, split)]
     assert [e.target for e in examples[:4]] == ["1", "0", "1", "0"]
     rows = {r["reading"]: r for r in table(_answers("yes", "maybe", "no", "no"), examples)}
-    assert rows["strict, answered only"]["acc"] == pytest.approx(2 / 3) and rows["strict, answered only"]["no_answer"] == 1
+    assert (
+        rows["strict, answered only"]["acc"] == pytest.approx(2 / 3)
+        and rows["strict, answered only"]["no_answer"] == 1
+    )
     assert rows["strict, no answer is wrong"]["acc"] == 0.5
-    assert rows["permissive (study)"]["acc"] == 0.5 and rows["permissive (study)"]["read_differently"] == 1
-    assert rows["always yes"]["acc"] == 0.5 and rows["always no"]["f1"] == 0.0 and "majority" in rows
-    assert {r["examples"] for r in rows.values()} == {4} and rows["always yes"]["not_asked"] == len(examples) - 4
+    assert (
+        rows["permissive (study)"]["acc"] == 0.5
+        and rows["permissive (study)"]["read_differently"] == 1
+    )
+    assert (
+        rows["always yes"]["acc"] == 0.5 and rows["always no"]["f1"] == 0.0 and "majority" in rows
+    )
+    assert {r["examples"] for r in rows.values()} == {4} and rows["always yes"]["not_asked"] == len(
+        examples
+    ) - 4
 
 
 def test_a_model_that_never_answers_has_no_score_rather_than_zero() -> None:
@@ -64,7 +81,11 @@ def test_a_model_that_never_answers_has_no_score_rather_than_zero() -> None:
 
 def test_failures_of_the_server_count_in_no_reading() -> None:
     rows = table(_answers("", "", error="status 503"), own(TASK, "train"))
-    assert rows[0]["status"] == "infrastructure" and rows[0]["infrastructure"] == 2 and rows[0]["acc"] is None
+    assert (
+        rows[0]["status"] == "infrastructure"
+        and rows[0]["infrastructure"] == 2
+        and rows[0]["acc"] is None
+    )
     with pytest.raises(MtpeftError, match="not in the set"):
         table(_answers("yes"), own(TASK, "test"))
 
@@ -74,7 +95,9 @@ def test_the_nearest_example_comes_last_and_the_example_itself_never() -> None:
     assert nearest("x", [], 3) == [] and nearest("x", ["x"], 0) == []
     example, shot = own(TASK, "train")[:2]
     turns = conversation(example, [shot])
-    assert [t["role"] for t in turns] == ["system", "user", "assistant", "user"] and turns[2]["content"] == "no"
+    assert [t["role"] for t in turns] == ["system", "user", "assistant", "user"] and turns[2][
+        "content"
+    ] == "no"
 
 
 class _Script:
@@ -93,7 +116,10 @@ class _Script:
 
 def test_a_failed_question_is_asked_again_and_an_answered_one_is_not(tmp_path: Path) -> None:
     examples, path = own(TASK, "train")[:3], tmp_path / "p.jsonl"
-    assert ask(examples, _Script("yes", "!down", "no"), path, "run", shots=2, pool=own(TASK, "train")) == 1
+    assert (
+        ask(examples, _Script("yes", "!down", "no"), path, "run", shots=2, pool=own(TASK, "train"))
+        == 1
+    )
     again = _Script("no")
     assert ask(examples, again, path, "run") == 0 and len(again.seen) == 1
     found = list(read_predictions(path))
@@ -124,7 +150,10 @@ def server() -> Iterator[tuple[str, list[dict], list[int]]]:
             status = statuses.pop(0) if statuses else 200
             reply = {"choices": [{"message": {"content": "Yes."}, "finish_reason": "stop"}]}
             if self.path.endswith("/embeddings"):
-                vectors = [{"index": i, "embedding": [float(len(text)), 1.0]} for i, text in enumerate(requests[-1]["input"])]
+                vectors = [
+                    {"index": i, "embedding": [float(len(text)), 1.0]}
+                    for i, text in enumerate(requests[-1]["input"])
+                ]
                 reply = {"data": vectors[::-1]}
             body = json.dumps(reply).encode()
             self.send_response(status)
@@ -152,7 +181,10 @@ def test_an_openai_compatible_server_is_asked_greedily_and_again_after_an_error(
     statuses += [503]
     assert Endpoint(base, "m").answer([{"role": "user", "content": "?"}]) == ("Yes.", "stop")
     assert (
-        len(requests) == 2 and requests[1]["temperature"] == 0 and requests[1]["model"] == "m" and requests[1]["max_tokens"] == 10
+        len(requests) == 2
+        and requests[1]["temperature"] == 0
+        and requests[1]["model"] == "m"
+        and requests[1]["max_tokens"] == 10
     )
     statuses += [401]
     with pytest.raises(MtpeftError, match="status 401"):
@@ -160,7 +192,9 @@ def test_an_openai_compatible_server_is_asked_greedily_and_again_after_an_error(
     assert len(requests) == 3, "a refusal was asked again"
 
 
-def test_vectors_of_a_server_come_in_the_order_of_the_texts(server: tuple[str, list[dict], list[int]]) -> None:
+def test_vectors_of_a_server_come_in_the_order_of_the_texts(
+    server: tuple[str, list[dict], list[int]],
+) -> None:
     base, requests, _ = server
     texts = ["x" * (i + 1) for i in range(70)]
     assert [v[0] for v in Endpoint(base, "m").embed(texts)] == [float(i + 1) for i in range(70)]
@@ -171,13 +205,20 @@ def test_vectors_of_a_server_come_in_the_order_of_the_texts(server: tuple[str, l
 
 
 def _search(*rows: tuple[str, str, str]) -> list[Example]:
-    return [Example(str(i), "code-search", "python", {"query": q, "code": c}, y) for i, (q, c, y) in enumerate(rows)]
+    return [
+        Example(str(i), "code-search", "python", {"query": q, "code": c}, y)
+        for i, (q, c, y) in enumerate(rows)
+    ]
 
 
 SET = _search(
     ("read a file", "def read(): open file", "1"),
     ("sort a list", "def sort(): list", "1"),
-    ("open a socket", "def read(): open file", "0"),  # a wrong pair only adds its function, which is there already
+    (
+        "open a socket",
+        "def read(): open file",
+        "0",
+    ),  # a wrong pair only adds its function, which is there already
     ("close it", "def shut(): end", "1"),
 )
 
@@ -196,7 +237,9 @@ SET = _search(
         ("", None),
     ],
 )
-def test_scores_are_read_only_where_every_candidate_has_exactly_one(raw: str, scores: list[int] | None) -> None:
+def test_scores_are_read_only_where_every_candidate_has_exactly_one(
+    raw: str, scores: list[int] | None
+) -> None:
     assert read_scores(raw, 3) == scores
 
 
@@ -213,8 +256,14 @@ def test_candidates_are_the_nearest_first_and_are_kept_in_a_file(tmp_path: Path)
     near = candidates(SET, path, 2)
     assert near == {"0": ["0", "1"], "1": ["1", "0"], "3": ["0", "1"]}
     path.write_text('{"instance_id": "0", "candidates": ["3", "1"]}\n')
-    assert candidates(SET, path, 2) == {"0": ["3", "1"]}, "candidates of another retriever were not taken"
-    for wrong in ('{"instance_id": "2", "candidates": ["0"]}', '{"instance_id": "0", "candidates": ["2"]}', "[]"):
+    assert candidates(SET, path, 2) == {"0": ["3", "1"]}, (
+        "candidates of another retriever were not taken"
+    )
+    for wrong in (
+        '{"instance_id": "2", "candidates": ["0"]}',
+        '{"instance_id": "0", "candidates": ["2"]}',
+        "[]",
+    ):
         path.write_text(wrong + "\n")
         with pytest.raises(BadInput) as caught:
             candidates(SET, path, 2)
@@ -225,14 +274,21 @@ def test_candidates_are_the_nearest_first_and_are_kept_in_a_file(tmp_path: Path)
 
 def test_vectors_rank_by_dot_product_and_words_by_what_they_share() -> None:
     vectors = {"q": [1.0, 0.0], "a": [0.5, 9.0], "b": [2.0, 0.0], "c": [2.0, 5.0]}
-    assert by_vectors(lambda texts: [vectors[t] for t in texts], ["q"], ["a", "b", "c"], 2) == [[1, 2]]
+    assert by_vectors(lambda texts: [vectors[t] for t in texts], ["q"], ["a", "b", "c"], 2) == [
+        [1, 2]
+    ]
     assert by_words(["sort list"], ["read file", "sort the list"], 1) == [[1]]
     assert Bm25(["a a b", "a b", "c"]).nearest("a", 3) == nearest("a", ["a a b", "a b", "c"], 3)
 
 
-def test_a_right_function_outside_the_candidates_scores_nothing_and_no_answer_is_a_status(tmp_path: Path) -> None:
+def test_a_right_function_outside_the_candidates_scores_nothing_and_no_answer_is_a_status(
+    tmp_path: Path,
+) -> None:
     near = {"0": ["0", "1"], "1": ["0", "1"], "3": ["0", "1"]}
-    path, chat = tmp_path / "p.jsonl", _Script("[1] 80\n[2] 80", "I like the second.", "[1] 2\n[2] 1")
+    path, chat = (
+        tmp_path / "p.jsonl",
+        _Script("[1] 80\n[2] 80", "I like the second.", "[1] 2\n[2] 1"),
+    )
     assert rank(SET, near, chat, path, "run") == 0
     found = [p for p in read_predictions(path) if isinstance(p, Prediction)]
     assert [(p.instance_id, p.output) for p in found] == [("0", "2"), ("1", ""), ("3", "0")]
@@ -242,7 +298,9 @@ def test_a_right_function_outside_the_candidates_scores_nothing_and_no_answer_is
     assert values["strict, answered only"] == pytest.approx((1 / 2 + 0) / 2)
     assert values["strict, no answer is 0"] == pytest.approx((1 / 2 + 0 + 0) / 3)
     assert values["strict, ties in the order of stage 1"] == pytest.approx((1 + 0 + 0) / 3)
-    assert values["stage 1 alone"] == pytest.approx((1 + 1 / 2 + 0) / 3) and values["ceiling"] == pytest.approx(2 / 3)
+    assert values["stage 1 alone"] == pytest.approx((1 + 1 / 2 + 0) / 3) and values[
+        "ceiling"
+    ] == pytest.approx(2 / 3)
     assert values["random order of the candidates"] == pytest.approx((0.75 + 0.75 + 0) / 3)
     assert values["random order of the pool"] == pytest.approx((1 + 1 / 2 + 1 / 3) / 3)
     assert {(r["queries"], r["no_answer"]) for r in rows.values()} == {(3, 1)}
@@ -250,7 +308,11 @@ def test_a_right_function_outside_the_candidates_scores_nothing_and_no_answer_is
 
 def test_a_model_that_never_answers_a_search_has_no_score_rather_than_zero(tmp_path: Path) -> None:
     rank(SET, {"0": ["0", "1"]}, _Script("?"), tmp_path / "p.jsonl", "run")
-    rows = ranking_table([p for p in read_predictions(tmp_path / "p.jsonl") if isinstance(p, Prediction)], {"0": ["0", "1"]}, SET)
+    rows = ranking_table(
+        [p for p in read_predictions(tmp_path / "p.jsonl") if isinstance(p, Prediction)],
+        {"0": ["0", "1"]},
+        SET,
+    )
     assert rows[0]["status"] == "empty" and rows[0]["mrr_at_k"] is None and rows[1]["mrr_at_k"] == 0
 
 

@@ -9,10 +9,24 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mtpeft.classification import binary_scores, ranks, reciprocal_rank, trivial
-from mtpeft.errors import MtpeftError, UnknownName
-from mtpeft.tuning.multitask.samplers import SAMPLERS, Drawn, Passes, Proportional, RoundRobin, sampler
-from mtpeft.tuning.multitask.weighting import RULES, Famo, LossProportional, Uncertainty, collapsed, weighting
+from mtpeft.core.errors import MtpeftError, UnknownName
+from mtpeft.tasks.classification import binary_scores, ranks, reciprocal_rank, trivial
+from mtpeft.tuning.multitask.samplers import (
+    SAMPLERS,
+    Drawn,
+    Passes,
+    Proportional,
+    RoundRobin,
+    sampler,
+)
+from mtpeft.tuning.multitask.weighting import (
+    RULES,
+    Famo,
+    LossProportional,
+    Uncertainty,
+    collapsed,
+    weighting,
+)
 
 SIZES = st.dictionaries(st.sampled_from(["a", "b", "c", "d"]), st.integers(1, 40), min_size=1)
 QUICK = settings(max_examples=40, deadline=None)
@@ -33,7 +47,11 @@ def test_every_example_comes_once_in_each_pass(size: int, batch: int, seed: int)
 
 
 @QUICK
-@given(lengths=st.lists(st.integers(1, 400), min_size=1, max_size=300), batch=st.integers(1, 9), seed=st.integers(0, 99))
+@given(
+    lengths=st.lists(st.integers(1, 400), min_size=1, max_size=300),
+    batch=st.integers(1, 9),
+    seed=st.integers(0, 99),
+)
 def test_batches_of_like_length_still_show_every_example_once_and_pad_no_more(
     lengths: list[int], batch: int, seed: int
 ) -> None:
@@ -47,9 +65,13 @@ def test_batches_of_like_length_still_show_every_example_once_and_pad_no_more(
         assert sorted(seen) == list(range(len(lengths)))
         return total
 
-    grouped, plain = Passes("task", len(lengths), batch, seed, lengths), Passes("task", len(lengths), batch, seed)
+    grouped, plain = (
+        Passes("task", len(lengths), batch, seed, lengths),
+        Passes("task", len(lengths), batch, seed),
+    )
     state = grouped.state()
-    # Up to 50 batches are sorted together: these need no more padding than in any other order. The last batch is the same.
+    # Up to 50 batches are sorted together: these need no more padding than in any other order. The
+    # last batch is the same.
     if len(lengths) <= 50 * batch:
         assert padded(grouped) <= padded(plain)
     again = Passes("task", len(lengths), batch, seed, lengths)
@@ -72,10 +94,17 @@ def test_round_robin_takes_every_task_in_every_step_and_passes_the_largest_once(
 
 @QUICK
 @given(sizes=SIZES, batch=st.integers(1, 9), seed=st.integers(0, 9))
-def test_proportional_sees_every_example_of_every_task_once_an_epoch(sizes: dict[str, int], batch: int, seed: int) -> None:
+def test_proportional_sees_every_example_of_every_task_once_an_epoch(
+    sizes: dict[str, int], batch: int, seed: int
+) -> None:
     one = Proportional(sizes, batch, seed)
     for _ in range(2):
-        seen = Counter((task, i) for _ in range(one.steps_per_epoch) for task, some in one.next().items() for i in some)
+        seen = Counter(
+            (task, i)
+            for _ in range(one.steps_per_epoch)
+            for task, some in one.next().items()
+            for i in some
+        )
         assert seen == Counter({(task, i): 1 for task, size in sizes.items() for i in range(size)})
 
 
@@ -93,7 +122,11 @@ def test_drawn_tasks_follow_the_power_of_their_size() -> None:
 
 @QUICK
 @given(
-    name=st.sampled_from(sorted(SAMPLERS)), sizes=SIZES, batch=st.integers(1, 5), done=st.integers(0, 60), seed=st.integers(0, 9)
+    name=st.sampled_from(sorted(SAMPLERS)),
+    sizes=SIZES,
+    batch=st.integers(1, 5),
+    done=st.integers(0, 60),
+    seed=st.integers(0, 9),
 )
 def test_a_resumed_sampler_goes_on_with_the_next_batch(
     name: str, sizes: dict[str, int], batch: int, done: int, seed: int
@@ -134,7 +167,10 @@ def test_first_factors_are_equal_and_a_restored_rule_goes_on_alike(name: str) ->
 
 
 def test_learnable_softmax_collapses_onto_the_easiest_task_and_uniform_does_not() -> None:
-    learnable, uniform = weighting("learnable-softmax", ["hard", "easy"]), weighting("uniform", ["hard", "easy"])
+    learnable, uniform = (
+        weighting("learnable-softmax", ["hard", "easy"]),
+        weighting("uniform", ["hard", "easy"]),
+    )
     history = []
     for _ in range(3_000):
         for rule in (learnable, uniform):
@@ -149,7 +185,9 @@ def test_loss_proportional_weights_sum_to_the_number_of_tasks_and_favour_the_har
     rule.after_epoch({"a": 0.6, "b": 0.3, "c": 0.1})
     assert rule.weights() == pytest.approx({"a": 1.8, "b": 0.9, "c": 0.3})
     rule.after_epoch({"a": 0.1, "b": 0.1})
-    assert sum(rule.weights().values()) == pytest.approx(3) and rule.weights()["c"] == pytest.approx(0.3)
+    assert sum(rule.weights().values()) == pytest.approx(3) and rule.weights()[
+        "c"
+    ] == pytest.approx(0.3)
 
 
 def test_uncertainty_weights_tend_to_half_the_inverse_loss_and_saturate_at_e() -> None:
@@ -169,7 +207,9 @@ def test_famo_gives_weight_to_the_task_that_stops_improving() -> None:
 
 def test_metrics_agree_with_counting_by_hand() -> None:
     found = binary_scores([1, 1, 0, 0, 0], [1, 0, 1, 0, 0])
-    assert found == pytest.approx({"acc": 0.6, "precision": 0.5, "recall": 0.5, "f1": 0.5, "macro_f1": (0.5 + 2 / 3) / 2})
+    assert found == pytest.approx(
+        {"acc": 0.6, "precision": 0.5, "recall": 0.5, "f1": 0.5, "macro_f1": (0.5 + 2 / 3) / 2}
+    )
     assert trivial([1] * 162 + [0] * 4199)["always yes"]["f1"] == pytest.approx(0.0716, abs=1e-4)
     assert trivial([1, 0, 0])["majority"]["acc"] == pytest.approx(2 / 3)
     with pytest.raises(ValueError):
@@ -179,11 +219,15 @@ def test_metrics_agree_with_counting_by_hand() -> None:
 def test_ranks_count_ties_against_the_model_and_end_at_the_cut() -> None:
     assert reciprocal_rank(ranks(np.ones((4, 1)), np.ones((4, 1)))) == pytest.approx([0.25] * 4)
     codes = np.eye(3)
-    assert list(ranks(codes, codes)) == [1, 1, 1] and list(ranks(codes[:2], codes[::-1], [2, 1])) == [1, 1]
+    assert list(ranks(codes, codes)) == [1, 1, 1] and list(
+        ranks(codes[:2], codes[::-1], [2, 1])
+    ) == [1, 1]
     assert list(reciprocal_rank(ranks(np.roll(codes, 1, axis=0), codes), cut=1)) == [0, 0, 0]
 
 
-torch_only = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="group `train` is not installed")
+torch_only = pytest.mark.skipif(
+    importlib.util.find_spec("torch") is None, reason="group `train` is not installed"
+)
 
 
 @torch_only
@@ -201,7 +245,10 @@ def test_counted_flops_equal_the_closed_form(family: str) -> None:
     assert counter.get_total_flops() == forward_flops(model.config, 3, 12)
     with FlopCounterMode(display=False) as counter:
         out = model(input_ids=ids, attention_mask=torch.ones_like(ids))
-        (out.last_hidden_state.pow(2).sum() + (out.pooler_output.pow(2).sum() if family == "roberta" else 0)).backward()
+        (
+            out.last_hidden_state.pow(2).sum()
+            + (out.pooler_output.pow(2).sum() if family == "roberta" else 0)
+        ).backward()
     assert counter.get_total_flops() == training_flops(model.config, 3, 12)
 
 
@@ -218,7 +265,9 @@ def test_frozen_weights_cost_less_than_full_fine_tuning_and_more_than_inference(
             model.loss("vulnerability-detection", batch()).backward()
         work[name] = counter.get_total_flops()
     config = model.encoder.config
-    assert forward_flops(config, 4, 9) < work["lora-b"] < work["fft-b"] and work["fft-b"] >= training_flops(config, 4, 9)
+    assert forward_flops(config, 4, 9) < work["lora-b"] < work["fft-b"] and work[
+        "fft-b"
+    ] >= training_flops(config, 4, 9)
     assert work["serial_adapter"] < work["fft-b"]
 
 
@@ -238,9 +287,13 @@ def test_over_the_same_examples_frozen_weights_save_a_third_of_the_work_and_no_m
         ids = torch.zeros((2, 512), dtype=torch.long, device="meta")
         for name in ("fft-b", "serial_adapter", "parallel_adapter", "lora-b"):
             method = catalog().get("methods", name)
-            encoder = method_module(method).attach(empty_encoder(config, "meta"), method.tuning).encoder
+            encoder = (
+                method_module(method).attach(empty_encoder(config, "meta"), method.tuning).encoder
+            )
             with FlopCounterMode(display=False) as counter:
-                encoder(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state.sum().backward()
+                encoder(
+                    input_ids=ids, attention_mask=torch.ones_like(ids)
+                ).last_hidden_state.sum().backward()
             if name == "fft-b":
                 full = counter.get_total_flops()
                 assert full == training_flops(config, 2, 512)
@@ -251,19 +304,25 @@ def test_over_the_same_examples_frozen_weights_save_a_third_of_the_work_and_no_m
 
 @torch_only
 def test_a_text_without_tokens_becomes_one_end_token() -> None:
-    # 36 of FlakeFlagger's methods are empty; a decoder's mean over no positions would make the whole loss NaN.
+    # 36 of FlakeFlagger's methods are empty; a decoder's mean over no positions would make the
+    # whole loss NaN.
     from mtpeft.corpora import Example
     from mtpeft.tuning.multitask.encoding import encode
     from mtpeft.tuning.tiny import train_tokenizer
     from study_b_models import shared
 
     tokenizer = train_tokenizer(["void test() { run(); }"], 300)
-    examples = [Example(str(i), "flaky-detection", "java", {"code": code}, str(i)) for i, code in enumerate(("", "void t() {}"))]
+    examples = [
+        Example(str(i), "flaky-detection", "java", {"code": code}, str(i))
+        for i, code in enumerate(("", "void t() {}"))
+    ]
     data = encode("flaky-detection", examples, tokenizer, 16)
     assert data.rows[0] == [tokenizer.eos_token_id] and len(data.rows[1]) > 1
     model = shared("qwen2", "serial_adapter")
     batch = data.batch([0, 1])
-    assert math.isfinite(float(model.loss("vulnerability-detection", {**batch, "ids": batch["ids"].clamp(max=60)})))
+    assert math.isfinite(
+        float(model.loss("vulnerability-detection", {**batch, "ids": batch["ids"].clamp(max=60)}))
+    )
 
 
 @torch_only
@@ -271,8 +330,11 @@ def test_code_that_occurs_twice_is_one_candidate_and_a_wrong_pair_asks_nothing()
     from mtpeft.tuning.multitask.encoding import TaskData
     from mtpeft.tuning.multitask.evaluation import _ranked
 
-    data = TaskData("code-search", "retrieval", list("abcd"), [[1]] * 4, [1, 1, 0, 1], [[5], [6], [7], [5]], 0)
-    # Query d is nearest to codes a and d, which are the same; query a to code c, which is only in a wrong pair.
+    data = TaskData(
+        "code-search", "retrieval", list("abcd"), [[1]] * 4, [1, 1, 0, 1], [[5], [6], [7], [5]], 0
+    )
+    # Query d is nearest to codes a and d, which are the same; query a to code c, which is only in a
+    # wrong pair.
     queries = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
     codes = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
     assert list(_ranked(np.stack([queries, codes], 1), data)) == [3, 1, 0, 1]
@@ -286,9 +348,13 @@ def test_what_a_model_says_stands_in_the_order_of_the_examples() -> None:
     from study_b_models import shared
 
     rows = [[7] * length for length in (9, 2, 5, 2, 8)]
-    data = TaskData("vulnerability-detection", "binary", list("abcde"), rows, [0, 1, 0, 1, 0], [], 1)
+    data = TaskData(
+        "vulnerability-detection", "binary", list("abcde"), rows, [0, 1, 0, 1, 0], [], 1
+    )
     model = shared("llama", "serial_adapter")
     said = predict(model, data, batch=2)
     with torch.no_grad():
-        alone = [float(model("vulnerability-detection", data.batch([i])).sigmoid()) for i in range(5)]
+        alone = [
+            float(model("vulnerability-detection", data.batch([i])).sigmoid()) for i in range(5)
+        ]
     assert said.values == pytest.approx(alone, abs=1e-5)

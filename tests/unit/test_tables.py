@@ -1,4 +1,6 @@
-"""Tables: golden texts of a miniature study, worked out by hand, and what must never be lost in them."""
+"""Tables: golden texts of a miniature study, worked out by hand, and what must never be lost in
+them.
+"""
 
 import csv
 import io
@@ -6,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 from mtpeft.catalog import Table
-from mtpeft.errors import BadInput, MtpeftError, UnknownName
-from mtpeft.records import Test, Verdict, write_records
+from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
+from mtpeft.core.records import Test, Verdict, write_records
 from mtpeft.reporting.tables import build, render
 from mtpeft.reporting.tables.comparison import block_title, number, relative_difference
 from mtpeft.reporting.tables.model import Column, Group, Row, TableData, text
@@ -60,15 +62,17 @@ quality,1b,rhyme,toy-1b/st-qlora/writing,toy-1b/mt-qlora,Rhyme,0.25,0.5,100,0.02
 quality,1b,feet,toy-1b/st-qlora/writing,toy-1b/mt-qlora,Feet_per_line,5,5,0,,,NA,exact,,NA,NA,exact,,-1e-17,0.0000,exact,,\
 3,,,3
 """
-QUALITY_TEX = r"""\toprule
+QUALITY_TEX = (
+    r"""\toprule
 Metric & ST & MT & $\Delta$ \% & p & p adj. & Sig. & Cliff's d & n & corr. p adj. & corr. r [95 \% CI] & corr. n \\
 \midrule
 \multicolumn{12}{l}{\textit{Verse, 1B}} \\
-Rhyme & 25.00 & 50.00 & +100.0 & 0.0200 & 0.0400 & Yes & $-$0.3333 $\neq$ $-$0.4000 & 3 & 0.0551 $\rightleftarrows$ & """ \
+Rhyme & 25.00 & 50.00 & +100.0 & 0.0200 & 0.0400 & Yes & $-$0.3333 $\neq$ $-$0.4000 & 3 & 0.0551 $\rightleftarrows$ & """
     r"""$-$1.00 [$-$1.00, 0.00] & 2 \\
 Feet\_per\_line & 5.00 & 5.00 & +0.0 & NA & NA & NA & 0.0000 & 3 & NA & NA & 3 \\
 \bottomrule
 """
+)
 
 
 @pytest.fixture
@@ -101,32 +105,56 @@ def test_corpora_count_what_the_archive_holds(inputs):
 
 
 def test_tools_name_each_exact_variant(inputs):
-    rows = [line for line in render.markdown(table(inputs, "table-2"), inputs.shown).splitlines() if line.startswith("| ")][2:]
-    assert rows == ["| **Recital, 2** |  |  |  |  |", "| pass@1 | pass@1 | higher | 0 to 1 | Verse |",
-                    "| **Meter, 1.0** |  |  |  |  |", "| Rhyme | rhyme | higher | 0 to 1 | Verse |",
-                    "| Feet_per_line | feet | neither | 0 or more | Verse |"]
+    rows = [
+        line
+        for line in render.markdown(table(inputs, "table-2"), inputs.shown).splitlines()
+        if line.startswith("| ")
+    ][2:]
+    assert rows == [
+        "| **Recital, 2** |  |  |  |  |",
+        "| pass@1 | pass@1 | higher | 0 to 1 | Verse |",
+        "| **Meter, 1.0** |  |  |  |  |",
+        "| Rhyme | rhyme | higher | 0 to 1 | Verse |",
+        "| Feet_per_line | feet | neither | 0 or more | Verse |",
+    ]
 
 
 def test_mcnemar_shows_odds_ratio_and_discordant_counts(inputs):
     rows = render.markdown(table(inputs, "table-5"), inputs.shown).splitlines()
-    assert rows[2] == ("| Metric | ST | MT | Δ % | p | p adj. | Sig. | Odds ratio | Only ST | Only MT | n | corr. p adj. | "
-                       "corr. n |")
-    assert rows[5] == "| Verse 1B | 33.33 | 66.67 | +100.0 | 1.0000 | 1.0000 | No | 0.3333 | 0 | 1 | 3 | 1.0000 | 3 |"
+    assert rows[2] == (
+        "| Metric | ST | MT | Δ % | p | p adj. | Sig. | Odds ratio | Only ST | Only MT | n | corr. p adj. | "
+        "corr. n |"
+    )
+    assert (
+        rows[5]
+        == "| Verse 1B | 33.33 | 66.67 | +100.0 | 1.0000 | 1.0000 | No | 0.3333 | 0 | 1 | 3 | 1.0000 | 3 |"
+    )
 
 
 def test_scores_that_are_absent_are_no_zeros(inputs):
     """Without a test the row shows the printed value under its sign, and blanks, never 0.00."""
     write_records(inputs.tests_path, [t for t in TESTS if t.comparison != "quality"], Test)
-    verdicts = [replace(v, verdict="not reproducible", reason="no scores", cause="", regenerated="") if v.id.startswith("q:")
-                else v for v in VERDICTS]
+    verdicts = [
+        replace(v, verdict="not reproducible", reason="no scores", cause="", regenerated="")
+        if v.id.startswith("q:")
+        else v
+        for v in VERDICTS
+    ]
     write_records(inputs.verdicts_path, verdicts, Verdict)
     lines = render.markdown(table(inputs, "table-4"), inputs.shown).splitlines()
     assert lines[5] == "| Rhyme | – | – | – | – | ∅ 0.0400 | ∅ Yes | ∅ -0.4000 | – | – | – | – |"
-    assert "∅ the archive lacks what would be needed to recompute it; the printed value follows" in "\n".join(lines)
+    assert (
+        "∅ the archive lacks what would be needed to recompute it; the printed value follows"
+        in "\n".join(lines)
+    )
 
 
 def test_adjusted_p_of_an_incomplete_family_is_missing_not_na(inputs):
-    write_records(inputs.tests_path, [replace(t, p_holm=float("nan")) if t.metric == "rhyme" else t for t in TESTS], Test)
+    write_records(
+        inputs.tests_path,
+        [replace(t, p_holm=float("nan")) if t.metric == "rhyme" else t for t in TESTS],
+        Test,
+    )
     row = table(inputs, "table-4").rows()[0].values
     assert (row["p_adjusted"].text, row["significant"].text) == ("–", "–")
 
@@ -134,7 +162,14 @@ def test_adjusted_p_of_an_incomplete_family_is_missing_not_na(inputs):
 def test_an_unexplained_rendering_is_shown_before_an_explained_one(inputs):
     other = replace(CELLS[1], id="q:9:cliffs_delta", line=9, printed="-0.9")
     inputs.cells.append(other)
-    inputs.verdicts.append(replace(next(v for v in VERDICTS if v.id == CELLS[1].id), id=other.id, published="-0.9", cause=""))
+    inputs.verdicts.append(
+        replace(
+            next(v for v in VERDICTS if v.id == CELLS[1].id),
+            id=other.id,
+            published="-0.9",
+            cause="",
+        )
+    )
     assert table(inputs, "table-4").rows()[0].values["effect"].published == "-0.9"
 
 
@@ -153,12 +188,15 @@ def test_missing_tests_name_the_command_that_makes_them(tmp_path):
         table(inputs, "table-4")
 
 
-@pytest.mark.parametrize(("changes", "message"), [
-    ({"kind": "comparisn"}, "did you mean comparison"),
-    ({"comparisons": []}, "names no comparison"),
-    ({"options": {"metrics": ["rime"]}}, "did you mean rhyme"),
-    ({"options": {"metric": ["rhyme"]}}, "did you mean metrics"),
-])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"kind": "comparisn"}, "did you mean comparison"),
+        ({"comparisons": []}, "names no comparison"),
+        ({"options": {"metrics": ["rime"]}}, "did you mean rhyme"),
+        ({"options": {"metric": ["rhyme"]}}, "did you mean metrics"),
+    ],
+)
 def test_a_misspelt_table_is_answered_with_the_nearest_name(inputs, changes, message):
     with pytest.raises(MtpeftError, match=message):
         build(replace(inputs.known.tables["table-4"], **changes), inputs)
@@ -167,7 +205,9 @@ def test_a_misspelt_table_is_answered_with_the_nearest_name(inputs, changes, mes
 def test_metrics_can_be_chosen_and_left_out(inputs):
     whole = inputs.known.tables["table-4"]
     for options in ({"metrics": ["feet"]}, {"without": ["rhyme"]}):
-        assert [r.keys["metric_id"] for r in build(replace(whole, options=options), inputs).rows()] == ["feet"]
+        assert [
+            r.keys["metric_id"] for r in build(replace(whole, options=options), inputs).rows()
+        ] == ["feet"]
 
 
 def test_a_table_kind_from_outside_the_package_is_found(inputs, tmp_path, monkeypatch):
@@ -175,7 +215,8 @@ def test_a_table_kind_from_outside_the_package_is_found(inputs, tmp_path, monkey
     (tmp_path / "outside" / "kinds.py").write_text(
         "from mtpeft.reporting.tables.model import Column, Group, Row, TableData, text\n"
         "def build(table, inputs):\n"
-        "    return TableData(table, [Column('a', 'A', numeric=False)], [Group('', [Row({'a': text('x_1')})])], [], [])\n")
+        "    return TableData(table, [Column('a', 'A', numeric=False)], [Group('', [Row({'a': text('x_1')})])], [], [])\n"
+    )
     monkeypatch.syspath_prepend(tmp_path)
     data = build(Table("table-b1", "B1", "b", "Outside", "outside.kinds"), inputs)
     assert render.csv(data) == "a\nx_1\n"
@@ -188,8 +229,16 @@ def test_a_row_without_a_column_is_refused(inputs):
         TableData(inputs.known.tables["table-4"], columns, groups, [], [])
 
 
-@pytest.mark.parametrize(("value", "decimals", "expected"), [
-    (-0.00004, 4, "0.0000"), (0.00005001, 4, "0.0001"), (-0.5, 0, "0"), (float("nan"), 4, "NA"), (-1.25, 4, "-1.2500")])
+@pytest.mark.parametrize(
+    ("value", "decimals", "expected"),
+    [
+        (-0.00004, 4, "0.0000"),
+        (0.00005001, 4, "0.0001"),
+        (-0.5, 0, "0"),
+        (float("nan"), 4, "NA"),
+        (-1.25, 4, "-1.2500"),
+    ],
+)
 def test_rounding_has_no_negative_zero_and_no_invented_number(value, decimals, expected):
     assert number(value, decimals).text == expected
 
@@ -205,17 +254,26 @@ def test_block_titles(known):
 
 
 def test_latex_escapes_what_would_not_compile():
-    assert render.escape_latex("50 % of A_b & {c} → -1, x-2") == r"50 \% of A\_b \& \{c\} $\rightarrow$ $-$1, x-2"
+    assert (
+        render.escape_latex("50 % of A_b & {c} → -1, x-2")
+        == r"50 \% of A\_b \& \{c\} $\rightarrow$ $-$1, x-2"
+    )
 
 
 def test_a_pipe_in_a_cell_does_not_break_the_markdown_table(inputs):
-    header, *rows = [line for line in render.markdown(table(inputs, "table-1"), inputs.shown).splitlines() if line[:2] == "| "]
+    header, *rows = [
+        line
+        for line in render.markdown(table(inputs, "table-1"), inputs.shown).splitlines()
+        if line[:2] == "| "
+    ]
     assert {line.replace("\\|", "").count("|") for line in rows} == {header.count("|")}
 
 
-def test_every_shipped_table_of_study_a_builds_and_covers_its_comparisons(known, archived, published, tmp_path):
+def test_every_shipped_table_of_study_a_builds_and_covers_its_comparisons(
+    known, archived, published, tmp_path
+):
     """Rows of tables 4 to 18 together are exactly the tests of the study, each once."""
-    from mtpeft.paths import ARCHIVED, PUBLISHED
+    from mtpeft.core.paths import ARCHIVED, PUBLISHED
     from mtpeft.reporting.inputs import Inputs
 
     inputs = Inputs(known, ARCHIVED, PUBLISHED, tmp_path)
@@ -226,8 +284,17 @@ def test_every_shipped_table_of_study_a_builds_and_covers_its_comparisons(known,
         data = build(item, inputs)
         assert list(csv.reader(io.StringIO(render.csv(data))))[0]
         assert data.rows(), item.id
-        seen += [(r.keys["comparison"], r.keys["block"], r.keys["metric_id"]) for r in data.rows() if "comparison" in r.keys]
-    wanted = [(c.id, b.id, m) for c in known.study("comparisons", "a") for b in c.blocks for m in c.metrics]
+        seen += [
+            (r.keys["comparison"], r.keys["block"], r.keys["metric_id"])
+            for r in data.rows()
+            if "comparison" in r.keys
+        ]
+    wanted = [
+        (c.id, b.id, m)
+        for c in known.study("comparisons", "a")
+        for b in c.blocks
+        for m in c.metrics
+    ]
     assert sorted(seen) == sorted(wanted)
     assert [t.number for t in known.study("tables", "a")] == [str(n) for n in range(1, 19)]
 

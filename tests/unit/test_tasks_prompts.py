@@ -3,25 +3,49 @@
 import json
 
 import pytest
+from mtpeft.core.errors import BadInput, MtpeftError
 from mtpeft.corpora import Example
-from mtpeft.errors import BadInput, MtpeftError
 from mtpeft.tasks import task_module, wording
 from mtpeft.tasks.rendering import HUMAN_ASSISTANT, render, rendered_prompt
 
-GENERATION = Example("g", "generation", "java", {"summary": "Return {one}.", "signature": "int f()"}, "int f() { return 1; }")
-CODEREVAL = Example("c", "generation", "python",
-                    {"prompt": 'def f():\n\t"""One."""\n\t', "summary": "One.", "signature": "def f():"})
+GENERATION = Example(
+    "g",
+    "generation",
+    "java",
+    {"summary": "Return {one}.", "signature": "int f()"},
+    "int f() { return 1; }",
+)
+CODEREVAL = Example(
+    "c",
+    "generation",
+    "python",
+    {"prompt": 'def f():\n\t"""One."""\n\t', "summary": "One.", "signature": "def f():"},
+)
 SUMMARY = Example("s", "summarization", "python", {"code": "def f(): return {}"}, "Return nothing.")
-TRANSLATION = Example("t", "translation", "csharp", {"code": "int f() { return 1; }"}, "int F() { return 1; }", "java")
+TRANSLATION = Example(
+    "t", "translation", "csharp", {"code": "int f() { return 1; }"}, "int F() { return 1; }", "java"
+)
 
 # A stand-in with the shape of the study's derived set; every word of it is ours.
 SYNTHETIC = {
-    "generation": {"system": {"java": "Sys J", "python": "Sys P"}, "assistant": "{output}",
-                   "user_single_task": {"java": "{summary}|st|{signature}", "python": "{summary}|st|{signature}"},
-                   "user_multi_task": {"java": "{summary}|mt java|{signature}", "python": "{summary}|mt py|{signature}"},
-                   "user_inference": "{input}"},
-    "summarization": {"system": {"java": "Sum J", "python": "Sum P"}, "user": {"java": "J:{code}", "python": "P:{code}"},
-                      "assistant": "SUMMARY: {docstring} DONE"},
+    "generation": {
+        "system": {"java": "Sys J", "python": "Sys P"},
+        "assistant": "{output}",
+        "user_single_task": {
+            "java": "{summary}|st|{signature}",
+            "python": "{summary}|st|{signature}",
+        },
+        "user_multi_task": {
+            "java": "{summary}|mt java|{signature}",
+            "python": "{summary}|mt py|{signature}",
+        },
+        "user_inference": "{input}",
+    },
+    "summarization": {
+        "system": {"java": "Sum J", "python": "Sum P"},
+        "user": {"java": "J:{code}", "python": "P:{code}"},
+        "assistant": "SUMMARY: {docstring} DONE",
+    },
     "translation": {"system": "Tra", "user": "{source} to {target}:{code}", "assistant": "{code}"},
 }
 
@@ -42,13 +66,23 @@ def test_own_wording_golden():
     words = wording()
     assert contents(GENERATION, words) == [
         "You write Java code. Answer with the code only.",
-        "Write this Java function.\nIt should: Return {one}.\nSignature: int f()", "int f() { return 1; }"]
-    assert contents(CODEREVAL, words)[1] == 'Complete this Python function.\ndef f():\n\t"""One."""\n\t'
-    assert contents(SUMMARY, words) == ["You explain Python code in one sentence.",
-                                        "Explain this Python function.\ndef f(): return {}", "Return nothing."]
-    assert contents(TRANSLATION, words) == ["You translate code. Answer with the code only.",
-                                            "Translate this Java function to C#.\nint f() { return 1; }",
-                                            "int F() { return 1; }"]
+        "Write this Java function.\nIt should: Return {one}.\nSignature: int f()",
+        "int f() { return 1; }",
+    ]
+    assert (
+        contents(CODEREVAL, words)[1]
+        == 'Complete this Python function.\ndef f():\n\t"""One."""\n\t'
+    )
+    assert contents(SUMMARY, words) == [
+        "You explain Python code in one sentence.",
+        "Explain this Python function.\ndef f(): return {}",
+        "Return nothing.",
+    ]
+    assert contents(TRANSLATION, words) == [
+        "You translate code. Answer with the code only.",
+        "Translate this Java function to C#.\nint f() { return 1; }",
+        "int F() { return 1; }",
+    ]
 
 
 def test_study_wording_takes_arm_language_and_purpose_into_account(synthetic):
@@ -57,7 +91,11 @@ def test_study_wording_takes_arm_language_and_purpose_into_account(synthetic):
     assert contents(GENERATION, single)[:2] == ["Sys J", "Return {one}.|st|int f()"]
     assert contents(GENERATION, multi)[1] == "Return {one}.|mt java|int f()"
     assert contents(CODEREVAL, asked)[:2] == ["Sys P", CODEREVAL.inputs["prompt"]]
-    assert contents(SUMMARY, multi) == ["Sum P", "P:def f(): return {}", "SUMMARY: Return nothing. DONE"]
+    assert contents(SUMMARY, multi) == [
+        "Sum P",
+        "P:def f(): return {}",
+        "SUMMARY: Return nothing. DONE",
+    ]
     assert contents(TRANSLATION, multi)[1] == "Java to C#:int f() { return 1; }"
 
 
@@ -68,21 +106,25 @@ def test_a_prompt_file_without_a_role_is_refused_by_name(tmp_path):
         wording("study-a", path=path)
 
 
-@pytest.mark.parametrize("task, raw, faithful, answer", [
-    ("generation", "```java\nint f() {}\n```\nDone.", False, "int f() {}"),
-    ("generation", "```java\nint f() {}\n```", True, "```java\nint f() {}\n```"),
-    ("generation", "Assistant: int f() {}\nHuman: more", True, "int f() {}"),
-    ("generation", "def f():\n    return 1\n", False, "def f():\n    return 1"),
-    ("summarization", "SUMMARY: One. DONE SUMMARY: Two. DONE", True, "Two."),
-    ("summarization", "SUMMARY: Gives one. DONE", True, "Gives one."),
-    ("summarization", "SUMMARY: Gives one. DONE", False, "Gives one."),
-    ("summarization", " Gives what is DONE. ", False, "Gives what is DONE."),
-    ("translation", "```csharp\nint F() {}\n```", True, "csharp\nint F() {}"),
-    ("translation", "```csharp\nint F() {}\n```", False, "int F() {}"),
-    ("translation", "```java\nint f() {}\n```", True, "int f() {}"),
-    ("translation", "Human: x\n\nAssistant: int F() {}", True, "int F() {}"),
-    ("translation", "```cs\nint F() {", False, "int F() {"),
-    ("generation", "", False, "")])
+@pytest.mark.parametrize(
+    "task, raw, faithful, answer",
+    [
+        ("generation", "```java\nint f() {}\n```\nDone.", False, "int f() {}"),
+        ("generation", "```java\nint f() {}\n```", True, "```java\nint f() {}\n```"),
+        ("generation", "Assistant: int f() {}\nHuman: more", True, "int f() {}"),
+        ("generation", "def f():\n    return 1\n", False, "def f():\n    return 1"),
+        ("summarization", "SUMMARY: One. DONE SUMMARY: Two. DONE", True, "Two."),
+        ("summarization", "SUMMARY: Gives one. DONE", True, "Gives one."),
+        ("summarization", "SUMMARY: Gives one. DONE", False, "Gives one."),
+        ("summarization", " Gives what is DONE. ", False, "Gives what is DONE."),
+        ("translation", "```csharp\nint F() {}\n```", True, "csharp\nint F() {}"),
+        ("translation", "```csharp\nint F() {}\n```", False, "int F() {}"),
+        ("translation", "```java\nint f() {}\n```", True, "int f() {}"),
+        ("translation", "Human: x\n\nAssistant: int F() {}", True, "int F() {}"),
+        ("translation", "```cs\nint F() {", False, "int F() {"),
+        ("generation", "", False, ""),
+    ],
+)
 def test_answers_are_cut_out_of_raw_output(task, raw, faithful, answer):
     assert task_module(task).answer(raw, faithful) == answer
 
@@ -92,33 +134,41 @@ def tokenizer():
     pytest.importorskip("transformers")
     from mtpeft.tuning.tiny import train_tokenizer
 
-    return train_tokenizer(["int f() { return 1; }", "def f():\n    return 1\n"] * 3, vocabulary=320)
+    return train_tokenizer(
+        ["int f() { return 1; }", "def f():\n    return 1\n"] * 3, vocabulary=320
+    )
 
 
 def test_chat_template_golden(tokenizer):
     assert rendered_prompt(TRANSLATION, tokenizer, wording()) == (
         "<|im_start|>system\nYou translate code. Answer with the code only.<|im_end|>\n"
         "<|im_start|>user\nTranslate this Java function to C#.\nint f() { return 1; }<|im_end|>\n"
-        "<|im_start|>assistant\n")
+        "<|im_start|>assistant\n"
+    )
 
 
 def test_forced_template_golden(tokenizer):
     assert rendered_prompt(TRANSLATION, tokenizer, wording(), HUMAN_ASSISTANT) == (
         "You translate code. Answer with the code only.\n\n"
-        "Human: Translate this Java function to C#.\nint f() { return 1; }\n\nAssistant:")
+        "Human: Translate this Java function to C#.\nint f() { return 1; }\n\nAssistant:"
+    )
 
 
 def test_training_sees_the_tokens_of_inference_and_the_end_mark(tokenizer):
     made = render(TRANSLATION, tokenizer, wording())
-    asked = tokenizer(rendered_prompt(TRANSLATION, tokenizer, wording()), add_special_tokens=False)["input_ids"]
-    assert made.tokens[:made.prompt] == asked
-    assert tokenizer.decode(made.tokens[made.prompt:]) == "int F() { return 1; }<|im_end|>\n"
+    asked = tokenizer(rendered_prompt(TRANSLATION, tokenizer, wording()), add_special_tokens=False)[
+        "input_ids"
+    ]
+    assert made.tokens[: made.prompt] == asked
+    assert tokenizer.decode(made.tokens[made.prompt :]) == "int F() { return 1; }<|im_end|>\n"
 
 
 def test_the_joined_layout_ends_with_the_end_token(tokenizer):
     made = render(TRANSLATION, tokenizer, wording(), joined=True)
     assert made.tokens[-1] == tokenizer.eos_token_id
-    assert tokenizer.decode(made.tokens[:-1]) == tokenizer.decode(render(TRANSLATION, tokenizer, wording()).tokens)
+    assert tokenizer.decode(made.tokens[:-1]) == tokenizer.decode(
+        render(TRANSLATION, tokenizer, wording()).tokens
+    )
 
 
 def test_a_template_whose_prompt_is_no_prefix_is_refused(tokenizer):

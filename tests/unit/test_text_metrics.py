@@ -1,17 +1,28 @@
-"""The text metrics against values worked out by hand, and what happens where their data are missing."""
+"""The text metrics against values worked out by hand, and what happens where their data are
+missing.
+"""
 
 import math
 import sys
 from types import ModuleType
 
 import pytest
-from mtpeft import paths
-from mtpeft.errors import MtpeftError, Unavailable
+from mtpeft.core import paths
+from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.text_metrics import embedding, overlap, wordnet
 from mtpeft.scoring.text_metrics.embedding import BertScore, Side, local_model
 from mtpeft.scoring.text_metrics.overlap import bleu, chrf, rouge_l
-from mtpeft.scoring.text_metrics.scorer import BERTSCORE, BLEU, CHRF, METEOR, ROUGE, SIDE, TextMetrics, scorer
+from mtpeft.scoring.text_metrics.scorer import (
+    BERTSCORE,
+    BLEU,
+    CHRF,
+    METEOR,
+    ROUGE,
+    SIDE,
+    TextMetrics,
+    scorer,
+)
 
 
 def test_bleu_uses_the_effective_order_and_the_brevity_penalty():
@@ -38,7 +49,9 @@ def test_chrf_ignores_blanks_and_prefers_recall():
 
 def test_rouge_l_is_the_f_measure_of_the_longest_common_subsequence():
     # the quick brown … jumps … the: 5 words of 8 and of 9.
-    value = rouge_l("The quick brown dog jumps on the log.", "The quick brown fox jumps over the lazy dog")
+    value = rouge_l(
+        "The quick brown dog jumps on the log.", "The quick brown fox jumps over the lazy dog"
+    )
     assert value == pytest.approx(2 * (5 / 8) * (5 / 9) / (5 / 8 + 5 / 9))
 
 
@@ -54,8 +67,16 @@ def test_an_empty_summary_scores_nothing_and_does_not_fail(metric):
 def test_lexnames_has_the_45_lines_of_the_manual_page():
     lines = [line.split("\t") for line in wordnet.lexnames().splitlines()]
     assert len(lines) == 45 and [int(number) for number, _, _ in lines] == list(range(45))
-    assert lines[0][1:] == ["adj.all", "3"] and lines[3][1:] == ["noun.Tops", "1"] and lines[44][1:] == ["adj.ppl", "3"]
-    assert lines[2][1:] == ["adv.all", "4"] and lines[29][1:] == ["verb.body", "2"] and lines[43][1:] == ["verb.weather", "2"]
+    assert (
+        lines[0][1:] == ["adj.all", "3"]
+        and lines[3][1:] == ["noun.Tops", "1"]
+        and lines[44][1:] == ["adj.ppl", "3"]
+    )
+    assert (
+        lines[2][1:] == ["adv.all", "4"]
+        and lines[29][1:] == ["verb.body", "2"]
+        and lines[43][1:] == ["verb.weather", "2"]
+    )
 
 
 @pytest.fixture
@@ -82,14 +103,20 @@ def test_an_incomplete_wordnet_source_is_named(empty_cache):
         wordnet.setup_wordnet(empty_cache)
 
 
-def item(output: str = "returns the size", reference: str = "returns the size of it", language: str = "java",
-         source: str = "int size() {return n;}", name: str = "1") -> Item:
+def item(
+    output: str = "returns the size",
+    reference: str = "returns the size of it",
+    language: str = "java",
+    source: str = "int size() {return n;}",
+    name: str = "1",
+) -> Item:
     return Item("run", f"summarization-{language}", name, language, output, reference, source)
 
 
 @pytest.fixture
 def bare(empty_cache, monkeypatch):
     """A machine with the libraries and nothing else: no WordNet, no weights."""
+
     def nowhere(name: str, fix: str):
         raise Unavailable(f"no weights of {name} on this machine", "weights", fix)
 
@@ -102,9 +129,14 @@ def test_metrics_without_their_data_are_a_status_and_the_others_still_scored(bar
     cells = {score.metric: score for score in bare.score([item()])}
     assert list(cells) == list(TextMetrics.metrics)
     for metric, function in ((BLEU, bleu), (ROUGE, rouge_l), (CHRF, chrf)):
-        assert (cells[metric].value, cells[metric].status) == (function(item().output, item().reference), "ok")
+        assert (cells[metric].value, cells[metric].status) == (
+            function(item().output, item().reference),
+            "ok",
+        )
     for metric in (METEOR, BERTSCORE, SIDE):
-        assert (cells[metric].value, cells[metric].status) == (None, "cannot run here") and cells[metric].detail
+        assert (cells[metric].value, cells[metric].status) == (None, "cannot run here") and cells[
+            metric
+        ].detail
     assert f"no {BERTSCORE}" in bare.version() and "sacrebleu 2." in bare.version()
 
 
@@ -124,13 +156,25 @@ class Fake:
 
 def test_pairs_with_an_empty_side_stay_out_of_the_embedding_metrics(empty_cache):
     bert, side = Fake(), Fake()
-    items = [item(), item("", name="2"), item(reference="", name="3"), item(source=" ", name="4"),
-             item(language="python", name="5")]
-    cells = {(s.instance_id, s.metric): (s.value, s.status) for s in TextMetrics(bert, side).score(items)}
-    assert bert.asked == [([items[i].output for i in (0, 3, 4)], [items[i].reference for i in (0, 3, 4)])]
+    items = [
+        item(),
+        item("", name="2"),
+        item(reference="", name="3"),
+        item(source=" ", name="4"),
+        item(language="python", name="5"),
+    ]
+    cells = {
+        (s.instance_id, s.metric): (s.value, s.status) for s in TextMetrics(bert, side).score(items)
+    }
+    assert bert.asked == [
+        ([items[i].output for i in (0, 3, 4)], [items[i].reference for i in (0, 3, 4)])
+    ]
     assert side.asked == [([items[i].source for i in (0, 2)], [items[i].output for i in (0, 2)])]
     assert cells["1", BERTSCORE] == (0.5, "ok") and cells["1", SIDE] == (0.5, "ok")
-    assert cells["2", BERTSCORE] == cells["2", SIDE] == (None, "empty") and cells["2", BLEU] == (0.0, "ok")
+    assert cells["2", BERTSCORE] == cells["2", SIDE] == (None, "empty") and cells["2", BLEU] == (
+        0.0,
+        "ok",
+    )
     assert cells["3", BERTSCORE] == cells["3", BLEU] == (None, "infrastructure")
     assert cells["4", SIDE] == (None, "infrastructure")
     assert cells["5", SIDE] == (None, "cannot run here") and cells["5", BERTSCORE] == (0.5, "ok")
@@ -139,7 +183,10 @@ def test_pairs_with_an_empty_side_stay_out_of_the_embedding_metrics(empty_cache)
 def test_the_scorer_names_the_metrics_of_the_catalog_and_takes_summaries_only(known):
     made = scorer()
     assert set(made.metrics) == {metric.id for metric in known.tools["text-metrics"].metrics}
-    assert {name for name, e in known.evaluations().items() if made.accepts(e)} == {"summarization-java", "summarization-python"}
+    assert {name for name, e in known.evaluations().items() if made.accepts(e)} == {
+        "summarization-java",
+        "summarization-python",
+    }
 
 
 def test_weights_are_not_downloaded_behind_the_users_back(monkeypatch):
@@ -152,9 +199,14 @@ def test_weights_are_not_downloaded_behind_the_users_back(monkeypatch):
         asked.append(options)
         raise NotInCache(name)
 
-    for name, content in {"torch": {}, "huggingface_hub": {"snapshot_download": download},
-                          "huggingface_hub.errors": {"LocalEntryNotFoundError": NotInCache,
-                                                     "HFValidationError": NotInCache}}.items():
+    for name, content in {
+        "torch": {},
+        "huggingface_hub": {"snapshot_download": download},
+        "huggingface_hub.errors": {
+            "LocalEntryNotFoundError": NotInCache,
+            "HFValidationError": NotInCache,
+        },
+    }.items():
         module = ModuleType(name)
         vars(module).update(content)
         monkeypatch.setitem(sys.modules, name, module)

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 from mtpeft.catalog import catalog
-from mtpeft.errors import MtpeftError, UnknownName
+from mtpeft.core.errors import MtpeftError, UnknownName
 from mtpeft.tuning.estimate import GPUS, estimate, parameters
 from mtpeft.tuning.settings import as_dict, parse_overrides, profiles, resolve
 
@@ -14,16 +14,30 @@ def run(name):
     return catalog().get("runs", name)
 
 
-@pytest.mark.parametrize("backbone, weights", [("qwen2.5-coder-0.5b", 0.494e9), ("qwen2.5-coder-1.5b", 1.544e9),
-                                               ("qwen2.5-coder-3b", 3.086e9)])
+@pytest.mark.parametrize(
+    "backbone, weights",
+    [
+        ("qwen2.5-coder-0.5b", 0.494e9),
+        ("qwen2.5-coder-1.5b", 1.544e9),
+        ("qwen2.5-coder-3b", 3.086e9),
+    ],
+)
 def test_parameter_counts_are_those_of_the_published_models(backbone, weights):
-    assert parameters(catalog().get("backbones", backbone).config)[0] == pytest.approx(weights, rel=2e-3)
+    assert parameters(catalog().get("backbones", backbone).config)[0] == pytest.approx(
+        weights, rel=2e-3
+    )
 
 
 def test_three_tasks_take_longer_than_one_and_full_tuning_needs_more_memory():
     base = catalog().get("backbones", "qwen2.5-coder-1.5b")
-    made = {n: estimate(run(f"qwen2.5-coder-1.5b/{n}"), base, resolve(run(f"qwen2.5-coder-1.5b/{n}"), "faithful"))
-            for n in ("st-qlora/translation", "mt-qlora", "mt-fft")}
+    made = {
+        n: estimate(
+            run(f"qwen2.5-coder-1.5b/{n}"),
+            base,
+            resolve(run(f"qwen2.5-coder-1.5b/{n}"), "faithful"),
+        )
+        for n in ("st-qlora/translation", "mt-qlora", "mt-fft")
+    }
     assert made["st-qlora/translation"].hours(GPUS[0], 0.1) < made["mt-qlora"].hours(GPUS[0], 0.1)
     assert made["mt-qlora"].memory < made["mt-fft"].memory
 
@@ -37,11 +51,34 @@ def test_every_run_of_the_study_resolves_under_every_profile(profile):
 
 def test_the_faithful_profile_has_the_studys_values():
     s = resolve(run("qwen2.5-coder-1.5b/mt-qlora"), "faithful")
-    assert (s.lora_rank, s.lora_alpha, s.lora_dropout, s.weights, s.optimizer) == (8, 16, 0.1, "nf4", "adamw_bnb_8bit")
-    assert (s.packing, s.max_length, s.loss_on, s.learning_rate, s.schedule, s.warmup_steps, s.epochs) == \
-        ("wrapped", 512, "prompt and answer", 1e-4, "cosine", 1000, 5)
-    assert (s.batch_size, s.gradient_accumulation, s.eval_steps, s.mixing, s.balancing) == (2, 16, 5000, "concatenate", "none")
-    assert (s.early_stopping_patience, s.early_stopping_threshold, s.selection) == (3, 0.001, "teacher-forced")
+    assert (s.lora_rank, s.lora_alpha, s.lora_dropout, s.weights, s.optimizer) == (
+        8,
+        16,
+        0.1,
+        "nf4",
+        "adamw_bnb_8bit",
+    )
+    assert (
+        s.packing,
+        s.max_length,
+        s.loss_on,
+        s.learning_rate,
+        s.schedule,
+        s.warmup_steps,
+        s.epochs,
+    ) == ("wrapped", 512, "prompt and answer", 1e-4, "cosine", 1000, 5)
+    assert (s.batch_size, s.gradient_accumulation, s.eval_steps, s.mixing, s.balancing) == (
+        2,
+        16,
+        5000,
+        "concatenate",
+        "none",
+    )
+    assert (s.early_stopping_patience, s.early_stopping_threshold, s.selection) == (
+        3,
+        0.001,
+        "teacher-forced",
+    )
 
 
 def test_translation_alone_has_its_own_warm_up_and_cadence():
@@ -62,14 +99,17 @@ def test_unknown_settings_and_values_are_answered_with_near_names():
 
 
 def test_overrides_are_yaml_values():
-    assert parse_overrides(["epochs=2", "learning_rate=2e-4", "mixing=round-robin", "liger=false"]) == \
-        {"epochs": 2, "learning_rate": 2e-4, "mixing": "round-robin", "liger": False}
+    assert parse_overrides(
+        ["epochs=2", "learning_rate=2e-4", "mixing=round-robin", "liger=false"]
+    ) == {"epochs": 2, "learning_rate": 2e-4, "mixing": "round-robin", "liger": False}
     with pytest.raises(MtpeftError, match="key=value"):
         parse_overrides(["epochs"])
 
 
 def test_importing_the_stages_needs_no_deep_learning_library():
-    code = ("import sys; sys.modules.update(torch=None, transformers=None, peft=None, datasets=None)\n"
-            "import mtpeft.corpora.stage, mtpeft.tasks, mtpeft.tuning.stage, mtpeft.tuning.estimate, mtpeft.inference.command\n"
-            "import mtpeft.smoke.driver, mtpeft.tuning.plan, mtpeft.tuning.balancing, mtpeft.tuning.mixing")
+    code = (
+        "import sys; sys.modules.update(torch=None, transformers=None, peft=None, datasets=None)\n"
+        "import mtpeft.corpora.stage, mtpeft.tasks, mtpeft.tuning.stage, mtpeft.tuning.estimate, mtpeft.inference.command\n"
+        "import mtpeft.smoke.driver, mtpeft.tuning.plan, mtpeft.tuning.balancing, mtpeft.tuning.mixing"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr == ""

@@ -1,14 +1,16 @@
-"""Verdicts: each class arises from what it should arise from, none is merged, and the exit code says whether all is explained."""
+"""Verdicts: each class arises from what it should arise from, none is merged, and the exit code
+says whether all is explained.
+"""
 
 import math
 from collections import Counter
 from dataclasses import replace
 
 import pytest
-from mtpeft import records
 from mtpeft.catalog import Claim
-from mtpeft.errors import BadInput, UnknownName
-from mtpeft.records import ScoreSet, Verdict, write_records
+from mtpeft.core import records
+from mtpeft.core.errors import BadInput, UnknownName
+from mtpeft.core.records import ScoreSet, Verdict, write_records
 from mtpeft.statistics.compare import run_all
 from mtpeft.verification import stage
 from mtpeft.verification.cells import judge_cells, judge_recovered
@@ -23,7 +25,9 @@ def tests(study, scores):
 
 @pytest.fixture(scope="module")
 def cells(study, scores):
-    return [c for comparison in study.comparisons.values() for c in printed(comparison, scores, study)]
+    return [
+        c for comparison in study.comparisons.values() for c in printed(comparison, scores, study)
+    ]
 
 
 def judged(cells, tests, study, causes=None, suspicions=None):
@@ -36,6 +40,7 @@ def edited(cells, edits):
 
 # ---------------------------------------------------------------- cells
 
+
 def test_what_prints_as_printed_is_exact(cells, tests, study):
     verdicts = judged(cells, tests, study)
     assert len(verdicts) == len(cells)
@@ -47,8 +52,12 @@ CELL = "effects:RAW:1:lines:cliffs_delta"
 
 
 @pytest.mark.parametrize("cause, unexplained", [("", True), ("some-cause", False)])
-def test_what_prints_otherwise_differs_with_or_without_a_cause(cells, tests, study, cause, unexplained):
-    verdict = judged(edited(cells, {CELL: "0.7654321"}), tests, study, {CELL: cause} if cause else {})[CELL]
+def test_what_prints_otherwise_differs_with_or_without_a_cause(
+    cells, tests, study, cause, unexplained
+):
+    verdict = judged(
+        edited(cells, {CELL: "0.7654321"}), tests, study, {CELL: cause} if cause else {}
+    )[CELL]
     assert (verdict.verdict, verdict.cause, verdict.unexplained) == ("differs", cause, unexplained)
     assert verdict.published == "0.7654321"
     assert verdict.regenerated == next(c.printed for c in cells if c.id == CELL)
@@ -68,15 +77,23 @@ def test_a_cell_without_a_test_was_not_run(cells, tests, study):
 @pytest.fixture(scope="module")
 def half(study, scores):
     """Tests where the counter's table lacks side B of block 2."""
-    tables = {key: frame[frame["run"] != "b2/mt-q"] if key[0] == "counter" else frame for key, frame in scores.tables.items()}
+    tables = {
+        key: frame[frame["run"] != "b2/mt-q"] if key[0] == "counter" else frame
+        for key, frame in scores.tables.items()
+    }
     return run_all(ScoreSet(scores.root, tables), study.comparisons.values(), study)
 
 
 def test_absent_inputs_and_their_families_are_not_reproducible(cells, half, study):
-    verdicts = judged(cells, half, study, suspicions={("effects", "2", "lines"): "2 consistency checks pass"})
+    verdicts = judged(
+        cells, half, study, suspicions={("effects", "2", "lines"): "2 consistency checks pass"}
+    )
     absent = verdicts["effects:RAW:2:lines:cliffs_delta"]
     assert absent.verdict == "not reproducible"
-    assert "no archived scores of b2/mt-q" in absent.reason and "2 consistency checks pass" in absent.reason
+    assert (
+        "no archived scores of b2/mt-q" in absent.reason
+        and "2 consistency checks pass" in absent.reason
+    )
     assert verdicts["effects:RAW:2:overlap:p_adjusted"].verdict == "not reproducible"
     assert "family incomplete" in verdicts["effects:RAW:2:overlap:p_adjusted"].reason
     # Its effect needs no family, and other blocks need none of this.
@@ -93,7 +110,9 @@ def test_a_label_is_exact_or_has_a_cause(cells, tests, study):
 
 
 def test_a_remark_on_absent_files_is_not_reproducible(cells, tests, study):
-    note = replace(cells[0], id="note", metric="", block="", quantity="input_note", printed="uses file: x.csv")
+    note = replace(
+        cells[0], id="note", metric="", block="", quantity="input_note", printed="uses file: x.csv"
+    )
     verdict = judged([note], tests, study)["note"]
     assert verdict.verdict == "not reproducible" and verdict.reason
 
@@ -103,19 +122,30 @@ def test_a_conclusion_changes_only_where_the_yes_or_no_turns(cells, tests, study
     place = (cell.comparison, cell.block, cell.metric, "corrected")
 
     def with_corrected(p):
-        return [replace(t, p_holm=p) if (t.comparison, t.block, t.metric, t.protocol) == place else t for t in tests]
+        return [
+            replace(t, p_holm=p) if (t.comparison, t.block, t.metric, t.protocol) == place else t
+            for t in tests
+        ]
 
-    changes = {p: judged([cell], with_corrected(p), study)[cell.id].conclusion_changes for p in (0.01, 0.9, math.nan)}
+    changes = {
+        p: judged([cell], with_corrected(p), study)[cell.id].conclusion_changes
+        for p in (0.01, 0.9, math.nan)
+    }
     assert list(changes.values()) == ["yes", "no", ""]
     other = next(c for c in cells if c.quantity == "cliffs_delta")
     assert judged([other], tests, study)[other.id].conclusion_changes == ""
 
 
 def test_recovered_values_are_judged_beside_and_not_instead(cells, half, study, scores):
-    rescored = [replace(t, protocol="rescored") for t in run_all(scores, [study.comparisons["effects"]], study)
-                if t.protocol == "as-published" and t.block == "2" and t.metric == "lines"]
+    rescored = [
+        replace(t, protocol="rescored")
+        for t in run_all(scores, [study.comparisons["effects"]], study)
+        if t.protocol == "as-published" and t.block == "2" and t.metric == "lines"
+    ]
     verdicts = judge_recovered(cells, rescored, {})
-    assert verdicts and {(v.tier, v.kind, v.verdict) for v in verdicts} == {("T2", "recovered", "exact")}
+    assert verdicts and {(v.tier, v.kind, v.verdict) for v in verdicts} == {
+        ("T2", "recovered", "exact")
+    }
     assert all(":2:lines:" in v.id for v in verdicts)
     wrong = judge_recovered(edited(cells, {"effects:RAW:2:lines:ci_low": "0.99"}), rescored, {})
     assert [v.id for v in wrong if v.unexplained] == ["effects:RAW:2:lines:ci_low"]
@@ -129,12 +159,15 @@ def test_what_the_audit_left_unexplained_is_no_cause(tmp_path):
 
 # ---------------------------------------------------------------- claims
 
+
 def claim(kind, **options):
     return Claim("c1", "own", "text", "source", kind, options)
 
 
 def verdict_of(study, tests, cells, kind, **options):
-    (verdict,) = judge_claims(tests, cells, replace(study, claims={"c1": claim(kind, **options)}), "own")
+    (verdict,) = judge_claims(
+        tests, cells, replace(study, claims={"c1": claim(kind, **options)}), "own"
+    )
     return verdict
 
 
@@ -143,16 +176,24 @@ PLACE = {"comparison": "effects", "block": "1", "metric": "lines"}
 
 @pytest.fixture
 def shift(tests):
-    """The tests, with the means at one place set: B is 25 % above A as published and 40 % above it when corrected."""
+    """The tests, with the means at one place set: B is 25 % above A as published and 40 % above it
+    when corrected.
+    """
+
     def at(test):
         if (test.comparison, test.block, test.metric) != ("effects", "1", "lines"):
             return test
-        return replace(test, mean_a=8.0, mean_b={"as-published": 10.0, "corrected": 11.2}[test.protocol])
+        return replace(
+            test, mean_a=8.0, mean_b={"as-published": 10.0, "corrected": 11.2}[test.protocol]
+        )
 
     return [at(t) for t in tests]
 
 
-@pytest.mark.parametrize("percent, verdict", [("25", "exact"), ("25.0", "exact"), ("25.1", "differs"), ("-25", "differs")])
+@pytest.mark.parametrize(
+    "percent, verdict",
+    [("25", "exact"), ("25.0", "exact"), ("25.1", "differs"), ("-25", "differs")],
+)
 def test_a_relative_change_is_compared_at_printed_decimals(study, shift, cells, percent, verdict):
     got = verdict_of(study, shift, cells, "relative_change", **PLACE, percent=percent)
     assert got.verdict == verdict
@@ -161,7 +202,9 @@ def test_a_relative_change_is_compared_at_printed_decimals(study, shift, cells, 
 
 
 def test_a_change_that_stands_elsewhere_is_said_to_stand_there(study, shift, cells):
-    got = verdict_of(study, shift, cells, "relative_change", **PLACE | {"block": "2"}, percent="25.000")
+    got = verdict_of(
+        study, shift, cells, "relative_change", **PLACE | {"block": "2"}, percent="25.000"
+    )
     assert got.verdict == "differs"
     assert "effects 1 lines (relative)" in got.reason
     nowhere = verdict_of(study, shift, cells, "relative_change", **PLACE, percent="912.345678")
@@ -170,9 +213,17 @@ def test_a_change_that_stands_elsewhere_is_said_to_stand_there(study, shift, cel
 
 def test_the_largest_change_is_looked_for_in_all_named_places(study, shift, cells):
     options = {"comparisons": ["effects"], "blocks": ["1"], "metrics": ["lines"]}
-    assert verdict_of(study, shift, cells, "largest_change", **options, percent="25").verdict == "exact"
-    assert verdict_of(study, shift, cells, "largest_change", **options, percent="24").verdict == "differs"
-    nothing = verdict_of(study, shift, cells, "largest_change", **options | {"blocks": ["9"]}, percent="25")
+    assert (
+        verdict_of(study, shift, cells, "largest_change", **options, percent="25").verdict
+        == "exact"
+    )
+    assert (
+        verdict_of(study, shift, cells, "largest_change", **options, percent="24").verdict
+        == "differs"
+    )
+    nothing = verdict_of(
+        study, shift, cells, "largest_change", **options | {"blocks": ["9"]}, percent="25"
+    )
     assert nothing.verdict == "differs"
 
 
@@ -182,7 +233,14 @@ def adjusted_to(tests, p):
 
 @pytest.mark.parametrize("p, verdict", [(0.05, "exact"), (0.0499, "differs"), (math.nan, "exact")])
 def test_none_significant_holds_up_to_the_threshold(study, tests, cells, p, verdict):
-    got = verdict_of(study, adjusted_to(tests, p), cells, "none_significant", comparisons=["passes"], adjustment="holm")
+    got = verdict_of(
+        study,
+        adjusted_to(tests, p),
+        cells,
+        "none_significant",
+        comparisons=["passes"],
+        adjustment="holm",
+    )
     assert got.verdict == verdict
 
 
@@ -190,7 +248,10 @@ def test_significant_results_are_counted_against_the_printed_ones(study, tests, 
     got = verdict_of(study, tests, cells, "count_significant", question="RQ1")
     total = sum(c.quantity == "significant" for c in cells)
     assert got.verdict == "exact"
-    assert got.published == f"{sum(c.printed == 'Yes' for c in cells if c.quantity == 'significant')} of {total} significant"
+    assert (
+        got.published
+        == f"{sum(c.printed == 'Yes' for c in cells if c.quantity == 'significant')} of {total} significant"
+    )
     more = verdict_of(study, adjusted_to(tests, 0.001), cells, "count_significant", question="RQ1")
     assert (more.verdict, more.regenerated) == ("differs", f"{total} of {total}")
 
@@ -217,6 +278,7 @@ def test_a_change_from_zero_is_undefined(tests):
 
 # ---------------------------------------------------------------- exit codes and counts
 
+
 def verdict(name="exact", **more):
     return Verdict("i", "T1", "cell", "1", "", "2", "", "", name, **more)
 
@@ -233,8 +295,14 @@ def conclude(tmp_path, monkeypatch, capsys):
 
 
 def test_all_accounted_for_ends_with_0(conclude):
-    code, text = conclude(verdict(), verdict("within tolerance"), verdict("differs", cause="c"), verdict("not run"),
-                          verdict("not reproducible", reason="r"), verdict("cannot run here", reason="r"))
+    code, text = conclude(
+        verdict(),
+        verdict("within tolerance"),
+        verdict("differs", cause="c"),
+        verdict("not run"),
+        verdict("not reproducible", reason="r"),
+        verdict("cannot run here", reason="r"),
+    )
     assert code == 0
     for name in records.VERDICTS:
         assert f"1 {name}" in text
@@ -256,13 +324,30 @@ def test_verdicts_that_are_not_there_are_an_error(tmp_path, monkeypatch):
 
 def test_verdicts_are_counted_by_tier_and_kind():
     other = replace(verdict(), kind="claim")
-    lines = stage.summary([verdict(), verdict(), other, replace(verdict("differs", cause="c"), tier="T0", kind="file")])
-    assert [" ".join(line.split()) for line in lines] == ["T1 printed values 2 exact", "T1 claims 1 exact", "T0 files 1 differs"]
+    lines = stage.summary(
+        [
+            verdict(),
+            verdict(),
+            other,
+            replace(verdict("differs", cause="c"), tier="T0", kind="file"),
+        ]
+    )
+    assert [" ".join(line.split()) for line in lines] == [
+        "T1 printed values 2 exact",
+        "T1 claims 1 exact",
+        "T0 files 1 differs",
+    ]
 
 
-def test_a_crime_makes_cells_differ_and_the_verdict_unexplained_until_it_is_found(study, scores, tests):
-    cells = printed(study.comparisons["effects"], scores, study,
-                    Crime(lambda block, metric, meant: replace(meant, a=meant.b, b=meant.a)))
+def test_a_crime_makes_cells_differ_and_the_verdict_unexplained_until_it_is_found(
+    study, scores, tests
+):
+    cells = printed(
+        study.comparisons["effects"],
+        scores,
+        study,
+        Crime(lambda block, metric, meant: replace(meant, a=meant.b, b=meant.a)),
+    )
     before = judged(cells, tests, study)
     differing = {v.id for v in before.values() if v.verdict == "differs"}
     assert differing and all(before[i].unexplained for i in differing)

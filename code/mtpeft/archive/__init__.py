@@ -1,5 +1,6 @@
-"""The archive: a study's upstream files become tidy canonical tables inside the repository, once, and are checked ever after.
+"""The archive: a study's upstream files become tidy canonical tables inside the repository, once,
+and are checked ever after.
 
-May import the ground floor and the catalog. `scores.py` reads per-instance files, `outputs.py` the printed statistics,
-`stage.py` imports both, `files.py` is tier T0 (checksums of what is shipped).
+May import the ground floor and the catalog. `scores.py` reads per-instance files, `outputs.py` the
+printed statistics, `stage.py` imports both, `files.py` is tier T0 (checksums of what is shipped).
 """

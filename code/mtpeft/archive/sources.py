@@ -1,13 +1,15 @@
-"""Where the upstream files of the archive come from: the local mirror, else a clone at the pinned commit."""
+"""Where the upstream files of the archive come from: the local mirror, else a clone at the pinned
+commit.
+"""
 
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import BadInput, MtpeftError
-from ..paths import CACHE, PUBLISHED, mirror
-from ..provenance import sha256
-from ..records import read_records
+from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.paths import CACHE, PUBLISHED, mirror
+from mtpeft.core.provenance import sha256
+from mtpeft.core.records import read_records
 
 REPOSITORY = "alvi75/MultiTask-QLoRA-NFAnalysis"
 COMMIT = "44e6077abecf5c90d6b80f3298afaf00091621e5"
@@ -36,20 +38,28 @@ def upstream_root() -> Path:
     if local is not None:
         root = local / REPOSITORY / COMMIT
         if not root.is_dir():
-            raise BadInput(root, "no such folder in the mirror", "the study's repository at its pinned commit",
-                           "unset MTPEFT_MIRROR to fetch it from its own host")
+            raise BadInput(
+                root,
+                "no such folder in the mirror",
+                "the study's repository at its pinned commit",
+                "unset MTPEFT_MIRROR to fetch it from its own host",
+            )
         return root
     root = CACHE / "upstream" / REPOSITORY / COMMIT
     if not (root / SCORES).is_dir():
         root.parent.mkdir(parents=True, exist_ok=True)
         url = f"https://github.com/{REPOSITORY}.git"
-        for command in (["git", "clone", "--quiet", "--filter=blob:none", "--no-checkout", url, str(root)],
-                        ["git", "-C", str(root), "checkout", "--quiet", COMMIT, "--", "statistical_tests"]):
+        for command in (
+            ["git", "clone", "--quiet", "--filter=blob:none", "--no-checkout", url, str(root)],
+            ["git", "-C", str(root), "checkout", "--quiet", COMMIT, "--", "statistical_tests"],
+        ):
             done = subprocess.run(command, capture_output=True, text=True)
             if done.returncode:
-                raise MtpeftError(f"cannot fetch {REPOSITORY} at {COMMIT[:7]}: {done.stderr.strip()}",
-                                  "network access, or a mirror",
-                                  "set MTPEFT_MIRROR; the tables in results/ serve T0 and T1 without it")
+                raise MtpeftError(
+                    f"cannot fetch {REPOSITORY} at {COMMIT[:7]}: {done.stderr.strip()}",
+                    "network access, or a mirror",
+                    "set MTPEFT_MIRROR; the tables in results/ serve T0 and T1 without it",
+                )
     return root
 
 
@@ -58,15 +68,27 @@ def check_pins(root: Path, found: list[Source]) -> None:
     pinned = {s.path: s for s in read_records(pinned_path(), Source)}
     present = {s.path: s for s in found}
     for path in sorted(pinned.keys() - present.keys()):
-        raise BadInput(root / path, "missing", f"a file of {pinned[path].bytes} bytes", "restore the upstream checkout")
+        raise BadInput(
+            root / path,
+            "missing",
+            f"a file of {pinned[path].bytes} bytes",
+            "restore the upstream checkout",
+        )
     for path in sorted(present.keys() - pinned.keys()):
-        raise BadInput(root / path, "not among the upstream files that were pinned", "only pinned files",
-                       "remove it, or run `mtpeft archive --repin` after checking why it is there")
+        raise BadInput(
+            root / path,
+            "not among the upstream files that were pinned",
+            "only pinned files",
+            "remove it, or run `mtpeft archive --repin` after checking why it is there",
+        )
     for path, source in present.items():
         if source.sha256 != pinned[path].sha256:
-            raise BadInput(root / path, f"SHA-256 {source.sha256} ({source.bytes} bytes, {source.records} records)",
-                           f"{pinned[path].sha256} ({pinned[path].bytes} bytes, {pinned[path].records} records)",
-                           "restore the upstream checkout, or run `mtpeft archive --repin` after checking the change")
+            raise BadInput(
+                root / path,
+                f"SHA-256 {source.sha256} ({source.bytes} bytes, {source.records} records)",
+                f"{pinned[path].sha256} ({pinned[path].bytes} bytes, {pinned[path].records} records)",
+                "restore the upstream checkout, or run `mtpeft archive --repin` after checking the change",
+            )
 
 
 def source(root: Path, path: Path, records: int) -> Source:

@@ -1,12 +1,43 @@
-"""What exists: tasks, backbones, methods, runs, tools with their metrics, comparisons, tables, figures, claims.
+"""What exists: tasks, backbones, methods, runs, tools with their metrics, comparisons, tables,
+figures, claims.
 
-Each thing is one small YAML file in a folder named after its kind; `Catalog.load` reads them all and refuses
-what it does not know, naming file, line and the nearest known name. Folders named in MTPEFT_CATALOG (separated
-like PATH) are read after the shipped one, so that a task or metric can be added from outside the package.
+Each thing is one small YAML file in a folder named after its kind; `Catalog.load` reads them all
+and refuses what it does not know, naming file, line and the nearest known name. Folders named in
+MTPEFT_CATALOG (separated like PATH) are read after the shipped one, so that a task or metric can be
+added from outside the package.
 """
 
-from .loader import Catalog, catalog
-from .schema import Backbone, Block, Claim, Comparison, Evaluation, Figure, Method, Metric, Output, Run, Table, Task, Tool
+from mtpeft.catalog.loader import Catalog, catalog
+from mtpeft.catalog.schema import (
+    Backbone,
+    Block,
+    Claim,
+    Comparison,
+    Evaluation,
+    Figure,
+    Method,
+    Metric,
+    Output,
+    Run,
+    Table,
+    Task,
+    Tool,
+)
 
-__all__ = ["Backbone", "Block", "Catalog", "Claim", "Comparison", "Evaluation", "Figure", "Method", "Metric",
-           "Output", "Run", "Table", "Task", "Tool", "catalog"]
+__all__ = [
+    "Backbone",
+    "Block",
+    "Catalog",
+    "Claim",
+    "Comparison",
+    "Evaluation",
+    "Figure",
+    "Method",
+    "Metric",
+    "Output",
+    "Run",
+    "Table",
+    "Task",
+    "Tool",
+    "catalog",
+]

@@ -1,4 +1,6 @@
-"""Reading the catalog: YAML nodes → dataclasses, strict about keys and types, errors with file and line."""
+"""Reading the catalog: YAML nodes → dataclasses, strict about keys and types, errors with file and
+line.
+"""
 
 import os
 import types
@@ -10,9 +12,22 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import yaml
 
-from ..errors import BadInput, UnknownName
-from ..paths import CATALOG
-from .schema import KINDS, Backbone, Claim, Comparison, Evaluation, Figure, Method, Metric, Run, Table, Task, Tool
+from mtpeft.catalog.schema import (
+    KINDS,
+    Backbone,
+    Claim,
+    Comparison,
+    Evaluation,
+    Figure,
+    Method,
+    Metric,
+    Run,
+    Table,
+    Task,
+    Tool,
+)
+from mtpeft.core.errors import BadInput, UnknownName
+from mtpeft.core.paths import CATALOG
 
 # libyaml reads the catalog ten times faster, where PyYAML was built with it.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -42,7 +57,9 @@ class Catalog:
                     for item in _read(path, record):
                         known = getattr(result, kind)
                         if item.id in known:
-                            raise BadInput(path, f"{kind} id {item.id!r} is taken", "an id of its own")
+                            raise BadInput(
+                                path, f"{kind} id {item.id!r} is taken", "an id of its own"
+                            )
                         known[item.id] = item
         result._check_references()
         return result
@@ -93,7 +110,9 @@ class Catalog:
                 self.get("runs", block.b)
                 task = block.task or comparison.task
                 if task not in evaluations:
-                    raise UnknownName(f"evaluation of comparison {comparison.id}", task, evaluations)
+                    raise UnknownName(
+                        f"evaluation of comparison {comparison.id}", task, evaluations
+                    )
         for table in self.tables.values():
             for name in table.comparisons:
                 self.get("comparisons", name)
@@ -105,19 +124,29 @@ def catalog() -> Catalog:
     more = [Path(p) for p in os.environ.get("MTPEFT_CATALOG", "").split(os.pathsep) if p]
     for folder in more:
         if not folder.is_dir():
-            raise BadInput(folder, "named in MTPEFT_CATALOG, but no such folder", "a catalog folder",
-                           "unset MTPEFT_CATALOG, or correct it")
+            raise BadInput(
+                folder,
+                "named in MTPEFT_CATALOG, but no such folder",
+                "a catalog folder",
+                "unset MTPEFT_CATALOG, or correct it",
+            )
     return Catalog.load([CATALOG, *more])
 
 
 def _read(path: Path, record: type) -> list[Any]:
-    """The items of one file: one mapping, or a list of mappings for kinds that come in long uniform series."""
+    """The items of one file: one mapping, or a list of mappings for kinds that come in long uniform
+    series.
+    """
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_LOADER)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        raise BadInput(path, f"not YAML: {getattr(error, 'problem', error)}", "a YAML mapping",
-                       line=mark.line + 1 if mark else None) from error
+        raise BadInput(
+            path,
+            f"not YAML: {getattr(error, 'problem', error)}",
+            "a YAML mapping",
+            line=mark.line + 1 if mark else None,
+        ) from error
     if node is None:
         raise BadInput(path, "the file is empty", f"the keys of a {record.__name__}")
     nodes = node.value if isinstance(node, yaml.SequenceNode) else [node]
@@ -130,7 +159,9 @@ def _build(path: Path, node: yaml.Node, hint: Any) -> Any:
     origin, arguments = get_origin(hint), get_args(hint)
     if is_dataclass(hint):
         if not isinstance(node, yaml.MappingNode):
-            raise BadInput(path, f"a {node.id}", f"a mapping with the keys of a {hint.__name__}", line=line)
+            raise BadInput(
+                path, f"a {node.id}", f"a mapping with the keys of a {hint.__name__}", line=line
+            )
         return _build_record(path, node, hint)
     if origin in (Union, types.UnionType):
         if node.tag == "tag:yaml.org,2002:null":
@@ -148,7 +179,9 @@ def _build(path: Path, node: yaml.Node, hint: Any) -> Any:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise BadInput(path, f"{value!r} is a {type(value).__name__}", f"a {hint.__name__}", line=line)
+        raise BadInput(
+            path, f"{value!r} is a {type(value).__name__}", f"a {hint.__name__}", line=line
+        )
     return value
 
 
@@ -159,7 +192,9 @@ def _pairs(path: Path, node: yaml.Node, hint: Any) -> Iterator[tuple[str, Any]]:
     for key, value in node.value:
         name = str(key.value)
         if name in seen:
-            raise BadInput(path, f"key {name!r} again", "each key once", line=key.start_mark.line + 1)
+            raise BadInput(
+                path, f"key {name!r} again", "each key once", line=key.start_mark.line + 1
+            )
         seen.add(name)
         yield name, _build(path, value, hint)
 
@@ -175,11 +210,18 @@ def _build_record(path: Path, node: yaml.MappingNode, record: type) -> Any:
         if name in values:
             raise BadInput(path, f"key {name!r} again", "each key once", line=line)
         values[name] = _build(path, value, hints[name])
-    missing = [f.name for f in fields(record)
-               if f.default is MISSING and f.default_factory is MISSING and f.name not in values]
+    missing = [
+        f.name
+        for f in fields(record)
+        if f.default is MISSING and f.default_factory is MISSING and f.name not in values
+    ]
     if missing:
-        raise BadInput(path, f"a {record.__name__} without {', '.join(missing)}", "these keys",
-                       line=node.start_mark.line + 1)
+        raise BadInput(
+            path,
+            f"a {record.__name__} without {', '.join(missing)}",
+            "these keys",
+            line=node.start_mark.line + 1,
+        )
     return record(**values)
 
 

@@ -6,7 +6,9 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One evaluation set of a task, for example `generation-java`; its id names score tables and records."""
+    """One evaluation set of a task, for example `generation-java`; its id names score tables and
+    records.
+    """
 
     id: str
     title: str
@@ -17,7 +19,9 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Task:
-    """A task. `module` holds how an example becomes prompt and target, and how output becomes an answer."""
+    """A task. `module` holds how an example becomes prompt and target, and how output becomes an
+    answer.
+    """
 
     id: str
     study: str
@@ -47,7 +51,9 @@ class Backbone:
 
 @dataclass(frozen=True)
 class Method:
-    """A tuning method with the hyper-parameters of the study: what table 3 prints and what training reads."""
+    """A tuning method with the hyper-parameters of the study: what table 3 prints and what training
+    reads.
+    """
 
     id: str
     study: str
@@ -57,7 +63,9 @@ class Method:
 
 @dataclass(frozen=True)
 class Run:
-    """One trained configuration. `id` is a path; ids are permanent, a withdrawn run keeps its reason."""
+    """One trained configuration. `id` is a path; ids are permanent, a withdrawn run keeps its
+    reason.
+    """
 
     id: str
     study: str
@@ -72,8 +80,9 @@ class Run:
 class Metric:
     """A metric by its exact variant.
 
-    better: `higher`, `lower` or `neither`; low/high: the range a value can have; printed: the labels under which
-    the study's outputs print it; column: its column in the study's per-instance files; percent: shown ×100.
+    better: `higher`, `lower` or `neither`; low/high: the range a value can have; printed: the
+    labels under which the study's outputs print it; column: its column in the study's per-instance
+    files; percent: shown ×100.
     """
 
     id: str
@@ -112,7 +121,9 @@ class Tool:
 
 @dataclass(frozen=True)
 class Block:
-    """One part of a comparison (a model size, or a task pair): side A against side B. `task` where it differs."""
+    """One part of a comparison (a model size, or a task pair): side A against side B. `task` where
+    it differs.
+    """
 
     id: str
     a: str
@@ -122,7 +133,9 @@ class Block:
 
 @dataclass(frozen=True)
 class Output:
-    """An archived rendering of a comparison's results: file name, variant, and the correction it applied."""
+    """An archived rendering of a comparison's results: file name, variant, and the correction it
+    applied.
+    """
 
     file: str
     variant: str
@@ -133,8 +146,9 @@ class Output:
 class Comparison:
     """One script of the study: a test over blocks and metrics.
 
-    test: `wilcoxon` or `mcnemar`; pairing: `position` or `id`, as the study did it; family: `block` or
-    `comparison`, the set of tests adjusted together; adjustment: the correction that the paper uses.
+    test: `wilcoxon` or `mcnemar`; pairing: `position` or `id`, as the study did it; family: `block`
+    or `comparison`, the set of tests adjusted together; adjustment: the correction that the paper
+    uses.
     """
 
     id: str
@@ -168,7 +182,9 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure. kind: the drawer that makes it; options go to the drawer; text: what it shows, in one or two sentences."""
+    """A figure. kind: the drawer that makes it; options go to the drawer; text: what it shows, in
+    one or two sentences.
+    """
 
     id: str
     number: str
@@ -193,5 +209,14 @@ class Claim:
     about: str = ""
 
 
-KINDS: dict[str, type] = {"tasks": Task, "backbones": Backbone, "methods": Method, "runs": Run, "tools": Tool,
-                          "comparisons": Comparison, "tables": Table, "figures": Figure, "claims": Claim}
+KINDS: dict[str, type] = {
+    "tasks": Task,
+    "backbones": Backbone,
+    "methods": Method,
+    "runs": Run,
+    "tools": Tool,
+    "comparisons": Comparison,
+    "tables": Table,
+    "figures": Figure,
+    "claims": Claim,
+}

@@ -1,10 +1,20 @@
 """From the manifest to the examples of a task.
 
-`manifest` says what exists, `fetch` brings it here and verifies it, `derived` builds what is built, and
-`load` returns the examples of a task: `load("study-a", "translation", "train")`.
+`manifest` says what exists, `fetch` brings it here and verifies it, `derived` builds what is built,
+and `load` returns the examples of a task: `load("study-a", "translation", "train")`.
 """
 
-from .examples import Example, read_examples, spaced, write_examples
-from .load import CORPORA, SPLITS, evaluation, evaluation_of, load
+from mtpeft.corpora.examples import Example, read_examples, spaced, write_examples
+from mtpeft.corpora.load import CORPORA, SPLITS, evaluation, evaluation_of, load
 
-__all__ = ["CORPORA", "SPLITS", "Example", "evaluation", "evaluation_of", "load", "read_examples", "spaced", "write_examples"]
+__all__ = [
+    "CORPORA",
+    "SPLITS",
+    "Example",
+    "evaluation",
+    "evaluation_of",
+    "load",
+    "read_examples",
+    "spaced",
+    "write_examples",
+]

@@ -1,28 +1,42 @@
-"""CodeXGLUE code-to-code translation: parallel Java–C# functions, one a line, each used in both directions.
+"""CodeXGLUE code-to-code translation: parallel Java–C# functions, one a line, each used in both
+directions.
 
-Upstream's files have 10,295 training and 499 validation lines; the counts printed elsewhere (10,300 and 500) are rounded.
+Upstream's files have 10,295 training and 499 validation lines; the counts printed elsewhere (10,300
+and 500) are rounded.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import BadInput
-from .examples import Example
+from mtpeft.core.errors import BadInput
+from mtpeft.corpora.examples import Example
 
 
 def pairs(java: Path, csharp: Path) -> list[tuple[str, str]]:
-    """The pairs of two parallel files. Raises `BadInput` where they have different numbers of lines."""
-    left, right = ([line.rstrip("\r") for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
-                   for path in (java, csharp))
+    """The pairs of two parallel files. Raises `BadInput` where they have different numbers of
+    lines.
+    """
+    left, right = (
+        [line.rstrip("\r") for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
+        for path in (java, csharp)
+    )
     if len(left) != len(right):
-        raise BadInput(csharp, f"{len(right)} lines", f"{len(left)}, as in {java.name}", "make data")
+        raise BadInput(
+            csharp, f"{len(right)} lines", f"{len(left)}, as in {java.name}", "make data"
+        )
     return list(zip(left, right, strict=True))
 
 
 def translation(java: Path, csharp: Path) -> Iterator[Example]:
-    """All pairs Java → C#, then all C# → Java. Ids are `translation_<line>`; with the languages they are unique."""
+    """All pairs Java → C#, then all C# → Java. Ids are `translation_<line>`; with the languages
+    they are unique.
+    """
     both = pairs(java, csharp)
     for number, (left, right) in enumerate(both):
-        yield Example(f"translation_{number}", "translation", "csharp", {"code": left}, right, "java")
+        yield Example(
+            f"translation_{number}", "translation", "csharp", {"code": left}, right, "java"
+        )
     for number, (left, right) in enumerate(both):
-        yield Example(f"translation_{number}", "translation", "java", {"code": right}, left, "csharp")
+        yield Example(
+            f"translation_{number}", "translation", "java", {"code": right}, left, "csharp"
+        )

@@ -1,25 +1,29 @@
-"""Files that are built from other files by a rule. The hash of a result is pinned in the manifest, or by its first build."""
+"""Files that are built from other files by a rule. The hash of a result is pinned in the manifest,
+or by its first build.
+"""
 
 import hashlib
 from collections.abc import Callable, Iterable
 from itertools import chain
 from pathlib import Path
 
-from .. import paths
-from ..errors import MtpeftError, Unavailable
-from ..provenance import sha256
-from ..records import write_atomic
-from . import code_to_code, code_to_text, codereval, hub, prompts
-from .examples import Example, examples_text
-from .fetch import require
-from .manifest import Derived, Manifest, manifest
-from .pins import pin, pinned
+from mtpeft.core import paths
+from mtpeft.core.errors import MtpeftError, Unavailable
+from mtpeft.core.provenance import sha256
+from mtpeft.core.records import write_atomic
+from mtpeft.corpora import code_to_code, code_to_text, codereval, hub, prompts
+from mtpeft.corpora.examples import Example, examples_text
+from mtpeft.corpora.fetch import require
+from mtpeft.corpora.manifest import Derived, Manifest, manifest
+from mtpeft.corpora.pins import pin, pinned
 
 HUB_SPLIT = {"train": "train", "valid": "validation"}
 
 
 def built(name: str) -> Path:
-    """The verified path of a derived file, built where it is not there. Raises `Mismatch`-like errors naming both hashes."""
+    """The verified path of a derived file, built where it is not there. Raises `Mismatch`-like
+    errors naming both hashes.
+    """
     entry = manifest()[name]
     if not isinstance(entry, Derived):
         raise MtpeftError(f"{name} is not derived", "a derived entry of data/manifest.toml")
@@ -33,8 +37,11 @@ def built(name: str) -> Path:
     text = examples_text(_BUILDERS[name](manifest())).encode("utf-8")
     found = hashlib.sha256(text).hexdigest()
     if entry.sha256 and found != entry.sha256:
-        raise MtpeftError(f"{name} was built with SHA-256 {found}", f"SHA-256 {entry.sha256} (data/manifest.toml)",
-                          "its inputs are verified, so the builder has changed: restore it, or pin the new hash on purpose")
+        raise MtpeftError(
+            f"{name} was built with SHA-256 {found}",
+            f"SHA-256 {entry.sha256} (data/manifest.toml)",
+            "its inputs are verified, so the builder has changed: restore it, or pin the new hash on purpose",
+        )
     if not entry.sha256:
         pin(name, found)
     write_atomic(target, text)
@@ -42,7 +49,9 @@ def built(name: str) -> Path:
 
 
 def _copied(entry: Derived, target: Path) -> Path:
-    """A derived file that the mirror may have ready; else it is made from its upstream, where there is a rule for it."""
+    """A derived file that the mirror may have ready; else it is made from its upstream, where there
+    is a rule for it.
+    """
     mirror = paths.mirror()
     source = mirror / entry.path if mirror else None
     if source is not None and source.is_file():
@@ -50,12 +59,18 @@ def _copied(entry: Derived, target: Path) -> Path:
     elif entry.id in _MADE:
         data, origin = _MADE[entry.id]().encode("utf-8"), "its upstream"
     else:
-        raise Unavailable(f"{entry.id} is not on this machine", f"{entry.path} in the mirror (SHA-256 {entry.sha256})",
-                          "set MTPEFT_MIRROR to a mirror that has it")
+        raise Unavailable(
+            f"{entry.id} is not on this machine",
+            f"{entry.path} in the mirror (SHA-256 {entry.sha256})",
+            "set MTPEFT_MIRROR to a mirror that has it",
+        )
     found = hashlib.sha256(data).hexdigest()
     if found != entry.sha256:
-        raise MtpeftError(f"{entry.id} from {origin} has SHA-256 {found}", f"SHA-256 {entry.sha256} (data/manifest.toml)",
-                          "that source is damaged or another version")
+        raise MtpeftError(
+            f"{entry.id} from {origin} has SHA-256 {found}",
+            f"SHA-256 {entry.sha256} (data/manifest.toml)",
+            "that source is damaged or another version",
+        )
     write_atomic(target, data)
     return target
 
@@ -66,26 +81,39 @@ def _languages(m: Manifest, prefix: str) -> dict[str, Path]:
 
 def _translation(split: str) -> Callable[[Manifest], Iterable[Example]]:
     def build(m: Manifest) -> Iterable[Example]:
-        return code_to_code.translation(require(m.files[f"code-to-code/{split}.java"]),
-                                        require(m.files[f"code-to-code/{split}.cs"]))
+        return code_to_code.translation(
+            require(m.files[f"code-to-code/{split}.java"]),
+            require(m.files[f"code-to-code/{split}.cs"]),
+        )
+
     return build
 
 
-def _from_hub(make: Callable[..., Iterable[Example]], split: str) -> Callable[[Manifest], Iterable[Example]]:
+def _from_hub(
+    make: Callable[..., Iterable[Example]], split: str
+) -> Callable[[Manifest], Iterable[Example]]:
     def build(m: Manifest) -> Iterable[Example]:
-        return chain.from_iterable(make(hub.rows(m.hub[f"code-to-text/{language}"], HUB_SPLIT[split]), language, split)
-                                   for language in ("java", "python"))
+        return chain.from_iterable(
+            make(hub.rows(m.hub[f"code-to-text/{language}"], HUB_SPLIT[split]), language, split)
+            for language in ("java", "python")
+        )
+
     return build
 
 
 _MADE: dict[str, Callable[[], str]] = {"study-a/prompts": prompts.build}
 _BUILDERS: dict[str, Callable[[Manifest], Iterable[Example]]] = {
-    "generation/evaluation": lambda m: codereval.generation(_languages(m, "codereval/prompts"),
-                                                            require(m.files["codereval/discarded"])),
-    "summarization/evaluation": lambda m: codereval.summarization(_languages(m, "codereval/summarization"),
-                                                                  require(m.files["codereval/inputs"])),
+    "generation/evaluation": lambda m: codereval.generation(
+        _languages(m, "codereval/prompts"), require(m.files["codereval/discarded"])
+    ),
+    "summarization/evaluation": lambda m: codereval.summarization(
+        _languages(m, "codereval/summarization"), require(m.files["codereval/inputs"])
+    ),
     "translation/evaluation": _translation("test"),
     **{f"translation/{split}": _translation(split) for split in HUB_SPLIT},
-    **{f"summarization/{split}": _from_hub(code_to_text.summarization, split) for split in HUB_SPLIT},
+    **{
+        f"summarization/{split}": _from_hub(code_to_text.summarization, split)
+        for split in HUB_SPLIT
+    },
     **{f"generation/{split}": _from_hub(code_to_text.generation, split) for split in HUB_SPLIT},
 }

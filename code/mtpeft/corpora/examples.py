@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from ..errors import BadInput
-from ..records import write_atomic
+from mtpeft.core.errors import BadInput
+from mtpeft.core.records import write_atomic
 
 
 @dataclass(frozen=True)
@@ -15,9 +15,9 @@ class Example:
     """One example of a task.
 
     language: of the code that is written (generation, translation) or described (summarization);
-    source_language: of the code that is shown, where it differs; inputs: what the task's module makes a prompt
-    from; target: what the model should answer, empty where unknown; tests: expressions that are true of a right
-    answer, empty where unknown.
+    source_language: of the code that is shown, where it differs; inputs: what the task's module
+    makes a prompt from; target: what the model should answer, empty where unknown; tests:
+    expressions that are true of a right answer, empty where unknown.
     """
 
     id: str
@@ -30,7 +30,9 @@ class Example:
 
 
 def spaced(examples: Sequence[Any], limit: int) -> list[Any]:
-    """`limit` of them, evenly spaced, so that every language, direction and class is among them (0: all)."""
+    """`limit` of them, evenly spaced, so that every language, direction and class is among them (0:
+    all).
+    """
     if not limit or limit >= len(examples):
         return list(examples)
     return [examples[i * len(examples) // limit] for i in range(limit)]
@@ -38,7 +40,9 @@ def spaced(examples: Sequence[Any], limit: int) -> list[Any]:
 
 def examples_text(examples: Iterable[Example]) -> str:
     """Canonical JSON lines: keys sorted, no escapes, one example a line, LF."""
-    return "".join(json.dumps(asdict(e), sort_keys=True, ensure_ascii=False) + "\n" for e in examples)
+    return "".join(
+        json.dumps(asdict(e), sort_keys=True, ensure_ascii=False) + "\n" for e in examples
+    )
 
 
 def write_examples(path: Path, examples: Sequence[Example]) -> None:
@@ -56,9 +60,18 @@ def read_examples(path: Path) -> list[Example]:
         try:
             data = json.loads(line)
         except json.JSONDecodeError as error:
-            raise BadInput(path, f"malformed JSON: {error}", "one example a line", line=number) from error
-        if not isinstance(data, dict) or not {"id", "task", "language", "inputs"} <= data.keys() <= names:
-            raise BadInput(path, f"keys {sorted(data) if isinstance(data, dict) else data}",
-                           f"the keys of an example: {', '.join(sorted(names))}", line=number)
+            raise BadInput(
+                path, f"malformed JSON: {error}", "one example a line", line=number
+            ) from error
+        if (
+            not isinstance(data, dict)
+            or not {"id", "task", "language", "inputs"} <= data.keys() <= names
+        ):
+            raise BadInput(
+                path,
+                f"keys {sorted(data) if isinstance(data, dict) else data}",
+                f"the keys of an example: {', '.join(sorted(names))}",
+                line=number,
+            )
         result.append(Example(**data))
     return result

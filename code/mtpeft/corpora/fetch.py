@@ -1,7 +1,9 @@
-"""Bringing outside files here: cache, then mirror, then upstream; resumed, retried, verified, never half.
+"""Bringing outside files here: cache, then mirror, then upstream; resumed, retried, verified, never
+half.
 
-A file is downloaded under a hidden `.NAME.part` beside its final name. A part is continued with a range request;
-only a complete file whose SHA-256 is the manifest's gets the final name. `OFFLINE=1` uses what is there.
+A file is downloaded under a hidden `.NAME.part` beside its final name. A part is continued with a
+range request; only a complete file whose SHA-256 is the manifest's gets the final name. `OFFLINE=1`
+uses what is there.
 """
 
 import fcntl
@@ -18,11 +20,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import paths
-from ..errors import MtpeftError
-from ..progress import Progress
-from ..provenance import sha256
-from .manifest import File
+from mtpeft.core import paths
+from mtpeft.core.errors import MtpeftError
+from mtpeft.core.progress import Progress
+from mtpeft.core.provenance import sha256
+from mtpeft.corpora.manifest import File
 
 UPSTREAM = "https://raw.githubusercontent.com"
 BLOCK = 1 << 16
@@ -46,7 +48,9 @@ class _Permanent(Exception):
 
 @dataclass(frozen=True)
 class Policy:
-    """How patient a download is. timeout: seconds without a byte; back-off doubles from `pause` up to `longest`."""
+    """How patient a download is. timeout: seconds without a byte; back-off doubles from `pause` up
+    to `longest`.
+    """
 
     attempts: int = 5
     timeout: float = 30.0
@@ -55,8 +59,12 @@ class Policy:
     sleep: Callable[[float], None] = time.sleep
 
     def wait(self, attempt: int, asked: float | None) -> None:
-        """Wait before attempt `attempt` + 1: what the server asked for, else exponential back-off with jitter."""
-        backoff = min(self.longest, self.pause * 2 ** attempt) * random.Random(attempt).uniform(0.75, 1.25)
+        """Wait before attempt `attempt` + 1: what the server asked for, else exponential back-off
+        with jitter.
+        """
+        backoff = min(self.longest, self.pause * 2**attempt) * random.Random(attempt).uniform(
+            0.75, 1.25
+        )
         self.sleep(min(asked, self.longest) if asked is not None else backoff)
 
 
@@ -71,18 +79,28 @@ def cached(entry: File) -> Path:
 
 
 def require(entry: File) -> Path:
-    """The verified local path of one file, brought here if need be. Raises `MtpeftError` naming what is missing."""
+    """The verified local path of one file, brought here if need be. Raises `MtpeftError` naming
+    what is missing.
+    """
     problem = fetch([entry]).get(entry.id)
     if problem is not None:
         raise problem
     return cached(entry)
 
 
-def fetch(entries: Iterable[File], *, jobs: int = 4, policy: Policy = Policy(), upstream: str | None = None,
-          show: bool = False) -> dict[str, MtpeftError]:
-    """Bring files into the cache, several at a time. Returns what failed, by id; what succeeded is kept.
+def fetch(
+    entries: Iterable[File],
+    *,
+    jobs: int = 4,
+    policy: Policy = Policy(),
+    upstream: str | None = None,
+    show: bool = False,
+) -> dict[str, MtpeftError]:
+    """Bring files into the cache, several at a time. Returns what failed, by id; what succeeded is
+    kept.
 
-    upstream: base address (default `UPSTREAM`, or MTPEFT_UPSTREAM): files are at BASE/OWNER/REPOSITORY/REVISION/PATH.
+    upstream: base address (default `UPSTREAM`, or MTPEFT_UPSTREAM): files are at
+    BASE/OWNER/REPOSITORY/REVISION/PATH.
     """
     entries = list(entries)
     base = upstream or os.environ.get("MTPEFT_UPSTREAM") or UPSTREAM
@@ -116,9 +134,11 @@ def _bring(entry: File, base: str, policy: Policy) -> None:
         if _from_mirror(entry, target, tried):
             return
         if offline():
-            raise MtpeftError(f"{entry.id} is missing and OFFLINE=1: " + "; ".join(tried),
-                              f"{entry.path} of {entry.repository} at {entry.revision} (SHA-256 {entry.sha256})",
-                              f"put it at {target}, set MTPEFT_MIRROR, or run without OFFLINE=1: make data")
+            raise MtpeftError(
+                f"{entry.id} is missing and OFFLINE=1: " + "; ".join(tried),
+                f"{entry.path} of {entry.repository} at {entry.revision} (SHA-256 {entry.sha256})",
+                f"put it at {target}, set MTPEFT_MIRROR, or run without OFFLINE=1: make data",
+            )
         _download(entry, f"{base}/{entry.relative}", target, policy, tried)
 
 
@@ -150,8 +170,11 @@ def _accept(entry: File, part: Path, target: Path, source: str) -> None:
     found = sha256(part)
     if found != entry.sha256:
         part.unlink()
-        raise Mismatch(f"{entry.id} from {source} has SHA-256 {found}", f"SHA-256 {entry.sha256} (data/manifest.toml)",
-                       "the source has changed or is damaged: use another source (MTPEFT_MIRROR), or check the pin")
+        raise Mismatch(
+            f"{entry.id} from {source} has SHA-256 {found}",
+            f"SHA-256 {entry.sha256} (data/manifest.toml)",
+            "the source has changed or is damaged: use another source (MTPEFT_MIRROR), or check the pin",
+        )
     with open(part, "rb") as stream:
         os.fsync(stream.fileno())
     os.replace(part, target)
@@ -170,7 +193,8 @@ def _download(entry: File, url: str, target: Path, policy: Policy, tried: list[s
             tried.append(f"upstream {url}: {error}")
             break
         except Mismatch:
-            # A part from an earlier run may have been damaged: only a file read in one go convicts the source.
+            # A part from an earlier run may have been damaged: only a file read in one go convicts
+            # the source.
             if not resumed:
                 raise
             reason = "the continued part did not match"
@@ -180,25 +204,37 @@ def _download(entry: File, url: str, target: Path, policy: Policy, tried: list[s
                 policy.wait(attempt, error.wait)
     else:
         tried.append(f"upstream {url}: {policy.attempts} attempts, last: {reason}")
-    raise MtpeftError(f"{entry.id} could not be had: " + "; ".join(tried),
-                      f"{entry.path} of {entry.repository} at {entry.revision} (SHA-256 {entry.sha256})",
-                      f"run `make data` again (it resumes), set MTPEFT_MIRROR, or put the file at {target}")
+    raise MtpeftError(
+        f"{entry.id} could not be had: " + "; ".join(tried),
+        f"{entry.path} of {entry.repository} at {entry.revision} (SHA-256 {entry.sha256})",
+        f"run `make data` again (it resumes), set MTPEFT_MIRROR, or put the file at {target}",
+    )
 
 
 def _read_into(entry: File, url: str, part: Path, timeout: float) -> None:
-    """One attempt: continue the part where there is one, else start it; return when it has every byte."""
+    """One attempt: continue the part where there is one, else start it; return when it has every
+    byte.
+    """
     have = part.stat().st_size if part.is_file() else 0
     if have >= entry.bytes:
         if have == entry.bytes:
             return
         part.unlink()
         have = 0
-    request = urllib.request.Request(url, headers={"User-Agent": "mtpeft", "Accept-Encoding": "identity",
-                                                   **({"Range": f"bytes={have}-"} if have else {})})
+    request = urllib.request.Request(
+        url,
+        headers={
+            "User-Agent": "mtpeft",
+            "Accept-Encoding": "identity",
+            **({"Range": f"bytes={have}-"} if have else {}),
+        },
+    )
     try:
         with urllib.request.urlopen(request, timeout=timeout) as answer:
-            if have and (answer.status != 206 or not (answer.headers.get("Content-Range") or "")
-                         .startswith(f"bytes {have}-")):
+            if have and (
+                answer.status != 206
+                or not (answer.headers.get("Content-Range") or "").startswith(f"bytes {have}-")
+            ):
                 have = 0  # the server sends the whole file: start again
             with open(part, "ab" if have else "wb") as stream:
                 while block := answer.read(BLOCK):
@@ -213,9 +249,18 @@ def _read_into(entry: File, url: str, part: Path, timeout: float) -> None:
             raise _Transient("the server refused to continue the part") from error
         if error.code in (408, 425, 429) or error.code >= 500:
             wait = error.headers.get("Retry-After", "")
-            raise _Transient(f"status {error.code}", float(wait) if wait.isdigit() else None) from error
+            raise _Transient(
+                f"status {error.code}", float(wait) if wait.isdigit() else None
+            ) from error
         raise _Permanent(f"status {error.code}") from error
-    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-        raise _Transient(str(getattr(error, "reason", "") or error) or type(error).__name__) from error
+    except (
+        urllib.error.URLError,
+        http.client.HTTPException,
+        TimeoutError,
+        ConnectionError,
+    ) as error:
+        raise _Transient(
+            str(getattr(error, "reason", "") or error) or type(error).__name__
+        ) from error
     if have < entry.bytes:
         raise _Transient(f"the answer ended after {have} of {entry.bytes} bytes")

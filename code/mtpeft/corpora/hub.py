@@ -1,22 +1,24 @@
-"""Data sets of the Hugging Face hub, at a pinned revision, through the `datasets` library (group `train`)."""
+"""Data sets of the Hugging Face hub, at a pinned revision, through the `datasets` library (group
+`train`).
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .. import paths
-from ..errors import MtpeftError
-from .fetch import offline
-from .manifest import HubDataset
-from .pins import pin, pinned
+from mtpeft.core import paths
+from mtpeft.core.errors import MtpeftError
+from mtpeft.corpora.fetch import offline
+from mtpeft.corpora.manifest import HubDataset
+from mtpeft.corpora.pins import pin, pinned
 
 
 def rows(entry: HubDataset, split: str) -> Iterator[dict[str, Any]]:
     """The rows of one split, in the data set's order.
 
-    A mirror may hold it as OWNER/NAME/REVISION/CONFIG/SPLIT-*.parquet; else the hub library's own cache and, unless
-    OFFLINE=1, the hub are asked. The revision used first on this machine is used ever after. Raises `MtpeftError` where
-    it is nowhere or has another number of rows.
+    A mirror may hold it as OWNER/NAME/REVISION/CONFIG/SPLIT-*.parquet; else the hub library's own
+    cache and, unless OFFLINE=1, the hub are asked. The revision used first on this machine is used
+    ever after. Raises `MtpeftError` where it is nowhere or has another number of rows.
     """
     import datasets
 
@@ -25,20 +27,30 @@ def rows(entry: HubDataset, split: str) -> Iterator[dict[str, Any]]:
     try:
         if folder is not None:
             pin(entry.repository, folder.name)
-            data = datasets.load_dataset("parquet", data_files={split: str(folder / entry.config / f"{split}-*.parquet")},
-                                         split=split)
+            data = datasets.load_dataset(
+                "parquet",
+                data_files={split: str(folder / entry.config / f"{split}-*.parquet")},
+                split=split,
+            )
         else:
             revision = entry.revision or pinned(entry.repository) or _newest(entry)
-            data = datasets.load_dataset(entry.repository, entry.config, split=split, revision=revision)
+            data = datasets.load_dataset(
+                entry.repository, entry.config, split=split, revision=revision
+            )
             pin(entry.repository, revision)
     except (OSError, ValueError, ConnectionError) as error:
-        raise MtpeftError(f"{entry.id} ({entry.repository}, {entry.config}) cannot be loaded: {error}",
-                          "the data set in the hub's cache, in MTPEFT_MIRROR, or a network",
-                          "make data on a machine with network, then copy ~/.cache/huggingface here") from error
+        raise MtpeftError(
+            f"{entry.id} ({entry.repository}, {entry.config}) cannot be loaded: {error}",
+            "the data set in the hub's cache, in MTPEFT_MIRROR, or a network",
+            "make data on a machine with network, then copy ~/.cache/huggingface here",
+        ) from error
     wanted = entry.rows.get(split)
     if wanted is not None and len(data) != wanted:
-        raise MtpeftError(f"{entry.id} {split} has {len(data)} rows", f"{wanted} (data/manifest.toml)",
-                          "the revision differs from the one that the study used")
+        raise MtpeftError(
+            f"{entry.id} {split} has {len(data)} rows",
+            f"{wanted} (data/manifest.toml)",
+            "the revision differs from the one that the study used",
+        )
     yield from data
 
 
@@ -47,7 +59,9 @@ def _mirrored(entry: HubDataset) -> Path | None:
     if mirror is None:
         return None
     wanted = entry.revision or pinned(entry.repository) or "*"
-    found = sorted(p for p in (mirror / entry.repository).glob(wanted) if (p / entry.config).is_dir())
+    found = sorted(
+        p for p in (mirror / entry.repository).glob(wanted) if (p / entry.config).is_dir()
+    )
     return found[-1] if found else None
 
 
@@ -59,5 +73,7 @@ def _newest(entry: HubDataset) -> str:
 
     try:
         return HfApi().dataset_info(entry.repository).sha or ""
-    except Exception as error:  # the hub's client raises those of its HTTP library, which it has changed before
+    except (
+        Exception
+    ) as error:  # the hub's client raises those of its HTTP library, which it has changed before
         raise OSError(f"the hub does not answer: {error}") from error

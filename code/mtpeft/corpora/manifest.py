@@ -6,8 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ..errors import BadInput, UnknownName
-from ..paths import DATA
+from mtpeft.core.errors import BadInput, UnknownName
+from mtpeft.core.paths import DATA
 
 MANIFEST = DATA / "manifest.toml"
 
@@ -48,7 +48,9 @@ class HubDataset:
 
 @dataclass(frozen=True)
 class Derived:
-    """A file built from other entries. An empty `sha256` is pinned by the first build (its inputs are not pinned)."""
+    """A file built from other entries. An empty `sha256` is pinned by the first build (its inputs
+    are not pinned).
+    """
 
     id: str
     group: str
@@ -75,11 +77,15 @@ class Manifest:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read a manifest. Raises `BadInput` for unknown, missing or mistyped keys, duplicate ids, dangling inputs."""
+    """Read a manifest. Raises `BadInput` for unknown, missing or mistyped keys, duplicate ids,
+    dangling inputs.
+    """
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise BadInput(path, "no such file", "the manifest of outside files", "git checkout data/manifest.toml") from error
+        raise BadInput(
+            path, "no such file", "the manifest of outside files", "git checkout data/manifest.toml"
+        ) from error
     except tomllib.TOMLDecodeError as error:
         raise BadInput(path, f"not TOML: {error}", "TOML") from error
     kinds = {"file": File, "hub": HubDataset, "derived": Derived}
@@ -97,7 +103,11 @@ def read_manifest(path: Path) -> Manifest:
     for derived in entries["derived"].values():
         for name in derived.inputs:
             if name not in seen:
-                raise BadInput(path, f"{derived.id} is built from {name!r}, which is no entry", "the id of an entry")
+                raise BadInput(
+                    path,
+                    f"{derived.id} is built from {name!r}, which is no entry",
+                    "the id of an entry",
+                )
     return Manifest(entries["file"], entries["hub"], entries["derived"])
 
 
@@ -107,7 +117,11 @@ def _entry(path: Path, item: dict[str, Any], record: type) -> Any:
     if unknown := item.keys() - wanted.keys():
         key = sorted(unknown)[0]
         raise BadInput(path, f"{name}: {UnknownName('key', key, wanted)}", "see the other entries")
-    missing = [n for n, f in wanted.items() if n not in item and f.default is MISSING and f.default_factory is MISSING]
+    missing = [
+        n
+        for n, f in wanted.items()
+        if n not in item and f.default is MISSING and f.default_factory is MISSING
+    ]
     if missing:
         raise BadInput(path, f"{name}: no {', '.join(missing)}", f"the keys {', '.join(wanted)}")
     types = {"bytes": int, "rows": dict, "inputs": list}

@@ -1,12 +1,14 @@
-"""The tiny corpora of `data/smoke`: hand-written functions in Java, Python and C# with summaries and tests."""
+"""The tiny corpora of `data/smoke`: hand-written functions in Java, Python and C# with summaries
+and tests.
+"""
 
 import tomllib
 from functools import lru_cache
 from pathlib import Path
 
-from ..errors import BadInput
-from ..paths import DATA
-from .examples import Example
+from mtpeft.core.errors import BadInput
+from mtpeft.core.paths import DATA
+from mtpeft.corpora.examples import Example
 
 FOLDER = DATA / "smoke"
 LANGUAGES = ("java", "python", "csharp")
@@ -24,7 +26,9 @@ def functions(split: str, folder: Path = FOLDER) -> dict[str, dict]:
         try:
             result[name] = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, tomllib.TOMLDecodeError) as error:
-            raise BadInput(path, str(error), "a function as described in data/smoke/README.md") from error
+            raise BadInput(
+                path, str(error), "a function as described in data/smoke/README.md"
+            ) from error
     return result
 
 
@@ -34,20 +38,40 @@ def signature(code: str) -> str:
 
 
 def examples(task: str, split: str, folder: Path = FOLDER) -> list[Example]:
-    """The examples of one task, in the order of the study's concatenation: by language or direction, then by id."""
+    """The examples of one task, in the order of the study's concatenation: by language or
+    direction, then by id.
+    """
     known = functions(split, folder)
     made = []
     if task == "translation":
         for source, target in (("java", "csharp"), ("csharp", "java")):
-            made += [Example(name, task, target, {"code": f[source]["code"].strip("\n")}, f[target]["code"].strip("\n"),
-                             source, _tests(f, target)) for name, f in known.items()]
+            made += [
+                Example(
+                    name,
+                    task,
+                    target,
+                    {"code": f[source]["code"].strip("\n")},
+                    f[target]["code"].strip("\n"),
+                    source,
+                    _tests(f, target),
+                )
+                for name, f in known.items()
+            ]
         return made
     for language in ("java", "python"):
         for name, function in known.items():
             code = function[language]["code"].strip("\n")
             if task == "generation":
-                made.append(Example(name, task, language, {"summary": function["summary"], "signature": signature(code)},
-                                    code, tests=_tests(function, language)))
+                made.append(
+                    Example(
+                        name,
+                        task,
+                        language,
+                        {"summary": function["summary"], "signature": signature(code)},
+                        code,
+                        tests=_tests(function, language),
+                    )
+                )
             else:
                 made.append(Example(name, task, language, {"code": code}, function["summary"]))
     return made

@@ -1,14 +1,18 @@
-"""`mtpeft data`: bring everything here that a set of tasks needs, and say what is missing and how to get it."""
+"""`mtpeft data`: bring everything here that a set of tasks needs, and say what is missing and how
+to get it.
+"""
 
-from ..errors import MtpeftError, UnknownName
-from . import hub
-from .derived import built
-from .fetch import fetch
-from .manifest import manifest
+from mtpeft.core.errors import MtpeftError, UnknownName
+from mtpeft.corpora import hub
+from mtpeft.corpora.derived import built
+from mtpeft.corpora.fetch import fetch
+from mtpeft.corpora.manifest import manifest
 
 
 def run(groups: list[str], jobs: int = 4) -> int:
-    """Fetch and build the entries of `groups` (all where empty). Returns 0 when everything is there, else 1."""
+    """Fetch and build the entries of `groups` (all where empty). Returns 0 when everything is
+    there, else 1.
+    """
     m = manifest()
     known = {entry.group for table in (m.files, m.hub, m.derived) for entry in table.values()}
     for group in groups:
@@ -21,21 +25,39 @@ def run(groups: list[str], jobs: int = 4) -> int:
             try:
                 built(name)
             except (MtpeftError, ImportError) as error:
-                problems[name] = error if isinstance(error, MtpeftError) else MtpeftError(
-                    f"{name} needs the group `train`: {error}", "", "make .venv/.train")
+                problems[name] = (
+                    error
+                    if isinstance(error, MtpeftError)
+                    else MtpeftError(
+                        f"{name} needs the group `train`: {error}", "", "make .venv/.train"
+                    )
+                )
     # What derived files are built from has come with them.
     built_from = {name for entry in m.derived.values() for name in entry.inputs}
-    whole = {name: entry for name, entry in m.hub.items() if entry.group in chosen and name not in built_from}
+    whole = {
+        name: entry
+        for name, entry in m.hub.items()
+        if entry.group in chosen and name not in built_from
+    }
     for name, entry in whole.items():
         try:
             for split in entry.rows:
                 next(hub.rows(entry, split))
         except (MtpeftError, ImportError) as error:
-            problems[name] = error if isinstance(error, MtpeftError) else MtpeftError(
-                f"{name} needs the group `train`: {error}", "", "make .venv/.train")
-    total = len(whole) + sum(entry.group in chosen for table in (m.files, m.derived) for entry in table.values())
+            problems[name] = (
+                error
+                if isinstance(error, MtpeftError)
+                else MtpeftError(
+                    f"{name} needs the group `train`: {error}", "", "make .venv/.train"
+                )
+            )
+    total = len(whole) + sum(
+        entry.group in chosen for table in (m.files, m.derived) for entry in table.values()
+    )
     for name, problem in problems.items():
         print(f"missing: {name}\n  {problem}".replace("\n", "\n  "))
-    print(f"data: {total - len(problems)} of {total} entries are here and verified" +
-          (f"; {len(problems)} missing (listed above)" if problems else ""))
+    print(
+        f"data: {total - len(problems)} of {total} entries are here and verified"
+        + (f"; {len(problems)} missing (listed above)" if problems else "")
+    )
     return 1 if problems else 0

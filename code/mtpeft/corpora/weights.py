@@ -1,27 +1,34 @@
-"""Where a base model lies on this machine: one answer for tuning and inference, so that both load the same weights."""
+"""Where a base model lies on this machine: one answer for tuning and inference, so that both load
+the same weights.
+"""
 
 import os
 from pathlib import Path
 
-from ..catalog import Backbone
-from ..errors import MtpeftError, Unavailable
-from .fetch import offline
-from .pins import pin, pinned
+from mtpeft.catalog import Backbone
+from mtpeft.core.errors import MtpeftError, Unavailable
+from mtpeft.corpora.fetch import offline
+from mtpeft.corpora.pins import pin, pinned
 
 
 def model_folder(path: str) -> str:
     """A folder of a base model that a person named. Raises `MtpeftError` where it holds none."""
     if not (Path(path) / "config.json").is_file():
-        raise MtpeftError(f"no model at {path}", "a folder with config.json, weights and tokenizer",
-                          "leave the option out to use the run's own base model")
+        raise MtpeftError(
+            f"no model at {path}",
+            "a folder with config.json, weights and tokenizer",
+            "leave the option out to use the run's own base model",
+        )
     return path
 
 
 def source_of(backbone: Backbone) -> str:
-    """The folder that a backbone is loaded from: MTPEFT_BACKBONES/<id> where that exists, else the hub's local snapshot.
+    """The folder that a backbone is loaded from: MTPEFT_BACKBONES/<id> where that exists, else the
+    hub's local snapshot.
 
-    Revision: the catalog's; else the one that this machine used first. Raises `Unavailable` where the weights cannot be had,
-    `MtpeftError` where the hub gives another revision than the one used first.
+    Revision: the catalog's; else the one that this machine used first. Raises `Unavailable` where
+    the weights cannot be had, `MtpeftError` where the hub gives another revision than the one used
+    first.
     """
     folder = os.environ.get("MTPEFT_BACKBONES")
     if folder and (Path(folder) / backbone.id / "config.json").is_file():
@@ -32,12 +39,19 @@ def source_of(backbone: Backbone) -> str:
     try:
         if not revision and not offline():
             revision = HfApi().model_info(backbone.hub).sha
-        path = snapshot_download(backbone.hub, revision=revision or None, local_files_only=offline())
-    except Exception as error:  # the hub's client raises those of its HTTP library, which it has changed before
+        path = snapshot_download(
+            backbone.hub, revision=revision or None, local_files_only=offline()
+        )
+    except (
+        Exception
+    ) as error:  # the hub's client raises those of its HTTP library, which it has changed before
         at = f" at revision {revision}" if revision else ""
-        raise Unavailable(f"{backbone.hub}{at} is not on this machine: {error}", "its weights, from the hub or a folder",
-                          f"hf download {backbone.hub}{f' --revision {revision}' if revision else ''}, or "
-                          f"MTPEFT_BACKBONES=/folder with {backbone.id}/") from error
+        raise Unavailable(
+            f"{backbone.hub}{at} is not on this machine: {error}",
+            "its weights, from the hub or a folder",
+            f"hf download {backbone.hub}{f' --revision {revision}' if revision else ''}, or "
+            f"MTPEFT_BACKBONES=/folder with {backbone.id}/",
+        ) from error
     if not backbone.revision:
         pin(backbone.hub, Path(path).name)
     return path

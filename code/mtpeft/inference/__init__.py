@@ -1,1 +1,3 @@
-"""Adapter + examples → predictions. Importing this package needs no deep-learning library; running it does."""
+"""Adapter + examples → predictions. Importing this package needs no deep-learning library; running
+it does.
+"""

@@ -1,4 +1,6 @@
-"""Who decodes: transformers (always there), or vLLM (optional, on a GPU). Both give the same records."""
+"""Who decodes: transformers (always there), or vLLM (optional, on a GPU). Both give the same
+records.
+"""
 
 import gc
 import importlib.util
@@ -6,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..errors import MtpeftError, Unavailable, UnknownName
-from ..nf4 import keep_layout, quantisation
-from .generate import Generated, generate
+from mtpeft.core.errors import MtpeftError, Unavailable, UnknownName
+from mtpeft.inference.generate import Generated, generate
+from mtpeft.models.nf4 import keep_layout, quantisation
 
 
 class Backend(Protocol):
@@ -17,13 +19,17 @@ class Backend(Protocol):
     name: str
     tokenizer: Any
 
-    def answers(self, prompts: Sequence[str], new_tokens: int, input_tokens: int) -> list[Generated]:
+    def answers(
+        self, prompts: Sequence[str], new_tokens: int, input_tokens: int
+    ) -> list[Generated]:
         """Answers in the order of the prompts."""
         ...
 
 
 class Transformers:
-    """transformers with PEFT. dtype: of weights that are not quantised; four_bit: the base of a QLoRA adapter in NF4."""
+    """transformers with PEFT. dtype: of weights that are not quantised; four_bit: the base of a
+    QLoRA adapter in NF4.
+    """
 
     name = "transformers"
 
@@ -39,17 +45,27 @@ class Transformers:
         self.tokenizer = AutoTokenizer.from_pretrained(str(result or source), padding_side="left")
         if self.tokenizer.pad_token_id is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
-        model = keep_layout(AutoModelForCausalLM.from_pretrained(base, dtype=kind, quantization_config=quantised,
-                                                                 device_map={"": device} if quantised else None))
+        model = keep_layout(
+            AutoModelForCausalLM.from_pretrained(
+                base,
+                dtype=kind,
+                quantization_config=quantised,
+                device_map={"": device} if quantised else None,
+            )
+        )
         if adapter:
             from peft import PeftModel
 
             model = PeftModel.from_pretrained(model, str(result))
             if quantised is None:
-                model = model.merge_and_unload()  # the same function without the adapters' extra products
+                model = (
+                    model.merge_and_unload()
+                )  # the same function without the adapters' extra products
         self.model = (model if quantised else model.to(device)).eval()
 
-    def answers(self, prompts: Sequence[str], new_tokens: int, input_tokens: int) -> list[Generated]:
+    def answers(
+        self, prompts: Sequence[str], new_tokens: int, input_tokens: int
+    ) -> list[Generated]:
         """Answers of one batch; a batch that does not fit into memory is halved."""
         import torch
 
@@ -61,7 +77,10 @@ class Transformers:
         gc.collect()
         torch.cuda.empty_cache()
         half = len(prompts) // 2
-        return [*self.answers(prompts[:half], new_tokens, input_tokens), *self.answers(prompts[half:], new_tokens, input_tokens)]
+        return [
+            *self.answers(prompts[:half], new_tokens, input_tokens),
+            *self.answers(prompts[half:], new_tokens, input_tokens),
+        ]
 
 
 class Vllm:
@@ -71,32 +90,58 @@ class Vllm:
 
     def __init__(self, source: str, result: Path | None, dtype: str, four_bit: bool) -> None:
         if importlib.util.find_spec("vllm") is None:
-            raise Unavailable("vLLM is not installed", "the package vllm and a GPU",
-                              "pip install vllm, or --backend transformers")
+            raise Unavailable(
+                "vLLM is not installed",
+                "the package vllm and a GPU",
+                "pip install vllm, or --backend transformers",
+            )
         from vllm import LLM, SamplingParams
         from vllm.lora.request import LoRARequest
 
         adapter = result is not None and (result / "adapter_config.json").is_file()
-        self._engine = LLM(model=source if adapter or result is None else str(result), dtype=dtype, enable_lora=adapter,
-                           quantization="bitsandbytes" if four_bit and adapter else None, seed=0)
+        self._engine = LLM(
+            model=source if adapter or result is None else str(result),
+            dtype=dtype,
+            enable_lora=adapter,
+            quantization="bitsandbytes" if four_bit and adapter else None,
+            seed=0,
+        )
         self._lora = LoRARequest("adapter", 1, str(result)) if adapter else None
         self._parameters = SamplingParams
         self.tokenizer = self._engine.get_tokenizer()
 
-    def answers(self, prompts: Sequence[str], new_tokens: int, input_tokens: int) -> list[Generated]:
+    def answers(
+        self, prompts: Sequence[str], new_tokens: int, input_tokens: int
+    ) -> list[Generated]:
         """Answers; the engine batches by itself."""
         if input_tokens:
-            raise MtpeftError("input truncation is not available with vLLM", "--backend transformers for the faithful profile")
-        found = self._engine.generate(list(prompts), self._parameters(temperature=0.0, max_tokens=new_tokens),
-                                      lora_request=self._lora, use_tqdm=False)
-        return [Generated(o.outputs[0].text, len(o.outputs[0].token_ids), o.outputs[0].finish_reason or "length") for o in found]
+            raise MtpeftError(
+                "input truncation is not available with vLLM",
+                "--backend transformers for the faithful profile",
+            )
+        found = self._engine.generate(
+            list(prompts),
+            self._parameters(temperature=0.0, max_tokens=new_tokens),
+            lora_request=self._lora,
+            use_tqdm=False,
+        )
+        return [
+            Generated(
+                o.outputs[0].text,
+                len(o.outputs[0].token_ids),
+                o.outputs[0].finish_reason or "length",
+            )
+            for o in found
+        ]
 
 
 BACKENDS = {"transformers": Transformers, "vllm": Vllm}
 
 
 def backend(name: str, source: str, result: Path | None, dtype: str, four_bit: bool) -> Backend:
-    """A loaded backend. source: the base model; result: adapter or full model folder, None for the bare base."""
+    """A loaded backend. source: the base model; result: adapter or full model folder, None for the
+    bare base.
+    """
     if name not in BACKENDS:
         raise UnknownName("backend", name, BACKENDS)
     return BACKENDS[name](source, result, dtype, four_bit)

@@ -1,4 +1,6 @@
-"""Texts nearest to a query by BM25 (Robertson and Zaragoza 2009): few-shot examples, candidates of a search."""
+"""Texts nearest to a query by BM25 (Robertson and Zaragoza 2009): few-shot examples, candidates of
+a search.
+"""
 
 import math
 from collections import Counter, defaultdict
@@ -21,14 +23,18 @@ class Bm25:
                 self._places[word].append((i, count))
 
     def nearest(self, query: str, number: int) -> list[int]:
-        """Positions of the `number` nearest texts, the nearest last; among equals the first text is nearer."""
+        """Positions of the `number` nearest texts, the nearest last; among equals the first text is
+        nearer.
+        """
         scores = [0.0] * self._number
         for word in sorted(set(query.split())):
             places = self._places.get(word, [])
             weight = math.log(1 + (self._number - len(places) + 0.5) / (len(places) + 0.5))
             for i, count in places:
                 scores[i] += weight * count * (self._k1 + 1) / (count + self._norms[i])
-        return sorted(range(self._number), key=lambda i: (scores[i], -i))[-number:] if number else []
+        return (
+            sorted(range(self._number), key=lambda i: (scores[i], -i))[-number:] if number else []
+        )
 
 
 def nearest(query: str, texts: Sequence[str], number: int) -> list[int]:

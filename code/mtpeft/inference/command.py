@@ -3,23 +3,35 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from .. import paths
-from ..catalog import catalog
-from ..corpora import evaluation
-from ..corpora.weights import model_folder, source_of
-from ..errors import MtpeftError, UnknownName
-from ..provenance import sha256
-from .backends import backend as load_backend
-from .settings import profile as load_profile
-from .stage import Request, drop_errors, infer
+from mtpeft.catalog import catalog
+from mtpeft.core import paths
+from mtpeft.core.errors import MtpeftError, UnknownName
+from mtpeft.core.provenance import sha256
+from mtpeft.corpora import evaluation
+from mtpeft.corpora.weights import model_folder, source_of
+from mtpeft.inference.backends import backend as load_backend
+from mtpeft.inference.settings import profile as load_profile
+from mtpeft.inference.stage import Request, drop_errors, infer
 
 
-def run(name: str, evaluations: Sequence[str], profile: str, training: str, seed: int, adapter: Path | None, backbone: str,
-        backend: str, dtype: str, corpus: str, retry: bool) -> None:
-    """Predict the evaluation sets of a run (default: all of its tasks') into the folder of its seed.
+def run(
+    name: str,
+    evaluations: Sequence[str],
+    profile: str,
+    training: str,
+    seed: int,
+    adapter: Path | None,
+    backbone: str,
+    backend: str,
+    dtype: str,
+    corpus: str,
+    retry: bool,
+) -> None:
+    """Predict the evaluation sets of a run (default: all of its tasks') into the folder of its
+    seed.
 
-    adapter: folder in place of results/regenerated/training/<training>/<run>/seed-<seed>. Raises `MtpeftError` where
-    there is none.
+    adapter: folder in place of results/regenerated/training/<training>/<run>/seed-<seed>. Raises
+    `MtpeftError` where there is none.
     """
     entry = catalog().get("runs", name)
     known = [e.id for task in entry.tasks for e in catalog().get("tasks", task).evaluations]
@@ -27,11 +39,20 @@ def run(name: str, evaluations: Sequence[str], profile: str, training: str, seed
         if wanted not in known:
             raise UnknownName(f"evaluation set of {name}", wanted, known)
     folder = paths.seed_folder(training, name, seed)
-    result = adapter or next((p for p in (folder / "adapter", folder / "model") if p.is_dir()), None)
-    weights = sorted(p for kind in ("safetensors", "bin") for p in result.glob(f"*.{kind}")) if result else []
+    result = adapter or next(
+        (p for p in (folder / "adapter", folder / "model") if p.is_dir()), None
+    )
+    weights = (
+        sorted(p for kind in ("safetensors", "bin") for p in result.glob(f"*.{kind}"))
+        if result
+        else []
+    )
     if result is None or not weights:
-        raise MtpeftError(f"no adapter of {name} at {adapter or paths.shown(folder)}", "a trained adapter or model",
-                          f"mtpeft train {name} --profile {training} --seed {seed}, or --adapter FOLDER")
+        raise MtpeftError(
+            f"no adapter of {name} at {adapter or paths.shown(folder)}",
+            "a trained adapter or model",
+            f"mtpeft train {name} --profile {training} --seed {seed}, or --adapter FOLDER",
+        )
     chosen = load_profile(profile)
     instances = {wanted: evaluation(wanted, corpus) for wanted in evaluations or known}
     base = catalog().get("backbones", entry.backbone)
@@ -40,8 +61,14 @@ def run(name: str, evaluations: Sequence[str], profile: str, training: str, seed
     elif base.hub and (result / "adapter_config.json").is_file():
         backbone = source_of(base)
     engine = load_backend(backend, backbone, result, dtype, entry.method == "qlora")
-    by = {"training": training, "seed": seed, "dtype": dtype, "corpus": corpus,
-          "weights_sha256": {p.name: sha256(p) for p in weights}, "base": _named(backbone)}
+    by = {
+        "training": training,
+        "seed": seed,
+        "dtype": dtype,
+        "corpus": corpus,
+        "weights_sha256": {p.name: sha256(p) for p in weights},
+        "base": _named(backbone),
+    }
     for wanted, some in instances.items():
         path = folder / profile / "predictions" / f"{wanted}.jsonl"
         if retry:
@@ -51,7 +78,9 @@ def run(name: str, evaluations: Sequence[str], profile: str, training: str, seed
 
 
 def _named(backbone: str) -> str:
-    """What tells one base model from another: its revision in the hub's cache, else a hash of its configuration."""
+    """What tells one base model from another: its revision in the hub's cache, else a hash of its
+    configuration.
+    """
     config = Path(backbone) / "config.json"
     if not backbone or not config.is_file():
         return backbone

@@ -1,8 +1,9 @@
 """Batched greedy decoding with a key-value cache, through transformers.
 
-Batches shrink while they run: a prompt that has ended leaves, so that the rest of the batch does not wait for it with
-full width. Left padding; the padding is masked and positions start after it, so an answer does not depend on the batch
-it was in beyond rounding (float32: the same tokens in practice; a test compares them).
+Batches shrink while they run: a prompt that has ended leaves, so that the rest of the batch does
+not wait for it with full width. Left padding; the padding is masked and positions start after it,
+so an answer does not depend on the batch it was in beyond rounding (float32: the same tokens in
+practice; a test compares them).
 """
 
 from dataclasses import dataclass
@@ -13,26 +14,41 @@ CHECK = 16  # steps between shrinking: often enough to gain, seldom enough to co
 
 @dataclass(frozen=True)
 class Generated:
-    """One answer: its text, its number of tokens, and `stop` (an end token came) or `length` (the limit was reached)."""
+    """One answer: its text, its number of tokens, and `stop` (an end token came) or `length` (the
+    limit was reached).
+    """
 
     text: str
     tokens: int
     finish_reason: str
 
 
-def generate(model: Any, tokenizer: Any, prompts: list[str], new_tokens: int, input_tokens: int = 0) -> list[Generated]:
+def generate(
+    model: Any, tokenizer: Any, prompts: list[str], new_tokens: int, input_tokens: int = 0
+) -> list[Generated]:
     """Answers to one batch of prompts, in their order."""
     import torch
 
-    encoded = tokenizer(prompts, return_tensors="pt", padding=True, add_special_tokens=False,
-                        **({"truncation": True, "max_length": input_tokens} if input_tokens else {}))
+    encoded = tokenizer(
+        prompts,
+        return_tensors="pt",
+        padding=True,
+        add_special_tokens=False,
+        **({"truncation": True, "max_length": input_tokens} if input_tokens else {}),
+    )
     device = next(model.parameters()).device
     ends = _ends(model, tokenizer)
     was_training = model.training
     model.eval()
     with torch.inference_mode():
-        made = _greedy(model, encoded["input_ids"].to(device), encoded["attention_mask"].to(device), ends,
-                       tokenizer.pad_token_id, new_tokens)
+        made = _greedy(
+            model,
+            encoded["input_ids"].to(device),
+            encoded["attention_mask"].to(device),
+            ends,
+            tokenizer.pad_token_id,
+            new_tokens,
+        )
     if was_training:
         model.train()
     result = []
@@ -43,14 +59,18 @@ def generate(model: Any, tokenizer: Any, prompts: list[str], new_tokens: int, in
     return result
 
 
-def texts(model: Any, tokenizer: Any, prompts: list[str], new_tokens: int, tokens_in_flight: int = 65536) -> list[str]:
+def texts(
+    model: Any, tokenizer: Any, prompts: list[str], new_tokens: int, tokens_in_flight: int = 65536
+) -> list[str]:
     """Answers to any number of prompts, in their order; batched by length."""
-    from .batches import batches
+    from mtpeft.inference.batches import batches
 
     lengths = [len(ids) for ids in tokenizer(prompts, add_special_tokens=False)["input_ids"]]
     found: dict[int, str] = {}
     for batch in batches(lengths, new_tokens, tokens_in_flight):
-        for i, answer in zip(batch, generate(model, tokenizer, [prompts[i] for i in batch], new_tokens), strict=True):
+        for i, answer in zip(
+            batch, generate(model, tokenizer, [prompts[i] for i in batch], new_tokens), strict=True
+        ):
             found[i] = answer.text
     return [found[i] for i in range(len(prompts))]
 
@@ -61,12 +81,16 @@ def _ends(model: Any, tokenizer: Any) -> set[int]:
     return {i for i in [*ids, tokenizer.eos_token_id] if i is not None}
 
 
-def _greedy(model: Any, ids: Any, mask: Any, ends: set[int], padding: int, new_tokens: int) -> list[list[int]]:
-    """Token lists of each row, each ended by its end token where one came. ids and mask: [B, L], padded on the left."""
+def _greedy(
+    model: Any, ids: Any, mask: Any, ends: set[int], padding: int, new_tokens: int
+) -> list[list[int]]:
+    """Token lists of each row, each ended by its end token where one came. ids and mask: [B, L],
+    padded on the left.
+    """
     import torch
     from transformers import DynamicCache
 
-    rows = list(range(len(ids)))                      # which prompt each live row belongs to
+    rows = list(range(len(ids)))  # which prompt each live row belongs to
     made: list[list[int]] = [[] for _ in rows]
     cache, end = DynamicCache(config=model.config), torch.tensor(sorted(ends), device=ids.device)
     done = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
@@ -82,8 +106,14 @@ def _greedy(model: Any, ids: Any, mask: Any, ends: set[int], padding: int, new_t
         pending.clear()
 
     for step in range(1, new_tokens + 1):
-        out = model(input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True,
-                    logits_to_keep=1)
+        out = model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
         token = out.logits[:, -1].argmax(-1)
         token = torch.where(done, torch.full_like(token, padding), token)
         pending.append(token)
@@ -96,10 +126,16 @@ def _greedy(model: Any, ids: Any, mask: Any, ends: set[int], padding: int, new_t
                 settle()
                 if not len(live):
                     break
-                # a few stragglers are cheap to carry; rebuilding the cache is worth it from a quarter on
+                # a few stragglers are cheap to carry; rebuilding the cache is worth it from a
+                # quarter on
                 if len(live) <= 0.75 * len(rows):
                     cache.batch_select_indices(live)
-                    rows, token, mask, done = [rows[i] for i in live.tolist()], token[live], mask[live], done[live]
+                    rows, token, mask, done = (
+                        [rows[i] for i in live.tolist()],
+                        token[live],
+                        mask[live],
+                        done[live],
+                    )
                     positions = positions[live]
         ids = token[:, None]
         positions = positions[:, -1:] + 1

@@ -1,8 +1,10 @@
-"""Zero-shot and few-shot prompting of instruction models, through any OpenAI-compatible server or locally.
+"""Zero-shot and few-shot prompting of instruction models, through any OpenAI-compatible server or
+locally.
 
-Greedy, ten new tokens, as in the study. Every answer is appended at once, so that a killed run resumes; an answer that could
-not be had is recorded with its error and asked again next time. The prediction's `output` is the strict reading (`1`, `0` or
-nothing); what other readings make of the raw text is scoring's business.
+Greedy, ten new tokens, as in the study. Every answer is appended at once, so that a killed run
+resumes; an answer that could not be had is recorded with its error and asked again next time. The
+prediction's `output` is the strict reading (`1`, `0` or nothing); what other readings make of the
+raw text is scoring's business.
 """
 
 import hashlib
@@ -18,12 +20,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..catalog import catalog
-from ..corpora import Example
-from ..errors import BadInput, MtpeftError
-from ..records import Prediction, append_predictions, drop_predictions, resume_predictions
-from ..tasks import wording
-from .bm25 import Bm25
+from mtpeft.catalog import catalog
+from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.records import Prediction, append_predictions, drop_predictions, resume_predictions
+from mtpeft.corpora import Example
+from mtpeft.inference.bm25 import Bm25
+from mtpeft.tasks import wording
 
 NEW_TOKENS = 10
 POOL = 5000
@@ -33,37 +35,63 @@ POOL = 5000
 class Chat(Protocol):
     """Answers one conversation greedily."""
 
-    def answer(self, messages: list[dict[str, str]], new_tokens: int = NEW_TOKENS) -> tuple[str, str]:
+    def answer(
+        self, messages: list[dict[str, str]], new_tokens: int = NEW_TOKENS
+    ) -> tuple[str, str]:
         """(text, why it ended). Raises `MtpeftError` where there is no answer to be had."""
         ...
 
 
 class Endpoint:
-    """An OpenAI-compatible server. base: address up to and with /v1; the key comes from the environment variable `key`."""
+    """An OpenAI-compatible server. base: address up to and with /v1; the key comes from the
+    environment variable `key`.
+    """
 
-    def __init__(self, base: str, model: str, key: str = "OPENAI_API_KEY", attempts: int = 3, timeout: float = 60.0) -> None:
+    def __init__(
+        self,
+        base: str,
+        model: str,
+        key: str = "OPENAI_API_KEY",
+        attempts: int = 3,
+        timeout: float = 60.0,
+    ) -> None:
         self._base, self._model, self._key = base.rstrip("/"), model, os.environ.get(key, "")
         self._attempts, self._timeout = attempts, timeout
 
-    def answer(self, messages: list[dict[str, str]], new_tokens: int = NEW_TOKENS) -> tuple[str, str]:
+    def answer(
+        self, messages: list[dict[str, str]], new_tokens: int = NEW_TOKENS
+    ) -> tuple[str, str]:
         """Greedy answer to one conversation."""
-        choice = self._post("/chat/completions", {"messages": messages, "temperature": 0, "max_tokens": new_tokens},
-                            lambda reply: reply["choices"][0])
+        choice = self._post(
+            "/chat/completions",
+            {"messages": messages, "temperature": 0, "max_tokens": new_tokens},
+            lambda reply: reply["choices"][0],
+        )
         return str(choice["message"]["content"] or ""), str(choice.get("finish_reason") or "")
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """One vector a text, from the server's embeddings."""
         found: list[list[float]] = []
         for start in range(0, len(texts), 64):
-            some = list(texts[start:start + 64])
-            found += self._post("/embeddings", {"input": some},
-                                lambda reply: [row["embedding"] for row in sorted(reply["data"], key=lambda r: r["index"])])
+            some = list(texts[start : start + 64])
+            found += self._post(
+                "/embeddings",
+                {"input": some},
+                lambda reply: [
+                    row["embedding"] for row in sorted(reply["data"], key=lambda r: r["index"])
+                ],
+            )
         return found
 
     def _post(self, path: str, body: dict[str, Any], read: Callable[[Any], Any]) -> Any:
-        """What `read` makes of the reply; the request is repeated on server errors with growing pauses."""
+        """What `read` makes of the reply; the request is repeated on server errors with growing
+        pauses.
+        """
         data = json.dumps({"model": self._model, **body}).encode()
-        headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {self._key}"} if self._key else {})}
+        headers = {
+            "Content-Type": "application/json",
+            **({"Authorization": f"Bearer {self._key}"} if self._key else {}),
+        }
         problem = ""
         for attempt in range(self._attempts):
             if attempt:
@@ -79,31 +107,42 @@ class Endpoint:
                     break
             except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
                 problem = f"{type(error).__name__}: {error}"
-        raise MtpeftError(f"{self._base + path} does not answer: {problem}", "an OpenAI-compatible reply",
-                          "check the address, the model's name and the key")
+        raise MtpeftError(
+            f"{self._base + path} does not answer: {problem}",
+            "an OpenAI-compatible reply",
+            "check the address, the model's name and the key",
+        )
 
 
 class Local:
     """A model on this machine, through transformers."""
 
     def __init__(self, source: str, dtype: str = "float32", context: int = 8192) -> None:
-        from .backends import Transformers
+        from mtpeft.inference.backends import Transformers
 
         self._backend, self._context = Transformers(source, None, dtype, False), context
 
-    def answer(self, messages: list[dict[str, str]], new_tokens: int = NEW_TOKENS) -> tuple[str, str]:
+    def answer(
+        self, messages: list[dict[str, str]], new_tokens: int = NEW_TOKENS
+    ) -> tuple[str, str]:
         """Greedy answer to the conversation in the model's own chat template."""
-        text = self._backend.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        text = self._backend.tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=True
+        )
         made = self._backend.answers([text], new_tokens, self._context)[0]
         return made.text, made.finish_reason
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
-        """Mean of the last hidden states of each text, as the study's script takes it from the same model."""
+        """Mean of the last hidden states of each text, as the study's script takes it from the same
+        model.
+        """
         import torch
 
         model, tokenizer, found = self._backend.model, self._backend.tokenizer, []
         for text in texts:
-            inputs = tokenizer(text, return_tensors="pt", truncation=True, max_length=self._context).to(model.device)
+            inputs = tokenizer(
+                text, return_tensors="pt", truncation=True, max_length=self._context
+            ).to(model.device)
             with torch.inference_mode():
                 states = model(**inputs, output_hidden_states=True).hidden_states[-1]
             found.append(states[0].float().mean(0).tolist())
@@ -112,32 +151,54 @@ class Local:
 
 def conversation(example: Example, shots: Sequence[Example] = ()) -> list[dict[str, str]]:
     """System message, solved examples as earlier turns, the question."""
-    module, words = import_module(catalog().get("tasks", example.task).module), wording("own", inference=True)
+    module, words = (
+        import_module(catalog().get("tasks", example.task).module),
+        wording("own", inference=True),
+    )
     system, question = module.messages(example, words)
-    turns = [turn for shot in shots for turn in (module.messages(shot, words)[1],
-                                                 {"role": "assistant", "content": module.target(shot, words)})]
+    turns = [
+        turn
+        for shot in shots
+        for turn in (
+            module.messages(shot, words)[1],
+            {"role": "assistant", "content": module.target(shot, words)},
+        )
+    ]
     return [system, *turns, question]
 
 
-def ask(examples: Sequence[Example], chat: Chat, path: Path, run: str, shots: int = 0, pool: Sequence[Example] = (),
-        evaluation: str = "") -> int:
-    """Ask about every example that has no answer in `path` yet; returns how many remain without one.
+def ask(
+    examples: Sequence[Example],
+    chat: Chat,
+    path: Path,
+    run: str,
+    shots: int = 0,
+    pool: Sequence[Example] = (),
+    evaluation: str = "",
+) -> int:
+    """Ask about every example that has no answer in `path` yet; returns how many remain without
+    one.
 
-    shots: solved examples a question, the nearest of `pool` (its first 5,000; an example is never its own shot); evaluation:
-    set that the predictions name (default: the examples' task). Raises `BadInput` where `path` holds a line that cannot be
-    used, or answers of another run.
+    shots: solved examples a question, the nearest of `pool` (its first 5,000; an example is never
+    its own shot); evaluation: set that the predictions name (default: the examples' task). Raises
+    `BadInput` where `path` holds a line that cannot be used, or answers of another run.
     """
     pool = list(pool)[:POOL]
     index = Bm25([" ".join(e.inputs.values()) for e in pool])
 
     def messages(example: Example) -> list[dict[str, str]]:
         near = index.nearest(" ".join(example.inputs.values()), shots + 1) if shots else []
-        return conversation(example, [pool[i] for i in near if pool[i].id != example.id][-shots:] if shots else [])
+        return conversation(
+            example, [pool[i] for i in near if pool[i].id != example.id][-shots:] if shots else []
+        )
 
     def read(example: Example, raw: str) -> str:
         return str(import_module(catalog().get("tasks", example.task).module).answer(raw, False))
 
-    questions = (Question(evaluation or e.task, e.id, partial(messages, e), partial(read, e)) for e in examples)
+    questions = (
+        Question(evaluation or e.task, e.id, partial(messages, e), partial(read, e))
+        for e in examples
+    )
     return ask_each(questions, chat, path, run)
 
 
@@ -151,8 +212,12 @@ class Question:
     read: Callable[[str], str]
 
 
-def ask_each(questions: Iterable[Question], chat: Chat, path: Path, run: str, new_tokens: int = NEW_TOKENS) -> int:
-    """Ask what has no answer in `path` yet, append each answer at once; returns how many remain without one."""
+def ask_each(
+    questions: Iterable[Question], chat: Chat, path: Path, run: str, new_tokens: int = NEW_TOKENS
+) -> int:
+    """Ask what has no answer in `path` yet, append each answer at once; returns how many remain
+    without one.
+    """
     done, missing = _answered(path, run), 0
     for question in questions:
         if question.instance_id in done:
@@ -164,16 +229,37 @@ def ask_each(questions: Iterable[Question], chat: Chat, path: Path, run: str, ne
             raw, finish = chat.answer(messages, new_tokens)
         except MtpeftError as error:
             problem, missing = error.found, missing + 1
-        append_predictions(path, [Prediction(run, question.task, question.instance_id, digest, raw, question.read(raw), finish,
-                                             round(time.monotonic() - start, 3), problem)])
+        append_predictions(
+            path,
+            [
+                Prediction(
+                    run,
+                    question.task,
+                    question.instance_id,
+                    digest,
+                    raw,
+                    question.read(raw),
+                    finish,
+                    round(time.monotonic() - start, 3),
+                    problem,
+                )
+            ],
+        )
     return missing
 
 
 def _answered(path: Path, run: str) -> set[str]:
-    """Instances with an answer; records of failures are dropped from the file, so that each instance keeps one record."""
+    """Instances with an answer; records of failures are dropped from the file, so that each
+    instance keeps one record.
+    """
     records = resume_predictions(path)
     for record in records:
         if record.run != run:
-            raise BadInput(path, f"answers of run {record.run}", f"answers of {run}", "give each run a file of its own")
+            raise BadInput(
+                path,
+                f"answers of run {record.run}",
+                f"answers of {run}",
+                "give each run a file of its own",
+            )
     drop_predictions(path, lambda record: bool(record.error))
     return {r.instance_id for r in records if not r.error}

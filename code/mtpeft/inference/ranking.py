@@ -1,9 +1,10 @@
-"""Code search by prompting, in two stages as in the study: a cheap one finds K candidates, the model scores them.
+"""Code search by prompting, in two stages as in the study: a cheap one finds K candidates, the
+model scores them.
 
-Stage 1 is BM25, or vectors of texts (the study: those of the prompted model, mean-pooled, dot product). Its candidates are a
-file, so that another retriever's can take their place. Stage 2 asks for a score of each candidate, all in one prompt; the
-prediction's `output` is the rank of the right function: 1 … K, 0 where it is not among the candidates, empty where the model
-gave no answer.
+Stage 1 is BM25, or vectors of texts (the study: those of the prompted model, mean-pooled, dot
+product). Its candidates are a file, so that another retriever's can take their place. Stage 2 asks
+for a score of each candidate, all in one prompt; the prediction's `output` is the rank of the right
+function: 1 … K, 0 where it is not among the candidates, empty where the model gave no answer.
 """
 
 import json
@@ -12,12 +13,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..corpora import Example
-from ..errors import BadInput, MtpeftError, UnknownName
-from ..records import write_atomic
-from ..tasks import code_search
-from .bm25 import Bm25
-from .prompting import Chat, Question, ask_each
+from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
+from mtpeft.core.records import write_atomic
+from mtpeft.corpora import Example
+from mtpeft.inference.bm25 import Bm25
+from mtpeft.inference.prompting import Chat, Question, ask_each
+from mtpeft.tasks import code_search
 
 LONGEST = 20
 """Candidates of one prompt at most (the study's lists)."""
@@ -35,14 +36,23 @@ def by_words(queries: Sequence[str], codes: Sequence[str], number: int) -> list[
     return [index.nearest(query, number)[::-1] for query in queries]
 
 
-def by_vectors(embed: Callable[[Sequence[str]], list[list[float]]], queries: Sequence[str], codes: Sequence[str],
-               number: int) -> list[list[int]]:
-    """Positions of the codes with the largest dot products, the largest first; the first among equals."""
+def by_vectors(
+    embed: Callable[[Sequence[str]], list[list[float]]],
+    queries: Sequence[str],
+    codes: Sequence[str],
+    number: int,
+) -> list[list[int]]:
+    """Positions of the codes with the largest dot products, the largest first; the first among
+    equals.
+    """
     import numpy as np
 
     vectors = np.array(embed(codes))
     # One query at a time: all scores of a large pool would take gigabytes.
-    return [np.argsort(-(vectors @ query), kind="stable")[:number].tolist() for query in np.array(embed(queries))]
+    return [
+        np.argsort(-(vectors @ query), kind="stable")[:number].tolist()
+        for query in np.array(embed(queries))
+    ]
 
 
 def stage(name: str, chat: Any) -> Stage:
@@ -52,10 +62,14 @@ def stage(name: str, chat: Any) -> Stage:
     return by_words if name == "bm25" else partial(by_vectors, chat.embed)
 
 
-def candidates(examples: Sequence[Example], path: Path, number: int, stage: Stage = by_words) -> dict[str, list[str]]:
-    """Ids of the candidates by query, the nearest first; read from `path` where that is there, else found and written to it.
+def candidates(
+    examples: Sequence[Example], path: Path, number: int, stage: Stage = by_words
+) -> dict[str, list[str]]:
+    """Ids of the candidates by query, the nearest first; read from `path` where that is there, else
+    found and written to it.
 
-    Raises `MtpeftError` for a number that no prompt holds, `BadInput` for a file of other queries, functions or numbers.
+    Raises `MtpeftError` for a number that no prompt holds, `BadInput` for a file of other queries,
+    functions or numbers.
     """
     if not 1 <= number <= LONGEST:
         raise MtpeftError(f"{number} candidates", f"1 to {LONGEST}", "--candidates 10")
@@ -63,7 +77,10 @@ def candidates(examples: Sequence[Example], path: Path, number: int, stage: Stag
     if not path.is_file():
         names = list(pool)
         found = stage([e.inputs["query"] for e in asked], list(pool.values()), number)
-        rows = ({"instance_id": e.id, "candidates": [names[i] for i in near]} for e, near in zip(asked, found, strict=True))
+        rows = (
+            {"instance_id": e.id, "candidates": [names[i] for i in near]}
+            for e, near in zip(asked, found, strict=True)
+        )
         write_atomic(path, "".join(json.dumps(row, sort_keys=True) + "\n" for row in rows))
     return read_candidates(path, examples)
 
@@ -76,20 +93,40 @@ def read_candidates(path: Path, examples: Sequence[Example]) -> dict[str, list[s
             row = json.loads(line)
             name, near = str(row["instance_id"]), [str(c) for c in row["candidates"]]
         except (ValueError, KeyError, TypeError) as error:
-            raise BadInput(path, f"{type(error).__name__}: {error}", "an object with instance_id and candidates", line=number) \
-                from error
+            raise BadInput(
+                path,
+                f"{type(error).__name__}: {error}",
+                "an object with instance_id and candidates",
+                line=number,
+            ) from error
         unknown = [c for c in near if c not in pool]
-        if name not in asked or unknown or len(set(near)) < len(near) or not 1 <= len(near) <= LONGEST:
-            raise BadInput(path, f"query {name} with candidates {', '.join((unknown or near)[:3])}",
-                           f"a query of the set with 1 to {LONGEST} different functions of the set",
-                           "remove the file to find candidates anew", line=number)
+        if (
+            name not in asked
+            or unknown
+            or len(set(near)) < len(near)
+            or not 1 <= len(near) <= LONGEST
+        ):
+            raise BadInput(
+                path,
+                f"query {name} with candidates {', '.join((unknown or near)[:3])}",
+                f"a query of the set with 1 to {LONGEST} different functions of the set",
+                "remove the file to find candidates anew",
+                line=number,
+            )
         result[name] = near
     return result
 
 
-def rank(examples: Sequence[Example], near: dict[str, list[str]], chat: Chat, path: Path, run: str,
-         evaluation: str = "") -> int:
-    """Have the model score the candidates of every query that has no answer in `path`; returns how many remain without one.
+def rank(
+    examples: Sequence[Example],
+    near: dict[str, list[str]],
+    chat: Chat,
+    path: Path,
+    run: str,
+    evaluation: str = "",
+) -> int:
+    """Have the model score the candidates of every query that has no answer in `path`; returns how
+    many remain without one.
 
     evaluation: set that the predictions name (default: the examples' task).
     """
@@ -97,12 +134,20 @@ def rank(examples: Sequence[Example], near: dict[str, list[str]], chat: Chat, pa
     questions = []
     for example in (e for e in examples if e.id in near):
         mine, right = near[example.id], first[example.inputs["code"]]
-        messages = partial(code_search.scoring_messages, example.inputs["query"], [pool[c] for c in mine])
-        questions.append(Question(evaluation or example.task, example.id, messages, partial(_rank, mine, right)))
+        messages = partial(
+            code_search.scoring_messages, example.inputs["query"], [pool[c] for c in mine]
+        )
+        questions.append(
+            Question(evaluation or example.task, example.id, messages, partial(_rank, mine, right))
+        )
     # Ten tokens hold a line of `[number] score`.
     return ask_each(questions, chat, path, run, 10 * max(map(len, near.values()), default=1))
 
 
 def _rank(mine: list[str], right: str, raw: str) -> str:
     scores = code_search.read_scores(raw, len(mine))
-    return "" if scores is None else str(code_search.rank_of(scores, mine.index(right)) if right in mine else 0)
+    return (
+        ""
+        if scores is None
+        else str(code_search.rank_of(scores, mine.index(right)) if right in mine else 0)
+    )

@@ -2,16 +2,17 @@
 
 from dataclasses import dataclass, field
 
-from ..errors import UnknownName
+from mtpeft.core.errors import UnknownName
 
 
 @dataclass(frozen=True)
 class TaskDecoding:
     """Greedy decoding of one task.
 
-    batch_size: prompts at a time, where the profile fixes it (0: by `tokens_in_flight`); new_tokens: limit of an answer;
-    input_tokens: prompts are cut to this many tokens, from the right, as the study's tokenizer call did (0: never);
-    forced_template: the Human/Assistant layout instead of the tokenizer's own.
+    batch_size: prompts at a time, where the profile fixes it (0: by `tokens_in_flight`);
+    new_tokens: limit of an answer; input_tokens: prompts are cut to this many tokens, from the
+    right, as the study's tokenizer call did (0: never); forced_template: the Human/Assistant layout
+    instead of the tokenizer's own.
     """
 
     new_tokens: int = 512
@@ -22,8 +23,10 @@ class TaskDecoding:
 
 @dataclass(frozen=True)
 class InferenceProfile:
-    """wording: of the prompts; faithful_answers: cut answers as the study cut; tokens_in_flight: prompt and answer tokens
-    of one batch, which bounds the memory of the key-value cache; tasks: decoding of tasks that differ from the default."""
+    """wording: of the prompts; faithful_answers: cut answers as the study cut; tokens_in_flight:
+    prompt and answer tokens of one batch, which bounds the memory of the key-value cache; tasks:
+    decoding of tasks that differ from the default.
+    """
 
     name: str
     wording: str = "own"
@@ -38,13 +41,27 @@ class InferenceProfile:
 
 PROFILES = {
     "clean": InferenceProfile("clean", tasks={"summarization": TaskDecoding(new_tokens=128)}),
-    # Summaries: the study's 512-token limit cuts the end of long prompts, the assistant's header included.
-    # Translation: trained with the tokenizer's template, asked with another one.
-    "faithful": InferenceProfile("faithful", wording="study-a", faithful_answers=True, tasks={
-        "generation": TaskDecoding(512, 1), "summarization": TaskDecoding(128, 8, input_tokens=512),
-        "translation": TaskDecoding(512, 8, forced_template=True)}),
-    "smoke": InferenceProfile("smoke", tokens_in_flight=32768, tasks={"summarization": TaskDecoding(48),
-                              "generation": TaskDecoding(192), "translation": TaskDecoding(192)}),
+    # Summaries: the study's 512-token limit cuts the end of long prompts, the assistant's header
+    # included. Translation: trained with the tokenizer's template, asked with another one.
+    "faithful": InferenceProfile(
+        "faithful",
+        wording="study-a",
+        faithful_answers=True,
+        tasks={
+            "generation": TaskDecoding(512, 1),
+            "summarization": TaskDecoding(128, 8, input_tokens=512),
+            "translation": TaskDecoding(512, 8, forced_template=True),
+        },
+    ),
+    "smoke": InferenceProfile(
+        "smoke",
+        tokens_in_flight=32768,
+        tasks={
+            "summarization": TaskDecoding(48),
+            "generation": TaskDecoding(192),
+            "translation": TaskDecoding(192),
+        },
+    ),
 }
 
 

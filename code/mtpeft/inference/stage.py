@@ -1,4 +1,6 @@
-"""`mtpeft infer`: predictions of one run on one evaluation set, append-only and resumable by instance."""
+"""`mtpeft infer`: predictions of one run on one evaluation set, append-only and resumable by
+instance.
+"""
 
 import json
 import time
@@ -7,24 +9,31 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..corpora import Example
-from ..errors import MtpeftError
-from ..progress import Progress
-from ..provenance import write_provenance
-from ..records import Prediction, append_predictions, drop_predictions, resume_predictions, write_atomic
-from ..tasks import rendered_prompt, task_module, wording
-from ..tasks.rendering import HUMAN_ASSISTANT, prompt_sha256
-from .backends import Backend
-from .batches import batches
-from .settings import InferenceProfile
+from mtpeft.core.errors import MtpeftError
+from mtpeft.core.progress import Progress
+from mtpeft.core.provenance import write_provenance
+from mtpeft.core.records import (
+    Prediction,
+    append_predictions,
+    drop_predictions,
+    resume_predictions,
+    write_atomic,
+)
+from mtpeft.corpora import Example
+from mtpeft.inference.backends import Backend
+from mtpeft.inference.batches import batches
+from mtpeft.inference.settings import InferenceProfile
+from mtpeft.tasks import rendered_prompt, task_module, wording
+from mtpeft.tasks.rendering import HUMAN_ASSISTANT, prompt_sha256
 
 
 @dataclass(frozen=True)
 class Request:
     """What to predict: a run's evaluation set.
 
-    arm: `st` or `mt`, which the study's wording depends on; answered_by: what else tells these predictions from others
-    (hash of the weights, seed, dtype, say). A file is continued only by the same.
+    arm: `st` or `mt`, which the study's wording depends on; answered_by: what else tells these
+    predictions from others (hash of the weights, seed, dtype, say). A file is continued only by the
+    same.
     """
 
     run: str
@@ -38,13 +47,21 @@ class Request:
 def infer(request: Request, backend: Backend, path: Path) -> Path:
     """Predict what is not in the file of records yet; returns its path.
 
-    Records of other prompts or of another model are refused, not continued. An instance that fails is a record with finish
-    reason `error`; `drop_errors` removes such records, so that the next run tries again.
+    Records of other prompts or of another model are refused, not continued. An instance that fails
+    is a record with finish reason `error`; `drop_errors` removes such records, so that the next run
+    tries again.
     """
     if not request.examples:
-        raise MtpeftError(f"no instances of {request.evaluation}", "an evaluation set of the corpus", "make data")
-    made_by = {"run": request.run, "evaluation": request.evaluation, "profile": request.profile.name, "backend": backend.name,
-               **request.answered_by}
+        raise MtpeftError(
+            f"no instances of {request.evaluation}", "an evaluation set of the corpus", "make data"
+        )
+    made_by = {
+        "run": request.run,
+        "evaluation": request.evaluation,
+        "profile": request.profile.name,
+        "backend": backend.name,
+        **request.answered_by,
+    }
     _same_origin(path, made_by)
     decoding = request.profile.decoding(request.examples[0].task)
     words = wording(request.profile.wording, request.arm, inference=True)
@@ -52,13 +69,30 @@ def infer(request: Request, backend: Backend, path: Path) -> Path:
     prompts = [rendered_prompt(e, backend.tokenizer, words, template) for e in request.examples]
     done = _done(path, request, prompts)
     todo = [i for i, e in enumerate(request.examples) if e.id not in done]
-    lengths = [len(ids) for ids in backend.tokenizer([prompts[i] for i in todo], add_special_tokens=False)["input_ids"]] \
-        if todo else []
+    lengths = (
+        [
+            len(ids)
+            for ids in backend.tokenizer([prompts[i] for i in todo], add_special_tokens=False)[
+                "input_ids"
+            ]
+        ]
+        if todo
+        else []
+    )
     with Progress(f"infer {request.run} {request.evaluation}", len(todo)) as progress:
-        for batch in batches(lengths, decoding.new_tokens, request.profile.tokens_in_flight, decoding.batch_size):
+        for batch in batches(
+            lengths, decoding.new_tokens, request.profile.tokens_in_flight, decoding.batch_size
+        ):
             chosen = [todo[i] for i in batch]
-            append_predictions(path, _predict(request, backend, [request.examples[i] for i in chosen],
-                                              [prompts[i] for i in chosen]))
+            append_predictions(
+                path,
+                _predict(
+                    request,
+                    backend,
+                    [request.examples[i] for i in chosen],
+                    [prompts[i] for i in chosen],
+                ),
+            )
             progress.step(count=len(chosen))
     if path.is_file():
         write_provenance(path, [], **made_by)
@@ -66,46 +100,87 @@ def infer(request: Request, backend: Backend, path: Path) -> Path:
 
 
 def _same_origin(path: Path, made_by: dict[str, Any]) -> None:
-    """Note beside the file who answers, before the first answer; refuse a file that another one began."""
+    """Note beside the file who answers, before the first answer; refuse a file that another one
+    began.
+    """
     note = path.with_name(path.name + ".origin.json")
     if path.is_file() and note.is_file():
         known = json.loads(note.read_text(encoding="utf-8"))
         if other := [name for name in {**known, **made_by} if known.get(name) != made_by.get(name)]:
-            raise MtpeftError(f"{path} holds answers of {other[0]} {known.get(other[0])}", f"{other[0]} {made_by.get(other[0])}",
-                              f"remove {path}, or give another MTPEFT_OUT")
+            raise MtpeftError(
+                f"{path} holds answers of {other[0]} {known.get(other[0])}",
+                f"{other[0]} {made_by.get(other[0])}",
+                f"remove {path}, or give another MTPEFT_OUT",
+            )
     write_atomic(note, json.dumps(made_by, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
-def _predict(request: Request, backend: Backend, examples: list[Example], prompts: list[str]) -> list[Prediction]:
-    """One batch; where it fails, each of its instances by itself, so that one bad instance is one bad record."""
+def _predict(
+    request: Request, backend: Backend, examples: list[Example], prompts: list[str]
+) -> list[Prediction]:
+    """One batch; where it fails, each of its instances by itself, so that one bad instance is one
+    bad record.
+    """
     task = examples[0].task
     decoding, started = request.profile.decoding(task), time.perf_counter()
     try:
         answers = backend.answers(prompts, decoding.new_tokens, decoding.input_tokens)
     except (RuntimeError, ValueError, IndexError) as error:
         if len(prompts) > 1:
-            return [record for e, p in zip(examples, prompts, strict=True) for record in _predict(request, backend, [e], [p])]
-        return [Prediction(request.run, request.evaluation, examples[0].id, prompt_sha256(prompts[0]), "", "", "error",
-                           round(time.perf_counter() - started, 4), f"{type(error).__name__}: {error}")]
+            return [
+                record
+                for e, p in zip(examples, prompts, strict=True)
+                for record in _predict(request, backend, [e], [p])
+            ]
+        return [
+            Prediction(
+                request.run,
+                request.evaluation,
+                examples[0].id,
+                prompt_sha256(prompts[0]),
+                "",
+                "",
+                "error",
+                round(time.perf_counter() - started, 4),
+                f"{type(error).__name__}: {error}",
+            )
+        ]
     each = round((time.perf_counter() - started) / len(prompts), 4)
     module = task_module(task)
-    return [Prediction(request.run, request.evaluation, e.id, prompt_sha256(p), a.text,
-                       module.answer(a.text, request.profile.faithful_answers), a.finish_reason, each)
-            for e, p, a in zip(examples, prompts, answers, strict=True)]
+    return [
+        Prediction(
+            request.run,
+            request.evaluation,
+            e.id,
+            prompt_sha256(p),
+            a.text,
+            module.answer(a.text, request.profile.faithful_answers),
+            a.finish_reason,
+            each,
+        )
+        for e, p, a in zip(examples, prompts, answers, strict=True)
+    ]
 
 
 def _done(path: Path, request: Request, prompts: Sequence[str]) -> set[str]:
-    """Instances that have a record; a last line cut off by a kill is removed, anything else malformed is refused."""
+    """Instances that have a record; a last line cut off by a kill is removed, anything else
+    malformed is refused.
+    """
     wanted = {e.id: prompt_sha256(p) for e, p in zip(request.examples, prompts, strict=True)}
     done = set()
     for record in resume_predictions(path):
         if wanted.get(record.instance_id, record.prompt_sha256) != record.prompt_sha256:
-            raise MtpeftError(f"{path} holds {record.instance_id} with another prompt", "predictions of the same prompts",
-                              f"the profile or the wording has changed: remove {path}, or give another MTPEFT_OUT")
+            raise MtpeftError(
+                f"{path} holds {record.instance_id} with another prompt",
+                "predictions of the same prompts",
+                f"the profile or the wording has changed: remove {path}, or give another MTPEFT_OUT",
+            )
         done.add(record.instance_id)
     return done
 
 
 def drop_errors(path: Path) -> int:
-    """Remove records with finish reason `error`, so that they are predicted again. Returns how many."""
+    """Remove records with finish reason `error`, so that they are predicted again. Returns how
+    many.
+    """
     return drop_predictions(path, lambda record: record.finish_reason == "error")

@@ -6,15 +6,21 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from .inputs import Inputs
-from .marks import SIGNS
-from .sections.verdicts import HEADLINES
-from .summary import KIND_TITLES, count_by_kind, exit_code
-from .tables.model import TableData
-from .tables.render import heading, shown, signs_used
+from mtpeft.reporting.inputs import Inputs
+from mtpeft.reporting.marks import SIGNS
+from mtpeft.reporting.sections.verdicts import HEADLINES
+from mtpeft.reporting.summary import KIND_TITLES, count_by_kind, exit_code
+from mtpeft.reporting.tables.model import TableData
+from mtpeft.reporting.tables.render import heading, shown, signs_used
 
-_COLOURS = {"exact": "green", "within tolerance": "cyan", "differs": "red", "not run": "dim", "cannot run here": "dim",
-            "not reproducible": "magenta"}
+_COLOURS = {
+    "exact": "green",
+    "within tolerance": "cyan",
+    "differs": "red",
+    "not run": "dim",
+    "cannot run here": "dim",
+    "not reproducible": "magenta",
+}
 _LOG_WIDTH = 200
 
 
@@ -26,9 +32,13 @@ def _console() -> Console:
 def show_table(data: TableData, console: Console | None = None) -> None:
     """Print one table."""
     console = console or _console()
-    grid = RichTable(title=heading(data), title_justify="left", box=None, pad_edge=False, header_style="bold")
+    grid = RichTable(
+        title=heading(data), title_justify="left", box=None, pad_edge=False, header_style="bold"
+    )
     for column in data.columns:
-        grid.add_column(column.title, justify="right" if column.numeric else "left", no_wrap=column.numeric)
+        grid.add_column(
+            column.title, justify="right" if column.numeric else "left", no_wrap=column.numeric
+        )
     for number, group in enumerate(data.groups):
         if group.title:
             if number:
@@ -54,11 +64,18 @@ def show_summary(inputs: Inputs, page: Path, console: Console | None = None) -> 
         console.print(line, soft_wrap=True)
     unexplained = [v for v in inputs.verdicts if v.unexplained]
     for verdict in unexplained[:10]:
-        console.print(f"  {SIGNS[verdict.verdict]} {verdict.id}: published {verdict.published or '–'}, "
-                      f"recomputed {verdict.regenerated or '–'}", markup=False, soft_wrap=True)
+        console.print(
+            f"  {SIGNS[verdict.verdict]} {verdict.id}: published {verdict.published or '–'}, "
+            f"recomputed {verdict.regenerated or '–'}",
+            markup=False,
+            soft_wrap=True,
+        )
     if len(unexplained) > 10:
         console.print(f"  … and {len(unexplained) - 10} more without a known cause")
-    for missing, command in ((not inputs.verdicts, "make verify"), (inputs.causes is None, "make audit")):
+    for missing, command in (
+        (not inputs.verdicts, "make verify"),
+        (inputs.causes is None, "make audit"),
+    ):
         if missing:
             console.print(f"  not run: {command}")
     console.print(f"Report: {page}", soft_wrap=True, markup=False)

@@ -1,7 +1,8 @@
-"""Single outputs in full: what was asked, what the model wrote, archived and recomputed scores, what each tool said.
+"""Single outputs in full: what was asked, what the model wrote, archived and recomputed scores,
+what each tool said.
 
-Prompts and outputs are no part of the repository. They are read from the mirror or the cache where these have them; the
-report that shows them is a local file.
+Prompts and outputs are no part of the repository. They are read from the mirror or the cache where
+these have them; the report that shows them is a local file.
 """
 
 import gzip
@@ -14,10 +15,10 @@ from typing import Any
 
 import pandas as pd
 
-from ..catalog import Catalog, Run
-from ..errors import BadInput
-from ..records import format_value, read_scores
-from .inputs import Inputs
+from mtpeft.catalog import Catalog, Run
+from mtpeft.core.errors import BadInput
+from mtpeft.core.records import format_value, read_scores
+from mtpeft.reporting.inputs import Inputs
 
 Place = tuple[str, str, str]
 """(evaluation set, run, instance id)"""
@@ -26,7 +27,9 @@ LONGEST = 1500
 
 @dataclass(frozen=True)
 class Value:
-    """One metric of one output, as text. `recomputed` is empty where the tool has no value; `status` says why."""
+    """One metric of one output, as text. `recomputed` is empty where the tool has no value;
+    `status` says why.
+    """
 
     tool: str
     metric: str
@@ -65,23 +68,36 @@ def instances(inputs: Inputs, places: Collection[Place]) -> dict[Place, Instance
 
 def shortened(text: str, longest: int = LONGEST) -> str:
     """The beginning of a long text, with how much is left out."""
-    return text if len(text) <= longest else f"{text[:longest]}\n… {len(text) - longest:,} more characters"
+    return (
+        text
+        if len(text) <= longest
+        else f"{text[:longest]}\n… {len(text) - longest:,} more characters"
+    )
 
 
 # ---------------------------------------------------------------- what was asked, what was written
+
 
 def _asked(inputs: Inputs, evaluation: str) -> dict[str, str]:
     """The part of the prompt that differs between instances, by instance id."""
     task = inputs.known.task_of(evaluation)
     wanted = inputs.known.evaluations()[evaluation]
     path = inputs.upstream(f"derived/{task.id}-evaluation.jsonl")
-    return {} if path is None else {
-        record["id"]: record["inputs"].get("prompt") or "\n".join(record["inputs"].values())
-        for record in _lines(inputs, path, ("id", "language", "inputs")) if record["language"] == wanted.language}
+    return (
+        {}
+        if path is None
+        else {
+            record["id"]: record["inputs"].get("prompt") or "\n".join(record["inputs"].values())
+            for record in _lines(inputs, path, ("id", "language", "inputs"))
+            if record["language"] == wanted.language
+        }
+    )
 
 
 def _outputs(inputs: Inputs, evaluation: str, places: Collection[Place]) -> dict[Place, str]:
-    path = inputs.upstream(f"derived/predictions/{evaluation}.jsonl.gz", f"predictions/{evaluation}.jsonl.gz")
+    path = inputs.upstream(
+        f"derived/predictions/{evaluation}.jsonl.gz", f"predictions/{evaluation}.jsonl.gz"
+    )
     if path is None:
         return {}
     names = archived_names(inputs.known, evaluation)
@@ -94,10 +110,15 @@ def _outputs(inputs: Inputs, evaluation: str, places: Collection[Place]) -> dict
 
 
 def archived_names(known: Catalog, evaluation: str) -> dict[tuple[str, str], str]:
-    """(model, method) as the archived outputs name them → run, for the runs that an evaluation set has."""
+    """(model, method) as the archived outputs name them → run, for the runs that an evaluation set
+    has.
+    """
     task = known.task_of(evaluation).id
-    return {(known.backbones[run.backbone].label.lower(), _method_name(known, run)): run.id
-            for run in known.runs.values() if task in run.tasks}
+    return {
+        (known.backbones[run.backbone].label.lower(), _method_name(known, run)): run.id
+        for run in known.runs.values()
+        if task in run.tasks
+    }
 
 
 def _method_name(known: Catalog, run: Run) -> str:
@@ -112,30 +133,49 @@ def _lines(inputs: Inputs, path: Path, keys: tuple[str, ...]) -> Iterator[dict[s
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:
-        raise BadInput(path, f"not a whole gzip file: {error}", "gzip-compressed JSON lines", "make rescore") from error
+        raise BadInput(
+            path, f"not a whole gzip file: {error}", "gzip-compressed JSON lines", "make rescore"
+        ) from error
     for number, line in enumerate(data.split(b"\n")[:-1], start=1):
         try:
             record = json.loads(line)
         except ValueError as error:
-            raise BadInput(path, f"malformed JSON: {error}", "one object a line", line=number) from error
+            raise BadInput(
+                path, f"malformed JSON: {error}", "one object a line", line=number
+            ) from error
         if not isinstance(record, dict) or not set(keys) <= record.keys():
-            raise BadInput(path, f"keys {', '.join(record) if isinstance(record, dict) else type(record).__name__}",
-                           ", ".join(keys), line=number)
+            raise BadInput(
+                path,
+                f"keys {', '.join(record) if isinstance(record, dict) else type(record).__name__}",
+                ", ".join(keys),
+                line=number,
+            )
         yield record
 
 
 # ---------------------------------------------------------------- scores and messages
 
+
 def _add_values(inputs: Inputs, evaluation: str, mine: list[Instance]) -> None:
-    """Values by tool in the catalog's order; a tool without archived scores has none to compare with."""
-    archived = {tool: table for (tool, name), table in inputs.scores.tables.items() if name == evaluation}
+    """Values by tool in the catalog's order; a tool without archived scores has none to compare
+    with.
+    """
+    archived = {
+        tool: table for (tool, name), table in inputs.scores.tables.items() if name == evaluation
+    }
     owner = {metric: tool for tool, table in archived.items() for metric in table.columns[4:]}
     for tool in inputs.known.tools.values():
         if not any(m.id in owner for m in tool.metrics):
             continue
         relative = f"scores/{tool.id}/{evaluation}.csv"
-        published, honest = (_scores(inputs, path) for path in (f"as-published/{relative}", relative))
-        metrics = [m for m in tool.metrics if m.id in owner and published is not None and m.id in published.columns]
+        published, honest = (
+            _scores(inputs, path) for path in (f"as-published/{relative}", relative)
+        )
+        metrics = [
+            m
+            for m in tool.metrics
+            if m.id in owner and published is not None and m.id in published.columns
+        ]
         if honest is None or published is None or not metrics:
             continue
         old = _rows(archived[owner[metrics[0].id]], mine)
@@ -147,8 +187,16 @@ def _add_values(inputs: Inputs, evaluation: str, mine: list[Instance]) -> None:
             for metric in metrics:
                 before = float(old.at[key, metric.id]) if key in old.index else float("nan")
                 after = float(new.at[key, metric.id])
-                instance.values.append(Value(tool.title, metric.title, _text(before), _text(after), str(status.at[key, "status"]),
-                                             before == after or key not in old.index))
+                instance.values.append(
+                    Value(
+                        tool.title,
+                        metric.title,
+                        _text(before),
+                        _text(after),
+                        str(status.at[key, "status"]),
+                        before == after or key not in old.index,
+                    )
+                )
 
 
 def _scores(inputs: Inputs, relative: str) -> pd.DataFrame | None:
@@ -170,10 +218,14 @@ def _text(value: float) -> str:
 
 
 def _add_messages(inputs: Inputs, evaluation: str, found: dict[Place, Instance]) -> None:
-    for path in sorted((inputs.regenerated / "rescore" / "messages").glob(f"*/{evaluation}.jsonl.gz")):
+    for path in sorted(
+        (inputs.regenerated / "rescore" / "messages").glob(f"*/{evaluation}.jsonl.gz")
+    ):
         tool = inputs.known.tools.get(path.parent.name)
         for record in _lines(inputs, path, ("run", "instance_id", "messages")):
             instance = found.get((evaluation, record["run"], record["instance_id"]))
             if instance is not None and record["messages"]:
                 text = "\n".join(record["messages"].values())
-                instance.messages.append((tool.title if tool else path.parent.name, shortened(text)))
+                instance.messages.append(
+                    (tool.title if tool else path.parent.name, shortened(text))
+                )

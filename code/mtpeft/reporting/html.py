@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from . import marks
+from mtpeft.reporting import marks
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
@@ -16,10 +16,21 @@ TEMPLATES = Path(__file__).resolve().parent / "templates"
 @lru_cache(maxsize=1)
 def environment() -> Environment:
     """The template environment with the filters that templates use."""
-    result = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
-                         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
-    result.filters |= {"sign": marks.SIGNS.__getitem__, "slug": marks.slug, "thousands": "{:,}".format, "anchor": anchor,
-                       "ticks": ticks}
+    result = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    result.filters |= {
+        "sign": marks.SIGNS.__getitem__,
+        "slug": marks.slug,
+        "thousands": "{:,}".format,
+        "anchor": anchor,
+        "ticks": ticks,
+    }
     result.globals |= {"LEGEND": marks.LEGEND, "SIGNS": marks.SIGNS, "CHANGED": marks.CHANGED}
     return result
 
@@ -42,5 +53,9 @@ def anchor(text: str) -> str:
 def ticks(text: str) -> Markup:
     """Escaped text in which `code` between backticks is set as code."""
     parts = text.split("`")
-    return Markup("").join(Markup("<code>{}</code>").format(part) if i % 2 and len(parts) > 2 else Markup("{}").format(part)
-                           for i, part in enumerate(parts))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part)
+        if i % 2 and len(parts) > 2
+        else Markup("{}").format(part)
+        for i, part in enumerate(parts)
+    )

@@ -1,6 +1,8 @@
-"""What reporting reads: the catalog and the records of earlier stages, each read once, each file remembered.
+"""What reporting reads: the catalog and the records of earlier stages, each read once, each file
+remembered.
 
-A missing optional input is `None` (or an empty list) together with the command that makes it, never an invented value.
+A missing optional input is `None` (or an empty list) together with the command that makes it, never
+an invented value.
 """
 
 from dataclasses import dataclass, field
@@ -9,14 +11,23 @@ from pathlib import Path
 
 import pandas as pd
 
-from .. import paths
-from ..catalog import Catalog, catalog
-from ..errors import BadInput
-from ..records import PublishedCell, ScoreSet, Test, Verdict, read_frame, read_records
+from mtpeft.catalog import Catalog, catalog
+from mtpeft.core import paths
+from mtpeft.core.errors import BadInput
+from mtpeft.core.records import PublishedCell, ScoreSet, Test, Verdict, read_frame, read_records
 
 AS_PUBLISHED, CORRECTED = "as-published", "corrected"
 CAUSE_COLUMNS = ("key", "title", "hypothesis", "evidence", "conclusion_changes", "explanation")
-FINDING_COLUMNS = ("check", "severity", "evaluation", "tool", "metric", "run", "instances", "detail")
+FINDING_COLUMNS = (
+    "check",
+    "severity",
+    "evaluation",
+    "tool",
+    "metric",
+    "run",
+    "instances",
+    "detail",
+)
 CHECK_COLUMNS = ("comparison", "block", "metric", "check", "result", "detail")
 CellKey = tuple[str, str, str, str, str]
 """(comparison, block, metric, quantity, adjustment)"""
@@ -40,8 +51,13 @@ class Inputs:
     def default(cls) -> "Inputs":
         """The shipped catalog and the folders that `paths` names."""
         mirror = paths.mirror()
-        return cls(catalog(), paths.ARCHIVED, paths.PUBLISHED, paths.REGENERATED,
-                   elsewhere=((mirror,) if mirror else ()) + (paths.CACHE,))
+        return cls(
+            catalog(),
+            paths.ARCHIVED,
+            paths.PUBLISHED,
+            paths.REGENERATED,
+            elsewhere=((mirror,) if mirror else ()) + (paths.CACHE,),
+        )
 
     # ------------------------------------------------------------ where things are
 
@@ -58,19 +74,35 @@ class Inputs:
         return self.regenerated / "verification" / "verdicts.csv"
 
     def shown(self, path: Path) -> str:
-        """`path` as the report names it: independent of where the repository or the output folder lies."""
-        for root, name in ((self.regenerated, "results/regenerated"), (self.archived, "results/archived"),
-                           (self.published, "results/published"), *((folder, "") for folder in self.elsewhere)):
+        """`path` as the report names it: independent of where the repository or the output folder
+        lies.
+        """
+        for root, name in (
+            (self.regenerated, "results/regenerated"),
+            (self.archived, "results/archived"),
+            (self.published, "results/published"),
+            *((folder, "") for folder in self.elsewhere),
+        ):
             if path.is_relative_to(root):
                 return f"{name}/{path.relative_to(root).as_posix()}".lstrip("/")
         return paths.shown(path)
 
     def upstream(self, *names: str) -> Path | None:
         """The first of the files below the folders in `elsewhere`, or None where none has it."""
-        return next((folder / name for folder in self.elsewhere for name in names if (folder / name).is_file()), None)
+        return next(
+            (
+                folder / name
+                for folder in self.elsewhere
+                for name in names
+                if (folder / name).is_file()
+            ),
+            None,
+        )
 
     def frame(self, relative: str, columns: tuple[str, ...] = ()) -> pd.DataFrame | None:
-        """A table below the regenerated results with at least `columns`, or None where the stage that writes it has not run."""
+        """A table below the regenerated results with at least `columns`, or None where the stage
+        that writes it has not run.
+        """
         path = self.regenerated / relative
         if not path.is_file():
             return None
@@ -78,7 +110,9 @@ class Inputs:
         frame = read_frame(path)
         missing = [name for name in columns if name not in frame.columns]
         if missing:
-            raise BadInput(path, f"no column {', '.join(missing)}", ", ".join(columns), "make audit", line=1)
+            raise BadInput(
+                path, f"no column {', '.join(missing)}", ", ".join(columns), "make audit", line=1
+            )
         return frame
 
     # ------------------------------------------------------------ records
@@ -87,7 +121,9 @@ class Inputs:
     def scores(self) -> ScoreSet:
         """The archived per-instance scores."""
         result = ScoreSet.load(self.archived)
-        self.used |= {self.archived / "scores" / tool / f"{name}.csv" for tool, name in result.tables}
+        self.used |= {
+            self.archived / "scores" / tool / f"{name}.csv" for tool, name in result.tables
+        }
         return result
 
     @cached_property
@@ -109,9 +145,14 @@ class Inputs:
     def tests(self) -> dict[tuple[str, str, str, str], Test]:
         """Every recomputed test by (comparison, block, metric, protocol)."""
         if not self.tests_path.is_file():
-            raise BadInput(self.tests_path, "no such file", "the recomputed tests", "make statistics")
+            raise BadInput(
+                self.tests_path, "no such file", "the recomputed tests", "make statistics"
+            )
         self.used.add(self.tests_path)
-        return {(t.comparison, t.block, t.metric, t.protocol): t for t in read_records(self.tests_path, Test)}
+        return {
+            (t.comparison, t.block, t.metric, t.protocol): t
+            for t in read_records(self.tests_path, Test)
+        }
 
     def test(self, comparison: str, block: str, metric: str, protocol: str) -> Test | None:
         """One recomputed test, or None where the archive lacks the scores of a side."""
@@ -137,11 +178,20 @@ class Inputs:
 
     @cached_property
     def causes(self) -> dict[str, dict[str, str]] | None:
-        """The audited causes by key, those of recovered values (tier T2) included; None where the audit has not run."""
-        frames = [self.frame(f"audit/{name}.csv", CAUSE_COLUMNS) for name in ("causes", "rescored-causes")]
+        """The audited causes by key, those of recovered values (tier T2) included; None where the
+        audit has not run.
+        """
+        frames = [
+            self.frame(f"audit/{name}.csv", CAUSE_COLUMNS) for name in ("causes", "rescored-causes")
+        ]
         if frames[0] is None:
             return None
-        return {row["key"]: row for frame in frames if frame is not None for row in frame.to_dict("records")}
+        return {
+            row["key"]: row
+            for frame in frames
+            if frame is not None
+            for row in frame.to_dict("records")
+        }
 
     @cached_property
     def findings(self) -> pd.DataFrame | None:

@@ -5,9 +5,9 @@ from collections import Counter
 from typing import Any
 from xml.etree import ElementTree
 
-from ..records import VERDICTS, Verdict
-from .inputs import Inputs
-from .summary import count_by_kind, exit_code, group_by_cause
+from mtpeft.core.records import VERDICTS, Verdict
+from mtpeft.reporting.inputs import Inputs
+from mtpeft.reporting.summary import count_by_kind, exit_code, group_by_cause
 
 
 def verdict_json(inputs: Inputs) -> str:
@@ -17,23 +17,45 @@ def verdict_json(inputs: Inputs) -> str:
     cells: dict[str, dict[str, dict[str, int]]] = {}
     for (comparison, quantity), found in sorted(_by_place(inputs, place).items()):
         counts = Counter(v.verdict for v in found)
-        cells.setdefault(comparison, {})[quantity] = {name: counts[name] for name in VERDICTS if counts[name]}
+        cells.setdefault(comparison, {})[quantity] = {
+            name: counts[name] for name in VERDICTS if counts[name]
+        }
     record: dict[str, Any] = {
         "exit_code": exit_code(verdicts),
         "counts": count_by_kind(verdicts),
         "unexplained": sorted(v.id for v in verdicts if v.unexplained),
-        "claims": [{"id": v.id, "verdict": v.verdict, "published": v.published, "recomputed": v.regenerated,
-                    "corrected": v.corrected, "conclusion_changes": v.conclusion_changes, "cause": v.cause,
-                    "reason": v.reason, "command": v.command} for v in inputs.verdicts_of_kind("claim")],
+        "claims": [
+            {
+                "id": v.id,
+                "verdict": v.verdict,
+                "published": v.published,
+                "recomputed": v.regenerated,
+                "corrected": v.corrected,
+                "conclusion_changes": v.conclusion_changes,
+                "cause": v.cause,
+                "reason": v.reason,
+                "command": v.command,
+            }
+            for v in inputs.verdicts_of_kind("claim")
+        ],
         "cells": cells,
-        "causes": [{"key": g.key, "title": g.title, "verdicts": dict(sorted(Counter(v.verdict for v in g.verdicts).items())),
-                    "conclusions_changed": g.changed, "explained": not g.unexplained}
-                   for g in group_by_cause((v for v in verdicts if v.verdict != "not run"), inputs.causes)],
+        "causes": [
+            {
+                "key": g.key,
+                "title": g.title,
+                "verdicts": dict(sorted(Counter(v.verdict for v in g.verdicts).items())),
+                "conclusions_changed": g.changed,
+                "explained": not g.unexplained,
+            }
+            for g in group_by_cause((v for v in verdicts if v.verdict != "not run"), inputs.causes)
+        ],
     }
     return json.dumps(record, indent=1, ensure_ascii=False) + "\n"
 
 
-def _by_place(inputs: Inputs, place: dict[str, tuple[str, str]]) -> dict[tuple[str, str], list[Verdict]]:
+def _by_place(
+    inputs: Inputs, place: dict[str, tuple[str, str]]
+) -> dict[tuple[str, str], list[Verdict]]:
     result: dict[tuple[str, str], list[Verdict]] = {}
     for verdict in inputs.verdicts_of_kind("cell"):
         result.setdefault(place.get(verdict.id, ("", "")), []).append(verdict)
@@ -43,14 +65,16 @@ def _by_place(inputs: Inputs, place: dict[str, tuple[str, str]]) -> dict[tuple[s
 def junit_xml(inputs: Inputs) -> str:
     """One test case per verdict, one suite per kind and (for printed values) comparison.
 
-    An unexplained difference is a failure. A difference with an audited cause, and whatever could not run or be
-    reproduced, is skipped with its reason: neither passed nor failed.
+    An unexplained difference is a failure. A difference with an audited cause, and whatever could
+    not run or be reproduced, is skipped with its reason: neither passed nor failed.
     """
     place = {cell.id: cell.comparison for cell in inputs.cells}
     suites: dict[str, list[Verdict]] = {}
     for verdict in inputs.verdicts:
         name = f"{verdict.tier}.{verdict.kind}"
-        suites.setdefault(f"{name}.{place[verdict.id]}" if verdict.id in place else name, []).append(verdict)
+        suites.setdefault(
+            f"{name}.{place[verdict.id]}" if verdict.id in place else name, []
+        ).append(verdict)
     root = ElementTree.Element("testsuites", name="mtpeft", **_totals(inputs.verdicts))
     for name, found in suites.items():
         suite = ElementTree.SubElement(root, "testsuite", name=name, **_totals(found))
@@ -59,16 +83,25 @@ def junit_xml(inputs: Inputs) -> str:
             text = f"published {verdict.published or '–'}, recomputed {verdict.regenerated or '–'}"
             why = verdict.cause or verdict.reason
             if verdict.unexplained:
-                ElementTree.SubElement(case, "failure", message=f"{verdict.verdict}: {text}", type=verdict.verdict).text = \
-                    verdict.reason or "no cause known"
+                ElementTree.SubElement(
+                    case, "failure", message=f"{verdict.verdict}: {text}", type=verdict.verdict
+                ).text = verdict.reason or "no cause known"
             elif verdict.verdict not in ("exact", "within tolerance"):
                 ElementTree.SubElement(case, "skipped", message=f"{verdict.verdict}: {text}; {why}")
     ElementTree.indent(root, " ")
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        + ElementTree.tostring(root, encoding="unicode")
+        + "\n"
+    )
 
 
 def _totals(verdicts: list[Verdict]) -> dict[str, str]:
     failures = sum(v.unexplained for v in verdicts)
     clean = sum(v.verdict in ("exact", "within tolerance") for v in verdicts)
-    return {"tests": str(len(verdicts)), "failures": str(failures), "errors": "0",
-            "skipped": str(len(verdicts) - failures - clean)}
+    return {
+        "tests": str(len(verdicts)),
+        "failures": str(failures),
+        "errors": "0",
+        "skipped": str(len(verdicts) - failures - clean),
+    }

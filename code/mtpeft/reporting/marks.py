@@ -1,6 +1,6 @@
 """How verdicts look: one sign of its own shape each, so that no meaning rests on colour alone."""
 
-from ..errors import UnknownName
+from mtpeft.core.errors import UnknownName
 
 SIGNS = {
     "exact": "✓",

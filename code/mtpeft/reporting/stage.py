@@ -4,20 +4,20 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..catalog import Table
-from ..errors import UnknownName
-from ..provenance import write_provenance
-from ..records import csv_text, write_atomic
-from .console import show_summary, show_table
-from .crate import write_crate
-from .figures import draw
-from .figures.style import png_bytes, svg_bytes
-from .html import render as render_page
-from .html import style
-from .inputs import Inputs
-from .machine import junit_xml, verdict_json
-from .sections import build_all
-from .tables import build, render
+from mtpeft.catalog import Table
+from mtpeft.core.errors import UnknownName
+from mtpeft.core.provenance import write_provenance
+from mtpeft.core.records import csv_text, write_atomic
+from mtpeft.reporting.console import show_summary, show_table
+from mtpeft.reporting.crate import write_crate
+from mtpeft.reporting.figures import draw
+from mtpeft.reporting.figures.style import png_bytes, svg_bytes
+from mtpeft.reporting.html import render as render_page
+from mtpeft.reporting.html import style
+from mtpeft.reporting.inputs import Inputs
+from mtpeft.reporting.machine import junit_xml, verdict_json
+from mtpeft.reporting.sections import build_all
+from mtpeft.reporting.tables import build, render
 
 
 def _chosen(known: dict[str, Any], kind: str, only: Iterable[str]) -> list[Any]:
@@ -28,15 +28,20 @@ def _chosen(known: dict[str, Any], kind: str, only: Iterable[str]) -> list[Any]:
 
 
 def write_tables(only: list[str], show: bool = False, inputs: Inputs | None = None) -> list[Path]:
-    """Render tables as `<regenerated>/tables/<id>.{md,csv,tex}` with provenance; `only`: ids, empty for all."""
+    """Render tables as `<regenerated>/tables/<id>.{md,csv,tex}` with provenance; `only`: ids, empty
+    for all.
+    """
     inputs = inputs or Inputs.default()
     written: list[Path] = []
     tables: list[Table] = _chosen(inputs.known.tables, "table", only)
     for table in tables:
         data = build(table, inputs)
         path = inputs.regenerated / "tables" / f"{table.id}.csv"
-        for suffix, content in ((".csv", render.csv(data)), (".md", render.markdown(data, inputs.shown)),
-                                (".tex", render.latex(data, inputs.shown))):
+        for suffix, content in (
+            (".csv", render.csv(data)),
+            (".md", render.markdown(data, inputs.shown)),
+            (".tex", render.latex(data, inputs.shown)),
+        ):
             target = path.with_suffix(suffix)
             write_atomic(target, content)
             write_provenance(target, data.inputs)
@@ -47,15 +52,19 @@ def write_tables(only: list[str], show: bool = False, inputs: Inputs | None = No
 
 
 def write_figures(only: list[str], inputs: Inputs | None = None) -> list[Path]:
-    """Render figures as `<regenerated>/figures/<id>.{svg,png}`, their values as `.csv`; `only`: ids, empty for all."""
+    """Render figures as `<regenerated>/figures/<id>.{svg,png}`, their values as `.csv`; `only`:
+    ids, empty for all.
+    """
     inputs = inputs or Inputs.default()
     written: list[Path] = []
     for figure in _chosen(inputs.known.figures, "figure", only):
         drawing = draw(figure, inputs)
         path = inputs.regenerated / "figures" / f"{figure.id}.svg"
-        for target, content in ((path, svg_bytes(drawing.canvas, figure.id)),
-                                (path.with_suffix(".png"), png_bytes(drawing.canvas)),
-                                (path.with_suffix(".csv"), csv_text(drawing.columns, drawing.rows))):
+        for target, content in (
+            (path, svg_bytes(drawing.canvas, figure.id)),
+            (path.with_suffix(".png"), png_bytes(drawing.canvas)),
+            (path.with_suffix(".csv"), csv_text(drawing.columns, drawing.rows)),
+        ):
             write_atomic(target, content)
             write_provenance(target, drawing.inputs)
             written.append(target)
@@ -63,7 +72,8 @@ def write_figures(only: list[str], inputs: Inputs | None = None) -> list[Path]:
 
 
 def write_report(inputs: Inputs | None = None) -> Path:
-    """Write `<regenerated>/report/{index.html,verdict.json,junit.xml}` and the RO-Crate's metadata; print the verdict.
+    """Write `<regenerated>/report/{index.html,verdict.json,junit.xml}` and the RO-Crate's metadata;
+    print the verdict.
 
     Returns the path of the page. Verification and audit need not have run: the page then says so.
     """

@@ -4,14 +4,29 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..records import VERDICTS, Verdict
+from mtpeft.core.records import VERDICTS, Verdict
 
-# A table cell can stand for several printed renderings of one value; it shows the verdict that needs most attention.
-_ATTENTION = ("differs", "not reproducible", "cannot run here", "not run", "within tolerance", "exact")
+# A table cell can stand for several printed renderings of one value; it shows the verdict that
+# needs most attention.
+_ATTENTION = (
+    "differs",
+    "not reproducible",
+    "cannot run here",
+    "not run",
+    "within tolerance",
+    "exact",
+)
 
-KIND_TITLES = {"claim": "Claims", "cell": "Printed values", "file": "Files", "score": "Scores per instance",
-               "recovered": "Printed values from rescored outputs", "answers": "Predictions made again",
-               "trained": "Means of runs trained again", "trained claim": "Claims, from runs trained again"}
+KIND_TITLES = {
+    "claim": "Claims",
+    "cell": "Printed values",
+    "file": "Files",
+    "score": "Scores per instance",
+    "recovered": "Printed values from rescored outputs",
+    "answers": "Predictions made again",
+    "trained": "Means of runs trained again",
+    "trained claim": "Claims, from runs trained again",
+}
 
 
 def count(verdicts: Iterable[Verdict]) -> dict[str, int]:
@@ -21,7 +36,9 @@ def count(verdicts: Iterable[Verdict]) -> dict[str, int]:
 
 
 def count_by_kind(verdicts: Iterable[Verdict]) -> dict[str, dict[str, int]]:
-    """Counts per kind of thing that was verified, known kinds first, kinds without verdicts left out."""
+    """Counts per kind of thing that was verified, known kinds first, kinds without verdicts left
+    out.
+    """
     groups: dict[str, list[Verdict]] = {}
     for verdict in verdicts:
         groups.setdefault(verdict.kind, []).append(verdict)
@@ -44,7 +61,9 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict | None:
 
 @dataclass(frozen=True)
 class Group:
-    """Verdicts that are not clean and share a cause. key: the audited cause, or the reason where there is none."""
+    """Verdicts that are not clean and share a cause. key: the audited cause, or the reason where
+    there is none.
+    """
 
     key: str
     title: str
@@ -61,8 +80,12 @@ class Group:
         return sum(v.conclusion_changes == "yes" for v in self.verdicts)
 
 
-def group_by_cause(verdicts: Iterable[Verdict], causes: dict[str, dict[str, str]] | None) -> list[Group]:
-    """Everything not exact and not within tolerance, grouped: unexplained first, then differences, then the largest."""
+def group_by_cause(
+    verdicts: Iterable[Verdict], causes: dict[str, dict[str, str]] | None
+) -> list[Group]:
+    """Everything not exact and not within tolerance, grouped: unexplained first, then differences,
+    then the largest.
+    """
     members: dict[tuple[str, str], list[Verdict]] = {}
     for verdict in verdicts:
         if verdict.verdict not in ("exact", "within tolerance"):
@@ -75,5 +98,12 @@ def group_by_cause(verdicts: Iterable[Verdict], causes: dict[str, dict[str, str]
         cause = (causes or {}).get(label) if by_cause else None
         title = cause["title"] if cause else label or "No cause found"
         groups.append(Group(label or "unexplained", title, found, cause))
-    return sorted(groups, key=lambda g: (not g.unexplained, all(v.verdict != "differs" for v in g.verdicts),
-                                         -len(g.verdicts), g.key))
+    return sorted(
+        groups,
+        key=lambda g: (
+            not g.unexplained,
+            all(v.verdict != "differs" for v in g.verdicts),
+            -len(g.verdicts),
+            g.key,
+        ),
+    )

@@ -1,7 +1,9 @@
-"""The canonical files of archived outputs, made from the study's own repositories at their pinned commits.
+"""The canonical files of archived outputs, made from the study's own repositories at their pinned
+commits.
 
-Git itself vouches for the content: the commit is named by its hash, every file's blob hash is computed again from
-its bytes, and the finished file must have the pinned SHA-256. Only the folders of the eleven runs are read.
+Git itself vouches for the content: the commit is named by its hash, every file's blob hash is
+computed again from its bytes, and the finished file must have the pinned SHA-256. Only the folders
+of the eleven runs are read.
 """
 
 import gzip
@@ -13,11 +15,11 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import paths
-from ..errors import MtpeftError, Unavailable
-from ..provenance import write_provenance
-from ..records import write_atomic
-from .predictions import SETS, PredictionSet, instance_order
+from mtpeft.core import paths
+from mtpeft.core.errors import MtpeftError, Unavailable
+from mtpeft.core.provenance import write_provenance
+from mtpeft.core.records import write_atomic
+from mtpeft.scoring.predictions import SETS, PredictionSet, instance_order
 
 UPSTREAM = "https://github.com/"
 
@@ -37,17 +39,20 @@ def build_all(force: bool = False) -> list[Path]:
         path = paths.CACHE / "predictions" / f"{target.evaluation}.jsonl.gz"
         if force or not path.is_file():
             made.append(build(target))
-            print(f"mtpeft: {paths.shown(made[-1])} built from {target.repository}@{target.commit[:7]}")
+            print(
+                f"mtpeft: {paths.shown(made[-1])} built from {target.repository}@{target.commit[:7]}"
+            )
         else:
             print(f"mtpeft: {paths.shown(path)} is there")
     return made
 
 
 def build(target: PredictionSet, repository: str = "", destination: Path | None = None) -> Path:
-    """Build one set from `repository` (address or path; default: the study's) and write it gzip-compressed.
+    """Build one set from `repository` (address or path; default: the study's) and write it
+    gzip-compressed.
 
-    Raises `Unavailable` where git or the repository cannot be reached; MtpeftError where the commit lacks a run or
-    a blob's hash or the result's SHA-256 is wrong. Nothing is written then.
+    Raises `Unavailable` where git or the repository cannot be reached; MtpeftError where the commit
+    lacks a run or a blob's hash or the result's SHA-256 is wrong. Nothing is written then.
     """
     if not shutil.which("git"):
         raise Unavailable("git is not installed", "git", "apt-get install git")
@@ -58,8 +63,11 @@ def build(target: PredictionSet, repository: str = "", destination: Path | None 
         data = canonical(target, clone)
     digest = hashlib.sha256(data).hexdigest()
     if digest != target.sha256:
-        raise MtpeftError(f"{target.evaluation} built from {source} has SHA-256 {digest}", target.sha256,
-                          "compare the builder's folders and field order with code/mtpeft/scoring/predictions.py")
+        raise MtpeftError(
+            f"{target.evaluation} built from {source} has SHA-256 {digest}",
+            target.sha256,
+            "compare the builder's folders and field order with code/mtpeft/scoring/predictions.py",
+        )
     path = (destination or paths.CACHE / "predictions") / f"{target.evaluation}.jsonl.gz"
     write_atomic(path, gzip.compress(data, compresslevel=9, mtime=0))
     write_provenance(path, [], source=f"{target.repository}@{target.commit}", content_sha256=digest)
@@ -67,18 +75,28 @@ def build(target: PredictionSet, repository: str = "", destination: Path | None 
 
 
 def canonical(target: PredictionSet, clone: Path) -> bytes:
-    """The canonical text of a set: one JSON object a line, by model, method and instance; `clone` holds the commit."""
+    """The canonical text of a set: one JSON object a line, by model, method and instance; `clone`
+    holds the commit.
+    """
     lines = []
     for model, method in target.configurations():
         folder = target.folder(model, method)
         blobs = [b for b in _list(clone, target.commit, folder) if b.path.endswith(target.suffix)]
         if not blobs:
-            raise MtpeftError(f"{target.repository}@{target.commit[:7]} has no {folder}/*{target.suffix}", "the outputs of a run")
+            raise MtpeftError(
+                f"{target.repository}@{target.commit[:7]} has no {folder}/*{target.suffix}",
+                "the outputs of a run",
+            )
         texts = _read(clone, blobs)
         for blob in sorted(blobs, key=lambda b: instance_order(Path(b.path).stem)):
-            record = {"task_id": Path(blob.path).stem, "model": model, "method": method,
-                      "language": {".java": "java", ".py": "python"}[target.suffix], "code": texts[blob],
-                      "source": f"{target.repository}@{target.commit}:{blob.path}"}
+            record = {
+                "task_id": Path(blob.path).stem,
+                "model": model,
+                "method": method,
+                "language": {".java": "java", ".py": "python"}[target.suffix],
+                "code": texts[blob],
+                "source": f"{target.repository}@{target.commit}:{blob.path}",
+            }
             lines.append(json.dumps(record, ensure_ascii=False))
     if len(lines) != target.rows:
         raise MtpeftError(f"{target.evaluation}: {len(lines)} outputs", f"{target.rows}")
@@ -91,38 +109,59 @@ def _fetch(clone: Path, source: str, commit: str) -> None:
     try:
         _git(clone, "fetch", "--quiet", "--depth=1", source, commit)
     except MtpeftError as error:
-        raise Unavailable(f"{source} cannot be fetched: {error.found}", f"the repository with commit {commit}",
-                          "connect to the network, or set MTPEFT_MIRROR") from error
+        raise Unavailable(
+            f"{source} cannot be fetched: {error.found}",
+            f"the repository with commit {commit}",
+            "connect to the network, or set MTPEFT_MIRROR",
+        ) from error
 
 
 def _list(clone: Path, commit: str, folder: str) -> list[Blob]:
-    entries = _git(clone, "ls-tree", "-r", "-z", commit, "--", f"{folder}/").decode("utf-8").split("\0")
-    return [Blob(path, meta.split()[2]) for meta, _, path in (e.partition("\t") for e in entries if e)]
+    entries = (
+        _git(clone, "ls-tree", "-r", "-z", commit, "--", f"{folder}/").decode("utf-8").split("\0")
+    )
+    return [
+        Blob(path, meta.split()[2]) for meta, _, path in (e.partition("\t") for e in entries if e)
+    ]
 
 
 def _read(clone: Path, blobs: list[Blob]) -> dict[Blob, str]:
-    """The texts of blobs, each checked against its name. Line ends become LF, as the study's tools read them."""
+    """The texts of blobs, each checked against its name. Line ends become LF, as the study's tools
+    read them.
+    """
     asked = "".join(f"{b.name}\n" for b in blobs).encode()
     answer = _git(clone, "cat-file", "--batch", given=asked)
     texts, position = {}, 0
     for blob in blobs:
         end = answer.index(b"\n", position)
         name, kind, size = answer[position:end].split()
-        data = answer[end + 1:end + 1 + int(size)]
+        data = answer[end + 1 : end + 1 + int(size)]
         found = hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
         if kind != b"blob" or found != blob.name:
-            raise MtpeftError(f"{blob.path}: content hashes to {found}", blob.name, "delete the clone and fetch again")
+            raise MtpeftError(
+                f"{blob.path}: content hashes to {found}",
+                blob.name,
+                "delete the clone and fetch again",
+            )
         try:
             texts[blob] = data.decode("utf-8").replace("\r\n", "\n")
         except UnicodeDecodeError as error:
-            raise MtpeftError(f"{blob.path}: invalid UTF-8 at byte {error.start}", "UTF-8 text") from error
+            raise MtpeftError(
+                f"{blob.path}: invalid UTF-8 at byte {error.start}", "UTF-8 text"
+            ) from error
         position = end + 1 + int(size) + 1
     return texts
 
 
 def _git(clone: Path, *arguments: str, given: bytes | None = None) -> bytes:
-    done = subprocess.run(["git", "-C", str(clone), "-c", "core.autocrlf=false", *arguments], input=given,
-                          capture_output=True, timeout=1800)
+    done = subprocess.run(
+        ["git", "-C", str(clone), "-c", "core.autocrlf=false", *arguments],
+        input=given,
+        capture_output=True,
+        timeout=1800,
+    )
     if done.returncode:
-        raise MtpeftError(f"git {arguments[0]}: {done.stderr.decode('utf-8', 'replace').strip()[-300:]}")
+        raise MtpeftError(
+            f"git {arguments[0]}: {done.stderr.decode('utf-8', 'replace').strip()[-300:]}"
+        )
     return done.stdout

@@ -1,7 +1,8 @@
 """Checkstyle with Sun's conventions (sun_checks.xml): violations of the wrapped Java file.
 
-The study names version 10.21.1 but has its call commented out, and no archived value exists. Debian's 8.36.1 is used
-unless MTPEFT_CHECKSTYLE_JAR names the jar (`-all`) of another version; the version stands in every score.
+The study names version 10.21.1 but has its call commented out, and no archived value exists.
+Debian's 8.36.1 is used unless MTPEFT_CHECKSTYLE_JAR names the jar (`-all`) of another version; the
+version stands in every score.
 """
 
 import os
@@ -12,13 +13,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-from ..catalog import Evaluation
-from ..errors import MtpeftError, Unavailable
-from ..records import Score
-from . import jvm
-from .emit import measured, unmeasured
-from .interface import Item
-from .setup_analysers import folder
+from mtpeft.catalog import Evaluation
+from mtpeft.core.errors import MtpeftError, Unavailable
+from mtpeft.core.records import Score
+from mtpeft.scoring import jvm
+from mtpeft.scoring.emit import measured, unmeasured
+from mtpeft.scoring.interface import Item
+from mtpeft.scoring.setup_analysers import folder
 
 # What Checkstyle reports in place of checks when it cannot read a file.
 _FAILED = re.compile(r"com\.puppycrawl\.tools\.checkstyle\.(Checker|TreeWalker)")
@@ -50,17 +51,38 @@ class CheckstyleScorer:
             violations = found[path]
             broken = [v for v in violations if _FAILED.match(v["source"])]
             if broken:
-                yield from unmeasured(self.tool, version, item, self.metrics, "unparseable", _cause(broken[0]["message"]))
+                yield from unmeasured(
+                    self.tool,
+                    version,
+                    item,
+                    self.metrics,
+                    "unparseable",
+                    _cause(broken[0]["message"]),
+                )
                 continue
-            lines = [f"{v['line']}: {v['source'].rsplit('.', 1)[-1].removesuffix('Check')}: {v['message']}" for v in violations]
-            yield from measured(self.tool, version, item, {
-                self.metrics[0]: len(violations), self.metrics[1]: len({v["source"] for v in violations})},
-                {self.metrics[0]: "\n".join(lines)})
+            lines = [
+                f"{v['line']}: {v['source'].rsplit('.', 1)[-1].removesuffix('Check')}: {v['message']}"
+                for v in violations
+            ]
+            yield from measured(
+                self.tool,
+                version,
+                item,
+                {
+                    self.metrics[0]: len(violations),
+                    self.metrics[1]: len({v["source"] for v in violations}),
+                },
+                {self.metrics[0]: "\n".join(lines)},
+            )
 
 
 def _cause(message: str) -> str:
-    """Line and reason out of the stack trace that Checkstyle reports; without the temporary file's name."""
-    match = re.search(r"\.java:(\d+):\d+: ([^\n]+)", message) or re.search(r"line (\d+):\d+: ?([^\n]+)", message)
+    """Line and reason out of the stack trace that Checkstyle reports; without the temporary file's
+    name.
+    """
+    match = re.search(r"\.java:(\d+):\d+: ([^\n]+)", message) or re.search(
+        r"line (\d+):\d+: ?([^\n]+)", message
+    )
     return f"{match[1]}: {match[2].strip()}"[:300] if match else "Checkstyle cannot read the file"
 
 
@@ -73,17 +95,25 @@ def classpath() -> tuple[str, str]:
         with zipfile.ZipFile(own) as jar:
             manifest = jar.read("META-INF/MANIFEST.MF").decode("utf-8", "replace")
     except (OSError, KeyError, zipfile.BadZipFile) as error:
-        raise Unavailable(f"MTPEFT_CHECKSTYLE_JAR={own}: {error}", "the -all jar of a Checkstyle release") from error
+        raise Unavailable(
+            f"MTPEFT_CHECKSTYLE_JAR={own}: {error}", "the -all jar of a Checkstyle release"
+        ) from error
     match = re.search(r"^(?:Implementation|Bundle)-Version: *(\S+)", manifest, re.MULTILINE)
     if not match:
-        raise Unavailable(f"MTPEFT_CHECKSTYLE_JAR={own}: no version in its manifest", "the -all jar of a release")
+        raise Unavailable(
+            f"MTPEFT_CHECKSTYLE_JAR={own}: no version in its manifest", "the -all jar of a release"
+        )
     return own, match[1]
 
 
 def sun_checks() -> str:
-    """The rules in Checkstyle's own jar, told to go on after a file that it cannot read (by default it stops there)."""
+    """The rules in Checkstyle's own jar, told to go on after a file that it cannot read (by default
+    it stops there).
+    """
     path = classpath()[0]
-    jars = [Path(path)] if path.endswith(".jar") else sorted(Path(path).parent.glob("checkstyle*.jar"))
+    jars = (
+        [Path(path)] if path.endswith(".jar") else sorted(Path(path).parent.glob("checkstyle*.jar"))
+    )
     with zipfile.ZipFile(jars[0]) as jar:
         text = jar.read("sun_checks.xml").decode("utf-8")
     head = '<module name="Checker">'
@@ -93,24 +123,50 @@ def sun_checks() -> str:
 
 
 def check(files: Sequence[Path]) -> dict[Path, list[dict[str, str]]]:
-    """Checkstyle's violations per file (attributes of its XML report). Raises MtpeftError where Checkstyle fails."""
+    """Checkstyle's violations per file (attributes of its XML report). Raises MtpeftError where
+    Checkstyle fails.
+    """
     work = files[0].parent
     report, rules = work / "report.xml", work / "rules.config"
     rules.write_text(sun_checks(), encoding="utf-8")
     # The exit code is the number of violations modulo 256, so that it says nothing.
-    _, log = jvm.run(["-cp", classpath()[0], "com.puppycrawl.tools.checkstyle.Main", "-c", str(rules), "-f", "xml",
-                      "-o", str(report), str(work)], work, accept=tuple(range(-1, 256)))
+    _, log = jvm.run(
+        [
+            "-cp",
+            classpath()[0],
+            "com.puppycrawl.tools.checkstyle.Main",
+            "-c",
+            str(rules),
+            "-f",
+            "xml",
+            "-o",
+            str(report),
+            str(work),
+        ],
+        work,
+        accept=tuple(range(-1, 256)),
+    )
     if not report.is_file() or not report.stat().st_size:
-        raise MtpeftError(f"Checkstyle wrote no report: {log.strip()[-500:]}", "an XML report", "make setup-analysers")
+        raise MtpeftError(
+            f"Checkstyle wrote no report: {log.strip()[-500:]}",
+            "an XML report",
+            "make setup-analysers",
+        )
     found: dict[Path, list[dict[str, str]]] = defaultdict(list)
     seen = set()
     for entry in ElementTree.parse(report).getroot().iter("file"):
         path = Path(entry.attrib["name"])
         seen.add(path)
-        found[path] += [{"line": "", **e.attrib} for e in entry.iter("error") if not e.attrib["source"].endswith(_ABOUT_FOLDER)]
+        found[path] += [
+            {"line": "", **e.attrib}
+            for e in entry.iter("error")
+            if not e.attrib["source"].endswith(_ABOUT_FOLDER)
+        ]
     lost = set(files) - seen
     if lost:
-        raise MtpeftError(f"Checkstyle reports nothing on {len(lost)} of {len(files)} files", "an entry per file")
+        raise MtpeftError(
+            f"Checkstyle reports nothing on {len(lost)} of {len(files)} files", "an entry per file"
+        )
     return found
 
 

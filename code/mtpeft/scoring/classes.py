@@ -1,18 +1,22 @@
-"""Whether the class that a model gave is the right one, example by example: what McNemar's test needs of yes/no tasks."""
+"""Whether the class that a model gave is the right one, example by example: what McNemar's test
+needs of yes/no tasks.
+"""
 
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 
-from ..catalog import Evaluation, catalog
-from ..records import Score
-from .emit import measured, unmeasured
-from .interface import Item
+from mtpeft.catalog import Evaluation, catalog
+from mtpeft.core.records import Score
+from mtpeft.scoring.emit import measured, unmeasured
+from mtpeft.scoring.interface import Item
 
 METRICS = ("class_correct",)
 
 
 class Classes:
-    """1 where the answer is the reference, 0 where it is the other class. No answer is `empty`, any other text `unparseable`."""
+    """1 where the answer is the reference, 0 where it is the other class. No answer is `empty`, any
+    other text `unparseable`.
+    """
 
     tool = "classes"
     metrics = METRICS
@@ -28,11 +32,25 @@ class Classes:
         for item in items:
             if item.output not in ("0", "1"):
                 status = "unparseable" if item.output else "empty"
-                yield from unmeasured(self.tool, self.version(), item, METRICS, status, f"answer {item.output[:60]!r}")
+                yield from unmeasured(
+                    self.tool, self.version(), item, METRICS, status, f"answer {item.output[:60]!r}"
+                )
             elif item.reference not in ("0", "1"):
-                yield from unmeasured(self.tool, self.version(), item, METRICS, "infrastructure", "the right class is not known")
+                yield from unmeasured(
+                    self.tool,
+                    self.version(),
+                    item,
+                    METRICS,
+                    "infrastructure",
+                    "the right class is not known",
+                )
             else:
-                yield from measured(self.tool, self.version(), item, {METRICS[0]: float(item.output == item.reference)})
+                yield from measured(
+                    self.tool,
+                    self.version(),
+                    item,
+                    {METRICS[0]: float(item.output == item.reference)},
+                )
 
 
 def head_of(evaluation: Evaluation) -> str:

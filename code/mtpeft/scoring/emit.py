@@ -2,20 +2,44 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from ..records import Score
-from .interface import Item
+from mtpeft.core.records import Score
+from mtpeft.scoring.interface import Item
 
 
-def measured(tool: str, version: str, item: Item, values: Mapping[str, float],
-             details: Mapping[str, str] | None = None) -> Iterator[Score]:
+def measured(
+    tool: str,
+    version: str,
+    item: Item,
+    values: Mapping[str, float],
+    details: Mapping[str, str] | None = None,
+) -> Iterator[Score]:
     """One record per metric with its value; `details` holds the tool's message lines by metric."""
     for metric, value in values.items():
-        yield Score(item.run, item.task, item.instance_id, tool, version, metric, float(value),
-                    detail=(details or {}).get(metric, ""))
+        yield Score(
+            item.run,
+            item.task,
+            item.instance_id,
+            tool,
+            version,
+            metric,
+            float(value),
+            detail=(details or {}).get(metric, ""),
+        )
 
 
-def unmeasured(tool: str, version: str, item: Item, metrics: Sequence[str], status: str, detail: str) -> Iterator[Score]:
+def unmeasured(
+    tool: str, version: str, item: Item, metrics: Sequence[str], status: str, detail: str
+) -> Iterator[Score]:
     """One record per metric without a value; the reason stands at the first."""
     for number, metric in enumerate(metrics):
-        yield Score(item.run, item.task, item.instance_id, tool, version, metric, None, status,
-                    detail if number == 0 else "")
+        yield Score(
+            item.run,
+            item.task,
+            item.instance_id,
+            tool,
+            version,
+            metric,
+            None,
+            status,
+            detail if number == 0 else "",
+        )

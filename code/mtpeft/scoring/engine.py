@@ -1,8 +1,9 @@
 """Running scorers: in batches, on several processes, cached by content, resumable.
 
-What a scorer says about an item depends on the item's text, its instance and its evaluation set, and on the tool's
-version; the key of the cache is the hash of exactly these. Results are appended to one file per tool as batches end,
-so that a killed run loses the batches in flight and nothing else. Equal outputs of two runs are scored once.
+What a scorer says about an item depends on the item's text, its instance and its evaluation set,
+and on the tool's version; the key of the cache is the hash of exactly these. Results are appended
+to one file per tool as batches end, so that a killed run loses the batches in flight and nothing
+else. Equal outputs of two runs are scored once.
 
 A scorer may carry attributes that tell the engine how to run it (`Scorer` works without them):
     batch    items handed over at once (default 1, with a time limit for each item)
@@ -32,17 +33,18 @@ from types import FrameType
 
 import pandas as pd
 
-from .. import paths
-from ..catalog import Evaluation, catalog
-from ..errors import MtpeftError, Unavailable
-from ..progress import Progress
-from ..provenance import sha256
-from ..records import SCORE_KEYS, Score
-from .interface import Item, Scorer
+from mtpeft.catalog import Evaluation, catalog
+from mtpeft.core import paths
+from mtpeft.core.errors import MtpeftError, Unavailable
+from mtpeft.core.progress import Progress
+from mtpeft.core.provenance import sha256
+from mtpeft.core.records import SCORE_KEYS, Score
+from mtpeft.scoring.interface import Item, Scorer
 
 _SCORING = Path(__file__).resolve().parent
 _PR_SET_PDEATHSIG = 1
-# Failed attempts in one batch before the tool counts as broken: enough to find three bad outputs among thousands.
+# Failed attempts in one batch before the tool counts as broken: enough to find three bad outputs
+# among thousands.
 _FAILURES = 40
 # Of several statuses in one row, the one that says most about what went wrong comes first.
 _SEVERITY = ("infrastructure", "cannot run here", "unparseable", "empty", "ok")
@@ -66,13 +68,18 @@ class Outcome:
 
 
 def load(tool: str) -> Scorer:
-    """The scorer of a catalog tool. Raises `UnknownName`; `Unavailable` where its module is not installed."""
+    """The scorer of a catalog tool. Raises `UnknownName`; `Unavailable` where its module is not
+    installed.
+    """
     entry = catalog().get("tools", tool)
     try:
         return importlib.import_module(entry.module).scorer()
     except ImportError as error:
-        raise Unavailable(f"{entry.title} cannot be loaded: {error}", "the packages of the group `score`",
-                          "make setup-score") from error
+        raise Unavailable(
+            f"{entry.title} cannot be loaded: {error}",
+            "the packages of the group `score`",
+            "make setup-score",
+        ) from error
 
 
 def key(item: Item) -> str:
@@ -83,7 +90,8 @@ def key(item: Item) -> str:
 
 
 class Cache:
-    """Outcomes of one tool in one version, on disk: one JSON line per item key, only ever appended to.
+    """Outcomes of one tool in one version, on disk: one JSON line per item key, only ever appended
+    to.
 
     A line that cannot be read (the last one of a killed run) counts as absent.
     """
@@ -109,10 +117,15 @@ class Cache:
         return self._known.get(name)
 
     def put(self, outcomes: dict[str, Outcome]) -> None:
-        """Add outcomes and flush them to the disk before returning. What is no property of the item is not kept."""
+        """Add outcomes and flush them to the disk before returning. What is no property of the item
+        is not kept.
+        """
         self._known.update(outcomes)
-        lines = [json.dumps({"key": k, "cells": o.cells}, ensure_ascii=True, separators=(",", ":"))
-                 for k, o in sorted(outcomes.items()) if o.status not in ("infrastructure", "cannot run here")]
+        lines = [
+            json.dumps({"key": k, "cells": o.cells}, ensure_ascii=True, separators=(",", ":"))
+            for k, o in sorted(outcomes.items())
+            if o.status not in ("infrastructure", "cannot run here")
+        ]
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.path, "ab") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX)
@@ -134,15 +147,23 @@ class _Tuned:
         return getattr(self.inner, name)
 
 
-def score(tool: str, items: Sequence[Item], cache: Path | None = None, workers: int | None = None,
-          scorer: Scorer | None = None, batch: int = 0, seconds: float = 120) -> list[Outcome]:
+def score(
+    tool: str,
+    items: Sequence[Item],
+    cache: Path | None = None,
+    workers: int | None = None,
+    scorer: Scorer | None = None,
+    batch: int = 0,
+    seconds: float = 120,
+) -> list[Outcome]:
     """Score items with one tool; outcomes in the order of the items.
 
-    cache: folder of the cache; workers: upper limit of processes (default: the machine's CPUs, at most what the
-    scorer allows); scorer: in place of the catalog's (it is then run in this process); batch: run in this process in
-    batches of this size and time limit, for a scorer that spreads its own work over processes.
-    Raises `Unavailable` where the tool is not on this machine. A tool's failure on an item is the status
-    `infrastructure` of that item; such outcomes are not cached, so that the next run tries again.
+    cache: folder of the cache; workers: upper limit of processes (default: the machine's CPUs, at
+    most what the scorer allows); scorer: in place of the catalog's (it is then run in this
+    process); batch: run in this process in batches of this size and time limit, for a scorer that
+    spreads its own work over processes. Raises `Unavailable` where the tool is not on this machine.
+    A tool's failure on an item is the status `infrastructure` of that item; such outcomes are not
+    cached, so that the next run tries again.
     """
     given = scorer is not None or batch > 0
     scorer = scorer or load(tool)
@@ -155,10 +176,11 @@ def score(tool: str, items: Sequence[Item], cache: Path | None = None, workers: 
     if missing:
         todo = list(missing.items())
         size = getattr(scorer, "batch", 1)
-        # Single items still travel in parcels, or the pipe between the processes would be the bottleneck.
+        # Single items still travel in parcels, or the pipe between the processes would be the
+        # bottleneck.
         share = -(-len(todo) // min(workers or os.cpu_count() or 1, getattr(scorer, "workers", 1)))
         parcel = min(size, share) if size > 1 else 16
-        parcels = [todo[i:i + parcel] for i in range(0, len(todo), parcel)]
+        parcels = [todo[i : i + parcel] for i in range(0, len(todo), parcel)]
         limit = min(workers or os.cpu_count() or 1, getattr(scorer, "workers", 1), len(parcels))
         with Progress(f"{tool} {version}", len(todo)) as progress:
             for done in _run(scorer if given else tool, parcels, limit):
@@ -168,7 +190,8 @@ def score(tool: str, items: Sequence[Item], cache: Path | None = None, workers: 
 
 
 def identity(scorer: Scorer) -> str:
-    """The tool's version and the digest of the scorer's sources: a changed rule must not meet old results.
+    """The tool's version and the digest of the scorer's sources: a changed rule must not meet old
+    results.
 
     Raises `Unavailable` where the tool is not on this machine.
     """
@@ -176,7 +199,9 @@ def identity(scorer: Scorer) -> str:
 
 
 def source_digest(scorer: Scorer) -> str:
-    """SHA-256 over the module that holds the scorer and the modules beside it that it imports, directly or not."""
+    """SHA-256 over the module that holds the scorer and the modules beside it that it imports,
+    directly or not.
+    """
     first = inspect.getsourcefile(type(scorer))
     waiting, seen = [Path(first).resolve()] if first else [], set()
     while waiting:
@@ -184,7 +209,9 @@ def source_digest(scorer: Scorer) -> str:
         if path not in seen:
             seen.add(path)
             waiting += _imported(path)
-    return hashlib.sha256("".join(f"{path.name} {sha256(path)}\n" for path in sorted(seen)).encode()).hexdigest()
+    return hashlib.sha256(
+        "".join(f"{path.name} {sha256(path)}\n" for path in sorted(seen)).encode()
+    ).hexdigest()
 
 
 def _imported(path: Path) -> list[Path]:
@@ -194,12 +221,18 @@ def _imported(path: Path) -> list[Path]:
         if isinstance(node, ast.ImportFrom) and node.level:
             place = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
             if place.is_relative_to(_SCORING):
-                names = [place.with_suffix(".py"), place / "__init__.py", *(place / f"{alias.name}.py" for alias in node.names)]
+                names = [
+                    place.with_suffix(".py"),
+                    place / "__init__.py",
+                    *(place / f"{alias.name}.py" for alias in node.names),
+                ]
                 found += [name for name in names if name.is_file()]
     return found
 
 
-def _run(scorer: Scorer | str, parcels: list[list[tuple[str, Item]]], workers: int) -> Iterator[dict[str, Outcome]]:
+def _run(
+    scorer: Scorer | str, parcels: list[list[tuple[str, Item]]], workers: int
+) -> Iterator[dict[str, Outcome]]:
     if not isinstance(scorer, str):
         for parcel in parcels:
             yield _parcel(scorer, parcel)
@@ -207,12 +240,18 @@ def _run(scorer: Scorer | str, parcels: list[list[tuple[str, Item]]], workers: i
     yield from _pool(scorer, parcels, workers)
 
 
-def _pool(tool: str, parcels: list[list[tuple[str, Item]]], workers: int) -> Iterator[dict[str, Outcome]]:
-    """Spread parcels over processes. Where a process dies, its parcels are tried again one item at a time."""
+def _pool(
+    tool: str, parcels: list[list[tuple[str, Item]]], workers: int
+) -> Iterator[dict[str, Outcome]]:
+    """Spread parcels over processes. Where a process dies, its parcels are tried again one item at
+    a time.
+    """
     suspects: list[tuple[str, Item]] = []
     queue = list(reversed(parcels))
     while queue:
-        pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start, initargs=(tool,))
+        pool = ProcessPoolExecutor(
+            workers, mp_context=get_context("spawn"), initializer=_start, initargs=(tool,)
+        )
         flying: dict[Future[dict[str, Outcome]], list[tuple[str, Item]]] = {}
         try:
             while queue or flying:
@@ -231,24 +270,35 @@ def _pool(tool: str, parcels: list[list[tuple[str, Item]]], workers: int) -> Ite
 
 
 def _one_by_one(tool: str, pairs: list[tuple[str, Item]]) -> Iterator[dict[str, Outcome]]:
-    """Score items singly in one process, so that the one on which it dies is known; go on in a new process."""
+    """Score items singly in one process, so that the one on which it dies is known; go on in a new
+    process.
+    """
     queue = list(reversed(pairs))
     while queue:
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_start, initargs=(tool,)) as pool:
+        with ProcessPoolExecutor(
+            1, mp_context=get_context("spawn"), initializer=_start, initargs=(tool,)
+        ) as pool:
             while queue:
                 pair = queue.pop()
                 try:
                     yield pool.submit(_work, [pair]).result()
                 except BrokenProcessPool:
-                    yield {pair[0]: failure(load(tool).metrics, "the tool's process died on this output")}
+                    yield {
+                        pair[0]: failure(
+                            load(tool).metrics, "the tool's process died on this output"
+                        )
+                    }
                     break
 
 
 def die_with_parent() -> None:
-    """Let the kernel end this process when the one that started it dies; workers of a killed run would wait for ever."""
+    """Let the kernel end this process when the one that started it dies; workers of a killed run
+    would wait for ever.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    # The kernel tells of deaths to come only: a parent that died while this process was starting is no longer its parent.
+    # The kernel tells of deaths to come only: a parent that died while this process was starting is
+    # no longer its parent.
     parent = parent_process()
     if parent is not None and os.getppid() != parent.pid:
         os._exit(1)
@@ -272,20 +322,23 @@ def _work(parcel: list[tuple[str, Item]]) -> dict[str, Outcome]:
 
 
 def _parcel(scorer: Scorer, parcel: list[tuple[str, Item]]) -> dict[str, Outcome]:
-    """Score one parcel: as a whole where the scorer takes batches, else item by item, each with a time limit."""
+    """Score one parcel: as a whole where the scorer takes batches, else item by item, each with a
+    time limit.
+    """
     size = getattr(scorer, "batch", 1)
     result: dict[str, Outcome] = {}
     for i in range(0, len(parcel), size):
-        part = parcel[i:i + size]
+        part = parcel[i : i + size]
         result.update(_attempt(scorer, part, [_FAILURES]))
     return result
 
 
 def _attempt(scorer: Scorer, part: list[tuple[str, Item]], left: list[int]) -> dict[str, Outcome]:
-    """Score one batch; where it fails, halve it, so that only the items that make the tool fail are marked.
+    """Score one batch; where it fails, halve it, so that only the items that make the tool fail are
+    marked.
 
-    left: failures that may still occur in this batch. A tool that fails again and again is broken as such; its
-    items are then marked without trying each of them.
+    left: failures that may still occur in this batch. A tool that fails again and again is broken
+    as such; its items are then marked without trying each of them.
     """
     try:
         with time_limit(getattr(scorer, "seconds", 120)):
@@ -293,28 +346,42 @@ def _attempt(scorer: Scorer, part: list[tuple[str, Item]], left: list[int]) -> d
         return _collect(scorer, part, scores)
     except Unavailable:
         raise
-    except Exception as error:  # whatever a tool raises on one output must not cost the others; it is recorded
+    except (
+        Exception
+    ) as error:  # whatever a tool raises on one output must not cost the others; it is recorded
         left[0] -= 1
         if len(part) == 1 or left[0] <= 0:
-            reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:300]
-            names = f"{part[0][1].task}/{part[0][1].instance_id}" + (f" and {len(part) - 1} more" if len(part) > 1 else "")
+            reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[
+                :300
+            ]
+            names = f"{part[0][1].task}/{part[0][1].instance_id}" + (
+                f" and {len(part) - 1} more" if len(part) > 1 else ""
+            )
             print(f"mtpeft: {scorer.tool} failed on {names}: {reason}", file=sys.stderr)
             return {name: failure(scorer.metrics, reason) for name, _ in part}
     middle = len(part) // 2
     return _attempt(scorer, part[:middle], left) | _attempt(scorer, part[middle:], left)
 
 
-def _collect(scorer: Scorer, part: list[tuple[str, Item]], scores: Iterable[Score]) -> dict[str, Outcome]:
+def _collect(
+    scorer: Scorer, part: list[tuple[str, Item]], scores: Iterable[Score]
+) -> dict[str, Outcome]:
     cells: dict[tuple[str, str], dict[str, tuple[float | None, str, str]]] = {}
     for s in scores:
         if (s.value is None) == (s.status == "ok"):
-            raise MtpeftError(f"{scorer.tool}/{s.metric}: value {s.value} with status {s.status}", "a value exactly when ok")
+            raise MtpeftError(
+                f"{scorer.tool}/{s.metric}: value {s.value} with status {s.status}",
+                "a value exactly when ok",
+            )
         cells.setdefault((s.run, s.instance_id), {})[s.metric] = (s.value, s.status, s.detail)
     result = {}
     for name, item in part:
         mine = cells.get((item.run, item.instance_id), {})
         if set(mine) != set(scorer.metrics):
-            raise MtpeftError(f"{scorer.tool} gave {sorted(mine)} for {item.instance_id}", f"{sorted(scorer.metrics)}")
+            raise MtpeftError(
+                f"{scorer.tool} gave {sorted(mine)} for {item.instance_id}",
+                f"{sorted(scorer.metrics)}",
+            )
         result[name] = Outcome({m: mine[m] for m in scorer.metrics})
     return result
 
@@ -325,12 +392,16 @@ def failure(metrics: Sequence[str], reason: str, status: str = "infrastructure")
 
 
 class _Stop(BaseException):
-    """Not an Exception, so that an analyser that catches all of these cannot swallow the end of its time."""
+    """Not an Exception, so that an analyser that catches all of these cannot swallow the end of its
+    time.
+    """
 
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise TimeoutError in the block after `seconds`; no limit outside a process's main thread, where no signal arrives."""
+    """Raise TimeoutError in the block after `seconds`; no limit outside a process's main thread,
+    where no signal arrives.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -354,11 +425,22 @@ def accepted(scorer: Scorer, evaluations: Iterable[Evaluation]) -> list[Evaluati
     return [e for e in evaluations if scorer.accepts(e)]
 
 
-def table(items: Sequence[Item], outcomes: Sequence[Outcome], metrics: Sequence[str]) -> pd.DataFrame:
-    """The wide score table of items of one evaluation set; `row` counts from 1 in each run, in the items' order."""
+def table(
+    items: Sequence[Item], outcomes: Sequence[Outcome], metrics: Sequence[str]
+) -> pd.DataFrame:
+    """The wide score table of items of one evaluation set; `row` counts from 1 in each run, in the
+    items' order.
+    """
     rows, counts = [], {}
     for item, outcome in zip(items, outcomes, strict=True):
         counts[item.run] = counts.get(item.run, 0) + 1
-        rows.append([item.run, counts[item.run], item.instance_id, outcome.status,
-                     *(outcome.cells[m][0] for m in metrics)])
+        rows.append(
+            [
+                item.run,
+                counts[item.run],
+                item.instance_id,
+                outcome.status,
+                *(outcome.cells[m][0] for m in metrics),
+            ]
+        )
     return pd.DataFrame(rows, columns=[*SCORE_KEYS, *metrics])

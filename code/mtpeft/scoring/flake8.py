@@ -1,7 +1,7 @@
 """Flake8: reported violations per file by the first letter of their code, with Flake8's defaults.
 
-The study ran it and kept no values. Flake8 lives on in one process; it is started for one file at a time, as the
-study did. A syntax error (E999) makes the file unparseable.
+The study ran it and kept no values. Flake8 lives on in one process; it is started for one file at a
+time, as the study did. A syntax error (E999) makes the file unparseable.
 """
 
 import tempfile
@@ -11,12 +11,17 @@ from functools import lru_cache
 from importlib.metadata import version as installed
 from pathlib import Path
 
-from ..catalog import Evaluation
-from ..records import Score
-from .emit import measured, unmeasured
-from .interface import Item
+from mtpeft.catalog import Evaluation
+from mtpeft.core.records import Score
+from mtpeft.scoring.emit import measured, unmeasured
+from mtpeft.scoring.interface import Item
 
-METRICS = {"E": "flake8_error", "W": "flake8_warning", "F": "flake8_pyflakes", "C": "flake8_complexity"}
+METRICS = {
+    "E": "flake8_error",
+    "W": "flake8_warning",
+    "F": "flake8_pyflakes",
+    "C": "flake8_complexity",
+}
 
 
 class Flake8Scorer:
@@ -37,17 +42,30 @@ class Flake8Scorer:
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
         for item in items:
             if not item.output.strip():
-                yield from unmeasured(self.tool, self.version(), item, self.metrics, "empty", "an empty output")
+                yield from unmeasured(
+                    self.tool, self.version(), item, self.metrics, "empty", "an empty output"
+                )
                 continue
             found = violations_of(item.output)
             broken = [text for code, _, text in found if code == "E999"]
             if broken:
-                yield from unmeasured(self.tool, self.version(), item, self.metrics, "unparseable", broken[0])
+                yield from unmeasured(
+                    self.tool, self.version(), item, self.metrics, "unparseable", broken[0]
+                )
                 continue
             counts = Counter(code[0] for code, _, _ in found)
-            yield from measured(self.tool, self.version(), item, {m: counts[k] for k, m in METRICS.items()}, {
-                m: "\n".join(f"{line}: {code} {text}" for code, line, text in found if code[0] == k)
-                for k, m in METRICS.items()})
+            yield from measured(
+                self.tool,
+                self.version(),
+                item,
+                {m: counts[k] for k, m in METRICS.items()},
+                {
+                    m: "\n".join(
+                        f"{line}: {code} {text}" for code, line, text in found if code[0] == k
+                    )
+                    for k, m in METRICS.items()
+                },
+            )
 
 
 def violations_of(code: str) -> list[tuple[str, int, str]]:
@@ -66,7 +84,9 @@ def violations_of(code: str) -> list[tuple[str, int, str]]:
 
 @lru_cache(maxsize=1)
 def _application():
-    """A Flake8 without any configuration file, whose reporter collects instead of printing; and the collected list."""
+    """A Flake8 without any configuration file, whose reporter collects instead of printing; and the
+    collected list.
+    """
     from flake8.main.application import Application
 
     application = Application()

@@ -1,4 +1,6 @@
-"""Running a Java analyser over a batch: one file per item in a folder of its own, one virtual machine for all."""
+"""Running a Java analyser over a batch: one file per item in a folder of its own, one virtual
+machine for all.
+"""
 
 import shutil
 import subprocess
@@ -7,33 +9,61 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import MtpeftError
-from .interface import Item
-from .setup_analysers import java
-from .wrapping import wrap
+from mtpeft.core.errors import MtpeftError
+from mtpeft.scoring.interface import Item
+from mtpeft.scoring.setup_analysers import java
+from mtpeft.scoring.wrapping import wrap
 
-# Compiled code lives for seconds here: the second compiler costs more than it saves (half the CPU time without it).
-FLAGS = ("-Xms256m", "-Xmx2g", "-Xss16m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Dfile.encoding=UTF-8")
+# Compiled code lives for seconds here: the second compiler costs more than it saves (half the CPU
+# time without it).
+FLAGS = (
+    "-Xms256m",
+    "-Xmx2g",
+    "-Xss16m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-Xshare:auto",
+    "-Dfile.encoding=UTF-8",
+)
 
 
 @contextmanager
 def sources(items: Sequence[Item]) -> Iterator[dict[Path, Item]]:
     """The items' wrapped files in a temporary folder, by path."""
     with tempfile.TemporaryDirectory(prefix="mtpeft-java-") as folder:
-        files = {Path(folder).resolve() / f"{number:05d}.java": item for number, item in enumerate(items)}
+        files = {
+            Path(folder).resolve() / f"{number:05d}.java": item for number, item in enumerate(items)
+        }
         for path, item in files.items():
             path.write_text(wrap(item), encoding="utf-8", newline="")
         yield files
 
 
-def run(arguments: Sequence[str], work: Path, accept: tuple[int, ...] = (0,), seconds: float = 600,
-        given: str = "") -> tuple[str, str]:
-    """Run Java; returns standard output and error. Raises MtpeftError on any exit code not in `accept`."""
+def run(
+    arguments: Sequence[str],
+    work: Path,
+    accept: tuple[int, ...] = (0,),
+    seconds: float = 600,
+    given: str = "",
+) -> tuple[str, str]:
+    """Run Java; returns standard output and error. Raises MtpeftError on any exit code not in
+    `accept`.
+    """
     # A killed run must not leave machines behind that work for nobody.
     tied = [shutil.which("setpriv"), "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
-    done = subprocess.run([*tied, java(), *FLAGS, *arguments], cwd=work, input=given, capture_output=True, text=True,
-                          encoding="utf-8", timeout=seconds)
+    done = subprocess.run(
+        [*tied, java(), *FLAGS, *arguments],
+        cwd=work,
+        input=given,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=seconds,
+    )
     if done.returncode not in accept:
-        raise MtpeftError(f"Java ended with code {done.returncode}: {done.stderr.strip()[-500:]}",
-                          f"exit code {' or '.join(map(str, accept))}", "make setup-analysers")
+        raise MtpeftError(
+            f"Java ended with code {done.returncode}: {done.stderr.strip()[-500:]}",
+            f"exit code {' or '.join(map(str, accept))}",
+            "make setup-analysers",
+        )
     return done.stdout, done.stderr

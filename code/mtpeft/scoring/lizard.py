@@ -1,25 +1,28 @@
 """Lizard: lines of code, tokens and cyclomatic complexity per file, as the sum over its functions.
 
-The study parsed Lizard's printed report, in which a function above a threshold (complexity 15, length 1,000, 100
-parameters) is listed again among the warnings, and so counted it twice. `lizard` keeps that, `lizard-plain`
-(module `lizard_plain`) counts each function once. The outputs are analysed unwrapped.
+The study parsed Lizard's printed report, in which a function above a threshold (complexity 15,
+length 1,000, 100 parameters) is listed again among the warnings, and so counted it twice. `lizard`
+keeps that, `lizard-plain` (module `lizard_plain`) counts each function once. The outputs are
+analysed unwrapped.
 """
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from importlib.metadata import version as installed
 
-from ..catalog import Evaluation
-from ..records import Score
-from .emit import measured, unmeasured
-from .interface import Item
-from .wrapping import SUFFIX
+from mtpeft.catalog import Evaluation
+from mtpeft.core.records import Score
+from mtpeft.scoring.emit import measured, unmeasured
+from mtpeft.scoring.interface import Item
+from mtpeft.scoring.wrapping import SUFFIX
 
 THRESHOLDS = {"cyclomatic_complexity": 15, "length": 1000, "parameter_count": 100}
 
 
 class LizardScorer:
-    """Lizard under one counting rule. doubled: count functions above a threshold twice, as published."""
+    """Lizard under one counting rule. doubled: count functions above a threshold twice, as
+    published.
+    """
 
     batch = 1
     workers = 64
@@ -27,7 +30,9 @@ class LizardScorer:
 
     def __init__(self, tool: str, prefix: str, doubled: bool) -> None:
         self.tool, self._doubled = tool, doubled
-        self.metrics = tuple(f"{prefix}_{m}" for m in ("loc", "tokens", "detection_rate", "cyclomatic"))
+        self.metrics = tuple(
+            f"{prefix}_{m}" for m in ("loc", "tokens", "detection_rate", "cyclomatic")
+        )
 
     def version(self) -> str:
         return installed("lizard")
@@ -36,21 +41,38 @@ class LizardScorer:
         return evaluation.language in SUFFIX and not evaluation.id.startswith("summarization")
 
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
-        """Without any function the detection rate is 0 and the counts have no value (status unparseable, or empty)."""
+        """Without any function the detection rate is 0 and the counts have no value (status
+        unparseable, or empty).
+        """
         loc, tokens, rate, cyclomatic = self.metrics
         for item in items:
             functions = functions_of(item.output, item.language)
             if not functions:
                 status = "unparseable" if item.output.strip() else "empty"
                 yield from measured(self.tool, self.version(), item, {rate: 0})
-                yield from unmeasured(self.tool, self.version(), item, (loc, tokens, cyclomatic), status,
-                                      "Lizard finds no function")
+                yield from unmeasured(
+                    self.tool,
+                    self.version(),
+                    item,
+                    (loc, tokens, cyclomatic),
+                    status,
+                    "Lizard finds no function",
+                )
                 continue
             if self._doubled:
                 functions = functions + [f for f in functions if above_threshold(f)]
-            yield from measured(self.tool, self.version(), item, {
-                loc: sum(f.nloc for f in functions), tokens: sum(f.token_count for f in functions), rate: 1,
-                cyclomatic: sum(f.cyclomatic_complexity for f in functions)}, {loc: "\n".join(map(_line, functions))})
+            yield from measured(
+                self.tool,
+                self.version(),
+                item,
+                {
+                    loc: sum(f.nloc for f in functions),
+                    tokens: sum(f.token_count for f in functions),
+                    rate: 1,
+                    cyclomatic: sum(f.cyclomatic_complexity for f in functions),
+                },
+                {loc: "\n".join(map(_line, functions))},
+            )
 
 
 def above_threshold(function) -> bool:
@@ -76,8 +98,10 @@ def _analyser():
 
 
 def _line(function) -> str:
-    return (f"{function.start_line}: {function.name}: {function.nloc} lines, complexity "
-            f"{function.cyclomatic_complexity}, {function.token_count} tokens")
+    return (
+        f"{function.start_line}: {function.name}: {function.nloc} lines, complexity "
+        f"{function.cyclomatic_complexity}, {function.token_count} tokens"
+    )
 
 
 def scorer() -> LizardScorer:

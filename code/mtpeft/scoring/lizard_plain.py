@@ -1,6 +1,6 @@
 """Lizard with every function counted once."""
 
-from .lizard import LizardScorer
+from mtpeft.scoring.lizard import LizardScorer
 
 
 def scorer() -> LizardScorer:

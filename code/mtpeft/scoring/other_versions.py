@@ -1,9 +1,10 @@
 """Other versions of an analyser, and what they count on outputs whose scores were not archived.
 
-The study names no version of Lizard and Pylint. Which one a printed value was computed with is found by experiment (the
-audit of the statistics); for that, both sides of every comparison that lacks archived scores are scored here by each version of
-docker/locks/other-versions.toml. A version lies in a folder of its own, which comes first on the search path of the
-process that scores with it. Written below `paths.REGENERATED`:
+The study names no version of Lizard and Pylint. Which one a printed value was computed with is
+found by experiment (the audit of the statistics); for that, both sides of every comparison that
+lacks archived scores are scored here by each version of docker/locks/other-versions.toml. A version
+lies in a folder of its own, which comes first on the search path of the process that scores with
+it. Written below `paths.REGENERATED`:
     other-versions/TOOL-VERSION/scores/TOOL/EVALUATION.csv   as the study's scripts write them
 """
 
@@ -15,22 +16,24 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import paths
-from ..catalog import Tool, catalog
-from ..errors import MtpeftError, Unavailable
-from ..provenance import sha256, write_provenance
-from ..records import read_scores, score_path, write_atomic, write_scores
-from . import engine
-from .predictions import SETS, archived_path, read_archived
-from .rescore import as_published, up_to_date
-from .setup_analysers import folder, install_folder
+from mtpeft.catalog import Tool, catalog
+from mtpeft.core import paths
+from mtpeft.core.errors import MtpeftError, Unavailable
+from mtpeft.core.provenance import sha256, write_provenance
+from mtpeft.core.records import read_scores, score_path, write_atomic, write_scores
+from mtpeft.scoring import engine
+from mtpeft.scoring.predictions import SETS, archived_path, read_archived
+from mtpeft.scoring.rescore import as_published, up_to_date
+from mtpeft.scoring.setup_analysers import folder, install_folder
 
 LOCK = paths.ROOT / "docker" / "locks" / "other-versions.toml"
 
 
 @dataclass(frozen=True)
 class Version:
-    """One version of a catalog tool. requirements: its distributions, pinned and hashed, as pip reads them."""
+    """One version of a catalog tool. requirements: its distributions, pinned and hashed, as pip
+    reads them.
+    """
 
     tool: str
     version: str
@@ -53,23 +56,35 @@ def root() -> Path:
 
 
 def install(version: Version) -> str:
-    """Install a version in its own folder; returns what was done. Raises `Unavailable` where pip cannot get it."""
+    """Install a version in its own folder; returns what was done. Raises `Unavailable` where pip
+    cannot get it.
+    """
+
     def fill(made: Path) -> str:
         requirements = made.parent / "requirements.txt"
         requirements.write_text("\n".join(version.requirements) + "\n", encoding="utf-8")
         pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
-        done = subprocess.run([*pip, "--require-hashes", "--no-deps", "--target", str(made), "-r", str(requirements)],
-                              capture_output=True, text=True, timeout=600)
+        done = subprocess.run(
+            [*pip, "--require-hashes", "--no-deps", "--target", str(made), "-r", str(requirements)],
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
         if done.returncode:
-            raise Unavailable(f"{version.id} cannot be installed: {' '.join(done.stderr.strip().splitlines()[-1:])}",
-                              f"the distributions of {LOCK.name}", "connect to the network and run: make setup-analysers")
+            raise Unavailable(
+                f"{version.id} cannot be installed: {' '.join(done.stderr.strip().splitlines()[-1:])}",
+                f"the distributions of {LOCK.name}",
+                "connect to the network and run: make setup-analysers",
+            )
         return "pip"
 
     return install_folder(version.id, fill)
 
 
 def run() -> list[Path]:
-    """Score with every version that is installed; returns the folders of scores. What is up to date stays as it is."""
+    """Score with every version that is installed; returns the folders of scores. What is up to date
+    stays as it is.
+    """
     sources = [archived_path(e) for e in SETS]
     made = []
     for version in pinned():
@@ -79,51 +94,98 @@ def run() -> list[Path]:
             print(f"mtpeft: {version.id} cannot run here: {error.found}", file=sys.stderr)
             continue
         out = root() / version.id
-        wanted = {"requirements": version.requirements, "predictions": [sha256(p) for p in sources],
-                  "rules": engine.source_digest(engine.load(version.tool)) + sha256(Path(__file__))}
+        wanted = {
+            "requirements": version.requirements,
+            "predictions": [sha256(p) for p in sources],
+            "rules": engine.source_digest(engine.load(version.tool)) + sha256(Path(__file__)),
+        }
         if not up_to_date(out / "stamp.json", wanted):
             _in_process(version, place, out)
-            files = {p.relative_to(paths.REGENERATED).as_posix(): sha256(p) for p in sorted(out.glob("scores/*/*.csv"))}
-            write_atomic(out / "stamp.json", json.dumps({"inputs": wanted, "files": files}, sort_keys=True) + "\n")
+            files = {
+                p.relative_to(paths.REGENERATED).as_posix(): sha256(p)
+                for p in sorted(out.glob("scores/*/*.csv"))
+            }
+            write_atomic(
+                out / "stamp.json",
+                json.dumps({"inputs": wanted, "files": files}, sort_keys=True) + "\n",
+            )
         made.append(out)
     return made
 
 
 def _in_process(version: Version, place: Path, out: Path) -> None:
     """Score in a process that finds this version of the tool first."""
-    path = os.pathsep.join(filter(None, [str(place), str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH")]))
-    done = subprocess.run([sys.executable, "-m", "mtpeft.scoring.other_versions", version.tool, version.version, str(out)],
-                          env=os.environ | {"PYTHONPATH": path}, timeout=1800)
+    path = os.pathsep.join(
+        filter(
+            None,
+            [str(place), str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH")],
+        )
+    )
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "mtpeft.scoring.other_versions",
+            version.tool,
+            version.version,
+            str(out),
+        ],
+        env=os.environ | {"PYTHONPATH": path},
+        timeout=1800,
+    )
     if done.returncode:
-        raise MtpeftError(f"scoring with {version.id} ended with exit code {done.returncode}", "0", "see the message above")
+        raise MtpeftError(
+            f"scoring with {version.id} ended with exit code {done.returncode}",
+            "0",
+            "see the message above",
+        )
 
 
 def score_with(tool: str, expected: str, out: Path) -> list[Path]:
-    """Write the score tables of the version of `tool` that this process imports; it must be the expected one."""
+    """Write the score tables of the version of `tool` that this process imports; it must be the
+    expected one.
+    """
     scorer = engine.load(tool)
     found = scorer.version().split()[0]
     if found != expected:
-        raise MtpeftError(f"this process imports {tool} {found}", expected,
-                          f"rm -r {folder(f'{tool}-{expected}')}; make setup-analysers")
+        raise MtpeftError(
+            f"this process imports {tool} {found}",
+            expected,
+            f"rm -r {folder(f'{tool}-{expected}')}; make setup-analysers",
+        )
     written = []
     for evaluation in engine.accepted(scorer, [catalog().evaluations()[e] for e in SETS]):
         runs = compared_runs(catalog().tools[tool], evaluation.id)
         items = [item for item in read_archived(evaluation.id).items if item.run in runs]
         if items:
             table = engine.table(items, engine.score(tool, items), scorer.metrics)
-            written.append(write_scores(out, tool, evaluation.id, as_published(table, catalog().tools[tool])))
-            write_provenance(written[-1], [archived_path(evaluation.id)], tool=tool, tool_version=scorer.version())
+            written.append(
+                write_scores(out, tool, evaluation.id, as_published(table, catalog().tools[tool]))
+            )
+            write_provenance(
+                written[-1],
+                [archived_path(evaluation.id)],
+                tool=tool,
+                tool_version=scorer.version(),
+            )
     return written
 
 
 def compared_runs(tool: Tool, evaluation: str) -> set[str]:
-    """The runs on either side of a comparison on this evaluation set of which one has no archived scores of the tool."""
+    """The runs on either side of a comparison on this evaluation set of which one has no archived
+    scores of the tool.
+    """
     path = score_path(paths.ARCHIVED, tool.id, evaluation)
     archived = set(read_scores(path)["run"]) if path.is_file() else set()
     metrics = {metric.id for metric in tool.metrics}
-    return {run for comparison in catalog().study("comparisons", tool.study) if metrics & set(comparison.metrics)
-            for block in comparison.blocks if (block.task or comparison.task) == evaluation and not {block.a, block.b} <= archived
-            for run in (block.a, block.b)}
+    return {
+        run
+        for comparison in catalog().study("comparisons", tool.study)
+        if metrics & set(comparison.metrics)
+        for block in comparison.blocks
+        if (block.task or comparison.task) == evaluation and not {block.a, block.b} <= archived
+        for run in (block.a, block.b)
+    }
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """What is wrong with an output, seen from its text alone, and what would mend it.
 
-A defect that looks mechanical (made by a step after the model rather than by the model) has a repair. The archive
-cannot prove which step did it: raw model answers were not kept. Repairs never add code of their own, except the
-method head that the prompt itself gave.
+A defect that looks mechanical (made by a step after the model rather than by the model) has a
+repair. The archive cannot prove which step did it: raw model answers were not kept. Repairs never
+add code of their own, except the method head that the prompt itself gave.
 """
 
 import re
@@ -11,27 +11,47 @@ from dataclasses import dataclass
 
 MODIFIER = r"(?:public|protected|private|static|final|abstract|synchronized|native|@[A-Za-z]\w*)\b"
 _LOST_LETTER = re.compile(r"\A\s*(ublic|rotected|rivate|tatic|inal|bstract|ynchronized)\b")
-_LETTER = {"ublic": "p", "rotected": "p", "rivate": "p", "tatic": "s", "inal": "f", "bstract": "a", "ynchronized": "s"}
+_LETTER = {
+    "ublic": "p",
+    "rotected": "p",
+    "rivate": "p",
+    "tatic": "s",
+    "inal": "f",
+    "bstract": "a",
+    "ynchronized": "s",
+}
 _STRAY_NUMBER = re.compile(rf"\A\s*[\d.:;,()/+-][\s\d.:;,()/+-]*(?={MODIFIER})")
-_STRAY_WORD = re.compile(rf"\A\s*(?:c#|csharp|c|cs|java|diff|code|translated)\s+(?={MODIFIER})", re.IGNORECASE)
+_STRAY_WORD = re.compile(
+    rf"\A\s*(?:c#|csharp|c|cs|java|diff|code|translated)\s+(?={MODIFIER})", re.IGNORECASE
+)
 _NO_CODE = re.compile(r"[\d\s.:;,()/+-]*")
 _RUN_ON = re.compile(r"(?<=\})\s*(?:Human|Assistant|user|assistant|system)\b.*\Z", re.DOTALL)
-_PROMPT = re.compile(r"(?:Method|Function) to implement:|Translate from \S+ to \S+:|Summarize this \w+ code:")
+_PROMPT = re.compile(
+    r"(?:Method|Function) to implement:|Translate from \S+ to \S+:|Summarize this \w+ code:"
+)
 _OTHER_TASK = re.compile(r"\A\s*SUMMARY:")
-_CSHARP = re.compile(r"\b(?:virtual|override|readonly|internal|foreach)\b|\b(?:string|bool)\b(?=\s+\w)"
-                     r"|:\s*(?:base|this)\s*\(|\w\?\s+\w+\s*[,)=;]")
+_CSHARP = re.compile(
+    r"\b(?:virtual|override|readonly|internal|foreach)\b|\b(?:string|bool)\b(?=\s+\w)"
+    r"|:\s*(?:base|this)\s*\(|\w\?\s+\w+\s*[,)=;]"
+)
 _DOC = re.compile(r"\A\s*(/\*.*?\*/)\s*", re.DOTALL)
 _METHOD_HEAD = re.compile(r"[^;{}=]*\)\s*(?:throws\s+[\w.,\s]+)?\{")
-_CONSTRUCTOR = re.compile(r"\A\s*(?:@\w+(?:\([^)]*\))?\s*)*(?:(?:public|protected|private)\s+)?([A-Za-z_]\w*)\s*\([^{};]*\)"
-                          r"\s*(?:throws\s+[\w.,\s]+)?\{")
-_STATEMENT = re.compile(r"\s*(?:if|for|while|return|try|switch|final\s|(?:byte|short|int|long|float|double|char|boolean)\s"
-                        r"|[A-Z]\w*(?:<[^>]*>)?(?:\[\])*\s+\w+\s*=)")
+_CONSTRUCTOR = re.compile(
+    r"\A\s*(?:@\w+(?:\([^)]*\))?\s*)*(?:(?:public|protected|private)\s+)?([A-Za-z_]\w*)\s*\([^{};]*\)"
+    r"\s*(?:throws\s+[\w.,\s]+)?\{"
+)
+_STATEMENT = re.compile(
+    r"\s*(?:if|for|while|return|try|switch|final\s|(?:byte|short|int|long|float|double|char|boolean)\s"
+    r"|[A-Z]\w*(?:<[^>]*>)?(?:\[\])*\s+\w+\s*=)"
+)
 _DEF = re.compile(r"^[ \t]*((?:async\s+)?def\s+\w+\s*\()", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Defect:
-    """A kind of defect. applies: languages; found: what shows it in a text (None: not there); repair: the mended text."""
+    """A kind of defect. applies: languages; found: what shows it in a text (None: not there);
+    repair: the mended text.
+    """
 
     id: str
     title: str
@@ -41,8 +61,12 @@ class Defect:
 
 
 def skeleton(code: str) -> str:
-    """Java or C# code with the contents of comments, strings and characters blanked out, line by line as before."""
-    return "".join(text if kind == "code" else re.sub(r"[^\n]", " ", text) for kind, text in _pieces(code))
+    """Java or C# code with the contents of comments, strings and characters blanked out, line by
+    line as before.
+    """
+    return "".join(
+        text if kind == "code" else re.sub(r"[^\n]", " ", text) for kind, text in _pieces(code)
+    )
 
 
 def _pieces(code: str) -> list[tuple[str, str]]:
@@ -84,9 +108,11 @@ def is_split_literal(code: str) -> bool:
 
 
 def mend_literals(code: str) -> str:
-    """Join a line that ends inside a string right after `;`, `{` or `}` with the next one, without its indentation.
+    """Join a line that ends inside a string right after `;`, `{` or `}` with the next one, without
+    its indentation.
 
-    Blanks at the break are lost for good. Where joining closes no string, the text is left as it was.
+    Blanks at the break are lost for good. Where joining closes no string, the text is left as it
+    was.
     """
     lines = code.split("\n")
     result = [lines[0]]
@@ -150,15 +176,19 @@ def _csharp(code: str) -> str | None:
 
 
 def _headless(code: str) -> str | None:
-    """A documentation comment followed by statements: the method's head is missing (more braces close than open)."""
+    """A documentation comment followed by statements: the method's head is missing (more braces
+    close than open).
+    """
     match = _DOC.match(code)
     if not match:
         return None
-    rest = code[match.end():]
+    rest = code[match.end() :]
     text = skeleton(rest)
     head = _METHOD_HEAD.match(text.lstrip())
     statement = _STATEMENT.match(text)
-    starts_with_head = head and re.match(rf"\s*(?:{MODIFIER}|[\w<>\[\],.\s]+\s\w+\s*\()", text) and not statement
+    starts_with_head = (
+        head and re.match(rf"\s*(?:{MODIFIER}|[\w<>\[\],.\s]+\s\w+\s*\()", text) and not statement
+    )
     if statement and not starts_with_head and text.count("}") == text.count("{") + 1:
         return statement[0].strip()[:40]
     return None
@@ -168,8 +198,8 @@ def _add_head(code: str, signature: str) -> str:
     match = _DOC.match(code)
     if not match or not signature:
         return code
-    head, body = signature.rstrip(), re.sub(r"\A[ \t]*\n", "", code[match.end(1):])
-    return f"{code[:match.end(1)]}\n{head}{'' if head.endswith('{') else ' {'}\n{body}"
+    head, body = signature.rstrip(), re.sub(r"\A[ \t]*\n", "", code[match.end(1) :])
+    return f"{code[: match.end(1)]}\n{head}{'' if head.endswith('{') else ' {'}\n{body}"
 
 
 def _repeated_head(code: str) -> str | None:
@@ -179,20 +209,63 @@ def _repeated_head(code: str) -> str | None:
 
 JAVA, PYTHON = ("java",), ("python",)
 DEFECTS = (
-    Defect("empty", "nothing but white space", ("java", "python", "csharp"), lambda code: None if code.strip() else "empty"),
-    Defect("no_code", "nothing but numbers and punctuation", ("java", "python", "csharp"), _only_stray),
-    Defect("lost_first_letter", "the first word has lost its first letter", JAVA, _search(_LOST_LETTER),
-           lambda code, _: _LOST_LETTER.sub(lambda m: _LETTER[m[1]] + m[1], code)),
-    Defect("stray_number", "numbers or a date before the method", JAVA, _search(_STRAY_NUMBER),
-           lambda code, _: _STRAY_NUMBER.sub("", code)),
-    Defect("stray_word", "a language tag or a word before the method", JAVA, _search(_STRAY_WORD),
-           lambda code, _: _STRAY_WORD.sub("", code)),
-    Defect("run_on", "the dialogue goes on after the answer", JAVA, _search(_RUN_ON), lambda code, _: _RUN_ON.sub("", code)),
-    Defect("split_literal", "a string is broken by the layout step", JAVA,
-           lambda code: "string" if is_split_literal(code) else None, lambda code, _: mend_literals(code)),
+    Defect(
+        "empty",
+        "nothing but white space",
+        ("java", "python", "csharp"),
+        lambda code: None if code.strip() else "empty",
+    ),
+    Defect(
+        "no_code", "nothing but numbers and punctuation", ("java", "python", "csharp"), _only_stray
+    ),
+    Defect(
+        "lost_first_letter",
+        "the first word has lost its first letter",
+        JAVA,
+        _search(_LOST_LETTER),
+        lambda code, _: _LOST_LETTER.sub(lambda m: _LETTER[m[1]] + m[1], code),
+    ),
+    Defect(
+        "stray_number",
+        "numbers or a date before the method",
+        JAVA,
+        _search(_STRAY_NUMBER),
+        lambda code, _: _STRAY_NUMBER.sub("", code),
+    ),
+    Defect(
+        "stray_word",
+        "a language tag or a word before the method",
+        JAVA,
+        _search(_STRAY_WORD),
+        lambda code, _: _STRAY_WORD.sub("", code),
+    ),
+    Defect(
+        "run_on",
+        "the dialogue goes on after the answer",
+        JAVA,
+        _search(_RUN_ON),
+        lambda code, _: _RUN_ON.sub("", code),
+    ),
+    Defect(
+        "split_literal",
+        "a string is broken by the layout step",
+        JAVA,
+        lambda code: "string" if is_split_literal(code) else None,
+        lambda code, _: mend_literals(code),
+    ),
     Defect("missing_head", "the method's head is missing", JAVA, _headless, _add_head),
-    Defect("prompt_echo", "words of the prompt's frame stand in the output", ("java", "python", "csharp"), _search(_PROMPT)),
-    Defect("other_task", "the answer to another task", ("java", "python", "csharp"), _search(_OTHER_TASK)),
+    Defect(
+        "prompt_echo",
+        "words of the prompt's frame stand in the output",
+        ("java", "python", "csharp"),
+        _search(_PROMPT),
+    ),
+    Defect(
+        "other_task",
+        "the answer to another task",
+        ("java", "python", "csharp"),
+        _search(_OTHER_TASK),
+    ),
     Defect("wrong_language", "C# where Java was asked for", JAVA, _csharp),
     Defect("truncated", "ends before its blocks are closed", JAVA, _truncated_java),
     Defect("truncated", "ends in the middle", PYTHON, _unclosed_python),
@@ -208,7 +281,9 @@ def defects_of(code: str, language: str) -> dict[str, str]:
 
 
 def repair(code: str, language: str, signature: str = "") -> tuple[str, list[str]]:
-    """The text after every repair that applies, and the repairs made. signature: the method head of the prompt."""
+    """The text after every repair that applies, and the repairs made. signature: the method head of
+    the prompt.
+    """
     made = []
     for defect in DEFECTS:
         if defect.repair and language in defect.languages and defect.found(code) is not None:
@@ -220,6 +295,12 @@ def repair(code: str, language: str, signature: str = "") -> tuple[str, list[str
 
 
 def constructor_name(code: str) -> str | None:
-    """The name of the constructor that an output consists of: a method without return type; None for anything else."""
+    """The name of the constructor that an output consists of: a method without return type; None
+    for anything else.
+    """
     match = _CONSTRUCTOR.match(skeleton(code))
-    return match[1] if match and match[1] not in ("if", "for", "while", "switch", "catch", "synchronized") else None
+    return (
+        match[1]
+        if match and match[1] not in ("if", "for", "while", "switch", "catch", "synchronized")
+        else None
+    )

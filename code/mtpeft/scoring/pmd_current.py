@@ -1,6 +1,6 @@
 """PMD in a current version, to show what two years of rule changes do to the counts."""
 
-from .pmd import PmdScorer
+from mtpeft.scoring.pmd import PmdScorer
 
 
 def scorer() -> PmdScorer:

@@ -1,6 +1,8 @@
-"""Predictions → items to score: the archived outputs of study A, and prediction records of new runs.
+"""Predictions → items to score: the archived outputs of study A, and prediction records of new
+runs.
 
-A line that cannot be used never costs the good ones: it becomes an error that names file and line, and reading goes on.
+A line that cannot be used never costs the good ones: it becomes an error that names file and line,
+and reading goes on.
 """
 
 import gzip
@@ -12,28 +14,34 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
-from .. import paths
-from ..catalog import Evaluation, catalog
-from ..errors import BadInput, MtpeftError
-from ..records import Prediction, numbered_predictions, read_frame
-from .interface import Item
-from .wrapping import NotWrapped, unwrap
+from mtpeft.catalog import Evaluation, catalog
+from mtpeft.core import paths
+from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.records import Prediction, numbered_predictions, read_frame
+from mtpeft.scoring.interface import Item
+from mtpeft.scoring.wrapping import NotWrapped, unwrap
 
-# Outputs are at most 512 tokens in the study; what is a thousand times longer is no answer but an accident.
+# Outputs are at most 512 tokens in the study; what is a thousand times longer is no answer but an
+# accident.
 MAX_OUTPUT_BYTES = 1 << 20
 FIELDS = ("task_id", "model", "method", "language", "code", "source")
 BACKBONES = {"0.5b": "qwen2.5-coder-0.5b", "1.5b": "qwen2.5-coder-1.5b", "3b": "qwen2.5-coder-3b"}
 FOLDER_MODELS = {"0.5b": "qwen0_5", "1.5b": "qwen1_5", "3b": "qwen3"}
 _ARMS = {"mt_fft": "mt-fft", "mt_qlora": "mt-qlora", "st_qlora": "st-qlora"}
-_PAIRS = {"cg_cs_mt_qlora": "generation+summarization", "cg_ct_mt_qlora": "generation+translation",
-          "cs_ct_mt_qlora": "summarization+translation"}
+_PAIRS = {
+    "cg_cs_mt_qlora": "generation+summarization",
+    "cg_ct_mt_qlora": "generation+translation",
+    "cs_ct_mt_qlora": "summarization+translation",
+}
 
 
 @dataclass(frozen=True)
 class PredictionSet:
-    """One archived set of outputs: where upstream has them and what the canonical file must hash to (uncompressed).
+    """One archived set of outputs: where upstream has them and what the canonical file must hash to
+    (uncompressed).
 
-    two_task: the methods of the two-task runs in it; prefix: of upstream's folders; suffix: of upstream's files.
+    two_task: the methods of the two-task runs in it; prefix: of upstream's folders; suffix: of
+    upstream's files.
     """
 
     evaluation: str
@@ -47,32 +55,59 @@ class PredictionSet:
 
     def configurations(self) -> list[tuple[str, str]]:
         """(model, method) of every run in the set, in canonical order."""
-        return sorted([(model, method) for model in BACKBONES for method in _ARMS]
-                      + [("3b", method) for method in self.two_task])
+        return sorted(
+            [(model, method) for model in BACKBONES for method in _ARMS]
+            + [("3b", method) for method in self.two_task]
+        )
 
     def folder(self, model: str, method: str) -> str:
         """Upstream's folder for one run."""
         return f"{self.prefix}_{FOLDER_MODELS[model]}_{method}"
 
 
-SETS = {s.evaluation: s for s in (
-    PredictionSet("generation-java", "alvi75/code-quality-test", "2269a61337cfbbdfdb52621acb6730014032ca46", "cg",
-                  ".java", ("cg_cs_mt_qlora", "cg_ct_mt_qlora"), 2024,
-                  "e5b7174aec952eaec83891dbe3de9b794588cac57ea012a6f5e54572bcce4fe4"),
-    PredictionSet("generation-python", "alvi75/code-quality-test-cs", "341d67723bf4df5404a650dd15320d832ce3cb27", "cg",
-                  ".py", ("cg_cs_mt_qlora", "cg_ct_mt_qlora"), 2090,
-                  "233ee3882b1a6d5fc1206363214eb6a50963df9759fb021a784052b3cb505d15"),
-    PredictionSet("translation-cs-java", "alvi75/code-quality-test", "2269a61337cfbbdfdb52621acb6730014032ca46", "ct",
-                  ".java", ("cg_ct_mt_qlora", "cs_ct_mt_qlora"), 11000,
-                  "e2daa84434dd10287aeb93e1d74072c7404f3883ce4ec113e67f21bed4085a8d"))}
+SETS = {
+    s.evaluation: s
+    for s in (
+        PredictionSet(
+            "generation-java",
+            "alvi75/code-quality-test",
+            "2269a61337cfbbdfdb52621acb6730014032ca46",
+            "cg",
+            ".java",
+            ("cg_cs_mt_qlora", "cg_ct_mt_qlora"),
+            2024,
+            "e5b7174aec952eaec83891dbe3de9b794588cac57ea012a6f5e54572bcce4fe4",
+        ),
+        PredictionSet(
+            "generation-python",
+            "alvi75/code-quality-test-cs",
+            "341d67723bf4df5404a650dd15320d832ce3cb27",
+            "cg",
+            ".py",
+            ("cg_cs_mt_qlora", "cg_ct_mt_qlora"),
+            2090,
+            "233ee3882b1a6d5fc1206363214eb6a50963df9759fb021a784052b3cb505d15",
+        ),
+        PredictionSet(
+            "translation-cs-java",
+            "alvi75/code-quality-test",
+            "2269a61337cfbbdfdb52621acb6730014032ca46",
+            "ct",
+            ".java",
+            ("cg_ct_mt_qlora", "cs_ct_mt_qlora"),
+            11000,
+            "e2daa84434dd10287aeb93e1d74072c7404f3883ce4ec113e67f21bed4085a8d",
+        ),
+    )
+}
 
 
 @dataclass
 class Predictions:
     """Items that can be scored, and the errors of the lines that cannot.
 
-    rejected: instances whose record is sound but whose output no tool can be given (its text is left out here), with
-    the reason; they keep a row of their own in score tables, with a status.
+    rejected: instances whose record is sound but whose output no tool can be given (its text is
+    left out here), with the reason; they keep a row of their own in score tables, with a status.
     """
 
     path: Path
@@ -100,38 +135,53 @@ def instance_order(instance_id: str) -> tuple[str, int, str]:
 
 
 def known_ids(evaluation: str) -> frozenset[str]:
-    """The instance ids of an evaluation set, from the archived score tables; empty where none is there."""
+    """The instance ids of an evaluation set, from the archived score tables; empty where none is
+    there.
+    """
     tables = sorted((paths.ARCHIVED / "scores").glob(f"*/{evaluation}.csv"))
     return frozenset(name for path in tables for name in read_frame(path)["instance_id"])
 
 
 def archived_path(evaluation: str) -> Path:
-    """Where the archived outputs lie: the mirror, else what the builder made. Raises `BadInput` where neither has them."""
+    """Where the archived outputs lie: the mirror, else what the builder made. Raises `BadInput`
+    where neither has them.
+    """
     name = f"{evaluation}.jsonl.gz"
     mirror = paths.mirror()
-    for folder in ([mirror / "derived" / "predictions"] if mirror else []) + [paths.CACHE / "predictions"]:
+    for folder in ([mirror / "derived" / "predictions"] if mirror else []) + [
+        paths.CACHE / "predictions"
+    ]:
         if (folder / name).is_file():
             return folder / name
-    raise BadInput(paths.CACHE / "predictions" / name, "the archived outputs are not here",
-                   "the canonical file of model outputs", "make predictions  (or set MTPEFT_MIRROR)")
+    raise BadInput(
+        paths.CACHE / "predictions" / name,
+        "the archived outputs are not here",
+        "the canonical file of model outputs",
+        "make predictions  (or set MTPEFT_MIRROR)",
+    )
 
 
 def read_archived(evaluation: str, path: Path | None = None) -> Predictions:
     """The archived outputs of one evaluation set, unwrapped, in canonical order, each with its run.
 
-    A file whose content is not the pinned one is read all the same, and the difference is the first problem.
+    A file whose content is not the pinned one is read all the same, and the difference is the first
+    problem.
     """
     target = SETS[evaluation]
     path = path or archived_path(evaluation)
     result = read_archived_file(path, catalog().evaluations()[evaluation], known_ids(evaluation))
     digest = hashlib.sha256(content(path)).hexdigest()
     if digest != target.sha256:
-        result.problems.insert(0, BadInput(path, f"content has SHA-256 {digest}", target.sha256, "make predictions"))
+        result.problems.insert(
+            0, BadInput(path, f"content has SHA-256 {digest}", target.sha256, "make predictions")
+        )
     return result
 
 
 def content(path: Path) -> bytes:
-    """The bytes of a file, decompressed where its name ends in .gz. Raises `BadInput` on a broken archive."""
+    """The bytes of a file, decompressed where its name ends in .gz. Raises `BadInput` on a broken
+    archive.
+    """
     if not path.is_file():
         raise BadInput(path, "no such file", "predictions in JSON lines")
     data = path.read_bytes()
@@ -140,16 +190,23 @@ def content(path: Path) -> bytes:
     try:
         return gzip.decompress(data)
     except (OSError, EOFError, zlib.error) as error:
-        raise BadInput(path, f"not a whole gzip file: {error}", "gzip-compressed JSON lines",
-                       "fetch the file again") from error
+        raise BadInput(
+            path,
+            f"not a whole gzip file: {error}",
+            "gzip-compressed JSON lines",
+            "fetch the file again",
+        ) from error
 
 
-def read_archived_file(path: Path, evaluation: Evaluation, known: Set[str] = frozenset()) -> Predictions:
+def read_archived_file(
+    path: Path, evaluation: Evaluation, known: Set[str] = frozenset()
+) -> Predictions:
     """Read outputs in the archive's form (`FIELDS`, one JSON object a line).
 
-    known: the ids that may occur (empty: any). Problems, each naming its line: malformed JSON, invalid UTF-8, wrong
-    fields, unknown run or instance, an instance twice in a run, a NUL byte or other text that no file can hold, an
-    output above `MAX_OUTPUT_BYTES`, a Java text that is not wrapped.
+    known: the ids that may occur (empty: any). Problems, each naming its line: malformed JSON,
+    invalid UTF-8, wrong fields, unknown run or instance, an instance twice in a run, a NUL byte or
+    other text that no file can hold, an output above `MAX_OUTPUT_BYTES`, a Java text that is not
+    wrapped.
     """
     result = Predictions(path)
     seen: dict[tuple[str, str], int] = {}
@@ -165,14 +222,23 @@ def read_archived_file(path: Path, evaluation: Evaluation, known: Set[str] = fro
             _admit(result, item, record["code"], number)
         except (ValueError, MtpeftError) as error:
             found = error.found if isinstance(error, MtpeftError) else str(error)
-            result.problems.append(BadInput(path, found, getattr(error, "expected", "") or "a line as in the archive",
-                                            "the other lines are scored; mend or remove this one", line=number))
+            result.problems.append(
+                BadInput(
+                    path,
+                    found,
+                    getattr(error, "expected", "") or "a line as in the archive",
+                    "the other lines are scored; mend or remove this one",
+                    line=number,
+                )
+            )
     result.items.sort(key=lambda i: (i.run, instance_order(i.instance_id)))
     return result
 
 
 def _admit(result: Predictions, item: Item, code: str, line: int) -> None:
-    """Put the item among those to be scored, or among the rejected where its text cannot be given to any tool."""
+    """Put the item among those to be scored, or among the rejected where its text cannot be given
+    to any tool.
+    """
     try:
         check_output(code)
         output = unwrap(code, item.language, item.instance_id)
@@ -193,14 +259,18 @@ def _object(raw: bytes) -> dict[str, str]:
     except json.JSONDecodeError as error:
         raise ValueError(f"malformed JSON: {error}") from error
     if not isinstance(data, dict) or set(data) != set(FIELDS):
-        raise ValueError(f"fields {', '.join(sorted(data)) if isinstance(data, dict) else type(data).__name__}")
+        raise ValueError(
+            f"fields {', '.join(sorted(data)) if isinstance(data, dict) else type(data).__name__}"
+        )
     for name, value in data.items():
         if not isinstance(value, str):
             raise ValueError(f"{name} is a {type(value).__name__}")
     return data
 
 
-def _check_instance(run: str, name: str, known: Set[str], seen: dict[tuple[str, str], int], line: int) -> None:
+def _check_instance(
+    run: str, name: str, known: Set[str], seen: dict[tuple[str, str], int], line: int
+) -> None:
     if known and name not in known:
         raise ValueError(f"unknown instance {name!r}")
     if (run, name) in seen:
@@ -215,7 +285,9 @@ def check_output(text: str) -> None:
     try:
         size = len(text.encode("utf-8"))
     except UnicodeEncodeError as error:
-        raise ValueError(f"the output is no valid Unicode (lone surrogate at character {error.start})") from error
+        raise ValueError(
+            f"the output is no valid Unicode (lone surrogate at character {error.start})"
+        ) from error
     if size > MAX_OUTPUT_BYTES:
         raise ValueError(f"an output of {size:,} bytes (limit {MAX_OUTPUT_BYTES:,})")
 
@@ -223,8 +295,8 @@ def check_output(text: str) -> None:
 def read_new(path: Path, ids_of: Callable[[str], Set[str]] = known_ids) -> Predictions:
     """Prediction records of a new run as items; `task` of a record names its evaluation set.
 
-    ids_of: evaluation set → the ids that may occur (none: any); asked once for each set that occurs. Default: those of the
-    archived tables, where there are any.
+    ids_of: evaluation set → the ids that may occur (none: any); asked once for each set that
+    occurs. Default: those of the archived tables, where there are any.
     """
     evaluations = catalog().evaluations()
     result = Predictions(path)
@@ -232,15 +304,30 @@ def read_new(path: Path, ids_of: Callable[[str], Set[str]] = known_ids) -> Predi
     for line, record in _records(path, result):
         try:
             if record.task not in evaluations:
-                raise ValueError(f"unknown evaluation set {record.task!r} (one of {', '.join(evaluations)})")
+                raise ValueError(
+                    f"unknown evaluation set {record.task!r} (one of {', '.join(evaluations)})"
+                )
             ids = ids_of(record.task)
             if ids and record.instance_id not in ids:
                 raise ValueError(f"unknown instance {record.instance_id!r}")
-            item = Item(record.run, record.task, record.instance_id, evaluations[record.task].language, record.output)
+            item = Item(
+                record.run,
+                record.task,
+                record.instance_id,
+                evaluations[record.task].language,
+                record.output,
+            )
             _admit_new(result, item)
         except ValueError as error:
-            result.problems.append(BadInput(path, f"{record.run} / {record.instance_id}: {error}",
-                                            "an output of a known instance", "the other instances are scored", line=line))
+            result.problems.append(
+                BadInput(
+                    path,
+                    f"{record.run} / {record.instance_id}: {error}",
+                    "an output of a known instance",
+                    "the other instances are scored",
+                    line=line,
+                )
+            )
     result.items.sort(key=lambda i: (i.task, i.run, instance_order(i.instance_id)))
     return result
 
@@ -259,7 +346,14 @@ def _records(path: Path, result: Predictions) -> Iterator[tuple[int, Prediction]
         if isinstance(record, BadInput):
             result.problems.append(record)
         elif record.error:
-            result.problems.append(BadInput(path, f"{record.run} / {record.instance_id}: inference failed: {record.error}",
-                                            "an output", "mtpeft infer computes the instance again", line=line))
+            result.problems.append(
+                BadInput(
+                    path,
+                    f"{record.run} / {record.instance_id}: inference failed: {record.error}",
+                    "an output",
+                    "mtpeft infer computes the instance again",
+                    line=line,
+                )
+            )
         else:
             yield line, record

@@ -1,8 +1,10 @@
-"""Pylint: messages per file by the first letter of their id, with Pylint's defaults and no configuration file.
+"""Pylint: messages per file by the first letter of their id, with Pylint's defaults and no
+configuration file.
 
-One file a check, as the study did it, but in a process that lives on: importing Pylint, setting it up and building its
-knowledge of the standard library cost a hundred times more than checking one function. A syntax error is Pylint's
-only message for a file; the counts have then no value. The study's script dropped fatal messages (F).
+One file a check, as the study did it, but in a process that lives on: importing Pylint, setting it
+up and building its knowledge of the standard library cost a hundred times more than checking one
+function. A syntax error is Pylint's only message for a file; the counts have then no value. The
+study's script dropped fatal messages (F).
 """
 
 import os
@@ -12,12 +14,17 @@ from functools import lru_cache
 from importlib.metadata import version as installed
 from pathlib import Path
 
-from ..catalog import Evaluation
-from ..records import Score
-from .emit import measured, unmeasured
-from .interface import Item
+from mtpeft.catalog import Evaluation
+from mtpeft.core.records import Score
+from mtpeft.scoring.emit import measured, unmeasured
+from mtpeft.scoring.interface import Item
 
-METRICS = {"E": "pylint_error", "W": "pylint_warning", "C": "pylint_convention", "R": "pylint_refactor"}
+METRICS = {
+    "E": "pylint_error",
+    "W": "pylint_warning",
+    "C": "pylint_convention",
+    "R": "pylint_refactor",
+}
 
 
 class PylintScorer:
@@ -38,23 +45,41 @@ class PylintScorer:
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
         for item in items:
             if not item.output.strip():
-                yield from unmeasured(self.tool, self.version(), item, self.metrics, "empty", "an empty output")
+                yield from unmeasured(
+                    self.tool, self.version(), item, self.metrics, "empty", "an empty output"
+                )
                 continue
             messages = messages_of(item.output, item.instance_id)
             syntax = [m for m in messages if m.symbol in ("syntax-error", "parse-error")]
-            lines = {metric: "\n".join(f"{m.line}:{m.column}: {m.msg_id} {m.msg} ({m.symbol})"
-                                       for m in messages if m.msg_id[0] == letter)
-                     for letter, metric in METRICS.items()}
+            lines = {
+                metric: "\n".join(
+                    f"{m.line}:{m.column}: {m.msg_id} {m.msg} ({m.symbol})"
+                    for m in messages
+                    if m.msg_id[0] == letter
+                )
+                for letter, metric in METRICS.items()
+            }
             if syntax:
-                yield from unmeasured(self.tool, self.version(), item, self.metrics, "unparseable",
-                                      lines[METRICS["E"]])
+                yield from unmeasured(
+                    self.tool,
+                    self.version(),
+                    item,
+                    self.metrics,
+                    "unparseable",
+                    lines[METRICS["E"]],
+                )
                 continue
-            counts = {metric: sum(m.msg_id[0] == letter for m in messages) for letter, metric in METRICS.items()}
+            counts = {
+                metric: sum(m.msg_id[0] == letter for m in messages)
+                for letter, metric in METRICS.items()
+            }
             yield from measured(self.tool, self.version(), item, counts, lines)
 
 
 def messages_of(code: str, name: str) -> list:
-    """Pylint's messages (`pylint.message.Message`) for one source text in a file NAME.py of its own."""
+    """Pylint's messages (`pylint.message.Message`) for one source text in a file NAME.py of its
+    own.
+    """
     from astroid import MANAGER
 
     linter = _linter()
@@ -70,10 +95,12 @@ def messages_of(code: str, name: str) -> list:
 
 @lru_cache(maxsize=1)
 def _linter():
-    """Pylint set up as its command line does it without any configuration file; it is then used file by file.
+    """Pylint set up as its command line does it without any configuration file; it is then used
+    file by file.
 
-    Setting up costs twice as much as checking one function. Every check opens and closes the checkers, so that nothing
-    is remembered between files (similar lines and import cycles, which compare files, see one file at a time).
+    Setting up costs twice as much as checking one function. Every check opens and closes the
+    checkers, so that nothing is remembered between files (similar lines and import cycles, which
+    compare files, see one file at a time).
     """
     from pylint.lint import Run
     from pylint.reporters import CollectingReporter
@@ -84,8 +111,11 @@ def _linter():
         empty.write_text("[MAIN]\n", encoding="utf-8")
         nothing.write_text("", encoding="utf-8")
         os.environ["PYLINTHOME"] = folder
-        return Run(["--rcfile", str(empty), "--persistent=n", "--reports=n", str(nothing)],
-                   reporter=CollectingReporter(), exit=False).linter
+        return Run(
+            ["--rcfile", str(empty), "--persistent=n", "--reports=n", str(nothing)],
+            reporter=CollectingReporter(),
+            exit=False,
+        ).linter
 
 
 def scorer() -> PylintScorer:

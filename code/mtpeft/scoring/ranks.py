@@ -2,18 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 
-from ..catalog import Evaluation
-from ..classification import CUT
-from ..records import Score
-from .classes import head_of
-from .emit import measured, unmeasured
-from .interface import Item
+from mtpeft.catalog import Evaluation
+from mtpeft.core.records import Score
+from mtpeft.scoring.classes import head_of
+from mtpeft.scoring.emit import measured, unmeasured
+from mtpeft.scoring.interface import Item
+from mtpeft.tasks.classification import CUT
 
 METRICS = ("reciprocal_rank_1000",)
 
 
 class Ranks:
-    """1 / rank, 0 for a rank beyond 1,000, as the study counts, and for rank 0: not among the candidates that were ranked.
+    """1 / rank, 0 for a rank beyond 1,000, as the study counts, and for rank 0: not among the
+    candidates that were ranked.
 
     An answer that is no rank is `empty` or `unparseable`.
     """
@@ -32,10 +33,17 @@ class Ranks:
         for item in items:
             if not item.output.isdecimal():
                 status = "unparseable" if item.output else "empty"
-                yield from unmeasured(self.tool, self.version(), item, METRICS, status, f"answer {item.output[:60]!r}")
+                yield from unmeasured(
+                    self.tool, self.version(), item, METRICS, status, f"answer {item.output[:60]!r}"
+                )
             else:
                 rank = int(item.output)
-                yield from measured(self.tool, self.version(), item, {METRICS[0]: 1 / rank if 1 <= rank <= CUT else 0.0})
+                yield from measured(
+                    self.tool,
+                    self.version(),
+                    item,
+                    {METRICS[0]: 1 / rank if 1 <= rank <= CUT else 0.0},
+                )
 
 
 def scorer() -> Ranks:

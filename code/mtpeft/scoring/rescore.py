@@ -1,14 +1,16 @@
 """T2: every archived output scored again, and compared per instance with the archived scores.
 
 Written below `paths.REGENERATED`:
-    scores/TOOL/EVALUATION.csv               records with their status (a score that could not be computed has none)
-    as-published/scores/TOOL/EVALUATION.csv  the same with what the study's scripts write for an unreadable output
-                                             (zeros; Pylint: one error); the published statistics rest on these
-    rescore/summary.csv                      per tool, evaluation and run: instances, equal, within tolerance, …
-    rescore/differences.csv                  every value that differs, with the reason where it shows
-    rescore/problems.csv                     lines of the prediction files that could not be used
-    rescore/verdicts.csv                     one `Verdict` of tier T2 per line of the summary
-    rescore/messages/TOOL/EVALUATION.jsonl.gz  what each tool said about each instance
+    scores/TOOL/EVALUATION.csv               records with their status (a score that could not be
+    computed has none) as-published/scores/TOOL/EVALUATION.csv  the same with what the study's
+    scripts write for an unreadable output
+                                             (zeros; Pylint: one error); the published statistics
+                                             rest on these
+    rescore/summary.csv                      per tool, evaluation and run: instances, equal, within
+    tolerance, … rescore/differences.csv                  every value that differs, with the reason
+    where it shows rescore/problems.csv                     lines of the prediction files that could
+    not be used rescore/verdicts.csv                     one `Verdict` of tier T2 per line of the
+    summary rescore/messages/TOOL/EVALUATION.jsonl.gz  what each tool said about each instance
 """
 
 import gzip
@@ -21,32 +23,55 @@ from pathlib import Path
 
 import pandas as pd
 
-from .. import paths
-from ..catalog import Evaluation, Tool, catalog
-from ..errors import MtpeftError, Unavailable
-from ..provenance import sha256, write_provenance
-from ..records import Verdict, csv_text, format_value, read_scores, score_path, write_atomic, write_records, write_scores
-from . import engine
-from .interface import Item
-from .predictions import SETS, Predictions, archived_path, read_archived
+from mtpeft.catalog import Evaluation, Tool, catalog
+from mtpeft.core import paths
+from mtpeft.core.errors import MtpeftError, Unavailable
+from mtpeft.core.provenance import sha256, write_provenance
+from mtpeft.core.records import (
+    Verdict,
+    csv_text,
+    format_value,
+    read_scores,
+    score_path,
+    write_atomic,
+    write_records,
+    write_scores,
+)
+from mtpeft.scoring import engine
+from mtpeft.scoring.interface import Item
+from mtpeft.scoring.predictions import SETS, Predictions, archived_path, read_archived
 
-# Tools that score archived outputs without any service. Of the value: the tool whose archived scores they answer to.
-RESCORED = {"lizard": "lizard", "lizard-plain": "", "pylint": "pylint", "flake8": "", "pmd": "pmd", "pmd-current": "",
-            "checkstyle": "", "sonar-metrics": "sonarcloud", "codebleu": "codebleu", "codebleu-corrected": ""}
+# Tools that score archived outputs without any service. Of the value: the tool whose archived
+# scores they answer to.
+RESCORED = {
+    "lizard": "lizard",
+    "lizard-plain": "",
+    "pylint": "pylint",
+    "flake8": "",
+    "pmd": "pmd",
+    "pmd-current": "",
+    "checkstyle": "",
+    "sonar-metrics": "sonarcloud",
+    "codebleu": "codebleu",
+    "codebleu-corrected": "",
+}
 # Counts must be equal; CodeBLEU is a float whose last digits depend on the order of summation.
 TOLERANCE = {"codebleu": 1e-9}
 SPREADS_ITS_OWN_WORK = {"codebleu": 3000, "codebleu-corrected": 3000}
 NO_OUTPUTS = "not reproducible: the outputs were not archived"
-ELSEWHERE = {"codereval": "cannot run here: needs CoderEval's own Docker environment with its tests",
-             "sonarcloud": "cannot run here: the issue counts need SonarCloud's rules (see docker/sonarqube-compose.yaml)"}
+ELSEWHERE = {
+    "codereval": "cannot run here: needs CoderEval's own Docker environment with its tests",
+    "sonarcloud": "cannot run here: the issue counts need SonarCloud's rules (see docker/sonarqube-compose.yaml)",
+}
 
 
 @dataclass(frozen=True)
 class Line:
     """One line of the summary: a tool on one run of one evaluation set, counted in instances.
 
-    equal: every metric as archived; within_tolerance: every metric as near as `tolerance`, not all equal;
-    no_output: archived scores whose output is not there; not_archived: outputs without archived scores.
+    equal: every metric as archived; within_tolerance: every metric as near as `tolerance`, not all
+    equal; no_output: archived scores whose output is not there; not_archived: outputs without
+    archived scores.
     """
 
     tool: str
@@ -87,10 +112,12 @@ class Difference:
 
 
 def run(tools: Sequence[str] = (), force: bool = False) -> list[Line]:
-    """Score the archived outputs with every tool (or those named) and write everything that the module's text lists.
+    """Score the archived outputs with every tool (or those named) and write everything that the
+    module's text lists.
 
-    force: write again what is up to date (the cache of scores still serves). Lines of tools that are not named are
-    kept from the last run. Raises `UnknownName` for a tool that the catalog has not.
+    force: write again what is up to date (the cache of scores still serves). Lines of tools that
+    are not named are kept from the last run. Raises `UnknownName` for a tool that the catalog has
+    not.
     """
     start = time.monotonic()
     chosen = [catalog().get("tools", name).id for name in tools] or list(RESCORED)
@@ -109,12 +136,26 @@ def run(tools: Sequence[str] = (), force: bool = False) -> list[Line]:
             if evaluation not in sets:
                 sets[evaluation] = read_archived(evaluation)
         lines, differences, written = _score_tool(name, sets)
-        write_atomic(stamp, json.dumps({
-            "inputs": wanted, "files": {p.relative_to(paths.REGENERATED).as_posix(): sha256(p) for p in written},
-            "lines": [asdict(x) for x in lines], "differences": [asdict(x) for x in differences]}, sort_keys=True) + "\n")
+        write_atomic(
+            stamp,
+            json.dumps(
+                {
+                    "inputs": wanted,
+                    "files": {
+                        p.relative_to(paths.REGENERATED).as_posix(): sha256(p) for p in written
+                    },
+                    "lines": [asdict(x) for x in lines],
+                    "differences": [asdict(x) for x in differences],
+                },
+                sort_keys=True,
+            )
+            + "\n",
+        )
     # What `make` looks at keeps its time where no tool had anything to do.
     lines = _collect(sets, sources, write=bool(sets) or not (folder() / "summary.csv").is_file())
-    print(f"mtpeft: {len(lines)} lines in {paths.shown(folder() / 'summary.csv')}, {time.monotonic() - start:.1f} s")
+    print(
+        f"mtpeft: {len(lines)} lines in {paths.shown(folder() / 'summary.csv')}, {time.monotonic() - start:.1f} s"
+    )
     return lines
 
 
@@ -140,25 +181,36 @@ def _stamp(tool: str, state: dict[str, str]) -> dict[str, object] | None:
         return None
     answers = RESCORED[tool]
     tables = [score_path(paths.ARCHIVED, answers, e) for e in SETS] if answers else []
-    return {"predictions": state, "version": version, "archived": {p.name: sha256(p) for p in tables if p.is_file()},
-            "rules": sha256(Path(__file__))}
+    return {
+        "predictions": state,
+        "version": version,
+        "archived": {p.name: sha256(p) for p in tables if p.is_file()},
+        "rules": sha256(Path(__file__)),
+    }
 
 
 def up_to_date(stamp: Path, wanted: dict[str, object]) -> bool:
-    """Whether what a stamp records was made from `wanted`, and every file that it names is as it was."""
+    """Whether what a stamp records was made from `wanted`, and every file that it names is as it
+    was.
+    """
     if not stamp.is_file():
         return False
     try:
         record = json.loads(stamp.read_text(encoding="utf-8"))
         return record["inputs"] == wanted and all(
             (paths.REGENERATED / name).is_file() and sha256(paths.REGENERATED / name) == digest
-            for name, digest in record["files"].items())
+            for name, digest in record["files"].items()
+        )
     except (ValueError, KeyError):
         return False
 
 
-def _score_tool(name: str, sets: dict[str, Predictions]) -> tuple[list[Line], list[Difference], list[Path]]:
-    """Score everything that a tool accepts; tables and messages are written, lines and differences returned."""
+def _score_tool(
+    name: str, sets: dict[str, Predictions]
+) -> tuple[list[Line], list[Difference], list[Path]]:
+    """Score everything that a tool accepts; tables and messages are written, lines and differences
+    returned.
+    """
     tool, answers = catalog().tools[name], RESCORED[name]
     try:
         scorer = engine.load(name)
@@ -168,29 +220,47 @@ def _score_tool(name: str, sets: dict[str, Predictions]) -> tuple[list[Line], li
         flat = [item for part in items.values() for item in part]
         outcomes = engine.score(name, flat, batch=SPREADS_ITS_OWN_WORK.get(name, 0), seconds=1800)
     except Unavailable as error:
-        return [_absent(name, tool, e, f"cannot run here: {error.found}") for e in _archived_of(answers)], [], []
+        return (
+            [
+                _absent(name, tool, e, f"cannot run here: {error.found}")
+                for e in _archived_of(answers)
+            ],
+            [],
+            [],
+        )
     lines: list[Line] = []
     differences: list[Difference] = []
     written: list[Path] = []
     position = 0
     for evaluation in evaluations:
         part = items[evaluation.id]
-        own = outcomes[position:position + len(part)]
+        own = outcomes[position : position + len(part)]
         position += len(part)
         rejected = sets[evaluation.id].rejected
         part = part + list(rejected)
-        own = own + [engine.failure(scorer.metrics, reason, "unparseable") for reason in rejected.values()]
+        own = own + [
+            engine.failure(scorer.metrics, reason, "unparseable") for reason in rejected.values()
+        ]
         table = engine.table(part, own, scorer.metrics)
         published = as_published(table, tool if not answers else catalog().tools[answers])
         read: Counter[str] = Counter()
         if name == "sonar-metrics":
             published, read = read_as_archived(evaluation, published, part, own)
-        written += [_write_table(paths.REGENERATED, name, version, evaluation, table, sets),
-                    _write_table(as_published_root(), name, version, evaluation, published, sets),
-                    _write_messages(name, evaluation, part, own)]
+        written += [
+            _write_table(paths.REGENERATED, name, version, evaluation, table, sets),
+            _write_table(as_published_root(), name, version, evaluation, published, sets),
+            _write_messages(name, evaluation, part, own),
+        ]
         more, found = compare(name, version, evaluation, table, published, [o.detail for o in own])
-        lines += [replace(line, reason=f"{read[line.run]} doubtful outputs are read because SonarCloud read them")
-                  if read[line.run] else line for line in more]
+        lines += [
+            replace(
+                line,
+                reason=f"{read[line.run]} doubtful outputs are read because SonarCloud read them",
+            )
+            if read[line.run]
+            else line
+            for line in more
+        ]
         differences += found
     done = {e.id for e in evaluations}
     lines += [_absent(name, tool, e, NO_OUTPUTS) for e in _archived_of(answers) if e.id not in done]
@@ -198,23 +268,29 @@ def _score_tool(name: str, sets: dict[str, Predictions]) -> tuple[list[Line], li
 
 
 def prepared(tool: str, evaluation: Evaluation, items: list[Item]) -> list[Item]:
-    """Items with what the tool needs beside the output: CodeBLEU reads the reference and the text before layout."""
+    """Items with what the tool needs beside the output: CodeBLEU reads the reference and the text
+    before layout.
+    """
     if not tool.startswith("codebleu"):
         return items
-    from ..corpora.load import evaluation as instances
-    from .codebleu.layout import unformat
+    from mtpeft.corpora.load import evaluation as instances
+    from mtpeft.scoring.codebleu.layout import unformat
 
     references = {example.id: example.target for example in instances(evaluation.id)}
     # CodeBLEU reads the output alone, whatever class the audit would wrap it in.
     names = [item.instance_id.partition("@")[0] for item in items]
-    return [replace(item, instance_id=name, output=unformat(item.output), reference=references[name])
-            for item, name in zip(items, names, strict=True)]
+    return [
+        replace(item, instance_id=name, output=unformat(item.output), reference=references[name])
+        for item, name in zip(items, names, strict=True)
+    ]
 
 
 def as_published(table: pd.DataFrame, tool: Tool) -> pd.DataFrame:
-    """The table as the study's scripts would have written it: an unreadable output has the tool's values for that.
+    """The table as the study's scripts would have written it: an unreadable output has the tool's
+    values for that.
 
-    These are the catalog's `unparseable_when`, and 0 for every other metric. A failure of the tool keeps no value.
+    These are the catalog's `unparseable_when`, and 0 for every other metric. A failure of the tool
+    keeps no value.
     """
     result = table.copy()
     unread = result["status"].isin(["unparseable", "empty"])
@@ -226,49 +302,92 @@ def as_published(table: pd.DataFrame, tool: Tool) -> pd.DataFrame:
     return result
 
 
-def read_as_archived(evaluation: Evaluation, published: pd.DataFrame, items: Sequence[Item],
-                     outcomes: Sequence[engine.Outcome]) -> tuple[pd.DataFrame, Counter[str]]:
-    """The published projection of Sonar's metrics with values for doubtful files that the service did read; their number by run.
+def read_as_archived(
+    evaluation: Evaluation,
+    published: pd.DataFrame,
+    items: Sequence[Item],
+    outcomes: Sequence[engine.Outcome],
+) -> tuple[pd.DataFrame, Counter[str]]:
+    """The published projection of Sonar's metrics with values for doubtful files that the service
+    did read; their number by run.
 
-    Nothing in such a file tells whether SonarCloud reads it. Whether it did is taken from the archive (lines above 0), what
-    it then counts is computed here.
+    Nothing in such a file tells whether SonarCloud reads it. Whether it did is taken from the
+    archive (lines above 0), what it then counts is computed here.
     """
-    from .sonar_metrics import CONSTRUCTOR_CALL, java_complexity
+    from mtpeft.scoring.sonar_metrics import CONSTRUCTOR_CALL, java_complexity
 
     path = score_path(paths.ARCHIVED, "sonarcloud", evaluation.id)
     if evaluation.language != "java" or not path.is_file():
         return published, Counter()
     old = read_scores(path).set_index(["run", "instance_id"])["sonar_loc"]
-    doubtful = [i for i, o in zip(items, outcomes, strict=True)
-                if CONSTRUCTOR_CALL in o.detail and old.get((i.run, i.instance_id), 0) > 0]
+    doubtful = [
+        i
+        for i, o in zip(items, outcomes, strict=True)
+        if CONSTRUCTOR_CALL in o.detail and old.get((i.run, i.instance_id), 0) > 0
+    ]
     result = published.set_index(["run", "instance_id"])
-    measured = {i: v for i, v in java_complexity(doubtful, lenient=True).items() if not isinstance(v, str)}
+    measured = {
+        i: v for i, v in java_complexity(doubtful, lenient=True).items() if not isinstance(v, str)
+    }
     for item, values in measured.items():
         result.loc[(item.run, item.instance_id), list(result.columns[2:])] = values
     return result.reset_index()[list(published.columns)], Counter(item.run for item in measured)
 
 
-def compare(name: str, version: str, evaluation: Evaluation, table: pd.DataFrame, published: pd.DataFrame,
-            details: Sequence[str]) -> tuple[list[Line], list[Difference]]:
-    """The table against the archived scores, instance by instance: summary lines (sorted by run) and differences."""
+def compare(
+    name: str,
+    version: str,
+    evaluation: Evaluation,
+    table: pd.DataFrame,
+    published: pd.DataFrame,
+    details: Sequence[str],
+) -> tuple[list[Line], list[Difference]]:
+    """The table against the archived scores, instance by instance: summary lines (sorted by run)
+    and differences.
+    """
     answers = RESCORED.get(name, name)
     path = score_path(paths.ARCHIVED, answers, evaluation.id)
-    old = read_scores(path).set_index(["run", "instance_id"]) if answers and path.is_file() else None
+    old = (
+        read_scores(path).set_index(["run", "instance_id"]) if answers and path.is_file() else None
+    )
     metrics = [m for m in table.columns[4:] if old is not None and m in old.columns]
     tolerance = TOLERANCE.get(name, 0.0)
-    told = dict(zip(zip(table["run"], table["instance_id"], strict=True), zip(table["status"], details, strict=True),
-                    strict=True))
+    told = dict(
+        zip(
+            zip(table["run"], table["instance_id"], strict=True),
+            zip(table["status"], details, strict=True),
+            strict=True,
+        )
+    )
     new = published.set_index(["run", "instance_id"])
     lines, differences = [], []
-    runs = sorted(set(table["run"]) | (set(old.index.get_level_values(0)) if old is not None else set()))
+    runs = sorted(
+        set(table["run"]) | (set(old.index.get_level_values(0)) if old is not None else set())
+    )
     for run_id in runs:
         states = table.loc[table["run"] == run_id, "status"].value_counts()
         mine = new.loc[[run_id]] if run_id in new.index.get_level_values(0) else new.iloc[:0]
-        counts = {"unparseable": int(states.get("unparseable", 0)), "empty": int(states.get("empty", 0)),
-                  "infrastructure": int(states.get("infrastructure", 0))}
-        line = Line(name, version, answers, evaluation.id, run_id, " ".join(metrics or table.columns[4:]), len(mine),
-                    tolerance=tolerance, **counts)
-        theirs = old.loc[[run_id]] if old is not None and run_id in old.index.get_level_values(0) else None
+        counts = {
+            "unparseable": int(states.get("unparseable", 0)),
+            "empty": int(states.get("empty", 0)),
+            "infrastructure": int(states.get("infrastructure", 0)),
+        }
+        line = Line(
+            name,
+            version,
+            answers,
+            evaluation.id,
+            run_id,
+            " ".join(metrics or table.columns[4:]),
+            len(mine),
+            tolerance=tolerance,
+            **counts,
+        )
+        theirs = (
+            old.loc[[run_id]]
+            if old is not None and run_id in old.index.get_level_values(0)
+            else None
+        )
         if theirs is None:
             lines.append(replace(line, not_archived=len(mine), reason="no archived scores"))
             continue
@@ -276,18 +395,39 @@ def compare(name: str, version: str, evaluation: Evaluation, table: pd.DataFrame
         gap = mine.loc[both, metrics].astype(float) - theirs.loc[both, metrics].astype(float)
         equal = (gap == 0).all(axis=1)
         near = (gap.abs() <= tolerance).all(axis=1) & ~equal
-        lines.append(replace(line, instances=len(mine.index.union(theirs.index)), equal=int(equal.sum()),
-                             within_tolerance=int(near.sum()), different=int((~equal & ~near).sum()),
-                             no_output=len(theirs) - len(both), not_archived=len(mine) - len(both)))
+        lines.append(
+            replace(
+                line,
+                instances=len(mine.index.union(theirs.index)),
+                equal=int(equal.sum()),
+                within_tolerance=int(near.sum()),
+                different=int((~equal & ~near).sum()),
+                no_output=len(theirs) - len(both),
+                not_archived=len(mine) - len(both),
+            )
+        )
         for key, row in gap[~equal & ~near].iterrows():
             status, detail = told[key]
-            differences += [_difference(line, key[1], m, theirs.at[key, m], mine.at[key, m], tolerance, status, detail)
-                            for m in metrics if not abs(row[m]) <= tolerance]
+            differences += [
+                _difference(
+                    line, key[1], m, theirs.at[key, m], mine.at[key, m], tolerance, status, detail
+                )
+                for m in metrics
+                if not abs(row[m]) <= tolerance
+            ]
     return lines, differences
 
 
-def _difference(line: Line, instance: str, metric: str, old: float, new: float, tolerance: float, status: str,
-                detail: str) -> Difference:
+def _difference(
+    line: Line,
+    instance: str,
+    metric: str,
+    old: float,
+    new: float,
+    tolerance: float,
+    status: str,
+    detail: str,
+) -> Difference:
     missing = pd.isna(new)
     if missing:
         reason = "the tool failed here"
@@ -300,22 +440,49 @@ def _difference(line: Line, instance: str, metric: str, old: float, new: float, 
     else:
         reason = ""
     first = detail.splitlines()[0][:200] if detail else ""
-    return Difference(line.tool, line.evaluation, line.run, instance, metric, float(old), None if missing else float(new),
-                      None if missing else float(new - old), status, reason, first)
+    return Difference(
+        line.tool,
+        line.evaluation,
+        line.run,
+        instance,
+        metric,
+        float(old),
+        None if missing else float(new),
+        None if missing else float(new - old),
+        status,
+        reason,
+        first,
+    )
 
 
 def _archived_of(tool: str) -> list[Evaluation]:
     known = catalog()
-    return [known.evaluations()[e] for e in dict.fromkeys(known.tools[tool].archive.values())] if tool else []
+    return (
+        [known.evaluations()[e] for e in dict.fromkeys(known.tools[tool].archive.values())]
+        if tool
+        else []
+    )
 
 
 def _absent(name: str, tool: Tool, evaluation: Evaluation, reason: str) -> Line:
     """A line for archived scores that were not computed again, over all their runs."""
     path = score_path(paths.ARCHIVED, RESCORED.get(name, name) or name, evaluation.id)
     count = len(read_scores(path)) if path.is_file() else 0
-    line = Line(name, "", RESCORED.get(name, name), evaluation.id, "", " ".join(m.id for m in tool.metrics), count,
-                reason=reason)
-    return replace(line, no_output=count) if reason == NO_OUTPUTS else replace(line, cannot_run_here=count)
+    line = Line(
+        name,
+        "",
+        RESCORED.get(name, name),
+        evaluation.id,
+        "",
+        " ".join(m.id for m in tool.metrics),
+        count,
+        reason=reason,
+    )
+    return (
+        replace(line, no_output=count)
+        if reason == NO_OUTPUTS
+        else replace(line, cannot_run_here=count)
+    )
 
 
 def _untouched() -> list[Line]:
@@ -325,32 +492,67 @@ def _untouched() -> list[Line]:
         if tool.id in RESCORED or not tool.archive:
             continue
         for evaluation in _archived_of(tool.id):
-            line = _absent(tool.id, tool, evaluation,
-                           ELSEWHERE.get(tool.id, NO_OUTPUTS) if evaluation.id in SETS else NO_OUTPUTS)
+            line = _absent(
+                tool.id,
+                tool,
+                evaluation,
+                ELSEWHERE.get(tool.id, NO_OUTPUTS) if evaluation.id in SETS else NO_OUTPUTS,
+            )
             if tool.id == "sonarcloud":
                 mine = catalog().tools["sonar-metrics"].metrics
-                line = replace(line, metrics=" ".join(m.id for m in tool.metrics if m.id not in {x.id for x in mine}))
+                line = replace(
+                    line,
+                    metrics=" ".join(
+                        m.id for m in tool.metrics if m.id not in {x.id for x in mine}
+                    ),
+                )
             lines.append(line)
     return lines
 
 
-def _write_table(root: Path, tool: str, version: str, evaluation: Evaluation, table: pd.DataFrame,
-                 sets: dict[str, Predictions]) -> Path:
+def _write_table(
+    root: Path,
+    tool: str,
+    version: str,
+    evaluation: Evaluation,
+    table: pd.DataFrame,
+    sets: dict[str, Predictions],
+) -> Path:
     path = write_scores(root, tool, evaluation.id, table)
-    write_provenance(path, [sets[evaluation.id].path], tool=tool, tool_version=version,
-                     statuses=table["status"].value_counts().to_dict())
+    write_provenance(
+        path,
+        [sets[evaluation.id].path],
+        tool=tool,
+        tool_version=version,
+        statuses=table["status"].value_counts().to_dict(),
+    )
     return path
 
 
-def _write_messages(tool: str, evaluation: Evaluation, items: Sequence[Item], outcomes: Sequence[engine.Outcome]) -> Path:
+def _write_messages(
+    tool: str, evaluation: Evaluation, items: Sequence[Item], outcomes: Sequence[engine.Outcome]
+) -> Path:
     lines = []
     for item, outcome in zip(items, outcomes, strict=True):
         messages = {m: detail for m, (_, _, detail) in outcome.cells.items() if detail}
-        lines.append(json.dumps({"run": item.run, "instance_id": item.instance_id, "status": outcome.status,
-                                 "messages": messages}, sort_keys=True, ensure_ascii=False) + "\n")
+        lines.append(
+            json.dumps(
+                {
+                    "run": item.run,
+                    "instance_id": item.instance_id,
+                    "status": outcome.status,
+                    "messages": messages,
+                },
+                sort_keys=True,
+                ensure_ascii=False,
+            )
+            + "\n"
+        )
     path = folder() / "messages" / tool / f"{evaluation.id}.jsonl.gz"
     # Without the time in the header, equal messages are equal bytes.
-    write_atomic(path, gzip.compress("".join(lines).encode("utf-8", "replace"), compresslevel=6, mtime=0))
+    write_atomic(
+        path, gzip.compress("".join(lines).encode("utf-8", "replace"), compresslevel=6, mtime=0)
+    )
     return path
 
 
@@ -372,16 +574,22 @@ def _collect(sets: dict[str, Predictions], sources: dict[str, Path], write: bool
     for difference in differences:
         reasons[difference.tool, difference.evaluation, difference.run].add(difference.reason)
     judged = [line for line in lines if line.answers_to and line.instances != line.not_archived]
-    write_records(folder() / "verdicts.csv", [verdict(line, reasons[line.tool, line.evaluation, line.run]) for line in judged],
-                  Verdict)
+    write_records(
+        folder() / "verdicts.csv",
+        [verdict(line, reasons[line.tool, line.evaluation, line.run]) for line in judged],
+        Verdict,
+    )
     if len(sets) == len(SETS) or not (folder() / "problems.csv").is_file():
-        problems = [[paths.shown(p.path), p.line or "", p.found] for s in sets.values() for p in s.problems]
+        problems = [
+            [paths.shown(p.path), p.line or "", p.found] for s in sets.values() for p in s.problems
+        ]
         write_atomic(folder() / "problems.csv", csv_text(["file", "line", "problem"], problems))
     return lines
 
 
 def verdict(line: Line, reasons: Set[str] = frozenset()) -> Verdict:
-    """The verdict on one line of the summary: `exact` where every archived instance has every value again.
+    """The verdict on one line of the summary: `exact` where every archived instance has every value
+    again.
 
     reasons: of its differences; they are the verdict's cause where every difference has one.
     """
@@ -397,13 +605,20 @@ def verdict(line: Line, reasons: Set[str] = frozenset()) -> Verdict:
     else:
         kind = "within tolerance" if line.within_tolerance else "exact"
     identity = "/".join(filter(None, ["score", line.tool, line.evaluation, line.run]))
-    return Verdict(identity, "T2", "score", published="",
-                   archived=f"{compared + line.no_output + line.cannot_run_here} instances",
-                   regenerated=f"{line.equal} equal, {line.within_tolerance} within tolerance, {line.different} different",
-                   tolerance=format_value(line.tolerance),
-                   tolerance_source="counts must be equal" if not line.tolerance else "order of summation",
-                   verdict=kind, reason=line.reason, command="make rescore",
-                   cause="; ".join(sorted(reasons)) if kind == "differs" and "" not in reasons else "")
+    return Verdict(
+        identity,
+        "T2",
+        "score",
+        published="",
+        archived=f"{compared + line.no_output + line.cannot_run_here} instances",
+        regenerated=f"{line.equal} equal, {line.within_tolerance} within tolerance, {line.different} different",
+        tolerance=format_value(line.tolerance),
+        tolerance_source="counts must be equal" if not line.tolerance else "order of summation",
+        verdict=kind,
+        reason=line.reason,
+        command="make rescore",
+        cause="; ".join(sorted(reasons)) if kind == "differs" and "" not in reasons else "",
+    )
 
 
 FIELDS = [f.name for f in fields(Line)]

@@ -1,9 +1,10 @@
 """Roslyn: parser diagnostics of C# outputs, under the study's rule and under a correct one.
 
-The study counts diagnostics whose id begins with CS01 as syntax errors and all others as maintainability. But the
-parser's own errors have ids such as CS1002, CS1003 or CS1513, and no maintainability rule is ever run: what the study calls
-maintainability are syntax errors. `roslyn` keeps the study's rule; `roslyn-corrected` (module `roslyn_corrected`)
-counts by the severity that Roslyn gives. The program is docker/roslyn; it needs a .NET SDK to be built.
+The study counts diagnostics whose id begins with CS01 as syntax errors and all others as
+maintainability. But the parser's own errors have ids such as CS1002, CS1003 or CS1513, and no
+maintainability rule is ever run: what the study calls maintainability are syntax errors. `roslyn`
+keeps the study's rule; `roslyn-corrected` (module `roslyn_corrected`) counts by the severity that
+Roslyn gives. The program is docker/roslyn; it needs a .NET SDK to be built.
 """
 
 import hashlib
@@ -16,13 +17,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import paths
-from ..catalog import Evaluation
-from ..errors import MtpeftError, Unavailable
-from ..records import Score
-from .emit import measured, unmeasured
-from .interface import Item
-from .setup_analysers import install_folder
+from mtpeft.catalog import Evaluation
+from mtpeft.core import paths
+from mtpeft.core.errors import MtpeftError, Unavailable
+from mtpeft.core.records import Score
+from mtpeft.scoring.emit import measured, unmeasured
+from mtpeft.scoring.interface import Item
+from mtpeft.scoring.setup_analysers import install_folder
 
 PROJECT = paths.ROOT / "docker" / "roslyn"
 
@@ -41,7 +42,9 @@ class Diagnostic:
 
 
 class RoslynScorer:
-    """Roslyn's parser under one rule of counting. published: the study's rule by id, else by severity."""
+    """Roslyn's parser under one rule of counting. published: the study's rule by id, else by
+    severity.
+    """
 
     batch = 1000
     workers = 2
@@ -59,51 +62,89 @@ class RoslynScorer:
 
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
         """The study's script gives 0 and 0 for an empty output; it has no value here."""
-        requests = "".join(json.dumps({"key": str(n), "code": item.output}) + "\n" for n, item in enumerate(items))
-        done = subprocess.run(program(), input=requests, capture_output=True, text=True, encoding="utf-8", timeout=self.seconds)
+        requests = "".join(
+            json.dumps({"key": str(n), "code": item.output}) + "\n" for n, item in enumerate(items)
+        )
+        done = subprocess.run(
+            program(),
+            input=requests,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=self.seconds,
+        )
         if done.returncode:
-            raise MtpeftError(f"RoslynDiagnostics ended with code {done.returncode}: {done.stderr.strip()[-300:]}")
+            raise MtpeftError(
+                f"RoslynDiagnostics ended with code {done.returncode}: {done.stderr.strip()[-300:]}"
+            )
         found = parse_results(done.stdout)
         for number, item in enumerate(items):
             if not item.output.strip():
-                yield from unmeasured(self.tool, self.version(), item, self.metrics, "empty", "an empty output")
+                yield from unmeasured(
+                    self.tool, self.version(), item, self.metrics, "empty", "an empty output"
+                )
                 continue
             counts = count(found[str(number)], self._published)
-            yield from measured(self.tool, self.version(), item, dict(zip(self.metrics, counts, strict=True)),
-                                {self.metrics[0]: "\n".join(map(str, found[str(number)]))})
+            yield from measured(
+                self.tool,
+                self.version(),
+                item,
+                dict(zip(self.metrics, counts, strict=True)),
+                {self.metrics[0]: "\n".join(map(str, found[str(number)]))},
+            )
 
 
 def parse_results(text: str) -> dict[str, list[Diagnostic]]:
-    """The program's answer: diagnostics by key. Raises MtpeftError naming the line for anything else."""
+    """The program's answer: diagnostics by key. Raises MtpeftError naming the line for anything
+    else.
+    """
     result: dict[str, list[Diagnostic]] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         try:
             record = json.loads(line)
-            found = [Diagnostic(str(d["id"]), str(d["severity"]), int(d["line"]), str(d["message"]))
-                     for d in record["diagnostics"]]
+            found = [
+                Diagnostic(str(d["id"]), str(d["severity"]), int(d["line"]), str(d["message"]))
+                for d in record["diagnostics"]
+            ]
             key = str(record["key"])
         except (ValueError, KeyError, TypeError) as error:
-            raise MtpeftError(f"line {number} of Roslyn's answer is unreadable: {error!r}",
-                              "a JSON object with key and diagnostics", "make setup-analysers") from error
+            raise MtpeftError(
+                f"line {number} of Roslyn's answer is unreadable: {error!r}",
+                "a JSON object with key and diagnostics",
+                "make setup-analysers",
+            ) from error
         if key in result:
-            raise MtpeftError(f"line {number} of Roslyn's answer: key {key} again", "one line per text")
+            raise MtpeftError(
+                f"line {number} of Roslyn's answer: key {key} again", "one line per text"
+            )
         result[key] = found
     return result
 
 
 def count(diagnostics: Sequence[Diagnostic], published: bool) -> tuple[int, int]:
-    """As published: (ids beginning with CS01, all others). Corrected: (errors, diagnostics of lower severity)."""
-    first = sum(d.id.startswith("CS01") if published else d.severity == "Error" for d in diagnostics)
+    """As published: (ids beginning with CS01, all others). Corrected: (errors, diagnostics of lower
+    severity).
+    """
+    first = sum(
+        d.id.startswith("CS01") if published else d.severity == "Error" for d in diagnostics
+    )
     return first, len(diagnostics) - first
 
 
 def program() -> list[str]:
-    """The command that runs the built program. Raises `Unavailable` where it is not built or no .NET is here."""
+    """The command that runs the built program. Raises `Unavailable` where it is not built or no
+    .NET is here.
+    """
     dotnet = shutil.which("dotnet")
     built = paths.CACHE / "tools" / _name() / "RoslynDiagnostics.dll"
     if not dotnet or not built.is_file():
-        raise Unavailable("Roslyn needs a .NET 8 SDK to be built and run" if not dotnet else "RoslynDiagnostics is not built",
-                          "dotnet and data/cache/tools/" + _name(), "install the .NET 8 SDK, then: make setup-analysers")
+        raise Unavailable(
+            "Roslyn needs a .NET 8 SDK to be built and run"
+            if not dotnet
+            else "RoslynDiagnostics is not built",
+            "dotnet and data/cache/tools/" + _name(),
+            "install the .NET 8 SDK, then: make setup-analysers",
+        )
     return [dotnet, str(built)]
 
 
@@ -111,17 +152,34 @@ def build() -> str:
     """Build the program with the .NET SDK; returns what was done. Raises `Unavailable` without one."""
     dotnet = shutil.which("dotnet")
     if not dotnet:
-        raise Unavailable("no dotnet: Roslyn (C# diagnostics) cannot run here", "a .NET 8 SDK",
-                          "install the .NET 8 SDK (the container has it), then: make setup-analysers")
+        raise Unavailable(
+            "no dotnet: Roslyn (C# diagnostics) cannot run here",
+            "a .NET 8 SDK",
+            "install the .NET 8 SDK (the container has it), then: make setup-analysers",
+        )
 
     def fill(made: Path) -> str:
         with tempfile.TemporaryDirectory(prefix="mtpeft-roslyn-") as folder:
             shutil.copytree(PROJECT, Path(folder) / "source")
-            done = subprocess.run([dotnet, "publish", "--configuration", "Release", "--output", str(made),
-                                   str(Path(folder) / "source")], capture_output=True, text=True, timeout=900,
-                                  env=os.environ | {"DOTNET_CLI_TELEMETRY_OPTOUT": "1", "DOTNET_NOLOGO": "1"})
+            done = subprocess.run(
+                [
+                    dotnet,
+                    "publish",
+                    "--configuration",
+                    "Release",
+                    "--output",
+                    str(made),
+                    str(Path(folder) / "source"),
+                ],
+                capture_output=True,
+                text=True,
+                timeout=900,
+                env=os.environ | {"DOTNET_CLI_TELEMETRY_OPTOUT": "1", "DOTNET_NOLOGO": "1"},
+            )
         if done.returncode:
-            raise Unavailable(f"dotnet publish failed: {done.stdout.strip()[-400:]}", "a build of docker/roslyn")
+            raise Unavailable(
+                f"dotnet publish failed: {done.stdout.strip()[-400:]}", "a build of docker/roslyn"
+            )
         return "docker/roslyn"
 
     return install_folder(_name(), fill)
@@ -134,4 +192,6 @@ def _name() -> str:
 
 def scorer() -> RoslynScorer:
     """Roslyn under the study's rule."""
-    return RoslynScorer("roslyn", ("roslyn_syntax_errors", "roslyn_maintainability"), published=True)
+    return RoslynScorer(
+        "roslyn", ("roslyn_syntax_errors", "roslyn_maintainability"), published=True
+    )

@@ -1,7 +1,8 @@
 """Fetching the pinned analysers that are no Python packages, and compiling the Java helpers.
 
-Tools land in data/cache/tools/ID, each with a `SOURCE.json` that says where it came from. What is there and intact is
-left alone; a tool is put in place by one rename, so that an interrupted set-up leaves nothing half done.
+Tools land in data/cache/tools/ID, each with a `SOURCE.json` that says where it came from. What is
+there and intact is left alone; a tool is put in place by one rename, so that an interrupted set-up
+leaves nothing half done.
 """
 
 import hashlib
@@ -20,10 +21,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .. import paths
-from ..errors import MtpeftError, Unavailable
-from ..provenance import sha256
-from ..records import write_atomic
+from mtpeft.core import paths
+from mtpeft.core.errors import MtpeftError, Unavailable
+from mtpeft.core.provenance import sha256
+from mtpeft.core.records import write_atomic
 
 LOCK = paths.ROOT / "docker" / "locks" / "java-tools.toml"
 JAVA_SOURCES = Path(__file__).resolve().parent / "java"
@@ -45,14 +46,19 @@ def pinned() -> dict[str, JavaTool]:
     """The tools of the lock file, by id."""
     with open(LOCK, "rb") as stream:
         tools = tomllib.load(stream)["tool"]
-    return {t["id"]: JavaTool(t["id"], t["title"], t["jars"], t["jars_sha256"], t["source"]) for t in tools}
+    return {
+        t["id"]: JavaTool(t["id"], t["title"], t["jars"], t["jars_sha256"], t["source"])
+        for t in tools
+    }
 
 
 def folder(tool: str) -> Path:
     """Where a tool is installed. Raises `Unavailable` where it is not."""
     path = paths.CACHE / "tools" / tool
     if not (path / "SOURCE.json").is_file():
-        raise Unavailable(f"{tool} is not installed", str(paths.shown(path)), "make setup-analysers")
+        raise Unavailable(
+            f"{tool} is not installed", str(paths.shown(path)), "make setup-analysers"
+        )
     return path
 
 
@@ -61,18 +67,27 @@ def java() -> str:
     home = os.environ.get("JAVA_HOME")
     found = shutil.which("java", path=f"{home}/bin") if home else shutil.which("java")
     if not found:
-        raise Unavailable("no java", "a Java runtime, version 17 or newer", "apt-get install openjdk-17-jdk-headless")
+        raise Unavailable(
+            "no java",
+            "a Java runtime, version 17 or newer",
+            "apt-get install openjdk-17-jdk-headless",
+        )
     return found
 
 
 def jars_digest(path: Path) -> str:
     """SHA-256 over the names and SHA-256 sums of the jars below PATH/lib, sorted by name."""
-    lines = [f"{sha256(jar)}  {jar.name}\n" for jar in sorted((path / "lib").glob("*.jar"), key=lambda p: p.name.encode())]
+    lines = [
+        f"{sha256(jar)}  {jar.name}\n"
+        for jar in sorted((path / "lib").glob("*.jar"), key=lambda p: p.name.encode())
+    ]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def install(tool: JavaTool) -> str:
-    """Install one tool; returns what was done. Raises `Unavailable` with the reasons where no source serves it."""
+    """Install one tool; returns what was done. Raises `Unavailable` with the reasons where no
+    source serves it.
+    """
     target = paths.CACHE / "tools" / tool.id
     if (target / "SOURCE.json").is_file():
         record = json.loads((target / "SOURCE.json").read_text(encoding="utf-8"))
@@ -86,19 +101,32 @@ def install(tool: JavaTool) -> str:
             try:
                 made = _FETCH[source["kind"]](source, Path(temporary))
                 digest = _check(tool, made)
-            except (MtpeftError, OSError, subprocess.SubprocessError, tarfile.TarError, zipfile.BadZipFile) as error:
+            except (
+                MtpeftError,
+                OSError,
+                subprocess.SubprocessError,
+                tarfile.TarError,
+                zipfile.BadZipFile,
+            ) as error:
                 reasons.append(f"{source['kind']}: {error}")
                 continue
             record = {"tool": tool.id, "source": _name(source), "jars_sha256": digest}
             write_atomic(made / "SOURCE.json", json.dumps(record, indent=1, sort_keys=True) + "\n")
             os.replace(made, target)
             return f"{tool.id}: installed from {record['source']}"
-    raise Unavailable(f"{tool.id} cannot be fetched: " + "; ".join(reasons), "one of the sources in " + LOCK.name,
-                      "connect to the network and run: make setup-analysers")
+    raise Unavailable(
+        f"{tool.id} cannot be fetched: " + "; ".join(reasons),
+        "one of the sources in " + LOCK.name,
+        "connect to the network and run: make setup-analysers",
+    )
 
 
 def _name(source: dict[str, Any]) -> str:
-    return source.get("url") or source.get("package") or "Debian packages " + ", ".join(source["packages"])
+    return (
+        source.get("url")
+        or source.get("package")
+        or "Debian packages " + ", ".join(source["packages"])
+    )
 
 
 def _check(tool: JavaTool, made: Path) -> str:
@@ -106,14 +134,18 @@ def _check(tool: JavaTool, made: Path) -> str:
     count = len(list((made / "lib").glob("*.jar")))
     digest = jars_digest(made)
     if count != tool.jars or (tool.jars_sha256 and digest != tool.jars_sha256):
-        raise MtpeftError(f"{count} jars with digest {digest}", f"{tool.jars} jars with digest {tool.jars_sha256}")
+        raise MtpeftError(
+            f"{count} jars with digest {digest}", f"{tool.jars} jars with digest {tool.jars_sha256}"
+        )
     return digest
 
 
 def _verify(path: Path, expected: str) -> None:
     digest = sha256(path)
     if digest != expected:
-        raise MtpeftError(f"{path.name} has SHA-256 {digest}", expected, "try again later; do not use the file")
+        raise MtpeftError(
+            f"{path.name} has SHA-256 {digest}", expected, "try again later; do not use the file"
+        )
 
 
 def _archive(source: dict[str, Any], work: Path) -> Path:
@@ -144,7 +176,8 @@ def _deb(source: dict[str, Any], work: Path) -> Path:
         raise MtpeftError("no apt-get")
     for package, digest in source["packages"].items():
         _run(["apt-get", "download", package], work)
-        # Of the files in the folder, the new one is the package's: names on disk escape colons and pluses differently.
+        # Of the files in the folder, the new one is the package's: names on disk escape colons and
+        # pluses differently.
         path = max(work.glob("*.deb"), key=lambda p: p.stat().st_mtime_ns)
         _verify(path, digest)
         _run(["dpkg-deb", "-x", str(path), str(work / "unpacked")], work)
@@ -173,13 +206,18 @@ def helpers_id() -> str:
 
 
 def compile_helpers() -> str:
-    """Compile the Java helpers of this package; returns what was done. Raises `Unavailable` without a compiler."""
+    """Compile the Java helpers of this package; returns what was done. Raises `Unavailable` without
+    a compiler.
+    """
     compiler = shutil.which("javac")
 
     def fill(made: Path) -> str:
         if not compiler:
-            raise Unavailable("no javac", "a Java development kit, version 17 or newer",
-                              "apt-get install openjdk-17-jdk-headless")
+            raise Unavailable(
+                "no javac",
+                "a Java development kit, version 17 or newer",
+                "apt-get install openjdk-17-jdk-headless",
+            )
         _run([compiler, "-d", str(made), *map(str, sorted(JAVA_SOURCES.glob("*.java")))], made)
         return "this package"
 
@@ -189,7 +227,8 @@ def compile_helpers() -> str:
 def install_folder(name: str, fill: Callable[[Path], str]) -> str:
     """Put a tool in place that needs no check of its own; returns what was done.
 
-    fill: puts the tool's files into an empty folder and returns where they came from. The folder is renamed when it is whole.
+    fill: puts the tool's files into an empty folder and returns where they came from. The folder is
+    renamed when it is whole.
     """
     target = paths.CACHE / "tools" / name
     if (target / "SOURCE.json").is_file():
@@ -209,14 +248,17 @@ def run() -> int:
 
     The .NET program does not count: only C# outputs need it, and the archive has none.
     """
-    from . import other_versions
-    from .roslyn import build
-    from .text_metrics import setup_wordnet
+    from mtpeft.scoring import other_versions
+    from mtpeft.scoring.roslyn import build
+    from mtpeft.scoring.text_metrics import setup_wordnet
 
     missing = 0
-    for step in [*(partial(install, tool) for tool in pinned().values()), compile_helpers,
-                 lambda: f"WordNet 3.0: {paths.shown(setup_wordnet())}",
-                 *(partial(other_versions.install, version) for version in other_versions.pinned())]:
+    for step in [
+        *(partial(install, tool) for tool in pinned().values()),
+        compile_helpers,
+        lambda: f"WordNet 3.0: {paths.shown(setup_wordnet())}",
+        *(partial(other_versions.install, version) for version in other_versions.pinned()),
+    ]:
         try:
             print(step())
         except Unavailable as error:

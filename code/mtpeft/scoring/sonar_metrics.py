@@ -1,8 +1,9 @@
 """SonarCloud's lines of code, cyclomatic and cognitive complexity without the service.
 
-Java: lines as Lizard counts them in the whole wrapped file, complexities from javac's syntax tree (a small helper
-program). Python: lines from the token stream, complexities from Python's syntax tree. SonarCloud's issue
-counts (reliability, maintainability, security hotspots) need its rules and are not computed here.
+Java: lines as Lizard counts them in the whole wrapped file, complexities from javac's syntax tree
+(a small helper program). Python: lines from the token stream, complexities from Python's syntax
+tree. SonarCloud's issue counts (reliability, maintainability, security hotspots) need its rules and
+are not computed here.
 """
 
 import ast
@@ -14,25 +15,33 @@ import warnings
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from ..catalog import Evaluation
-from ..errors import MtpeftError
-from ..records import Score
-from . import jvm
-from .emit import measured, unmeasured
-from .interface import Item
-from .lizard import file_loc
-from .setup_analysers import folder, helpers_id, java
-from .sonar_python import cognitive, cyclomatic
-from .wrapping import wrap
+from mtpeft.catalog import Evaluation
+from mtpeft.core.errors import MtpeftError
+from mtpeft.core.records import Score
+from mtpeft.scoring import jvm
+from mtpeft.scoring.emit import measured, unmeasured
+from mtpeft.scoring.interface import Item
+from mtpeft.scoring.lizard import file_loc
+from mtpeft.scoring.setup_analysers import folder, helpers_id, java
+from mtpeft.scoring.sonar_python import cognitive, cyclomatic
+from mtpeft.scoring.wrapping import wrap
 
-# A method without return type, or with one, that calls `super(…)`: of 659 such archived outputs SonarCloud read 133.
+# A method without return type, or with one, that calls `super(…)`: of 659 such archived outputs
+# SonarCloud read 133.
 CONSTRUCTOR_CALL = "call of a constructor outside a constructor"
 METRICS = ("sonar_loc", "sonar_cyclomatic", "sonar_cognitive")
 _INDENT = re.compile(r"^[ \t]+", re.MULTILINE)
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 # Tokens that are layout, not code.
-_LAYOUT = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER,
-           tokenize.ENCODING)
+_LAYOUT = (
+    tokenize.COMMENT,
+    tokenize.NL,
+    tokenize.NEWLINE,
+    tokenize.INDENT,
+    tokenize.DEDENT,
+    tokenize.ENDMARKER,
+    tokenize.ENCODING,
+)
 
 
 class SonarMetricsScorer:
@@ -48,26 +57,39 @@ class SonarMetricsScorer:
         return f"7 ({helpers_id()}, javac {_javac()})"
 
     def accepts(self, evaluation: Evaluation) -> bool:
-        return evaluation.language in ("java", "python") and not evaluation.id.startswith("summarization")
+        return evaluation.language in ("java", "python") and not evaluation.id.startswith(
+            "summarization"
+        )
 
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
         version = self.version()
-        found = {**java_complexity([i for i in items if i.language == "java"]),
-                 **{i: python_metrics(i.output) for i in items if i.language == "python"}}
+        found = {
+            **java_complexity([i for i in items if i.language == "java"]),
+            **{i: python_metrics(i.output) for i in items if i.language == "python"},
+        }
         for item in items:
             result = found[item]
             if isinstance(result, str):
-                status = "empty" if item.language == "python" and not item.output.strip() else "unparseable"
+                status = (
+                    "empty"
+                    if item.language == "python" and not item.output.strip()
+                    else "unparseable"
+                )
                 yield from unmeasured(self.tool, version, item, METRICS, status, result)
                 continue
             loc, cyc, coc = result
-            yield from measured(self.tool, version, item, dict(zip(METRICS, (loc, cyc, coc), strict=True)))
+            yield from measured(
+                self.tool, version, item, dict(zip(METRICS, (loc, cyc, coc), strict=True))
+            )
 
 
-def java_complexity(items: Sequence[Item], lenient: bool = False) -> dict[Item, tuple[int, int, int] | str]:
+def java_complexity(
+    items: Sequence[Item], lenient: bool = False
+) -> dict[Item, tuple[int, int, int] | str]:
     """(lines, cyclomatic, cognitive) of each item's wrapped file, or the parser's first error.
 
-    lenient: measure also what Sonar's parser usually refuses and javac's reads (`CONSTRUCTOR_CALL`, for instance).
+    lenient: measure also what Sonar's parser usually refuses and javac's reads (`CONSTRUCTOR_CALL`,
+    for instance).
     """
     if not items:
         return {}
@@ -75,10 +97,14 @@ def java_complexity(items: Sequence[Item], lenient: bool = False) -> dict[Item, 
     result: dict[Item, tuple[int, int, int] | str] = {}
     with jvm.sources(items) as files:
         work = next(iter(files)).parent
-        out, _ = jvm.run(["-cp", str(helpers), "SonarMetrics"], work, given="".join(f"{p}\n" for p in files))
+        out, _ = jvm.run(
+            ["-cp", str(helpers), "SonarMetrics"], work, given="".join(f"{p}\n" for p in files)
+        )
         rows = [line.split("\t") for line in out.splitlines()]
         if [row[0] for row in rows] != [str(p) for p in files]:
-            raise MtpeftError(f"the Java helper answered {len(rows)} lines", f"one per file, {len(files)}")
+            raise MtpeftError(
+                f"the Java helper answered {len(rows)} lines", f"one per file, {len(files)}"
+            )
         for item, (_, status, cyc, coc, message) in zip(files.values(), rows, strict=True):
             read = status == "ok" or (lenient and cyc)
             result[item] = (file_loc(wrap(item), "java"), int(cyc), int(coc)) if read else message
@@ -88,8 +114,9 @@ def java_complexity(items: Sequence[Item], lenient: bool = False) -> dict[Item, 
 def python_metrics(code: str) -> tuple[int, int, int] | str:
     """(lines, cyclomatic, cognitive) of a Python text, or the parser's error.
 
-    Sonar's parser accepts two things that Python refuses: a mixture of tabs and blanks (a tab then reaches to the next
-    multiple of 8), and a line that falls back to a depth at which no block is open (it then belongs to the nearest outer one).
+    Sonar's parser accepts two things that Python refuses: a mixture of tabs and blanks (a tab then
+    reaches to the next multiple of 8), and a line that falls back to a depth at which no block is
+    open (it then belongs to the nearest outer one).
     """
     try:
         with warnings.catch_warnings():
@@ -108,18 +135,20 @@ def python_metrics(code: str) -> tuple[int, int, int] | str:
 
 
 def _at_open_depth(code: str, error: IndentationError) -> str:
-    """The code with the line of the error moved to the deepest open block above it. Raises the error where it is another."""
+    """The code with the line of the error moved to the deepest open block above it. Raises the
+    error where it is another.
+    """
     if "unindent does not match" not in error.msg or error.lineno is None:
         raise error
     lines = code.splitlines(keepends=True)
     open_depths = [""]
-    for token in tokenize.generate_tokens(iter(lines[:error.lineno - 1]).__next__):
+    for token in tokenize.generate_tokens(iter(lines[: error.lineno - 1]).__next__):
         if token.type == tokenize.INDENT:
             open_depths.append(token.string)
         elif token.type == tokenize.DEDENT and token.start[0] < error.lineno:
             open_depths.pop()
     line = lines[error.lineno - 1]
-    depth = line[:len(line) - len(line.lstrip())].expandtabs(8)
+    depth = line[: len(line) - len(line.lstrip())].expandtabs(8)
     fitting = [d for d in open_depths if len(d.expandtabs(8)) < len(depth)]
     lines[error.lineno - 1] = fitting[-1] + line.lstrip()
     return "".join(lines)
@@ -127,12 +156,17 @@ def _at_open_depth(code: str, error: IndentationError) -> str:
 
 def python_loc(code: str, tree: ast.Module) -> int:
     """Lines that hold code: neither blank, nor comment, nor documentation string."""
-    documentation = {(node.body[0].lineno, node.body[0].col_offset) for node in ast.walk(tree)
-                     if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None}
+    documentation = {
+        (node.body[0].lineno, node.body[0].col_offset)
+        for node in ast.walk(tree)
+        if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None
+    }
     lines: set[int] = set()
     for token in tokenize.generate_tokens(io.StringIO(code).readline):
-        start = (token.start[0], len(token.line[:token.start[1]].encode("utf-8")))
-        if token.type not in _LAYOUT and not (token.type == tokenize.STRING and start in documentation):
+        start = (token.start[0], len(token.line[: token.start[1]].encode("utf-8")))
+        if token.type not in _LAYOUT and not (
+            token.type == tokenize.STRING and start in documentation
+        ):
             lines.update(range(token.start[0], token.end[0] + 1))
     return len(lines)
 

@@ -7,13 +7,22 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def cyclomatic(tree: ast.AST) -> int:
-    """Functions, if (not elif), loops, conditional expressions, and/or, and the conditions of comprehensions."""
+    """Functions, if (not elif), loops, conditional expressions, and/or, and the conditions of
+    comprehensions.
+    """
     total = 0
-    elifs = {id(node.orelse[0]) for node in ast.walk(tree)
-             if isinstance(node, ast.If) and len(node.orelse) == 1 and isinstance(node.orelse[0], ast.If)
-             and node.orelse[0].col_offset == node.col_offset}
+    elifs = {
+        id(node.orelse[0])
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If)
+        and len(node.orelse) == 1
+        and isinstance(node.orelse[0], ast.If)
+        and node.orelse[0].col_offset == node.col_offset
+    }
     for node in ast.walk(tree):
-        if isinstance(node, (*_FUNCTIONS, *_LOOPS, ast.IfExp)) or (isinstance(node, ast.If) and id(node) not in elifs):
+        if isinstance(node, (*_FUNCTIONS, *_LOOPS, ast.IfExp)) or (
+            isinstance(node, ast.If) and id(node) not in elifs
+        ):
             total += 1
         elif isinstance(node, ast.BoolOp):
             total += len(node.values) - 1
@@ -23,7 +32,9 @@ def cyclomatic(tree: ast.AST) -> int:
 
 
 def cognitive(tree: ast.AST) -> int:
-    """Cognitive complexity as SonarSource's white paper defines it (G. Ann Campbell), for a whole module."""
+    """Cognitive complexity as SonarSource's white paper defines it (G. Ann Campbell), for a whole
+    module.
+    """
     counter = _Cognitive()
     counter.visit(tree)
     return counter.total
@@ -33,7 +44,8 @@ class _Cognitive(ast.NodeVisitor):
     def __init__(self) -> None:
         self.total = 0
         self._nesting = 0
-        # Whether a function met here deepens the nesting: inside another function, unless that is a mere decorator.
+        # Whether a function met here deepens the nesting: inside another function, unless that is a
+        # mere decorator.
         self._deepens = False
 
     def _nested(self, *nodes: ast.AST) -> None:
@@ -65,7 +77,11 @@ class _Cognitive(ast.NodeVisitor):
     def _branches(self, node: ast.If) -> None:
         self.visit(node.test)
         self._nested(*node.body)
-        if len(node.orelse) == 1 and isinstance(node.orelse[0], ast.If) and node.orelse[0].col_offset == node.col_offset:
+        if (
+            len(node.orelse) == 1
+            and isinstance(node.orelse[0], ast.If)
+            and node.orelse[0].col_offset == node.col_offset
+        ):
             self.total += 1
             self._branches(node.orelse[0])
         elif node.orelse:
@@ -102,18 +118,28 @@ class _Cognitive(ast.NodeVisitor):
 
     def visit_BoolOp(self, node: ast.BoolOp) -> None:
         operators, operands = _sequence(node)
-        self.total += sum(operator is not before for before, operator in zip([None, *operators[:-1]], operators, strict=True))
+        self.total += sum(
+            operator is not before
+            for before, operator in zip([None, *operators[:-1]], operators, strict=True)
+        )
         for operand in operands:
             self.visit(operand)
 
 
 def is_decorator(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    """Whether a function's body is one inner function and a return statement, and nothing else (no docstring either)."""
-    return len(node.body) == 2 and isinstance(node.body[0], _FUNCTIONS) and isinstance(node.body[1], ast.Return)
+    """Whether a function's body is one inner function and a return statement, and nothing else (no
+    docstring either).
+    """
+    return (
+        len(node.body) == 2
+        and isinstance(node.body[0], _FUNCTIONS)
+        and isinstance(node.body[1], ast.Return)
+    )
 
 
 def _sequence(node: ast.expr, inside: type | None = None) -> tuple[list[type], list[ast.expr]]:
-    """Operators (in reading order) and operands of a logical expression; parentheses end a sequence.
+    """Operators (in reading order) and operands of a logical expression; parentheses end a
+    sequence.
 
     The tree holds no parentheses, but only `and` inside `or` can stand without them.
     """

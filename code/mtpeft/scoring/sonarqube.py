@@ -1,8 +1,9 @@
 """SonarQube and SonarCloud: outputs as a project for their scanner, and their measures as scores.
 
-The services analyse whole projects, so that this is no batch tool: `export` writes the files (wrapped, one folder per
-run), the scanner analyses them, `fetch` reads the measures of every file through the web API and `scores` makes tables of
-them. SonarCloud's address is https://sonarcloud.io, that of a server e.g. http://127.0.0.1:9000.
+The services analyse whole projects, so that this is no batch tool: `export` writes the files
+(wrapped, one folder per run), the scanner analyses them, `fetch` reads the measures of every file
+through the web API and `scores` makes tables of them. SonarCloud's address is
+https://sonarcloud.io, that of a server e.g. http://127.0.0.1:9000.
 """
 
 import os
@@ -12,20 +13,25 @@ from typing import Any
 
 import pandas as pd
 
-from .. import paths
-from ..catalog import Evaluation, catalog
-from ..errors import BadInput, Unavailable
-from ..provenance import write_provenance
-from ..records import SCORE_KEYS, Score, write_atomic, write_scores
-from .interface import Item
-from .predictions import instance_order
-from .wrapping import SUFFIX, wrap
+from mtpeft.catalog import Evaluation, catalog
+from mtpeft.core import paths
+from mtpeft.core.errors import BadInput, Unavailable
+from mtpeft.core.provenance import write_provenance
+from mtpeft.core.records import SCORE_KEYS, Score, write_atomic, write_scores
+from mtpeft.scoring.interface import Item
+from mtpeft.scoring.predictions import instance_order
+from mtpeft.scoring.wrapping import SUFFIX, wrap
 
-# Our metric → the service's measures, newest name first: the service renamed its issue counts in 2024.
-MEASURES = {"sonar_loc": ("ncloc",), "sonar_security_hotspots": ("security_hotspots",),
-            "sonar_reliability": ("software_quality_reliability_issues", "bugs"),
-            "sonar_maintainability": ("software_quality_maintainability_issues", "code_smells"),
-            "sonar_cyclomatic": ("complexity",), "sonar_cognitive": ("cognitive_complexity",)}
+# Our metric → the service's measures, newest name first: the service renamed its issue counts in
+# 2024.
+MEASURES = {
+    "sonar_loc": ("ncloc",),
+    "sonar_security_hotspots": ("security_hotspots",),
+    "sonar_reliability": ("software_quality_reliability_issues", "bugs"),
+    "sonar_maintainability": ("software_quality_maintainability_issues", "code_smells"),
+    "sonar_cyclomatic": ("complexity",),
+    "sonar_cognitive": ("cognitive_complexity",),
+}
 PAGE = 500
 SECONDS = 60.0
 
@@ -37,8 +43,11 @@ class SonarService:
     metrics = tuple(MEASURES)
 
     def version(self) -> str:
-        raise Unavailable("SonarCloud is a service that analyses projects, not single outputs",
-                          "measures imported with: mtpeft sonar-import URL PROJECT", "see docker/sonarqube-compose.yaml")
+        raise Unavailable(
+            "SonarCloud is a service that analyses projects, not single outputs",
+            "measures imported with: mtpeft sonar-import URL PROJECT",
+            "see docker/sonarqube-compose.yaml",
+        )
 
     def accepts(self, evaluation: Evaluation) -> bool:
         return evaluation.language in ("java", "python")
@@ -49,16 +58,27 @@ class SonarService:
 
 
 def export(folder: Path, items: Iterable[Item], project: str = "mtpeft") -> int:
-    """Write items as EVALUATION/RUN/ID.ext with the scanner's settings; returns the number of files."""
+    """Write items as EVALUATION/RUN/ID.ext with the scanner's settings; returns the number of
+    files.
+    """
     count = 0
     for item in items:
-        path = folder / "src" / item.task / run_folder(item.run) / f"{item.instance_id}{SUFFIX[item.language]}"
+        path = (
+            folder
+            / "src"
+            / item.task
+            / run_folder(item.run)
+            / f"{item.instance_id}{SUFFIX[item.language]}"
+        )
         write_atomic(path, wrap(item))
         count += 1
-    write_atomic(folder / "sonar-project.properties", f"sonar.projectKey={project}\nsonar.sources=src\n"
-                 "sonar.sourceEncoding=UTF-8\nsonar.scm.disabled=true\nsonar.cpd.exclusions=**\n"
-                 # Java files are analysed without compiled classes, as the study's were.
-                 "sonar.java.binaries=.\n")
+    write_atomic(
+        folder / "sonar-project.properties",
+        f"sonar.projectKey={project}\nsonar.sources=src\n"
+        "sonar.sourceEncoding=UTF-8\nsonar.scm.disabled=true\nsonar.cpd.exclusions=**\n"
+        # Java files are analysed without compiled classes, as the study's were.
+        "sonar.java.binaries=.\n",
+    )
     return count
 
 
@@ -75,7 +95,8 @@ def run_of_folder(name: str) -> str:
 def fetch(base: str, project: str, token: str | None = None) -> list[dict[str, Any]]:
     """All pages of the measures of a project's files. token: default the environment's SONAR_TOKEN.
 
-    Raises `Unavailable` where the service cannot be reached or refuses, `BadInput` where it does not answer as documented.
+    Raises `Unavailable` where the service cannot be reached or refuses, `BadInput` where it does
+    not answer as documented.
     """
     import httpx
 
@@ -87,9 +108,19 @@ def fetch(base: str, project: str, token: str | None = None) -> list[dict[str, A
         available = _available(client, base, keys)
         total = PAGE
         while len(pages) * PAGE < total:
-            page = _get(client, base, "/api/measures/component_tree", {
-                "component": project, "metricKeys": ",".join(available), "qualifiers": "FIL", "strategy": "leaves",
-                "ps": PAGE, "p": len(pages) + 1})
+            page = _get(
+                client,
+                base,
+                "/api/measures/component_tree",
+                {
+                    "component": project,
+                    "metricKeys": ",".join(available),
+                    "qualifiers": "FIL",
+                    "strategy": "leaves",
+                    "ps": PAGE,
+                    "p": len(pages) + 1,
+                },
+            )
             total = total_of(page, base)
             pages.append(page)
     return pages
@@ -105,7 +136,9 @@ def _available(client: Any, base: str, keys: list[str]) -> list[str]:
             known |= {m["key"] for m in page["metrics"]}
             total = int(page["total"])
         except (KeyError, TypeError, ValueError) as error:
-            raise BadInput(base, f"no list of metrics: {error!r}", "the answer of api/metrics/search") from error
+            raise BadInput(
+                base, f"no list of metrics: {error!r}", "the answer of api/metrics/search"
+            ) from error
         number += 1
     return [key for key in keys if key in known]
 
@@ -116,15 +149,24 @@ def _get(client: Any, base: str, path: str, parameters: dict[str, Any]) -> dict[
     try:
         answer = client.get(path, params=parameters)
     except httpx.HTTPError as error:
-        raise Unavailable(f"{base} cannot be reached: {error}", "a running SonarQube",
-                          "docker compose -f docker/sonarqube-compose.yaml up -d") from error
+        raise Unavailable(
+            f"{base} cannot be reached: {error}",
+            "a running SonarQube",
+            "docker compose -f docker/sonarqube-compose.yaml up -d",
+        ) from error
     if answer.status_code != 200:
-        fix = "set SONAR_TOKEN to a token that may browse the project" if answer.status_code in (401, 403) else ""
+        fix = (
+            "set SONAR_TOKEN to a token that may browse the project"
+            if answer.status_code in (401, 403)
+            else ""
+        )
         raise Unavailable(f"{base}{path} answers {answer.status_code}", "200", fix)
     try:
         page = answer.json()
     except ValueError as error:
-        raise BadInput(base, f"{path} does not answer in JSON: {error}", "a SonarQube web API") from error
+        raise BadInput(
+            base, f"{path} does not answer in JSON: {error}", "a SonarQube web API"
+        ) from error
     if not isinstance(page, dict):
         raise BadInput(base, f"{path} answers with a {type(page).__name__}", "a JSON object")
     return page
@@ -135,14 +177,16 @@ def total_of(page: dict[str, Any], source: str) -> int:
     try:
         return int(page["paging"]["total"])
     except (KeyError, TypeError, ValueError) as error:
-        raise BadInput(source, f"a page without paging: {error!r}", "the answer of api/measures/component_tree") from error
+        raise BadInput(
+            source, f"a page without paging: {error!r}", "the answer of api/measures/component_tree"
+        ) from error
 
 
 def scores(pages: Iterable[dict[str, Any]], source: str = "SonarQube") -> dict[str, pd.DataFrame]:
     """Score tables by evaluation set, from the measures of files laid out by `export`.
 
-    A file without lines of code is one that the service could not parse. Raises `BadInput` for a page that is not as
-    documented, a file outside the layout, and a file that comes twice.
+    A file without lines of code is one that the service could not parse. Raises `BadInput` for a
+    page that is not as documented, a file outside the layout, and a file that comes twice.
     """
     rows: dict[str, list[list[Any]]] = {}
     seen: set[tuple[str, str, str]] = set()
@@ -155,7 +199,14 @@ def scores(pages: Iterable[dict[str, Any]], source: str = "SonarQube") -> dict[s
             values = _values(component, source)
             read = bool(values["sonar_loc"])
             rows.setdefault(evaluation, []).append(
-                [run, 0, instance, "ok" if read else "unparseable", *(values[m] if read else None for m in MEASURES)])
+                [
+                    run,
+                    0,
+                    instance,
+                    "ok" if read else "unparseable",
+                    *(values[m] if read else None for m in MEASURES),
+                ]
+            )
     return {name: _numbered(part) for name, part in sorted(rows.items())}
 
 
@@ -163,21 +214,32 @@ def _place(component: dict[str, Any], source: str) -> tuple[str, str, str]:
     path = PurePosixPath(str(component.get("path", "")))
     parts = path.parts
     if len(parts) != 4 or parts[0] != "src" or path.suffix not in SUFFIX.values():
-        raise BadInput(source, f"a file at {path}", "src/EVALUATION/RUN/INSTANCE, as `mtpeft sonar-export` writes it")
+        raise BadInput(
+            source,
+            f"a file at {path}",
+            "src/EVALUATION/RUN/INSTANCE, as `mtpeft sonar-export` writes it",
+        )
     if parts[1] not in catalog().evaluations():
-        raise BadInput(source, f"evaluation set {parts[1]!r} at {path}", ", ".join(catalog().evaluations()))
+        raise BadInput(
+            source, f"evaluation set {parts[1]!r} at {path}", ", ".join(catalog().evaluations())
+        )
     return parts[1], run_of_folder(parts[2]), path.stem
 
 
 def _values(component: dict[str, Any], source: str) -> dict[str, float | None]:
     try:
-        given = {m["metric"]: float(m["value"]) for m in component.get("measures", ()) if "value" in m}
+        given = {
+            m["metric"]: float(m["value"]) for m in component.get("measures", ()) if "value" in m
+        }
     except (KeyError, TypeError, ValueError) as error:
-        raise BadInput(source, f"{component.get('path')}: unreadable measure: {error!r}", "metric and value") from error
+        raise BadInput(
+            source, f"{component.get('path')}: unreadable measure: {error!r}", "metric and value"
+        ) from error
     result: dict[str, float | None] = {}
     for metric, names in MEASURES.items():
         value = next((given[n] for n in names if n in given), None)
-        # The service leaves a count out where it is zero, but not the size of a file that it has read.
+        # The service leaves a count out where it is zero, but not the size of a file that it has
+        # read.
         result[metric] = value if value is not None or metric == "sonar_loc" else 0.0
     return result
 
@@ -195,15 +257,23 @@ def scorer() -> SonarService:
     return SonarService()
 
 
-def write(base: str, project: str, token: str | None = None, root: Path | None = None) -> list[Path]:
-    """Fetch a project's measures and write them as score tables of the tool `sonarqube-own`; returns their paths.
+def write(
+    base: str, project: str, token: str | None = None, root: Path | None = None
+) -> list[Path]:
+    """Fetch a project's measures and write them as score tables of the tool `sonarqube-own`;
+    returns their paths.
 
-    They lie below results/regenerated/sonarqube, apart from the archived service's: another version, other rules.
+    They lie below results/regenerated/sonarqube, apart from the archived service's: another
+    version, other rules.
     """
     tables = scores(fetch(base, project, token), base)
     if not tables:
-        raise BadInput(base, f"project {project} has no files", "a project as `mtpeft sonar-export` writes it",
-                       "run the scanner first (docker/sonarqube-compose.yaml)")
+        raise BadInput(
+            base,
+            f"project {project} has no files",
+            "a project as `mtpeft sonar-export` writes it",
+            "run the scanner first (docker/sonarqube-compose.yaml)",
+        )
     place = root or paths.REGENERATED / "sonarqube"
     written = []
     for evaluation, table in tables.items():

@@ -1,14 +1,14 @@
 """Putting an output into the file an analyser reads, and taking it out again.
 
-Study A wraps every Java output in a class of its own before analysis (import line, blank line, class head, the output
-after four blanks, closing brace); Python and C# outputs are analysed as they are. The class name carries the instance.
-Wrapping and unwrapping are exact inverses for every text.
+Study A wraps every Java output in a class of its own before analysis (import line, blank line,
+class head, the output after four blanks, closing brace); Python and C# outputs are analysed as they
+are. The class name carries the instance. Wrapping and unwrapping are exact inverses for every text.
 """
 
 import re
 
-from ..errors import MtpeftError
-from .interface import Item
+from mtpeft.core.errors import MtpeftError
+from mtpeft.scoring.interface import Item
 
 SUFFIX = {"java": ".java", "python": ".py", "csharp": ".cs"}
 _TRANSLATION = re.compile(r"translation_(\d+)")
@@ -20,9 +20,11 @@ class NotWrapped(MtpeftError):
 
 
 def class_name(instance_id: str) -> str:
-    """The class that holds an output: `Translation<n>` for `translation_<n>`, else `Generated_<id>`.
+    """The class that holds an output: `Translation<n>` for `translation_<n>`, else
+    `Generated_<id>`.
 
-    An id followed by `@Name` asks for that name outright: the audit wraps constructors in a class of their own name.
+    An id followed by `@Name` asks for that name outright: the audit wraps constructors in a class
+    of their own name.
     """
     _, _, name = instance_id.partition("@")
     if name.isidentifier():
@@ -41,11 +43,15 @@ def wrap_java(output: str, instance_id: str) -> str:
 
 
 def unwrap_java(text: str, instance_id: str) -> str:
-    """The output inside a wrapped Java file. Raises `NotWrapped` where the text does not follow the pattern exactly."""
+    """The output inside a wrapped Java file. Raises `NotWrapped` where the text does not follow the
+    pattern exactly.
+    """
     head = _head(instance_id)
     if not (text.startswith(head) and text.endswith(_TAIL) and len(text) >= len(head) + len(_TAIL)):
-        raise NotWrapped(f"{instance_id}: not wrapped as the study does it", f"{head!r} … {_TAIL!r}")
-    return text[len(head):-len(_TAIL)]
+        raise NotWrapped(
+            f"{instance_id}: not wrapped as the study does it", f"{head!r} … {_TAIL!r}"
+        )
+    return text[len(head) : -len(_TAIL)]
 
 
 def wrap(item: Item) -> str:

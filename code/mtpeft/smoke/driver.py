@@ -1,4 +1,6 @@
-"""The smoke run from beginning to end: base model, runs, predictions, scores, tests, table, verdict."""
+"""The smoke run from beginning to end: base model, runs, predictions, scores, tests, table,
+verdict.
+"""
 
 import json
 import os
@@ -10,23 +12,30 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from .. import paths
-from ..catalog import Catalog, Run
-from ..errors import MtpeftError
-from ..provenance import write_provenance
-from ..records import ScoreSet, Test, write_atomic, write_records
-from . import expected, shared
-from .base import Size
+from mtpeft.catalog import Catalog, Run
+from mtpeft.core import paths
+from mtpeft.core.errors import MtpeftError
+from mtpeft.core.provenance import write_provenance
+from mtpeft.core.records import ScoreSet, Test, write_atomic, write_records
+from mtpeft.smoke import expected, shared
+from mtpeft.smoke.base import Size
 
 FOLDER = paths.REGENERATED / "smoke"
 SHOWN = ("smoke_exact_match", "smoke_bleu", "smoke_pass")
 LEARNED_LOSS, LEARNED_MATCH = 1 / 3, 0.9
 SIZE = Size()
-# One thread and the vector instructions that x86-64 processors have had since 2015, whatever more this one has, so that all
-# of them round alike: half-learned adapters answer differently after a difference in the last bit. Other processors pay no
-# heed. A name that is set already keeps its value.
-ARITHMETIC = {"OMP_NUM_THREADS": "1", "ATEN_CPU_CAPABILITY": "avx2", "MKL_CBWR": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
-# Full tuning knows the code, adapters of a tiny model do not: these contrasts are the same on every machine.
+# One thread and the vector instructions that x86-64 processors have had since 2015, whatever more
+# this one has, so that all of them round alike: half-learned adapters answer differently after a
+# difference in the last bit. Other processors pay no heed. A name that is set already keeps its
+# value.
+ARITHMETIC = {
+    "OMP_NUM_THREADS": "1",
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "MKL_CBWR": "AVX2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+}
+# Full tuning knows the code, adapters of a tiny model do not: these contrasts are the same on every
+# machine.
 CLEAR = (("smoke-rq2", "smoke_bleu"), ("smoke-pass1", "smoke_pass"))
 
 
@@ -35,13 +44,18 @@ def smoke_catalog() -> Catalog:
     return Catalog.load([paths.CATALOG, paths.DATA / "smoke" / "catalog"])
 
 
-def run(jobs: int = 2, root: Path = FOLDER, size: Size = SIZE, overrides: dict[str, Any] | None = None,
-        update: bool = False) -> int:
-    """Run everything anew below `root`, then the shared modules of study B; print expected beside obtained. Returns 0 when
-    the tables agree and the models have learned, else 1.
+def run(
+    jobs: int = 2,
+    root: Path = FOLDER,
+    size: Size = SIZE,
+    overrides: dict[str, Any] | None = None,
+    update: bool = False,
+) -> int:
+    """Run everything anew below `root`, then the shared modules of study B; print expected beside
+    obtained. Returns 0 when the tables agree and the models have learned, else 1.
 
-    jobs: processes that train side by side. update: write the expected table instead of comparing; tolerances stay (0 for
-    a new cell).
+    jobs: processes that train side by side. update: write the expected table instead of comparing;
+    tolerances stay (0 for a new cell).
     """
     started = time.monotonic()
     shutil.rmtree(root, ignore_errors=True)
@@ -49,7 +63,7 @@ def run(jobs: int = 2, root: Path = FOLDER, size: Size = SIZE, overrides: dict[s
     runs = list(known.study("runs", "smoke"))
     losses = _trained(runs, root, size, overrides or {}, jobs)
     _say(started, "scoring")
-    from .scores import score_all
+    from mtpeft.smoke.scores import score_all
 
     score_all(runs, root, size)
     _say(started, "statistics")
@@ -59,7 +73,11 @@ def run(jobs: int = 2, root: Path = FOLDER, size: Size = SIZE, overrides: dict[s
     write_provenance(root / "table.csv", sorted((root / "scores").rglob("*.csv")), seeds=[42])
     seconds = time.monotonic() - started
     if update:
-        kept = expected.read_table(expected.EXPECTED, "tolerance") if expected.EXPECTED.is_file() else {}
+        kept = (
+            expected.read_table(expected.EXPECTED, "tolerance")
+            if expected.EXPECTED.is_file()
+            else {}
+        )
         write_atomic(expected.EXPECTED, expected.table(obtained, kept))
         print(f"smoke: wrote {paths.shown(expected.EXPECTED)} in {seconds:.0f} s")
         return shared.run(update=True)
@@ -67,35 +85,50 @@ def run(jobs: int = 2, root: Path = FOLDER, size: Size = SIZE, overrides: dict[s
     return max(code, shared.run())
 
 
-def _trained(runs: list[Run], root: Path, size: Size, overrides: dict[str, Any], jobs: int) -> dict[str, dict[str, float]]:
+def _trained(
+    runs: list[Run], root: Path, size: Size, overrides: dict[str, Any], jobs: int
+) -> dict[str, dict[str, float]]:
     """Make the base, then train and predict every run, the longest first. Returns losses by run."""
-    from .base import make_base
-    from .work import one_run
+    from mtpeft.smoke.base import make_base
+    from mtpeft.smoke.work import one_run
 
-    for name, value in {**ARITHMETIC, "TOKENIZERS_PARALLELISM": "false", "PYTHONHASHSEED": "0", "HF_HUB_OFFLINE": "1",
-                        "TRANSFORMERS_VERBOSITY": "error"}.items():
+    for name, value in {
+        **ARITHMETIC,
+        "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONHASHSEED": "0",
+        "HF_HUB_OFFLINE": "1",
+        "TRANSFORMERS_VERBOSITY": "error",
+    }.items():
         os.environ.setdefault(name, value)
     started, backbone = time.monotonic(), root / "backbone"
     losses: dict[str, dict[str, float]] = {}
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_quiet) as pool:
         losses["smoke/base"] = pool.submit(make_base, backbone, size).result()
-        _say(started, f"base model: loss {losses['smoke/base']['first']:.2f} -> {losses['smoke/base']['last']:.3f}")
+        _say(
+            started,
+            f"base model: loss {losses['smoke/base']['first']:.2f} -> {losses['smoke/base']['last']:.3f}",
+        )
         order = sorted(runs, key=lambda r: -len(r.tasks))
         futures = {pool.submit(one_run, r, backbone, root, size, overrides): r for r in order}
         for future in as_completed(futures):
             made = future.result()
             losses[made["run"]] = made
-            _say(started, f"{made['run']}: loss {made['first']:.2f} -> {made['last']:.3f}, {made['steps']} steps in "
-                          f"{made['seconds']:.0f} s")
+            _say(
+                started,
+                f"{made['run']}: loss {made['first']:.2f} -> {made['last']:.3f}, {made['steps']} steps in "
+                f"{made['seconds']:.0f} s",
+            )
     return losses
 
 
 def _quiet() -> None:
-    """In each worker: no life beyond the parent's, and no chatter of the libraries (their errors still reach the parent)."""
+    """In each worker: no life beyond the parent's, and no chatter of the libraries (their errors
+    still reach the parent).
+    """
     import logging
     import warnings
 
-    from ..scoring.engine import die_with_parent
+    from mtpeft.scoring.engine import die_with_parent
 
     die_with_parent()
     warnings.filterwarnings("ignore")
@@ -107,16 +140,20 @@ def _quiet() -> None:
 
 
 def _tests(known: Catalog, root: Path) -> list[Test]:
-    from ..statistics.compare import run_all
+    from mtpeft.statistics.compare import run_all
 
     tests = run_all(ScoreSet.load(root), list(known.study("comparisons", "smoke")), known)
     write_records(root / "tests.csv", tests, Test)
     return tests
 
 
-def _table(runs: list[Run], root: Path, losses: dict[str, dict[str, float]], tests: list[Test]) -> dict[expected.Cell, float]:
-    """The cells of the smoke table: last loss of every run, mean of every metric, pairs of every corrected test, and p of
-    the tests whose sides differ clearly (p of a contrast of half-learned runs is chance, and would make no check)."""
+def _table(
+    runs: list[Run], root: Path, losses: dict[str, dict[str, float]], tests: list[Test]
+) -> dict[expected.Cell, float]:
+    """The cells of the smoke table: last loss of every run, mean of every metric, pairs of every
+    corrected test, and p of the tests whose sides differ clearly (p of a contrast of half-learned
+    runs is chance, and would make no check).
+    """
     cells: dict[expected.Cell, float] = {}
     for name in ["smoke/base", *(r.id for r in runs)]:
         cells[name, "", "last_loss"] = losses[name]["last"]
@@ -134,33 +171,69 @@ def _table(runs: list[Run], root: Path, losses: dict[str, dict[str, float]], tes
     return cells
 
 
-def _verdict(obtained: dict[expected.Cell, float], losses: dict[str, dict[str, float]], root: Path, seconds: float) -> int:
+def _verdict(
+    obtained: dict[expected.Cell, float],
+    losses: dict[str, dict[str, float]],
+    root: Path,
+    seconds: float,
+) -> int:
     comparisons = expected.compare(obtained)
     print(expected.shown(comparisons))
-    problems = [f"{' '.join(c.cell)}: {c.verdict}" for c in comparisons if c.verdict in ("differs", "not run")]
+    problems = [
+        f"{' '.join(c.cell)}: {c.verdict}"
+        for c in comparisons
+        if c.verdict in ("differs", "not run")
+    ]
     problems += learning_problems(obtained, losses)
-    counts = {v: sum(c.verdict == v for c in comparisons) for v in ("exact", "within tolerance", "differs", "not run")}
-    write_atomic(root / "verdict.json", json.dumps({"cells": counts, "problems": problems, "seconds": round(seconds, 1),
-                                                    "losses": losses}, indent=1, sort_keys=True) + "\n")
+    counts = {
+        v: sum(c.verdict == v for c in comparisons)
+        for v in ("exact", "within tolerance", "differs", "not run")
+    }
+    write_atomic(
+        root / "verdict.json",
+        json.dumps(
+            {"cells": counts, "problems": problems, "seconds": round(seconds, 1), "losses": losses},
+            indent=1,
+            sort_keys=True,
+        )
+        + "\n",
+    )
     print(f"smoke: {', '.join(f'{n} {v}' for v, n in counts.items())}; {seconds:.0f} s")
     for problem in problems:
         print(f"smoke: PROBLEM {problem}")
-    print("smoke: " + ("failed" if problems else "passed: every stage ran, the table agrees, the model has learned"))
+    print(
+        "smoke: "
+        + (
+            "failed"
+            if problems
+            else "passed: every stage ran, the table agrees, the model has learned"
+        )
+    )
     return 1 if problems else 0
 
 
-def learning_problems(obtained: dict[expected.Cell, float], losses: dict[str, dict[str, float]]) -> list[str]:
+def learning_problems(
+    obtained: dict[expected.Cell, float], losses: dict[str, dict[str, float]]
+) -> list[str]:
     """What shows that the model has not learned: a smoke run that cannot fail would prove nothing."""
     problems = []
     for name in ("smoke/base", "smoke/mt-fft"):
         first, last = losses[name]["first"], losses[name]["last"]
         if not last < LEARNED_LOSS * first:
-            problems.append(f"{name} has not learned: loss {first:.3f} -> {last:.3f}, expected under a third")
-    matches = [v for (run, _, metric), v in obtained.items() if run == "smoke/mt-fft" and metric == "smoke_exact_match"]
+            problems.append(
+                f"{name} has not learned: loss {first:.3f} -> {last:.3f}, expected under a third"
+            )
+    matches = [
+        v
+        for (run, _, metric), v in obtained.items()
+        if run == "smoke/mt-fft" and metric == "smoke_exact_match"
+    ]
     if not matches:
         raise MtpeftError("no exact match of smoke/mt-fft", "one for each evaluation set")
     if not sum(matches) / len(matches) > LEARNED_MATCH:
-        problems.append(f"smoke/mt-fft knows {sum(matches) / len(matches):.0%} of what it has seen, expected more than 90 %")
+        problems.append(
+            f"smoke/mt-fft knows {sum(matches) / len(matches):.0%} of what it has seen, expected more than 90 %"
+        )
     return problems
 
 

@@ -1,7 +1,8 @@
 """The expected table of the smoke run and its comparison with what came out.
 
-data/smoke/expected.csv holds run, evaluation, metric, value, tolerance. Tolerances come from measured repeats with
-other instruction sets (see data/smoke/expected.md): on the same kind of processor the run repeats to the last bit.
+data/smoke/expected.csv holds run, evaluation, metric, value, tolerance. Tolerances come from
+measured repeats with other instruction sets (see data/smoke/expected.md): on the same kind of
+processor the run repeats to the last bit.
 """
 
 import csv
@@ -9,9 +10,9 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import BadInput
-from ..paths import DATA
-from ..records import csv_text, read_frame
+from mtpeft.core.errors import BadInput
+from mtpeft.core.paths import DATA
+from mtpeft.core.records import csv_text, read_frame
 
 EXPECTED = DATA / "smoke" / "expected.csv"
 COLUMNS = ["run", "evaluation", "metric", "value", "tolerance"]
@@ -35,11 +36,17 @@ class Comparison:
             return "not run"
         if self.expected == self.obtained:
             return "exact"
-        return "within tolerance" if abs(self.expected - self.obtained) <= self.tolerance + 1e-12 else "differs"
+        return (
+            "within tolerance"
+            if abs(self.expected - self.obtained) <= self.tolerance + 1e-12
+            else "differs"
+        )
 
 
 def compare(obtained: dict[Cell, float], path: Path | None = None) -> list[Comparison]:
-    """Every cell of either side, in the order of the expected table, at the precision of the table (default: the shipped one)."""
+    """Every cell of either side, in the order of the expected table, at the precision of the table
+    (default: the shipped one).
+    """
     path = path or EXPECTED
     obtained = {cell: round(value, DIGITS) for cell, value in obtained.items()}
     frame = read_frame(path, COLUMNS, numeric=["value", "tolerance"])
@@ -47,23 +54,39 @@ def compare(obtained: dict[Cell, float], path: Path | None = None) -> list[Compa
     if len(known) < len(frame):
         raise BadInput(path, "a cell stands twice", "each cell once")
     cells = [*known, *(c for c in obtained if c not in known)]
-    return [Comparison(c, *(known[c][:1] if c in known else (None,)), obtained.get(c), known[c][1] if c in known else 0.0)
-            for c in cells]
+    return [
+        Comparison(
+            c,
+            *(known[c][:1] if c in known else (None,)),
+            obtained.get(c),
+            known[c][1] if c in known else 0.0,
+        )
+        for c in cells
+    ]
 
 
 def shown(comparisons: list[Comparison]) -> str:
     """The table as people read it: expected beside obtained."""
-    lines = [f"{'run':46} {'evaluation':22} {'metric':18} {'expected':>9} {'obtained':>9} {'±':>7}  verdict"]
+    lines = [
+        f"{'run':46} {'evaluation':22} {'metric':18} {'expected':>9} {'obtained':>9} {'±':>7}  verdict"
+    ]
     for c in comparisons:
         numbers = [f"{v:9.4f}" if v is not None else f"{'–':>9}" for v in (c.expected, c.obtained)]
-        lines.append(f"{c.cell[0]:46} {c.cell[1]:22} {c.cell[2]:18} {numbers[0]} {numbers[1]} {c.tolerance:7.4f}  {c.verdict}")
+        lines.append(
+            f"{c.cell[0]:46} {c.cell[1]:22} {c.cell[2]:18} {numbers[0]} {numbers[1]} {c.tolerance:7.4f}  {c.verdict}"
+        )
     return "\n".join(lines)
 
 
 def table(obtained: dict[Cell, float], tolerances: dict[Cell, float] | None = None) -> str:
     """Obtained values as the text of an expected table, rounded."""
-    return csv_text(COLUMNS, ([*cell, round(value, DIGITS), round((tolerances or {}).get(cell, 0.0), DIGITS)]
-                              for cell, value in obtained.items()))
+    return csv_text(
+        COLUMNS,
+        (
+            [*cell, round(value, DIGITS), round((tolerances or {}).get(cell, 0.0), DIGITS)]
+            for cell, value in obtained.items()
+        ),
+    )
 
 
 def read_table(path: Path, column: str = "value") -> dict[Cell, float]:

@@ -1,4 +1,6 @@
-"""The part of the smoke run with shared modules: expected beside obtained for every kind of backbone and method."""
+"""The part of the smoke run with shared modules: expected beside obtained for every kind of
+backbone and method.
+"""
 
 import json
 import shutil
@@ -6,10 +8,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .. import paths
-from ..provenance import write_provenance
-from ..records import write_atomic
-from . import expected
+from mtpeft.core import paths
+from mtpeft.core.provenance import write_provenance
+from mtpeft.core.records import write_atomic
+from mtpeft.smoke import expected
 
 FOLDER = paths.REGENERATED / "smoke-b"
 EXPECTED = paths.DATA / "smoke" / "expected-b.csv"
@@ -18,9 +20,11 @@ LEARNED_LOSS, LEARNED = 1 / 3, 0.9
 
 
 def run(root: Path = FOLDER, update: bool = False) -> int:
-    """Train everything anew below `root` and print expected beside obtained. Returns 0 when the table agrees and the models
-    have learned, else 1. update: write the expected table instead; tolerances stay (0 for a new cell)."""
-    from ..tuning.multitask.smoke import run as train
+    """Train everything anew below `root` and print expected beside obtained. Returns 0 when the
+    table agrees and the models have learned, else 1. update: write the expected table instead;
+    tolerances stay (0 for a new cell).
+    """
+    from mtpeft.tuning.multitask.smoke import run as train
 
     started = time.monotonic()
     shutil.rmtree(root, ignore_errors=True)
@@ -34,11 +38,23 @@ def run(root: Path = FOLDER, update: bool = False) -> int:
         return 0
     comparisons = expected.compare(obtained, EXPECTED)
     print(expected.shown(comparisons))
-    problems = [f"{' '.join(c.cell)}: {c.verdict}" for c in comparisons if c.verdict in ("differs", "not run")]
+    problems = [
+        f"{' '.join(c.cell)}: {c.verdict}"
+        for c in comparisons
+        if c.verdict in ("differs", "not run")
+    ]
     problems += learning_problems(rows)
-    counts = {v: sum(c.verdict == v for c in comparisons) for v in ("exact", "within tolerance", "differs", "not run")}
-    write_atomic(root / "verdict.json", json.dumps({"cells": counts, "problems": problems}, indent=1, sort_keys=True) + "\n")
-    print(f"smoke-b: {', '.join(f'{n} {v}' for v, n in counts.items())}; {time.monotonic() - started:.0f} s")
+    counts = {
+        v: sum(c.verdict == v for c in comparisons)
+        for v in ("exact", "within tolerance", "differs", "not run")
+    }
+    write_atomic(
+        root / "verdict.json",
+        json.dumps({"cells": counts, "problems": problems}, indent=1, sort_keys=True) + "\n",
+    )
+    print(
+        f"smoke-b: {', '.join(f'{n} {v}' for v, n in counts.items())}; {time.monotonic() - started:.0f} s"
+    )
     for problem in problems:
         print(f"smoke-b: PROBLEM {problem}")
     passed = "passed: every kind and method trains, the table agrees, the models have learned"
@@ -51,7 +67,11 @@ def cells(rows: list[dict[str, Any]]) -> dict[expected.Cell, float]:
     found: dict[expected.Cell, float] = {}
     for row in rows:
         found[row["run"], "study b", "runs"] = float(row["status"] == "ok")
-        found |= {(row["run"], "study b", metric): float(row[metric]) for metric in METRICS if metric in row}
+        found |= {
+            (row["run"], "study b", metric): float(row[metric])
+            for metric in METRICS
+            if metric in row
+        }
     return found
 
 
@@ -60,7 +80,11 @@ def learning_problems(rows: list[dict[str, Any]]) -> list[str]:
     problems = []
     for row in (r for r in rows if "seen" in r):
         if not row["last_loss"] < LEARNED_LOSS * row["first_loss"]:
-            problems.append(f"{row['run']} has not learned: loss {row['first_loss']:.3f} -> {row['last_loss']:.3f}")
+            problems.append(
+                f"{row['run']} has not learned: loss {row['first_loss']:.3f} -> {row['last_loss']:.3f}"
+            )
         if not row["seen"] > LEARNED:
-            problems.append(f"{row['run']} knows {row['seen']:.0%} of what it has seen, expected more than {LEARNED:.0%}")
+            problems.append(
+                f"{row['run']} knows {row['seen']:.0%} of what it has seen, expected more than {LEARNED:.0%}"
+            )
     return problems if any("seen" in r for r in rows) else ["no model learned anything by heart"]

@@ -4,19 +4,21 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..catalog import Run
-from ..corpora import Example, evaluation
-from ..inference.backends import Transformers
-from ..inference.generate import texts
-from ..inference.settings import profile
-from ..inference.stage import Request, infer
-from ..tuning.settings import resolve
-from ..tuning.train import Job, train
-from .base import Size, chosen, examples
+from mtpeft.catalog import Run
+from mtpeft.corpora import Example, evaluation
+from mtpeft.inference.backends import Transformers
+from mtpeft.inference.generate import texts
+from mtpeft.inference.settings import profile
+from mtpeft.inference.stage import Request, infer
+from mtpeft.smoke.base import Size, chosen, examples
+from mtpeft.tuning.settings import resolve
+from mtpeft.tuning.train import Job, train
 
-EVALUATIONS = {"generation": ("generation-java", "generation-python"),
-               "summarization": ("summarization-java", "summarization-python"),
-               "translation": ("translation-java-cs", "translation-cs-java")}
+EVALUATIONS = {
+    "generation": ("generation-java", "generation-python"),
+    "summarization": ("summarization-java", "summarization-python"),
+    "translation": ("translation-java-cs", "translation-cs-java"),
+}
 
 
 def seen(name: str, size: Size) -> list[Example]:
@@ -30,23 +32,42 @@ def predictions_path(root: Path, run: str, evaluation: str) -> Path:
     return root / "predictions" / run / f"{evaluation}.jsonl"
 
 
-def one_run(run: Run, backbone: Path, root: Path, size: Size, overrides: dict[str, Any]) -> dict[str, Any]:
+def one_run(
+    run: Run, backbone: Path, root: Path, size: Size, overrides: dict[str, Any]
+) -> dict[str, Any]:
     """Train `run` and predict its evaluation sets. Returns first and last loss, seconds and tokens."""
     import torch
 
     torch.set_num_threads(1)
     given, held_out = examples(size), examples(size, "valid")
-    job = Job(run, resolve(run, "smoke", overrides), "smoke", str(backbone), "smoke", {t: given[t] for t in run.tasks},
-              {t: held_out[t] for t in run.tasks}, root / "training")
+    job = Job(
+        run,
+        resolve(run, "smoke", overrides),
+        "smoke",
+        str(backbone),
+        "smoke",
+        {t: given[t] for t in run.tasks},
+        {t: held_out[t] for t in run.tasks},
+        root / "training",
+    )
     train(job, generate=texts)
     backend = Transformers(str(backbone), job.result, "float32", run.method == "qlora")
     for task in run.tasks:
         for name in EVALUATIONS[task]:
-            infer(Request(run.id, name, run.arm, profile("smoke"), seen(name, size)), backend,
-                  predictions_path(root, run.id, name))
+            infer(
+                Request(run.id, name, run.arm, profile("smoke"), seen(name, size)),
+                backend,
+                predictions_path(root, run.id, name),
+            )
     ledger = json.loads((job.folder / "ledger.json").read_text())
     curve = (job.folder / "loss_curve.csv").read_text().splitlines()
     at = curve[0].split(",").index("loss")
     losses = [float(line.split(",")[at]) for line in curve[1:]]
-    return {"run": run.id, "first": sum(losses[:3]) / len(losses[:3]), "last": sum(losses[-10:]) / len(losses[-10:]),
-            "steps": len(losses), "seconds": ledger["seconds"], "tokens": sum(ledger["tokens"].values())}
+    return {
+        "run": run.id,
+        "first": sum(losses[:3]) / len(losses[:3]),
+        "last": sum(losses[-10:]) / len(losses[-10:]),
+        "steps": len(losses),
+        "seconds": ledger["seconds"],
+        "tokens": sum(ledger["tokens"].values()),
+    }

@@ -1,7 +1,7 @@
 """Comparisons of the catalog → test records.
 
-As published and corrected differ in two choices only, both made in one place: how pairs are formed (`pairing.pair`) and
-whether Cliff's interval carries the quirk of the published one.
+As published and corrected differ in two choices only, both made in one place: how pairs are formed
+(`pairing.pair`) and whether Cliff's interval carries the quirk of the published one.
 """
 
 import math
@@ -9,32 +9,41 @@ import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from ..catalog import Block, Catalog, Comparison
-from ..records import ScoreSet, Test
-from . import r_session
-from .pairing import Pairs, pair
+from mtpeft.catalog import Block, Catalog, Comparison
+from mtpeft.core.records import ScoreSet, Test
+from mtpeft.statistics import r_session
+from mtpeft.statistics.pairing import Pairs, pair
 
 PROTOCOLS = ("as-published", "corrected")
 RESAMPLES = 1000
 NAN = math.nan
 
 
-def run_comparison(scores: ScoreSet, comparison: Comparison, known: Catalog, protocol: str) -> list[Test]:
+def run_comparison(
+    scores: ScoreSet, comparison: Comparison, known: Catalog, protocol: str
+) -> list[Test]:
     """Every test of a comparison under one protocol, adjusted within the study's families.
 
-    A side without scores gives a record with n 0 and a note. A family with such a member cannot be adjusted as the
-    study did; its adjusted values stay missing and say so.
+    A side without scores gives a record with n 0 and a note. A family with such a member cannot be
+    adjusted as the study did; its adjusted values stay missing and say so.
     """
-    tests = [_test(scores, comparison, block, metric, known, protocol)
-             for block in comparison.blocks for metric in comparison.metrics]
+    tests = [
+        _test(scores, comparison, block, metric, known, protocol)
+        for block in comparison.blocks
+        for metric in comparison.metrics
+    ]
     result: list[Test] = []
     for family in dict.fromkeys(t.family for t in tests):
         result += _adjust([t for t in tests if t.family == family])
     return result
 
 
-def run_all(scores: ScoreSet, comparisons: Iterable[Comparison], known: Catalog,
-            progress: Callable[[str], None] = lambda name: None) -> list[Test]:
+def run_all(
+    scores: ScoreSet,
+    comparisons: Iterable[Comparison],
+    known: Catalog,
+    progress: Callable[[str], None] = lambda name: None,
+) -> list[Test]:
     """Both protocols of every comparison, in catalog order."""
     result: list[Test] = []
     for comparison in comparisons:
@@ -44,43 +53,109 @@ def run_all(scores: ScoreSet, comparisons: Iterable[Comparison], known: Catalog,
     return result
 
 
-def _test(scores: ScoreSet, comparison: Comparison, block: Block, metric_id: str, known: Catalog, protocol: str) -> Test:
+def _test(
+    scores: ScoreSet,
+    comparison: Comparison,
+    block: Block,
+    metric_id: str,
+    known: Catalog,
+    protocol: str,
+) -> Test:
     tool, metric = known.metrics()[metric_id]
     task = block.task or comparison.task
     empty = Test(
-        comparison=comparison.id, block=block.id, task=task, run_a=block.a, run_b=block.b, metric=metric_id,
-        protocol=protocol, test=comparison.test, pairing="id" if protocol == "corrected" else comparison.pairing,
-        n_a=0, n_b=0, n_pairs=0, n_dropped=0, dropped_ids="", mean_a=NAN, mean_b=NAN, statistic=NAN, p=NAN,
-        family=f"{comparison.id}/{block.id}" if comparison.family == "block" else comparison.id, m=0, p_holm=NAN, p_bh=NAN,
-        cliffs_delta=NAN, cliffs_delta_low=NAN, cliffs_delta_high=NAN, rank_biserial=NAN, rank_biserial_low=NAN,
-        rank_biserial_high=NAN, both_pass=NAN, a_only=NAN, b_only=NAN, both_fail=NAN, odds_ratio=NAN)
+        comparison=comparison.id,
+        block=block.id,
+        task=task,
+        run_a=block.a,
+        run_b=block.b,
+        metric=metric_id,
+        protocol=protocol,
+        test=comparison.test,
+        pairing="id" if protocol == "corrected" else comparison.pairing,
+        n_a=0,
+        n_b=0,
+        n_pairs=0,
+        n_dropped=0,
+        dropped_ids="",
+        mean_a=NAN,
+        mean_b=NAN,
+        statistic=NAN,
+        p=NAN,
+        family=f"{comparison.id}/{block.id}" if comparison.family == "block" else comparison.id,
+        m=0,
+        p_holm=NAN,
+        p_bh=NAN,
+        cliffs_delta=NAN,
+        cliffs_delta_low=NAN,
+        cliffs_delta_high=NAN,
+        rank_biserial=NAN,
+        rank_biserial_low=NAN,
+        rank_biserial_high=NAN,
+        both_pass=NAN,
+        a_only=NAN,
+        b_only=NAN,
+        both_fail=NAN,
+        odds_ratio=NAN,
+    )
     absent = [run for run in (block.a, block.b) if not scores.has(run, task, metric_id)]
     if absent:
         return replace(empty, note="no archived scores of " + " and ".join(absent))
     pairs = pair(scores, tool, metric, task, block.a, block.b, protocol, comparison.pairing)
-    filled = replace(empty, n_a=pairs.n_a, n_b=pairs.n_b, n_pairs=len(pairs.a), n_dropped=len(pairs.dropped),
-                     dropped_ids=" ".join(pairs.dropped))
+    filled = replace(
+        empty,
+        n_a=pairs.n_a,
+        n_b=pairs.n_b,
+        n_pairs=len(pairs.a),
+        n_dropped=len(pairs.dropped),
+        dropped_ids=" ".join(pairs.dropped),
+    )
     if not len(pairs.a):
         return replace(filled, note="no pairs")
     filled = replace(filled, mean_a=float(pairs.a.mean()), mean_b=float(pairs.b.mean()))
-    return _discordance(filled, pairs) if comparison.test == "mcnemar" else _signed_rank(filled, pairs, protocol)
+    return (
+        _discordance(filled, pairs)
+        if comparison.test == "mcnemar"
+        else _signed_rank(filled, pairs, protocol)
+    )
 
 
 def _signed_rank(test: Test, pairs: Pairs, protocol: str) -> Test:
     statistic, p = r_session.call("signed_rank", pairs.a, pairs.b)
-    delta, low, high = r_session.call("cliffs_delta", pairs.a, pairs.b, quirk=protocol == "as-published")
-    test = replace(test, statistic=statistic, p=p, cliffs_delta=delta, cliffs_delta_low=low, cliffs_delta_high=high)
+    delta, low, high = r_session.call(
+        "cliffs_delta", pairs.a, pairs.b, quirk=protocol == "as-published"
+    )
+    test = replace(
+        test,
+        statistic=statistic,
+        p=p,
+        cliffs_delta=delta,
+        cliffs_delta_low=low,
+        cliffs_delta_high=high,
+    )
     if protocol == "corrected":
         seed = zlib.crc32(f"{test.comparison}/{test.block}/{test.metric}".encode()) & 0x7FFFFFFF
-        r, r_low, r_high = r_session.call("rank_biserial", pairs.a, pairs.b, resamples=RESAMPLES, seed=seed)
+        r, r_low, r_high = r_session.call(
+            "rank_biserial", pairs.a, pairs.b, resamples=RESAMPLES, seed=seed
+        )
         test = replace(test, rank_biserial=r, rank_biserial_low=r_low, rank_biserial_high=r_high)
     return test
 
 
 def _discordance(test: Test, pairs: Pairs) -> Test:
-    statistic, p, both, a_only, b_only, neither, odds = r_session.call("discordance", pairs.a, pairs.b)
-    return replace(test, statistic=statistic, p=p, both_pass=both, a_only=a_only, b_only=b_only, both_fail=neither,
-                   odds_ratio=odds)
+    statistic, p, both, a_only, b_only, neither, odds = r_session.call(
+        "discordance", pairs.a, pairs.b
+    )
+    return replace(
+        test,
+        statistic=statistic,
+        p=p,
+        both_pass=both,
+        a_only=a_only,
+        b_only=b_only,
+        both_fail=neither,
+        odds_ratio=odds,
+    )
 
 
 def _adjust(family: list[Test]) -> list[Test]:
@@ -90,4 +165,6 @@ def _adjust(family: list[Test]) -> list[Test]:
         return [t if t in absent else replace(t, note=note) for t in family]
     adjusted = r_session.call("adjust_family", [t.p for t in family]).reshape(2, -1)
     m = sum(not math.isnan(t.p) for t in family)
-    return [replace(t, m=m, p_holm=holm, p_bh=bh) for t, holm, bh in zip(family, *adjusted, strict=True)]
+    return [
+        replace(t, m=m, p_holm=holm, p_bh=bh) for t, holm, bh in zip(family, *adjusted, strict=True)
+    ]

@@ -1,8 +1,9 @@
 """Which score of run A is compared with which score of run B.
 
-Two protocols share this code path. *As published*: by row position after cutting both sides to the shorter one, or by
-id where the study did so. *Corrected*: by instance id; an instance that is missing on a side, has a status other than `ok`
-there, or was not readable for the tool, is dropped and named.
+Two protocols share this code path. *As published*: by row position after cutting both sides to the
+shorter one, or by id where the study did so. *Corrected*: by instance id; an instance that is
+missing on a side, has a status other than `ok` there, or was not readable for the tool, is dropped
+and named.
 """
 
 from collections.abc import Set
@@ -10,13 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..catalog import Metric, Tool
-from ..records import Column, ScoreSet
+from mtpeft.catalog import Metric, Tool
+from mtpeft.core.records import Column, ScoreSet
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Equal-length values of both sides; n_a and n_b count what each side has; dropped are ids left out."""
+    """Equal-length values of both sides; n_a and n_b count what each side has; dropped are ids left
+    out.
+    """
 
     a: np.ndarray
     b: np.ndarray
@@ -26,7 +29,9 @@ class Pairs:
 
 
 def unreadable(scores: ScoreSet, tool: Tool, metric: Metric, run: str, task: str) -> set[str]:
-    """Instances of a run whose output the tool could not read, by the tool's own rule in the catalog."""
+    """Instances of a run whose output the tool could not read, by the tool's own rule in the
+    catalog.
+    """
     rule = tool.unparseable_when
     if not rule or (tool.unparseable_metrics and metric.id not in tool.unparseable_metrics):
         return set()
@@ -38,18 +43,30 @@ def unreadable(scores: ScoreSet, tool: Tool, metric: Metric, run: str, task: str
 
 
 def by_position(a: Column, b: Column) -> Pairs:
-    """Pair the i-th row with the i-th row, as far as both sides go; ids are not looked at. Rows without a value make no pair."""
+    """Pair the i-th row with the i-th row, as far as both sides go; ids are not looked at. Rows
+    without a value make no pair.
+    """
     n = min(len(a.ids), len(b.ids))
     there = ~(np.isnan(a.value[:n]) | np.isnan(b.value[:n]))
-    return Pairs(a.value[:n][there], b.value[:n][there], len(a.ids), len(b.ids),
-                 (*a.ids[:n][~there], *a.ids[n:], *b.ids[n:]))
+    return Pairs(
+        a.value[:n][there],
+        b.value[:n][there],
+        len(a.ids),
+        len(b.ids),
+        (*a.ids[:n][~there], *a.ids[n:], *b.ids[n:]),
+    )
 
 
 def by_id(a: Column, b: Column, exclude: Set[str] = frozenset()) -> Pairs:
-    """Pair equal ids (in A's order); drop what only one side has, what has no value, and what `exclude` names."""
+    """Pair equal ids (in A's order); drop what only one side has, what has no value, and what
+    `exclude` names.
+    """
+
     def usable(side: Column) -> np.ndarray:
         rows = (side.status == "ok") & ~np.isnan(side.value)
-        return np.flatnonzero(rows if not exclude else rows & [name not in exclude for name in side.ids])
+        return np.flatnonzero(
+            rows if not exclude else rows & [name not in exclude for name in side.ids]
+        )
 
     rows_a, rows_b = usable(a), usable(b)
     if not np.array_equal(a.ids[rows_a], b.ids[rows_b]):
@@ -60,11 +77,21 @@ def by_id(a: Column, b: Column, exclude: Set[str] = frozenset()) -> Pairs:
     return Pairs(a.value[rows_a], b.value[rows_b], len(a.ids), len(b.ids), tuple(dropped))
 
 
-def pair(scores: ScoreSet, tool: Tool, metric: Metric, task: str, run_a: str, run_b: str, protocol: str,
-         published_pairing: str) -> Pairs:
+def pair(
+    scores: ScoreSet,
+    tool: Tool,
+    metric: Metric,
+    task: str,
+    run_a: str,
+    run_b: str,
+    protocol: str,
+    published_pairing: str,
+) -> Pairs:
     """The pairs of one test under a protocol (`as-published` or `corrected`)."""
     a, b = scores.column(run_a, task, metric.id), scores.column(run_b, task, metric.id)
     if protocol == "corrected":
-        exclude = (unreadable(scores, tool, metric, run_a, task) | unreadable(scores, tool, metric, run_b, task))
+        exclude = unreadable(scores, tool, metric, run_a, task) | unreadable(
+            scores, tool, metric, run_b, task
+        )
         return by_id(a, b, exclude)
     return by_id(a, b) if published_pairing == "id" else by_position(a, b)

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import Unavailable
-from ..paths import STATS
+from mtpeft.core.errors import Unavailable
+from mtpeft.core.paths import STATS
 
 # ABI mode needs R's shared library alone, not its development files.
 os.environ.setdefault("RPY2_CFFI_MODE", "ABI")
@@ -29,9 +29,13 @@ def _environment() -> Any:
         embedded.set_initoptions(("rpy2", "--quiet", "--vanilla"))
         rinterface.initr()
     except Exception as error:  # rpy2 raises many kinds when R or its library is missing
-        raise Unavailable(f"R cannot be started: {type(error).__name__}: {error}", "R 4.2 or later with its shared library",
-                          "docker/setup/r.sh") from error
-    # R put the system's libraries first for every later child process; a Python with a library of its own breaks then.
+        raise Unavailable(
+            f"R cannot be started: {type(error).__name__}: {error}",
+            "R 4.2 or later with its shared library",
+            "docker/setup/r.sh",
+        ) from error
+    # R put the system's libraries first for every later child process; a Python with a library of
+    # its own breaks then.
     if libraries is None:
         os.environ.pop("LD_LIBRARY_PATH", None)
     else:
@@ -45,11 +49,15 @@ def _environment() -> Any:
 _known: dict[tuple[Any, ...], np.ndarray] = {}
 
 
-def call(function: str, *vectors: Sequence[float] | np.ndarray, **scalars: float | bool | str) -> np.ndarray:
-    """Call an R function on numeric vectors and scalars; returns its numeric value as float64 (column-major if a matrix).
+def call(
+    function: str, *vectors: Sequence[float] | np.ndarray, **scalars: float | bool | str
+) -> np.ndarray:
+    """Call an R function on numeric vectors and scalars; returns its numeric value as float64
+    (column-major if a matrix).
 
-    The functions are pure, so that a call with the same arguments is answered from memory: both protocols mostly compare the
-    same pairs. Errors: `Unavailable` where R cannot be started; an R error is raised as rpy2's RRuntimeError with R's message.
+    The functions are pure, so that a call with the same arguments is answered from memory: both
+    protocols mostly compare the same pairs. Errors: `Unavailable` where R cannot be started; an R
+    error is raised as rpy2's RRuntimeError with R's message.
     """
     arrays = [np.asarray(v, dtype="float64") for v in vectors]
     key = (function, *(a.tobytes() for a in arrays), *sorted(scalars.items()))
@@ -58,7 +66,9 @@ def call(function: str, *vectors: Sequence[float] | np.ndarray, **scalars: float
     return _known[key].copy()
 
 
-def _call(function: str, arrays: list[np.ndarray], scalars: dict[str, float | bool | str]) -> np.ndarray:
+def _call(
+    function: str, arrays: list[np.ndarray], scalars: dict[str, float | bool | str]
+) -> np.ndarray:
     environment = _environment()
     from rpy2 import rinterface
     from rpy2.rinterface_lib import openrlib

@@ -1,18 +1,19 @@
 """Tests from archived outputs that were scored again (tier T2).
 
-The archive lacks scores of the two-task runs, but has many of their outputs. `make rescore` scores those as the study's
-scripts did; here they stand where archived scores are missing, and the tests are computed anew. `make audit-outputs` scores
-outputs again after mending mechanical damage; here such scores stand in place of the archived ones.
+The archive lacks scores of the two-task runs, but has many of their outputs. `make rescore` scores
+those as the study's scripts did; here they stand where archived scores are missing, and the tests
+are computed anew. `make audit-outputs` scores outputs again after mending mechanical damage; here
+such scores stand in place of the archived ones.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from ..catalog import Catalog, Comparison
-from ..paths import ARCHIVED, REGENERATED
-from ..records import Column, ScoreSet, Test
-from .compare import run_comparison
+from mtpeft.catalog import Catalog, Comparison
+from mtpeft.core.paths import ARCHIVED, REGENERATED
+from mtpeft.core.records import Column, ScoreSet, Test
+from mtpeft.statistics.compare import run_comparison
 
 AS_PUBLISHED = REGENERATED / "as-published"
 PROTOCOL = "rescored"
@@ -32,49 +33,89 @@ class Layered(ScoreSet):
 
     def column(self, run: str, task: str, metric: str) -> Column:
         """Scores of one run on one metric, from the layer that has them."""
-        return super().column(run, task, metric) if super().has(run, task, metric) else self._below.column(run, task, metric)
+        return (
+            super().column(run, task, metric)
+            if super().has(run, task, metric)
+            else self._below.column(run, task, metric)
+        )
 
 
 def archived_and_rescored() -> Layered:
-    """Archived scores; where a run has none, those that `make rescore` made as the study's scripts do."""
+    """Archived scores; where a run has none, those that `make rescore` made as the study's scripts
+    do.
+    """
     return Layered(ScoreSet.load(ARCHIVED), ScoreSet.load(AS_PUBLISHED))
 
 
-def recovered_tests(archived: ScoreSet, root: Path, comparisons: Iterable[Comparison], known: Catalog) -> list[Test]:
-    """Tests of the study that only rescored outputs make possible, adjusted where their whole family is there.
+def recovered_tests(
+    archived: ScoreSet, root: Path, comparisons: Iterable[Comparison], known: Catalog
+) -> list[Test]:
+    """Tests of the study that only rescored outputs make possible, adjusted where their whole
+    family is there.
 
-    root: folder with `scores/<tool>/<evaluation>.csv` in the study's own projection. Pairs are formed by id, since the
-    rows of the missing files are not known; every archived file of these sets is in the same order.
+    root: folder with `scores/<tool>/<evaluation>.csv` in the study's own projection. Pairs are
+    formed by id, since the rows of the missing files are not known; every archived file of these
+    sets is in the same order.
     """
     layered = Layered(archived, ScoreSet.load(root))
     result = []
     for comparison in comparisons:
-        absent = {(b.id, m) for b in comparison.blocks for m in comparison.metrics for run in (b.a, b.b)
-                  if not archived.has(run, b.task or comparison.task, m)}
+        absent = {
+            (b.id, m)
+            for b in comparison.blocks
+            for m in comparison.metrics
+            for run in (b.a, b.b)
+            if not archived.has(run, b.task or comparison.task, m)
+        }
         if not absent:
             continue
-        for test in run_comparison(layered, replace(comparison, pairing="id"), known, "as-published"):
+        for test in run_comparison(
+            layered, replace(comparison, pairing="id"), known, "as-published"
+        ):
             family_filled = test.m and any(block == test.block for block, _ in absent)
-            if not test.note.startswith("no archived scores") and ((test.block, test.metric) in absent or family_filled):
+            if not test.note.startswith("no archived scores") and (
+                (test.block, test.metric) in absent or family_filled
+            ):
                 result.append(replace(test, protocol=PROTOCOL))
     return result
 
 
-def mended_tests(scores: ScoreSet, mended: Mapping[str, ScoreSet], comparisons: Iterable[Comparison],
-                 known: Catalog) -> list[Test]:
-    """The as-published tests on mended evaluation sets, from the outputs as archived and under each reading.
+def mended_tests(
+    scores: ScoreSet,
+    mended: Mapping[str, ScoreSet],
+    comparisons: Iterable[Comparison],
+    known: Catalog,
+) -> list[Test]:
+    """The as-published tests on mended evaluation sets, from the outputs as archived and under each
+    reading.
 
-    mended: reading → its scores; a metric that was not scored again keeps its archived scores. Protocols of the result:
-    `ARCHIVED_READING` and the readings.
+    mended: reading → its scores; a metric that was not scored again keeps its archived scores.
+    Protocols of the result: `ARCHIVED_READING` and the readings.
     """
-    again = {(task, metric) for reading in mended.values() for (_, task), table in reading.tables.items()
-             for metric in table.columns[4:]}
+    again = {
+        (task, metric)
+        for reading in mended.values()
+        for (_, task), table in reading.tables.items()
+        for metric in table.columns[4:]
+    }
     result = []
     for comparison in comparisons:
-        if again.isdisjoint({(b.task or comparison.task, metric) for b in comparison.blocks for metric in comparison.metrics}):
+        if again.isdisjoint(
+            {
+                (b.task or comparison.task, metric)
+                for b in comparison.blocks
+                for metric in comparison.metrics
+            }
+        ):
             continue
         by_id = replace(comparison, pairing="id")
-        for name, layered in ((ARCHIVED_READING, scores), *((n, Layered(own, scores)) for n, own in mended.items())):
-            result += [replace(test, protocol=name) for test in run_comparison(layered, by_id, known, "as-published")
-                       if not test.note.startswith("no archived scores")]
+        for name, layered in (
+            (ARCHIVED_READING, scores),
+            *((n, Layered(own, scores)) for n, own in mended.items()),
+        ):
+            result += [
+                replace(test, protocol=name)
+                for test in run_comparison(layered, by_id, known, "as-published")
+                if not test.note.startswith("no archived scores")
+            ]
     return result

@@ -1,13 +1,19 @@
 """`make statistics`: archived scores → results/regenerated/statistics/tests.csv."""
 
-from ..catalog import catalog
-from ..paths import ARCHIVED, REGENERATED, STATS, shown
-from ..progress import Progress
-from ..provenance import write_result
-from ..records import ScoreSet, Test, records_text
-from . import r_session
-from .compare import run_all
-from .rescored import AS_PUBLISHED, MENDED_READINGS, archived_and_rescored, mended_tests, recovered_tests
+from mtpeft.catalog import catalog
+from mtpeft.core.paths import ARCHIVED, REGENERATED, STATS, shown
+from mtpeft.core.progress import Progress
+from mtpeft.core.provenance import write_result
+from mtpeft.core.records import ScoreSet, Test, records_text
+from mtpeft.statistics import r_session
+from mtpeft.statistics.compare import run_all
+from mtpeft.statistics.rescored import (
+    AS_PUBLISHED,
+    MENDED_READINGS,
+    archived_and_rescored,
+    mended_tests,
+    recovered_tests,
+)
 
 
 def run() -> None:
@@ -18,26 +24,45 @@ def run() -> None:
     with Progress("statistics", len(comparisons)) as progress:
         tests = run_all(scores, comparisons, known, progress.step)
     path = REGENERATED / "statistics" / "tests.csv"
-    write_result(path, records_text(tests, Test), sorted((ARCHIVED / "scores").rglob("*.csv")) + sorted(STATS.glob("*.R")),
-                 r=r_session.version())
+    write_result(
+        path,
+        records_text(tests, Test),
+        sorted((ARCHIVED / "scores").rglob("*.csv")) + sorted(STATS.glob("*.R")),
+        r=r_session.version(),
+    )
     print(f"T1: {len(tests)} tests of {len(comparisons)} comparisons -> {shown(path)}")
 
 
 def run_rescored() -> None:
-    """Compute the tests that rescored outputs make possible → results/regenerated/statistics/rescored.csv."""
+    """Compute the tests that rescored outputs make possible →
+    results/regenerated/statistics/rescored.csv.
+    """
     known = catalog()
-    tests = recovered_tests(ScoreSet.load(ARCHIVED), AS_PUBLISHED, known.study("comparisons", "a"), known)
+    tests = recovered_tests(
+        ScoreSet.load(ARCHIVED), AS_PUBLISHED, known.study("comparisons", "a"), known
+    )
     path = REGENERATED / "statistics" / "rescored.csv"
-    write_result(path, records_text(tests, Test), sorted((AS_PUBLISHED / "scores").rglob("*.csv")), r=r_session.version())
+    write_result(
+        path,
+        records_text(tests, Test),
+        sorted((AS_PUBLISHED / "scores").rglob("*.csv")),
+        r=r_session.version(),
+    )
     print(f"T2: {len(tests)} tests from rescored outputs -> {shown(path)}")
 
 
 def run_mended() -> None:
-    """Compute what mending damaged outputs does to the tests → results/regenerated/statistics/mended.csv."""
+    """Compute what mending damaged outputs does to the tests →
+    results/regenerated/statistics/mended.csv.
+    """
     known = catalog()
-    mended = {name: ScoreSet.load(REGENERATED / "audit" / "outputs" / name) for name in MENDED_READINGS}
+    mended = {
+        name: ScoreSet.load(REGENERATED / "audit" / "outputs" / name) for name in MENDED_READINGS
+    }
     tests = mended_tests(archived_and_rescored(), mended, known.study("comparisons", "a"), known)
     path = REGENERATED / "statistics" / "mended.csv"
-    inputs = [p for reading in mended.values() for p in sorted((reading.root / "scores").rglob("*.csv"))]
+    inputs = [
+        p for reading in mended.values() for p in sorted((reading.root / "scores").rglob("*.csv"))
+    ]
     write_result(path, records_text(tests, Test), inputs, r=r_session.version())
     print(f"T2: {len(tests)} tests from outputs as archived and mended -> {shown(path)}")

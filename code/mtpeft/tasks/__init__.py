@@ -1,12 +1,22 @@
 """One module per task: how an example becomes prompt and target, how raw output becomes an answer.
 
-A module offers `messages(example, wording)`, `target(example, wording)` and `answer(raw, faithful)`; its name stands
-in catalog/tasks/*.yaml. `rendering` turns messages into tokens with the tokenizer's own chat template.
+A module offers `messages(example, wording)`, `target(example, wording)` and `answer(raw,
+faithful)`; its name stands in catalog/tasks/*.yaml. `rendering` turns messages into tokens with the
+tokenizer's own chat template.
 """
 
-from .interface import Message, TaskModule, task_module
-from .rendering import Rendered, prompt_text, render, rendered_prompt
-from .wording import Wording, wording
+from mtpeft.tasks.interface import Message, TaskModule, task_module
+from mtpeft.tasks.rendering import Rendered, prompt_text, render, rendered_prompt
+from mtpeft.tasks.wording import Wording, wording
 
-__all__ = ["Message", "Rendered", "TaskModule", "Wording", "prompt_text", "render", "rendered_prompt", "task_module",
-           "wording"]
+__all__ = [
+    "Message",
+    "Rendered",
+    "TaskModule",
+    "Wording",
+    "prompt_text",
+    "render",
+    "rendered_prompt",
+    "task_module",
+    "wording",
+]

@@ -1,16 +1,17 @@
 """Code search: which function does this description describe?
 
-The encoder gives description and function a vector each. Prompting asks about one pair at a time, with a class as answer
-like the other tasks, or hands over the candidates that a first stage found and wants a score for each.
+The encoder gives description and function a vector each. Prompting asks about one pair at a time,
+with a class as answer like the other tasks, or hands over the candidates that a first stage found
+and wants a score for each.
 """
 
 import re
 from collections.abc import Sequence
 
-from ..corpora.examples import Example
-from . import yes_no
-from .interface import Message
-from .wording import Wording
+from mtpeft.corpora.examples import Example
+from mtpeft.tasks import yes_no
+from mtpeft.tasks.interface import Message
+from mtpeft.tasks.wording import Wording
 
 HEAD = "retrieval"
 ROLE = "You judge search results for Python code."
@@ -30,28 +31,42 @@ _SCORE = re.compile(r"\s*\[?(\d{1,2})\]?\s*[:.]?\s*(\d{1,3})\s*")
 
 def scoring_messages(query: str, candidates: Sequence[str]) -> list[Message]:
     """System and user message that ask for a score of each candidate."""
-    shown = "\n\n".join(f"[{i}]\n```\n{code[:SHOWN] + (' ...' if len(code) > SHOWN else '')}\n```"
-                        for i, code in enumerate(candidates, start=1))
-    return [{"role": "system", "content": ROLE},
-            {"role": "user", "content": f"Description: {query}\n\n{shown}\n\nHow well does each function do what the description "
-                                        "asks for, from 0 to 100? Answer with one line for each function, `[number] score`, and "
-                                        "nothing else."}]
+    shown = "\n\n".join(
+        f"[{i}]\n```\n{code[:SHOWN] + (' ...' if len(code) > SHOWN else '')}\n```"
+        for i, code in enumerate(candidates, start=1)
+    )
+    return [
+        {"role": "system", "content": ROLE},
+        {
+            "role": "user",
+            "content": f"Description: {query}\n\n{shown}\n\nHow well does each function do what the description "
+            "asks for, from 0 to 100? Answer with one line for each function, `[number] score`, and "
+            "nothing else.",
+        },
+    ]
 
 
 def read_scores(raw: str, candidates: int) -> list[int] | None:
-    """The score of each candidate; None, which is no answer, where the text is not exactly one line `[number] score` for each
-    with a score of at most 100."""
+    """The score of each candidate; None, which is no answer, where the text is not exactly one line
+    `[number] score` for each with a score of at most 100.
+    """
     found: dict[int, int] = {}
     for line in raw.strip().splitlines():
         match = _SCORE.fullmatch(line)
         if match is None or int(match[1]) in found or int(match[2]) > 100:
             return None
         found[int(match[1])] = int(match[2])
-    return [found[i] for i in range(1, candidates + 1)] if sorted(found) == list(range(1, candidates + 1)) else None
+    return (
+        [found[i] for i in range(1, candidates + 1)]
+        if sorted(found) == list(range(1, candidates + 1))
+        else None
+    )
 
 
 def first_with(examples: Sequence[Example]) -> dict[str, str]:
-    """Every different function of a set → the id of the first example that has it: those that read alike are one candidate."""
+    """Every different function of a set → the id of the first example that has it: those that read
+    alike are one candidate.
+    """
     first: dict[str, str] = {}
     for example in examples:
         first.setdefault(example.inputs["code"], example.id)

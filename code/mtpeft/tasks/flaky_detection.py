@@ -1,9 +1,9 @@
 """Flaky-test detection: can this Java test pass and fail on the same code?"""
 
-from ..corpora.examples import Example
-from . import yes_no
-from .interface import Message
-from .wording import Wording
+from mtpeft.corpora.examples import Example
+from mtpeft.tasks import yes_no
+from mtpeft.tasks.interface import Message
+from mtpeft.tasks.wording import Wording
 
 HEAD = "binary"
 ROLE = "You review Java tests."

@@ -1,9 +1,9 @@
 """Code generation: summary and signature (or a CoderEval prompt) → function."""
 
-from ..corpora.examples import Example
-from .fences import unfenced
-from .interface import Message
-from .wording import LANGUAGE, Wording
+from mtpeft.corpora.examples import Example
+from mtpeft.tasks.fences import unfenced
+from mtpeft.tasks.interface import Message
+from mtpeft.tasks.wording import LANGUAGE, Wording
 
 
 def messages(example: Example, wording: Wording) -> list[Message]:
@@ -15,9 +15,20 @@ def messages(example: Example, wording: Wording) -> list[Message]:
         role, inputs = "user_inference", {"input": inputs["prompt"]}
     else:
         role = "user_single_task" if wording.arm == "st" else "user_multi_task"
-    return [{"role": "system", "content": wording.text("generation", "system", example.language).format(language=language)},
-            {"role": "user", "content": wording.text("generation", role, example.language)
-             .format(**inputs, language=language)}]
+    return [
+        {
+            "role": "system",
+            "content": wording.text("generation", "system", example.language).format(
+                language=language
+            ),
+        },
+        {
+            "role": "user",
+            "content": wording.text("generation", role, example.language).format(
+                **inputs, language=language
+            ),
+        },
+    ]
 
 
 def target(example: Example, wording: Wording) -> str:
@@ -26,7 +37,9 @@ def target(example: Example, wording: Wording) -> str:
 
 
 def answer(raw: str, faithful: bool) -> str:
-    """The code. The study cut at the first `Human:`, dropped a leading `Assistant:` and kept Markdown fences."""
+    """The code. The study cut at the first `Human:`, dropped a leading `Assistant:` and kept
+    Markdown fences.
+    """
     if faithful:
         return raw.split("Human:")[0].strip().removeprefix("Assistant:").strip()
     return unfenced(raw)

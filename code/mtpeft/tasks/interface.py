@@ -3,10 +3,10 @@
 import importlib
 from typing import Protocol, cast
 
-from ..catalog import catalog
-from ..corpora.examples import Example
-from ..errors import MtpeftError
-from .wording import Wording
+from mtpeft.catalog import catalog
+from mtpeft.core.errors import MtpeftError
+from mtpeft.corpora.examples import Example
+from mtpeft.tasks.wording import Wording
 
 Message = dict[str, str]
 
@@ -28,14 +28,24 @@ class TaskModule(Protocol):
 
 
 def task_module(task: str) -> TaskModule:
-    """The module of a task of the catalog. Raises `MtpeftError` where it lacks one of the three functions."""
+    """The module of a task of the catalog. Raises `MtpeftError` where it lacks one of the three
+    functions.
+    """
     name = catalog().get("tasks", task).module
     try:
         module = importlib.import_module(name)
     except ModuleNotFoundError as error:
-        raise MtpeftError(f"task {task} names module {name}, which cannot be imported: {error}",
-                          "a module with messages, target and answer", f"see catalog/tasks/{task}.yaml") from error
-    missing = [f for f in ("messages", "target", "answer") if not callable(getattr(module, f, None))]
+        raise MtpeftError(
+            f"task {task} names module {name}, which cannot be imported: {error}",
+            "a module with messages, target and answer",
+            f"see catalog/tasks/{task}.yaml",
+        ) from error
+    missing = [
+        f for f in ("messages", "target", "answer") if not callable(getattr(module, f, None))
+    ]
     if missing:
-        raise MtpeftError(f"module {name} of task {task} lacks {', '.join(missing)}", "messages, target and answer")
+        raise MtpeftError(
+            f"module {name} of task {task} lacks {', '.join(missing)}",
+            "messages, target and answer",
+        )
     return cast(TaskModule, module)

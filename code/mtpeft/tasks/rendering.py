@@ -4,35 +4,48 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from ..corpora.examples import Example
-from ..errors import MtpeftError
-from .interface import Message, task_module
-from .wording import Wording
+from mtpeft.core.errors import MtpeftError
+from mtpeft.corpora.examples import Example
+from mtpeft.tasks.interface import Message, task_module
+from mtpeft.tasks.wording import Wording
 
 # The study's translation inference replaced the tokenizer's template by a plain one of this form.
-HUMAN_ASSISTANT = ("{% for m in messages %}{% if m['role'] == 'system' %}{{ m['content'] + '\n\n' }}"
-                   "{% elif m['role'] == 'user' %}{{ 'Human: ' + m['content'] + '\n\n' }}"
-                   "{% else %}{{ 'Assistant: ' + m['content'] + '\n\n' }}{% endif %}{% endfor %}"
-                   "{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}")
+HUMAN_ASSISTANT = (
+    "{% for m in messages %}{% if m['role'] == 'system' %}{{ m['content'] + '\n\n' }}"
+    "{% elif m['role'] == 'user' %}{{ 'Human: ' + m['content'] + '\n\n' }}"
+    "{% else %}{{ 'Assistant: ' + m['content'] + '\n\n' }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
+)
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """A training example as tokens. `prompt` counts the tokens before the answer; the answer's end mark is included."""
+    """A training example as tokens. `prompt` counts the tokens before the answer; the answer's end
+    mark is included.
+    """
 
     tokens: list[int]
     prompt: int
 
 
 def prompt_text(messages: list[Message], tokenizer: Any, template: str | None = None) -> str:
-    """The prompt of system and user messages, ready for the answer. template: replaces the tokenizer's own."""
+    """The prompt of system and user messages, ready for the answer. template: replaces the
+    tokenizer's own.
+    """
     if template is None and not tokenizer.chat_template:
-        raise MtpeftError(f"the tokenizer of {tokenizer.name_or_path} has no chat template", "an instruction-tuned tokenizer",
-                          "use the backbone's own tokenizer")
-    return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, chat_template=template)
+        raise MtpeftError(
+            f"the tokenizer of {tokenizer.name_or_path} has no chat template",
+            "an instruction-tuned tokenizer",
+            "use the backbone's own tokenizer",
+        )
+    return tokenizer.apply_chat_template(
+        messages, tokenize=False, add_generation_prompt=True, chat_template=template
+    )
 
 
-def rendered_prompt(example: Example, tokenizer: Any, wording: Wording, template: str | None = None) -> str:
+def rendered_prompt(
+    example: Example, tokenizer: Any, wording: Wording, template: str | None = None
+) -> str:
     """The prompt of an example as text."""
     return prompt_text(task_module(example.task).messages(example, wording), tokenizer, template)
 
@@ -40,25 +53,32 @@ def rendered_prompt(example: Example, tokenizer: Any, wording: Wording, template
 def render(example: Example, tokenizer: Any, wording: Wording, *, joined: bool = False) -> Rendered:
     """A training example as tokens of the whole conversation, and where the answer begins.
 
-    joined: tokenize the conversation in one go and append the end token, as the study's library did; a token may
-    then span prompt and answer, and `prompt` is exact only where none does. The prompt with the template's generation
-    header must be the beginning of the conversation: otherwise what is trained is not what is asked at inference.
-    Raises `MtpeftError` where a template breaks that.
+    joined: tokenize the conversation in one go and append the end token, as the study's library
+    did; a token may then span prompt and answer, and `prompt` is exact only where none does. The
+    prompt with the template's generation header must be the beginning of the conversation:
+    otherwise what is trained is not what is asked at inference. Raises `MtpeftError` where a
+    template breaks that.
     """
     module = task_module(example.task)
     messages = module.messages(example, wording)
     answer = {"role": "assistant", "content": module.target(example, wording)}
-    whole = tokenizer.apply_chat_template([*messages, answer], tokenize=False, add_generation_prompt=False)
+    whole = tokenizer.apply_chat_template(
+        [*messages, answer], tokenize=False, add_generation_prompt=False
+    )
     prompt = prompt_text(messages, tokenizer)
     if not whole.startswith(prompt):
-        raise MtpeftError("the chat template renders a prompt that is not the beginning of the conversation",
-                          "a template whose generation prompt is a prefix", "use the backbone's own tokenizer")
+        raise MtpeftError(
+            "the chat template renders a prompt that is not the beginning of the conversation",
+            "a template whose generation prompt is a prefix",
+            "use the backbone's own tokenizer",
+        )
     if joined:
         tokens = tokenizer(whole, add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
         return Rendered(tokens, len(tokenizer(prompt, add_special_tokens=False)["input_ids"]))
-    # Tokenized apart, so that no token spans prompt and answer and training sees the tokens of inference.
+    # Tokenized apart, so that no token spans prompt and answer and training sees the tokens of
+    # inference.
     head = tokenizer(prompt, add_special_tokens=False)["input_ids"]
-    tail = tokenizer(whole[len(prompt):], add_special_tokens=False)["input_ids"]
+    tail = tokenizer(whole[len(prompt) :], add_special_tokens=False)["input_ids"]
     return Rendered(head + tail, len(head))
 
 

@@ -1,8 +1,10 @@
-"""The words of the prompts: the project's own, or those of the study's scripts where the derived set has them.
+"""The words of the prompts: the project's own, or those of the study's scripts where the derived
+set has them.
 
-A wording is a nested mapping task → role → (language →) text with `{placeholders}`. The study words the generation
-prompt of Java differently in single-task and multi-task scripts, and another one at inference; `arm` and
-`inference` pick among them. Its texts are not part of this repository (derived set `study-a/prompts`).
+A wording is a nested mapping task → role → (language →) text with `{placeholders}`. The study words
+the generation prompt of Java differently in single-task and multi-task scripts, and another one at
+inference; `arm` and `inference` pick among them. Its texts are not part of this repository (derived
+set `study-a/prompts`).
 """
 
 import json
@@ -10,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import BadInput
+from mtpeft.core.errors import BadInput
 
 LANGUAGE = {"java": "Java", "python": "Python", "csharp": "C#"}
 
@@ -37,7 +39,9 @@ OWN: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Wording:
-    """name: `own` or `study-a`; arm: `st` or `mt`; inference: prompts for prediction instead of training."""
+    """name: `own` or `study-a`; arm: `st` or `mt`; inference: prompts for prediction instead of
+    training.
+    """
 
     name: str
     texts: dict[str, Any]
@@ -45,7 +49,9 @@ class Wording:
     inference: bool = False
 
     def text(self, task: str, role: str, language: str = "") -> str:
-        """The text of one role, for one language where it depends on it. Raises `KeyError` where there is none."""
+        """The text of one role, for one language where it depends on it. Raises `KeyError` where
+        there is none.
+        """
         found = self.texts[task][role]
         return found[language] if isinstance(found, dict) else found
 
@@ -54,21 +60,38 @@ class Wording:
         return role in self.texts[task]
 
 
-def wording(name: str = "own", arm: str = "mt", inference: bool = False, path: Path | None = None) -> Wording:
-    """The project's own wording, or the study's from `path` (default: the derived set). Raises where it is not there."""
+def wording(
+    name: str = "own", arm: str = "mt", inference: bool = False, path: Path | None = None
+) -> Wording:
+    """The project's own wording, or the study's from `path` (default: the derived set). Raises
+    where it is not there.
+    """
     if name == "own":
         return Wording("own", OWN, arm, inference)
     if path is None:
-        from ..corpora.derived import built
+        from mtpeft.corpora.derived import built
 
         path = built("study-a/prompts")
     try:
         texts = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
-        raise BadInput(path, f"malformed JSON: {error}", "the prompt strings of the study", line=error.lineno) from error
-    needed = {"generation": ("system", "user_single_task", "user_multi_task", "user_inference", "assistant"),
-              "summarization": ("system", "user", "assistant"), "translation": ("system", "user", "assistant")}
+        raise BadInput(
+            path, f"malformed JSON: {error}", "the prompt strings of the study", line=error.lineno
+        ) from error
+    needed = {
+        "generation": (
+            "system",
+            "user_single_task",
+            "user_multi_task",
+            "user_inference",
+            "assistant",
+        ),
+        "summarization": ("system", "user", "assistant"),
+        "translation": ("system", "user", "assistant"),
+    }
     for task, roles in needed.items():
         if missing := [role for role in roles if role not in texts.get(task, {})]:
-            raise BadInput(path, f"{task} lacks {', '.join(missing)}", "the prompt strings of the study")
+            raise BadInput(
+                path, f"{task} lacks {', '.join(missing)}", "the prompt strings of the study"
+            )
     return Wording("study-a", texts, arm, inference)

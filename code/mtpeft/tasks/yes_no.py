@@ -1,14 +1,15 @@
 """Questions with the answers yes and no: prompts, and two ways to read what a model wrote.
 
-The strict reading takes a plain yes or no and calls anything else no answer, which is a status and never a class. The
-study's permissive reading takes any `no` or `not` inside the text for a no and everything else, silence included, for a yes.
+The strict reading takes a plain yes or no and calls anything else no answer, which is a status and
+never a class. The study's permissive reading takes any `no` or `not` inside the text for a no and
+everything else, silence included, for a yes.
 """
 
 import re
 
-from ..corpora.examples import Example
-from ..errors import MtpeftError
-from .interface import Message
+from mtpeft.core.errors import MtpeftError
+from mtpeft.corpora.examples import Example
+from mtpeft.tasks.interface import Message
 
 YES, NO, NONE = "1", "0", ""
 _STRICT = re.compile(r"[\s\"'*`(\[]*(yes|no)\b[\s\"'*`.,!)\]]*", re.IGNORECASE)
@@ -17,8 +18,10 @@ _STRICT = re.compile(r"[\s\"'*`(\[]*(yes|no)\b[\s\"'*`.,!)\]]*", re.IGNORECASE)
 def asked(role: str, question: str, *codes: str) -> list[Message]:
     """System and user message: the role, the question, the code in fences, what to answer."""
     shown = "\n\n".join(f"```\n{code}\n```" for code in codes)
-    return [{"role": "system", "content": role},
-            {"role": "user", "content": f"{question}\n\n{shown}\n\nAnswer with one word: yes or no."}]
+    return [
+        {"role": "system", "content": role},
+        {"role": "user", "content": f"{question}\n\n{shown}\n\nAnswer with one word: yes or no."},
+    ]
 
 
 def word(example: Example) -> str:

@@ -1,1 +1,3 @@
-"""Examples + backbone + method → adapter. Importing this package needs no deep-learning library; running it does."""
+"""Examples + backbone + method → adapter. Importing this package needs no deep-learning library;
+running it does.
+"""

@@ -3,8 +3,8 @@
 import importlib.util
 from typing import Any
 
-from ..errors import MtpeftError
-from .settings import Settings
+from mtpeft.core.errors import MtpeftError
+from mtpeft.tuning.settings import Settings
 
 
 def torch_dtype(name: str) -> Any:
@@ -15,14 +15,22 @@ def torch_dtype(name: str) -> Any:
 
 
 def attention(settings: Settings, device: str) -> str:
-    """The attention implementation: as set, or flash attention where it is installed and there is a GPU, else sdpa."""
+    """The attention implementation: as set, or flash attention where it is installed and there is a
+    GPU, else sdpa.
+    """
     if settings.attention != "auto":
         return settings.attention
-    return "flash_attention_2" if device.startswith("cuda") and importlib.util.find_spec("flash_attn") else "sdpa"
+    return (
+        "flash_attention_2"
+        if device.startswith("cuda") and importlib.util.find_spec("flash_attn")
+        else "sdpa"
+    )
 
 
 def load_tokenizer(source: str) -> Any:
-    """The tokenizer of a backbone, padding on the left (generation needs that; training pads by itself)."""
+    """The tokenizer of a backbone, padding on the left (generation needs that; training pads by
+    itself).
+    """
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(source, padding_side="left")
@@ -32,20 +40,31 @@ def load_tokenizer(source: str) -> Any:
 
 
 def load_backbone(source: str, settings: Settings, device: str, quantisation: Any = None) -> Any:
-    """The base model in the type that `weights` names (4-bit where a quantisation is given), on the device."""
+    """The base model in the type that `weights` names (4-bit where a quantisation is given), on the
+    device.
+    """
     from transformers import AutoModelForCausalLM
 
     kind = settings.weights if quantisation is None else settings.compute_dtype
     if kind == "nf4":
-        raise MtpeftError("weights are nf4, but the method does not quantise", "bfloat16, float16 or float32",
-                          "--set weights=bfloat16")
+        raise MtpeftError(
+            "weights are nf4, but the method does not quantise",
+            "bfloat16, float16 or float32",
+            "--set weights=bfloat16",
+        )
     model = AutoModelForCausalLM.from_pretrained(
-        source, dtype=torch_dtype(kind), quantization_config=quantisation, attn_implementation=attention(settings, device),
-        device_map={"": device} if quantisation is not None else None)
+        source,
+        dtype=torch_dtype(kind),
+        quantization_config=quantisation,
+        attn_implementation=attention(settings, device),
+        device_map={"": device} if quantisation is not None else None,
+    )
     model.config.use_cache = False
     if settings.liger and device.startswith("cuda") and importlib.util.find_spec("liger_kernel"):
         from liger_kernel.transformers import _apply_liger_kernel_to_instance
 
         # Our loss replaces the fused one: it needs a factor for each token.
-        _apply_liger_kernel_to_instance(model, fused_linear_cross_entropy=False, cross_entropy=False)
+        _apply_liger_kernel_to_instance(
+            model, fused_linear_cross_entropy=False, cross_entropy=False
+        )
     return model

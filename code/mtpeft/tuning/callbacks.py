@@ -1,4 +1,6 @@
-"""What happens between optimizer steps: recording, CoBa's validation, stopping tasks, writing as the run goes."""
+"""What happens between optimizer steps: recording, CoBa's validation, stopping tasks, writing as
+the run goes.
+"""
 
 import json
 import sys
@@ -9,16 +11,25 @@ from typing import Any
 from transformers import TrainerCallback
 from transformers.trainer_callback import ExportableState
 
-from .trainer import MultiTaskTrainer
+from mtpeft.tuning.trainer import MultiTaskTrainer
 
 SMALL_VALIDATION = 8  # rows a task for a balancing rule that looks at validation often
 
 
 class Recorder(TrainerCallback):
-    """One row of the loss curve a step, to TensorBoard and to people: every `logging_steps`, in a log at most twice a minute."""
+    """One row of the loss curve a step, to TensorBoard and to people: every `logging_steps`, in a
+    log at most twice a minute.
+    """
 
-    def __init__(self, trainer: MultiTaskTrainer, board: Path, validate_every: int, title: str) -> None:
-        self._trainer, self._board_folder, self._every, self._title = trainer, board, validate_every, title
+    def __init__(
+        self, trainer: MultiTaskTrainer, board: Path, validate_every: int, title: str
+    ) -> None:
+        self._trainer, self._board_folder, self._every, self._title = (
+            trainer,
+            board,
+            validate_every,
+            title,
+        )
         self._board: Any = None
         self._start = self._said = time.monotonic()
         self._begun = 0
@@ -28,7 +39,9 @@ class Recorder(TrainerCallback):
         if state.is_world_process_zero:
             from torch.utils.tensorboard import SummaryWriter
 
-            self._board = SummaryWriter(log_dir=str(self._board_folder), purge_step=state.global_step or None)
+            self._board = SummaryWriter(
+                log_dir=str(self._board_folder), purge_step=state.global_step or None
+            )
         if self._trainer.rule.needs_validation and state.global_step == 0:
             self._trainer.rule.after_validation(self._trainer.validation_losses(SMALL_VALIDATION))
 
@@ -48,9 +61,14 @@ class Recorder(TrainerCallback):
         if now - self._said >= (0 if sys.stderr.isatty() else 30):
             self._said = now
             left = (now - self._start) / (step - self._begun) * (steps - step)
-            print(f"train {self._title}: step {step} of {steps}, loss {loss:.4f}, about {left:.0f} s left", file=sys.stderr)
+            print(
+                f"train {self._title}: step {step} of {steps}, loss {loss:.4f}, about {left:.0f} s left",
+                file=sys.stderr,
+            )
 
-    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict[str, float] | None = None, **_: Any) -> None:
+    def on_evaluate(
+        self, args: Any, state: Any, control: Any, metrics: dict[str, float] | None = None, **_: Any
+    ) -> None:
         if self._board is not None:
             for name, value in (metrics or {}).items():
                 self._board.add_scalar(name.replace("eval_", "eval/", 1), value, state.global_step)
@@ -61,10 +79,11 @@ class Recorder(TrainerCallback):
 
 
 class PerTaskStopping(TrainerCallback, ExportableState):
-    """A task whose selection metric has not improved for `patience` evaluations is no longer supervised.
+    """A task whose selection metric has not improved for `patience` evaluations is no longer
+    supervised.
 
-    Its tokens stay in the plan (the order of the others must not change), without labels. The run ends when every task
-    has stopped.
+    Its tokens stay in the plan (the order of the others must not change), without labels. The run
+    ends when every task has stopped.
     """
 
     def __init__(self, trainer: MultiTaskTrainer, patience: int, threshold: float) -> None:
@@ -72,7 +91,9 @@ class PerTaskStopping(TrainerCallback, ExportableState):
         self.best: dict[str, float] = {}
         self.waited: dict[str, int] = {}
 
-    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict[str, float] | None = None, **_: Any) -> None:
+    def on_evaluate(
+        self, args: Any, state: Any, control: Any, metrics: dict[str, float] | None = None, **_: Any
+    ) -> None:
         for name in self._trainer.names:
             value = (metrics or {}).get(f"eval_selection_{name}")
             if value is None or name in self._trainer.stopped:
@@ -92,6 +113,8 @@ class PerTaskStopping(TrainerCallback, ExportableState):
 
     def restore(self, checkpoint: Path) -> None:
         """Take up the state in a checkpoint's `trainer_state.json`."""
-        saved = json.loads((checkpoint / "trainer_state.json").read_text())["stateful_callbacks"].get("PerTaskStopping")
+        saved = json.loads((checkpoint / "trainer_state.json").read_text())[
+            "stateful_callbacks"
+        ].get("PerTaskStopping")
         if saved:
             self.best, self.waited = saved["attributes"]["best"], saved["attributes"]["waited"]

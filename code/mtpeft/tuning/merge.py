@@ -3,11 +3,12 @@
 import json
 from pathlib import Path
 
-from ..errors import BadInput, MtpeftError
+from mtpeft.core.errors import BadInput, MtpeftError
 
 
 def merge(adapter: Path, source: str, target: Path, dtype: str = "float32") -> Path:
-    """Write base + adapter as a plain model folder. source: the base, in full precision: 4-bit weights lose by merging.
+    """Write base + adapter as a plain model folder. source: the base, in full precision: 4-bit
+    weights lose by merging.
 
     Raises `BadInput` where `adapter` is no adapter, `MtpeftError` where there is no base.
     """
@@ -16,12 +17,17 @@ def merge(adapter: Path, source: str, target: Path, dtype: str = "float32") -> P
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     if not (adapter / "adapter_config.json").is_file():
-        raise BadInput(adapter, "no adapter_config.json", "a folder with a PEFT adapter", "mtpeft train RUN")
+        raise BadInput(
+            adapter, "no adapter_config.json", "a folder with a PEFT adapter", "mtpeft train RUN"
+        )
     try:
         base = AutoModelForCausalLM.from_pretrained(source, dtype=getattr(torch, dtype))
     except OSError as error:
-        raise MtpeftError(f"no base model {source}: {str(error).splitlines()[0]}", "a folder or a hub id",
-                          "--backbone FOLDER") from error
+        raise MtpeftError(
+            f"no base model {source}: {str(error).splitlines()[0]}",
+            "a folder or a hub id",
+            "--backbone FOLDER",
+        ) from error
     merged = PeftModel.from_pretrained(base, str(adapter)).merge_and_unload(safe_merge=True)
     merged.save_pretrained(target)
     AutoTokenizer.from_pretrained(str(adapter)).save_pretrained(target)
@@ -32,5 +38,7 @@ def base_of(adapter: Path) -> str:
     """The base model that an adapter's configuration names."""
     path = adapter / "adapter_config.json"
     if not path.is_file():
-        raise BadInput(adapter, "no adapter_config.json", "a folder with a PEFT adapter", "mtpeft train RUN")
+        raise BadInput(
+            adapter, "no adapter_config.json", "a folder with a PEFT adapter", "mtpeft train RUN"
+        )
     return json.loads(path.read_text(encoding="utf-8"))["base_model_name_or_path"]

@@ -1,8 +1,8 @@
 """How examples become rows (blocks) of at most `length` tokens.
 
-A row is a list of segments (example, start, end). `wrapped` cuts one endless stream into rows, through the middle of
-examples, as the study's library did. `isolated` puts whole examples into rows by best fit; attention and positions
-start anew at each. `none` makes one row of each example.
+A row is a list of segments (example, start, end). `wrapped` cuts one endless stream into rows,
+through the middle of examples, as the study's library did. `isolated` puts whole examples into rows
+by best fit; attention and positions start anew at each. `none` makes one row of each example.
 """
 
 from bisect import bisect_left, insort
@@ -32,12 +32,19 @@ def wrapped(order: np.ndarray, lengths: np.ndarray, length: int, rng: np.random.
 
 
 def isolated(order: np.ndarray, lengths: np.ndarray, length: int, rng: np.random.Generator) -> Rows:
-    """Best-fit decreasing within windows of the order; rows of a window are shuffled, none is longer than `length`."""
+    """Best-fit decreasing within windows of the order; rows of a window are shuffled, none is
+    longer than `length`.
+    """
     rows: Rows = []
     for begin in range(0, len(order), WINDOW):
-        window = order[begin:begin + WINDOW]
-        packed = _best_fit(window[np.argsort(-lengths[window], kind="stable")].tolist(), lengths, length)
-        rows += [[(example, 0, int(lengths[example])) for example in packed[i]] for i in rng.permutation(len(packed))]
+        window = order[begin : begin + WINDOW]
+        packed = _best_fit(
+            window[np.argsort(-lengths[window], kind="stable")].tolist(), lengths, length
+        )
+        rows += [
+            [(example, 0, int(lengths[example])) for example in packed[i]]
+            for i in rng.permutation(len(packed))
+        ]
     return rows
 
 
@@ -63,4 +70,7 @@ def unpacked(order: np.ndarray, lengths: np.ndarray, length: int, rng: np.random
 
 
 PACKINGS: dict[str, Callable[[np.ndarray, np.ndarray, int, np.random.Generator], Rows]] = {
-    "wrapped": wrapped, "isolated": isolated, "none": unpacked}
+    "wrapped": wrapped,
+    "isolated": isolated,
+    "none": unpacked,
+}

@@ -6,7 +6,9 @@ from typing import Any
 
 
 def seed_everything(seed: int) -> None:
-    """Seed Python, NumPy and torch and ask for deterministic kernels, before a model or an adapter is made."""
+    """Seed Python, NumPy and torch and ask for deterministic kernels, before a model or an adapter
+    is made.
+    """
     import numpy
     import torch
     import transformers
@@ -27,7 +29,16 @@ def describe_device() -> dict[str, Any]:
     import torch
 
     if not torch.cuda.is_available():
-        return {"device": "cpu", "processor": platform.processor() or platform.machine(), "threads": torch.get_num_threads(),
-                "torch": torch.__version__}
-    return {"device": torch.cuda.get_device_name(), "driver_cuda": torch.version.cuda, "count": torch.cuda.device_count(),
-            "memory_gib": round(torch.cuda.get_device_properties(0).total_memory / 2**30, 1), "torch": torch.__version__}
+        return {
+            "device": "cpu",
+            "processor": platform.processor() or platform.machine(),
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+        }
+    return {
+        "device": torch.cuda.get_device_name(),
+        "driver_cuda": torch.version.cuda,
+        "count": torch.cuda.device_count(),
+        "memory_gib": round(torch.cuda.get_device_properties(0).total_memory / 2**30, 1),
+        "torch": torch.__version__,
+    }

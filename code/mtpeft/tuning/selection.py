@@ -8,10 +8,10 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..corpora import Example
-from ..errors import Unavailable
-from ..tasks import Wording, rendered_prompt, task_module
-from .plan import IGNORED, Plan, collate
+from mtpeft.core.errors import Unavailable
+from mtpeft.corpora import Example
+from mtpeft.tasks import Wording, rendered_prompt, task_module
+from mtpeft.tuning.plan import IGNORED, Plan, collate
 
 Generate = Callable[[Any, Any, list[str], int], list[str]]
 NEW_TOKENS = {"summarization": 128}
@@ -20,38 +20,54 @@ NEW_TOKENS = {"summarization": 128}
 def similarity(answer: str, reference: str) -> float:
     """Share of matching tokens in order (difflib's ratio over words and signs), in [0, 1]."""
     left, right = (re.findall(r"\w+|[^\w\s]", text) for text in (answer, reference))
-    return difflib.SequenceMatcher(None, left, right, autojunk=False).ratio() if left or right else 1.0
+    return (
+        difflib.SequenceMatcher(None, left, right, autojunk=False).ratio() if left or right else 1.0
+    )
 
 
-def generated(examples: dict[str, Sequence[Example]], tokenizer: Any, words: Wording,
-              generate: Generate) -> Callable[[Any, int], dict[str, float]]:
-    """Metrics of generated text: `eval_selection_<task>` and their unweighted mean `eval_selection`."""
+def generated(
+    examples: dict[str, Sequence[Example]], tokenizer: Any, words: Wording, generate: Generate
+) -> Callable[[Any, int], dict[str, float]]:
+    """Metrics of generated text: `eval_selection_<task>` and their unweighted mean
+    `eval_selection`.
+    """
+
     def metrics(model: Any, step: int) -> dict[str, float]:
         found = {}
         for task, some in examples.items():
             prompts = [rendered_prompt(e, tokenizer, words) for e in some]
             raw = generate(model, tokenizer, prompts, NEW_TOKENS.get(task, 512))
             module = task_module(task)
-            scores = [similarity(module.answer(text, False), e.target) for text, e in zip(raw, some, strict=True)]
+            scores = [
+                similarity(module.answer(text, False), e.target)
+                for text, e in zip(raw, some, strict=True)
+            ]
             found[f"eval_selection_{task}"] = sum(scores) / len(scores)
         return {**found, "eval_selection": sum(found.values()) / len(found)}
+
     return metrics
 
 
-def teacher_forced(rows: Plan, tokenizer: Any, tasks: list[str]) -> Callable[[Any, int], dict[str, float]]:
+def teacher_forced(
+    rows: Plan, tokenizer: Any, tasks: list[str]
+) -> Callable[[Any, int], dict[str, float]]:
     """The study's in-training metric, quirks included.
 
-    The argmax of every position of a packed row is decoded and compared with the row's labels, not shifted, prompt
-    included, several examples together. Summarization: sentence BLEU of the last "SUMMARY:" … "DONE"; otherwise
-    CodeBLEU × 100 with the language guessed from the text, failures counted as 0; several tasks: the mean over all
-    scores. Raises `Unavailable` without the libraries of group `score`.
+    The argmax of every position of a packed row is decoded and compared with the row's labels, not
+    shifted, prompt included, several examples together. Summarization: sentence BLEU of the last
+    "SUMMARY:" … "DONE"; otherwise CodeBLEU × 100 with the language guessed from the text, failures
+    counted as 0; several tasks: the mean over all scores. Raises `Unavailable` without the
+    libraries of group `score`.
     """
     try:
         import codebleu
         import sacrebleu
     except ImportError as error:
-        raise Unavailable(f"teacher-forced selection needs group `score`: {error}", "sacrebleu and codebleu",
-                          "make .venv/.score, or --set selection=loss") from error
+        raise Unavailable(
+            f"teacher-forced selection needs group `score`: {error}",
+            "sacrebleu and codebleu",
+            "make .venv/.score, or --set selection=loss",
+        ) from error
 
     def score(predicted: str, label: str) -> list[float]:
         scores = []
@@ -59,7 +75,12 @@ def teacher_forced(rows: Plan, tokenizer: Any, tasks: list[str]) -> Callable[[An
             scores.append(sacrebleu.sentence_bleu(_summary(predicted), [_summary(label)]).score)
         if tasks != ["summarization"]:
             try:
-                scores.append(100 * codebleu.calc_codebleu([label], [predicted], _language(label, tasks))["codebleu"])
+                scores.append(
+                    100
+                    * codebleu.calc_codebleu([label], [predicted], _language(label, tasks))[
+                        "codebleu"
+                    ]
+                )
             except Exception:  # the study: a failure is a zero
                 scores.append(0.0)
         return scores
@@ -72,12 +93,21 @@ def teacher_forced(rows: Plan, tokenizer: Any, tasks: list[str]) -> Callable[[An
         with torch.no_grad():
             for number in range(len(rows)):
                 batch = collate([rows[number]], tokenizer.pad_token_id)
-                logits = model(input_ids=batch["input_ids"].to(device), position_ids=batch["position_ids"].to(device)).logits
+                logits = model(
+                    input_ids=batch["input_ids"].to(device),
+                    position_ids=batch["position_ids"].to(device),
+                ).logits
                 labels = batch["labels"][0].clone()
                 labels[labels == IGNORED] = tokenizer.eos_token_id
-                scores += score(*(tokenizer.decode(t, skip_special_tokens=True) for t in (logits[0].argmax(-1).cpu(), labels)))
+                scores += score(
+                    *(
+                        tokenizer.decode(t, skip_special_tokens=True)
+                        for t in (logits[0].argmax(-1).cpu(), labels)
+                    )
+                )
         model.train()
         return {"eval_selection": sum(scores) / max(len(scores), 1)}
+
     return metrics
 
 

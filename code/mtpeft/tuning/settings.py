@@ -1,4 +1,6 @@
-"""The settings of a training run: the method's (catalog), then a profile's, then what the caller overrides."""
+"""The settings of a training run: the method's (catalog), then a profile's, then what the caller
+overrides.
+"""
 
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -6,8 +8,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import yaml
 
-from ..catalog import Run, catalog
-from ..errors import BadInput, MtpeftError, UnknownName
+from mtpeft.catalog import Run, catalog
+from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
 
 PROFILES = Path(__file__).resolve().parent / "profiles"
 
@@ -16,27 +18,30 @@ PROFILES = Path(__file__).resolve().parent / "profiles"
 class Settings:
     """Every knob of a run, in one flat record that is written beside the result.
 
-    Steps are optimizer steps. batch_size counts rows (packed blocks) of one micro-batch on one device; the effective
-    batch is batch_size × gradient_accumulation × processes. max_length: tokens of a row.
+    Steps are optimizer steps. batch_size counts rows (packed blocks) of one micro-batch on one
+    device; the effective batch is batch_size × gradient_accumulation × processes. max_length:
+    tokens of a row.
     """
 
     # what is trained
-    weights: str = "float32"                      # nf4, bfloat16, float16 or float32
+    weights: str = "float32"  # nf4, bfloat16, float16 or float32
     double_quantisation: bool = False
-    compute_dtype: str = "bfloat16"               # of the 4-bit matrices
+    compute_dtype: str = "bfloat16"  # of the 4-bit matrices
     lora_rank: int = 8
     lora_alpha: int = 16
     lora_dropout: float = 0.0
     lora_targets: list[str] = field(default_factory=list)
-    gradient_checkpointing: bool = False          # a third more time, a fraction of the memory for activations
-    mixed_precision: str = "no"                   # bf16 or no
-    attention: str = "auto"                       # auto: flash attention where it is installed, else sdpa
-    liger: bool = False                           # fused norm, rotary and SwiGLU kernels, where installed, on a GPU
+    gradient_checkpointing: bool = (
+        False  # a third more time, a fraction of the memory for activations
+    )
+    mixed_precision: str = "no"  # bf16 or no
+    attention: str = "auto"  # auto: flash attention where it is installed, else sdpa
+    liger: bool = False  # fused norm, rotary and SwiGLU kernels, where installed, on a GPU
     # on what
     wording: str = "own"
-    packing: str = "isolated"                     # wrapped (the study), isolated, or none
+    packing: str = "isolated"  # wrapped (the study), isolated, or none
     max_length: int = 2048
-    loss_on: str = "answer"                       # answer, or "prompt and answer" (the study)
+    loss_on: str = "answer"  # answer, or "prompt and answer" (the study)
     mixing: str = "concatenate"
     mixing_temperature: float = 1.0
     balancing: str = "token-equal"
@@ -47,30 +52,35 @@ class Settings:
     schedule: str = "cosine"
     warmup_steps: int = 0
     epochs: int = 1
-    max_steps: int = -1                           # ends earlier where set; the schedule then spans these steps
+    max_steps: int = -1  # ends earlier where set; the schedule then spans these steps
     batch_size: int = 1
     gradient_accumulation: int = 1
     weight_decay: float = 0.0
     adam_betas: list[float] = field(default_factory=lambda: [0.9, 0.999])
     gradient_clipping: float = 1.0
     # watching it
-    eval_steps: int = 0                           # 0: never
+    eval_steps: int = 0  # 0: never
     eval_samples: int = 500
-    selection: str = "none"                       # none, loss, generation, or teacher-forced (the study)
-    selection_samples: int = 50                   # examples of each task that are generated for selection
-    early_stopping_patience: int = 0              # 0: never
+    selection: str = "none"  # none, loss, generation, or teacher-forced (the study)
+    selection_samples: int = 50  # examples of each task that are generated for selection
+    early_stopping_patience: int = 0  # 0: never
     early_stopping_threshold: float = 0.0
-    per_task_stopping: bool = False               # stop supervising a task that no longer improves
-    save_steps: int = 0                           # 0: only at the end
+    per_task_stopping: bool = False  # stop supervising a task that no longer improves
+    save_steps: int = 0  # 0: only at the end
     save_total_limit: int = 3
     logging_steps: int = 50
     seed: int = 42
 
 
-CHOICES = {"weights": ("nf4", "bfloat16", "float16", "float32"), "packing": ("wrapped", "isolated", "none"),
-           "loss_on": ("answer", "prompt and answer"), "mixed_precision": ("bf16", "no"),
-           "selection": ("none", "loss", "generation", "teacher-forced"), "wording": ("own", "study-a"),
-           "attention": ("auto", "sdpa", "eager", "flash_attention_2", "flex_attention")}
+CHOICES = {
+    "weights": ("nf4", "bfloat16", "float16", "float32"),
+    "packing": ("wrapped", "isolated", "none"),
+    "loss_on": ("answer", "prompt and answer"),
+    "mixed_precision": ("bf16", "no"),
+    "selection": ("none", "loss", "generation", "teacher-forced"),
+    "wording": ("own", "study-a"),
+    "attention": ("auto", "sdpa", "eager", "flash_attention_2", "flex_attention"),
+}
 
 
 def profiles() -> list[str]:
@@ -79,10 +89,11 @@ def profiles() -> list[str]:
 
 
 def resolve(run: Run, profile: str = "fast", overrides: dict[str, Any] | None = None) -> Settings:
-    """The settings of a run under a profile. Raises `UnknownName` or `MtpeftError` for what is no setting or no value.
+    """The settings of a run under a profile. Raises `UnknownName` or `MtpeftError` for what is no
+    setting or no value.
 
-    A key of the method that ends in `_translation_only` replaces the one without that ending when translation is the
-    run's only task.
+    A key of the method that ends in `_translation_only` replaces the one without that ending when
+    translation is the run's only task.
     """
     if profile not in profiles():
         raise UnknownName("profile", profile, profiles())
@@ -91,13 +102,21 @@ def resolve(run: Run, profile: str = "fast", overrides: dict[str, Any] | None = 
     method = catalog().get("methods", run.method).tuning
     values.update({key: value for key, value in method.items() if not key.endswith(suffix)})
     if list(run.tasks) == ["translation"]:
-        values.update({key.removesuffix(suffix): value for key, value in method.items() if key.endswith(suffix)})
+        values.update(
+            {
+                key.removesuffix(suffix): value
+                for key, value in method.items()
+                if key.endswith(suffix)
+            }
+        )
     path = PROFILES / f"{profile}.yaml"
     shaped = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     values.update(shaped.get("all", {}))
     values.update(shaped.get(run.method, {}))
     if unknown := shaped.keys() - {"all", *catalog().methods}:
-        raise BadInput(path, f"unknown section {sorted(unknown)[0]!r}", "`all` or the id of a method")
+        raise BadInput(
+            path, f"unknown section {sorted(unknown)[0]!r}", "`all` or the id of a method"
+        )
     values.update(overrides or {})
     return _checked(values)
 

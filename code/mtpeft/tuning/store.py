@@ -6,17 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from ..corpora import Example
-from ..errors import MtpeftError
-from ..tasks import Wording, render
+from mtpeft.core.errors import MtpeftError
+from mtpeft.corpora import Example
+from mtpeft.tasks import Wording, render
 
 
 @dataclass(frozen=True)
 class TokenStore:
-    """Tokenized examples. Example i is tokens[offsets[i]:offsets[i + 1]]; its first prompts[i] tokens are the prompt.
+    """Tokenized examples. Example i is tokens[offsets[i]:offsets[i + 1]]; its first prompts[i]
+    tokens are the prompt.
 
-    tasks: task number of each example; names: the tasks; sizes: examples of each task, in the order of their numbers;
-    cut: examples whose prompt was cut; dropped: examples whose answer alone is too long.
+    tasks: task number of each example; names: the tasks; sizes: examples of each task, in the order
+    of their numbers; cut: examples whose prompt was cut; dropped: examples whose answer alone is
+    too long.
     """
 
     tokens: np.ndarray
@@ -41,12 +43,19 @@ class TokenStore:
         return len(self.prompts)
 
 
-def tokenized(examples: dict[str, Sequence[Example]], tokenizer: Any, wording: Wording, *, joined: bool,
-              longest: int | None) -> TokenStore:
+def tokenized(
+    examples: dict[str, Sequence[Example]],
+    tokenizer: Any,
+    wording: Wording,
+    *,
+    joined: bool,
+    longest: int | None,
+) -> TokenStore:
     """Tokenize the examples of each task.
 
-    joined: the study's layout (see `tasks.render`). longest: an example with more tokens loses the beginning of its
-    prompt, never its answer; one whose answer alone is longer is dropped and counted. None: nothing is cut.
+    joined: the study's layout (see `tasks.render`). longest: an example with more tokens loses the
+    beginning of its prompt, never its answer; one whose answer alone is longer is dropped and
+    counted. None: nothing is cut.
     """
     pieces: list[np.ndarray] = []
     prompts, tasks, cut, dropped = [], [], 0, 0
@@ -64,5 +73,12 @@ def tokenized(examples: dict[str, Sequence[Example]], tokenizer: Any, wording: W
             tasks.append(number)
     if not pieces:
         raise MtpeftError("no training examples", f"examples of {', '.join(examples)}", "make data")
-    return TokenStore(np.concatenate(pieces), np.cumsum([0] + [len(p) for p in pieces], dtype=np.int64),
-                      np.array(prompts, dtype=np.int32), np.array(tasks, dtype=np.int16), list(examples), cut, dropped)
+    return TokenStore(
+        np.concatenate(pieces),
+        np.cumsum([0] + [len(p) for p in pieces], dtype=np.int64),
+        np.array(prompts, dtype=np.int32),
+        np.array(tasks, dtype=np.int16),
+        list(examples),
+        cut,
+        dropped,
+    )

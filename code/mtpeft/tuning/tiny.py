@@ -1,7 +1,8 @@
-"""A tiny backbone from nothing: a byte-level BPE tokenizer and a Qwen2 of a few hundred thousand weights.
+"""A tiny backbone from nothing: a byte-level BPE tokenizer and a Qwen2 of a few hundred thousand
+weights.
 
-It has the parts of the real backbones (chat template, seven projections a layer, grouped-query attention, tied
-embeddings), so that every stage runs on a CPU in seconds. It knows nothing.
+It has the parts of the real backbones (chat template, seven projections a layer, grouped-query
+attention, tied embeddings), so that every stage runs on a CPU in seconds. It knows nothing.
 """
 
 from collections.abc import Iterable
@@ -9,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 # The ChatML layout of the real backbones: a role header, the content, an end mark.
-CHATML = ("{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}"
-          "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}")
+CHATML = (
+    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 
 
@@ -21,29 +24,59 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int = 1024) -> Any:
 
     raw = Tokenizer(models.BPE())
     # Runs of line breaks and indentation stay together: code is mostly layout.
-    raw.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Split(Regex(r"\n+ *| ?\w+| +|[^\w\s]"), behavior="isolated"),
-        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    raw.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(r"\n+ *| ?\w+| +|[^\w\s]"), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
     raw.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=vocabulary, special_tokens=SPECIAL, show_progress=False,
-                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=SPECIAL,
+        show_progress=False,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    )
     raw.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=raw, eos_token="<|im_end|>", pad_token="<|endoftext|>",
-                                   chat_template=CHATML, padding_side="left", clean_up_tokenization_spaces=False)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=raw,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        chat_template=CHATML,
+        padding_side="left",
+        clean_up_tokenization_spaces=False,
+    )
 
 
-def tiny_model(tokenizer: Any, *, hidden: int = 64, layers: int = 2, heads: int = 4, seed: int = 42,
-               context: int = 1024) -> Any:
+def tiny_model(
+    tokenizer: Any,
+    *,
+    hidden: int = 64,
+    layers: int = 2,
+    heads: int = 4,
+    seed: int = 42,
+    context: int = 1024,
+) -> Any:
     """A Qwen2 with random weights (float32). hidden: width; the feed-forward width is twice that."""
     import torch
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
     torch.manual_seed(seed)
-    return Qwen2ForCausalLM(Qwen2Config(
-        vocab_size=len(tokenizer), hidden_size=hidden, intermediate_size=2 * hidden, num_hidden_layers=layers,
-        num_attention_heads=heads, num_key_value_heads=max(1, heads // 2), max_position_embeddings=context,
-        tie_word_embeddings=True, bos_token_id=None, eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id))
+    return Qwen2ForCausalLM(
+        Qwen2Config(
+            vocab_size=len(tokenizer),
+            hidden_size=hidden,
+            intermediate_size=2 * hidden,
+            num_hidden_layers=layers,
+            num_attention_heads=heads,
+            num_key_value_heads=max(1, heads // 2),
+            max_position_embeddings=context,
+            tie_word_embeddings=True,
+            bos_token_id=None,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
 
 
 def save_backbone(folder: Path, tokenizer: Any, model: Any) -> None:

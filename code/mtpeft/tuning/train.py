@@ -11,23 +11,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .. import paths
-from ..catalog import Run
-from ..corpora import Example
-from ..errors import MtpeftError
-from ..provenance import write_provenance
-from ..records import csv_text, write_atomic
-from ..tasks import wording
-from .settings import Settings, as_dict
+from mtpeft.catalog import Run
+from mtpeft.core import paths
+from mtpeft.core.errors import MtpeftError
+from mtpeft.core.provenance import write_provenance
+from mtpeft.core.records import csv_text, write_atomic
+from mtpeft.corpora import Example
+from mtpeft.tasks import wording
+from mtpeft.tuning.settings import Settings, as_dict
 
 FINISHED = "finished.json"
 
 
 @dataclass(frozen=True)
 class Job:
-    """What to train: a run, its settings, its backbone (folder or hub snapshot), its examples by task and split.
+    """What to train: a run, its settings, its backbone (folder or hub snapshot), its examples by
+    task and split.
 
-    profile names the folder of the result; base names the backbone in the adapter's configuration (hub id or folder).
+    profile names the folder of the result; base names the backbone in the adapter's configuration
+    (hub id or folder).
     """
 
     run: Run
@@ -50,14 +52,22 @@ class Job:
         return self.folder / ("model" if self.run.method == "fft" else "adapter")
 
 
-def train(job: Job, *, generate: Callable[..., list[str]] | None = None, resume: bool = True, stop_at: int | None = None,
-          fail_at_rows: int | None = None) -> Path:
-    """Train, or go on from the last checkpoint, or return the finished result. Returns `job.result`.
+def train(
+    job: Job,
+    *,
+    generate: Callable[..., list[str]] | None = None,
+    resume: bool = True,
+    stop_at: int | None = None,
+    fail_at_rows: int | None = None,
+) -> Path:
+    """Train, or go on from the last checkpoint, or return the finished result. Returns
+    `job.result`.
 
-    generate: how text is generated for selection (the inference stage's function). stop_at: end after this optimizer
-    step as a killed process would (for tests). fail_at_rows: pretend that a micro-batch of more rows than this does not
-    fit into memory (for tests). Out of memory: the micro-batch is divided, the accumulation multiplied, the effective
-    batch kept; raises `MtpeftError` when one row does not fit.
+    generate: how text is generated for selection (the inference stage's function). stop_at: end
+    after this optimizer step as a killed process would (for tests). fail_at_rows: pretend that a
+    micro-batch of more rows than this does not fit into memory (for tests). Out of memory: the
+    micro-batch is divided, the accumulation multiplied, the effective batch kept; raises
+    `MtpeftError` when one row does not fit.
     """
     import torch
 
@@ -71,54 +81,89 @@ def train(job: Job, *, generate: Callable[..., list[str]] | None = None, resume:
         try:
             return _train_once(job, settings, generate, stop_at, fail_at_rows)
         except torch.OutOfMemoryError as error:
-            smaller = next((n for n in range(settings.batch_size // 2, 0, -1)
-                            if settings.batch_size * settings.gradient_accumulation % n == 0), None)
+            smaller = next(
+                (
+                    n
+                    for n in range(settings.batch_size // 2, 0, -1)
+                    if settings.batch_size * settings.gradient_accumulation % n == 0
+                ),
+                None,
+            )
             if smaller is None or int(os.environ.get("WORLD_SIZE", "1")) > 1:
-                raise MtpeftError(f"out of memory with {settings.batch_size} rows of {settings.max_length} tokens",
-                                  "a micro-batch that fits" + ("" if smaller is None else " on every process"),
-                                  "--set gradient_checkpointing=true, a smaller batch_size with a larger "
-                                  "gradient_accumulation, or a smaller max_length") from error
-            settings = replace(settings, batch_size=smaller, gradient_accumulation=settings.batch_size
-                               * settings.gradient_accumulation // smaller)
-            print(f"train: out of memory; going on with {settings.batch_size} rows × {settings.gradient_accumulation} "
-                  "accumulation steps (the same effective batch)")
+                raise MtpeftError(
+                    f"out of memory with {settings.batch_size} rows of {settings.max_length} tokens",
+                    "a micro-batch that fits" + ("" if smaller is None else " on every process"),
+                    "--set gradient_checkpointing=true, a smaller batch_size with a larger "
+                    "gradient_accumulation, or a smaller max_length",
+                ) from error
+            settings = replace(
+                settings,
+                batch_size=smaller,
+                gradient_accumulation=settings.batch_size
+                * settings.gradient_accumulation
+                // smaller,
+            )
+            print(
+                f"train: out of memory; going on with {settings.batch_size} rows × {settings.gradient_accumulation} "
+                "accumulation steps (the same effective batch)"
+            )
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
 
-def _train_once(job: Job, settings: Settings, generate: Callable[..., list[str]] | None, stop_at: int | None,
-                fail_at_rows: int | None) -> Path:
+def _train_once(
+    job: Job,
+    settings: Settings,
+    generate: Callable[..., list[str]] | None,
+    stop_at: int | None,
+    fail_at_rows: int | None,
+) -> Path:
     import torch
     from transformers import EarlyStoppingCallback, PrinterCallback
 
-    from .backbone import load_tokenizer
-    from .balancing import balancing
-    from .callbacks import PerTaskStopping, Recorder
-    from .loss import install
-    from .methods import prepare
-    from .plan import plan, validation_plan
-    from .seeding import seed_everything
-    from .store import tokenized
-    from .trainer import MultiTaskTrainer
+    from mtpeft.tuning.backbone import load_tokenizer
+    from mtpeft.tuning.balancing import balancing
+    from mtpeft.tuning.callbacks import PerTaskStopping, Recorder
+    from mtpeft.tuning.loss import install
+    from mtpeft.tuning.methods import prepare
+    from mtpeft.tuning.plan import plan, validation_plan
+    from mtpeft.tuning.seeding import seed_everything
+    from mtpeft.tuning.store import tokenized
+    from mtpeft.tuning.trainer import MultiTaskTrainer
 
     started = time.monotonic()
     seed_everything(settings.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     tokenizer = load_tokenizer(job.source)
     words = wording(settings.wording, job.run.arm)
-    layout = {"joined": settings.packing == "wrapped", "longest": None if settings.packing == "wrapped" else settings.max_length}
+    layout = {
+        "joined": settings.packing == "wrapped",
+        "longest": None if settings.packing == "wrapped" else settings.max_length,
+    }
     store = tokenized(job.train, tokenizer, words, **layout)
     arguments = _arguments(job, settings, device)
-    rows = plan(store, settings, settings.batch_size * settings.gradient_accumulation * arguments.world_size)
+    rows = plan(
+        store, settings, settings.batch_size * settings.gradient_accumulation * arguments.world_size
+    )
     if not len(rows):
-        raise MtpeftError(f"{job.run.id}: {len(store.tokens)} tokens fill no row of {settings.max_length}", "at least one row")
+        raise MtpeftError(
+            f"{job.run.id}: {len(store.tokens)} tokens fill no row of {settings.max_length}",
+            "at least one row",
+        )
     validation, metrics = {}, None
-    rule = balancing(settings.balancing, len(store.names),
-                     **{k: v for k, v in settings.balancing_options.items() if k != "every"})
+    rule = balancing(
+        settings.balancing,
+        len(store.names),
+        **{k: v for k, v in settings.balancing_options.items() if k != "every"},
+    )
     if settings.eval_steps or rule.needs_validation:
-        validation = {task: validation_plan(tokenized({task: some}, tokenizer, words, **layout), settings,
-                                            settings.eval_samples) for task, some in job.valid.items()}
+        validation = {
+            task: validation_plan(
+                tokenized({task: some}, tokenizer, words, **layout), settings, settings.eval_samples
+            )
+            for task, some in job.valid.items()
+        }
         for number, task in enumerate(store.names):  # a plan of one task numbers it 0
             validation[task].store.tasks[:] = number
         metrics = _metrics(job, settings, tokenizer, words, layout, generate)
@@ -127,21 +172,45 @@ def _train_once(job: Job, settings: Settings, generate: Callable[..., list[str]]
     install(model)
     if fail_at_rows is not None:
         _pretend_full(model, fail_at_rows)
-    trainer = MultiTaskTrainer(model=model, args=arguments, train_dataset=rows, rule=rule, validation=validation,
-                               metrics=metrics, padding=tokenizer.pad_token_id, eval_dataset=rows if validation else None)
+    trainer = MultiTaskTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=rows,
+        rule=rule,
+        validation=validation,
+        metrics=metrics,
+        padding=tokenizer.pad_token_id,
+        eval_dataset=rows if validation else None,
+    )
     trainer.remove_callback(PrinterCallback)  # a raw line a step; the recorder speaks instead
-    trainer.add_callback(Recorder(trainer, job.folder / "tensorboard", int(settings.balancing_options.get("every", 10)),
-                                  f"{job.run.id} seed {settings.seed}"))
+    trainer.add_callback(
+        Recorder(
+            trainer,
+            job.folder / "tensorboard",
+            int(settings.balancing_options.get("every", 10)),
+            f"{job.run.id} seed {settings.seed}",
+        )
+    )
     checkpoint = _last_checkpoint(job.folder / "checkpoints")
     if checkpoint is not None:
         trainer.restore(checkpoint)
-    if settings.per_task_stopping and settings.early_stopping_patience and settings.selection == "generation":
-        stopping = PerTaskStopping(trainer, settings.early_stopping_patience, settings.early_stopping_threshold)
+    if (
+        settings.per_task_stopping
+        and settings.early_stopping_patience
+        and settings.selection == "generation"
+    ):
+        stopping = PerTaskStopping(
+            trainer, settings.early_stopping_patience, settings.early_stopping_threshold
+        )
         if checkpoint is not None:
             stopping.restore(checkpoint)
         trainer.add_callback(stopping)
     elif settings.early_stopping_patience and settings.selection != "none" and settings.eval_steps:
-        trainer.add_callback(EarlyStoppingCallback(settings.early_stopping_patience, settings.early_stopping_threshold))
+        trainer.add_callback(
+            EarlyStoppingCallback(
+                settings.early_stopping_patience, settings.early_stopping_threshold
+            )
+        )
     if stop_at is not None:
         trainer.add_callback(_stop(stop_at))
     if device == "cuda":
@@ -163,39 +232,84 @@ def _arguments(job: Job, s: Settings, device: str) -> Any:
 
     watched = s.eval_steps > 0
     chosen = watched and s.selection != "none"
-    save = s.eval_steps if chosen else s.save_steps  # the best checkpoint must have been saved when it was evaluated
+    save = (
+        s.eval_steps if chosen else s.save_steps
+    )  # the best checkpoint must have been saved when it was evaluated
     several = int(os.environ.get("WORLD_SIZE", "1")) > 1
-    sharded = {"fsdp": True, "fsdp_config": {"transformer_layer_cls_to_wrap": ["Qwen2DecoderLayer"]}}
+    sharded = {
+        "fsdp": True,
+        "fsdp_config": {"transformer_layer_cls_to_wrap": ["Qwen2DecoderLayer"]},
+    }
     return TrainingArguments(
-        output_dir=str(job.folder / "checkpoints"), use_cpu=device == "cpu", seed=s.seed, data_seed=s.seed,
-        per_device_train_batch_size=s.batch_size, per_device_eval_batch_size=s.batch_size,
-        gradient_accumulation_steps=s.gradient_accumulation, num_train_epochs=1,  # the plan holds all epochs
-        learning_rate=s.learning_rate, lr_scheduler_type=s.schedule, warmup_steps=s.warmup_steps, optim=s.optimizer,
-        weight_decay=s.weight_decay, adam_beta1=s.adam_betas[0], adam_beta2=s.adam_betas[1], max_grad_norm=s.gradient_clipping,
-        bf16=s.mixed_precision == "bf16", activation_checkpointing=s.gradient_checkpointing,
-        activation_checkpointing_kwargs={"use_reentrant": False} if s.gradient_checkpointing else None,
-        eval_strategy="steps" if watched else "no", eval_steps=s.eval_steps or None,
-        save_strategy="steps" if save else "no", save_steps=save or 500, save_total_limit=s.save_total_limit,
+        output_dir=str(job.folder / "checkpoints"),
+        use_cpu=device == "cpu",
+        seed=s.seed,
+        data_seed=s.seed,
+        per_device_train_batch_size=s.batch_size,
+        per_device_eval_batch_size=s.batch_size,
+        gradient_accumulation_steps=s.gradient_accumulation,
+        num_train_epochs=1,  # the plan holds all epochs
+        learning_rate=s.learning_rate,
+        lr_scheduler_type=s.schedule,
+        warmup_steps=s.warmup_steps,
+        optim=s.optimizer,
+        weight_decay=s.weight_decay,
+        adam_beta1=s.adam_betas[0],
+        adam_beta2=s.adam_betas[1],
+        max_grad_norm=s.gradient_clipping,
+        bf16=s.mixed_precision == "bf16",
+        activation_checkpointing=s.gradient_checkpointing,
+        activation_checkpointing_kwargs={"use_reentrant": False}
+        if s.gradient_checkpointing
+        else None,
+        eval_strategy="steps" if watched else "no",
+        eval_steps=s.eval_steps or None,
+        save_strategy="steps" if save else "no",
+        save_steps=save or 500,
+        save_total_limit=s.save_total_limit,
         load_best_model_at_end=chosen,
-        metric_for_best_model=("eval_loss" if s.selection == "loss" else "eval_selection") if chosen else None,
-        greater_is_better=s.selection != "loss" if chosen else None, logging_strategy="steps", logging_steps=s.logging_steps,
-        logging_nan_inf_filter=False, report_to=[], disable_tqdm=True, remove_unused_columns=False,
-        dataloader_num_workers=0, ddp_backend="gloo" if several and device == "cpu" else None,
+        metric_for_best_model=("eval_loss" if s.selection == "loss" else "eval_selection")
+        if chosen
+        else None,
+        greater_is_better=s.selection != "loss" if chosen else None,
+        logging_strategy="steps",
+        logging_steps=s.logging_steps,
+        logging_nan_inf_filter=False,
+        report_to=[],
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        dataloader_num_workers=0,
+        ddp_backend="gloo" if several and device == "cpu" else None,
         ddp_find_unused_parameters=False if several else None,
-        **(sharded if several and job.run.method == "fft" else {}))
+        **(sharded if several and job.run.method == "fft" else {}),
+    )
 
 
-def _metrics(job: Job, s: Settings, tokenizer: Any, words: Any, layout: dict[str, Any],
-             generate: Callable[..., list[str]] | None) -> Any:
-    from . import selection
-    from .plan import validation_plan
-    from .store import tokenized
+def _metrics(
+    job: Job,
+    s: Settings,
+    tokenizer: Any,
+    words: Any,
+    layout: dict[str, Any],
+    generate: Callable[..., list[str]] | None,
+) -> Any:
+    from mtpeft.tuning import selection
+    from mtpeft.tuning.plan import validation_plan
+    from mtpeft.tuning.store import tokenized
 
     if s.selection == "generation":
         if generate is None:
-            raise MtpeftError("selection is `generation`, but no way to generate was given", "mtpeft train gives it",
-                              "--set selection=loss")
-        return selection.generated({t: some[:s.selection_samples] for t, some in job.valid.items()}, tokenizer, words, generate)
+            raise MtpeftError(
+                "selection is `generation`, but no way to generate was given",
+                "mtpeft train gives it",
+                "--set selection=loss",
+            )
+        return selection.generated(
+            {t: some[: s.selection_samples] for t, some in job.valid.items()},
+            tokenizer,
+            words,
+            generate,
+        )
     if s.selection == "teacher-forced":
         union = validation_plan(tokenized(job.valid, tokenizer, words, **layout), s, s.eval_samples)
         return selection.teacher_forced(union, tokenizer, list(job.valid))
@@ -232,9 +346,11 @@ def _pretend_full(model: Any, rows: int) -> None:
     causal.forward = limited
 
 
-def _write(job: Job, used: Settings, trainer: Any, tokenizer: Any, order: str, seconds: float) -> None:
+def _write(
+    job: Job, used: Settings, trainer: Any, tokenizer: Any, order: str, seconds: float
+) -> None:
     """Result, model card, loss curve, ledger, settings, provenance; the mark of completion last."""
-    from .seeding import describe_device
+    from mtpeft.tuning.seeding import describe_device
 
     trainer.accelerator.wait_for_everyone()
     model = trainer.accelerator.unwrap_model(trainer.model)
@@ -249,15 +365,30 @@ def _write(job: Job, used: Settings, trainer: Any, tokenizer: Any, order: str, s
         model.save_pretrained(job.result)
     tokenizer.save_pretrained(job.result)
     columns = list(trainer.curve[0]) if trainer.curve else ["step"]
-    write_atomic(job.folder / "loss_curve.csv", csv_text(columns, ([row[c] for c in columns] for row in trainer.curve)))
+    write_atomic(
+        job.folder / "loss_curve.csv",
+        csv_text(columns, ([row[c] for c in columns] for row in trainer.curve)),
+    )
     write_atomic(job.folder / "settings.json", _json(as_dict(used)))
     ledger = _ledger(trainer, seconds, describe_device())
     write_atomic(job.folder / "ledger.json", _json(ledger))
     write_atomic(job.result / "README.md", model_card(job, used, trainer.names, ledger, order))
     weights = next(job.result.glob("*.safetensors"))
-    write_provenance(weights, [job.folder / "settings.json"], run=job.run.id, profile=job.profile, seeds=[used.seed],
-                     base=job.base, data_order_sha256=order, device=ledger["device"], processes=trainer.args.world_size)
-    write_atomic(job.folder / FINISHED, _json({"settings": as_dict(job.settings), "steps": trainer.state.global_step}))
+    write_provenance(
+        weights,
+        [job.folder / "settings.json"],
+        run=job.run.id,
+        profile=job.profile,
+        seeds=[used.seed],
+        base=job.base,
+        data_order_sha256=order,
+        device=ledger["device"],
+        processes=trainer.args.world_size,
+    )
+    write_atomic(
+        job.folder / FINISHED,
+        _json({"settings": as_dict(job.settings), "steps": trainer.state.global_step}),
+    )
 
 
 def _json(value: Any) -> str:
@@ -265,29 +396,51 @@ def _json(value: Any) -> str:
 
 
 def _ledger(trainer: Any, seconds: float, device: dict[str, Any]) -> dict[str, Any]:
-    """What the run cost. Times in seconds, memory in MiB; price only where MTPEFT_PRICE_PER_HOUR is set."""
+    """What the run cost. Times in seconds, memory in MiB; price only where MTPEFT_PRICE_PER_HOUR is
+    set.
+    """
     import torch
 
     price = os.environ.get("MTPEFT_PRICE_PER_HOUR")
     tokens = int(trainer.tokens_seen.sum())
     seconds += trainer.seconds_before
-    peak = (torch.cuda.max_memory_allocated() if torch.cuda.is_available()
-            else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
-    return {"device": device, "processes": trainer.args.world_size, "seconds": round(seconds, 3),
-            "steps": trainer.state.global_step, "stopped_tasks": sorted(trainer.stopped),
-            "tokens": {n: int(t) for n, t in zip(trainer.names, trainer.tokens_seen, strict=True)},
-            "supervised_tokens": {n: int(t) for n, t in zip(trainer.names, trainer.supervised_seen, strict=True)},
-            "tokens_per_second": round(tokens / trainer.seconds, 1), "peak_memory_mib": round(peak / 2**20, 1),
-            "device_hours": round(seconds / 3600 * trainer.args.world_size, 6),
-            "cost": round(float(price) * seconds / 3600 * trainer.args.world_size, 4) if price else None,
-            "selected_step": trainer.state.best_global_step if trainer.state.best_model_checkpoint else None}
+    peak = (
+        torch.cuda.max_memory_allocated()
+        if torch.cuda.is_available()
+        else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    )
+    return {
+        "device": device,
+        "processes": trainer.args.world_size,
+        "seconds": round(seconds, 3),
+        "steps": trainer.state.global_step,
+        "stopped_tasks": sorted(trainer.stopped),
+        "tokens": {n: int(t) for n, t in zip(trainer.names, trainer.tokens_seen, strict=True)},
+        "supervised_tokens": {
+            n: int(t) for n, t in zip(trainer.names, trainer.supervised_seen, strict=True)
+        },
+        "tokens_per_second": round(tokens / trainer.seconds, 1),
+        "peak_memory_mib": round(peak / 2**20, 1),
+        "device_hours": round(seconds / 3600 * trainer.args.world_size, 6),
+        "cost": round(float(price) * seconds / 3600 * trainer.args.world_size, 4)
+        if price
+        else None,
+        "selected_step": trainer.state.best_global_step
+        if trainer.state.best_model_checkpoint
+        else None,
+    }
 
 
-def model_card(job: Job, used: Settings, tasks: list[str], ledger: dict[str, Any], order: str) -> str:
+def model_card(
+    job: Job, used: Settings, tasks: list[str], ledger: dict[str, Any], order: str
+) -> str:
     """The README of a result: what it is, how it was made, how to load it."""
     kind = "full model" if job.run.method == "fft" else "PEFT adapter"
-    load = ("AutoModelForCausalLM.from_pretrained(folder)" if job.run.method == "fft" else
-            "PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), folder)")
+    load = (
+        "AutoModelForCausalLM.from_pretrained(folder)"
+        if job.run.method == "fft"
+        else "PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), folder)"
+    )
     rows = "\n".join(f"| {name} | {value} |" for name, value in as_dict(used).items())
     return f"""---
 base_model: {job.base}

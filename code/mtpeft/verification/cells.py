@@ -3,53 +3,81 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ..catalog import Catalog
-from ..printed import conclusion_changes, in_seven_digits, render, same, value_for
-from ..records import PublishedCell, Test, Verdict
+from mtpeft.catalog import Catalog
+from mtpeft.core.records import PublishedCell, Test, Verdict
+from mtpeft.statistics.printed import conclusion_changes, in_seven_digits, render, same, value_for
 
 TestKey = tuple[str, str, str, str]  # comparison, block, metric, protocol
 _FAMILY = ("p_adjusted", "significant")
 
 
-def judge_cells(cells: Sequence[PublishedCell], tests: Sequence[Test], causes: Mapping[str, str],
-                suspicions: Mapping[tuple[str, str, str], str], known: Catalog) -> list[Verdict]:
+def judge_cells(
+    cells: Sequence[PublishedCell],
+    tests: Sequence[Test],
+    causes: Mapping[str, str],
+    suspicions: Mapping[tuple[str, str, str], str],
+    known: Catalog,
+) -> list[Verdict]:
     """Every published cell with its verdict, in the order given.
 
-    causes: cell id → key of its audited cause; suspicions: (comparison, block, metric) → what the consistency checks
-    found there, for cells whose inputs are not archived.
+    causes: cell id → key of its audited cause; suspicions: (comparison, block, metric) → what the
+    consistency checks found there, for cells whose inputs are not archived.
     """
     by_key: dict[TestKey, Test] = {(t.comparison, t.block, t.metric, t.protocol): t for t in tests}
     return [_judge(cell, by_key, causes.get(cell.id, ""), suspicions, known) for cell in cells]
 
 
-def _judge(cell: PublishedCell, tests: Mapping[TestKey, Test], cause: str,
-           suspicions: Mapping[tuple[str, str, str], str], known: Catalog) -> Verdict:
+def _judge(
+    cell: PublishedCell,
+    tests: Mapping[TestKey, Test],
+    cause: str,
+    suspicions: Mapping[tuple[str, str, str], str],
+    known: Catalog,
+) -> Verdict:
     if not cell.metric:
         return _judge_text(cell, tests, cause)
     published = tests.get((cell.comparison, cell.block, cell.metric, "as-published"))
     if published is None:
-        return _verdict(cell, "not run", reason="no test of this comparison, block and metric was computed")
+        return _verdict(
+            cell, "not run", reason="no test of this comparison, block and metric was computed"
+        )
     corrected = tests.get((cell.comparison, cell.block, cell.metric, "corrected"))
     if published.note.startswith("no archived scores"):
         doubt = suspicions.get((cell.comparison, cell.block, cell.metric), "")
-        return _verdict(cell, "not reproducible", reason=published.note + (f"; {doubt}" if doubt else ""), cause=cause)
+        return _verdict(
+            cell,
+            "not reproducible",
+            reason=published.note + (f"; {doubt}" if doubt else ""),
+            cause=cause,
+        )
     if cell.quantity in _FAMILY and published.note.startswith("family incomplete"):
         return _verdict(cell, "not reproducible", reason=published.note)
     seven = in_seven_digits(cell)
     value = value_for(cell, published)
     equal = same(value, cell.printed, seven)
-    new = value_for(cell, corrected) if corrected is not None and not _no_effect_of_kind(cell, corrected) else ""
+    new = (
+        value_for(cell, corrected)
+        if corrected is not None and not _no_effect_of_kind(cell, corrected)
+        else ""
+    )
     return _verdict(
-        cell, "exact" if equal else "differs", regenerated=render(value, cell.printed, seven), cause="" if equal else cause,
+        cell,
+        "exact" if equal else "differs",
+        regenerated=render(value, cell.printed, seven),
+        cause="" if equal else cause,
         reason="" if equal else "explained by the audit" if cause else "no cause is known",
-        corrected=render(new, cell.printed, seven) if new != "" else "", changes=conclusion_changes(cell, corrected))
+        corrected=render(new, cell.printed, seven) if new != "" else "",
+        changes=conclusion_changes(cell, corrected),
+    )
 
 
-def judge_recovered(cells: Sequence[PublishedCell], rescored: Sequence[Test], causes: Mapping[str, str]) -> list[Verdict]:
+def judge_recovered(
+    cells: Sequence[PublishedCell], rescored: Sequence[Test], causes: Mapping[str, str]
+) -> list[Verdict]:
     """Tier T2: printed values whose scores are not archived, against tests from rescored outputs.
 
-    rescored: tests of protocol `rescored`; causes: cell id → key of the cause that the audit of recovered values found. A cell
-    without such a test gets no verdict here; its T1 verdict stands.
+    rescored: tests of protocol `rescored`; causes: cell id → key of the cause that the audit of
+    recovered values found. A cell without such a test gets no verdict here; its T1 verdict stands.
     """
     tests = {(t.comparison, t.block, t.metric): t for t in rescored}
     verdicts = []
@@ -61,11 +89,24 @@ def judge_recovered(cells: Sequence[PublishedCell], rescored: Sequence[Test], ca
         value = value_for(cell, test)
         equal = same(value, cell.printed, seven)
         cause = causes.get(cell.id, "")
-        verdicts.append(replace(
-            _verdict(cell, "exact" if equal else "differs", regenerated=render(value, cell.printed, seven),
-                     reason="" if equal else "explained by the audit" if cause else "no cause is known",
-                     cause="" if equal else cause),
-            tier="T2", kind="recovered", command="make rescore"))
+        verdicts.append(
+            replace(
+                _verdict(
+                    cell,
+                    "exact" if equal else "differs",
+                    regenerated=render(value, cell.printed, seven),
+                    reason=""
+                    if equal
+                    else "explained by the audit"
+                    if cause
+                    else "no cause is known",
+                    cause="" if equal else cause,
+                ),
+                tier="T2",
+                kind="recovered",
+                command="make rescore",
+            )
+        )
     return verdicts
 
 
@@ -74,24 +115,59 @@ def _no_effect_of_kind(cell: PublishedCell, corrected: Test) -> bool:
 
 
 def _judge_text(cell: PublishedCell, tests: Mapping[TestKey, Test], cause: str) -> Verdict:
-    """Labels and remarks: a label of a correction is right where the numbers under it are adjusted that way."""
+    """Labels and remarks: a label of a correction is right where the numbers under it are adjusted
+    that way.
+    """
     if cell.quantity == "input_note":
-        return _verdict(cell, "not reproducible", reason="a remark on an input file that is not archived")
-    mine = [t for (comparison, block, _, protocol), t in tests.items()
-            if comparison == cell.comparison and protocol == "as-published" and cell.block in ("", block)]
+        return _verdict(
+            cell, "not reproducible", reason="a remark on an input file that is not archived"
+        )
+    mine = [
+        t
+        for (comparison, block, _, protocol), t in tests.items()
+        if comparison == cell.comparison
+        and protocol == "as-published"
+        and cell.block in ("", block)
+    ]
     if not mine:
         return _verdict(cell, "not run", reason="no test of this comparison was computed")
     if all(t.note for t in mine):
-        return _verdict(cell, "not reproducible", reason="no family under this label is complete in the archive")
+        return _verdict(
+            cell, "not reproducible", reason="no family under this label is complete in the archive"
+        )
     if cause:
-        return _verdict(cell, "differs", regenerated=cell.adjustment, cause=cause, reason="explained by the audit")
+        return _verdict(
+            cell,
+            "differs",
+            regenerated=cell.adjustment,
+            cause=cause,
+            reason="explained by the audit",
+        )
     return _verdict(cell, "exact", regenerated=cell.printed)
 
 
-def _verdict(cell: PublishedCell, verdict: str, regenerated: str = "", reason: str = "", cause: str = "", corrected: str = "",
-             changes: str = "") -> Verdict:
+def _verdict(
+    cell: PublishedCell,
+    verdict: str,
+    regenerated: str = "",
+    reason: str = "",
+    cause: str = "",
+    corrected: str = "",
+    changes: str = "",
+) -> Verdict:
     return Verdict(
-        id=cell.id, tier="T1", kind="cell", published=cell.printed, archived="", regenerated=regenerated,
+        id=cell.id,
+        tier="T1",
+        kind="cell",
+        published=cell.printed,
+        archived="",
+        regenerated=regenerated,
         tolerance="seven significant digits" if in_seven_digits(cell) else "printed decimals",
-        tolerance_source="printed precision", verdict=verdict, reason=reason, cause=cause, corrected=corrected,
-        conclusion_changes=changes, command="make verify")
+        tolerance_source="printed precision",
+        verdict=verdict,
+        reason=reason,
+        cause=cause,
+        corrected=corrected,
+        conclusion_changes=changes,
+        command="make verify",
+    )

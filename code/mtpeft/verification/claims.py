@@ -1,18 +1,18 @@
 """A verdict for every published sentence in catalog/claims, by a rule per kind of claim.
 
-A rule computes the figure from test records under both protocols; it never looks for a figure that would fit. Where the
-stated place does not give the stated figure, the verdict is `differs`, and the reason lists where in the same study the
-figure does occur.
+A rule computes the figure from test records under both protocols; it never looks for a figure that
+would fit. Where the stated place does not give the stated figure, the verdict is `differs`, and the
+reason lists where in the same study the figure does occur.
 """
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..catalog import Catalog, Claim
-from ..errors import UnknownName
-from ..printed import SIGNIFICANCE
-from ..records import PublishedCell, Test, Verdict
+from mtpeft.catalog import Catalog, Claim
+from mtpeft.core.errors import UnknownName
+from mtpeft.core.records import PublishedCell, Test, Verdict
+from mtpeft.statistics.printed import SIGNIFICANCE
 
 ELSEWHERE = "a figure that belongs to another place of the study"
 BY_CELLS = "printed cells that differ, each with a cause of its own"
@@ -30,11 +30,20 @@ class Evidence:
 
     def find(self, protocol: str, comparison: str, block: str, metric: str) -> Test | None:
         """One test, or None."""
-        return next((t for t in self.tests if (t.protocol, t.comparison, t.block, t.metric)
-                     == (protocol, comparison, block, metric)), None)
+        return next(
+            (
+                t
+                for t in self.tests
+                if (t.protocol, t.comparison, t.block, t.metric)
+                == (protocol, comparison, block, metric)
+            ),
+            None,
+        )
 
 
-def judge_claims(tests: Sequence[Test], cells: Sequence[PublishedCell], known: Catalog, study: str = "a") -> list[Verdict]:
+def judge_claims(
+    tests: Sequence[Test], cells: Sequence[PublishedCell], known: Catalog, study: str = "a"
+) -> list[Verdict]:
     """Every claim of a study, in catalog order."""
     evidence = Evidence(tests, cells, known)
     verdicts = []
@@ -45,12 +54,31 @@ def judge_claims(tests: Sequence[Test], cells: Sequence[PublishedCell], known: C
     return verdicts
 
 
-def _verdict(claim: Claim, published: str, regenerated: str, corrected: str, verdict: str, reason: str, rule: str,
-             cause: str = "") -> Verdict:
-    return Verdict(id=claim.id, tier="T1", kind="claim", published=published, archived="", regenerated=regenerated,
-                   tolerance=rule, tolerance_source="printed precision", verdict=verdict, reason=reason, cause=cause,
-                   corrected=corrected,
-                   command=f"make {claim.table}" if claim.table else "make verify")
+def _verdict(
+    claim: Claim,
+    published: str,
+    regenerated: str,
+    corrected: str,
+    verdict: str,
+    reason: str,
+    rule: str,
+    cause: str = "",
+) -> Verdict:
+    return Verdict(
+        id=claim.id,
+        tier="T1",
+        kind="claim",
+        published=published,
+        archived="",
+        regenerated=regenerated,
+        tolerance=rule,
+        tolerance_source="printed precision",
+        verdict=verdict,
+        reason=reason,
+        cause=cause,
+        corrected=corrected,
+        command=f"make {claim.table}" if claim.table else "make verify",
+    )
 
 
 def change(test: Test | None) -> float:
@@ -66,72 +94,142 @@ def relative_change(claim: Claim, evidence: Evidence) -> Verdict:
     printed = str(options["percent"])
     decimals = len(printed.partition(".")[2])
     place = (options["comparison"], options["block"], options["metric"])
-    now, new = (change(evidence.find(protocol, *place)) for protocol in ("as-published", "corrected"))
+    now, new = (
+        change(evidence.find(protocol, *place)) for protocol in ("as-published", "corrected")
+    )
     equal = f"{now:.{decimals}f}" == f"{float(printed):.{decimals}f}"
     places = [] if equal else _elsewhere(printed, decimals, place, evidence)
-    reason = ("" if equal else "the stated place gives another change; the printed one occurs "
-              + ("at " + "; ".join(places[:4]) if places else "nowhere among the study's comparisons"))
-    return _verdict(claim, f"{float(printed):+.{decimals}f} %", f"{now:+.{decimals}f} %", f"{new:+.{decimals}f} %",
-                    "exact" if equal else "differs", reason, "change of the mean from A to B, relative, at printed decimals",
-                    ELSEWHERE if places else "")
+    reason = (
+        ""
+        if equal
+        else "the stated place gives another change; the printed one occurs "
+        + ("at " + "; ".join(places[:4]) if places else "nowhere among the study's comparisons")
+    )
+    return _verdict(
+        claim,
+        f"{float(printed):+.{decimals}f} %",
+        f"{now:+.{decimals}f} %",
+        f"{new:+.{decimals}f} %",
+        "exact" if equal else "differs",
+        reason,
+        "change of the mean from A to B, relative, at printed decimals",
+        ELSEWHERE if places else "",
+    )
 
 
-def _elsewhere(printed: str, decimals: int, place: tuple[str, str, str], evidence: Evidence) -> list[str]:
-    """Where else in the study the printed change occurs, relative or in points; same metric and block first."""
+def _elsewhere(
+    printed: str, decimals: int, place: tuple[str, str, str], evidence: Evidence
+) -> list[str]:
+    """Where else in the study the printed change occurs, relative or in points; same metric and
+    block first.
+    """
     hits = []
     for test in evidence.tests:
         if test.protocol != "as-published" or (test.comparison, test.block, test.metric) == place:
             continue
-        points = (test.mean_b - test.mean_a) * (100 if evidence.known.metrics()[test.metric][1].percent else 1)
+        points = (test.mean_b - test.mean_a) * (
+            100 if evidence.known.metrics()[test.metric][1].percent else 1
+        )
         for value, what in ((change(test), "relative"), (points, "in points")):
-            if not math.isnan(value) and f"{value:.{decimals}f}" == f"{float(printed):.{decimals}f}":
-                hits.append((test.metric == place[2], test.block == place[1],
-                             f"{test.comparison} {test.block} {test.metric} ({what})"))
+            if (
+                not math.isnan(value)
+                and f"{value:.{decimals}f}" == f"{float(printed):.{decimals}f}"
+            ):
+                hits.append(
+                    (
+                        test.metric == place[2],
+                        test.block == place[1],
+                        f"{test.comparison} {test.block} {test.metric} ({what})",
+                    )
+                )
     return [text for *_, text in sorted(hits, key=lambda h: (not h[0], not h[1], h[2]))]
 
 
 def largest_change(claim: Claim, evidence: Evidence) -> Verdict:
-    """Options: comparisons, blocks, metrics, percent: the largest change (B relative to A) over all of them, as printed."""
+    """Options: comparisons, blocks, metrics, percent: the largest change (B relative to A) over all
+    of them, as printed.
+    """
     options = claim.options
     printed = str(options["percent"])
 
     def largest(protocol: str) -> tuple[float, str]:
-        found = [(change(t), f"{t.comparison} {t.block} {t.metric}") for t in evidence.tests
-                 if t.protocol == protocol and t.comparison in options["comparisons"] and t.block in options["blocks"]
-                 and t.metric in options["metrics"] and not math.isnan(change(t))]
+        found = [
+            (change(t), f"{t.comparison} {t.block} {t.metric}")
+            for t in evidence.tests
+            if t.protocol == protocol
+            and t.comparison in options["comparisons"]
+            and t.block in options["blocks"]
+            and t.metric in options["metrics"]
+            and not math.isnan(change(t))
+        ]
         return max(found, default=(math.nan, "no test"))
 
     (now, where), (new, _) = largest("as-published"), largest("corrected")
     decimals = len(printed.partition(".")[2])
     equal = f"{now:.{decimals}f}" == f"{float(printed):.{decimals}f}"
-    return _verdict(claim, f"up to {float(printed):+.{decimals}f} %", f"{now:+.{decimals}f} % ({where})",
-                    f"{new:+.{decimals}f} %",
-                    "exact" if equal else "differs", "" if equal else "the largest change is another one",
-                    "largest relative change over the named comparisons, at printed decimals")
+    return _verdict(
+        claim,
+        f"up to {float(printed):+.{decimals}f} %",
+        f"{now:+.{decimals}f} % ({where})",
+        f"{new:+.{decimals}f} %",
+        "exact" if equal else "differs",
+        "" if equal else "the largest change is another one",
+        "largest relative change over the named comparisons, at printed decimals",
+    )
 
 
 def none_significant(claim: Claim, evidence: Evidence) -> Verdict:
-    """Options: comparisons, blocks (optional), adjustment: no adjusted p-value is below 0.05. Held against the printed cells."""
+    """Options: comparisons, blocks (optional), adjustment: no adjusted p-value is below 0.05. Held
+    against the printed cells.
+    """
     options = claim.options
 
     def below(protocol: str) -> list[Test]:
         field = {"holm": "p_holm", "bh": "p_bh"}[options["adjustment"]]
-        return [t for t in evidence.tests if t.protocol == protocol and t.comparison in options["comparisons"]
-                and t.block in options.get("blocks", [t.block]) and getattr(t, field) < SIGNIFICANCE]
+        return [
+            t
+            for t in evidence.tests
+            if t.protocol == protocol
+            and t.comparison in options["comparisons"]
+            and t.block in options.get("blocks", [t.block])
+            and getattr(t, field) < SIGNIFICANCE
+        ]
 
     now, new = below("as-published"), below("corrected")
-    describe = [f"{len(found)} significant" + (": " + ", ".join(f"{t.comparison} {t.block} {t.metric}" for t in found[:3])
-                                               if found else "") for found in (now, new)]
-    return _verdict(claim, "0 significant", *describe, "exact" if not now else "differs",
-                    "" if not now else "at least one adjusted p-value is below 0.05", "adjusted p-values below 0.05")
+    describe = [
+        f"{len(found)} significant"
+        + (
+            ": " + ", ".join(f"{t.comparison} {t.block} {t.metric}" for t in found[:3])
+            if found
+            else ""
+        )
+        for found in (now, new)
+    ]
+    return _verdict(
+        claim,
+        "0 significant",
+        *describe,
+        "exact" if not now else "differs",
+        "" if not now else "at least one adjusted p-value is below 0.05",
+        "adjusted p-values below 0.05",
+    )
 
 
 def count_significant(claim: Claim, evidence: Evidence) -> Verdict:
-    """Options: question, variant (suffix of the output to count in): printed yes/no against recomputed ones, cell by cell."""
+    """Options: question, variant (suffix of the output to count in): printed yes/no against
+    recomputed ones, cell by cell.
+    """
     options = claim.options
-    comparisons = {c.id for c in evidence.known.comparisons.values() if c.question == options["question"]}
-    cells = [c for c in evidence.cells if c.comparison in comparisons and c.quantity == "significant"
-             and c.adjustment == evidence.known.comparisons[c.comparison].adjustment]
+    comparisons = {
+        c.id for c in evidence.known.comparisons.values() if c.question == options["question"]
+    }
+    cells = [
+        c
+        for c in evidence.cells
+        if c.comparison in comparisons
+        and c.quantity == "significant"
+        and c.adjustment == evidence.known.comparisons[c.comparison].adjustment
+    ]
     tests = {(t.protocol, t.comparison, t.block, t.metric): t for t in evidence.tests}
 
     def yes(protocol: str) -> tuple[int, int]:
@@ -148,14 +246,28 @@ def count_significant(claim: Claim, evidence: Evidence) -> Verdict:
     (now, checkable), (new, _) = yes("as-published"), yes("corrected")
     total = sum(c.printed != "NA" for c in cells)
     if checkable < total:
-        verdict, reason = "not reproducible", f"only {checkable} of {total} of these tests can be recomputed from the archive"
+        verdict, reason = (
+            "not reproducible",
+            f"only {checkable} of {total} of these tests can be recomputed from the archive",
+        )
     else:
         verdict = "exact" if now == printed else "differs"
         reason = "" if now == printed else "see the cells that differ, by cause"
-    return _verdict(claim, f"{printed} of {total} significant", f"{now} of {checkable}", f"{new}", verdict, reason,
-                    "tests with adjusted p below 0.05 under the correction printed in the paper",
-                    BY_CELLS if verdict == "differs" else "")
+    return _verdict(
+        claim,
+        f"{printed} of {total} significant",
+        f"{now} of {checkable}",
+        f"{new}",
+        verdict,
+        reason,
+        "tests with adjusted p below 0.05 under the correction printed in the paper",
+        BY_CELLS if verdict == "differs" else "",
+    )
 
 
-RULES: dict[str, Rule] = {"relative_change": relative_change, "largest_change": largest_change,
-                          "none_significant": none_significant, "count_significant": count_significant}
+RULES: dict[str, Rule] = {
+    "relative_change": relative_change,
+    "largest_change": largest_change,
+    "none_significant": none_significant,
+    "count_significant": count_significant,
+}

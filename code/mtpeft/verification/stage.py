@@ -1,42 +1,72 @@
-"""`make verify`: verdicts for every file, cell and claim → results/regenerated/verification/verdicts.csv.
+"""`make verify`: verdicts for every file, cell and claim →
+results/regenerated/verification/verdicts.csv.
 
-Exit code 0: everything is accounted for (exact, within tolerance, different with a known cause, or not reproducible with a
-reason); 1: a difference without a cause; 2: could not run.
+Exit code 0: everything is accounted for (exact, within tolerance, different with a known cause, or
+not reproducible with a reason); 1: a difference without a cause; 2: could not run.
 """
 
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from ..catalog import catalog
-from ..paths import PUBLISHED, REGENERATED, shown
-from ..provenance import write_result
-from ..published import Published
-from ..records import VERDICTS, PublishedCell, Test, Verdict, read_frame, read_records, records_text
-from .cells import judge_cells, judge_recovered
-from .claims import judge_claims
-from .multitask import judge
+from mtpeft.catalog import catalog
+from mtpeft.core.paths import PUBLISHED, REGENERATED, shown
+from mtpeft.core.provenance import write_result
+from mtpeft.core.records import (
+    VERDICTS,
+    PublishedCell,
+    Test,
+    Verdict,
+    read_frame,
+    read_records,
+    records_text,
+)
+from mtpeft.statistics.published import Published
+from mtpeft.verification.cells import judge_cells, judge_recovered
+from mtpeft.verification.claims import judge_claims
+from mtpeft.verification.multitask import judge
 
-_PLURAL = {"file": "files", "claim": "claims", "cell": "printed values", "score": "scores", "recovered": "recovered values",
-           "answers": "predictions", "trained": "means over seeds", "trained claim": "claims over seeds"}
+_PLURAL = {
+    "file": "files",
+    "claim": "claims",
+    "cell": "printed values",
+    "score": "scores",
+    "recovered": "recovered values",
+    "answers": "predictions",
+    "trained": "means over seeds",
+    "trained claim": "claims over seeds",
+}
 VERIFICATION = REGENERATED / "verification"
 
 
 def run(quiet: bool = False) -> int:
     """Judge everything, write the verdicts, print the counts; returns the exit code."""
     known = catalog()
-    inputs = [PUBLISHED / "statistics.csv", REGENERATED / "statistics" / "tests.csv", REGENERATED / "audit" / "cells.csv",
-              REGENERATED / "audit" / "consistency.csv", VERIFICATION / "files.csv"]
+    inputs = [
+        PUBLISHED / "statistics.csv",
+        REGENERATED / "statistics" / "tests.csv",
+        REGENERATED / "audit" / "cells.csv",
+        REGENERATED / "audit" / "consistency.csv",
+        VERIFICATION / "files.csv",
+    ]
     cells, tests = read_records(inputs[0], PublishedCell), read_records(inputs[1], Test)
     causes = _causes(inputs[2])
     multitask = Published(PUBLISHED / "study-b")
     inputs += multitask.paths
-    verdicts = [*read_records(inputs[4], Verdict), *judge_claims(tests, cells, known), *judge(known, multitask),
-                *judge_cells(cells, tests, causes, _suspicions(), known)]
+    verdicts = [
+        *read_records(inputs[4], Verdict),
+        *judge_claims(tests, cells, known),
+        *judge(known, multitask),
+        *judge_cells(cells, tests, causes, _suspicions(), known),
+    ]
     rescored = REGENERATED / "statistics" / "rescored.csv"
     if rescored.is_file():  # `make rescore` has run
         inputs += [rescored, REGENERATED / "audit" / "rescored-cells.csv"]
         verdicts += judge_recovered(cells, read_records(rescored, Test), _causes(inputs[-1]))
-    made = [p for p in sorted((VERIFICATION / "answers").glob("*.csv")) if not p.name.endswith(".flipped.csv")]
+    made = [
+        p
+        for p in sorted((VERIFICATION / "answers").glob("*.csv"))
+        if not p.name.endswith(".flipped.csv")
+    ]
     # verdicts of T2, T3 and T4, where these tiers have run
     for again in [REGENERATED / "rescore" / "verdicts.csv", *made, VERIFICATION / "seeds.csv"]:
         if again.is_file():
@@ -55,7 +85,9 @@ def run(quiet: bool = False) -> int:
 def _causes(path: Path) -> dict[str, str]:
     """Cell id → key of its cause; what the audit left unexplained has none."""
     frame = read_frame(path, ["id", "cause"])
-    return dict(frame[~frame["cause"].str.endswith(":unexplained")].itertuples(index=False, name=None))
+    return dict(
+        frame[~frame["cause"].str.endswith(":unexplained")].itertuples(index=False, name=None)
+    )
 
 
 def conclude() -> int:
@@ -64,7 +96,9 @@ def conclude() -> int:
     for line in summary(verdicts):
         print(line)
     unexplained = [v for v in verdicts if v.unexplained]
-    print(f"{len(unexplained)} unexplained differences; report: {shown(REGENERATED / 'report' / 'index.html')}")
+    print(
+        f"{len(unexplained)} unexplained differences; report: {shown(REGENERATED / 'report' / 'index.html')}"
+    )
     return 1 if unexplained else 0
 
 
@@ -73,8 +107,11 @@ def summary(verdicts: list[Verdict]) -> list[str]:
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for v in verdicts:
         counts[f"{v.tier} {_PLURAL[v.kind]}"][v.verdict] += 1
-    return [f"{name:20}" + ", ".join(f"{counter[verdict]} {verdict}" for verdict in VERDICTS if counter[verdict])
-            for name, counter in counts.items()]
+    return [
+        f"{name:20}"
+        + ", ".join(f"{counter[verdict]} {verdict}" for verdict in VERDICTS if counter[verdict])
+        for name, counter in counts.items()
+    ]
 
 
 def _suspicions() -> dict[tuple[str, str, str], str]:
@@ -87,5 +124,7 @@ def _suspicions() -> dict[tuple[str, str, str], str]:
         total[place] += 1
         if row.result != "consistent":
             found[place].append(f"{row.check}: {row.result} ({row.detail})")
-    return {place: "; ".join(found[place]) if place in found else f"{number} consistency checks pass"
-            for place, number in total.items()}
+    return {
+        place: "; ".join(found[place]) if place in found else f"{number} consistency checks pass"
+        for place, number in total.items()
+    }

@@ -1,7 +1,9 @@
-"""All stages on a task and a metric from outside the package, one after another; what came of them as JSON.
+"""All stages on a task and a metric from outside the package, one after another; what came of them
+as JSON.
 
-Run by test_extension.py as `stages.py OUT`, with MTPEFT_CATALOG, PYTHONPATH and MTPEFT_OUT set. A stage is called
-through the command line where it has a command that takes a study of one's own, else through its functions.
+Run by test_extension.py as `stages.py OUT`, with MTPEFT_CATALOG, PYTHONPATH and MTPEFT_OUT set. A
+stage is called through the command line where it has a command that takes a study of one's own,
+else through its functions.
 """
 
 import json
@@ -11,8 +13,7 @@ from pathlib import Path
 
 from mtpeft import cli
 from mtpeft.catalog import catalog
-from mtpeft.corpora import load
-from mtpeft.records import (
+from mtpeft.core.records import (
     PublishedCell,
     ScoreSet,
     Test,
@@ -22,6 +23,7 @@ from mtpeft.records import (
     score_path,
     write_records,
 )
+from mtpeft.corpora import load
 from mtpeft.reporting.inputs import Inputs
 from mtpeft.reporting.sections import build_all
 from mtpeft.reporting.stage import write_figures, write_tables
@@ -29,7 +31,11 @@ from mtpeft.statistics.compare import run_all
 from mtpeft.tuning.tiny import save_backbone, tiny_model, train_tokenizer
 from mtpeft.verification.cells import judge_cells
 
-LOUD, QUIET, UNTRAINED = RUNS = ("toy-tiny/st-fft/shouting", "toy-tiny/st-fft/quiet", "toy-tiny/st-lora/untrained")
+LOUD, QUIET, UNTRAINED = RUNS = (
+    "toy-tiny/st-fft/shouting",
+    "toy-tiny/st-fft/quiet",
+    "toy-tiny/st-lora/untrained",
+)
 CORPUS, SET = "shouting.corpus", "shouting-words"
 
 
@@ -47,7 +53,10 @@ def predictions(out: Path, run: str) -> Path:
 
 def make_backbone(folder: Path) -> str:
     """A random model whose tokenizer has the toy's words."""
-    tokenizer = train_tokenizer([text for e in load(CORPUS, "shouting", "train") for text in (e.inputs["word"], e.target)], 600)
+    tokenizer = train_tokenizer(
+        [text for e in load(CORPUS, "shouting", "train") for text in (e.inputs["word"], e.target)],
+        600,
+    )
     save_backbone(folder, tokenizer, tiny_model(tokenizer, hidden=48, layers=1))
     return str(folder)
 
@@ -55,10 +64,19 @@ def make_backbone(folder: Path) -> str:
 def tune_and_infer(backbone: str) -> None:
     """One run that learns to shout, one that learns not to, one that learns nothing."""
     base = ["--profile", "smoke", "--backbone", backbone]
-    for run, corpus, epochs in ((LOUD, CORPUS, 60), (QUIET, "shouting.quiet", 60), (UNTRAINED, CORPUS, 1)):
-        changes = [f"--set={c}" for c in ("packing=none", "batch_size=8", "warmup_steps=2", f"epochs={epochs}")]
+    for run, corpus, epochs in (
+        (LOUD, CORPUS, 60),
+        (QUIET, "shouting.quiet", 60),
+        (UNTRAINED, CORPUS, 1),
+    ):
+        changes = [
+            f"--set={c}"
+            for c in ("packing=none", "batch_size=8", "warmup_steps=2", f"epochs={epochs}")
+        ]
         command("train", run, *base, "--corpus", corpus, *changes)
-        command("infer", run, *base, "--corpus", CORPUS, "--training", "smoke", "--dtype", "float32")
+        command(
+            "infer", run, *base, "--corpus", CORPUS, "--training", "smoke", "--dtype", "float32"
+        )
 
 
 def score(out: Path) -> ScoreSet:
@@ -79,8 +97,18 @@ def compare(out: Path, scores: ScoreSet) -> list[Test]:
 
 def published(test: Test) -> list[PublishedCell]:
     """What a paper might have printed: the delta to four digits, and a p-value that nobody can get."""
-    cell = PublishedCell("toy:1:cliffs_delta", "toy_CLEAN.txt", 1, "CLEAN", test.comparison, test.block, test.metric,
-                         "cliffs_delta", "holm", f"{test.cliffs_delta:.4f}")
+    cell = PublishedCell(
+        "toy:1:cliffs_delta",
+        "toy_CLEAN.txt",
+        1,
+        "CLEAN",
+        test.comparison,
+        test.block,
+        test.metric,
+        "cliffs_delta",
+        "holm",
+        f"{test.cliffs_delta:.4f}",
+    )
     return [cell, replace(cell, id="toy:1:p_adjusted", quantity="p_adjusted", printed="0.9876")]
 
 
@@ -89,7 +117,9 @@ def main(out: Path) -> dict[str, object]:
     tune_and_infer(make_backbone(out / "backbone"))
     scores = score(out)
     tests = compare(out, scores)
-    capitals = next(t for t in tests if t.metric == "loudness_capitals" and t.protocol == "as-published")
+    capitals = next(
+        t for t in tests if t.metric == "loudness_capitals" and t.protocol == "as-published"
+    )
     cells = published(capitals)
     verdicts = judge_cells(cells, tests, {}, {}, catalog())
     inputs = Inputs(catalog(), out, out / "published", out)
@@ -98,11 +128,20 @@ def main(out: Path) -> dict[str, object]:
     tables = write_tables(["toy-compared", "toy-own"], inputs=inputs)
     figures = write_figures(["toy-figure"], inputs=inputs)
     sections = build_all(inputs, ("shouting.section",))
-    return {"answers": {run: {p.instance_id: p.output for p in read_predictions(predictions(out, run))} for run in RUNS},
-            "scores": str(score_path(out, "loudness", SET)), "capitals": [capitals.mean_a, capitals.mean_b],
-            "p": capitals.p, "read_back": len(read_records(inputs.tests_path, Test)) == len(tests),
-            "verdicts": {v.id: v.verdict for v in verdicts}, "tables": [str(p) for p in tables],
-            "figures": [str(p) for p in figures], "sections": [str(s.body) for s in sections]}
+    return {
+        "answers": {
+            run: {p.instance_id: p.output for p in read_predictions(predictions(out, run))}
+            for run in RUNS
+        },
+        "scores": str(score_path(out, "loudness", SET)),
+        "capitals": [capitals.mean_a, capitals.mean_b],
+        "p": capitals.p,
+        "read_back": len(read_records(inputs.tests_path, Test)) == len(tests),
+        "verdicts": {v.id: v.verdict for v in verdicts},
+        "tables": [str(p) for p in tables],
+        "figures": [str(p) for p in figures],
+        "sections": [str(s.body) for s in sections],
+    }
 
 
 if __name__ == "__main__":

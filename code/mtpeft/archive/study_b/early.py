@@ -1,8 +1,10 @@
-"""Training logs of the paper's own code and of the sibling single-task study, which print evaluations as lists of values.
+"""Training logs of the paper's own code and of the sibling single-task study, which print
+evaluations as lists of values.
 
-Two styles stand in one log: `name = value` lines after an evaluation, and dictionaries after a test. An epoch is counted by its
-evaluation; a test belongs to the epoch evaluated last. A test printed because an evaluation was the best so far is a *best*
-test; one that follows without a new best is a test of the last weights.
+Two styles stand in one log: `name = value` lines after an evaluation, and dictionaries after a
+test. An epoch is counted by its evaluation; a test belongs to the epoch evaluated last. A test
+printed because an evaluation was the best so far is a *best* test; one that follows without a new
+best is a test of the last weights.
 """
 
 import re
@@ -10,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mtpeft.archive.study_b.reading import TASKS, Block, Printed, number, numbered
-from mtpeft.errors import BadInput
+from mtpeft.core.errors import BadInput
 
 _VALUE = re.compile(r"(?:INFO:name:)?  (eval_acc|f1_score|recall|precision|eval_mrr) = ([\d.]+)$")
 _METRIC = {"eval_acc": "acc", "f1_score": "f1", "eval_mrr": "mrr"}
@@ -45,8 +47,9 @@ _NEW_BEST = ("Running Test", "Best validation", "Best F1", "Best eval mrr", "Bes
 class EarlyLog:
     """What one early log says.
 
-    valid, best, last: evaluations, tests at new best evaluations and tests of the last weights, in file order; weights:
-    (line, the tasks' learnable weights) per epoch; sites: rank, bottleneck or prefix length in the printed module tree.
+    valid, best, last: evaluations, tests at new best evaluations and tests of the last weights, in
+    file order; weights: (line, the tasks' learnable weights) per epoch; sites: rank, bottleneck or
+    prefix length in the printed module tree.
     """
 
     path: Path
@@ -71,7 +74,8 @@ def read_early_log(path: Path, content: bytes) -> EarlyLog:
         content: Its uncompressed bytes.
 
     Raises:
-        BadInput: Values stand where they cannot be told a task or an evaluation, or the log has no settings.
+        BadInput: Values stand where they cannot be told a task or an evaluation, or the log has no
+        settings.
     """
     reader = _Reader(path)
     for line, text in numbered(content):
@@ -184,7 +188,9 @@ class _Reader:
         )
 
     def _test(self, line: int, task: str, values: dict[str, float]) -> None:
-        """Of the best epoch where the evaluation was a new best and its test has not been printed yet."""
+        """Of the best epoch where the evaluation was a new best and its test has not been printed
+        yet.
+        """
         epoch = sum(task in b.tasks for b in self.log.valid)
         tested = any(b.epoch == epoch and task in b.tasks for b in self.log.best)
         blocks = self.log.best if self.announced and not tested else self.log.last

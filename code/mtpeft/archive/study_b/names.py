@@ -1,9 +1,11 @@
-"""What the study's public files call things → the names of this project. Each function raises `UnknownName` for anything else."""
+"""What the study's public files call things → the names of this project. Each function raises
+`UnknownName` for anything else.
+"""
 
 import re
 from collections.abc import Callable, Mapping
 
-from mtpeft.errors import UnknownName
+from mtpeft.core.errors import UnknownName
 
 Rule = Callable[[str], str]
 
@@ -86,7 +88,9 @@ def typed_backbone(text: str) -> str:
 
 
 def typed_method(text: str) -> str:
-    """Catalog method by its name in the notebook or in the LaTeX table, sizes in parentheses left out."""
+    """Catalog method by its name in the notebook or in the LaTeX table, sizes in parentheses left
+    out.
+    """
     return _known("method", re.sub(r"\s*\(.*\)$", "", text).lower(), _TYPED_METHOD)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mtpeft.archive.study_b.reading import number, numbered
-from mtpeft.errors import BadInput
+from mtpeft.core.errors import BadInput
 
 TASKS = {
     "vulnerability_detection": "vulnerability-detection",
@@ -28,7 +28,9 @@ _ELAPSED = re.compile(r"samples: 100%[^\[]*\[(\d+):(\d+)<")
 
 @dataclass(frozen=True)
 class PromptedRow:
-    """One task's row of the last summary. candidates: size of the pool that a search ranked, where it says."""
+    """One task's row of the last summary. candidates: size of the pool that a search ranked, where
+    it says.
+    """
 
     task: str
     model: str

@@ -1,11 +1,13 @@
-"""What the readers of logs share: numbered lines of an upstream file, and the values that a line printed."""
+"""What the readers of logs share: numbered lines of an upstream file, and the values that a line
+printed.
+"""
 
 import gzip
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mtpeft.errors import BadInput
+from mtpeft.core.errors import BadInput
 
 TASKS = {
     "vul_detection": "vulnerability-detection",

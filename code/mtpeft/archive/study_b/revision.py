@@ -1,8 +1,9 @@
 """Training logs of the revision: one log is one run, whose every epoch prints one table per split.
 
-A log prints its settings once, then per epoch a training summary, a validation table (`Eval — Epoch k`), and, where the
-mean validation score is the best so far, a test table (`Test — Epoch k`) after saving the weights. The weights of the last
-epoch are tested at the end (`Final Test — Epoch N`, where N is the number of epochs asked for, not the one reached).
+A log prints its settings once, then per epoch a training summary, a validation table (`Eval — Epoch
+k`), and, where the mean validation score is the best so far, a test table (`Test — Epoch k`) after
+saving the weights. The weights of the last epoch are tested at the end (`Final Test — Epoch N`,
+where N is the number of epochs asked for, not the one reached).
 """
 
 import re
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mtpeft.archive.study_b.reading import TASKS, Block, Printed, number, numbered
-from mtpeft.errors import BadInput
+from mtpeft.core.errors import BadInput
 
 _PREFIX = "INFO:name:"
 _SETTING = re.compile(r"  (Model|PEFT|Loss weighting|Epochs|Batch size) *: ([^ |]+)")
@@ -34,8 +35,9 @@ _PARAMETERS = (
 class RevisionLog:
     """What one log of the revision says.
 
-    tests: the test tables in file order (test at every best validation so far); final: the test of the last weights;
-    parameters: (trainable, all, line) as printed; clients: how often each HTTP client logged, which tells the software.
+    tests: the test tables in file order (test at every best validation so far); final: the test of
+    the last weights; parameters: (trainable, all, line) as printed; clients: how often each HTTP
+    client logged, which tells the software.
     """
 
     path: Path
@@ -99,9 +101,7 @@ def read_revision_log(path: Path, content: bytes) -> RevisionLog:
         elif found := _SIZE.match(text):
             log.train_sizes[TASKS[found[1]]] = Printed({"examples": float(found[2])}, line)
         elif found := _TESTED.match(text):
-            log.test_sizes.setdefault(
-                TASKS[found[1]], Printed({"examples": float(found[2])}, line)
-            )
+            log.test_sizes.setdefault(TASKS[found[1]], Printed({"examples": float(found[2])}, line))
         elif found := _COST.match(text):
             log.seconds.append(number(found[1], path, line))
             log.peaks.append(number(found[2], path, line))

@@ -1,7 +1,8 @@
-"""Numbers that the study typed by hand: a notebook (the paper's tables) and a LaTeX table (the revision's).
+"""Numbers that the study typed by hand: a notebook (the paper's tables) and a LaTeX table (the
+revision's).
 
-Every typed number keeps the line it stands on: of the notebook as a file (each source line of a cell is one line of the
-JSON), with the number of its cell from 0, and of the LaTeX source.
+Every typed number keeps the line it stands on: of the notebook as a file (each source line of a
+cell is one line of the JSON), with the number of its cell from 0, and of the LaTeX source.
 """
 
 import json
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from mtpeft.archive.study_b import names
 from mtpeft.archive.study_b.reading import number, numbered
-from mtpeft.errors import BadInput, UnknownName
+from mtpeft.core.errors import BadInput, UnknownName
 
 COLUMNS = (
     "trainable_percent",
@@ -27,7 +28,9 @@ PROMPTS_CELL, PAIRS_CELL, TABLE_CELL = 2, 3, 4
 
 @dataclass(frozen=True)
 class TypedCell:
-    """One typed number, in percent. setting: `multi`, `single`, `pair` or `zero-shot`; tasks: of the run, as typed."""
+    """One typed number, in percent. setting: `multi`, `single`, `pair` or `zero-shot`; tasks: of
+    the run, as typed.
+    """
 
     file: str
     cell: int | None
@@ -84,7 +87,9 @@ def read_notebook(path: Path, content: bytes) -> list[TypedCell]:
 
 
 def _source(path: Path, content: bytes, cell: int) -> Iterator[tuple[int, str]]:
-    """(line of the file, text) of a cell's source lines: each is found again, in order, as a JSON string on its line."""
+    """(line of the file, text) of a cell's source lines: each is found again, in order, as a JSON
+    string on its line.
+    """
     try:
         sources = [c["source"] for c in json.loads(content)["cells"]]
         wanted = [text for source in sources[: cell + 1] for text in source]
@@ -216,7 +221,8 @@ _WRAPPED = re.compile(r"\\(?:multicolumn\{\d+\}\{[^}]*\}|textcolor\{red\})\{(.*)
 
 
 def read_latex(path: Path, content: bytes) -> list[TypedCell]:
-    """The typed numbers of the revision's table; a dash is no number, arrows with differences are left out.
+    """The typed numbers of the revision's table; a dash is no number, arrows with differences are
+    left out.
 
     Args:
         path: Where the table lies, for messages.
@@ -245,7 +251,9 @@ def read_latex(path: Path, content: bytes) -> list[TypedCell]:
 
 
 def _number(cell: str) -> str | None:
-    """A cell's number or dash, without its LaTeX wrappers; None where the cell is empty or a difference."""
+    """A cell's number or dash, without its LaTeX wrappers; None where the cell is empty or a
+    difference.
+    """
     while wrapped := _WRAPPED.match(cell):
         cell = wrapped[1]
     cell = cell.removeprefix("{").removesuffix("}") if cell.startswith("{") else cell

@@ -1,8 +1,8 @@
 """The flaky tests of FlakeFlagger, split anew: 13,081 / 4,360 / 4,361, stratified, by a fixed seed.
 
-The study publishes sizes and counts of positives (485 / 162 / 162), not its split; a result on this one is not a result on
-that one. The set holds the same method several times (`leaks` counts it): a stratified split of methods, the study's and
-this one, puts some of them on both sides.
+The study publishes sizes and counts of positives (485 / 162 / 162), not its split; a result on this
+one is not a result on that one. The set holds the same method several times (`leaks` counts it): a
+stratified split of methods, the study's and this one, puts some of them on both sides.
 """
 
 import gzip
@@ -11,9 +11,9 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...errors import BadInput
-from ..examples import Example
-from .formats import collapsed
+from mtpeft.core.errors import BadInput
+from mtpeft.corpora.examples import Example
+from mtpeft.corpora.study_b.formats import collapsed
 
 SEED = 42
 SIZES = {"train": (13081, 485), "valid": (4360, 162), "test": (4361, 162)}
@@ -27,16 +27,30 @@ def read(path: Path) -> list[Example]:
         for number, line in enumerate(stream, start=1):
             try:
                 row = json.loads(line)
-                found.append(Example(row["path"].rsplit("original_tests/", 1)[-1], "flaky-detection", "java",
-                                     {"code": collapsed(row["code"])}, str(int(row["label"]))))
+                found.append(
+                    Example(
+                        row["path"].rsplit("original_tests/", 1)[-1],
+                        "flaky-detection",
+                        "java",
+                        {"code": collapsed(row["code"])},
+                        str(int(row["label"])),
+                    )
+                )
             except (json.JSONDecodeError, AttributeError, KeyError, TypeError, ValueError) as error:
-                raise BadInput(path, f"{type(error).__name__}: {error}", "an object with path, label and code",
-                               line=number) from error
+                raise BadInput(
+                    path,
+                    f"{type(error).__name__}: {error}",
+                    "an object with path, label and code",
+                    line=number,
+                ) from error
     return found
 
 
-def split(methods: Sequence[Example], seed: int = SEED, sizes: dict[str, tuple[int, int]] = SIZES) -> dict[str, list[Example]]:
-    """The three splits, each in the order of `methods`. Classes are shuffled apart and dealt out by `sizes`.
+def split(
+    methods: Sequence[Example], seed: int = SEED, sizes: dict[str, tuple[int, int]] = SIZES
+) -> dict[str, list[Example]]:
+    """The three splits, each in the order of `methods`. Classes are shuffled apart and dealt out by
+    `sizes`.
 
     Raises `BadInput` where the counts do not add up to the methods given.
     """
@@ -46,18 +60,24 @@ def split(methods: Sequence[Example], seed: int = SEED, sizes: dict[str, tuple[i
     for label in ("1", "0"):
         members = [i for i, e in enumerate(methods) if e.target == label]
         if len(members) != total[label]:
-            raise BadInput("flaky-detection/methods", f"{len(members)} methods of class {label}", f"{total[label]}")
+            raise BadInput(
+                "flaky-detection/methods",
+                f"{len(members)} methods of class {label}",
+                f"{total[label]}",
+            )
         rng.shuffle(members)
         at = 0
         for name, (n, positives) in sizes.items():
             take = positives if label == "1" else n - positives
-            place |= dict.fromkeys(members[at:at + take], name)
+            place |= dict.fromkeys(members[at : at + take], name)
             at += take
     return {name: [e for i, e in enumerate(methods) if place[i] == name] for name in sizes}
 
 
 def leaks(splits: dict[str, list[Example]]) -> dict[str, int]:
-    """How many test and validation methods have the same code as a training one, and how many of those another label."""
+    """How many test and validation methods have the same code as a training one, and how many of
+    those another label.
+    """
     known: dict[str, set[str]] = {}
     for example in splits["train"]:
         known.setdefault(example.inputs["code"], set()).add(example.target)

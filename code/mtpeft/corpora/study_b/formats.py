@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ...errors import BadInput
-from ..examples import Example
+from mtpeft.core.errors import BadInput
+from mtpeft.corpora.examples import Example
 
 
 def collapsed(code: str) -> str:
@@ -17,39 +17,66 @@ def collapsed(code: str) -> str:
 def devign(rows: Iterable[Mapping[str, Any]], name: str = "devign") -> Iterator[Example]:
     """Rows with `func` and `target` (0, 1 or a truth value)."""
     for number, row in enumerate(rows):
-        yield Example(f"{name}-{row.get('idx', row.get('id', number))}", "vulnerability-detection", "c",
-                      {"code": collapsed(row["func"])}, _class(row["target"]))
+        yield Example(
+            f"{name}-{row.get('idx', row.get('id', number))}",
+            "vulnerability-detection",
+            "c",
+            {"code": collapsed(row["func"])},
+            _class(row["target"]),
+        )
 
 
 def clone_rows(rows: Iterable[Mapping[str, Any]]) -> Iterator[Example]:
     """Rows with `func1`, `func2`, `label`."""
     for number, row in enumerate(rows):
-        yield Example(f"bigclonebench-{number}", "clone-detection", "java",
-                      {"code1": collapsed(row["func1"]), "code2": collapsed(row["func2"])}, _class(row["label"]))
+        yield Example(
+            f"bigclonebench-{number}",
+            "clone-detection",
+            "java",
+            {"code1": collapsed(row["func1"]), "code2": collapsed(row["func2"])},
+            _class(row["label"]),
+        )
 
 
 def clone_files(data: Path, pairs: Path) -> Iterator[Example]:
-    """`data.jsonl` (idx, func) and a file of lines `idx1 TAB idx2 TAB label`. Pairs of unknown functions are left out.
+    """`data.jsonl` (idx, func) and a file of lines `idx1 TAB idx2 TAB label`. Pairs of unknown
+    functions are left out.
 
     Raises `BadInput` with file and line for a malformed line.
     """
-    functions = {str(row["idx"]): collapsed(row["func"]) for row in json_lines(data, {"idx", "func"})}
+    functions = {
+        str(row["idx"]): collapsed(row["func"]) for row in json_lines(data, {"idx", "func"})
+    }
     for number, line in enumerate(pairs.read_text(encoding="utf-8").splitlines(), start=1):
         parts = line.split("\t")
         if len(parts) != 3 or parts[2] not in ("0", "1"):
-            raise BadInput(pairs, repr(line), "idx1, idx2 and 0 or 1, separated by tabs", line=number)
+            raise BadInput(
+                pairs, repr(line), "idx1, idx2 and 0 or 1, separated by tabs", line=number
+            )
         if parts[0] in functions and parts[1] in functions:
-            yield Example(f"bigclonebench-{number - 1}", "clone-detection", "java",
-                          {"code1": functions[parts[0]], "code2": functions[parts[1]]}, parts[2])
+            yield Example(
+                f"bigclonebench-{number - 1}",
+                "clone-detection",
+                "java",
+                {"code1": functions[parts[0]], "code2": functions[parts[1]]},
+                parts[2],
+            )
 
 
 def search_rows(rows: Iterable[Mapping[str, Any]], name: str = "advtest") -> Iterator[Example]:
-    """Rows with tokens: code from `function_tokens`, else `code_tokens`; query from `docstring_tokens`, else `doc`."""
+    """Rows with tokens: code from `function_tokens`, else `code_tokens`; query from
+    `docstring_tokens`, else `doc`.
+    """
     for number, row in enumerate(rows):
         code = row.get("function_tokens") or row["code_tokens"]
         query = row.get("docstring_tokens") or row["doc"]
-        yield Example(f"{name}-{row.get('idx', number)}", "code-search", "python",
-                      {"query": collapsed(_joined(query)), "code": collapsed(_joined(code))}, "1")
+        yield Example(
+            f"{name}-{row.get('idx', number)}",
+            "code-search",
+            "python",
+            {"query": collapsed(_joined(query)), "code": collapsed(_joined(code))},
+            "1",
+        )
 
 
 def _joined(tokens: Any) -> str:
@@ -61,11 +88,19 @@ def flaky_array(path: Path) -> Iterator[Example]:
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
-        raise BadInput(path, f"malformed JSON: {error}", "an array of code and label", line=error.lineno) from error
+        raise BadInput(
+            path, f"malformed JSON: {error}", "an array of code and label", line=error.lineno
+        ) from error
     for number, row in enumerate(rows):
         if not isinstance(row, dict) or not {"code", "label"} <= row.keys():
             raise BadInput(path, f"entry {number} is {str(row)[:60]!r}", "code and label")
-        yield Example(f"flaky-{number}", "flaky-detection", "java", {"code": collapsed(row["code"])}, _class(row["label"]))
+        yield Example(
+            f"flaky-{number}",
+            "flaky-detection",
+            "java",
+            {"code": collapsed(row["code"])},
+            _class(row["label"]),
+        )
 
 
 def json_lines(path: Path, keys: set[str]) -> Iterator[dict[str, Any]]:
@@ -76,9 +111,16 @@ def json_lines(path: Path, keys: set[str]) -> Iterator[dict[str, Any]]:
         try:
             row = json.loads(line)
         except json.JSONDecodeError as error:
-            raise BadInput(path, f"malformed JSON: {error}", "one object a line", line=number) from error
+            raise BadInput(
+                path, f"malformed JSON: {error}", "one object a line", line=number
+            ) from error
         if not isinstance(row, dict) or not keys <= row.keys():
-            raise BadInput(path, f"an object without {', '.join(sorted(keys - set(row)))}", "these keys", line=number)
+            raise BadInput(
+                path,
+                f"an object without {', '.join(sorted(keys - set(row)))}",
+                "these keys",
+                line=number,
+            )
         yield row
 
 

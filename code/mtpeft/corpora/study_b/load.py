@@ -5,14 +5,14 @@ from functools import lru_cache
 from itertools import combinations, islice
 from pathlib import Path
 
-from ...errors import BadInput, MtpeftError, UnknownName
-from ...paths import DATA
-from .. import hub
-from ..derived import built
-from ..examples import Example, read_examples
-from ..fetch import require
-from ..manifest import manifest
-from . import flakeflagger, formats, search
+from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
+from mtpeft.core.paths import DATA
+from mtpeft.corpora import hub
+from mtpeft.corpora.derived import built
+from mtpeft.corpora.examples import Example, read_examples
+from mtpeft.corpora.fetch import require
+from mtpeft.corpora.manifest import manifest
+from mtpeft.corpora.study_b import flakeflagger, formats, search
 
 OWN = DATA / "smoke" / "study-b"
 TASKS = ("vulnerability-detection", "clone-detection", "code-search", "flaky-detection")
@@ -24,7 +24,8 @@ _HUB_SPLIT = {"train": "train", "valid": "validation", "test": "test"}
 def examples(task: str, split: str, source: str = "study") -> list[Example]:
     """The examples of a task.
 
-    source: `study` (the study's own set), `cloze` (search only), `cosqa` (search, test split only), `own` (tiny, tests).
+    source: `study` (the study's own set), `cloze` (search only), `cosqa` (search, test split only),
+    `own` (tiny, tests).
 
     Raises `UnknownName` for other names, `MtpeftError` for what cannot be had here.
     """
@@ -38,16 +39,25 @@ def examples(task: str, split: str, source: str = "study") -> list[Example]:
         return _cloze()[split]
     if source == "cosqa" and task == "code-search":
         if split != "test":
-            raise MtpeftError(f"CoSQA's development set has no {split} split", "--split test: it is one set, to test on",
-                              "the source cloze has three splits")
+            raise MtpeftError(
+                f"CoSQA's development set has no {split} split",
+                "--split test: it is one set, to test on",
+                "the source cloze has three splits",
+            )
         return search.cosqa(require(manifest().files["code-search/cosqa-dev"]))
     if source != "study":
-        raise UnknownName("source", source, ("study", "own", *(("cloze", "cosqa") if task == "code-search" else ())))
+        raise UnknownName(
+            "source",
+            source,
+            ("study", "own", *(("cloze", "cosqa") if task == "code-search" else ())),
+        )
     if task == "flaky-detection":
         return _flaky()[split]
     known = manifest().hub
     if task == "vulnerability-detection":
-        return list(formats.devign(hub.rows(known["vulnerability-detection/devign"], _HUB_SPLIT[split])))
+        return list(
+            formats.devign(hub.rows(known["vulnerability-detection/devign"], _HUB_SPLIT[split]))
+        )
     if task == "clone-detection":
         rows = hub.rows(known["clone-detection/bigclonebench"], _HUB_SPLIT[split])
         return list(formats.clone_rows(islice(rows, CLONE_CAP) if split == "train" else rows))
@@ -65,7 +75,9 @@ def _cloze() -> dict[str, list[Example]]:
 
 
 def own(task: str, split: str, folder: Path = OWN) -> list[Example]:
-    """The project's own tiny sets, dealt out by position: of every five, the fourth validates and the fifth tests."""
+    """The project's own tiny sets, dealt out by position: of every five, the fourth validates and
+    the fifth tests.
+    """
     data = tomllib.loads((folder / f"{task}.toml").read_text(encoding="utf-8"))
     made: list[Example] = []
     if task == "clone-detection":
@@ -77,14 +89,29 @@ def own(task: str, split: str, folder: Path = OWN) -> list[Example]:
             for a, b in zip(group["versions"], other["versions"], strict=True):
                 made.append(Example(f"own-{i}-other-{len(made)}", task, "java", _pair(a, b), "0"))
     elif task == "code-search":
-        made = [Example(f"own-{i}", task, "python", {"query": f["query"], "code": formats.collapsed(f["code"])}, "1")
-                for i, f in enumerate(data["function"])]
+        made = [
+            Example(
+                f"own-{i}",
+                task,
+                "python",
+                {"query": f["query"], "code": formats.collapsed(f["code"])},
+                "1",
+            )
+            for i, f in enumerate(data["function"])
+        ]
     else:
         language = {"vulnerability-detection": "c", "flaky-detection": "java"}[task]
         for i, f in enumerate(data["function"]):
             for label in ("1", "0"):
-                made.append(Example(f"own-{i}-{label}", task, language,
-                                    {"code": formats.collapsed(f["bad" if label == "1" else "good"])}, label))
+                made.append(
+                    Example(
+                        f"own-{i}-{label}",
+                        task,
+                        language,
+                        {"code": formats.collapsed(f["bad" if label == "1" else "good"])},
+                        label,
+                    )
+                )
     units = [e.id.split("-")[1] for e in made]
     place = {unit: n % 5 for n, unit in enumerate(dict.fromkeys(units))}
     wanted = {"train": (0, 1, 2), "valid": (3,), "test": (4,)}[split]
@@ -92,19 +119,29 @@ def own(task: str, split: str, folder: Path = OWN) -> list[Example]:
 
 
 def from_folder(folder: Path, task: str, split: str) -> list[Example]:
-    """Examples from a folder of yours: `<split>.jsonl` in the project's form, else the upstream layout below `<task>/`.
+    """Examples from a folder of yours: `<split>.jsonl` in the project's form, else the upstream
+    layout below `<task>/`.
 
-    Upstream: vulnerability-detection/<split>.jsonl (func, target), clone-detection/data.jsonl and <split>.txt,
-    code-search/<split>.jsonl (code_tokens, docstring_tokens), flaky-detection/<split>.json (an array of code, label).
+    Upstream: vulnerability-detection/<split>.jsonl (func, target), clone-detection/data.jsonl and
+    <split>.txt, code-search/<split>.jsonl (code_tokens, docstring_tokens),
+    flaky-detection/<split>.json (an array of code, label).
     """
     if (folder / f"{split}.jsonl").is_file():
         return [e for e in read_examples(folder / f"{split}.jsonl") if e.task == task]
     place = folder / task
-    named = {"vulnerability-detection": f"{split}.jsonl", "clone-detection": f"{split}.txt", "code-search": f"{split}.jsonl",
-             "flaky-detection": f"{split}.json"}
+    named = {
+        "vulnerability-detection": f"{split}.jsonl",
+        "clone-detection": f"{split}.txt",
+        "code-search": f"{split}.jsonl",
+        "flaky-detection": f"{split}.json",
+    }
     if task not in named or not (place / named[task]).is_file():
-        raise BadInput(place / named.get(task, f"{split}.jsonl"), "no such file",
-                       f"it, or {folder / split}.jsonl with examples of {task}", "see corpora/study_b/load.py for the layouts")
+        raise BadInput(
+            place / named.get(task, f"{split}.jsonl"),
+            "no such file",
+            f"it, or {folder / split}.jsonl with examples of {task}",
+            "see corpora/study_b/load.py for the layouts",
+        )
     path = place / named[task]
     try:
         if task == "vulnerability-detection":
@@ -115,8 +152,12 @@ def from_folder(folder: Path, task: str, split: str) -> list[Example]:
             return list(formats.search_rows(formats.json_lines(path, set())))
         return list(formats.flaky_array(path))
     except (KeyError, TypeError, ValueError) as error:
-        raise BadInput(path, f"{type(error).__name__}: {error}", "rows of the upstream layout",
-                       "see corpora/study_b/load.py for the layouts") from error
+        raise BadInput(
+            path,
+            f"{type(error).__name__}: {error}",
+            "rows of the upstream layout",
+            "see corpora/study_b/load.py for the layouts",
+        ) from error
 
 
 def _pair(a: str, b: str) -> dict[str, str]:

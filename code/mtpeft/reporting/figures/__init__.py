@@ -1,4 +1,5 @@
-"""Figures: a catalog entry names its kind, the module of that name here draws it (a dotted name is imported as it is).
+"""Figures: a catalog entry names its kind, the module of that name here draws it (a dotted name is
+imported as it is).
 
 A kind is a module with `draw(figure, inputs) -> Drawing`. Equal inputs give equal bytes.
 """
@@ -9,16 +10,18 @@ from pathlib import Path
 
 from matplotlib.figure import Figure as Canvas
 
-from ...catalog import Figure
-from ...errors import UnknownName
-from ..inputs import Inputs
+from mtpeft.catalog import Figure
+from mtpeft.core.errors import UnknownName
+from mtpeft.reporting.inputs import Inputs
 
 KINDS = ("slope", "forest", "sizes")
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A drawn figure, the values in it as a table (for those who cannot see it), and the files they came from."""
+    """A drawn figure, the values in it as a table (for those who cannot see it), and the files they
+    came from.
+    """
 
     figure: Figure
     canvas: Canvas

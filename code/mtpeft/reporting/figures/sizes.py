@@ -6,15 +6,25 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
-from ...catalog import Figure, Run
-from ..inputs import Inputs
-from . import Drawing
-from .style import MUTED, PUBLISHED, SERIES, WIDTH, look, pad_limits, published_handle
-from .values import printed_pass_rates, scale, unit
+from mtpeft.catalog import Figure, Run
+from mtpeft.reporting.figures import Drawing
+from mtpeft.reporting.figures.style import (
+    MUTED,
+    PUBLISHED,
+    SERIES,
+    WIDTH,
+    look,
+    pad_limits,
+    published_handle,
+)
+from mtpeft.reporting.figures.values import printed_pass_rates, scale, unit
+from mtpeft.reporting.inputs import Inputs
 
 
 def draw(figure: Figure, inputs: Inputs) -> Drawing:
-    """options: `panels`, a list of {evaluation, metric, printed: comparisons whose counts give printed points}."""
+    """options: `panels`, a list of {evaluation, metric, printed: comparisons whose counts give
+    printed points}.
+    """
     panels: list[dict[str, Any]] = figure.options["panels"]
     height = (len(panels) + 1) // 2
     rows: list[list[object]] = []
@@ -27,42 +37,78 @@ def draw(figure: Figure, inputs: Inputs) -> Drawing:
             rows += _panel(axes, panel, figure.study, inputs, arms)
             tool = inputs.scores.tool_of(panel["evaluation"], panel["metric"])
             files.add(inputs.archived / "scores" / tool / f"{panel['evaluation']}.csv")
-        for axes in list(grid.flat)[len(panels):]:
+        for axes in list(grid.flat)[len(panels) :]:
             axes.set_axis_off()
-        handles = [Line2D([], [], color=s.colour, marker=s.marker, linestyle=s.line, label=arm)
-                   for s, arm in zip(SERIES, arms, strict=False)]
-        canvas.legend(handles=[*handles, published_handle()], loc="outside upper center", ncols=len(handles) + 1)
-    return Drawing(figure, canvas, ["Evaluation set", "Metric", "Arm", "Size", "Mean", "n"], rows, sorted(files))
+        handles = [
+            Line2D([], [], color=s.colour, marker=s.marker, linestyle=s.line, label=arm)
+            for s, arm in zip(SERIES, arms, strict=False)
+        ]
+        canvas.legend(
+            handles=[*handles, published_handle()],
+            loc="outside upper center",
+            ncols=len(handles) + 1,
+        )
+    return Drawing(
+        figure,
+        canvas,
+        ["Evaluation set", "Metric", "Arm", "Size", "Mean", "n"],
+        rows,
+        sorted(files),
+    )
 
 
 def _arm_title(run: Run) -> str:
     return f"{run.arm.upper()}-{'FFT' if run.method == 'fft' else 'QLoRA' if run.method == 'qlora' else run.method}"
 
 
-def _panel(axes: Axes, panel: dict[str, Any], study: str, inputs: Inputs, arms: dict[str, None]) -> list[list[object]]:
+def _panel(
+    axes: Axes, panel: dict[str, Any], study: str, inputs: Inputs, arms: dict[str, None]
+) -> list[list[object]]:
     known = inputs.known
-    evaluation, metric = known.evaluations()[panel["evaluation"]], known.metrics()[panel["metric"]][1]
+    evaluation, metric = (
+        known.evaluations()[panel["evaluation"]],
+        known.metrics()[panel["metric"]][1],
+    )
     backbones = [b for b in known.study("backbones", study)]
     most = max(len(run.tasks) for run in known.study("runs", study))
     rows: list[list[object]] = []
     drawn: list[float] = []
     points: dict[str, list[tuple[int, float]]] = {}
     place: dict[str, int] = {}
-    for run in sorted(known.study("runs", study), key=lambda r: (r.arm != "st", r.method == "fft", r.id)):
-        if len(run.tasks) not in (1, most) or not inputs.scores.has(run.id, evaluation.id, metric.id):
+    for run in sorted(
+        known.study("runs", study), key=lambda r: (r.arm != "st", r.method == "fft", r.id)
+    ):
+        if len(run.tasks) not in (1, most) or not inputs.scores.has(
+            run.id, evaluation.id, metric.id
+        ):
             continue
         values = inputs.scores.vector(run.id, evaluation.id, metric.id)["value"].dropna()
         position = [b.id for b in backbones].index(run.backbone)
         mean = float(values.mean()) * scale(metric)
         points.setdefault(_arm_title(run), []).append((position, mean))
         place[run.id] = position
-        rows.append([evaluation.title, unit(metric), _arm_title(run), backbones[position].label, round(mean, 2), len(values)])
+        rows.append(
+            [
+                evaluation.title,
+                unit(metric),
+                _arm_title(run),
+                backbones[position].label,
+                round(mean, 2),
+                len(values),
+            ]
+        )
         drawn.append(mean)
     for arm, found in points.items():
         arms.setdefault(arm)
         series = SERIES[list(arms).index(arm)]
-        axes.plot(*zip(*sorted(found), strict=True), color=series.colour, marker=series.marker, linestyle=series.line,
-                  markersize=5, clip_on=False)
+        axes.plot(
+            *zip(*sorted(found), strict=True),
+            color=series.colour,
+            marker=series.marker,
+            linestyle=series.line,
+            markersize=5,
+            clip_on=False,
+        )
     drawn += _printed(axes, panel, inputs, evaluation.id, place)
     axes.set_title(f"{evaluation.title}\n", pad=2)
     axes.text(0, 1.04, unit(metric), transform=axes.transAxes, color=MUTED, fontsize=7.5)
@@ -75,13 +121,20 @@ def _panel(axes: Axes, panel: dict[str, Any], study: str, inputs: Inputs, arms: 
     return rows
 
 
-def _printed(axes: Axes, panel: dict[str, Any], inputs: Inputs, evaluation: str, place: dict[str, int]) -> list[float]:
+def _printed(
+    axes: Axes, panel: dict[str, Any], inputs: Inputs, evaluation: str, place: dict[str, int]
+) -> list[float]:
     drawn: list[float] = []
     for name in panel.get("printed", []):
         comparison = inputs.known.get("comparisons", name)
         for block in comparison.blocks:
             rates = printed_pass_rates(inputs, comparison, block.id)
-            if rates and (block.task or comparison.task) == evaluation and block.a in place and block.b in place:
+            if (
+                rates
+                and (block.task or comparison.task) == evaluation
+                and block.a in place
+                and block.b in place
+            ):
                 axes.plot([place[block.a], place[block.b]], rates, clip_on=False, **PUBLISHED)
                 drawn += rates
     return drawn

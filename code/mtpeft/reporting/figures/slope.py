@@ -1,4 +1,6 @@
-"""Slope chart: side A on the left, side B on the right, one line per model size, one panel per evaluation set."""
+"""Slope chart: side A on the left, side B on the right, one line per model size, one panel per
+evaluation set.
+"""
 
 from typing import Any
 
@@ -6,12 +8,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
-from ...catalog import Figure
-from ..inputs import AS_PUBLISHED, Inputs
-from ..tables.comparison import LEVEL, adjusted, block_title
-from . import Drawing
-from .style import MUTED, PUBLISHED, SERIES, WIDTH, look, pad_limits, published_handle
-from .values import printed_pass_rates, scale, unit
+from mtpeft.catalog import Figure
+from mtpeft.reporting.figures import Drawing
+from mtpeft.reporting.figures.style import (
+    MUTED,
+    PUBLISHED,
+    SERIES,
+    WIDTH,
+    look,
+    pad_limits,
+    published_handle,
+)
+from mtpeft.reporting.figures.values import printed_pass_rates, scale, unit
+from mtpeft.reporting.inputs import AS_PUBLISHED, Inputs
+from mtpeft.reporting.tables.comparison import LEVEL, adjusted, block_title
 
 
 def draw(figure: Figure, inputs: Inputs) -> Drawing:
@@ -25,16 +35,29 @@ def draw(figure: Figure, inputs: Inputs) -> Drawing:
         sizes: dict[str, None] = {}
         for panel, axes in zip(panels, grid.flat, strict=False):
             rows += _panel(axes, panel, inputs, sizes)
-        for axes in list(grid.flat)[len(panels):]:
+        for axes in list(grid.flat)[len(panels) :]:
             axes.set_axis_off()
-        handles: list[Line2D] = [Line2D([], [], color=SERIES[i].colour, marker=SERIES[i].marker, label=size)
-                                 for i, size in enumerate(sizes)]
-        canvas.legend(handles=[*handles, published_handle()], loc="outside upper center", ncols=len(handles) + 1)
-    return Drawing(figure, canvas, ["Evaluation set", "Metric", "Size", "A", "Mean A", "B", "Mean B", "p adj."], rows,
-                   sorted([inputs.tests_path, inputs.statistics_path]))
+        handles: list[Line2D] = [
+            Line2D([], [], color=SERIES[i].colour, marker=SERIES[i].marker, label=size)
+            for i, size in enumerate(sizes)
+        ]
+        canvas.legend(
+            handles=[*handles, published_handle()],
+            loc="outside upper center",
+            ncols=len(handles) + 1,
+        )
+    return Drawing(
+        figure,
+        canvas,
+        ["Evaluation set", "Metric", "Size", "A", "Mean A", "B", "Mean B", "p adj."],
+        rows,
+        sorted([inputs.tests_path, inputs.statistics_path]),
+    )
 
 
-def _panel(axes: Axes, panel: dict[str, Any], inputs: Inputs, sizes: dict[str, None]) -> list[list[object]]:
+def _panel(
+    axes: Axes, panel: dict[str, Any], inputs: Inputs, sizes: dict[str, None]
+) -> list[list[object]]:
     comparison = inputs.known.get("comparisons", panel["comparison"])
     metric = inputs.known.metrics()[panel["metric"]][1]
     evaluation = inputs.known.evaluations()[panel["evaluation"]]
@@ -49,14 +72,35 @@ def _panel(axes: Axes, panel: dict[str, Any], inputs: Inputs, sizes: dict[str, N
         look_of = SERIES[list(sizes).index(size)]
         ends = [test.mean_a * scale(metric), test.mean_b * scale(metric)]
         p = adjusted(test, comparison.adjustment)
-        axes.plot([0, 1], ends, color=look_of.colour, marker=look_of.marker, markersize=5,
-                  linestyle="-" if p < LEVEL else (0, (3, 2)), clip_on=False)
-        printed = printed_pass_rates(inputs, comparison, block.id) if comparison.test == "mcnemar" else None
+        axes.plot(
+            [0, 1],
+            ends,
+            color=look_of.colour,
+            marker=look_of.marker,
+            markersize=5,
+            linestyle="-" if p < LEVEL else (0, (3, 2)),
+            clip_on=False,
+        )
+        printed = (
+            printed_pass_rates(inputs, comparison, block.id)
+            if comparison.test == "mcnemar"
+            else None
+        )
         if printed:
             axes.plot([0, 1], printed, clip_on=False, **PUBLISHED)
         drawn += [*ends, *(printed or ())]
-        rows.append([evaluation.title, unit(metric), size, comparison.side_a, round(ends[0], 2), comparison.side_b,
-                     round(ends[1], 2), "NA" if p != p else f"{p:.4f}"])
+        rows.append(
+            [
+                evaluation.title,
+                unit(metric),
+                size,
+                comparison.side_a,
+                round(ends[0], 2),
+                comparison.side_b,
+                round(ends[1], 2),
+                "NA" if p != p else f"{p:.4f}",
+            ]
+        )
     axes.set_title(f"{evaluation.title}\n", pad=2)
     axes.text(0, 1.04, unit(metric), transform=axes.transAxes, color=MUTED, fontsize=7.5)
     axes.set_xlim(-0.18, 1.18)

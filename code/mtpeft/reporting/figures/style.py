@@ -1,7 +1,7 @@
 """The look that all figures share, and their bytes.
 
-Colours are Okabe and Ito's, which stay apart under the common colour-vision deficiencies; each comes with a marker shape and
-a line style of its own, so that no meaning rests on colour.
+Colours are Okabe and Ito's, which stay apart under the common colour-vision deficiencies; each
+comes with a marker shape and a line style of its own, so that no meaning rests on colour.
 """
 
 import io
@@ -29,22 +29,55 @@ class Series:
     line: str
 
 
-SERIES = [Series("#0072B2", "o", "-"), Series("#C44E00", "s", "--"), Series("#00785A", "^", ":"),
-          Series("#8F4B77", "v", "-.")]
-PUBLISHED = {"marker": "D", "markersize": 8, "markerfacecolor": "none", "markeredgecolor": INK, "markeredgewidth": 0.9,
-             "linestyle": "none"}
+SERIES = [
+    Series("#0072B2", "o", "-"),
+    Series("#C44E00", "s", "--"),
+    Series("#00785A", "^", ":"),
+    Series("#8F4B77", "v", "-."),
+]
+PUBLISHED = {
+    "marker": "D",
+    "markersize": 8,
+    "markerfacecolor": "none",
+    "markeredgecolor": INK,
+    "markeredgewidth": 0.9,
+    "linestyle": "none",
+}
 
 
 def look() -> AbstractContextManager[None]:
     """The settings under which every figure is drawn."""
-    return matplotlib.rc_context({
-        "font.family": "DejaVu Sans", "font.size": 8, "axes.titlesize": 8.5, "axes.titleweight": "bold",
-        "axes.titlelocation": "left", "axes.labelsize": 8, "axes.edgecolor": MUTED, "axes.linewidth": 0.6,
-        "axes.spines.top": False, "axes.spines.right": False, "text.color": INK, "axes.labelcolor": INK,
-        "xtick.color": MUTED, "ytick.color": MUTED, "xtick.labelcolor": INK, "ytick.labelcolor": INK,
-        "xtick.major.width": 0.6, "ytick.major.width": 0.6, "grid.color": GRID, "grid.linewidth": 0.5,
-        "legend.frameon": False, "legend.fontsize": 8, "lines.linewidth": 1.4, "svg.fonttype": "path",
-        "figure.dpi": 100, "savefig.facecolor": "white", "figure.facecolor": "white"})
+    return matplotlib.rc_context(
+        {
+            "font.family": "DejaVu Sans",
+            "font.size": 8,
+            "axes.titlesize": 8.5,
+            "axes.titleweight": "bold",
+            "axes.titlelocation": "left",
+            "axes.labelsize": 8,
+            "axes.edgecolor": MUTED,
+            "axes.linewidth": 0.6,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "text.color": INK,
+            "axes.labelcolor": INK,
+            "xtick.color": MUTED,
+            "ytick.color": MUTED,
+            "xtick.labelcolor": INK,
+            "ytick.labelcolor": INK,
+            "xtick.major.width": 0.6,
+            "ytick.major.width": 0.6,
+            "grid.color": GRID,
+            "grid.linewidth": 0.5,
+            "legend.frameon": False,
+            "legend.fontsize": 8,
+            "lines.linewidth": 1.4,
+            "svg.fonttype": "path",
+            "figure.dpi": 100,
+            "savefig.facecolor": "white",
+            "figure.facecolor": "white",
+        }
+    )
 
 
 def published_handle() -> Line2D:

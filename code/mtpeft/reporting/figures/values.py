@@ -2,8 +2,8 @@
 
 import math
 
-from ...catalog import Comparison, Metric
-from ..inputs import Inputs
+from mtpeft.catalog import Comparison, Metric
+from mtpeft.reporting.inputs import Inputs
 
 
 def scale(metric: Metric) -> float:
@@ -15,25 +15,35 @@ def unit(metric: Metric) -> str:
     return f"{metric.title}, %" if metric.percent else metric.title
 
 
-def printed_pass_rates(inputs: Inputs, comparison: Comparison, block: str) -> tuple[float, float] | None:
-    """pass@1 of sides A and B (in %) from the printed contingency counts of one block; None where they are not printed.
+def printed_pass_rates(
+    inputs: Inputs, comparison: Comparison, block: str
+) -> tuple[float, float] | None:
+    """pass@1 of sides A and B (in %) from the printed contingency counts of one block; None where
+    they are not printed.
 
-    The study's outputs print no means. For pass@1 they follow from the counts: (both + only A) / all.
+    The study's outputs print no means. For pass@1 they follow from the counts: (both + only A) /
+    all.
     """
     counts = {}
     for name in ("both_pass", "a_only", "b_only", "both_fail"):
-        cells = inputs.printed.get((comparison.id, block, comparison.metrics[0], name, comparison.adjustment))
+        cells = inputs.printed.get(
+            (comparison.id, block, comparison.metrics[0], name, comparison.adjustment)
+        )
         if not cells:
             return None
         counts[name] = int(cells[0].printed)
     total = sum(counts.values())
     if not total:
         return None
-    return (100 * (counts["both_pass"] + counts["a_only"]) / total,
-            100 * (counts["both_pass"] + counts["b_only"]) / total)
+    return (
+        100 * (counts["both_pass"] + counts["a_only"]) / total,
+        100 * (counts["both_pass"] + counts["b_only"]) / total,
+    )
 
 
-def printed_number(inputs: Inputs, comparison: Comparison, block: str, metric: str, quantity: str) -> float:
+def printed_number(
+    inputs: Inputs, comparison: Comparison, block: str, metric: str, quantity: str
+) -> float:
     """A printed number with the most digits available; NaN where none is printed."""
     cells = inputs.printed.get((comparison.id, block, metric, quantity, comparison.adjustment), [])
     numbers = [cell.printed for cell in cells if cell.printed not in ("NA", "NaN", "Inf", "-Inf")]

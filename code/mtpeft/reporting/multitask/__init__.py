@@ -1,1 +1,3 @@
-"""Tables of study B: one module a kind of table, named with dots in the catalog; all read `mtpeft.published`."""
+"""Tables of study B: one module a kind of table, named with dots in the catalog; all read
+`mtpeft.statistics.published`.
+"""

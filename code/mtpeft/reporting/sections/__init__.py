@@ -1,4 +1,5 @@
-"""The parts of the report, in reading order. A part is a module here with `section(inputs) -> Section | None`.
+"""The parts of the report, in reading order. A part is a module here with `section(inputs) ->
+Section | None`.
 
 Adding a part (another tier, another study) is one module and its name in `ORDER`.
 """
@@ -8,10 +9,23 @@ from importlib import import_module
 
 from markupsafe import Markup
 
-from ..inputs import Inputs
+from mtpeft.reporting.inputs import Inputs
 
-ORDER = ("verdicts", "causes", "claims", "multitask", "tables", "figures", "instances", "printed", "files", "rescored", "trained",
-         "audit", "provenance")
+ORDER = (
+    "verdicts",
+    "causes",
+    "claims",
+    "multitask",
+    "tables",
+    "figures",
+    "instances",
+    "printed",
+    "files",
+    "rescored",
+    "trained",
+    "audit",
+    "provenance",
+)
 
 
 @dataclass(frozen=True)
@@ -26,5 +40,8 @@ class Section:
 
 def build_all(inputs: Inputs, order: tuple[str, ...] = ORDER) -> list[Section]:
     """Every part that has something to say. Names with a dot are imported as they stand."""
-    found = (import_module(name if "." in name else f"{__name__}.{name}").section(inputs) for name in order)
+    found = (
+        import_module(name if "." in name else f"{__name__}.{name}").section(inputs)
+        for name in order
+    )
     return [section for section in found if section is not None]

@@ -1,14 +1,18 @@
-"""The audit of the archived scores and of the printed values: what a verdict on printed digits cannot see."""
+"""The audit of the archived scores and of the printed values: what a verdict on printed digits
+cannot see.
+"""
 
-from ..html import render
-from ..inputs import Inputs
-from . import Section
+from mtpeft.reporting.html import render
+from mtpeft.reporting.inputs import Inputs
+from mtpeft.reporting.sections import Section
 
 _SEVERITIES = ("serious", "error", "warning", "note")
 
 
 def section(inputs: Inputs) -> Section:
-    """Findings in the scores, the most severe first, and what stands out among the printed values themselves."""
+    """Findings in the scores, the most severe first, and what stands out among the printed values
+    themselves.
+    """
     findings = [] if inputs.findings is None else inputs.findings.to_dict("records")
     rank = {name: i for i, name in enumerate(_SEVERITIES)}
     findings.sort(key=lambda f: rank.get(f["severity"], -1))
@@ -21,8 +25,25 @@ def section(inputs: Inputs) -> Section:
     metrics = {name: metric.title for name, (_, metric) in inputs.known.metrics().items()}
     evaluations = {e.id: e.title for e in inputs.known.evaluations().values()}
     note = "not run" if inputs.findings is None else str(len(findings))
-    return Section("audit", "Audit", render(
-        "audit.html", severities=severities, ran=inputs.findings is not None, metrics=metrics, evaluations=evaluations,
-        standing_out={name: found for name, found in sorted(checks.items()) if found.keys() != {"consistent"}},
-        agreeing={name: len(found["consistent"]) for name, found in sorted(checks.items())
-                  if found.keys() == {"consistent"}}), note)
+    return Section(
+        "audit",
+        "Audit",
+        render(
+            "audit.html",
+            severities=severities,
+            ran=inputs.findings is not None,
+            metrics=metrics,
+            evaluations=evaluations,
+            standing_out={
+                name: found
+                for name, found in sorted(checks.items())
+                if found.keys() != {"consistent"}
+            },
+            agreeing={
+                name: len(found["consistent"])
+                for name, found in sorted(checks.items())
+                if found.keys() == {"consistent"}
+            },
+        ),
+        note,
+    )

@@ -2,11 +2,11 @@
 
 from collections import Counter
 
-from ...records import Verdict
-from ..html import render
-from ..inputs import Inputs
-from ..summary import Group, group_by_cause
-from . import Section
+from mtpeft.core.records import Verdict
+from mtpeft.reporting.html import render
+from mtpeft.reporting.inputs import Inputs
+from mtpeft.reporting.sections import Section
+from mtpeft.reporting.summary import Group, group_by_cause
 
 
 def section(inputs: Inputs) -> Section:
@@ -21,9 +21,18 @@ def section(inputs: Inputs) -> Section:
             kinds.setdefault(kind, []).append(_card(group, place))
         else:
             others.append(_card(group, place))
-    return Section("causes", "What differs, and why", render(
-        "causes.html", kinds=kinds, others=others, audited=inputs.causes is not None, verified=bool(inputs.verdicts)),
-        str(len(groups) - len(others)))
+    return Section(
+        "causes",
+        "What differs, and why",
+        render(
+            "causes.html",
+            kinds=kinds,
+            others=others,
+            audited=inputs.causes is not None,
+            verified=bool(inputs.verdicts),
+        ),
+        str(len(groups) - len(others)),
+    )
 
 
 def _card(group: Group, place: dict[str, str]) -> dict[str, object]:
@@ -32,8 +41,11 @@ def _card(group: Group, place: dict[str, str]) -> dict[str, object]:
     for verdict in group.verdicts:
         where.setdefault(place.get(verdict.id, verdict.kind), []).append(verdict)
     reasons = Counter(v.reason.removeprefix(group.title).removeprefix("; ") for v in group.verdicts)
-    return {"group": group, "verdicts": dict(sorted(verdicts.items())),
-            "reasons": [(text, n) for text, n in reasons.most_common() if text],
-            "where": {name: found[:200] for name, found in sorted(where.items())},
-            "sizes": {name: len(found) for name, found in where.items()},
-            "conclusions": sum(v.conclusion_changes in ("yes", "no") for v in group.verdicts)}
+    return {
+        "group": group,
+        "verdicts": dict(sorted(verdicts.items())),
+        "reasons": [(text, n) for text, n in reasons.most_common() if text],
+        "where": {name: found[:200] for name, found in sorted(where.items())},
+        "sizes": {name: len(found) for name, found in where.items()},
+        "conclusions": sum(v.conclusion_changes in ("yes", "no") for v in group.verdicts),
+    }

@@ -2,11 +2,11 @@
 
 import re
 
-from ...catalog import Claim
-from ...records import Verdict
-from ..html import render
-from ..inputs import Inputs
-from . import Section
+from mtpeft.catalog import Claim
+from mtpeft.core.records import Verdict
+from mtpeft.reporting.html import render
+from mtpeft.reporting.inputs import Inputs
+from mtpeft.reporting.sections import Section
 
 _NUMBER = re.compile(r"[-+−]?\d+(?:\.\d+)?")
 
@@ -16,15 +16,27 @@ def section(inputs: Inputs) -> Section:
     verdicts = {v.id: v for v in inputs.verdicts_of_kind("claim")}
     claims = inputs.known.claims
     cards = [_card(inputs, claim.id, claim, verdicts.get(claim.id)) for claim in claims.values()]
-    cards += [_card(inputs, name, None, verdict) for name, verdict in verdicts.items() if name not in claims]
+    cards += [
+        _card(inputs, name, None, verdict)
+        for name, verdict in verdicts.items()
+        if name not in claims
+    ]
     cards.sort(key=lambda card: _natural(str(card["id"])))
     return Section("claims", "Claims", render("claims.html", cards=cards), str(len(cards)))
 
 
-def _card(inputs: Inputs, name: str, claim: Claim | None, verdict: Verdict | None) -> dict[str, object]:
+def _card(
+    inputs: Inputs, name: str, claim: Claim | None, verdict: Verdict | None
+) -> dict[str, object]:
     table = inputs.known.get("tables", claim.table) if claim and claim.table else None
-    return {"id": name, "table": table, "claim": claim, "verdict": verdict, "status": verdict.verdict if verdict else "not run",
-            "difference": difference(verdict.published, verdict.regenerated) if verdict else ""}
+    return {
+        "id": name,
+        "table": table,
+        "claim": claim,
+        "verdict": verdict,
+        "status": verdict.verdict if verdict else "not run",
+        "difference": difference(verdict.published, verdict.regenerated) if verdict else "",
+    }
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
@@ -33,7 +45,9 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 
 def difference(published: str, regenerated: str) -> str:
-    """Recomputed minus published where both texts hold exactly one number, at the finer of their precisions."""
+    """Recomputed minus published where both texts hold exactly one number, at the finer of their
+    precisions.
+    """
     found = [_NUMBER.findall(text.replace(",", "")) for text in (published, regenerated)]
     if any(len(numbers) != 1 for numbers in found):
         return ""

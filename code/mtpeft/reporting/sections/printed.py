@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from ...records import PublishedCell
-from ..html import render
-from ..inputs import Inputs
-from ..summary import count
-from ..tables.comparison import block_title
-from . import Section
+from mtpeft.core.records import PublishedCell
+from mtpeft.reporting.html import render
+from mtpeft.reporting.inputs import Inputs
+from mtpeft.reporting.sections import Section
+from mtpeft.reporting.summary import count
+from mtpeft.reporting.tables.comparison import block_title
 
 
 def section(inputs: Inputs) -> Section:
@@ -21,17 +21,36 @@ def section(inputs: Inputs) -> Section:
         counts = {name: n for name, n in count(verdicts).items() if n}
         if len(cells) > len(verdicts):
             counts["not run"] = counts.get("not run", 0) + len(cells) - len(verdicts)
-        parts.append({"source": source, "total": len(cells), "verdicts": counts, "rows": list(_rows(inputs, cells))})
-    return Section("printed", "Every printed value", render("printed.html", parts=parts), f"{len(inputs.cells):,}")
+        parts.append(
+            {
+                "source": source,
+                "total": len(cells),
+                "verdicts": counts,
+                "rows": list(_rows(inputs, cells)),
+            }
+        )
+    return Section(
+        "printed",
+        "Every printed value",
+        render("printed.html", parts=parts),
+        f"{len(inputs.cells):,}",
+    )
 
 
 def _rows(inputs: Inputs, cells: list[PublishedCell]) -> Iterator[dict[str, str | int]]:
     metrics = inputs.known.metrics()
-    blocks = {(c.id, b.id): block_title(b) for c in inputs.known.comparisons.values() for b in c.blocks}
+    blocks = {
+        (c.id, b.id): block_title(b) for c in inputs.known.comparisons.values() for b in c.blocks
+    }
     for cell in cells:
         verdict = inputs.verdict_of.get(("cell", cell.id))
-        yield {"line": cell.line, "block": blocks.get((cell.comparison, cell.block), cell.block),
-               "metric": metrics[cell.metric][1].title if cell.metric in metrics else cell.metric,
-               "quantity": cell.quantity.replace("_", " "), "printed": cell.printed,
-               "regenerated": verdict.regenerated if verdict else "", "verdict": verdict.verdict if verdict else "not run",
-               "cause": (verdict.cause or verdict.reason) if verdict else ""}
+        yield {
+            "line": cell.line,
+            "block": blocks.get((cell.comparison, cell.block), cell.block),
+            "metric": metrics[cell.metric][1].title if cell.metric in metrics else cell.metric,
+            "quantity": cell.quantity.replace("_", " "),
+            "printed": cell.printed,
+            "regenerated": verdict.regenerated if verdict else "",
+            "verdict": verdict.verdict if verdict else "not run",
+            "cause": (verdict.cause or verdict.reason) if verdict else "",
+        }

@@ -1,4 +1,6 @@
-"""T2: archived outputs scored again, against the archived per-instance scores, down to single outputs."""
+"""T2: archived outputs scored again, against the archived per-instance scores, down to single
+outputs.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -7,64 +9,127 @@ from typing import Any
 
 import pandas as pd
 
-from ...printed import significant, turned
-from ...records import Test, read_records
-from ..drilldown import Place, instances
-from ..html import render
-from ..inputs import Inputs
-from ..summary import count
-from ..tables.comparison import block_title
-from . import Section
+from mtpeft.core.records import Test, read_records
+from mtpeft.reporting.drilldown import Place, instances
+from mtpeft.reporting.html import render
+from mtpeft.reporting.inputs import Inputs
+from mtpeft.reporting.sections import Section
+from mtpeft.reporting.summary import count
+from mtpeft.reporting.tables.comparison import block_title
+from mtpeft.statistics.printed import significant, turned
 
-COUNTS = {"instances": "instances", "equal": "equal", "within_tolerance": "within tolerance", "different": "different",
-          "cannot_run_here": "cannot run here", "no_output": "no output", "not_archived": "no archived score",
-          "unparseable": "unparseable", "empty": "empty", "infrastructure": "tool failed"}
+COUNTS = {
+    "instances": "instances",
+    "equal": "equal",
+    "within_tolerance": "within tolerance",
+    "different": "different",
+    "cannot_run_here": "cannot run here",
+    "no_output": "no output",
+    "not_archived": "no archived score",
+    "unparseable": "unparseable",
+    "empty": "empty",
+    "infrastructure": "tool failed",
+}
 # Further counts are shown where they are not zero everywhere.
 ALWAYS = ("instances", "equal", "within_tolerance", "different", "cannot_run_here", "no_output")
-SIGNED = {"equal": "exact", "within_tolerance": "within tolerance", "different": "differs",
-          "cannot_run_here": "cannot run here", "no_output": "not reproducible", "not_archived": "not run"}
-LINE_COLUMNS = ("tool", "version", "answers_to", "evaluation", "run", *COUNTS, "tolerance", "reason")
+SIGNED = {
+    "equal": "exact",
+    "within_tolerance": "within tolerance",
+    "different": "differs",
+    "cannot_run_here": "cannot run here",
+    "no_output": "not reproducible",
+    "not_archived": "not run",
+}
+LINE_COLUMNS = (
+    "tool",
+    "version",
+    "answers_to",
+    "evaluation",
+    "run",
+    *COUNTS,
+    "tolerance",
+    "reason",
+)
 DIFFERENCE_COLUMNS = ("tool", "evaluation", "run", "instance_id", "metric", "reason")
 DEFECT_COLUMNS = ("evaluation", "run", "instance_id", "defect")
-DEFECT_COUNTS = ("outputs", "mended", "unread_as_archived", "unread_mended", "unread_mended_with_class")
-CONCLUSION_COLUMNS = ("comparison", "block", "metric", "difference_archived", "difference_mended", "difference_mended_with_class",
-                      "sign_changes")
+DEFECT_COUNTS = (
+    "outputs",
+    "mended",
+    "unread_as_archived",
+    "unread_mended",
+    "unread_mended_with_class",
+)
+CONCLUSION_COLUMNS = (
+    "comparison",
+    "block",
+    "metric",
+    "difference_archived",
+    "difference_mended",
+    "difference_mended_with_class",
+    "sign_changes",
+)
 # Enough to look into every kind of difference, and little enough to send the page by mail.
 DIFFERENT, DAMAGED = 200, 24
 
 
 def section(inputs: Inputs) -> Section:
-    """Counts over all runs, then per tool and run; values recovered; then a bounded choice of single outputs."""
+    """Counts over all runs, then per tool and run; values recovered; then a bounded choice of
+    single outputs.
+    """
     lines = inputs.frame("rescore/summary.csv", LINE_COLUMNS)
     if lines is None:
         return Section("rescored", "Scores (T2)", render("rescored.html", ran=False), "not run")
     lines = lines.assign(**{name: lines[name].astype("int64") for name in COUNTS})
     compared = lines[lines["answers_to"] != ""]
     problems = inputs.frame("rescore/problems.csv", ("file", "line", "problem"))
-    groups, defects = _differences(inputs), inputs.frame("audit/outputs/defects.csv", DEFECT_COLUMNS)
+    groups, defects = (
+        _differences(inputs),
+        inputs.frame("audit/outputs/defects.csv", DEFECT_COLUMNS),
+    )
     different = {key: _spread(places) for key, places in groups.items()}
     shown = _together(different, DIFFERENT)
     damaged = _together(_damaged(defects, groups), DAMAGED)
     looked_at = instances(inputs, {*chain(*shown.values(), *damaged.values())})
     tools = {tool.id: tool.title for tool in inputs.known.tools.values()}
     totals = {name: int(compared[name].sum()) for name in COUNTS}
-    return Section("rescored", "Scores (T2)", render(
-        "rescored.html", ran=True, totals=totals, counts=_columns(lines), signed=SIGNED, overall=_overall(inputs, lines),
-        tools=[_tool(inputs, name, part) for name, part in lines.groupby("tool", sort=False)], titles=tools,
-        recovered=_recovered(inputs), different=[_group(tools, inputs, key, different[key], places, looked_at)
-                                                 for key, places in shown.items()],
-        damaged={name: [looked_at[p] for p in places] for name, places in damaged.items()}, audit=_audit(inputs),
-        problems=[] if problems is None else problems.to_dict("records"),
-        texts=any(i.output is not None for i in looked_at.values())), f"{totals['equal']:,} equal")
+    return Section(
+        "rescored",
+        "Scores (T2)",
+        render(
+            "rescored.html",
+            ran=True,
+            totals=totals,
+            counts=_columns(lines),
+            signed=SIGNED,
+            overall=_overall(inputs, lines),
+            tools=[_tool(inputs, name, part) for name, part in lines.groupby("tool", sort=False)],
+            titles=tools,
+            recovered=_recovered(inputs),
+            different=[
+                _group(tools, inputs, key, different[key], places, looked_at)
+                for key, places in shown.items()
+            ],
+            damaged={name: [looked_at[p] for p in places] for name, places in damaged.items()},
+            audit=_audit(inputs),
+            problems=[] if problems is None else problems.to_dict("records"),
+            texts=any(i.output is not None for i in looked_at.values()),
+        ),
+        f"{totals['equal']:,} equal",
+    )
 
 
 # ---------------------------------------------------------------- counts
 
+
 def _overall(inputs: Inputs, lines: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
     """By tool one row per evaluation set, over all runs."""
     result: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for (tool, evaluation), row in lines.groupby(["tool", "evaluation"], sort=False)[list(COUNTS)].sum().iterrows():
-        result[inputs.known.get("tools", tool).title].append(_row(row, evaluation=_evaluation(inputs, evaluation)))
+    for (tool, evaluation), row in (
+        lines.groupby(["tool", "evaluation"], sort=False)[list(COUNTS)].sum().iterrows()
+    ):
+        result[inputs.known.get("tools", tool).title].append(
+            _row(row, evaluation=_evaluation(inputs, evaluation))
+        )
     return result
 
 
@@ -77,7 +142,9 @@ def _columns(part: pd.DataFrame) -> dict[str, str]:
 
 
 def _share(counts: pd.Series) -> str:
-    """Equal or within tolerance, of those compared, in per cent; rounded down, so that 100 means all."""
+    """Equal or within tolerance, of those compared, in per cent; rounded down, so that 100 means
+    all.
+    """
     agree = int(counts["equal"] + counts["within_tolerance"])
     compared = agree + int(counts["different"])
     return f"{1000 * agree // compared / 10:g} %" if compared else ""
@@ -86,12 +153,24 @@ def _share(counts: pd.Series) -> str:
 def _tool(inputs: Inputs, name: str, part: pd.DataFrame) -> dict[str, Any]:
     tool = inputs.known.get("tools", name)
     sums = {column: int(part[column].sum()) for column in COUNTS}
-    rows = [_row(line, evaluation=_evaluation(inputs, line["evaluation"]), run=line["run"], reason=line["reason"])
-            for _, line in part.iterrows()]
+    rows = [
+        _row(
+            line,
+            evaluation=_evaluation(inputs, line["evaluation"]),
+            run=line["run"],
+            reason=line["reason"],
+        )
+        for _, line in part.iterrows()
+    ]
     tolerance = next((t for t in part["tolerance"] if t not in ("", "0")), "")
-    return {"title": tool.title, "version": next((v for v in part["version"] if v), ""), "tolerance": tolerance, "rows": rows,
-            "columns": _columns(part),
-            "verdicts": {verdict: sums[column] for column, verdict in SIGNED.items() if sums[column]}}
+    return {
+        "title": tool.title,
+        "version": next((v for v in part["version"] if v), ""),
+        "tolerance": tolerance,
+        "rows": rows,
+        "columns": _columns(part),
+        "verdicts": {verdict: sums[column] for column, verdict in SIGNED.items() if sums[column]},
+    }
 
 
 def _evaluation(inputs: Inputs, name: str) -> str:
@@ -107,18 +186,38 @@ def _recovered(inputs: Inputs) -> list[dict[str, Any]]:
     for verdict in inputs.verdicts_of_kind("recovered"):
         cell = cells.get(verdict.id)
         comparison = inputs.known.comparisons.get(cell.comparison) if cell else None
-        block = next((block_title(b) for b in comparison.blocks if b.id == cell.block), cell.block) if comparison else ""
-        parts[f"{comparison.question}: {comparison.title}" if comparison else "other"].append({
-            "verdict": verdict, "block": block, "quantity": cell.quantity.replace("_", " ") if cell else "",
-            "metric": metrics[cell.metric][1].title if cell and cell.metric in metrics else verdict.id})
-    return [{"title": title, "rows": rows,
-             "verdicts": {name: n for name, n in count(row["verdict"] for row in rows).items() if n}}
-            for title, rows in parts.items()]
+        block = (
+            next((block_title(b) for b in comparison.blocks if b.id == cell.block), cell.block)
+            if comparison
+            else ""
+        )
+        parts[f"{comparison.question}: {comparison.title}" if comparison else "other"].append(
+            {
+                "verdict": verdict,
+                "block": block,
+                "quantity": cell.quantity.replace("_", " ") if cell else "",
+                "metric": metrics[cell.metric][1].title
+                if cell and cell.metric in metrics
+                else verdict.id,
+            }
+        )
+    return [
+        {
+            "title": title,
+            "rows": rows,
+            "verdicts": {name: n for name, n in count(row["verdict"] for row in rows).items() if n},
+        }
+        for title, rows in parts.items()
+    ]
 
 
 def _audit(inputs: Inputs) -> dict[str, Any] | None:
-    """Damage over all runs and what mending it does to the published comparisons, or None where the audit has not run."""
-    summary = inputs.frame("audit/outputs/summary.csv", ("evaluation", "defect", "title", *DEFECT_COUNTS))
+    """Damage over all runs and what mending it does to the published comparisons, or None where the
+    audit has not run.
+    """
+    summary = inputs.frame(
+        "audit/outputs/summary.csv", ("evaluation", "defect", "title", *DEFECT_COUNTS)
+    )
     conclusions = inputs.frame("audit/outputs/conclusions.csv", CONCLUSION_COLUMNS)
     if summary is None or conclusions is None:
         return None
@@ -127,25 +226,49 @@ def _audit(inputs: Inputs) -> dict[str, Any] | None:
     rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for (evaluation, defect, title), counts in sums.iterrows():
         if defect != "none":
-            rows[_evaluation(inputs, evaluation)].append({"title": title, **{n: int(counts[n]) for n in DEFECT_COUNTS}})
+            rows[_evaluation(inputs, evaluation)].append(
+                {"title": title, **{n: int(counts[n]) for n in DEFECT_COUNTS}}
+            )
     metrics = inputs.known.metrics()
-    changed = [{**row, "metric": metrics[row["metric"]][1].title if row["metric"] in metrics else row["metric"],
-                **{name: _number(row[name]) for name in CONCLUSION_COLUMNS if name.startswith("difference")}}
-               for row in conclusions[conclusions["sign_changes"] == "yes"].to_dict("records")]
+    changed = [
+        {
+            **row,
+            "metric": metrics[row["metric"]][1].title
+            if row["metric"] in metrics
+            else row["metric"],
+            **{
+                name: _number(row[name])
+                for name in CONCLUSION_COLUMNS
+                if name.startswith("difference")
+            },
+        }
+        for row in conclusions[conclusions["sign_changes"] == "yes"].to_dict("records")
+    ]
     return {"rows": rows, "changed": changed, "conclusions": len(conclusions), **_turned(inputs)}
 
 
 def _turned(inputs: Inputs) -> dict[str, Any]:
-    """Tests whose yes/no turns when damaged outputs are mended: the number of tests, and a row for each that turns."""
+    """Tests whose yes/no turns when damaged outputs are mended: the number of tests, and a row for
+    each that turns.
+    """
     path = inputs.regenerated / "statistics" / "mended.csv"
     if not path.is_file():
         return {"tests": 0, "turned": []}
     inputs.used.add(path)
     number, places = turned(read_records(path, Test), inputs.known.adjustments())
     metrics = inputs.known.metrics()
-    return {"tests": number, "turned": [
-        {"comparison": comparison, "block": block, "metric": metrics[metric][1].title,
-         "readings": [f"{significant(p)}, {p:.4f}" for p in values]} for (comparison, block, metric), values in places.items()]}
+    return {
+        "tests": number,
+        "turned": [
+            {
+                "comparison": comparison,
+                "block": block,
+                "metric": metrics[metric][1].title,
+                "readings": [f"{significant(p)}, {p:.4f}" for p in values],
+            }
+            for (comparison, block, metric), values in places.items()
+        ],
+    }
 
 
 def _number(value: str) -> str:
@@ -159,10 +282,16 @@ Kind = tuple[str, str, str]
 
 
 def _differences(inputs: Inputs) -> dict[Kind, list[Place]]:
-    """The outputs with a differing value, by the kind of the difference: the cause found row by row, else the stated reason."""
+    """The outputs with a differing value, by the kind of the difference: the cause found row by
+    row, else the stated reason.
+    """
     frame = inputs.frame("rescore/differences.csv", DIFFERENCE_COLUMNS)
     searched = inputs.frame("rescore/codebleu-explained.csv", ("run", "instance_id", "cause"))
-    causes = {} if searched is None else {("codebleu", r.run, r.instance_id): r.cause for r in searched.itertuples(index=False)}
+    causes = (
+        {}
+        if searched is None
+        else {("codebleu", r.run, r.instance_id): r.cause for r in searched.itertuples(index=False)}
+    )
     groups: dict[Kind, dict[Place, None]] = defaultdict(dict)
     for row in [] if frame is None else frame.itertuples(index=False):
         reason = causes.get((row.tool, row.run, row.instance_id), row.reason)
@@ -170,8 +299,12 @@ def _differences(inputs: Inputs) -> dict[Kind, list[Place]]:
     return {kind: list(places) for kind, places in groups.items()}
 
 
-def _damaged(defects: pd.DataFrame | None, groups: dict[Kind, list[Place]]) -> dict[str, list[Place]]:
-    """The outputs in which the audit found something, by what it found, without those that differ anyway."""
+def _damaged(
+    defects: pd.DataFrame | None, groups: dict[Kind, list[Place]]
+) -> dict[str, list[Place]]:
+    """The outputs in which the audit found something, by what it found, without those that differ
+    anyway.
+    """
     result: dict[str, list[Place]] = defaultdict(list)
     differing = {*chain(*groups.values())}
     for row in [] if defects is None else defects.itertuples(index=False):
@@ -195,7 +328,9 @@ def _alternating(lists: Sequence[Sequence[Any]]) -> list[Any]:
 
 def _together(groups: dict[Any, list[Place]], limit: int) -> dict[Any, list[Place]]:
     """At most `limit` places over all groups, the small groups whole, each place once."""
-    taken = dict.fromkeys(p for _, p in _alternating([[(key, p) for p in places] for key, places in groups.items()]))
+    taken = dict.fromkeys(
+        p for _, p in _alternating([[(key, p) for p in places] for key, places in groups.items()])
+    )
     chosen = set(list(taken)[:limit])
     result = {}
     for key, places in groups.items():
@@ -204,8 +339,19 @@ def _together(groups: dict[Any, list[Place]], limit: int) -> dict[Any, list[Plac
     return {key: places for key, places in result.items() if places}
 
 
-def _group(tools: dict[str, str], inputs: Inputs, key: Kind, places: list[Place], shown: list[Place],
-           looked_at: dict[Place, Any]) -> dict[str, Any]:
+def _group(
+    tools: dict[str, str],
+    inputs: Inputs,
+    key: Kind,
+    places: list[Place],
+    shown: list[Place],
+    looked_at: dict[Place, Any],
+) -> dict[str, Any]:
     tool, evaluation, reason = key
-    return {"tool": tools.get(tool, tool), "evaluation": _evaluation(inputs, evaluation), "reason": reason, "all": len(places),
-            "instances": [looked_at[place] for place in shown]}
+    return {
+        "tool": tools.get(tool, tool),
+        "evaluation": _evaluation(inputs, evaluation),
+        "reason": reason,
+        "all": len(places),
+        "instances": [looked_at[place] for place in shown],
+    }

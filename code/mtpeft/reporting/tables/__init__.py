@@ -1,15 +1,15 @@
 """Tables: a catalog entry names its kind, the module of that name here builds it.
 
-A kind is a module with `build(table, inputs) -> TableData`; a dotted name is imported as it stands, so that a table can
-come from outside the package.
+A kind is a module with `build(table, inputs) -> TableData`; a dotted name is imported as it stands,
+so that a table can come from outside the package.
 """
 
 from importlib import import_module
 
-from ...catalog import Table
-from ...errors import UnknownName
-from ..inputs import Inputs
-from .model import TableData
+from mtpeft.catalog import Table
+from mtpeft.core.errors import UnknownName
+from mtpeft.reporting.inputs import Inputs
+from mtpeft.reporting.tables.model import TableData
 
 KINDS = ("corpora", "tools", "configuration", "comparison")
 

@@ -1,21 +1,23 @@
-"""Tables 4 to 18: paired comparisons, the recomputed values as published with the printed ones beside them.
+"""Tables 4 to 18: paired comparisons, the recomputed values as published with the printed ones
+beside them.
 
-The main columns follow the study's own choices (protocol `as-published`); the columns behind them repeat the test under
-the corrected protocol: pairs by instance id, unparseable outputs left out, a matched-pairs effect size.
+The main columns follow the study's own choices (protocol `as-published`); the columns behind them
+repeat the test under the corrected protocol: pairs by instance id, unparseable outputs left out, a
+matched-pairs effect size.
 """
 
 import math
 import re
 from dataclasses import replace
 
-from ...catalog import Block, Comparison, Metric, Table
-from ...errors import BadInput, UnknownName
-from ...paths import CATALOG
-from ...records import PublishedCell, Test, Verdict
-from ..inputs import AS_PUBLISHED, CORRECTED, Inputs
-from ..marks import CHANGED, MISSING
-from ..summary import worst
-from .model import EMPTY, Column, Group, Row, TableData, Value
+from mtpeft.catalog import Block, Comparison, Metric, Table
+from mtpeft.core.errors import BadInput, UnknownName
+from mtpeft.core.paths import CATALOG
+from mtpeft.core.records import PublishedCell, Test, Verdict
+from mtpeft.reporting.inputs import AS_PUBLISHED, CORRECTED, Inputs
+from mtpeft.reporting.marks import CHANGED, MISSING
+from mtpeft.reporting.summary import worst
+from mtpeft.reporting.tables.model import EMPTY, Column, Group, Row, TableData, Value
 
 LEVEL = 0.05
 _ADJUSTMENTS = {"bh": "Benjamini–Hochberg", "holm": "Holm"}
@@ -28,20 +30,32 @@ def build(table: Table, inputs: Inputs) -> TableData:
     """
     comparisons = [inputs.known.get("comparisons", name) for name in table.comparisons]
     if not comparisons:
-        raise BadInput(CATALOG / "tables", f"{table.id} names no comparison", "comparisons: [<id>, …]")
+        raise BadInput(
+            CATALOG / "tables", f"{table.id} names no comparison", "comparisons: [<id>, …]"
+        )
     chosen = _chosen(table, comparisons)
     tests = {c.test for c in comparisons}
     columns = _columns(comparisons, tests)
     groups = []
     for comparison in comparisons:
         if comparison.test == "mcnemar":
-            rows = [_row(inputs, comparison, block, metric, columns, label=block_title(block))
-                    for block in comparison.blocks for metric in chosen[comparison.id]]
+            rows = [
+                _row(inputs, comparison, block, metric, columns, label=block_title(block))
+                for block in comparison.blocks
+                for metric in chosen[comparison.id]
+            ]
             groups.append(Group(subject(comparison), rows))
         else:
-            groups += [Group(f"{subject(comparison)}, {block_title(block)}",
-                             [_row(inputs, comparison, block, metric, columns) for metric in chosen[comparison.id]])
-                       for block in comparison.blocks]
+            groups += [
+                Group(
+                    f"{subject(comparison)}, {block_title(block)}",
+                    [
+                        _row(inputs, comparison, block, metric, columns)
+                        for metric in chosen[comparison.id]
+                    ],
+                )
+                for block in comparison.blocks
+            ]
     files = [inputs.statistics_path, inputs.tests_path]
     notes = _notes(comparisons, tests)
     if inputs.verdicts:
@@ -60,13 +74,18 @@ def _chosen(table: Table, comparisons: list[Comparison]) -> dict[str, list[str]]
     for name in [*(wanted or []), *without]:
         if name not in tested:
             raise UnknownName(f"metric of {table.id}", name, tested)
-    return {c.id: [m for m in c.metrics if m not in without and (wanted is None or m in wanted)] for c in comparisons}
+    return {
+        c.id: [m for m in c.metrics if m not in without and (wanted is None or m in wanted)]
+        for c in comparisons
+    }
 
 
 def _columns(comparisons: list[Comparison], tests: set[str]) -> list[Column]:
     sides = {(c.side_a, c.side_b) for c in comparisons}
     a, b = next(iter(sides)) if len(sides) == 1 else ("A", "B")
-    effect = {frozenset({"wilcoxon"}): "Cliff's d", frozenset({"mcnemar"}): "Odds ratio"}.get(frozenset(tests), "d or OR")
+    effect = {frozenset({"wilcoxon"}): "Cliff's d", frozenset({"mcnemar"}): "Odds ratio"}.get(
+        frozenset(tests), "d or OR"
+    )
     columns = [
         Column("metric", "Metric", numeric=False),
         Column("mean_a", a, about=f"mean of {a}"),
@@ -74,30 +93,70 @@ def _columns(comparisons: list[Comparison], tests: set[str]) -> list[Column]:
         Column("relative_difference", "Δ %", about=f"({b} − {a}) / {a}"),
         Column("p", "p", compared="mcnemar" in tests),
         Column("p_adjusted", "p adj.", compared=True, about="adjusted as in the study"),
-        Column("significant", "Sig.", numeric=False, compared="wilcoxon" in tests, about="adjusted p below 0.05"),
+        Column(
+            "significant",
+            "Sig.",
+            numeric=False,
+            compared="wilcoxon" in tests,
+            about="adjusted p below 0.05",
+        ),
         Column("effect", effect, compared=True),
         Column("n", "n", about="pairs"),
     ]
     if "mcnemar" in tests:
-        columns[8:8] = [Column("a_only", f"Only {a}", compared=True, about=f"instances that pass with {a} only"),
-                        Column("b_only", f"Only {b}", compared=True, about=f"instances that pass with {b} only")]
-    columns.append(Column("corrected_p_adjusted", "corr. p adj.", corrected=True, about="adjusted p, corrected protocol"))
+        columns[8:8] = [
+            Column(
+                "a_only", f"Only {a}", compared=True, about=f"instances that pass with {a} only"
+            ),
+            Column(
+                "b_only", f"Only {b}", compared=True, about=f"instances that pass with {b} only"
+            ),
+        ]
+    columns.append(
+        Column(
+            "corrected_p_adjusted",
+            "corr. p adj.",
+            corrected=True,
+            about="adjusted p, corrected protocol",
+        )
+    )
     if "wilcoxon" in tests:
-        columns.append(Column("corrected_rank_biserial", "corr. r [95 % CI]", corrected=True,
-                              about="matched-pairs rank-biserial correlation with bootstrap interval"))
+        columns.append(
+            Column(
+                "corrected_rank_biserial",
+                "corr. r [95 % CI]",
+                corrected=True,
+                about="matched-pairs rank-biserial correlation with bootstrap interval",
+            )
+        )
     columns.append(Column("corrected_n", "corr. n", corrected=True, about="pairs by instance id"))
     return columns
 
 
-def _row(inputs: Inputs, comparison: Comparison, block: Block, metric_id: str, columns: list[Column],
-         label: str = "") -> Row:
+def _row(
+    inputs: Inputs,
+    comparison: Comparison,
+    block: Block,
+    metric_id: str,
+    columns: list[Column],
+    label: str = "",
+) -> Row:
     metric = inputs.known.metrics()[metric_id][1]
     test = inputs.test(comparison.id, block.id, metric_id, AS_PUBLISHED)
     corrected = inputs.test(comparison.id, block.id, metric_id, CORRECTED)
-    values = {"metric": Value(metric.title, label or metric.title), **_means(metric, test),
-              **_statistics(inputs, comparison, block, metric_id, test),
-              **_corrected(comparison, test, corrected)}
-    keys = {"comparison": comparison.id, "block": block.id, "metric_id": metric_id, "run_a": block.a, "run_b": block.b}
+    values = {
+        "metric": Value(metric.title, label or metric.title),
+        **_means(metric, test),
+        **_statistics(inputs, comparison, block, metric_id, test),
+        **_corrected(comparison, test, corrected),
+    }
+    keys = {
+        "comparison": comparison.id,
+        "block": block.id,
+        "metric_id": metric_id,
+        "run_a": block.a,
+        "run_b": block.b,
+    }
     return Row({c.key: values.get(c.key, EMPTY) for c in columns}, keys)
 
 
@@ -106,9 +165,14 @@ def _means(metric: Metric, test: Test | None) -> dict[str, Value]:
         return {}
     scale = 100.0 if metric.percent else 1.0
     difference = relative_difference(test.mean_a, test.mean_b)
-    return {"mean_a": number(test.mean_a, 2, scale), "mean_b": number(test.mean_b, 2, scale),
-            "relative_difference": Value(difference, MISSING if math.isnan(difference) else f"{difference:+.1f}"),
-            "n": Value(test.n_pairs, f"{test.n_pairs:,}")}
+    return {
+        "mean_a": number(test.mean_a, 2, scale),
+        "mean_b": number(test.mean_b, 2, scale),
+        "relative_difference": Value(
+            difference, MISSING if math.isnan(difference) else f"{difference:+.1f}"
+        ),
+        "n": Value(test.n_pairs, f"{test.n_pairs:,}"),
+    }
 
 
 def relative_difference(a: float, b: float) -> float:
@@ -130,7 +194,9 @@ def adjusted(test: Test, adjustment: str) -> float:
 
 
 def _adjusted(test: Test, adjustment: str) -> Value:
-    """NA where the test itself has no p; missing where it has one but its family cannot be adjusted."""
+    """NA where the test itself has no p; missing where it has one but its family cannot be
+    adjusted.
+    """
     p = adjusted(test, adjustment)
     return EMPTY if math.isnan(p) and not math.isnan(test.p) else number(p, 4)
 
@@ -142,8 +208,15 @@ def _significant(p: Value) -> Value:
     return Value(word, word)
 
 
-def _statistics(inputs: Inputs, comparison: Comparison, block: Block, metric: str, test: Test | None) -> dict[str, Value]:
-    quantities = {"p": "p", "p_adjusted": "p_adjusted", "significant": "significant", "effect": "cliffs_delta"}
+def _statistics(
+    inputs: Inputs, comparison: Comparison, block: Block, metric: str, test: Test | None
+) -> dict[str, Value]:
+    quantities = {
+        "p": "p",
+        "p_adjusted": "p_adjusted",
+        "significant": "significant",
+        "effect": "cliffs_delta",
+    }
     if comparison.test == "mcnemar":
         quantities |= {"effect": "odds_ratio", "a_only": "a_only", "b_only": "b_only"}
     recomputed: dict[str, Value] = {}
@@ -151,13 +224,18 @@ def _statistics(inputs: Inputs, comparison: Comparison, block: Block, metric: st
         p = _adjusted(test, comparison.adjustment)
         recomputed = {"p": number(test.p, 4), "p_adjusted": p, "significant": _significant(p)}
         if comparison.test == "mcnemar":
-            recomputed |= {"effect": number(test.odds_ratio, 4), "a_only": number(test.a_only, 0),
-                           "b_only": number(test.b_only, 0)}
+            recomputed |= {
+                "effect": number(test.odds_ratio, 4),
+                "a_only": number(test.a_only, 0),
+                "b_only": number(test.b_only, 0),
+            }
         else:
             recomputed["effect"] = number(test.cliffs_delta, 4)
     result = {}
     for key, quantity in quantities.items():
-        cells = inputs.printed.get((comparison.id, block.id, metric, quantity, comparison.adjustment), [])
+        cells = inputs.printed.get(
+            (comparison.id, block.id, metric, quantity, comparison.adjustment), []
+        )
         found, verdict = _printed(inputs, cells)
         value = recomputed.get(key, EMPTY)
         if found or value is not EMPTY:
@@ -166,7 +244,9 @@ def _statistics(inputs: Inputs, comparison: Comparison, block: Block, metric: st
 
 
 def _printed(inputs: Inputs, cells: list[PublishedCell]) -> tuple[str, Verdict | None]:
-    """The printed value to show: that of the rendering whose verdict needs most attention, else the first."""
+    """The printed value to show: that of the rendering whose verdict needs most attention, else the
+    first.
+    """
     verdicts = [v for cell in cells if (v := inputs.verdict_of.get(("cell", cell.id)))]
     verdict = worst(verdicts)
     if verdict is None:
@@ -174,17 +254,30 @@ def _printed(inputs: Inputs, cells: list[PublishedCell]) -> tuple[str, Verdict |
     return next(c.printed for c in cells if c.id == verdict.id), verdict
 
 
-def _corrected(comparison: Comparison, test: Test | None, corrected: Test | None) -> dict[str, Value]:
+def _corrected(
+    comparison: Comparison, test: Test | None, corrected: Test | None
+) -> dict[str, Value]:
     if corrected is None:
         return {}
     p = _adjusted(corrected, comparison.adjustment)
-    changed = test is not None and _significant(_adjusted(test, comparison.adjustment)).raw != _significant(p).raw
-    effect, low, high = (number(v, 2) for v in (corrected.rank_biserial, corrected.rank_biserial_low,
-                                                corrected.rank_biserial_high))
+    changed = (
+        test is not None
+        and _significant(_adjusted(test, comparison.adjustment)).raw != _significant(p).raw
+    )
+    effect, low, high = (
+        number(v, 2)
+        for v in (
+            corrected.rank_biserial,
+            corrected.rank_biserial_low,
+            corrected.rank_biserial_high,
+        )
+    )
     interval = "" if math.isnan(corrected.rank_biserial_low) else f" [{low.text}, {high.text}]"
-    return {"corrected_p_adjusted": replace(p, mark=CHANGED if changed else ""),
-            "corrected_rank_biserial": Value(effect.raw, effect.text + interval),
-            "corrected_n": Value(corrected.n_pairs, f"{corrected.n_pairs:,}")}
+    return {
+        "corrected_p_adjusted": replace(p, mark=CHANGED if changed else ""),
+        "corrected_rank_biserial": Value(effect.raw, effect.text + interval),
+        "corrected_n": Value(corrected.n_pairs, f"{corrected.n_pairs:,}"),
+    }
 
 
 def subject(comparison: Comparison) -> str:
@@ -205,14 +298,23 @@ def block_title(block: Block) -> str:
 def _notes(comparisons: list[Comparison], tests: set[str]) -> list[str]:
     notes = []
     for family, adjustment in dict.fromkeys((c.family, c.adjustment) for c in comparisons):
-        among = "within each block of rows, over every metric of the study's script" if family == "block" \
+        among = (
+            "within each block of rows, over every metric of the study's script"
+            if family == "block"
             else "over all rows of the test"
+        )
         notes.append(f"p adj.: {_ADJUSTMENTS[adjustment]}, {among}")
     if "wilcoxon" in tests:
-        notes.append("p: paired Wilcoxon signed-rank test, two-sided, normal approximation without continuity correction; "
-                     "Cliff's d is unpaired, as published")
+        notes.append(
+            "p: paired Wilcoxon signed-rank test, two-sided, normal approximation without continuity correction; "
+            "Cliff's d is unpaired, as published"
+        )
     if "mcnemar" in tests:
-        notes.append("pass@1: McNemar's test with continuity correction; odds ratio (A only + 0.5) / (B only + 0.5)")
-    notes.append("Means, p and effect as the study computes them. The last columns are the corrected protocol: pairs by "
-                 "instance id, unparseable outputs left out; r is the matched-pairs rank-biserial correlation")
+        notes.append(
+            "pass@1: McNemar's test with continuity correction; odds ratio (A only + 0.5) / (B only + 0.5)"
+        )
+    notes.append(
+        "Means, p and effect as the study computes them. The last columns are the corrected protocol: pairs by "
+        "instance id, unparseable outputs left out; r is the matched-pairs rank-biserial correlation"
+    )
     return notes

@@ -3,18 +3,19 @@
 from collections.abc import Iterator
 from typing import Any
 
-from ...catalog import Table
-from ...errors import BadInput
-from ...paths import CATALOG
-from ...records import format_value
-from ..inputs import Inputs
-from ..marks import MISSING
-from .model import Column, Group, Row, TableData, Value, text
-from .sources import catalog_files
+from mtpeft.catalog import Table
+from mtpeft.core.errors import BadInput
+from mtpeft.core.paths import CATALOG
+from mtpeft.core.records import format_value
+from mtpeft.reporting.inputs import Inputs
+from mtpeft.reporting.marks import MISSING
+from mtpeft.reporting.tables.model import Column, Group, Row, TableData, Value, text
+from mtpeft.reporting.tables.sources import catalog_files
 
 
 def build(table: Table, inputs: Inputs) -> TableData:
-    """One column per method, one row per setting, in the order of the files; nested settings get dotted names.
+    """One column per method, one row per setting, in the order of the files; nested settings get
+    dotted names.
 
     options: `methods`, the methods to show (default: those of the table's study).
     """
@@ -22,19 +23,50 @@ def build(table: Table, inputs: Inputs) -> TableData:
     wanted = table.options.get("methods") or [m.id for m in known.study("methods", table.study)]
     methods = [known.get("methods", name) for name in wanted]
     if not methods:
-        raise BadInput(CATALOG / "tables", f"{table.id} has no method to show", "a study with methods")
+        raise BadInput(
+            CATALOG / "tables", f"{table.id} has no method to show", "a study with methods"
+        )
     settings = {m.id: dict(_flatten(m.tuning)) for m in methods}
     names = list(dict.fromkeys(name for values in settings.values() for name in values))
-    columns = [Column("setting", "Setting", numeric=False), *(Column(m.id, m.title, numeric=False) for m in methods)]
-    rows = [Row({"setting": Value(name, name.replace("_", " ").replace(".", " · ")),
-                 **{m.id: _value(settings[m.id].get(name)) for m in methods}}) for name in names]
+    columns = [
+        Column("setting", "Setting", numeric=False),
+        *(Column(m.id, m.title, numeric=False) for m in methods),
+    ]
+    rows = [
+        Row(
+            {
+                "setting": Value(name, name.replace("_", " ").replace(".", " · ")),
+                **{m.id: _value(settings[m.id].get(name)) for m in methods},
+            }
+        )
+        for name in names
+    ]
     backbones = [b.title for b in known.study("backbones", table.study)]
-    arms = {m.id: sorted({r.arm.upper() for r in known.study("runs", table.study) if r.method == m.id}) for m in methods}
-    head = Row({"setting": text("base models"), **{m.id: text(", ".join(backbones)) for m in methods}})
-    used = Row({"setting": text("arms"), **{m.id: text(" and ".join(arms[m.id]) or MISSING) for m in methods}})
-    notes = ["ST: one task per model; MT: all tasks in one model. A setting that a method does not have is shown as –."]
-    shown = {"methods": methods, **{kind: list(known.study(kind, table.study)) for kind in ("backbones", "runs")}}
-    files = [path for kind, items in shown.items() for path in catalog_files(kind, (item.id for item in items))]
+    arms = {
+        m.id: sorted({r.arm.upper() for r in known.study("runs", table.study) if r.method == m.id})
+        for m in methods
+    }
+    head = Row(
+        {"setting": text("base models"), **{m.id: text(", ".join(backbones)) for m in methods}}
+    )
+    used = Row(
+        {
+            "setting": text("arms"),
+            **{m.id: text(" and ".join(arms[m.id]) or MISSING) for m in methods},
+        }
+    )
+    notes = [
+        "ST: one task per model; MT: all tasks in one model. A setting that a method does not have is shown as –."
+    ]
+    shown = {
+        "methods": methods,
+        **{kind: list(known.study(kind, table.study)) for kind in ("backbones", "runs")},
+    }
+    files = [
+        path
+        for kind, items in shown.items()
+        for path in catalog_files(kind, (item.id for item in items))
+    ]
     return TableData(table, columns, [Group("", [head, used, *rows])], notes, files)
 
 

@@ -1,11 +1,11 @@
 """Table 1: the corpora, evaluation sets and how many instances of each the archive holds."""
 
-from ...catalog import Table
-from ...errors import UnknownName
-from ...records import ScoreSet
-from ..inputs import Inputs
-from .model import Column, Group, Row, TableData, Value, text
-from .sources import catalog_files
+from mtpeft.catalog import Table
+from mtpeft.core.errors import UnknownName
+from mtpeft.core.records import ScoreSet
+from mtpeft.reporting.inputs import Inputs
+from mtpeft.reporting.tables.model import Column, Group, Row, TableData, Value, text
+from mtpeft.reporting.tables.sources import catalog_files
 
 _COLUMNS = [
     Column("evaluation", "Evaluation set", numeric=False),
@@ -29,25 +29,53 @@ def build(table: Table, inputs: Inputs) -> TableData:
         for evaluation in task.evaluations:
             smallest, largest, runs = _archived(inputs.scores, evaluation.id)
             counts = f"{largest:,}" if smallest == largest else f"{smallest:,}–{largest:,}"
-            rows.append(Row({
-                "evaluation": text(evaluation.title),
-                "instances": Value(evaluation.instances, f"{evaluation.instances:,}"),
-                "archived": Value(counts, counts if runs else "none"),
-                "runs": Value(runs, str(runs)),
-                "training_examples": text(task.training_examples),
-                "corpus": text(task.corpus),
-                "reference": text(task.reference),
-            }, {"task": task.id, "evaluation_id": evaluation.id}))
+            rows.append(
+                Row(
+                    {
+                        "evaluation": text(evaluation.title),
+                        "instances": Value(evaluation.instances, f"{evaluation.instances:,}"),
+                        "archived": Value(counts, counts if runs else "none"),
+                        "runs": Value(runs, str(runs)),
+                        "training_examples": text(task.training_examples),
+                        "corpus": text(task.corpus),
+                        "reference": text(task.reference),
+                    },
+                    {"task": task.id, "evaluation_id": evaluation.id},
+                )
+            )
         groups.append(Group(f"{task.title} ({task.abbreviation})", rows))
-    notes = [("Instances: after the study's discard list. In the archive: fewest and most scored instances over all "
-              "tools and runs.")]
+    notes = [
+        (
+            "Instances: after the study's discard list. In the archive: fewest and most scored instances over all "
+            "tools and runs."
+        )
+    ]
     names = {e.id for task in tasks for e in task.evaluations}
-    files = [inputs.archived / "scores" / tool / f"{name}.csv" for tool, name in inputs.scores.tables if name in names]
-    return TableData(table, _COLUMNS, groups, notes, [*catalog_files("tasks", (t.id for t in tasks)), *sorted(files)])
+    files = [
+        inputs.archived / "scores" / tool / f"{name}.csv"
+        for tool, name in inputs.scores.tables
+        if name in names
+    ]
+    return TableData(
+        table,
+        _COLUMNS,
+        groups,
+        notes,
+        [*catalog_files("tasks", (t.id for t in tasks)), *sorted(files)],
+    )
 
 
 def _archived(scores: ScoreSet, evaluation: str) -> tuple[int, int, int]:
-    counts = [size for (_, name), frame in scores.tables.items() if name == evaluation
-              for size in frame.groupby("run").size()]
-    runs = {run for (_, name), frame in scores.tables.items() if name == evaluation for run in frame["run"].unique()}
+    counts = [
+        size
+        for (_, name), frame in scores.tables.items()
+        if name == evaluation
+        for size in frame.groupby("run").size()
+    ]
+    runs = {
+        run
+        for (_, name), frame in scores.tables.items()
+        if name == evaluation
+        for run in frame["run"].unique()
+    }
     return (min(counts), max(counts), len(runs)) if counts else (0, 0, 0)

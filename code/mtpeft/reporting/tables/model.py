@@ -4,15 +4,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...catalog import Table
-from ...errors import MtpeftError
-from ...records import Verdict
-from ..marks import MISSING, needs_attention
+from mtpeft.catalog import Table
+from mtpeft.core.errors import MtpeftError
+from mtpeft.core.records import Verdict
+from mtpeft.reporting.marks import MISSING, needs_attention
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column. key: its name in the CSV; compared: whether its values have printed counterparts with verdicts."""
+    """One column. key: its name in the CSV; compared: whether its values have printed counterparts
+    with verdicts.
+    """
 
     key: str
     title: str
@@ -24,7 +26,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Value:
-    """One cell. raw: full precision, for the CSV; text: rounded as printed; verdict: of the printed counterpart."""
+    """One cell. raw: full precision, for the CSV; text: rounded as printed; verdict: of the printed
+    counterpart.
+    """
 
     raw: Any
     text: str
@@ -79,7 +83,9 @@ class TableData:
         keys = {column.key for column in self.columns}
         for row in self.rows():
             if row.values.keys() != keys:
-                raise MtpeftError(f"{self.table.id}: a row with {', '.join(row.values)}", ", ".join(sorted(keys)))
+                raise MtpeftError(
+                    f"{self.table.id}: a row with {', '.join(row.values)}", ", ".join(sorted(keys))
+                )
 
     @property
     def command(self) -> str:
@@ -90,4 +96,6 @@ class TableData:
 
     def verdicts(self) -> list[Verdict]:
         """The verdicts of the printed values that the table shows."""
-        return [value.verdict for row in self.rows() for value in row.values.values() if value.verdict]
+        return [
+            value.verdict for row in self.rows() for value in row.values.values() if value.verdict
+        ]

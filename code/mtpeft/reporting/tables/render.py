@@ -4,17 +4,43 @@ import os
 import re
 from collections.abc import Callable
 
-from ...records import csv_text
-from ..marks import CHANGED, LEGEND, SIGNS
-from .model import Column, Row, TableData, Value
+from mtpeft.core.records import csv_text
+from mtpeft.reporting.marks import CHANGED, LEGEND, SIGNS
+from mtpeft.reporting.tables.model import Column, Row, TableData, Value
 
 DO_NOT_EDIT = "Do not edit: generated"
 
-_LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-          "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "−": "$-$", "→": r"$\rightarrow$",
-          "Δ": r"$\Delta$", "≠": r"$\neq$", "≈": r"$\approx$", "∅": r"$\emptyset$", "○": r"$\circ$",
-          "⊘": r"$\oslash$", "⇄": r"$\rightleftarrows$", "✓": r"$\checkmark$", "×": r"$\times$", "≤": r"$\leq$",
-          "≥": r"$\geq$", "…": r"\dots{}", "·": r"$\cdot$", "∞": r"$\infty$", "<": r"$<$", ">": r"$>$"}
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "–": "--",
+    "−": "$-$",
+    "→": r"$\rightarrow$",
+    "Δ": r"$\Delta$",
+    "≠": r"$\neq$",
+    "≈": r"$\approx$",
+    "∅": r"$\emptyset$",
+    "○": r"$\circ$",
+    "⊘": r"$\oslash$",
+    "⇄": r"$\rightleftarrows$",
+    "✓": r"$\checkmark$",
+    "×": r"$\times$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "…": r"\dots{}",
+    "·": r"$\cdot$",
+    "∞": r"$\infty$",
+    "<": r"$<$",
+    ">": r"$>$",
+}
 _MINUS = re.compile(r"(?<![\w)\]-])-(?=\d)")
 _LONG = 40
 
@@ -22,9 +48,13 @@ _LONG = 40
 def signs_used(data: TableData) -> list[str]:
     """Legend lines of the signs that occur in the table."""
     used = {v.status for row in data.rows() for v in row.values.values() if v.marked}
-    lines = [f"{SIGNS[name]} {LEGEND[name]}; the printed value follows" for name in SIGNS if name in used]
+    lines = [
+        f"{SIGNS[name]} {LEGEND[name]}; the printed value follows" for name in SIGNS if name in used
+    ]
     if any(v.mark == CHANGED for row in data.rows() for v in row.values.values()):
-        lines.append(f"{CHANGED} the corrected protocol comes to another conclusion at the 5 % level")
+        lines.append(
+            f"{CHANGED} the corrected protocol comes to another conclusion at the 5 % level"
+        )
     return lines
 
 
@@ -48,20 +78,35 @@ def provenance_line(data: TableData, name: Callable[..., str]) -> str:
 
 
 def short_list(files: list[str]) -> list[str]:
-    """File names, more than three of one folder as `folder/ (n files)`; the provenance file has them all."""
+    """File names, more than three of one folder as `folder/ (n files)`; the provenance file has
+    them all.
+    """
     folders: dict[str, list[str]] = {}
     for file in files:
         folders.setdefault("/".join(file.split("/")[:3]), []).append(file)
-    return [name for folder, members in folders.items()
-            for name in (members if len(members) <= 3 else [f"{os.path.commonpath(members)}/ ({len(members)} files)"])]
+    return [
+        name
+        for folder, members in folders.items()
+        for name in (
+            members
+            if len(members) <= 3
+            else [f"{os.path.commonpath(members)}/ ({len(members)} files)"]
+        )
+    ]
+
 
 def markdown(data: TableData, name: Callable[..., str]) -> str:
     """GitHub-flavoured Markdown. name: how an input file is called."""
+
     def line(cells: list[str]) -> str:
         return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
-    lines = [f"**{heading(data)}**", "", line([c.title for c in data.columns]),
-             line(["---:" if c.numeric else "---" for c in data.columns])]
+    lines = [
+        f"**{heading(data)}**",
+        "",
+        line([c.title for c in data.columns]),
+        line(["---:" if c.numeric else "---" for c in data.columns]),
+    ]
     for group in data.groups:
         if group.title:
             lines.append(line([f"**{group.title}**"] + [""] * (len(data.columns) - 1)))
@@ -75,7 +120,10 @@ def csv(data: TableData) -> str:
     keys = list(dict.fromkeys(key for row in data.rows() for key in row.keys))
     header = list(keys)
     for column in data.columns:
-        header += [column.key, *(f"{column.key}_{s}" for s in ("published", "verdict", "cause") if column.compared)]
+        header += [
+            column.key,
+            *(f"{column.key}_{s}" for s in ("published", "verdict", "cause") if column.compared),
+        ]
     return csv_text(header, (_csv_row(row, keys, data.columns) for row in data.rows()))
 
 
@@ -95,7 +143,9 @@ def escape_latex(plain: str) -> str:
 
 
 def latex(data: TableData, name: Callable[..., str]) -> str:
-    """booktabs; needs the packages booktabs, longtable, textcomp and amssymb. A long table becomes a `longtable`."""
+    """booktabs; needs the packages booktabs, longtable, textcomp and amssymb. A long table becomes
+    a `longtable`.
+    """
     spec = "".join("r" if c.numeric else "l" for c in data.columns)
     width = len(data.columns)
     long = len(data.rows()) > _LONG
@@ -104,18 +154,44 @@ def latex(data: TableData, name: Callable[..., str]) -> str:
     body: list[str] = []
     for number, group in enumerate(data.groups):
         if group.title:
-            body += ([r"\addlinespace"] if number else []) + \
-                [rf"\multicolumn{{{width}}}{{l}}{{\textit{{{escape_latex(group.title)}}}}} \\"]
-        body += [" & ".join(escape_latex(shown(row.values[c.key])) for c in data.columns) + r" \\" for row in group.rows]
+            body += ([r"\addlinespace"] if number else []) + [
+                rf"\multicolumn{{{width}}}{{l}}{{\textit{{{escape_latex(group.title)}}}}} \\"
+            ]
+        body += [
+            " & ".join(escape_latex(shown(row.values[c.key])) for c in data.columns) + r" \\"
+            for row in group.rows
+        ]
     notes = " ".join(escape_latex(_sentence(note)) for note in [*data.notes, *signs_used(data)])
     comment = "% " + provenance_line(data, name).replace("`", "")
     if long:
-        lines = [rf"\begin{{longtable}}{{{spec}}}", caption + r"\\", r"\toprule", header, r"\midrule", r"\endhead",
-                 r"\bottomrule", r"\endfoot", *body, r"\end{longtable}", rf"{{\footnotesize {notes}\par}}"]
+        lines = [
+            rf"\begin{{longtable}}{{{spec}}}",
+            caption + r"\\",
+            r"\toprule",
+            header,
+            r"\midrule",
+            r"\endhead",
+            r"\bottomrule",
+            r"\endfoot",
+            *body,
+            r"\end{longtable}",
+            rf"{{\footnotesize {notes}\par}}",
+        ]
     else:
-        lines = [r"\begin{table}", r"\centering", caption, rf"\begin{{tabular}}{{{spec}}}", r"\toprule", header,
-                 r"\midrule", *body, r"\bottomrule", r"\end{tabular}", rf"\par{{\footnotesize {notes}\par}}",
-                 r"\end{table}"]
+        lines = [
+            r"\begin{table}",
+            r"\centering",
+            caption,
+            rf"\begin{{tabular}}{{{spec}}}",
+            r"\toprule",
+            header,
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            rf"\par{{\footnotesize {notes}\par}}",
+            r"\end{table}",
+        ]
     return "\n".join([comment, *lines]) + "\n"
 
 

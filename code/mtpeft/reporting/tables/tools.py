@@ -1,11 +1,11 @@
 """Table 2: the metrics, by their exact variants, and the tools that yield them."""
 
-from ...catalog import Metric, Table, Tool
-from ...records import format_value
-from ..inputs import Inputs
-from ..marks import MISSING
-from .model import Column, Group, Row, TableData, Value, text
-from .sources import catalog_files
+from mtpeft.catalog import Metric, Table, Tool
+from mtpeft.core.records import format_value
+from mtpeft.reporting.inputs import Inputs
+from mtpeft.reporting.marks import MISSING
+from mtpeft.reporting.tables.model import Column, Group, Row, TableData, Value, text
+from mtpeft.reporting.tables.sources import catalog_files
 
 _COLUMNS = [
     Column("title", "Metric", numeric=False),
@@ -21,27 +21,45 @@ def build(table: Table, inputs: Inputs) -> TableData:
     names = inputs.known.evaluations()
     groups, notes = [], []
     for tool in sorted(inputs.known.study("tools", table.study), key=lambda tool: not tool.archive):
-        measured = ", ".join(names[e].title for e in dict.fromkeys(tool.archive.values())) or MISSING
-        rows = [Row({
-            "title": text(metric.title),
-            "id": text(metric.id),
-            "better": text(metric.better),
-            "range": Value(_range(metric), _range(metric)),
-            "evaluations": text(_measured(inputs, tool, metric) or measured),
-        }, {"tool": tool.id, "version": tool.version}) for metric in tool.metrics]
+        measured = (
+            ", ".join(names[e].title for e in dict.fromkeys(tool.archive.values())) or MISSING
+        )
+        rows = [
+            Row(
+                {
+                    "title": text(metric.title),
+                    "id": text(metric.id),
+                    "better": text(metric.better),
+                    "range": Value(_range(metric), _range(metric)),
+                    "evaluations": text(_measured(inputs, tool, metric) or measured),
+                },
+                {"tool": tool.id, "version": tool.version},
+            )
+            for metric in tool.metrics
+        ]
         heading = tool.title if tool.version in tool.title else f"{tool.title}, {tool.version}"
-        groups.append(Group(heading if tool.archive else f"{heading} (beside the study's own tools)", rows))
+        groups.append(
+            Group(heading if tool.archive else f"{heading} (beside the study's own tools)", rows)
+        )
         if tool.about:
             notes.append(f"{tool.title}: {tool.about}")
-    return TableData(table, _COLUMNS, groups, notes,
-                     catalog_files("tools", (tool.id for tool in inputs.known.study("tools", table.study))))
+    return TableData(
+        table,
+        _COLUMNS,
+        groups,
+        notes,
+        catalog_files("tools", (tool.id for tool in inputs.known.study("tools", table.study))),
+    )
 
 
 def _measured(inputs: Inputs, tool: Tool, metric: Metric) -> str:
     """The evaluation sets whose archived table has the metric: SIDE, say, exists for Java only."""
     names = inputs.known.evaluations()
-    return ", ".join(names[name].title for (owner, name), frame in sorted(inputs.scores.tables.items())
-                     if owner == tool.id and metric.id in frame.columns)
+    return ", ".join(
+        names[name].title
+        for (owner, name), frame in sorted(inputs.scores.tables.items())
+        if owner == tool.id and metric.id in frame.columns
+    )
 
 
 def _range(metric: Metric) -> str:

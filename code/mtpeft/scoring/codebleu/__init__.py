@@ -1,5 +1,5 @@
 """CodeBLEU: release 0.7.0 to the last bit, fast; and a corrected variant under its own name."""
 
-from .scorer import CodeBleu, scorer
+from mtpeft.scoring.codebleu.scorer import CodeBleu, scorer
 
 __all__ = ["CodeBleu", "scorer"]

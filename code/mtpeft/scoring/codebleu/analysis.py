@@ -1,9 +1,11 @@
-"""What CodeBLEU needs to know about one text: tokens, syntax subtrees, data flow. Computed once per text.
+"""What CodeBLEU needs to know about one text: tokens, syntax subtrees, data flow. Computed once per
+text.
 
-The library codebleu 0.7.0 parses every text twice per comparison and reads its keywords and grammar each time. Here
-both are kept per process, and a text's analysis is kept as long as it may serve as a reference again.
-The two variants differ in one place: the library merges data-flow edges through sets of strings, so that the order
-of a node's sources, and with it the score, changes with the hash seed; the corrected variant keeps source order.
+The library codebleu 0.7.0 parses every text twice per comparison and reads its keywords and grammar
+each time. Here both are kept per process, and a text's analysis is kept as long as it may serve as
+a reference again. The two variants differ in one place: the library merges data-flow edges through
+sets of strings, so that the order of a node's sources, and with it the score, changes with the hash
+seed; the corrected variant keeps source order.
 """
 
 import importlib.util
@@ -16,8 +18,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ...errors import Unavailable
-from .tree import read_tree
+from mtpeft.core.errors import Unavailable
+from mtpeft.scoring.codebleu.tree import read_tree
 
 # The catalog's names of languages → the library's.
 LIBRARY_LANGUAGE = {"java": "java", "csharp": "c_sharp", "python": "python"}
@@ -28,7 +30,8 @@ Edge = tuple[str, str, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Grammar:
-    """A language as the library knows it: parser, keywords, comment remover and data-flow extractor.
+    """A language as the library knows it: parser, keywords, comment remover and data-flow
+    extractor.
 
     unique: drops repeated sources of an edge, in the order that the variant prescribes.
     """
@@ -56,7 +59,9 @@ class Analysis:
     @cached_property
     def ngrams(self) -> tuple[Counter[tuple[str, ...]], ...]:
         """Counts of 1- to 4-grams, keys in order of first appearance."""
-        return tuple(Counter(zip(*(self.tokens[i:] for i in range(n)), strict=False)) for n in ORDERS)
+        return tuple(
+            Counter(zip(*(self.tokens[i:] for i in range(n)), strict=False)) for n in ORDERS
+        )
 
     @cached_property
     def subtrees(self) -> list[str]:
@@ -94,22 +99,28 @@ def grammar(language: str, corrected: bool) -> Grammar:
         name = LIBRARY_LANGUAGE[language]
         parser.language = utils.get_tree_sitter_language(name)
     except ImportError as error:
-        raise Unavailable(f"CodeBLEU cannot run: {error}", "codebleu 0.7.0 with its grammars",
-                          "make setup-score") from error
+        raise Unavailable(
+            f"CodeBLEU cannot run: {error}", "codebleu 0.7.0 with its grammars", "make setup-score"
+        ) from error
     extract = getattr(_extractors(corrected), dataflow_match.dfg_function[name].__name__)
     keywords = Path(utils.__file__).parent / "keywords" / f"{name}.txt"
-    return Grammar(parser, frozenset(line.strip() for line in keywords.read_text(encoding="utf-8").split("\n")),
-                   lambda text: parser_utils.remove_comments_and_docstrings(text, name),
-                   extract, parser_utils.index_to_code_token,
-                   dict.fromkeys if corrected else set)
+    return Grammar(
+        parser,
+        frozenset(line.strip() for line in keywords.read_text(encoding="utf-8").split("\n")),
+        lambda text: parser_utils.remove_comments_and_docstrings(text, name),
+        extract,
+        parser_utils.index_to_code_token,
+        dict.fromkeys if corrected else set,
+    )
 
 
 @cache
 def _extractors(corrected: bool) -> ModuleType:
-    """A copy of the library's extractors with two built-ins replaced; the library itself stays untouched.
+    """A copy of the library's extractors with two built-ins replaced; the library itself stays
+    untouched.
 
-    sorted: they sort the edges by position at every node. These sorts are stable, and so is the one at the end, which
-    alone decides the order. set (corrected only): keeps the order of insertion.
+    sorted: they sort the edges by position at every node. These sorts are stable, and so is the one
+    at the end, which alone decides the order. set (corrected only): keeps the order of insertion.
     """
     spec = importlib.util.find_spec("codebleu.parser.DFG")
     assert spec is not None and spec.loader is not None
@@ -130,15 +141,17 @@ def library_version() -> str:
     try:
         return metadata.version("codebleu")
     except metadata.PackageNotFoundError as error:
-        raise Unavailable("CodeBLEU cannot run: codebleu is not installed", "codebleu 0.7.0",
-                          "make setup-score") from error
+        raise Unavailable(
+            "CodeBLEU cannot run: codebleu is not installed", "codebleu 0.7.0", "make setup-score"
+        ) from error
 
 
 @lru_cache(maxsize=2048)
 def analyse(text: str, language: str, corrected: bool) -> Analysis:
     """Analyse one text, which is remembered: it may be the reference of many outputs.
 
-    Raises `Unavailable` where the library is missing, UnicodeEncodeError for text with lone surrogates.
+    Raises `Unavailable` where the library is missing, UnicodeEncodeError for text with lone
+    surrogates.
     """
     known = grammar(language, corrected)
     text = text.strip()
@@ -146,7 +159,9 @@ def analyse(text: str, language: str, corrected: bool) -> Analysis:
         code = known.remove_comments(text)
     except Exception:  # as released: Python that cannot be tokenised keeps its comments
         code = text
-    return Analysis(tuple(text.split()), code, known.parser.parse(code.encode("utf-8")).root_node, known)
+    return Analysis(
+        tuple(text.split()), code, known.parser.parse(code.encode("utf-8")).root_node, known
+    )
 
 
 def _subtrees(root: Any) -> list[str]:
@@ -159,7 +174,8 @@ def _subtrees(root: Any) -> list[str]:
 
 
 def _data_flow(root: Any, code: str, known: Grammar) -> list[Any]:
-    """Edges (variable, position, relation, sources, source positions), merged by position, as the library makes them.
+    """Edges (variable, position, relation, sources, source positions), merged by position, as the
+    library makes them.
 
     Whatever goes wrong inside the extractor leaves no edges, as published.
     """
@@ -169,7 +185,9 @@ def _data_flow(root: Any, code: str, known: Grammar) -> list[Any]:
     except Exception:  # as released, RecursionError included
         return []
     edges = sorted(edges, key=lambda edge: edge[1])
-    linked = {edge[1] for edge in edges if edge[4]} | {source for edge in edges for source in edge[4]}
+    linked = {edge[1] for edge in edges if edge[4]} | {
+        source for edge in edges for source in edge[4]
+    }
     merged: dict[int, Any] = {}
     for edge in edges:
         place = edge[1]
@@ -177,8 +195,13 @@ def _data_flow(root: Any, code: str, known: Grammar) -> list[Any]:
             continue
         if place in merged:
             first = merged[place]
-            edge = (first[0], place, first[2],
-                    list(known.unique(first[3] + edge[3])), list(known.unique(first[4] + edge[4])))
+            edge = (
+                first[0],
+                place,
+                first[2],
+                list(known.unique(first[3] + edge[3])),
+                list(known.unique(first[4] + edge[4])),
+            )
         merged[place] = edge
     return list(merged.values())
 

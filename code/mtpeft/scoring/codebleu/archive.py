@@ -1,9 +1,10 @@
 """Archived CodeBLEU values, row by row: equal when recomputed, or why not.
 
-The archived outputs went through the study's layout step after CodeBLEU was computed (see `layout`), and the released
-data flow depends on a hash seed that nobody recorded. So a row that differs is searched for a placement of the lost
-blanks and a hash seed under which it is equal; where that fails, under two other readings of the archived text. The
-search is bounded; what it does not find is `unexplained`.
+The archived outputs went through the study's layout step after CodeBLEU was computed (see
+`layout`), and the released data flow depends on a hash seed that nobody recorded. So a row that
+differs is searched for a placement of the lost blanks and a hash seed under which it is equal;
+where that fails, under two other readings of the archived text. The search is bounded; what it does
+not find is `unexplained`.
 """
 
 import math
@@ -17,22 +18,35 @@ from functools import partial
 from itertools import combinations, islice, product
 from pathlib import Path
 
-from ...records import write_records
-from .analysis import Analysis, analyse
-from .batch import score_pairs
-from .components import Components, components, ngram_match, weighted_ngram_match
-from .layout import Join, assemble, joins, split_layout, unformat
-from .seeds import data_flow_by_seed
+from mtpeft.core.records import write_records
+from mtpeft.scoring.codebleu.analysis import Analysis, analyse
+from mtpeft.scoring.codebleu.batch import score_pairs
+from mtpeft.scoring.codebleu.components import (
+    Components,
+    components,
+    ngram_match,
+    weighted_ngram_match,
+)
+from mtpeft.scoring.codebleu.layout import Join, assemble, joins, split_layout, unformat
+from mtpeft.scoring.codebleu.seeds import data_flow_by_seed
 
 TOLERANCE = 1e-9
 SEEDS = range(32)
 PLACEMENTS = 20_000
 
 EQUAL, BLANKS, SEED, SEED_AND_BLANKS, LINE_ENDS, BEGINNING, UNEXPLAINED = CAUSES = (
-    "equal", "equal after blank placement", "hash-seed dependent", "hash-seed dependent, after blank placement",
-    "equal after restored line ends", "equal without its damaged beginning", "unexplained")
+    "equal",
+    "equal after blank placement",
+    "hash-seed dependent",
+    "hash-seed dependent, after blank placement",
+    "equal after restored line ends",
+    "equal without its damaged beginning",
+    "unexplained",
+)
 
-_BY_HABIT = 4_000  # placements tried in order of plausibility before the search follows the distance
+_BY_HABIT = (
+    4_000  # placements tried in order of plausibility before the search follows the distance
+)
 _BEAM = 40
 
 _MODIFIER = r"(?:public|protected|private|static|final|@)"
@@ -46,7 +60,9 @@ _Near = tuple[float, float, str]
 
 @dataclass(frozen=True)
 class ArchivedRow:
-    """One archived value with what it was computed from. output: the archived text, unwrapped but still laid out."""
+    """One archived value with what it was computed from. output: the archived text, unwrapped but
+    still laid out.
+    """
 
     run: str
     instance_id: str
@@ -59,9 +75,10 @@ class ArchivedRow:
 class Explanation:
     """What became of one archived value.
 
-    recomputed: under the convention of `unformat` and this process's hash seed; explained: under the blanks, seed and
-    reading found (None where none was needed or found); moved_blanks: the joins (1-based) where a blank was added
-    or removed; hash_seed: the first seed tried that gives the archived value, where this process's does not.
+    recomputed: under the convention of `unformat` and this process's hash seed; explained: under
+    the blanks, seed and reading found (None where none was needed or found); moved_blanks: the
+    joins (1-based) where a blank was added or removed; hash_seed: the first seed tried that gives
+    the archived value, where this process's does not.
     """
 
     run: str
@@ -76,7 +93,9 @@ class Explanation:
 
 @dataclass(frozen=True)
 class _Reading:
-    """A way to read the archived text: `cut` acts on it as archived, `restore` on the text with its blanks placed."""
+    """A way to read the archived text: `cut` acts on it as archived, `restore` on the text with its
+    blanks placed.
+    """
 
     cause: str
     cut: Callable[[str], str] = str
@@ -92,37 +111,71 @@ def _without_beginning(output: str) -> str:
 
 
 def _with_line_ends(text: str) -> str:
-    """The text with line ends around the words by which a transcript runs on, and between `}` and a sentence.
+    """The text with line ends around the words by which a transcript runs on, and between `}` and a
+    sentence.
 
-    Line ends matter to the release where a text is not ASCII: it looks tokens up by byte column in lines of characters.
+    Line ends matter to the release where a text is not ASCII: it looks tokens up by byte column in
+    lines of characters.
     """
     return _SENTENCE.sub("\n", _CHAT_WORD.sub(r"\n\1\n", text))
 
 
-_READINGS = (_Reading(""), _Reading(LINE_ENDS, restore=_with_line_ends), _Reading(BEGINNING, cut=_without_beginning))
+_READINGS = (
+    _Reading(""),
+    _Reading(LINE_ENDS, restore=_with_line_ends),
+    _Reading(BEGINNING, cut=_without_beginning),
+)
 
 
-def explain(rows: Sequence[ArchivedRow], language: str = "java", seeds: Sequence[int] = SEEDS,
-            placements: int = PLACEMENTS, processes: int | None = None) -> list[Explanation]:
+def explain(
+    rows: Sequence[ArchivedRow],
+    language: str = "java",
+    seeds: Sequence[int] = SEEDS,
+    placements: int = PLACEMENTS,
+    processes: int | None = None,
+) -> list[Explanation]:
     """Recompute every row and explain each that differs by more than 1e-9; in the order given.
 
     seeds: hash seeds to try; placements: how many placements of blanks to try per row and reading.
     """
-    outcomes = score_pairs([(row.reference, unformat(row.output)) for row in rows], language, processes=processes)
+    outcomes = score_pairs(
+        [(row.reference, unformat(row.output)) for row in rows], language, processes=processes
+    )
     result = []
     for row, outcome in zip(rows, outcomes, strict=True):
         same = outcome.value is not None and _equal(outcome.value, row.archived)
-        result.append(Explanation(row.run, row.instance_id, row.archived, outcome.value, EQUAL if same else UNEXPLAINED))
+        result.append(
+            Explanation(
+                row.run,
+                row.instance_id,
+                row.archived,
+                outcome.value,
+                EQUAL if same else UNEXPLAINED,
+            )
+        )
     workers = processes or len(os.sched_getaffinity(0))
     for reading in _READINGS:
-        differing = [i for i, explanation in enumerate(result) if explanation.cause == UNEXPLAINED
-                     and (not reading.cause or reading.text(rows[i].output) != unformat(rows[i].output))]
-        flows = data_flow_by_seed([(rows[i].reference, reading.text(rows[i].output)) for i in differing], language,
-                                  seeds if differing else ())
-        tasks = [(rows[i], {seed: values[k] for seed, values in flows.items()}) for k, i in enumerate(differing)]
+        differing = [
+            i
+            for i, explanation in enumerate(result)
+            if explanation.cause == UNEXPLAINED
+            and (not reading.cause or reading.text(rows[i].output) != unformat(rows[i].output))
+        ]
+        flows = data_flow_by_seed(
+            [(rows[i].reference, reading.text(rows[i].output)) for i in differing],
+            language,
+            seeds if differing else (),
+        )
+        tasks = [
+            (rows[i], {seed: values[k] for seed, values in flows.items()})
+            for k, i in enumerate(differing)
+        ]
         with ProcessPoolExecutor(workers, multiprocessing.get_context("fork")) as pool:
-            for i, found in zip(differing, pool.map(partial(_search, language, placements, reading), tasks),
-                                strict=True):
+            for i, found in zip(
+                differing,
+                pool.map(partial(_search, language, placements, reading), tasks),
+                strict=True,
+            ):
                 result[i] = replace(result[i], **found)
     return result
 
@@ -136,12 +189,16 @@ def _equal(one: float, other: float) -> bool:
     return math.isclose(one, other, rel_tol=0.0, abs_tol=TOLERANCE)
 
 
-def _search(language: str, placements: int, reading: _Reading,
-            task: tuple[ArchivedRow, dict[int, float | None]]) -> dict[str, object]:
+def _search(
+    language: str,
+    placements: int,
+    reading: _Reading,
+    task: tuple[ArchivedRow, dict[int, float | None]],
+) -> dict[str, object]:
     """The fields of the explanation found for one differing row; none where nothing was found.
 
-    Blanks move the n-gram matches, which are computed for every placement; syntax and data flow do not see them, so
-    these are computed once.
+    Blanks move the n-gram matches, which are computed for every placement; syntax and data flow do
+    not see them, so these are computed once.
     """
     row, flow_by_seed = task
     pieces = split_layout(reading.cut(row.output))
@@ -160,21 +217,35 @@ def _search(language: str, placements: int, reading: _Reading,
         output = Analysis(tokens, "", None, reference.known)
         ngram = ngram_match(reference, output)
         weighted = weighted_ngram_match(reference, output, corrected=False)
-        values = [(Components(ngram, weighted, known.syntax, flow).released(), seed) for flow, seed in seed_of.items()]
+        values = [
+            (Components(ngram, weighted, known.syntax, flow).released(), seed)
+            for flow, seed in seed_of.items()
+        ]
         return min((abs(value - row.archived), value, seed) for value, seed in values)
 
     for blanks, (_, value, seed) in islice(_placements(places, nearest), placements):
         if _equal(value, row.archived):
-            moved = [str(i) for i, (now, before) in enumerate(zip(blanks, convention, strict=True), start=1)
-                     if now != before]
+            moved = [
+                str(i)
+                for i, (now, before) in enumerate(zip(blanks, convention, strict=True), start=1)
+                if now != before
+            ]
             cause = (SEED_AND_BLANKS if moved else SEED) if seed else BLANKS
-            return {"cause": reading.cause or cause, "explained": value, "moved_blanks": " ".join(moved),
-                    "hash_seed": seed}
+            return {
+                "cause": reading.cause or cause,
+                "explained": value,
+                "moved_blanks": " ".join(moved),
+                "hash_seed": seed,
+            }
     return {}
 
 
-def _placements(places: list[Join], nearest: Callable[[Blanks], _Near]) -> Iterator[tuple[Blanks, _Near]]:
-    """Placements of blanks with their result, none twice: first the plausible ones, then those near the best so far."""
+def _placements(
+    places: list[Join], nearest: Callable[[Blanks], _Near]
+) -> Iterator[tuple[Blanks, _Near]]:
+    """Placements of blanks with their result, none twice: first the plausible ones, then those near
+    the best so far.
+    """
     seen: dict[Blanks, _Near] = {}
     for blanks in _by_habit(places):
         if blanks not in seen:
@@ -187,20 +258,26 @@ def _placements(places: list[Join], nearest: Callable[[Blanks], _Near]) -> Itera
         for best in beam:
             expanded.add(best)
             for i in range(len(best)):
-                blanks = best[:i] + (not best[i],) + best[i + 1:]
+                blanks = best[:i] + (not best[i],) + best[i + 1 :]
                 if blanks not in seen:
                     seen[blanks] = nearest(blanks)
                     yield blanks, seen[blanks]
 
 
 def _by_habit(places: list[Join]) -> Iterator[Blanks]:
-    """One habit per kind of join (always a blank, never, or the convention), each with none to three slips."""
+    """One habit per kind of join (always a blank, never, or the convention), each with none to
+    three slips.
+    """
     kinds = sorted({_kind(place) for place in places})
     habits = [tuple(place.blank for place in places)]
     for choice in product((False, True, None), repeat=len(kinds)):
         habit = dict(zip(kinds, choice, strict=True))
-        habits.append(tuple(place.blank if habit[_kind(place)] is None else bool(habit[_kind(place)])
-                            for place in places))
+        habits.append(
+            tuple(
+                place.blank if habit[_kind(place)] is None else bool(habit[_kind(place)])
+                for place in places
+            )
+        )
     for slips in range(4):
         for habit_blanks in dict.fromkeys(habits):
             for changed in combinations(range(len(places)), slips):

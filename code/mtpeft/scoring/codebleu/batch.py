@@ -1,7 +1,9 @@
-"""CodeBLEU of many pairs: each distinct pair once, in worker processes, none able to lose the others.
+"""CodeBLEU of many pairs: each distinct pair once, in worker processes, none able to lose the
+others.
 
-The library's data-flow extraction visits every loop body twice, so that nested loops cost 2^depth: a degenerate output
-can keep it busy for ever. Each pair therefore has a deadline, and a worker that dies takes only its own pair with it.
+The library's data-flow extraction visits every loop body twice, so that nested loops cost 2^depth:
+a degenerate output can keep it busy for ever. Each pair therefore has a deadline, and a worker that
+dies takes only its own pair with it.
 """
 
 import gc
@@ -16,8 +18,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-from .analysis import grammar
-from .components import codebleu
+from mtpeft.scoring.codebleu.analysis import grammar
+from mtpeft.scoring.codebleu.components import codebleu
 
 DEADLINE_SECONDS = 60.0
 LONGEST_OUTPUT = 200_000  # characters; the subtrees' text grows with the square of the output
@@ -40,23 +42,31 @@ class _Late(BaseException):
     """Raised by the alarm; not an Exception, so that the extractor's catch-all cannot swallow it."""
 
 
-def score_pairs(pairs: Sequence[Pair], language: str, corrected: bool = False, processes: int | None = None,
-                deadline: float = DEADLINE_SECONDS) -> list[Outcome]:
+def score_pairs(
+    pairs: Sequence[Pair],
+    language: str,
+    corrected: bool = False,
+    processes: int | None = None,
+    deadline: float = DEADLINE_SECONDS,
+) -> list[Outcome]:
     """CodeBLEU of each (reference, output), in order.
 
-    processes: worker processes (default: the CPUs this process may use; 1 computes here); deadline: seconds per pair.
-    Raises `Unavailable` where the library is missing.
+    processes: worker processes (default: the CPUs this process may use; 1 computes here); deadline:
+    seconds per pair. Raises `Unavailable` where the library is missing.
     """
     grammar(language, corrected)
     # Neighbours share their reference, so that a worker analyses it once.
     distinct = sorted(set(pairs))
     workers = processes or len(os.sched_getaffinity(0))
     if workers == 1 or len(distinct) < _WORTH_A_POOL or multiprocessing.current_process().daemon:
-        known = dict(zip(distinct, score_here(distinct, language, corrected, deadline), strict=True))
+        known = dict(
+            zip(distinct, score_here(distinct, language, corrected, deadline), strict=True)
+        )
     else:
-        chunks = [distinct[i:i + _CHUNK] for i in range(0, len(distinct), _CHUNK)]
+        chunks = [distinct[i : i + _CHUNK] for i in range(0, len(distinct), _CHUNK)]
         known = _pooled(chunks, language, corrected, deadline, workers)
-        # A worker that dies breaks the pool for all that wait: chunks apart first, then the pairs of the guilty one.
+        # A worker that dies breaks the pool for all that wait: chunks apart first, then the pairs
+        # of the guilty one.
         for chunk in chunks:
             if chunk[0] not in known:
                 known |= _pooled([chunk], language, corrected, deadline, 1)
@@ -67,14 +77,19 @@ def score_pairs(pairs: Sequence[Pair], language: str, corrected: bool = False, p
     return [known.get(pair, died) for pair in pairs]
 
 
-def _pooled(chunks: list[list[Pair]], language: str, corrected: bool, deadline: float,
-            workers: int) -> dict[Pair, Outcome]:
+def _pooled(
+    chunks: list[list[Pair]], language: str, corrected: bool, deadline: float, workers: int
+) -> dict[Pair, Outcome]:
     """What worker processes could compute; pairs of a chunk whose worker died are absent."""
     known: dict[Pair, Outcome] = {}
-    # Forked workers share this process's hash seed, on which the released variant depends. They make no reference
-    # cycles worth collecting.
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), initializer=gc.disable) as pool:
-        futures = [pool.submit(score_here, chunk, language, corrected, deadline) for chunk in chunks]
+    # Forked workers share this process's hash seed, on which the released variant depends. They
+    # make no reference cycles worth collecting.
+    with ProcessPoolExecutor(
+        workers, multiprocessing.get_context("fork"), initializer=gc.disable
+    ) as pool:
+        futures = [
+            pool.submit(score_here, chunk, language, corrected, deadline) for chunk in chunks
+        ]
         for chunk, future in zip(chunks, futures, strict=True):
             try:
                 known.update(zip(chunk, future.result(), strict=True))
@@ -83,7 +98,9 @@ def _pooled(chunks: list[list[Pair]], language: str, corrected: bool, deadline: 
     return known
 
 
-def score_here(pairs: Sequence[Pair], language: str, corrected: bool, deadline: float = DEADLINE_SECONDS) -> list[Outcome]:
+def score_here(
+    pairs: Sequence[Pair], language: str, corrected: bool, deadline: float = DEADLINE_SECONDS
+) -> list[Outcome]:
     """`score_pairs` in this process: one after the other, in order."""
     result = []
     for pair in pairs:
@@ -98,7 +115,11 @@ def score_here(pairs: Sequence[Pair], language: str, corrected: bool, deadline: 
 def _outcome(pair: Pair, language: str, corrected: bool) -> Outcome:
     reference, output = pair
     if len(output) > LONGEST_OUTPUT:
-        return Outcome(None, "unparseable", f"{len(output)} characters; CodeBLEU is computed up to {LONGEST_OUTPUT}")
+        return Outcome(
+            None,
+            "unparseable",
+            f"{len(output)} characters; CodeBLEU is computed up to {LONGEST_OUTPUT}",
+        )
     try:
         return Outcome(codebleu(reference, output, language, corrected))
     except UnicodeEncodeError as error:
@@ -109,7 +130,9 @@ def _outcome(pair: Pair, language: str, corrected: bool) -> Outcome:
 
 @contextmanager
 def _alarm(seconds: float) -> Iterator[None]:
-    """Raise `_Late` after `seconds`; without effect outside the main thread, where Python delivers no signals."""
+    """Raise `_Late` after `seconds`; without effect outside the main thread, where Python delivers
+    no signals.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return

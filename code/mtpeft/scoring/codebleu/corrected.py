@@ -1,6 +1,8 @@
-"""The corrected variant of CodeBLEU as a tool of its own; what it corrects is listed in `components`."""
+"""The corrected variant of CodeBLEU as a tool of its own; what it corrects is listed in
+`components`.
+"""
 
-from .scorer import CodeBleu
+from mtpeft.scoring.codebleu.scorer import CodeBleu
 
 
 def scorer() -> CodeBleu:

@@ -1,9 +1,10 @@
 """The layout of the study's archived translations, and its inverse.
 
-Before the study wrote a translation to a file it collapsed all white space to single blanks, broke the line after
-every `;`, `{` and `}`, and indented by brace depth. CodeBLEU had been computed on the text before that step, which was
-not archived. `unformat` undoes the step under the convention of the training corpus (statements follow each
-other without a blank); `joins` names every place where that convention may be wrong.
+Before the study wrote a translation to a file it collapsed all white space to single blanks, broke
+the line after every `;`, `{` and `}`, and indented by brace depth. CodeBLEU had been computed on
+the text before that step, which was not archived. `unformat` undoes the step under the convention
+of the training corpus (statements follow each other without a blank); `joins` names every place
+where that convention may be wrong.
 """
 
 import re
@@ -21,8 +22,8 @@ _DO = re.compile(r"\bdo\s*\{$")
 class Join:
     """One place where the layout step may have swallowed a blank.
 
-    before/after: the characters that meet there (`after` is empty for no text); inside: whether it lies inside
-    parentheses; blank: whether the convention puts a blank there.
+    before/after: the characters that meet there (`after` is empty for no text); inside: whether it
+    lies inside parentheses; blank: whether the convention puts a blank there.
     """
 
     before: str
@@ -32,9 +33,11 @@ class Join:
 
 
 def format_layout(code: str) -> str:
-    """Lay `code` out as the study's step did: one line per `;`, `{` or `}`, four blanks per open brace.
+    """Lay `code` out as the study's step did: one line per `;`, `{` or `}`, four blanks per open
+    brace.
 
-    A `}` closes before its own line is indented. String literals and comments are treated like code, as published.
+    A `}` closes before its own line is indented. String literals and comments are treated like
+    code, as published.
     """
     lines, depth = [], 0
     for piece in _BREAK.split(_WHITE.sub(" ", code).strip()):
@@ -50,21 +53,26 @@ def format_layout(code: str) -> str:
 
 
 def unformat(code: str) -> str:
-    """`code` as one line, as the training corpus writes it: the inverse of `format_layout` for such code."""
+    """`code` as one line, as the training corpus writes it: the inverse of `format_layout` for such
+    code.
+    """
     pieces = split_layout(code)
     return assemble(pieces, [join.blank for join in joins(pieces)])
 
 
 def split_layout(code: str) -> list[str]:
-    """The pieces between which white space was lost: the non-empty lines of laid-out code, stripped."""
+    """The pieces between which white space was lost: the non-empty lines of laid-out code,
+    stripped.
+    """
     return [piece for line in code.split("\n") if (piece := line.strip())]
 
 
 def joins(pieces: list[str]) -> list[Join]:
-    """What lies between each piece and the next (one fewer than there are pieces), and what the convention says.
+    """What lies between each piece and the next (one fewer than there are pieces), and what the
+    convention says.
 
-    A blank follows `;` inside parentheses (the head of a `for`) unless `)` comes next, and stands between `}` and
-    `else`, `catch`, `finally`, or the `while` that ends a `do` loop.
+    A blank follows `;` inside parentheses (the head of a `for`) unless `)` comes next, and stands
+    between `}` and `else`, `catch`, `finally`, or the `while` that ends a `do` loop.
     """
     result: list[Join] = []
     parentheses, braces = 0, []
@@ -80,7 +88,8 @@ def joins(pieces: list[str]) -> list[Join]:
             blank = inside and not following.startswith(")")
         else:
             blank = piece.endswith("}") and bool(
-                _CONTINUES.match(following) or (closed_do and _WHILE.match(following)))
+                _CONTINUES.match(following) or (closed_do and _WHILE.match(following))
+            )
         result.append(Join(piece[-1], following[:1], inside, blank))
     return result
 

@@ -4,11 +4,11 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ...catalog import Evaluation
-from ...records import Score
-from ..interface import Item
-from .analysis import LIBRARY_LANGUAGE, library_version
-from .batch import DEADLINE_SECONDS, Outcome, score_here
+from mtpeft.catalog import Evaluation
+from mtpeft.core.records import Score
+from mtpeft.scoring.codebleu.analysis import LIBRARY_LANGUAGE, library_version
+from mtpeft.scoring.codebleu.batch import DEADLINE_SECONDS, Outcome, score_here
+from mtpeft.scoring.interface import Item
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,8 @@ class CodeBleu:
     """CodeBLEU per instance with the library's defaults.
 
     An empty output has a value, as the formula gives one: 0.25 as released, 0 as corrected.
-    workers, batch, seconds: for the engine, which spreads batches over processes; each item has its own deadline.
+    workers, batch, seconds: for the engine, which spreads batches over processes; each item has its
+    own deadline.
     """
 
     tool: str
@@ -27,7 +28,9 @@ class CodeBleu:
     seconds: float = 128 * DEADLINE_SECONDS
 
     def version(self) -> str:
-        """The library's version and, for the released variant, the hash seed that its data flow depends on."""
+        """The library's version and, for the released variant, the hash seed that its data flow
+        depends on.
+        """
         if self.corrected:
             return library_version()
         return f"{library_version()}, hash seed {os.environ.get('PYTHONHASHSEED') or 'random'}"
@@ -44,8 +47,17 @@ class CodeBleu:
                 [found] = score_here([(item.reference, item.output)], item.language, self.corrected)
             else:
                 found = Outcome(None, "infrastructure", "no reference")
-            yield Score(item.run, item.task, item.instance_id, self.tool, version, self.metrics[0], found.value,
-                        found.status, found.detail)
+            yield Score(
+                item.run,
+                item.task,
+                item.instance_id,
+                self.tool,
+                version,
+                self.metrics[0],
+                found.value,
+                found.status,
+                found.detail,
+            )
 
 
 def scorer() -> CodeBleu:

@@ -1,8 +1,9 @@
 """How the released data-flow match varies with Python's hash seed.
 
-A process cannot change its own hash seed, so every seed is asked in a process of its own. Run as a program this module
-answers one: JSON `{"language": …, "pairs": [[reference, output], …]}` on standard input, a JSON list of data-flow
-matches (null where the reference has no data flow) on standard output.
+A process cannot change its own hash seed, so every seed is asked in a process of its own. Run as a
+program this module answers one: JSON `{"language": …, "pairs": [[reference, output], …]}` on
+standard input, a JSON list of data-flow matches (null where the reference has no data flow) on
+standard output.
 """
 
 import json
@@ -12,34 +13,50 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ...errors import MtpeftError
-from .analysis import analyse
-from .components import data_flow_match
+from mtpeft.core.errors import MtpeftError
+from mtpeft.scoring.codebleu.analysis import analyse
+from mtpeft.scoring.codebleu.components import data_flow_match
 
 _CODE = Path(__file__).resolve().parents[3]
 
 
-def data_flow_by_seed(pairs: Sequence[tuple[str, str]], language: str,
-                      seeds: Iterable[int]) -> dict[int, list[float | None]]:
+def data_flow_by_seed(
+    pairs: Sequence[tuple[str, str]], language: str, seeds: Iterable[int]
+) -> dict[int, list[float | None]]:
     """The released data-flow match of each (reference, output) pair under each hash seed."""
     request = json.dumps({"language": language, "pairs": list(pairs)})
     result = {}
     for seed in seeds:
         path = os.pathsep.join(filter(None, [str(_CODE), os.environ.get("PYTHONPATH")]))
         environment = {**os.environ, "PYTHONHASHSEED": str(seed), "PYTHONPATH": path}
-        done = subprocess.run([sys.executable, "-m", __name__], input=request, capture_output=True, text=True,
-                              encoding="utf-8", env=environment, check=False)
+        done = subprocess.run(
+            [sys.executable, "-m", __name__],
+            input=request,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            env=environment,
+            check=False,
+        )
         if done.returncode:
-            raise MtpeftError(f"data flow under hash seed {seed} failed: {done.stderr.strip()[-500:]}",
-                              "a JSON answer", "run make test, then the command again")
+            raise MtpeftError(
+                f"data flow under hash seed {seed} failed: {done.stderr.strip()[-500:]}",
+                "a JSON answer",
+                "run make test, then the command again",
+            )
         result[seed] = json.loads(done.stdout)
     return result
 
 
 def _main() -> None:
     request = json.load(sys.stdin)
-    json.dump([data_flow_match(*(analyse(text, request["language"], corrected=False) for text in pair))
-               for pair in request["pairs"]], sys.stdout)
+    json.dump(
+        [
+            data_flow_match(*(analyse(text, request["language"], corrected=False) for text in pair))
+            for pair in request["pairs"]
+        ],
+        sys.stdout,
+    )
 
 
 if __name__ == "__main__":

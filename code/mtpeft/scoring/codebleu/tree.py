@@ -1,7 +1,8 @@
 """A syntax tree as the library's data-flow extractors read it, made to be walked many times.
 
-The extractors ask every node for type, children and position again and again, which the parser answers anew each time.
-Here a node's answers are fetched once, and positions are byte offsets, which name a place as well as (row, column) do.
+The extractors ask every node for type, children and position again and again, which the parser
+answers anew each time. Here a node's answers are fetched once, and positions are byte offsets,
+which name a place as well as (row, column) do.
 """
 
 from collections.abc import Callable
@@ -28,14 +29,21 @@ class Node:
     def child_by_field_name(self, name: str) -> "Node | None":
         """The first child with this field name."""
         found = self._node.child_by_field_name(name)
-        return None if found is None else next(child for child in self.children if child._node == found)
+        return (
+            None
+            if found is None
+            else next(child for child in self.children if child._node == found)
+        )
 
 
-def read_tree(root: Any, code: str, token_text: Callable[[Any, list[str]], str]) -> tuple[Node, Tokens]:
+def read_tree(
+    root: Any, code: str, token_text: Callable[[Any, list[str]], str]
+) -> tuple[Node, Tokens]:
     """(the tree, place → (number, text) of every token in order) of a parsed text.
 
-    token_text: the library's look-up of a token by its points, which reads lines of characters at columns of bytes;
-    asked only where the two differ. Raises what it raises, and RecursionError for trees that are too deep.
+    token_text: the library's look-up of a token by its points, which reads lines of characters at
+    columns of bytes; asked only where the two differ. Raises what it raises, and RecursionError for
+    trees that are too deep.
     """
     tokens: Tokens = {}
     lines = None if code.isascii() else code.split("\n")
@@ -45,10 +53,12 @@ def read_tree(root: Any, code: str, token_text: Callable[[Any, list[str]], str])
         nonlocal count
         node = Node(raw)
         if raw.child_count:
-            node.children = [read(child) for child in raw.children] if node.type not in _WHOLE else raw.children
+            node.children = (
+                [read(child) for child in raw.children] if node.type not in _WHOLE else raw.children
+            )
         if (not node.children or node.type in _WHOLE) and node.type != "comment":
             if lines is None:
-                text = code[node.start_point:node.end_point].replace("\n", "")
+                text = code[node.start_point : node.end_point].replace("\n", "")
             else:
                 text = token_text((raw.start_point, raw.end_point), lines)
             tokens[node.start_point, node.end_point] = count, text

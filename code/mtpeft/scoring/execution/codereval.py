@@ -1,15 +1,17 @@
-"""CoderEval: what its own environment reads and writes, and how to run it where a user has that environment.
+"""CoderEval: what its own environment reads and writes, and how to run it where a user has that
+environment.
 
-CoderEval's tests live in a container image with the 43 Python and 10 Java projects under test; they are
-published nowhere else. So nothing is executed here: predictions become its input file, its container does the
-work, and its result file becomes score records.
+CoderEval's tests live in a container image with the 43 Python and 10 Java projects under test; they
+are published nowhere else. So nothing is executed here: predictions become its input file, its
+container does the work, and its result file becomes score records.
 
-Input:  one JSON object a line, {"_id": task, "generate_results": [code, …]}.
-Output: FILE_out.jsonl, one JSON object a line with `_id` and `generate_results`, which is now a list of
-        {"generate_code", "is_pass", …}. Python adds `return_code` to a result and `file_path`, `project`,
-        `name`, `level` to a line; Java adds `errormessage`, `error_detail_message` to a result and
-        `project_name`, `method_name`, `code_level` to a line.
-Source: the result files that CoderEval publishes (experimental-results/GenerateResult{Python,Java}).
+Input:  one JSON object a line, {"_id": task, "generate_results": [code, …]}. Output:
+FILE_out.jsonl, one JSON object a line with `_id` and `generate_results`, which is now a list of
+        {"generate_code", "is_pass", …}. Python adds `return_code` to a result and `file_path`,
+        `project`, `name`, `level` to a line; Java adds `errormessage`, `error_detail_message` to a
+        result and `project_name`, `method_name`, `code_level` to a line.
+Source: the result files that CoderEval publishes
+(experimental-results/GenerateResult{Python,Java}).
 """
 
 import json
@@ -21,9 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...errors import BadInput, MtpeftError, Unavailable
-from ...records import Prediction, Score, write_atomic
-from .pass_at_k import mean_pass_at_k
+from mtpeft.core.errors import BadInput, MtpeftError, Unavailable
+from mtpeft.core.records import Prediction, Score, write_atomic
+from mtpeft.scoring.execution.pass_at_k import mean_pass_at_k
 
 TOOL, METRIC, VERSION = "codereval_execution", "pass", "upstream"
 _PROGRAMS = {"python": "PythonExec.py", "java": "JavaExec.py"}
@@ -31,8 +33,9 @@ _PROGRAMS = {"python": "PythonExec.py", "java": "JavaExec.py"}
 
 @dataclass(frozen=True)
 class Sample:
-    """One executed sample. number: its position in the task's list, from 0; reason: what CoderEval said of a
-    failure."""
+    """One executed sample. number: its position in the task's list, from 0; reason: what CoderEval
+    said of a failure.
+    """
 
     task_id: str
     number: int
@@ -46,9 +49,9 @@ class Sample:
 def write_input(path: Path, predictions: Iterable[Prediction]) -> int:
     """Write CoderEval's input from predictions; returns the number of tasks.
 
-    Samples of one task (`<_id>` or `<_id>#<n>`) become one line, in ascending n; tasks are sorted by id.
-    Raises
-    MtpeftError where tasks have different numbers of samples: CoderEval takes one number for all.
+    Samples of one task (`<_id>` or `<_id>#<n>`) become one line, in ascending n; tasks are sorted
+    by id. Raises MtpeftError where tasks have different numbers of samples: CoderEval takes one
+    number for all.
     """
     samples: dict[str, dict[int, str]] = defaultdict(dict)
     for prediction in predictions:
@@ -61,10 +64,13 @@ def write_input(path: Path, predictions: Iterable[Prediction]) -> int:
         samples[task_id][index] = prediction.output
     counts = {len(codes) for codes in samples.values()}
     if len(counts) > 1:
-        raise MtpeftError(f"tasks with {sorted(counts)} samples", "the same number of samples for every task")
+        raise MtpeftError(
+            f"tasks with {sorted(counts)} samples", "the same number of samples for every task"
+        )
     lines = [
         json.dumps(
-            {"_id": task_id, "generate_results": [codes[n] for n in sorted(codes)]}, ensure_ascii=False
+            {"_id": task_id, "generate_results": [codes[n] for n in sorted(codes)]},
+            ensure_ascii=False,
         )
         for task_id, codes in sorted(samples.items())
     ]
@@ -73,8 +79,9 @@ def write_input(path: Path, predictions: Iterable[Prediction]) -> int:
 
 
 def read_results(path: Path) -> Iterator[Sample | BadInput]:
-    """Yield every sample of a result file; a line that cannot be used is yielded as the error that names
-    it."""
+    """Yield every sample of a result file; a line that cannot be used is yielded as the error that
+    names it.
+    """
     if not path.is_file():
         raise BadInput(path, "no such file", "a result file of CoderEval (…_out.jsonl)")
     seen: dict[str, int] = {}
@@ -128,7 +135,9 @@ def _sample(task_id: str, number: int, result: Any, level: str, project: str) ->
     if not isinstance(result, dict) or not isinstance(result.get("generate_code"), str):
         raise ValueError(f"sample {number} has no text field generate_code: it was not executed")
     if not isinstance(result.get("is_pass"), bool):
-        raise ValueError(f"sample {number} has is_pass {result.get('is_pass')!r}, not true or false")
+        raise ValueError(
+            f"sample {number} has is_pass {result.get('is_pass')!r}, not true or false"
+        )
     reason = result.get("errormessage") or (
         f"return code {result['return_code']}" if "return_code" in result else ""
     )
@@ -170,7 +179,9 @@ def pass_at_k(samples: Iterable[Sample], k: int) -> float:
 
 
 def engine() -> str:
-    """The container engine of this machine, podman before docker. Raises Unavailable where none answers."""
+    """The container engine of this machine, podman before docker. Raises Unavailable where none
+    answers.
+    """
     tried = []
     for name in ("podman", "docker"):
         program = shutil.which(name)
@@ -180,7 +191,9 @@ def engine() -> str:
         done = subprocess.run([program, "info"], capture_output=True, text=True, timeout=60)
         if done.returncode == 0:
             return program
-        tried.append(f"{name} does not answer: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
+        tried.append(
+            f"{name} does not answer: {(done.stderr.strip().splitlines() or ['no message'])[-1]}"
+        )
     raise Unavailable(
         f"CoderEval's environment cannot run here: {'; '.join(tried)}",
         "a container engine",
@@ -196,17 +209,23 @@ def execute(
     folder: str,
     timeout_seconds: float = 24 * 3600,
 ) -> Path:
-    """Run CoderEval's own program on its input file inside the user's image; returns the result file.
+    """Run CoderEval's own program on its input file inside the user's image; returns the result
+    file.
 
     predictions: written by `write_input`; language: `python` or `java`; image: the user's image of
-    CoderEval's environment; folder: where its program lies inside that image. The container has no network
-    and its own limits. Raises Unavailable where the engine or the image is missing, MtpeftError where
-    CoderEval fails.
+    CoderEval's environment; folder: where its program lies inside that image. The container has no
+    network and its own limits. Raises Unavailable where the engine or the image is missing,
+    MtpeftError where CoderEval fails.
     """
     if language not in _PROGRAMS:
         raise MtpeftError(f"language {language!r}", " or ".join(_PROGRAMS))
     program = engine()
-    if subprocess.run([program, "image", "inspect", image], capture_output=True, timeout=60).returncode != 0:
+    if (
+        subprocess.run(
+            [program, "image", "inspect", image], capture_output=True, timeout=60
+        ).returncode
+        != 0
+    ):
         raise Unavailable(
             f"CoderEval's environment cannot run here: no image {image!r}",
             "the image that CoderEval's authors give out",
@@ -237,7 +256,9 @@ def execute(
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_seconds)
     except subprocess.TimeoutExpired as error:
-        raise MtpeftError(f"CoderEval did not end within {timeout_seconds:g} s", "a result file") from error
+        raise MtpeftError(
+            f"CoderEval did not end within {timeout_seconds:g} s", "a result file"
+        ) from error
     result = predictions.with_name(predictions.name + "_out.jsonl")
     if done.returncode != 0 or not result.is_file():
         raise MtpeftError(

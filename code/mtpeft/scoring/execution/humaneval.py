@@ -9,22 +9,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ... import paths
-from ...errors import BadInput, MtpeftError
-from ...records import Prediction, Score
-from . import outcome
-from .instances import FunctionInstance
-from .limits import Limits
-from .outcome import Outcome
-from .pass_at_k import mean_pass_at_k
-from .results import ResultLog, key_of
-from .sandbox import Pool, Sandbox
+from mtpeft.core import paths
+from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.records import Prediction, Score
+from mtpeft.sandbox import outcome
+from mtpeft.sandbox.instances import FunctionInstance
+from mtpeft.sandbox.limits import Limits
+from mtpeft.sandbox.outcome import Outcome
+from mtpeft.sandbox.runner import Pool, Sandbox
+from mtpeft.scoring.execution.pass_at_k import mean_pass_at_k
+from mtpeft.scoring.execution.results import ResultLog, key_of
 
 RELATIVE = "openai/human-eval/6d43fb980f9fee3c892a914eda09951f772ad10d/data/HumanEval.jsonl.gz"
 SHA256 = "b796127e635a67f93fb35c04f4cb03cf06f38c8072ee7cee8833d7bee06979ef"
 PROBLEMS = 164
 TOOL, METRIC = "humaneval_execution", "pass"
-# The version names what can change a verdict besides the interpreter: the judge, the wire, the limits.
+# The version names what can change a verdict besides the interpreter: the judge, the wire, the
+# limits.
 VERSION = "1"
 _FIELDS = ("task_id", "prompt", "entry_point", "canonical_solution", "test")
 _SAMPLE = re.compile(r"(.+)#(\d+)")
@@ -104,8 +105,8 @@ def read_problems(path: Path | None = None) -> dict[str, Problem]:
 
 
 def gold_gate(pool: Pool, problems: Mapping[str, Problem], limits: Limits | None = None) -> None:
-    """Run every canonical solution; raise MtpeftError unless all pass. No model is scored before this
-    returned.
+    """Run every canonical solution; raise MtpeftError unless all pass. No model is scored before
+    this returned.
 
     A runner that fails a right answer would fail models for nothing.
     """
@@ -120,11 +121,13 @@ def gold_gate(pool: Pool, problems: Mapping[str, Problem], limits: Limits | None
         if result.status != outcome.PASSED
     )
     if failed:
-        shown = "; ".join(f"{task_id} {result.status}: {result.evidence}" for task_id, result in failed[:5])
+        shown = "; ".join(
+            f"{task_id} {result.status}: {result.evidence}" for task_id, result in failed[:5]
+        )
         raise MtpeftError(
             f"{len(failed)} of {len(problems)} canonical solutions do not pass: {shown}",
             "every canonical solution passes before a model is scored",
-            "python -m mtpeft.scoring.execution.selftest; raise the limits on a slow machine",
+            "python -m mtpeft.sandbox.selftest; raise the limits on a slow machine",
         )
 
 
@@ -158,12 +161,13 @@ def score_execution(
     problems: Mapping[str, Problem] | None = None,
     limits: Limits | None = None,
 ) -> Scored:
-    """Run each prediction's output as the completion of its problem's prompt: 1 where all tests pass, else 0.
+    """Run each prediction's output as the completion of its problem's prompt: 1 where all tests
+    pass, else 0.
 
-    predictions: as `records.read_predictions` yields them; errors among them, and ids that HumanEval does not
-    have, are handed back in `refused` and cost no other instance. log: where outcomes are kept (resumable).
-    The gold gate runs first. An infrastructure failure is a score without value and with that status, tried
-    twice.
+    predictions: as `records.read_predictions` yields them; errors among them, and ids that
+    HumanEval does not have, are handed back in `refused` and cost no other instance. log: where
+    outcomes are kept (resumable). The gold gate runs first. An infrastructure failure is a score
+    without value and with that status, tried twice.
     """
     problems = problems if problems is not None else read_problems()
     limits = limits or Limits()
@@ -205,10 +209,16 @@ def score_execution(
     return Scored(scores, refused)
 
 
-def _twice(sandbox: Sandbox, item: tuple[str, FunctionInstance]) -> tuple[str, FunctionInstance, Outcome]:
+def _twice(
+    sandbox: Sandbox, item: tuple[str, FunctionInstance]
+) -> tuple[str, FunctionInstance, Outcome]:
     key, instance = item
     result = sandbox.run(instance)
-    return key, instance, result if result.status != outcome.INFRASTRUCTURE else sandbox.run(instance)
+    return (
+        key,
+        instance,
+        result if result.status != outcome.INFRASTRUCTURE else sandbox.run(instance),
+    )
 
 
 def _score(prediction: Prediction, result: Outcome, runtime: str) -> Score:

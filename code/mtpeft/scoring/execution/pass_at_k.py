@@ -1,20 +1,22 @@
 """pass@k: the probability that at least one of k samples of a problem passes its tests.
 
-Source of the estimator: Chen et al., "Evaluating Large Language Models Trained on Code", 2021, section 2.1.
+Source of the estimator: Chen et al., "Evaluating Large Language Models Trained on Code", 2021,
+section 2.1.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 
-from ...errors import MtpeftError
+from mtpeft.core.errors import MtpeftError
 
 
 def pass_at_k(n: int, c: int, k: int) -> float:
-    """Unbiased estimate of pass@k from n samples of one problem of which c passed: 1 - C(n-c, k) / C(n, k).
+    """Unbiased estimate of pass@k from n samples of one problem of which c passed: 1 - C(n-c, k) /
+    C(n, k).
 
-    Computed as 1 - prod_{i=n-c+1}^{n} (1 - k/i), in which nothing overflows, through expm1 and log1p, which
-    keep small values exact. Raises MtpeftError where n, c or k make no sense, and where k > n: from fewer
-    samples than k the probability cannot be estimated.
+    Computed as 1 - prod_{i=n-c+1}^{n} (1 - k/i), in which nothing overflows, through expm1 and
+    log1p, which keep small values exact. Raises MtpeftError where n, c or k make no sense, and
+    where k > n: from fewer samples than k the probability cannot be estimated.
     """
     for name, value, low in (("n", n, 1), ("c", c, 0), ("k", k, 1)):
         if isinstance(value, bool) or not isinstance(value, int) or value < low:
@@ -46,4 +48,6 @@ def mean_pass_at_k(passed: Mapping[str, Sequence[bool]], k: int) -> float:
             f"{k} scored samples of every problem",
             "run instances with status infrastructure again, or ask for a smaller k",
         )
-    return math.fsum(pass_at_k(len(samples), sum(samples), k) for samples in passed.values()) / len(passed)
+    return math.fsum(pass_at_k(len(samples), sum(samples), k) for samples in passed.values()) / len(
+        passed
+    )

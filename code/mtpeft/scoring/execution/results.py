@@ -1,5 +1,6 @@
-"""The log of outcomes: append-only JSON lines, flushed to the disk, so that a killed run resumes where it
-was."""
+"""The log of outcomes: append-only JSON lines, flushed to the disk, so that a killed run resumes
+where it was.
+"""
 
 import hashlib
 import json
@@ -8,15 +9,16 @@ import threading
 from dataclasses import asdict
 from pathlib import Path
 
-from ...errors import BadInput
-from . import outcome
-from .instances import Instance
-from .outcome import Outcome
+from mtpeft.core.errors import BadInput
+from mtpeft.sandbox import outcome
+from mtpeft.sandbox.instances import Instance
+from mtpeft.sandbox.outcome import Outcome
 
 
 def key_of(instance: Instance, runtime: str) -> str:
-    """SHA-256 of everything that decides an outcome: the instance, its limits, and the interpreter's
-    version."""
+    """SHA-256 of everything that decides an outcome: the instance, its limits, and the
+    interpreter's version.
+    """
     fields = {name: value for name, value in asdict(instance).items() if name != "id"}
     text = json.dumps(
         [type(instance).__name__, runtime, fields], sort_keys=True, default=lambda data: data.hex()
@@ -25,11 +27,11 @@ def key_of(instance: Instance, runtime: str) -> str:
 
 
 class ResultLog:
-    """Outcomes by content key. Verdicts are remembered; an infrastructure failure is written down, then run
-    again.
+    """Outcomes by content key. Verdicts are remembered; an infrastructure failure is written down,
+    then run again.
 
-    Raises BadInput for a line that is no result. A last line without its end, which a killed run leaves, is
-    cut off.
+    Raises BadInput for a line that is no result. A last line without its end, which a killed run
+    leaves, is cut off.
     """
 
     def __init__(self, path: Path) -> None:
@@ -68,7 +70,9 @@ class ResultLog:
 
     def append(self, key: str, instance_id: str, result: Outcome) -> None:
         """Write one outcome and flush it to the disk before returning."""
-        line = json.dumps({"key": key, "id": instance_id, **result.summary()}, sort_keys=True) + "\n"
+        line = (
+            json.dumps({"key": key, "id": instance_id, **result.summary()}, sort_keys=True) + "\n"
+        )
         with self._lock, open(self.path, "a", encoding="utf-8", newline="\n") as stream:
             stream.write(line)
             stream.flush()

@@ -1,5 +1,5 @@
 """LLM as a judge of summaries, through any OpenAI-compatible server."""
 
-from .scorer import Judge, scorer
+from mtpeft.scoring.judge.scorer import Judge, scorer
 
 __all__ = ["Judge", "scorer"]

@@ -1,8 +1,9 @@
 """A client for OpenAI-compatible servers that expects them to misbehave.
 
-Retried, with exponential back-off and full jitter: 408, 409, 425, 429 (after Retry-After, where given), 5xx, no
-connection, no answer in time, half an answer, an answer that is no completion. Not retried: what the server will
-refuse again. The time limit is for the whole request, so that a server that drips bytes cannot hold it open.
+Retried, with exponential back-off and full jitter: 408, 409, 425, 429 (after Retry-After, where
+given), 5xx, no connection, no answer in time, half an answer, an answer that is no completion. Not
+retried: what the server will refuse again. The time limit is for the whole request, so that a
+server that drips bytes cannot hold it open.
 """
 
 import json
@@ -17,8 +18,8 @@ from typing import Any, Protocol
 
 import httpx
 
-from ...errors import MtpeftError
-from .settings import Settings
+from mtpeft.core.errors import MtpeftError
+from mtpeft.scoring.judge.settings import Settings
 
 _AGAIN = {408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529}
 _HOPELESS = {401, 403, 404}
@@ -48,8 +49,8 @@ class Completion:
 class Meter(Protocol):
     """Told about every request, so that somebody can keep count of the cost.
 
-    Each `start` is followed by `free` (the request cost nothing) or `doubtful` (it may have been worked on, though no
-    answer arrived), or by the return of `Client.ask`.
+    Each `start` is followed by `free` (the request cost nothing) or `doubtful` (it may have been
+    worked on, though no answer arrived), or by the return of `Client.ask`.
     """
 
     def start(self) -> None:
@@ -66,11 +67,15 @@ class Meter(Protocol):
 
 
 class RequestFailed(Exception):
-    """No answer could be had for this request; the reason is fit for records (the key is not in it)."""
+    """No answer could be had for this request; the reason is fit for records (the key is not in
+    it).
+    """
 
 
 class Refused(MtpeftError):
-    """The server refuses every request (key, permission, model or address); going on would only repeat it."""
+    """The server refuses every request (key, permission, model or address); going on would only
+    repeat it.
+    """
 
 
 class RateLimit:
@@ -95,14 +100,21 @@ class RateLimit:
 class Client:
     """Asks one judge. Safe to use from several threads; `close` it, or use it in a `with` block."""
 
-    def __init__(self, settings: Settings, clock: Clock | None = None, jitter: random.Random | None = None) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock | None = None, jitter: random.Random | None = None
+    ) -> None:
         self._settings, self._clock = settings, clock or Clock()
         # Not for reproducibility: clients that failed together must not come back together.
         self._jitter = jitter or random.Random()
         self._limit = RateLimit(settings.per_minute, self._clock)
-        # A redirect could carry the key elsewhere, and a proxy or netrc entry could add another one.
-        self._http = httpx.Client(follow_redirects=False, trust_env=False, timeout=httpx.Timeout(settings.timeout),
-                                  limits=httpx.Limits(max_connections=settings.concurrency))
+        # A redirect could carry the key elsewhere, and a proxy or netrc entry could add another
+        # one.
+        self._http = httpx.Client(
+            follow_redirects=False,
+            trust_env=False,
+            timeout=httpx.Timeout(settings.timeout),
+            limits=httpx.Limits(max_connections=settings.concurrency),
+        )
 
     def __enter__(self) -> "Client":
         return self
@@ -115,7 +127,9 @@ class Client:
         self._http.close()
 
     def ask(self, prompt: str, meter: Meter) -> Completion:
-        """The answer to one prompt. Raises `RequestFailed`, `Refused`, and whatever `meter.start` raises."""
+        """The answer to one prompt. Raises `RequestFailed`, `Refused`, and whatever `meter.start`
+        raises.
+        """
         reason, wait = "", 0.0
         for attempt in range(self._settings.attempts):
             if attempt:
@@ -141,15 +155,20 @@ class Client:
             meter.free()
             wait = max(wait, self._check(status, headers, body))
             reason = f"HTTP {status}: {self._excerpt(body)}"
-        raise RequestFailed(self._settings.key.redact(f"{self._settings.attempts} attempts; last: {reason}"))
+        raise RequestFailed(
+            self._settings.key.redact(f"{self._settings.attempts} attempts; last: {reason}")
+        )
 
     def _check(self, status: int, headers: httpx.Headers, body: bytes) -> float:
         """Seconds that the server wants to be left alone; raises where asking again is useless."""
         if status in _HOPELESS:
-            # A server may quote the key, whole or in part, when it refuses it: its words stay out of the message.
-            raise Refused(f"the judge at {self._settings.base_url} refuses: HTTP {status}",
-                          "a valid key, a known model and the server's /v1 address",
-                          "check MTPEFT_JUDGE_URL, MTPEFT_JUDGE_MODEL and MTPEFT_JUDGE_KEY")
+            # A server may quote the key, whole or in part, when it refuses it: its words stay out
+            # of the message.
+            raise Refused(
+                f"the judge at {self._settings.base_url} refuses: HTTP {status}",
+                "a valid key, a known model and the server's /v1 address",
+                "check MTPEFT_JUDGE_URL, MTPEFT_JUDGE_MODEL and MTPEFT_JUDGE_KEY",
+            )
         if status not in _AGAIN:
             raise RequestFailed(f"HTTP {status}: {self._excerpt(body)}")
         asked = _retry_after(headers.get("retry-after", ""), self._clock)
@@ -161,14 +180,18 @@ class Client:
         path, payload = self._request(prompt)
         deadline = self._clock.now() + self._settings.timeout
         url = self._settings.base_url.rstrip("/") + path
-        with self._http.stream("POST", url, json=payload, headers=self._settings.key.header()) as response:
+        with self._http.stream(
+            "POST", url, json=payload, headers=self._settings.key.header()
+        ) as response:
             body = bytearray()
             for block in response.iter_bytes():
                 body += block
                 if len(body) > _LONGEST_BODY:
                     raise httpx.DecodingError(f"an answer above {_LONGEST_BODY} bytes")
                 if self._clock.now() > deadline:
-                    raise TimeoutError(f"the answer was not complete after {self._settings.timeout:g} s")
+                    raise TimeoutError(
+                        f"the answer was not complete after {self._settings.timeout:g} s"
+                    )
             return response.status_code, response.headers, bytes(body)
 
     def _request(self, prompt: str) -> tuple[str, dict[str, Any]]:
@@ -179,17 +202,32 @@ class Client:
             options["temperature"] = s.temperature
         if s.api == "responses":
             text = {"text": {"verbosity": s.verbosity}} if s.verbosity else {}
-            return "/responses", {"model": s.model, "input": prompt, "max_output_tokens": s.max_output_tokens,
-                                  **text, **options}
+            return "/responses", {
+                "model": s.model,
+                "input": prompt,
+                "max_output_tokens": s.max_output_tokens,
+                **text,
+                **options,
+            }
         verbosity = {"verbosity": s.verbosity} if s.verbosity else {}
-        return "/chat/completions", {"model": s.model, "messages": [{"role": "user", "content": prompt}],
-                                     "max_tokens": s.max_output_tokens, **verbosity, **options}
+        return "/chat/completions", {
+            "model": s.model,
+            "messages": [{"role": "user", "content": prompt}],
+            "max_tokens": s.max_output_tokens,
+            **verbosity,
+            **options,
+        }
 
     def _completion(self, body: bytes) -> Completion:
         data = json.loads(body.decode("utf-8"))
         try:
             if self._settings.api == "responses":
-                parts = [part for item in data["output"] if item.get("type") == "message" for part in item["content"]]
+                parts = [
+                    part
+                    for item in data["output"]
+                    if item.get("type") == "message"
+                    for part in item["content"]
+                ]
                 text = "".join(part["text"] for part in parts if part.get("type") == "output_text")
                 names = ("input_tokens", "output_tokens")
             else:
@@ -201,7 +239,9 @@ class Client:
             raise ValueError(f"the answer's text is a {type(text).__name__}")
         usage = data.get("usage") if isinstance(data.get("usage"), dict) else {}
         counts = [usage.get(name) for name in names]
-        known = [n if isinstance(n, int) and not isinstance(n, bool) and n >= 0 else None for n in counts]
+        known = [
+            n if isinstance(n, int) and not isinstance(n, bool) and n >= 0 else None for n in counts
+        ]
         return Completion(self._settings.key.redact(text), known[0], known[1])
 
     def _excerpt(self, body: bytes) -> str:
@@ -211,7 +251,9 @@ class Client:
 
 
 def _retry_after(value: str, clock: Clock) -> float:
-    """Seconds to wait by a Retry-After header (seconds or a date); 0 where there is none or it cannot be read."""
+    """Seconds to wait by a Retry-After header (seconds or a date); 0 where there is none or it
+    cannot be read.
+    """
     value = value.strip()
     try:
         return max(0.0, float(value))

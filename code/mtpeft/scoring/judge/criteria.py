@@ -1,8 +1,8 @@
 """What the judge is asked and how its answer is read.
 
-Two parsers: the strict one takes a rating only where a line holds nothing but a criterion and one number from 1 to 5,
-and every criterion exactly once; the permissive one is the study's: the first digit from 1 to 5 on the first line that
-names the criterion, wherever it stands.
+Two parsers: the strict one takes a rating only where a line holds nothing but a criterion and one
+number from 1 to 5, and every criterion exactly once; the permissive one is the study's: the first
+digit from 1 to 5 on the first line that names the criterion, wherever it stands.
 """
 
 import hashlib
@@ -13,10 +13,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
-from ... import paths
-from ...errors import BadInput
+from mtpeft.core import paths
+from mtpeft.core.errors import BadInput
 
-CRITERIA = {"content_adequacy": "content adequacy", "conciseness": "conciseness", "fluency": "fluency"}
+CRITERIA = {
+    "content_adequacy": "content adequacy",
+    "conciseness": "conciseness",
+    "fluency": "fluency",
+}
 Ratings = dict[str, int]
 
 _OWN_PROMPT = """Below are a {Java|Python} function and a one-comment summary that somebody wrote for it. Judge the
@@ -65,7 +69,9 @@ def own_prompt() -> Prompt:
 
 
 def study_prompt() -> Prompt | None:
-    """The study's wording, where the mirror has it; raises `BadInput` where the mirror's file lacks it."""
+    """The study's wording, where the mirror has it; raises `BadInput` where the mirror's file lacks
+    it.
+    """
     mirror = paths.mirror()
     path = mirror / "derived" / "study-a-prompts.json" if mirror else None
     if path is None or not path.is_file():
@@ -73,18 +79,29 @@ def study_prompt() -> Prompt | None:
     try:
         template = json.loads(path.read_text(encoding="utf-8"))["judge"]["user"]
     except (ValueError, KeyError, TypeError) as error:
-        raise BadInput(path, f"no judge prompt: {error!r}", "judge → user", "restore the file") from error
+        raise BadInput(
+            path, f"no judge prompt: {error!r}", "judge → user", "restore the file"
+        ) from error
     missing = [name for name in ("{Java|Python}", "{code}", "{summary}") if name not in template]
     if missing:
-        raise BadInput(path, f"the judge prompt has no {', '.join(missing)}", "a place for each", "restore the file")
+        raise BadInput(
+            path,
+            f"the judge prompt has no {', '.join(missing)}",
+            "a place for each",
+            "restore the file",
+        )
     return Prompt("study", template)
 
 
 def parse_strict(text: str) -> Ratings | None:
-    """The three ratings, or None unless each criterion has exactly one line of its own with exactly one number."""
+    """The three ratings, or None unless each criterion has exactly one line of its own with exactly
+    one number.
+    """
     ratings: Ratings = {}
     for key, name in CRITERIA.items():
-        line = re.compile(rf"^[\s*_#>-]*{name}[\s*_]*:[\s*_]*\[?([1-5])\]?(?:\s*/\s*5)?[\s*_.]*$", re.I | re.M)
+        line = re.compile(
+            rf"^[\s*_#>-]*{name}[\s*_]*:[\s*_]*\[?([1-5])\]?(?:\s*/\s*5)?[\s*_.]*$", re.I | re.M
+        )
         named = re.findall(rf"^[\s*_#>-]*{name}\b[^\n:]*:", text, re.I | re.M)
         found = line.findall(text)
         if len(found) != 1 or len(named) != 1:
@@ -94,7 +111,9 @@ def parse_strict(text: str) -> Ratings | None:
 
 
 def parse_permissive(text: str) -> Ratings | None:
-    """The three ratings as the study reads them, or None where a criterion has no line with a digit from 1 to 5."""
+    """The three ratings as the study reads them, or None where a criterion has no line with a digit
+    from 1 to 5.
+    """
     ratings: Ratings = {}
     for key, name in CRITERIA.items():
         digits = (re.search("[1-5]", line) for line in text.splitlines() if name in line.lower())
@@ -105,7 +124,10 @@ def parse_permissive(text: str) -> Ratings | None:
     return ratings
 
 
-PARSERS: dict[str, Callable[[str], Ratings | None]] = {"strict": parse_strict, "permissive": parse_permissive}
+PARSERS: dict[str, Callable[[str], Ratings | None]] = {
+    "strict": parse_strict,
+    "permissive": parse_permissive,
+}
 
 
 def mean(ratings: Sequence[int]) -> float:
@@ -114,7 +136,9 @@ def mean(ratings: Sequence[int]) -> float:
 
 
 def mode(ratings: Sequence[int]) -> float:
-    """The most frequent rating, or the median of all where several are: the study's first aggregation."""
+    """The most frequent rating, or the median of all where several are: the study's first
+    aggregation.
+    """
     counts = Counter(ratings).most_common()
     if len(counts) > 1 and counts[0][1] == counts[1][1]:
         return float(median(ratings))

@@ -1,7 +1,9 @@
-"""Answers and costs on disk: append-only JSON lines, flushed to the disk one by one, so that nothing paid for is lost.
+"""Answers and costs on disk: append-only JSON lines, flushed to the disk one by one, so that
+nothing paid for is lost.
 
-A line is an answer (`key`, `ratings` or null, `reply`) or a charge (an answer that could not be read, or a request whose
-answer never came). The cost of a judge is the sum over its lines. A broken last line (a killed run) is left behind.
+A line is an answer (`key`, `ratings` or null, `reply`) or a charge (an answer that could not be
+read, or a request whose answer never came). The cost of a judge is the sum over its lines. A broken
+last line (a killed run) is left behind.
 """
 
 import fcntl
@@ -12,14 +14,16 @@ import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ...errors import BadInput, MtpeftError
-from .criteria import CRITERIA, Ratings
-from .settings import Settings
+from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.scoring.judge.criteria import CRITERIA, Ratings
+from mtpeft.scoring.judge.settings import Settings
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One rating of one summary. ratings is None where no answer could be read; cost in the settings' currency."""
+    """One rating of one summary. ratings is None where no answer could be read; cost in the
+    settings' currency.
+    """
 
     key: str
     repeat: int
@@ -43,11 +47,17 @@ def answer_key(settings: Settings, prompt: str, repeat: int) -> str:
 
 
 def most_expensive(settings: Settings, prompt: str) -> float:
-    """What one request can cost at most: no tokenizer makes more tokens than bytes (plus the chat's frame)."""
-    return _cost(settings, len(prompt.encode("utf-8", "surrogatepass")) + 100, settings.max_output_tokens)
+    """What one request can cost at most: no tokenizer makes more tokens than bytes (plus the chat's
+    frame).
+    """
+    return _cost(
+        settings, len(prompt.encode("utf-8", "surrogatepass")) + 100, settings.max_output_tokens
+    )
 
 
-def cost(settings: Settings, prompt: str, input_tokens: int | None, output_tokens: int | None) -> float:
+def cost(
+    settings: Settings, prompt: str, input_tokens: int | None, output_tokens: int | None
+) -> float:
     """What one answer cost; the most that it can have cost where the server did not count."""
     if input_tokens is None or output_tokens is None:
         return most_expensive(settings, prompt)
@@ -59,13 +69,16 @@ def _cost(settings: Settings, input_tokens: int, output_tokens: int) -> float:
 
 
 def read_ledger(path: Path) -> tuple[dict[str, Answer], float]:
-    """(answers by key, cost of all lines). A line that is no JSON is what a killed run left of its last one.
+    """(answers by key, cost of all lines). A line that is no JSON is what a killed run left of its
+    last one.
 
     Raises `BadInput` for JSON that is neither an answer nor a charge.
     """
     answers: dict[str, Answer] = {}
     spent = 0.0
-    for number, line in enumerate(path.read_bytes().split(b"\n") if path.is_file() else (), start=1):
+    for number, line in enumerate(
+        path.read_bytes().split(b"\n") if path.is_file() else (), start=1
+    ):
         try:
             record = json.loads(line)
         except ValueError:
@@ -78,13 +91,20 @@ def read_ledger(path: Path) -> tuple[dict[str, Answer], float]:
                     raise ValueError(f"ratings of {', '.join(answer.ratings)}")
                 answers[answer.key] = answer
         except (ValueError, KeyError, TypeError) as error:
-            raise BadInput(path, f"not a ledger line: {error}", "an answer or a charge",
-                           "move the file away; its answers will be asked for again", line=number) from error
+            raise BadInput(
+                path,
+                f"not a ledger line: {error}",
+                "an answer or a charge",
+                "move the file away; its answers will be asked for again",
+                line=number,
+            ) from error
     return answers, spent
 
 
 class Ledger:
-    """One file of answers and charges. Used by several threads of one process; a second process is refused."""
+    """One file of answers and charges. Used by several threads of one process; a second process is
+    refused.
+    """
 
     def __init__(self, path: Path, budget: float | None = None) -> None:
         self.path, self._budget = path, budget
@@ -95,7 +115,9 @@ class Ledger:
             fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self._stream.close()
-            raise MtpeftError(f"{path} is in use by another run", "one run per judge", "wait for it to end") from error
+            raise MtpeftError(
+                f"{path} is in use by another run", "one run per judge", "wait for it to end"
+            ) from error
         self._answers, self.spent = read_ledger(path)
         if path.stat().st_size and not path.read_bytes().endswith(b"\n"):
             self._stream.write(b"\n")
@@ -115,11 +137,17 @@ class Ledger:
         return self._answers.get(key)
 
     def reserve(self, most: float) -> None:
-        """Set aside what a request can cost at most. Raises `BudgetExhausted` where that is more than is left."""
+        """Set aside what a request can cost at most. Raises `BudgetExhausted` where that is more
+        than is left.
+        """
         with self._lock:
             if self._budget is not None and self.spent + self._reserved + most > self._budget:
-                raise BudgetExhausted(f"budget: {self.spent:.4f} of {self._budget:.4f} spent, and the next request may "
-                                      f"cost {most:.4f}", "enough for one more request", "raise MTPEFT_JUDGE_BUDGET")
+                raise BudgetExhausted(
+                    f"budget: {self.spent:.4f} of {self._budget:.4f} spent, and the next request may "
+                    f"cost {most:.4f}",
+                    "enough for one more request",
+                    "raise MTPEFT_JUDGE_BUDGET",
+                )
             self._reserved += most
 
     def release(self, most: float) -> None:

@@ -6,11 +6,19 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
-from ..interface import Item
-from .client import Client, Clock, Refused, RequestFailed
-from .criteria import PARSERS, Ratings
-from .ledger import Answer, BudgetExhausted, Ledger, LedgerMeter, answer_key, cost, most_expensive
-from .settings import Settings
+from mtpeft.scoring.interface import Item
+from mtpeft.scoring.judge.client import Client, Clock, Refused, RequestFailed
+from mtpeft.scoring.judge.criteria import PARSERS, Ratings
+from mtpeft.scoring.judge.ledger import (
+    Answer,
+    BudgetExhausted,
+    Ledger,
+    LedgerMeter,
+    answer_key,
+    cost,
+    most_expensive,
+)
+from mtpeft.scoring.judge.settings import Settings
 
 SHORTEST_SUMMARY = 3  # characters; what is shorter is not judged (as the study does)
 _BYTES_PER_TOKEN = 4  # of English and code, for estimates only
@@ -28,7 +36,9 @@ class Judged:
 
 @dataclass(frozen=True)
 class Plan:
-    """What judging would take. likely_cost: one readable answer per question; most_cost: before any retry."""
+    """What judging would take. likely_cost: one readable answer per question; most_cost: before any
+    retry.
+    """
 
     items: int
     skipped: int
@@ -44,26 +54,49 @@ def plan(items: Sequence[Item], settings: Settings, known: dict[str, Answer], sp
     """Count the requests and their cost without sending any."""
     questions = _questions(items, settings)
     missing = [prompt for key, (prompt, _, _) in questions.items() if key not in known]
-    tokens = sum(-(-len(prompt.encode("utf-8", "surrogatepass")) // _BYTES_PER_TOKEN) for prompt in missing)
-    likely = (tokens * settings.price_input + len(missing) * _LIKELY_ANSWER_TOKENS * settings.price_output) / 1e6
-    return Plan(len(items), sum(_too_short(item) for item in items), len(questions) - len(missing), len(missing), tokens,
-                likely, sum(most_expensive(settings, prompt) for prompt in missing), spent)
+    tokens = sum(
+        -(-len(prompt.encode("utf-8", "surrogatepass")) // _BYTES_PER_TOKEN) for prompt in missing
+    )
+    likely = (
+        tokens * settings.price_input + len(missing) * _LIKELY_ANSWER_TOKENS * settings.price_output
+    ) / 1e6
+    return Plan(
+        len(items),
+        sum(_too_short(item) for item in items),
+        len(questions) - len(missing),
+        len(missing),
+        tokens,
+        likely,
+        sum(most_expensive(settings, prompt) for prompt in missing),
+        spent,
+    )
 
 
-def judge(items: Sequence[Item], settings: Settings, ledger: Ledger, clock: Clock | None = None,
-          jitter: random.Random | None = None) -> list[Judged]:
+def judge(
+    items: Sequence[Item],
+    settings: Settings,
+    ledger: Ledger,
+    clock: Clock | None = None,
+    jitter: random.Random | None = None,
+) -> list[Judged]:
     """Ratings of every item, in order. item.source is the code, item.output the summary.
 
-    Questions already answered in the ledger are not asked again. An item that could not be judged in every run has a
-    status: `empty` (summary too short), `unparseable` (no readable answer), `infrastructure` (no answer; budget).
+    Questions already answered in the ledger are not asked again. An item that could not be judged
+    in every run has a status: `empty` (summary too short), `unparseable` (no readable answer),
+    `infrastructure` (no answer; budget).
     """
     questions = _questions(items, settings)
     failures: dict[str, str] = {}
     stop = threading.Event()
-    with (Client(settings, clock, jitter) as client,
-          ThreadPoolExecutor(settings.concurrency, thread_name_prefix="judge") as pool):
-        asked = {pool.submit(_ask, client, settings, ledger, key, *question, stop): key
-                 for key, question in questions.items() if ledger.get(key) is None}
+    with (
+        Client(settings, clock, jitter) as client,
+        ThreadPoolExecutor(settings.concurrency, thread_name_prefix="judge") as pool,
+    ):
+        asked = {
+            pool.submit(_ask, client, settings, ledger, key, *question, stop): key
+            for key, question in questions.items()
+            if ledger.get(key) is None
+        }
         try:
             for future in as_completed(asked):
                 if reason := future.result():
@@ -90,12 +123,22 @@ def _questions(items: Sequence[Item], settings: Settings) -> dict[str, tuple[str
         for item in items:
             if not _too_short(item) and item.source.strip():
                 prompt = _prompt(item, settings)
-                questions.setdefault(answer_key(settings, prompt, repeat), (prompt, repeat, item.instance_id))
+                questions.setdefault(
+                    answer_key(settings, prompt, repeat), (prompt, repeat, item.instance_id)
+                )
     return questions
 
 
-def _ask(client: Client, settings: Settings, ledger: Ledger, key: str, prompt: str, repeat: int, instance_id: str,
-         stop: threading.Event) -> str:
+def _ask(
+    client: Client,
+    settings: Settings,
+    ledger: Ledger,
+    key: str,
+    prompt: str,
+    repeat: int,
+    instance_id: str,
+    stop: threading.Event,
+) -> str:
     """Ask one question until the answer can be read; the reason where none was had, else ''."""
     most = most_expensive(settings, prompt)
     meter = LedgerMeter(ledger, most)
@@ -115,15 +158,29 @@ def _ask(client: Client, settings: Settings, ledger: Ledger, key: str, prompt: s
         if ratings is None and attempt < settings.parse_attempts:
             ledger.charge(most, price, "an answer that cannot be read")
             continue
-        ledger.answer(most, Answer(key, repeat, instance_id, settings.prompt.sha256, ratings, completion.text,
-                                   completion.input_tokens, completion.output_tokens, price))
+        ledger.answer(
+            most,
+            Answer(
+                key,
+                repeat,
+                instance_id,
+                settings.prompt.sha256,
+                ratings,
+                completion.text,
+                completion.input_tokens,
+                completion.output_tokens,
+                price,
+            ),
+        )
         return ""
     raise AssertionError("unreachable: the last attempt returns")
 
 
 def _judged(item: Item, settings: Settings, ledger: Ledger, failures: dict[str, str]) -> Judged:
     if _too_short(item):
-        return Judged(status="empty", detail=f"a summary below {SHORTEST_SUMMARY} characters is not judged")
+        return Judged(
+            status="empty", detail=f"a summary below {SHORTEST_SUMMARY} characters is not judged"
+        )
     if not item.source.strip():
         return Judged(status="infrastructure", detail="no code to judge the summary by")
     result = Judged()
@@ -132,9 +189,14 @@ def _judged(item: Item, settings: Settings, ledger: Ledger, failures: dict[str, 
         key = answer_key(settings, prompt, repeat)
         answer = ledger.get(key)
         if answer is None:
-            return Judged(status="infrastructure", detail=f"run {repeat}: {failures.get(key, 'not asked')}")
+            return Judged(
+                status="infrastructure", detail=f"run {repeat}: {failures.get(key, 'not asked')}"
+            )
         if answer.ratings is None:
-            result.status, result.detail = "unparseable", f"run {repeat}: {' '.join(answer.reply.split())[:200]}"
+            result.status, result.detail = (
+                "unparseable",
+                f"run {repeat}: {' '.join(answer.reply.split())[:200]}",
+            )
         else:
             result.ratings.append(answer.ratings)
     return result

@@ -1,18 +1,20 @@
-"""The judge as a scorer: content adequacy, conciseness and fluency of a summary, as the mean or the mode of the runs."""
+"""The judge as a scorer: content adequacy, conciseness and fluency of a summary, as the mean or the
+mode of the runs.
+"""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from ... import paths
-from ...catalog import Evaluation, catalog
-from ...errors import MtpeftError
-from ...records import Score
-from ..interface import Item
-from .criteria import CRITERIA, mean, mode
-from .ledger import Ledger
-from .panel import judge
-from .settings import Settings, from_environment
+from mtpeft.catalog import Evaluation, catalog
+from mtpeft.core import paths
+from mtpeft.core.errors import MtpeftError
+from mtpeft.core.records import Score
+from mtpeft.scoring.interface import Item
+from mtpeft.scoring.judge.criteria import CRITERIA, mean, mode
+from mtpeft.scoring.judge.ledger import Ledger
+from mtpeft.scoring.judge.panel import judge
+from mtpeft.scoring.judge.settings import Settings, from_environment
 
 RUNS = 5
 
@@ -29,12 +31,18 @@ class Judge:
     settings: default: what the environment names, read when first needed.
     """
 
-    # All items at once: the judge spreads its requests itself, and waits as long as the server asks it to.
+    # All items at once: the judge spreads its requests itself, and waits as long as the server asks
+    # it to.
     batch = 100_000
     seconds = 7 * 86_400
 
-    def __init__(self, tool: str, suffix: str, aggregate: Callable[[Sequence[int]], float],
-                 settings: Settings | None = None) -> None:
+    def __init__(
+        self,
+        tool: str,
+        suffix: str,
+        aggregate: Callable[[Sequence[int]], float],
+        settings: Settings | None = None,
+    ) -> None:
         self.tool, self._aggregate, self._given = tool, aggregate, settings
         self._metric = {criterion: f"judge_{criterion}_{suffix}{RUNS}" for criterion in CRITERIA}
         self.metrics = tuple(self._metric.values())
@@ -42,11 +50,15 @@ class Judge:
     def _settings(self) -> Settings:
         settings = self._given or from_environment()
         if settings.runs != RUNS:
-            raise MtpeftError(f"a judge of {settings.runs} runs", f"{RUNS}, as the metrics' names say")
+            raise MtpeftError(
+                f"a judge of {settings.runs} runs", f"{RUNS}, as the metrics' names say"
+            )
         return settings
 
     def version(self) -> str:
-        """The judge, its parameters and its prompt. Raises `Unavailable` where the environment names none."""
+        """The judge, its parameters and its prompt. Raises `Unavailable` where the environment
+        names none.
+        """
         settings = self._settings()
         return f"{settings.identity}, {settings.prompt.origin} prompt {settings.prompt.sha256[:12]}"
 
@@ -61,9 +73,22 @@ class Judge:
             judged = judge(items, settings, ledger)
         for item, result in zip(items, judged, strict=True):
             for criterion, metric in self._metric.items():
-                value = self._aggregate([r[criterion] for r in result.ratings]) if result.status == "ok" else None
-                yield Score(item.run, item.task, item.instance_id, self.tool, version, metric, value, result.status,
-                            result.detail)
+                value = (
+                    self._aggregate([r[criterion] for r in result.ratings])
+                    if result.status == "ok"
+                    else None
+                )
+                yield Score(
+                    item.run,
+                    item.task,
+                    item.instance_id,
+                    self.tool,
+                    version,
+                    metric,
+                    value,
+                    result.status,
+                    result.detail,
+                )
 
 
 def scorer() -> Judge:

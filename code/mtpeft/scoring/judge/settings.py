@@ -1,4 +1,6 @@
-"""How a judge is reached and what it may cost. The key comes from the environment and is kept out of everything else."""
+"""How a judge is reached and what it may cost. The key comes from the environment and is kept out
+of everything else.
+"""
 
 import ipaddress
 import os
@@ -6,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from ...errors import MtpeftError, Unavailable, UnknownName
-from .criteria import PARSERS, Prompt, own_prompt, study_prompt
+from mtpeft.core.errors import MtpeftError, Unavailable, UnknownName
+from mtpeft.scoring.judge.criteria import PARSERS, Prompt, own_prompt, study_prompt
 
 KEY_VARIABLES = ("MTPEFT_JUDGE_KEY", "OPENAI_API_KEY")
 APIS = ("chat", "responses")
@@ -21,14 +23,19 @@ class Key:
 
     def __init__(self, secret: str = "") -> None:
         if not all("!" <= character <= "~" for character in secret):
-            raise MtpeftError("the judge's key holds a blank, line end or non-ASCII character", "printable ASCII",
-                              f"set {KEY_VARIABLES[0]} again")
+            raise MtpeftError(
+                "the judge's key holds a blank, line end or non-ASCII character",
+                "printable ASCII",
+                f"set {KEY_VARIABLES[0]} again",
+            )
         self._secret = secret
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Key":
         """The key in MTPEFT_JUDGE_KEY, else in OPENAI_API_KEY, else none (local servers need none)."""
-        return cls(next((environment[name].strip() for name in KEY_VARIABLES if environment.get(name)), ""))
+        return cls(
+            next((environment[name].strip() for name in KEY_VARIABLES if environment.get(name)), "")
+        )
 
     def __bool__(self) -> bool:
         return bool(self._secret)
@@ -52,10 +59,11 @@ class Key:
 class Settings:
     """One judge.
 
-    runs: ratings per summary; attempts: requests until one succeeds; parse_attempts: answers until one can be read;
-    timeout: seconds for one request; per_minute: requests started per minute (0: no limit); max_output_tokens: of one
-    answer; price_input, price_output: per million tokens; budget: what this judge's records may cost in all, in the
-    same currency (None: no limit, for local servers only).
+    runs: ratings per summary; attempts: requests until one succeeds; parse_attempts: answers until
+    one can be read; timeout: seconds for one request; per_minute: requests started per minute (0:
+    no limit); max_output_tokens: of one answer; price_input, price_output: per million tokens;
+    budget: what this judge's records may cost in all, in the same currency (None: no limit, for
+    local servers only).
     """
 
     base_url: str
@@ -80,22 +88,33 @@ class Settings:
     def __post_init__(self) -> None:
         url = urlsplit(self.base_url)
         if url.scheme not in ("http", "https") or not url.hostname:
-            raise MtpeftError(f"judge URL {self.base_url!r}", "http(s)://host[:port]/v1", "set MTPEFT_JUDGE_URL")
+            raise MtpeftError(
+                f"judge URL {self.base_url!r}", "http(s)://host[:port]/v1", "set MTPEFT_JUDGE_URL"
+            )
         if url.username or url.password or url.query:
-            raise MtpeftError("the judge URL carries a user, password or query", "a plain URL",
-                              f"put the key into {KEY_VARIABLES[0]}")
+            raise MtpeftError(
+                "the judge URL carries a user, password or query",
+                "a plain URL",
+                f"put the key into {KEY_VARIABLES[0]}",
+            )
         if self.key and url.scheme == "http" and not self.local:
-            raise MtpeftError(f"the key would travel unencrypted to {url.hostname}", "https", "use an https URL")
+            raise MtpeftError(
+                f"the key would travel unencrypted to {url.hostname}", "https", "use an https URL"
+            )
         for name, known in (("api", APIS), ("parser", tuple(PARSERS))):
             if getattr(self, name) not in known:
                 raise UnknownName(f"judge {name}", getattr(self, name), known)
         for name in ("runs", "attempts", "parse_attempts", "concurrency", "max_output_tokens"):
             if getattr(self, name) < 1:
                 raise MtpeftError(f"judge setting {name} is {getattr(self, name)}", "1 or more")
-        if not self.local and (self.budget is None or self.price_input <= 0 or self.price_output <= 0):
-            raise MtpeftError("a judge on another machine without prices and a budget",
-                              "what a million tokens cost, and what may be spent",
-                              "set MTPEFT_JUDGE_PRICES=INPUT,OUTPUT and MTPEFT_JUDGE_BUDGET")
+        if not self.local and (
+            self.budget is None or self.price_input <= 0 or self.price_output <= 0
+        ):
+            raise MtpeftError(
+                "a judge on another machine without prices and a budget",
+                "what a million tokens cost, and what may be spent",
+                "set MTPEFT_JUDGE_PRICES=INPUT,OUTPUT and MTPEFT_JUDGE_BUDGET",
+            )
 
     @property
     def local(self) -> bool:
@@ -109,27 +128,49 @@ class Settings:
     @property
     def identity(self) -> str:
         """Everything that may change an answer, as one line; part of every cache key."""
-        parts = [self.base_url.rstrip("/"), self.model, self.api, f"max {self.max_output_tokens}",
-                 f"temperature {self.temperature}", f"verbosity {self.verbosity or 'default'}", f"{self.parser} parser"]
+        parts = [
+            self.base_url.rstrip("/"),
+            self.model,
+            self.api,
+            f"max {self.max_output_tokens}",
+            f"temperature {self.temperature}",
+            f"verbosity {self.verbosity or 'default'}",
+            f"{self.parser} parser",
+        ]
         return ", ".join(parts)
 
 
-# As the study asked its judge; half a second between items, and nobody's patience for 30 s between runs is needed.
-STUDY = {"model": "gpt-5-mini", "api": "responses", "parser": "permissive", "runs": 5, "attempts": 3,
-         "parse_attempts": 5, "max_output_tokens": 1024, "verbosity": "low", "per_minute": 120.0, "concurrency": 1}
+# As the study asked its judge; half a second between items, and nobody's patience for 30 s between
+# runs is needed.
+STUDY = {
+    "model": "gpt-5-mini",
+    "api": "responses",
+    "parser": "permissive",
+    "runs": 5,
+    "attempts": 3,
+    "parse_attempts": 5,
+    "max_output_tokens": 1024,
+    "verbosity": "low",
+    "per_minute": 120.0,
+    "concurrency": 1,
+}
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     """The judge that the environment names.
 
-    MTPEFT_JUDGE_URL (with /v1), MTPEFT_JUDGE_MODEL, MTPEFT_JUDGE_PROFILE (`study`: the study's interface, parser and
-    prompt; `strict`, the default: chat completions, strict parser), MTPEFT_JUDGE_PRICES=INPUT,OUTPUT per million tokens,
-    MTPEFT_JUDGE_BUDGET. The study's prompt is used wherever the mirror has it. Raises `Unavailable` without a URL.
+    MTPEFT_JUDGE_URL (with /v1), MTPEFT_JUDGE_MODEL, MTPEFT_JUDGE_PROFILE (`study`: the study's
+    interface, parser and prompt; `strict`, the default: chat completions, strict parser),
+    MTPEFT_JUDGE_PRICES=INPUT,OUTPUT per million tokens, MTPEFT_JUDGE_BUDGET. The study's prompt is
+    used wherever the mirror has it. Raises `Unavailable` without a URL.
     """
     url = environment.get("MTPEFT_JUDGE_URL", "")
     if not url:
-        raise Unavailable("no judge is named", "the URL of an OpenAI-compatible server",
-                          "set MTPEFT_JUDGE_URL and MTPEFT_JUDGE_MODEL")
+        raise Unavailable(
+            "no judge is named",
+            "the URL of an OpenAI-compatible server",
+            "set MTPEFT_JUDGE_URL and MTPEFT_JUDGE_MODEL",
+        )
     profile = environment.get("MTPEFT_JUDGE_PROFILE") or "strict"
     if profile not in ("study", "strict"):
         raise UnknownName("judge profile", profile, ("study", "strict"))
@@ -137,11 +178,20 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     if environment.get("MTPEFT_JUDGE_MODEL"):
         chosen["model"] = environment["MTPEFT_JUDGE_MODEL"]
     if "model" not in chosen:
-        raise Unavailable("no judge model is named", "a model that the server has", "set MTPEFT_JUDGE_MODEL")
+        raise Unavailable(
+            "no judge model is named", "a model that the server has", "set MTPEFT_JUDGE_MODEL"
+        )
     prices = _numbers(environment, "MTPEFT_JUDGE_PRICES", 2) or [0.0, 0.0]
     budget = _numbers(environment, "MTPEFT_JUDGE_BUDGET", 1)
-    return Settings(base_url=url, prompt=study_prompt() or own_prompt(), price_input=prices[0], price_output=prices[1],
-                    budget=budget[0] if budget else None, key=Key.from_environment(environment), **chosen)  # type: ignore[arg-type]
+    return Settings(
+        base_url=url,
+        prompt=study_prompt() or own_prompt(),
+        price_input=prices[0],
+        price_output=prices[1],
+        budget=budget[0] if budget else None,
+        key=Key.from_environment(environment),
+        **chosen,
+    )  # type: ignore[arg-type]
 
 
 def _numbers(environment: Mapping[str, str], name: str, count: int) -> list[float]:
@@ -153,5 +203,8 @@ def _numbers(environment: Mapping[str, str], name: str, count: int) -> list[floa
     except ValueError:
         numbers = []
     if len(numbers) != count or not all(0 <= number < float("inf") for number in numbers):
-        raise MtpeftError(f"{name}={text!r}", "one number" if count == 1 else f"{count} numbers with a comma between")
+        raise MtpeftError(
+            f"{name}={text!r}",
+            "one number" if count == 1 else f"{count} numbers with a comma between",
+        )
     return numbers

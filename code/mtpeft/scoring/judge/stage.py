@@ -5,26 +5,28 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ... import paths
-from ...catalog import catalog
-from ...corpora.load import evaluation as examples
-from ...errors import MtpeftError
-from ...provenance import write_provenance
-from ...records import write_scores
-from .. import engine
-from ..interface import Item
-from ..predictions import read_new
-from .ledger import read_ledger
-from .panel import Plan, plan
-from .scorer import ledger_path, mode_scorer, scorer
-from .settings import Settings, from_environment
+from mtpeft.catalog import catalog
+from mtpeft.core import paths
+from mtpeft.core.errors import MtpeftError
+from mtpeft.core.provenance import write_provenance
+from mtpeft.core.records import write_scores
+from mtpeft.corpora.load import evaluation as examples
+from mtpeft.scoring import engine
+from mtpeft.scoring.interface import Item
+from mtpeft.scoring.judge.ledger import read_ledger
+from mtpeft.scoring.judge.panel import Plan, plan
+from mtpeft.scoring.judge.scorer import ledger_path, mode_scorer, scorer
+from mtpeft.scoring.judge.settings import Settings, from_environment
+from mtpeft.scoring.predictions import read_new
 
 
 def run(path: Path, dry_run: bool = False, corpus: str = "study-a") -> int:
-    """Judge every summary in a file of prediction records with the judge that the environment names.
+    """Judge every summary in a file of prediction records with the judge that the environment
+    names.
 
-    dry_run: only say what it would take and cost; nothing is sent or written. Returns the exit code: 1 where a summary
-    could not be judged. Tables of means and modes are written below the regenerated results.
+    dry_run: only say what it would take and cost; nothing is sent or written. Returns the exit
+    code: 1 where a summary could not be judged. Tables of means and modes are written below the
+    regenerated results.
     """
     settings = from_environment()
     items = _items(path, corpus)
@@ -40,17 +42,29 @@ def _items(path: Path, corpus: str) -> list[Item]:
     evaluations = {e.id for e in catalog().tasks["summarization"].evaluations}
     items = [item for item in predictions.items if item.task in evaluations]
     if not items:
-        raise MtpeftError(f"{path} holds no summaries", f"predictions of {', '.join(sorted(evaluations))}", "mtpeft infer --help")
-    codes = {task: {example.id: example.inputs["code"] for example in examples(task, corpus)}
-             for task in sorted({item.task for item in items})}
+        raise MtpeftError(
+            f"{path} holds no summaries",
+            f"predictions of {', '.join(sorted(evaluations))}",
+            "mtpeft infer --help",
+        )
+    codes = {
+        task: {example.id: example.inputs["code"] for example in examples(task, corpus)}
+        for task in sorted({item.task for item in items})
+    }
     return [replace(item, source=codes[item.task].get(item.instance_id, "")) for item in items]
 
 
 def _show(made: Plan, settings: Settings) -> None:
-    print(f"judge: {settings.identity}; {settings.prompt.origin} prompt {settings.prompt.sha256[:12]}; {settings.runs} runs")
-    print(f"{made.items} summaries, {made.skipped} too short; {made.known} answers are there, {made.requests} to be asked")
-    print(f"about {made.input_tokens} input tokens; likely cost {made.likely_cost:.4f}, at most {made.most_cost:.4f} before "
-          f"retries; spent so far {made.spent:.4f}, budget {'none' if settings.budget is None else settings.budget}")
+    print(
+        f"judge: {settings.identity}; {settings.prompt.origin} prompt {settings.prompt.sha256[:12]}; {settings.runs} runs"
+    )
+    print(
+        f"{made.items} summaries, {made.skipped} too short; {made.known} answers are there, {made.requests} to be asked"
+    )
+    print(
+        f"about {made.input_tokens} input tokens; likely cost {made.likely_cost:.4f}, at most {made.most_cost:.4f} before "
+        f"retries; spent so far {made.spent:.4f}, budget {'none' if settings.budget is None else settings.budget}"
+    )
 
 
 def _judge(path: Path, items: Sequence[Item]) -> int:
@@ -59,11 +73,19 @@ def _judge(path: Path, items: Sequence[Item]) -> int:
         outcomes = engine.score(made.tool, items, scorer=made)
         failed = failed or any(outcome.status == "infrastructure" for outcome in outcomes)
         for task in sorted({item.task for item in items}):
-            part = [(item, outcome) for item, outcome in zip(items, outcomes, strict=True) if item.task == task]
-            table = engine.table([item for item, _ in part], [outcome for _, outcome in part], made.metrics)
+            part = [
+                (item, outcome)
+                for item, outcome in zip(items, outcomes, strict=True)
+                if item.task == task
+            ]
+            table = engine.table(
+                [item for item, _ in part], [outcome for _, outcome in part], made.metrics
+            )
             written = write_scores(paths.REGENERATED, made.tool, task, table)
             write_provenance(written, [path], judge=made.version())
             print(f"wrote {paths.shown(written)}")
-        for reason in sorted({outcome.detail for outcome in outcomes if outcome.status == "infrastructure"})[:5]:
+        for reason in sorted(
+            {outcome.detail for outcome in outcomes if outcome.status == "infrastructure"}
+        )[:5]:
             print(f"mtpeft: not judged: {reason}", file=sys.stderr)
     return int(failed)

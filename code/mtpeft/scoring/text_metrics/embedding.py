@@ -1,4 +1,6 @@
-"""Metrics that compare embeddings. Their weights are never fetched here: what is not on this machine is `Unavailable`."""
+"""Metrics that compare embeddings. Their weights are never fetched here: what is not on this
+machine is `Unavailable`.
+"""
 
 import os
 from collections.abc import Sequence
@@ -7,33 +9,45 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ...errors import MtpeftError, Unavailable
+from mtpeft.core.errors import MtpeftError, Unavailable
 
 BERT = "bert-base-uncased"
 BERT_VARIABLE = "MTPEFT_BERTSCORE_MODEL"
 SIDE_VARIABLE = "MTPEFT_SIDE_MODEL"
 # What tells bert-base-uncased from another model that lies in a folder.
-_BERT_SHAPE = {"model_type": "bert", "hidden_size": 768, "num_hidden_layers": 12, "vocab_size": 30522}
+_BERT_SHAPE = {
+    "model_type": "bert",
+    "hidden_size": 768,
+    "num_hidden_layers": 12,
+    "vocab_size": 30522,
+}
 
 
 def local_model(name: str, fix: str) -> Path:
-    """The folder of a model: `name` itself where it is one, else its snapshot in the hub's local cache.
+    """The folder of a model: `name` itself where it is one, else its snapshot in the hub's local
+    cache.
 
-    Raises `Unavailable` (with `fix`) where neither is there, or where the packages to run it are missing.
+    Raises `Unavailable` (with `fix`) where neither is there, or where the packages to run it are
+    missing.
     """
     try:
         import torch  # noqa: F401
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
     except ImportError as error:
-        raise Unavailable(f"{name} cannot run: {error}", "torch and transformers", "make setup-train") from error
+        raise Unavailable(
+            f"{name} cannot run: {error}", "torch and transformers", "make setup-train"
+        ) from error
     folder = Path(name).expanduser()
     if not folder.is_dir():
         try:
             folder = Path(snapshot_download(name, local_files_only=True))
         except (LocalEntryNotFoundError, HFValidationError, OSError) as error:
-            raise Unavailable(f"no weights of {name} on this machine", "a model folder, or one in the hub's cache",
-                              fix) from error
+            raise Unavailable(
+                f"no weights of {name} on this machine",
+                "a model folder, or one in the hub's cache",
+                fix,
+            ) from error
     if not (folder / "config.json").is_file():
         raise Unavailable(f"{folder} holds no model (no config.json)", "a model folder", fix)
     return folder
@@ -42,7 +56,8 @@ def local_model(name: str, fix: str) -> Path:
 class BertScore:
     """BERTScore F1 with the embeddings of one layer; no idf weights, no baseline rescaling.
 
-    model: a hub name or a folder; layer: 1-based, the study's is 12 (the library's default for this model is 9).
+    model: a hub name or a folder; layer: 1-based, the study's is 12 (the library's default for this
+    model is 9).
     """
 
     def __init__(self, model: str, layer: int) -> None:
@@ -59,8 +74,9 @@ class BertScore:
         try:
             return f"bert-score {metadata.version('bert-score')}"
         except metadata.PackageNotFoundError as error:
-            raise Unavailable("bert-score is not installed", "bert-score 0.3.13",
-                              "pip install bert-score==0.3.13") from error
+            raise Unavailable(
+                "bert-score is not installed", "bert-score 0.3.13", "pip install bert-score==0.3.13"
+            ) from error
 
     def _folder(self) -> Path:
         return local_model(self.model, f"hf download {BERT}, or set {BERT_VARIABLE} to its folder")
@@ -72,15 +88,24 @@ class BertScore:
         config = AutoConfig.from_pretrained(self._folder())
         found = {name: getattr(config, name, None) for name in _BERT_SHAPE}
         if found != _BERT_SHAPE:
-            raise MtpeftError(f"{self.model} is not {BERT}: {found}", str(_BERT_SHAPE),
-                              f"set {BERT_VARIABLE} to a folder with {BERT}")
+            raise MtpeftError(
+                f"{self.model} is not {BERT}: {found}",
+                str(_BERT_SHAPE),
+                f"set {BERT_VARIABLE} to a folder with {BERT}",
+            )
 
     @cached_property
     def _scorer(self) -> Any:
         from bert_score import BERTScorer
 
-        return BERTScorer(model_type=str(self._folder()), num_layers=self.layer, batch_size=8, idf=False,
-                          rescale_with_baseline=False, device="cpu")
+        return BERTScorer(
+            model_type=str(self._folder()),
+            num_layers=self.layer,
+            batch_size=8,
+            idf=False,
+            rescale_with_baseline=False,
+            device="cpu",
+        )
 
     def __call__(self, outputs: Sequence[str], references: Sequence[str]) -> list[float]:
         """F1 of each pair; no side may be empty."""
@@ -89,7 +114,8 @@ class BertScore:
 
 
 class Side:
-    """SIDE: cosine between the embeddings of a function and of its summary, from a checkpoint trained for that.
+    """SIDE: cosine between the embeddings of a function and of its summary, from a checkpoint
+    trained for that.
 
     Mean of the last hidden states over the tokens (512 at most), scaled to length 1.
     Mastropaolo et al. 2024, arXiv:2312.15475.
@@ -127,8 +153,13 @@ class Side:
         tokenizer, model = self._loaded
         result: list[Any] = []
         for i in range(0, len(texts), batch):
-            inputs = tokenizer(list(texts[i:i + batch]), padding=True, truncation=True, max_length=512,
-                               return_tensors="pt")
+            inputs = tokenizer(
+                list(texts[i : i + batch]),
+                padding=True,
+                truncation=True,
+                max_length=512,
+                return_tensors="pt",
+            )
             with torch.inference_mode():
                 hidden = model(**inputs).last_hidden_state
             mask = inputs["attention_mask"].unsqueeze(-1)

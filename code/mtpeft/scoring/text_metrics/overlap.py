@@ -1,17 +1,20 @@
-"""Metrics that compare words and characters, each in one exact variant, 0 to 1, an empty text included.
+"""Metrics that compare words and characters, each in one exact variant, 0 to 1, an empty text
+included.
 
-Every function takes the output first and the one reference second. An empty output has a value (0), as the
-libraries and the study have it.
+Every function takes the output first and the one reference second. An empty output has a value (0),
+as the libraries and the study have it.
 """
 
 from functools import cache
 from typing import Any
 
-from .wordnet import wordnet
+from mtpeft.scoring.text_metrics.wordnet import wordnet
 
 
 def bleu(output: str, reference: str) -> float:
-    """Sentence BLEU of sacreBLEU: tokeniser 13a, case-sensitive, exponential smoothing, effective order."""
+    """Sentence BLEU of sacreBLEU: tokeniser 13a, case-sensitive, exponential smoothing, effective
+    order.
+    """
     from sacrebleu import sentence_bleu
 
     return sentence_bleu(output, [reference]).score / 100
@@ -37,10 +40,11 @@ def _rouge() -> Any:
 
 
 def meteor(output: str, reference: str) -> float:
-    """METEOR of NLTK on white-space tokens, lower-cased, Porter stems and WordNet synonyms (alpha 0.9, beta 3, gamma 0.5).
+    """METEOR of NLTK on white-space tokens, lower-cased, Porter stems and WordNet synonyms (alpha
+    0.9, beta 3, gamma 0.5).
 
-    NLTK looks synonyms up by stem, so that words whose stem is no word (`large` → `larg`) have none.
-    Raises `Unavailable` where WordNet has not been set up.
+    NLTK looks synonyms up by stem, so that words whose stem is no word (`large` → `larg`) have
+    none. Raises `Unavailable` where WordNet has not been set up.
     """
     from nltk.translate.meteor_score import meteor_score
 

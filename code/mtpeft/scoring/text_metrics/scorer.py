@@ -1,29 +1,41 @@
 """The six text metrics of study A as one scorer.
 
-Per item every metric yields a record. BLEU, chrF, ROUGE-L and METEOR give an empty output the value 0, as their
-libraries do; BERTScore and SIDE leave it out (`empty`), as the study did.
+Per item every metric yields a record. BLEU, chrF, ROUGE-L and METEOR give an empty output the value
+0, as their libraries do; BERTScore and SIDE leave it out (`empty`), as the study did.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
 
-from ...catalog import Evaluation, catalog
-from ...errors import Unavailable
-from ...records import Score
-from ..interface import Item
-from .embedding import BertScore, Side
-from .overlap import bleu, chrf, meteor, rouge_l
-from .wordnet import wordnet
+from mtpeft.catalog import Evaluation, catalog
+from mtpeft.core.errors import Unavailable
+from mtpeft.core.records import Score
+from mtpeft.scoring.interface import Item
+from mtpeft.scoring.text_metrics.embedding import BertScore, Side
+from mtpeft.scoring.text_metrics.overlap import bleu, chrf, meteor, rouge_l
+from mtpeft.scoring.text_metrics.wordnet import wordnet
 
-BLEU, METEOR, ROUGE, CHRF = "bleu_sacrebleu_sentence_exp", "meteor_nltk", "rougeL_f1_stemmed", "chrf2_sacrebleu_sentence"
+BLEU, METEOR, ROUGE, CHRF = (
+    "bleu_sacrebleu_sentence_exp",
+    "meteor_nltk",
+    "rougeL_f1_stemmed",
+    "chrf2_sacrebleu_sentence",
+)
 BERTSCORE, SIDE = "bertscore_f1_bert-base-uncased_l12", "side"
 
-OVERLAP: dict[str, Callable[[str, str], float]] = {BLEU: bleu, METEOR: meteor, ROUGE: rouge_l, CHRF: chrf}
+OVERLAP: dict[str, Callable[[str, str], float]] = {
+    BLEU: bleu,
+    METEOR: meteor,
+    ROUGE: rouge_l,
+    CHRF: chrf,
+}
 _Cell = tuple[float | None, str, str]
 
 
 class TextMetrics:
-    """BLEU, METEOR, ROUGE-L, chrF, BERTScore and SIDE against the reference summary (SIDE: against the code)."""
+    """BLEU, METEOR, ROUGE-L, chrF, BERTScore and SIDE against the reference summary (SIDE: against
+    the code).
+    """
 
     tool = "text-metrics"
     metrics = (BLEU, METEOR, ROUGE, CHRF, BERTSCORE, SIDE)
@@ -39,10 +51,15 @@ class TextMetrics:
         Raises `Unavailable` where even the word and character metrics cannot run.
         """
         try:
-            parts = [f"{name} {metadata.version(name)}" for name in ("sacrebleu", "nltk", "rouge-score")]
+            parts = [
+                f"{name} {metadata.version(name)}" for name in ("sacrebleu", "nltk", "rouge-score")
+            ]
         except metadata.PackageNotFoundError as error:
-            raise Unavailable(f"text metrics cannot run: {error}", "sacrebleu, nltk, rouge-score",
-                              "make setup-score") from error
+            raise Unavailable(
+                f"text metrics cannot run: {error}",
+                "sacrebleu, nltk, rouge-score",
+                "make setup-score",
+            ) from error
         for name, ask in self._demanding().items():
             try:
                 parts.append(ask())
@@ -64,9 +81,16 @@ class TextMetrics:
             except Unavailable as error:
                 missing[name] = (None, "cannot run here", error.found)
         embedded = {
-            BERTSCORE: self._batched(items, BERTSCORE in missing, lambda i: i.reference, self._bert),
-            SIDE: self._batched([i for i in items if i.language == "java"], SIDE in missing, lambda i: i.source,
-                                lambda outputs, codes: self._side(codes, outputs))}
+            BERTSCORE: self._batched(
+                items, BERTSCORE in missing, lambda i: i.reference, self._bert
+            ),
+            SIDE: self._batched(
+                [i for i in items if i.language == "java"],
+                SIDE in missing,
+                lambda i: i.source,
+                lambda outputs, codes: self._side(codes, outputs),
+            ),
+        }
         for item in items:
             for metric in self.metrics:
                 if metric in OVERLAP and metric not in missing:
@@ -75,10 +99,15 @@ class TextMetrics:
                     cell = (None, "cannot run here", "SIDE is defined for Java only")
                 else:
                     cell = missing.get(metric) or embedded[metric][id(item)]
-                yield Score(item.run, item.task, item.instance_id, self.tool, version, metric, *cell)
+                yield Score(
+                    item.run, item.task, item.instance_id, self.tool, version, metric, *cell
+                )
 
     def _demanding(self) -> dict[str, Callable[[], str]]:
-        """The metrics that need more than the package's libraries → their version, or `Unavailable`."""
+        """The metrics that need more than the package's libraries → their version, or
+        `Unavailable`.
+        """
+
         def meteor_version() -> str:
             wordnet()
             return ""
@@ -105,14 +134,26 @@ class TextMetrics:
         return OVERLAP[metric](item.output, item.reference), "ok", ""
 
     @staticmethod
-    def _batched(items: Sequence[Item], missing: bool, other: Callable[[Item], str],
-                 compute: Callable[[list[str], list[str]], list[float]]) -> dict[int, _Cell]:
-        """Cells of an embedding metric by item identity; pairs with an empty side stay out of the computation."""
+    def _batched(
+        items: Sequence[Item],
+        missing: bool,
+        other: Callable[[Item], str],
+        compute: Callable[[list[str], list[str]], list[float]],
+    ) -> dict[int, _Cell]:
+        """Cells of an embedding metric by item identity; pairs with an empty side stay out of the
+        computation.
+        """
         if missing:
             return {}
         whole = [item for item in items if item.output.strip() and other(item).strip()]
-        values = compute([item.output for item in whole], [other(item) for item in whole]) if whole else []
-        cells: dict[int, _Cell] = {id(item): (value, "ok", "") for item, value in zip(whole, values, strict=True)}
+        values = (
+            compute([item.output for item in whole], [other(item) for item in whole])
+            if whole
+            else []
+        )
+        cells: dict[int, _Cell] = {
+            id(item): (value, "ok", "") for item, value in zip(whole, values, strict=True)
+        }
         for item in items:
             if not other(item).strip():
                 cells[id(item)] = (None, "infrastructure", "nothing to compare with")

@@ -1,7 +1,8 @@
-"""WordNet 3.0 without a download from NLTK: Debian's two packages plus the one small file that they leave out.
+"""WordNet 3.0 without a download from NLTK: Debian's two packages plus the one small file that they
+leave out.
 
-NLTK's reader wants `lexnames`, the list of lexicographer files, which Debian does not ship; its 45 lines are described
-in the manual page lexnames(5WN) of the same package and are generated here.
+NLTK's reader wants `lexnames`, the list of lexicographer files, which Debian does not ship; its 45
+lines are described in the manual page lexnames(5WN) of the same package and are generated here.
 """
 
 import hashlib
@@ -13,21 +14,27 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ... import paths
-from ...errors import MtpeftError, Unavailable
-from ...records import write_atomic
+from mtpeft.core import paths
+from mtpeft.core.errors import MtpeftError, Unavailable
+from mtpeft.core.records import write_atomic
 
 DEBIAN_FOLDER = Path("/usr/share/wordnet")
 PACKAGES = ("wordnet-base", "wordnet-sense-index")
 
-# The lexicographer files in the order of the manual page, by part of speech (its number in WordNet's files).
+# The lexicographer files in the order of the manual page, by part of speech (its number in
+# WordNet's files).
 _ADJECTIVE, _ADVERB, _NOUN, _VERB = 3, 4, 1, 2
 _NOUN_FILES = """Tops act animal artifact attribute body cognition communication event feeling food group location motive
     object person phenomenon plant possession process quantity relation shape state substance time"""
 _VERB_FILES = """body change cognition communication competition consumption contact creation emotion motion perception
     possession social stative weather"""
-_LEXICOGRAPHER_FILES = (("adj", "all pert", _ADJECTIVE), ("adv", "all", _ADVERB), ("noun", _NOUN_FILES, _NOUN),
-                        ("verb", _VERB_FILES, _VERB), ("adj", "ppl", _ADJECTIVE))
+_LEXICOGRAPHER_FILES = (
+    ("adj", "all pert", _ADJECTIVE),
+    ("adv", "all", _ADVERB),
+    ("noun", _NOUN_FILES, _NOUN),
+    ("verb", _VERB_FILES, _VERB),
+    ("adj", "ppl", _ADJECTIVE),
+)
 
 # SHA-256 of what WordNet 3.0 as Debian ships it (1:3.0-37) must contain.
 FILES = {
@@ -49,8 +56,14 @@ FILES = {
 
 
 def lexnames() -> str:
-    """The file `lexnames`: number, name and part of speech of each lexicographer file, tab-separated."""
-    names = [(f"{prefix}.{name}", part) for prefix, group, part in _LEXICOGRAPHER_FILES for name in group.split()]
+    """The file `lexnames`: number, name and part of speech of each lexicographer file,
+    tab-separated.
+    """
+    names = [
+        (f"{prefix}.{name}", part)
+        for prefix, group, part in _LEXICOGRAPHER_FILES
+        for name in group.split()
+    ]
     return "".join(f"{number:02d}\t{name}\t{part}\n" for number, (name, part) in enumerate(names))
 
 
@@ -62,9 +75,10 @@ def wordnet_folder() -> Path:
 def setup_wordnet(source: Path | None = None) -> Path:
     """Build the WordNet folder, if it is not there, and return it.
 
-    source: a folder with WordNet's files; default: Debian's where the packages are installed, else the packages are
-    fetched by apt and unpacked without installing them. Every file is checked against its SHA-256.
-    Raises `Unavailable` where no source can be had, `MtpeftError` where a file differs.
+    source: a folder with WordNet's files; default: Debian's where the packages are installed, else
+    the packages are fetched by apt and unpacked without installing them. Every file is checked
+    against its SHA-256. Raises `Unavailable` where no source can be had, `MtpeftError` where a file
+    differs.
     """
     folder = wordnet_folder()
     if (folder / "lexnames").is_file():
@@ -74,12 +88,19 @@ def setup_wordnet(source: Path | None = None) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         for name, expected in FILES.items():
             if not (origin / name).is_file():
-                raise Unavailable(f"{origin} has no {name}", "the files of WordNet 3.0",
-                                  f"apt-get install {' '.join(PACKAGES)}")
+                raise Unavailable(
+                    f"{origin} has no {name}",
+                    "the files of WordNet 3.0",
+                    f"apt-get install {' '.join(PACKAGES)}",
+                )
             data = (origin / name).read_bytes()
             found = hashlib.sha256(data).hexdigest()
             if found != expected:
-                raise MtpeftError(f"{origin / name} has SHA-256 {found}", expected, "use WordNet 3.0 as Debian 12 ships it")
+                raise MtpeftError(
+                    f"{origin / name} has SHA-256 {found}",
+                    expected,
+                    "use WordNet 3.0 as Debian 12 ships it",
+                )
             write_atomic(folder / name, data)
     # Last, so that its presence says that the folder is whole.
     write_atomic(folder / "lexnames", lexnames())
@@ -91,11 +112,21 @@ def _origin(scratch: Path) -> Path:
         return DEBIAN_FOLDER
     fix = f"apt-get install {' '.join(PACKAGES)}, then make setup-analysers"
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
-        raise Unavailable("WordNet is not installed, and this machine has no apt", "WordNet 3.0", fix)
+        raise Unavailable(
+            "WordNet is not installed, and this machine has no apt", "WordNet 3.0", fix
+        )
     try:
-        subprocess.run(["apt-get", "download", *PACKAGES], cwd=scratch, check=True, capture_output=True, timeout=300)
+        subprocess.run(
+            ["apt-get", "download", *PACKAGES],
+            cwd=scratch,
+            check=True,
+            capture_output=True,
+            timeout=300,
+        )
         for package in sorted(scratch.glob("*.deb")):
-            subprocess.run(["dpkg-deb", "-x", package, scratch], check=True, capture_output=True, timeout=60)
+            subprocess.run(
+                ["dpkg-deb", "-x", package, scratch], check=True, capture_output=True, timeout=60
+            )
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
         raise Unavailable(f"WordNet cannot be fetched: {error}", "WordNet 3.0", fix) from error
     return scratch / "usr" / "share" / "wordnet"
@@ -103,10 +134,14 @@ def _origin(scratch: Path) -> Path:
 
 @cache
 def wordnet() -> Any:
-    """NLTK's reader over the WordNet folder. Raises `Unavailable` where the folder has not been set up."""
+    """NLTK's reader over the WordNet folder. Raises `Unavailable` where the folder has not been set
+    up.
+    """
     folder = wordnet_folder()
     if not (folder / "lexnames").is_file():
-        raise Unavailable("WordNet is not set up", f"WordNet 3.0 in {paths.shown(folder)}", "make setup-analysers")
+        raise Unavailable(
+            "WordNet is not set up", f"WordNet 3.0 in {paths.shown(folder)}", "make setup-analysers"
+        )
     import nltk.data
     from nltk.corpus.reader import WordNetCorpusReader
 

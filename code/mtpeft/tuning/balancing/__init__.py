@@ -1,8 +1,9 @@
 """How much each task's loss counts: one small module per rule.
 
-A rule turns the number of supervised tokens of each task in the whole batch (over all accumulation steps and all
-processes) into the factor with which a token's cross entropy enters the loss. Rules are plain numbers: every process
-computes the same ones. `after_step` and `after_validation` tell a rule what it may adapt to.
+A rule turns the number of supervised tokens of each task in the whole batch (over all accumulation
+steps and all processes) into the factor with which a token's cross entropy enters the loss. Rules
+are plain numbers: every process computes the same ones. `after_step` and `after_validation` tell a
+rule what it may adapt to.
 """
 
 from collections.abc import Callable
@@ -10,10 +11,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ...errors import UnknownName
-from .coba import CoBa
-from .fixed import MicroBatchMean, TaskEqual, TokenEqual
-from .learnable import LearnableSoftmax
+from mtpeft.core.errors import UnknownName
+from mtpeft.tuning.balancing.coba import CoBa
+from mtpeft.tuning.balancing.fixed import MicroBatchMean, TaskEqual, TokenEqual
+from mtpeft.tuning.balancing.learnable import LearnableSoftmax
 
 
 class Balancing(Protocol):
@@ -24,8 +25,9 @@ class Balancing(Protocol):
     def factors(self, counts: np.ndarray, micro_count: int, micro_batches: int) -> np.ndarray:
         """Factor of one token's cross entropy by task, shape [K].
 
-        counts: supervised tokens of each task in the whole batch, shape [K]; micro_count: supervised tokens of this
-        micro-batch; micro_batches: how many make up the whole batch, over all processes.
+        counts: supervised tokens of each task in the whole batch, shape [K]; micro_count:
+        supervised tokens of this micro-batch; micro_batches: how many make up the whole batch, over
+        all processes.
         """
         ...
 
@@ -34,7 +36,9 @@ class Balancing(Protocol):
         ...
 
     def after_step(self, losses: np.ndarray, learning_rate: float) -> None:
-        """Mean cross entropy of each task in the batch just trained on (NaN where a task was absent), shape [K]."""
+        """Mean cross entropy of each task in the batch just trained on (NaN where a task was
+        absent), shape [K].
+        """
         ...
 
     def after_validation(self, losses: np.ndarray) -> None:
@@ -51,7 +55,12 @@ class Balancing(Protocol):
 
 
 RULES: dict[str, Callable[..., Balancing]] = {
-    "none": MicroBatchMean, "token-equal": TokenEqual, "task-equal": TaskEqual, "learnable": LearnableSoftmax, "coba": CoBa}
+    "none": MicroBatchMean,
+    "token-equal": TokenEqual,
+    "task-equal": TaskEqual,
+    "learnable": LearnableSoftmax,
+    "coba": CoBa,
+}
 
 
 def balancing(name: str, tasks: int, **options: Any) -> Balancing:

@@ -1,31 +1,34 @@
 """CoBa, the convergence balancer (Gong et al. 2024, EMNLP, arXiv:2410.06741, section 3).
 
-Let L_i(t) be task i's validation loss divided by its first one, and a_i(t) the slope of the least-squares line through
-its last N values (K tasks, softmax over tasks where the index is i):
+Let L_i(t) be task i's validation loss divided by its first one, and a_i(t) the slope of the
+least-squares line through its last N values (K tasks, softmax over tasks where the index is i):
 
-    RCS_i(t) = softmax_i( K a_i(t) / sum_j |a_j(t)| )                 slower tasks get more
-    ACS_i(t) = softmax_i( -N a_i(t) / sum_{s=t-N+1..t} |a_i(s)| )     diverging tasks get less
-    DF(t)    = min(1, t softmax_t( -tau t a_max(t) / sum_{s<=t} |a_max(s)| ))   with a_max(s) = max_i a_i(s),
+    RCS_i(t) = softmax_i( K a_i(t) / sum_j |a_j(t)| )                 slower tasks get more ACS_i(t)
+    = softmax_i( -N a_i(t) / sum_{s=t-N+1..t} |a_i(s)| )     diverging tasks get less DF(t)    =
+    min(1, t softmax_t( -tau t a_max(t) / sum_{s<=t} |a_max(s)| ))   with a_max(s) = max_i a_i(s),
                the softmax over the steps s <= t, taken at its last one
     w_i(t)   = DF(t) RCS_i(t) + (1 - DF(t)) ACS_i(t)
 
 The weights sum to 1. During the warm-up W they are 1/K. Steps are counted in validations.
 
-Reprints of DF sum a_max(s) without the bars. While every task still learns, all a_max are negative and that sum turns the
-sign: the step that learns fastest would get the smallest factor, against the paper's words. The authors' code
-(codefuse-ai/MFTCoder, loss_utils.py) takes the bars, and so does this module. That code differs elsewhere: a further
-softmax over w, a floor, no minimum with 1, and a_max as the slope of the largest loss.
+Reprints of DF sum a_max(s) without the bars. While every task still learns, all a_max are negative
+and that sum turns the sign: the step that learns fastest would get the smallest factor, against the
+paper's words. The authors' code (codefuse-ai/MFTCoder, loss_utils.py) takes the bars, and so does
+this module. That code differs elsewhere: a further softmax over w, a floor, no minimum with 1, and
+a_max as the slope of the largest loss.
 """
 
 from typing import Any
 
 import numpy as np
 
-from .fixed import TokenEqual, shared
+from mtpeft.tuning.balancing.fixed import TokenEqual, shared
 
 
 class CoBa(TokenEqual):
-    """Task weights from validation slopes. window: N; warm_up: W, at least 2; tau: sharpness of the divergence factor."""
+    """Task weights from validation slopes. window: N; warm_up: W, at least 2; tau: sharpness of the
+    divergence factor.
+    """
 
     needs_validation = True
 
@@ -50,7 +53,7 @@ class CoBa(TokenEqual):
         if len(self._losses) < self.warm_up:
             return
         history = np.array(self._losses) / np.array(self._losses[0])
-        self._slopes.append([slope(history[-self.window:, i]) for i in range(self.tasks)])
+        self._slopes.append([slope(history[-self.window :, i]) for i in range(self.tasks)])
         self._weights = weights(np.array(self._slopes), self.window, self.tau)
 
     def state(self) -> dict[str, Any]:
@@ -68,7 +71,7 @@ def slope(values: np.ndarray) -> float:
     if len(values) < 2:
         return 0.0
     x = np.arange(len(values)) - (len(values) - 1) / 2
-    return float((x * (values - values.mean())).sum() / (x ** 2).sum())
+    return float((x * (values - values.mean())).sum() / (x**2).sum())
 
 
 def weights(slopes: np.ndarray, window: int, tau: float) -> np.ndarray:

@@ -6,7 +6,8 @@ import numpy as np
 
 
 class TokenEqual:
-    """Every supervised token of the whole batch counts the same: tasks with long targets weigh more.
+    """Every supervised token of the whole batch counts the same: tasks with long targets weigh
+    more.
 
     The loss does not depend on how the batch is cut into micro-batches or processes.
     """
@@ -39,9 +40,11 @@ class TokenEqual:
 
 
 class MicroBatchMean(TokenEqual):
-    """No balancing, as in the study's library: the mean over micro-batches of each one's mean over its tokens.
+    """No balancing, as in the study's library: the mean over micro-batches of each one's mean over
+    its tokens.
 
-    With blocks of equal length and loss on every token this is `TokenEqual`; otherwise it depends on the micro-batch.
+    With blocks of equal length and loss on every token this is `TokenEqual`; otherwise it depends
+    on the micro-batch.
     """
 
     def factors(self, counts: np.ndarray, micro_count: int, micro_batches: int) -> np.ndarray:

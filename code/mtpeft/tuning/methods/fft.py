@@ -1,9 +1,11 @@
-"""Full fine-tuning: every weight is trained, in the type that `weights` names (the study: bfloat16, no float32 copy)."""
+"""Full fine-tuning: every weight is trained, in the type that `weights` names (the study: bfloat16,
+no float32 copy).
+"""
 
 from typing import Any
 
-from ..backbone import load_backbone
-from ..settings import Settings
+from mtpeft.tuning.backbone import load_backbone
+from mtpeft.tuning.settings import Settings
 
 
 def prepare(source: str, settings: Settings, device: str) -> Any:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ..backbone import load_backbone
-from ..settings import Settings
+from mtpeft.tuning.backbone import load_backbone
+from mtpeft.tuning.settings import Settings
 
 
 def prepare(source: str, settings: Settings, device: str) -> Any:
@@ -12,16 +12,25 @@ def prepare(source: str, settings: Settings, device: str) -> Any:
 
 
 def adapted(base: Any, settings: Settings) -> Any:
-    """A PEFT model around `base`; adapters are float32, whatever the base is (the optimizer's small steps need it)."""
+    """A PEFT model around `base`; adapters are float32, whatever the base is (the optimizer's small
+    steps need it).
+    """
     import torch
     from peft import LoraConfig, TaskType, get_peft_model
 
-    config = LoraConfig(r=settings.lora_rank, lora_alpha=settings.lora_alpha, lora_dropout=settings.lora_dropout,
-                        target_modules=list(settings.lora_targets), bias="none", task_type=TaskType.CAUSAL_LM)
+    config = LoraConfig(
+        r=settings.lora_rank,
+        lora_alpha=settings.lora_alpha,
+        lora_dropout=settings.lora_dropout,
+        target_modules=list(settings.lora_targets),
+        bias="none",
+        task_type=TaskType.CAUSAL_LM,
+    )
     model = get_peft_model(base, config)
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.to(torch.float32)
-    # Gradients must reach the adapters through the frozen embedding when activations are recomputed.
+    # Gradients must reach the adapters through the frozen embedding when activations are
+    # recomputed.
     model.enable_input_require_grads()
     return model

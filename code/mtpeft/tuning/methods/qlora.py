@@ -1,11 +1,13 @@
-"""QLoRA: LoRA on a base in 4-bit NormalFloat with double quantisation (Dettmers et al. 2023, arXiv:2305.14314)."""
+"""QLoRA: LoRA on a base in 4-bit NormalFloat with double quantisation (Dettmers et al. 2023,
+arXiv:2305.14314).
+"""
 
 from typing import Any
 
-from ...nf4 import keep_layout, quantisation
-from ..backbone import load_backbone
-from ..settings import Settings
-from .lora import adapted
+from mtpeft.models.nf4 import keep_layout, quantisation
+from mtpeft.tuning.backbone import load_backbone
+from mtpeft.tuning.methods.lora import adapted
+from mtpeft.tuning.settings import Settings
 
 
 def prepare(source: str, settings: Settings, device: str) -> Any:

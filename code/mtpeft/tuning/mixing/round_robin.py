@@ -1,14 +1,20 @@
-"""Round robin: the tasks take turns, one example each; small tasks start over, large ones are not finished in an epoch."""
+"""Round robin: the tasks take turns, one example each; small tasks start over, large ones are not
+finished in an epoch.
+"""
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from .cycle import Cycle
+from mtpeft.tuning.mixing.cycle import Cycle
 
 
-def order(sizes: Sequence[int], epochs: int, rng: np.random.Generator, temperature: float) -> Iterator[np.ndarray]:
-    """As many draws an epoch as there are examples; turns go on across epochs. `temperature` is not used."""
+def order(
+    sizes: Sequence[int], epochs: int, rng: np.random.Generator, temperature: float
+) -> Iterator[np.ndarray]:
+    """As many draws an epoch as there are examples; turns go on across epochs. `temperature` is not
+    used.
+    """
     cycles = [c for c, size in zip(Cycle.each(sizes, rng), sizes, strict=True) if size]
     turn = 0
     for _ in range(epochs):

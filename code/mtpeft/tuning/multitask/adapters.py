@@ -1,13 +1,16 @@
 """Serial and parallel bottleneck adapters on any backbone, by hooks on its own modules.
 
-Serial (Houlsby et al. 2019, arXiv:1902.00751): y → y + up(gelu(down(y))) on the output y of a module. Parallel (He et al.
-2022, arXiv:2110.04366): up(gelu(down(x))) is added to the output of one module, x being the input of another one.
-`up` starts at zero, so a new adapter changes nothing; the study's library started it at N(0, 0.01).
+Serial (Houlsby et al. 2019, arXiv:1902.00751): y → y + up(gelu(down(y))) on the output y of a
+module. Parallel (He et al. 2022, arXiv:2110.04366): up(gelu(down(x))) is added to the output of one
+module, x being the input of another one. `up` starts at zero, so a new adapter changes nothing; the
+study's library started it at N(0, 0.01).
 
-File format (`save`, `load`): safetensors, float32; tensors `<n>.down.weight` [d, h], `<n>.down.bias` [d], `<n>.up.weight`
-[h, d], `<n>.up.bias` [h] for site n = 0, 1, …; one metadata entry `adapters`, a JSON object with sorted keys: `format` =
-mtpeft-adapters-1, `kind` = serial or parallel, `sites` = list in the order of n, each the module (serial) or [module read,
-module added to] (parallel). One entry, because the library writes several in an order that changes from run to run.
+File format (`save`, `load`): safetensors, float32; tensors `<n>.down.weight` [d, h],
+`<n>.down.bias` [d], `<n>.up.weight` [h, d], `<n>.up.bias` [h] for site n = 0, 1, …; one metadata
+entry `adapters`, a JSON object with sorted keys: `format` = mtpeft-adapters-1, `kind` = serial or
+parallel, `sites` = list in the order of n, each the module (serial) or [module read, module added
+to] (parallel). One entry, because the library writes several in an order that changes from run to
+run.
 """
 
 import json
@@ -17,7 +20,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ...errors import BadInput, MtpeftError
+from mtpeft.core.errors import BadInput, MtpeftError
 
 FORMAT = "mtpeft-adapters-1"
 SERIAL, PARALLEL = "serial", "parallel"
@@ -40,11 +43,18 @@ class Bottleneck(nn.Module):
 
 
 class Adapters(nn.ModuleList):
-    """The adapters of one model, in site order. kind: `serial` or `parallel`; sites: as in the file format."""
+    """The adapters of one model, in site order. kind: `serial` or `parallel`; sites: as in the file
+    format.
+    """
 
-    def __init__(self, model: nn.Module, kind: str, sites: list[Any], hidden: int, bottleneck: int) -> None:
+    def __init__(
+        self, model: nn.Module, kind: str, sites: list[Any], hidden: int, bottleneck: int
+    ) -> None:
         if not sites:
-            raise MtpeftError(f"no module of {type(model).__name__} takes a {kind} adapter", "module names that occur in it")
+            raise MtpeftError(
+                f"no module of {type(model).__name__} takes a {kind} adapter",
+                "module names that occur in it",
+            )
         device = next(model.parameters()).device
         super().__init__([Bottleneck(hidden, bottleneck, device) for _ in sites])
         self.kind, self.sites = kind, sites
@@ -61,6 +71,7 @@ class Adapters(nn.ModuleList):
 def _serial(adapter: nn.Module) -> Any:
     def hook(module: nn.Module, inputs: Any, output: Any) -> Any:
         return _changed(output, lambda states: states + adapter(states))
+
     return hook
 
 
@@ -83,8 +94,14 @@ def _changed(output: Any, change: Any) -> Any:
 
 
 def matching(model: nn.Module, names: list[str]) -> list[str]:
-    """Modules whose last name part is one of `names`, in the order of the model. Pooling layers do not count."""
-    return [name for name, _ in model.named_modules() if name.rsplit(".", 1)[-1] in names and not name.startswith("pooler")]
+    """Modules whose last name part is one of `names`, in the order of the model. Pooling layers do
+    not count.
+    """
+    return [
+        name
+        for name, _ in model.named_modules()
+        if name.rsplit(".", 1)[-1] in names and not name.startswith("pooler")
+    ]
 
 
 def pairs(sites: list[str]) -> list[list[str]]:
@@ -98,8 +115,14 @@ def save(adapters: Adapters, path: Path) -> None:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.part")
-    save_file({name: tensor.detach().to("cpu", torch.float32).contiguous() for name, tensor in adapters.state_dict().items()},
-              temporary, metadata={"adapters": json.dumps(_about(adapters), sort_keys=True)})
+    save_file(
+        {
+            name: tensor.detach().to("cpu", torch.float32).contiguous()
+            for name, tensor in adapters.state_dict().items()
+        },
+        temporary,
+        metadata={"adapters": json.dumps(_about(adapters), sort_keys=True)},
+    )
     temporary.replace(path)
 
 
@@ -108,7 +131,9 @@ def _about(adapters: Adapters) -> dict[str, Any]:
 
 
 def load(adapters: Adapters, path: Path) -> None:
-    """Fill adapters from a file. Raises `BadInput` where format, kind, sites or shapes are not those of `adapters`."""
+    """Fill adapters from a file. Raises `BadInput` where format, kind, sites or shapes are not
+    those of `adapters`.
+    """
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -116,12 +141,20 @@ def load(adapters: Adapters, path: Path) -> None:
             about = json.loads((stored.metadata() or {}).get("adapters", "{}"))
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
     except (OSError, SafetensorError, json.JSONDecodeError) as error:
-        raise BadInput(path, f"cannot be read as safetensors: {error}", "a file that `save` wrote") from error
+        raise BadInput(
+            path, f"cannot be read as safetensors: {error}", "a file that `save` wrote"
+        ) from error
     for key, value in _about(adapters).items():
         if about.get(key) != value:
             raise BadInput(path, f"{key} is {about.get(key)}", f"{value}, as in the model")
     shapes = {name: tuple(tensor.shape) for name, tensor in adapters.state_dict().items()}
     if (found := {name: tuple(tensor.shape) for name, tensor in tensors.items()}) != shapes:
-        wrong = sorted(name for name in found.keys() | shapes.keys() if found.get(name) != shapes.get(name))
-        raise BadInput(path, f"{wrong[0]} has shape {found.get(wrong[0])}", f"{shapes.get(wrong[0])}, as in the model")
+        wrong = sorted(
+            name for name in found.keys() | shapes.keys() if found.get(name) != shapes.get(name)
+        )
+        raise BadInput(
+            path,
+            f"{wrong[0]} has shape {found.get(wrong[0])}",
+            f"{shapes.get(wrong[0])}, as in the model",
+        )
     adapters.load_state_dict(tensors)

@@ -1,22 +1,27 @@
-"""Encoders without a language-model head, from a catalog entry: real weights, random ones, or none at all (meta device)."""
+"""Encoders without a language-model head, from a catalog entry: real weights, random ones, or none
+at all (meta device).
+"""
 
 from typing import Any
 
-from ...catalog import Backbone
-from ...errors import MtpeftError, UnknownName
+from mtpeft.catalog import Backbone
+from mtpeft.core.errors import MtpeftError, UnknownName
 
 FAMILIES = ("roberta", "modernbert", "t5", "llama", "qwen2")
 
 
 def family_of(config: Any) -> str:
-    """The family of a transformers configuration. Raises `UnknownName` for one that has no adapter sites here."""
+    """The family of a transformers configuration. Raises `UnknownName` for one that has no adapter
+    sites here.
+    """
     if config.model_type not in FAMILIES:
         raise UnknownName("model family", config.model_type, FAMILIES)
     return str(config.model_type)
 
 
 def config_of(backbone: Backbone) -> Any:
-    """The transformers configuration of a backbone, from the figures in the catalog alone (no download).
+    """The transformers configuration of a backbone, from the figures in the catalog alone (no
+    download).
 
     Attention is eager, so that FLOPs can be counted and runs on a CPU repeat to the bit.
     """
@@ -24,8 +29,11 @@ def config_of(backbone: Backbone) -> Any:
 
     values = dict(backbone.config)
     if "model_type" not in values:
-        raise MtpeftError(f"backbone {backbone.id} has no model_type in its config", f"one of {', '.join(FAMILIES)}",
-                          f"see catalog/backbones/{backbone.id}.yaml")
+        raise MtpeftError(
+            f"backbone {backbone.id} has no model_type in its config",
+            f"one of {', '.join(FAMILIES)}",
+            f"see catalog/backbones/{backbone.id}.yaml",
+        )
     config = AutoConfig.for_model(values.pop("model_type"), **values)
     config._attn_implementation = "eager"
     family_of(config)
@@ -53,7 +61,9 @@ def empty_encoder(config: Any, device: str = "cpu", seed: int | None = None) -> 
     if seed is not None:
         torch.manual_seed(seed)
     with torch.device(device):
-        return T5EncoderModel(config) if config.model_type == "t5" else AutoModel.from_config(config)
+        return (
+            T5EncoderModel(config) if config.model_type == "t5" else AutoModel.from_config(config)
+        )
 
 
 def load_encoder(source: str) -> Any:
@@ -66,11 +76,16 @@ def load_encoder(source: str) -> Any:
 
 
 def longest_input(source: str) -> int | None:
-    """Tokens that the encoder in `source` has positions for; None where positions are relative and without limit."""
+    """Tokens that the encoder in `source` has positions for; None where positions are relative and
+    without limit.
+    """
     from transformers import AutoConfig
 
     config = AutoConfig.from_pretrained(source)
     if family_of(config) == "t5":
         return None
     # RoBERTa's positions begin after that of the padding.
-    return int(config.max_position_embeddings - (config.pad_token_id + 1 if config.model_type == "roberta" else 0))
+    return int(
+        config.max_position_embeddings
+        - (config.pad_token_id + 1 if config.model_type == "roberta" else 0)
+    )

@@ -1,4 +1,6 @@
-"""One head per task: a logit for a yes/no task, a unit vector for retrieval. Sizes as in the study's revision."""
+"""One head per task: a logit for a yes/no task, a unit vector for retrieval. Sizes as in the
+study's revision.
+"""
 
 import torch
 from torch import nn
@@ -38,15 +40,25 @@ class RetrievalHead(nn.Module):
 HEADS: dict[str, type[nn.Module]] = {BINARY: BinaryHead, RETRIEVAL: RetrievalHead}
 
 
-def binary_loss(logits: torch.Tensor, labels: torch.Tensor, positive_weight: float = 1.0) -> torch.Tensor:
-    """Mean binary cross entropy; a positive counts `positive_weight` times (training only; validation leaves it at 1)."""
+def binary_loss(
+    logits: torch.Tensor, labels: torch.Tensor, positive_weight: float = 1.0
+) -> torch.Tensor:
+    """Mean binary cross entropy; a positive counts `positive_weight` times (training only;
+    validation leaves it at 1).
+    """
     weight = torch.tensor(positive_weight, dtype=logits.dtype, device=logits.device)
-    return nn.functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype), pos_weight=weight)
+    return nn.functional.binary_cross_entropy_with_logits(
+        logits, labels.to(logits.dtype), pos_weight=weight
+    )
 
 
 def retrieval_loss(queries: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
-    """Softmax over the batch: query i belongs to code i, the other codes are its negatives. Both [B, h], unit length."""
-    return nn.functional.cross_entropy(SCALE * queries @ codes.T, torch.arange(len(queries), device=queries.device))
+    """Softmax over the batch: query i belongs to code i, the other codes are its negatives. Both
+    [B, h], unit length.
+    """
+    return nn.functional.cross_entropy(
+        SCALE * queries @ codes.T, torch.arange(len(queries), device=queries.device)
+    )
 
 
 def positive_weight(labels: list[int]) -> float:

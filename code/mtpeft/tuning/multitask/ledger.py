@@ -1,6 +1,7 @@
 """What a run costs: FLOPs, tokens, seconds, memory. FLOPs of one multiplication and addition: 2.
 
-`Ledger` measures with PyTorch's counter; `forward_flops` and `training_flops` are closed forms for the same work.
+`Ledger` measures with PyTorch's counter; `forward_flops` and `training_flops` are closed forms for
+the same work.
 """
 
 import resource
@@ -13,10 +14,11 @@ from typing import Any
 
 @dataclass
 class Ledger:
-    """The bill of a run. tokens: without padding; padded: with; seconds: training only (evaluation is kept apart).
+    """The bill of a run. tokens: without padding; padded: with; seconds: training only (evaluation
+    is kept apart).
 
-    flops are counted on the first `counted_steps` steps of each task and extrapolated by padded tokens: counting every step
-    would slow the run down.
+    flops are counted on the first `counted_steps` steps of each task and extrapolated by padded
+    tokens: counting every step would slow the run down.
     """
 
     counted_steps: int = 2
@@ -62,51 +64,83 @@ class Ledger:
 
     def state(self) -> dict[str, Any]:
         """The books, as plain values, for a run that goes on later."""
-        return {"tokens": self.tokens, "padded": self.padded, "steps": self.steps, "seconds": self.seconds,
-                "evaluation_seconds": self.evaluation_seconds, "flops": self._flops}
+        return {
+            "tokens": self.tokens,
+            "padded": self.padded,
+            "steps": self.steps,
+            "seconds": self.seconds,
+            "evaluation_seconds": self.evaluation_seconds,
+            "flops": self._flops,
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a state."""
         self.tokens, self.padded, self.steps = state["tokens"], state["padded"], state["steps"]
-        self.seconds, self.evaluation_seconds, self._flops = state["seconds"], state["evaluation_seconds"], state["flops"]
+        self.seconds, self.evaluation_seconds, self._flops = (
+            state["seconds"],
+            state["evaluation_seconds"],
+            state["flops"],
+        )
 
     def summary(self) -> dict[str, Any]:
         """The bill as JSON; peak memory in MiB (of the process, or of the GPU where there is one)."""
         import torch
 
-        peak = torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else \
-            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        return {"flops": self.flops(), "tokens": self.tokens, "padded_tokens": self.padded, "steps": self.steps,
-                "seconds": round(self.seconds, 3), "evaluation_seconds": round(self.evaluation_seconds, 3),
-                "peak_memory_mib": round(peak, 1)}
+        peak = (
+            torch.cuda.max_memory_allocated() / 2**20
+            if torch.cuda.is_available()
+            else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        )
+        return {
+            "flops": self.flops(),
+            "tokens": self.tokens,
+            "padded_tokens": self.padded,
+            "steps": self.steps,
+            "seconds": round(self.seconds, 3),
+            "evaluation_seconds": round(self.evaluation_seconds, 3),
+            "peak_memory_mib": round(peak, 1),
+        }
 
 
 def forward_flops(config: Any, batch: int, length: int) -> int:
-    """Matrix products of one forward pass of an encoder over [batch, length] tokens, eager attention, pooler included.
+    """Matrix products of one forward pass of an encoder over [batch, length] tokens, eager
+    attention, pooler included.
 
-    A projection of n tokens from a to b: 2 n a b. Attention of one layer: 2 × 2 batch × length² × width.
+    A projection of n tokens from a to b: 2 n a b. Attention of one layer: 2 × 2 batch × length² ×
+    width.
     """
     c, n = config, batch * length
     if c.model_type == "t5":
         inner = c.num_heads * c.d_kv
-        layer = 2 * n * (4 * c.d_model * inner + 2 * c.d_model * c.d_ff) + 4 * batch * length**2 * inner
+        layer = (
+            2 * n * (4 * c.d_model * inner + 2 * c.d_model * c.d_ff) + 4 * batch * length**2 * inner
+        )
         return int(c.num_layers * layer)
     h, f = c.hidden_size, c.intermediate_size
     if c.model_type == "roberta":
         layer = 2 * n * (4 * h * h + 2 * h * f) + 4 * batch * length**2 * h
         return int(c.num_hidden_layers * layer + 2 * batch * h * h)
     if c.model_type == "modernbert":
-        return int(c.num_hidden_layers * (2 * n * (4 * h * h + 3 * h * f) + 4 * batch * length**2 * h))
+        return int(
+            c.num_hidden_layers * (2 * n * (4 * h * h + 3 * h * f) + 4 * batch * length**2 * h)
+        )
     size = h // c.num_attention_heads
     kv = c.num_key_value_heads * size
-    return int(c.num_hidden_layers * (2 * n * (2 * h * h + 2 * h * kv + 3 * h * f) + 4 * batch * length**2 * h))
+    return int(
+        c.num_hidden_layers
+        * (2 * n * (2 * h * h + 2 * h * kv + 3 * h * f) + 4 * batch * length**2 * h)
+    )
 
 
 def training_flops(config: Any, batch: int, length: int) -> int:
-    """Forward and backward pass of the whole encoder: the backward pass has two products for each of the forward pass."""
+    """Forward and backward pass of the whole encoder: the backward pass has two products for each
+    of the forward pass.
+    """
     return 3 * forward_flops(config, batch, length)
 
 
 def saving(run: float, base: float) -> float:
-    """1 − run / base: the share of the base's FLOPs that the run saves. The base's work must be over the same examples."""
+    """1 − run / base: the share of the base's FLOPs that the run saves. The base's work must be
+    over the same examples.
+    """
     return 1.0 - run / base

@@ -1,6 +1,8 @@
-"""Training a shared model: sampler, weights, stopping task by task, the best checkpoint really reloaded, several seeds.
+"""Training a shared model: sampler, weights, stopping task by task, the best checkpoint really
+reloaded, several seeds.
 
-A run that is cut off goes on from its last state as if nothing had happened: on a CPU the same bytes come out.
+A run that is cut off goes on from its last state as if nothing had happened: on a CPU the same
+bytes come out.
 """
 
 import hashlib
@@ -12,16 +14,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...errors import MtpeftError
-from ...paths import shown
-from ...records import write_atomic
-from ..seeding import seed_everything
-from .encoding import TaskData
-from .evaluation import evaluate, selected
-from .ledger import Ledger
-from .model import SharedModel
-from .samplers import sampler
-from .weighting import collapsed, weighting
+from mtpeft.core.errors import MtpeftError
+from mtpeft.core.paths import shown
+from mtpeft.core.records import write_atomic
+from mtpeft.tuning.multitask.encoding import TaskData
+from mtpeft.tuning.multitask.evaluation import evaluate, selected
+from mtpeft.tuning.multitask.ledger import Ledger
+from mtpeft.tuning.multitask.model import SharedModel
+from mtpeft.tuning.multitask.samplers import sampler
+from mtpeft.tuning.multitask.weighting import collapsed, weighting
+from mtpeft.tuning.seeding import seed_everything
 
 STATE = "state.pt"
 
@@ -30,10 +32,12 @@ STATE = "state.pt"
 class Options:
     """Knobs of a run; the defaults are the revision's. code_length, query_length: in tokens.
 
-    sampling_exponent: of the temperature sampler; group_by_length: batches of like length (less padding, the same passes);
-    early_stopping_patience: evaluations without a better selection metric after which a task is no longer trained;
-    valid_examples: of each task, evenly spaced, that choose the epoch (0: all); limit_steps: optimizer steps of an epoch at
-    most (0: all); save_steps: between two saved states (0: after each epoch only); mixed_precision: bf16 (on a GPU) or no.
+    sampling_exponent: of the temperature sampler; group_by_length: batches of like length (less
+    padding, the same passes); early_stopping_patience: evaluations without a better selection
+    metric after which a task is no longer trained; valid_examples: of each task, evenly spaced,
+    that choose the epoch (0: all); limit_steps: optimizer steps of an epoch at most (0: all);
+    save_steps: between two saved states (0: after each epoch only); mixed_precision: bf16 (on a
+    GPU) or no.
     """
 
     batch: int = 32
@@ -59,9 +63,11 @@ class Options:
 
 @dataclass
 class Outcome:
-    """One seed. best_epoch: by the mean selection metric on validation data; test: of the reloaded best checkpoint.
+    """One seed. best_epoch: by the mean selection metric on validation data; test: of the reloaded
+    best checkpoint.
 
-    history: one record an epoch (validation scores, mean training losses, loss weights, tasks stopped).
+    history: one record an epoch (validation scores, mean training losses, loss weights, tasks
+    stopped).
     """
 
     seed: int
@@ -74,8 +80,10 @@ class Outcome:
 
 @dataclass
 class Place:
-    """How far a run has come. epoch: in progress, from 1; step: steps taken in it; sums, counts: of its losses by task;
-    waited, own_best: evaluations since a task's best selection metric, and that metric; done: nothing is left to train."""
+    """How far a run has come. epoch: in progress, from 1; step: steps taken in it; sums, counts: of
+    its losses by task; waited, own_best: evaluations since a task's best selection metric, and that
+    metric; done: nothing is left to train.
+    """
 
     epoch: int = 1
     step: int = 0
@@ -90,41 +98,82 @@ class Place:
     done: bool = False
 
 
-def train_seeds(make: Callable[[int], SharedModel], train: Mapping[str, TaskData], valid: Mapping[str, TaskData],
-                test: Mapping[str, TaskData], options: Options, folder: Path, device: str = "cpu",
-                about: Mapping[str, Any] | None = None,
-                after: Callable[[SharedModel, Path], None] | None = None) -> list[Outcome]:
+def train_seeds(
+    make: Callable[[int], SharedModel],
+    train: Mapping[str, TaskData],
+    valid: Mapping[str, TaskData],
+    test: Mapping[str, TaskData],
+    options: Options,
+    folder: Path,
+    device: str = "cpu",
+    about: Mapping[str, Any] | None = None,
+    after: Callable[[SharedModel, Path], None] | None = None,
+) -> list[Outcome]:
     """Train once for each seed; `make(seed)` gives the model. Results go to `folder/seed-<n>`.
 
-    A finished seed is not redone and an unfinished one goes on, unless options, data or `about` (whatever else decides what
-    the model is, as JSON) differ from those that it was begun with. after: is handed each newly trained model, best checkpoint
-    loaded, and its folder, before the seed counts as finished.
+    A finished seed is not redone and an unfinished one goes on, unless options, data or `about`
+    (whatever else decides what the model is, as JSON) differ from those that it was begun with.
+    after: is handed each newly trained model, best checkpoint loaded, and its folder, before the
+    seed counts as finished.
     """
     outcomes = []
-    data = {split: {task: some.sha256() for task, some in by.items()}
-            for split, by in (("train", train), ("valid", valid), ("test", test))}
+    data = {
+        split: {task: some.sha256() for task, some in by.items()}
+        for split, by in (("train", train), ("valid", valid), ("test", test))
+    }
     for seed in options.seeds:
         place = folder / f"seed-{seed}"
         finished = place / "outcome.json"
-        wanted = {"options": asdict(options) | {"seeds": None}, "data": data, "about": dict(about or {})}
-        if finished.is_file() and (found := json.loads(finished.read_text()))["made_from"] == wanted:
+        wanted = {
+            "options": asdict(options) | {"seeds": None},
+            "data": data,
+            "about": dict(about or {}),
+        }
+        if (
+            finished.is_file()
+            and (found := json.loads(finished.read_text()))["made_from"] == wanted
+        ):
             outcomes.append(Outcome(**found["outcome"]))
             continue
         seed_everything(seed)
         model = make(seed).to(device)
-        outcome = fit(model, train, valid, test, options, seed, place, device, made_from=json.dumps(wanted, sort_keys=True))
+        outcome = fit(
+            model,
+            train,
+            valid,
+            test,
+            options,
+            seed,
+            place,
+            device,
+            made_from=json.dumps(wanted, sort_keys=True),
+        )
         if after is not None:
             after(model, place)
-        write_atomic(finished, json.dumps({"made_from": wanted, "outcome": asdict(outcome)}, indent=1, sort_keys=True) + "\n")
+        write_atomic(
+            finished,
+            json.dumps({"made_from": wanted, "outcome": asdict(outcome)}, indent=1, sort_keys=True)
+            + "\n",
+        )
         (place / STATE).unlink(missing_ok=True)
         outcomes.append(outcome)
     return outcomes
 
 
-def fit(model: SharedModel, train: Mapping[str, TaskData], valid: Mapping[str, TaskData], test: Mapping[str, TaskData],
-        options: Options, seed: int, folder: Path, device: str = "cpu", made_from: str = "") -> Outcome:
-    """One run, from its last saved state where there is one that was made from the same. The model ends as its best
-    checkpoint. Raises `MtpeftError` where a loss is no number, or the reloaded checkpoint does not score what it scored.
+def fit(
+    model: SharedModel,
+    train: Mapping[str, TaskData],
+    valid: Mapping[str, TaskData],
+    test: Mapping[str, TaskData],
+    options: Options,
+    seed: int,
+    folder: Path,
+    device: str = "cpu",
+    made_from: str = "",
+) -> Outcome:
+    """One run, from its last saved state where there is one that was made from the same. The model
+    ends as its best checkpoint. Raises `MtpeftError` where a loss is no number, or the reloaded
+    checkpoint does not score what it scored.
     """
     model.bf16 = options.mixed_precision == "bf16"
     run = _Run(model, train, valid, options, seed, folder, device, made_from)
@@ -136,24 +185,45 @@ def fit(model: SharedModel, train: Mapping[str, TaskData], valid: Mapping[str, T
 class _Run:
     """A run in progress."""
 
-    def __init__(self, model: SharedModel, train: Mapping[str, TaskData], valid: Mapping[str, TaskData], options: Options,
-                 seed: int, folder: Path, device: str, made_from: str) -> None:
+    def __init__(
+        self,
+        model: SharedModel,
+        train: Mapping[str, TaskData],
+        valid: Mapping[str, TaskData],
+        options: Options,
+        seed: int,
+        folder: Path,
+        device: str,
+        made_from: str,
+    ) -> None:
         import torch
 
         self.model, self.train, self.valid, self.options = model, train, valid, options
         self.seed, self.folder, self.device = seed, folder, device
         self.made_from = hashlib.sha256(made_from.encode()).hexdigest()
         self.tasks = list(train)
-        self.steps_of = sampler(options.sampler, {t: len(d) for t, d in train.items()}, options.batch, seed,
-                                options.sampling_exponent,
-                                {t: d.lengths() for t, d in train.items()} if options.group_by_length else None)
+        self.steps_of = sampler(
+            options.sampler,
+            {t: len(d) for t, d in train.items()},
+            options.batch,
+            seed,
+            options.sampling_exponent,
+            {t: d.lengths() for t, d in train.items()} if options.group_by_length else None,
+        )
         self.rule = weighting(options.weighting, self.tasks)
-        self.per_epoch = min(self.steps_of.steps_per_epoch, options.limit_steps or self.steps_of.steps_per_epoch)
-        self.optimizer = torch.optim.AdamW([{"params": model.shared_parameters(), "lr": options.learning_rate},
-                                            {"params": model.head_parameters(), "lr": options.head_learning_rate}],
-                                           weight_decay=options.weight_decay)
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, linear(self.per_epoch * options.epochs,
-                                                                                 options.warmup_share))
+        self.per_epoch = min(
+            self.steps_of.steps_per_epoch, options.limit_steps or self.steps_of.steps_per_epoch
+        )
+        self.optimizer = torch.optim.AdamW(
+            [
+                {"params": model.shared_parameters(), "lr": options.learning_rate},
+                {"params": model.head_parameters(), "lr": options.head_learning_rate},
+            ],
+            weight_decay=options.weight_decay,
+        )
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(
+            self.optimizer, linear(self.per_epoch * options.epochs, options.warmup_share)
+        )
         self.ledger, self.place = Ledger(), Place()
         self._restore()
 
@@ -163,18 +233,37 @@ class _Run:
         self.model.train()
         while place.step < self.per_epoch:
             step = self.steps_of.next(frozenset(place.stopped))
-            losses = _step(self.model, self.train, step, self.rule, self.optimizer, self.ledger, self.options, self.device)
+            losses = _step(
+                self.model,
+                self.train,
+                step,
+                self.rule,
+                self.optimizer,
+                self.ledger,
+                self.options,
+                self.device,
+            )
             self.rule.after_step(losses, self.optimizer.param_groups[0]["lr"])
             self.schedule.step()
             for task, loss in losses.items():
-                place.sums[task], place.counts[task] = place.sums.get(task, 0.0) + loss, place.counts.get(task, 0) + 1
+                place.sums[task], place.counts[task] = (
+                    place.sums.get(task, 0.0) + loss,
+                    place.counts.get(task, 0) + 1,
+                )
             place.step += 1
             if save and place.step % save == 0 and place.step < self.per_epoch:
                 self._save()
-        means = {task: place.sums[task] / place.counts[task] for task in self.tasks if task in place.counts}
+        means = {
+            task: place.sums[task] / place.counts[task]
+            for task in self.tasks
+            if task in place.counts
+        }
         self.rule.after_epoch(means)
         with self.ledger.evaluation():
-            scores = {task: evaluate(self.model, data, device=self.device) for task, data in self.valid.items()}
+            scores = {
+                task: evaluate(self.model, data, device=self.device)
+                for task, data in self.valid.items()
+            }
         self._judge(scores, means)
         place.done = place.epoch == self.options.epochs or set(place.stopped) == set(self.tasks)
         place.epoch, place.step, place.sums, place.counts = place.epoch + 1, 0, {}, {}
@@ -192,23 +281,45 @@ class _Run:
         if combined > place.best:
             place.best, place.best_epoch = combined, place.epoch
             self.model.save(self.folder / "best")
-        place.stopped = [task for task in self.tasks
-                         if task in place.stopped or place.waited[task] >= self.options.early_stopping_patience]
+        place.stopped = [
+            task
+            for task in self.tasks
+            if task in place.stopped or place.waited[task] >= self.options.early_stopping_patience
+        ]
         weights = self.rule.weights()
-        place.history.append({"epoch": place.epoch, "valid": scores, "train_loss": means, "weights": weights,
-                              "collapsed": collapsed(weights), "stopped": sorted(place.stopped), "combined": combined})
+        place.history.append(
+            {
+                "epoch": place.epoch,
+                "valid": scores,
+                "train_loss": means,
+                "weights": weights,
+                "collapsed": collapsed(weights),
+                "stopped": sorted(place.stopped),
+                "combined": combined,
+            }
+        )
 
     def outcome(self, test: Mapping[str, TaskData]) -> Outcome:
         """Reload the best checkpoint, make sure that it is the one that was chosen, and test it."""
         place, best = self.place, self.folder / "best"
         self.model.load(best)
         with self.ledger.evaluation():
-            again = sum(selected(d, evaluate(self.model, d, device=self.device)) for d in self.valid.values()) / len(self.tasks)
+            again = sum(
+                selected(d, evaluate(self.model, d, device=self.device))
+                for d in self.valid.values()
+            ) / len(self.tasks)
             if abs(again - place.best) > 1e-4:
-                raise MtpeftError(f"the checkpoint of epoch {place.best_epoch} scores {again:.6f} after reloading",
-                                  f"{place.best:.6f}, as when saved", f"remove {self.folder} and train again")
-            final = {task: evaluate(self.model, data, device=self.device) for task, data in test.items()}
-        return Outcome(self.seed, place.best_epoch, place.best, final, place.history, self.ledger.summary())
+                raise MtpeftError(
+                    f"the checkpoint of epoch {place.best_epoch} scores {again:.6f} after reloading",
+                    f"{place.best:.6f}, as when saved",
+                    f"remove {self.folder} and train again",
+                )
+            final = {
+                task: evaluate(self.model, data, device=self.device) for task, data in test.items()
+            }
+        return Outcome(
+            self.seed, place.best_epoch, place.best, final, place.history, self.ledger.summary()
+        )
 
     # ------------------------------------------------------------ going on where a run was cut off
 
@@ -216,11 +327,23 @@ class _Run:
         """Everything that the next step depends on, in one file, under a temporary name first."""
         import torch
 
-        random = {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []}
-        state = {"made_from": self.made_from, "place": asdict(self.place), "sampler": self.steps_of.state(),
-                 "rule": self.rule.state(), "ledger": self.ledger.state(), "optimizer": self.optimizer.state_dict(),
-                 "schedule": self.schedule.state_dict(), "random": random,
-                 "model": {name: p.detach() for name, p in self.model.named_parameters() if p.requires_grad}}
+        random = {
+            "cpu": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        }
+        state = {
+            "made_from": self.made_from,
+            "place": asdict(self.place),
+            "sampler": self.steps_of.state(),
+            "rule": self.rule.state(),
+            "ledger": self.ledger.state(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "random": random,
+            "model": {
+                name: p.detach() for name, p in self.model.named_parameters() if p.requires_grad
+            },
+        }
         self.folder.mkdir(parents=True, exist_ok=True)
         temporary = self.folder / f".{STATE}.part"
         torch.save(state, temporary)
@@ -234,7 +357,10 @@ class _Run:
             return
         state = torch.load(path, map_location="cpu", weights_only=True)
         if state["made_from"] != self.made_from:
-            print(f"mtpeft: {shown(path)} is of other options or data: training begins anew", file=sys.stderr)
+            print(
+                f"mtpeft: {shown(path)} is of other options or data: training begins anew",
+                file=sys.stderr,
+            )
             return
         self.place = Place(**state["place"])
         self.steps_of.restore(state["sampler"])
@@ -248,9 +374,19 @@ class _Run:
             torch.cuda.set_rng_state_all(state["random"]["cuda"])
 
 
-def _step(model: SharedModel, train: Mapping[str, TaskData], step: Mapping[str, list[int]], rule: Any, optimizer: Any,
-          ledger: Ledger, options: Options, device: str) -> dict[str, float]:
-    """One optimizer step; each task's graph is freed before the next one's is built. Returns the losses before factors."""
+def _step(
+    model: SharedModel,
+    train: Mapping[str, TaskData],
+    step: Mapping[str, list[int]],
+    rule: Any,
+    optimizer: Any,
+    ledger: Ledger,
+    options: Options,
+    device: str,
+) -> dict[str, float]:
+    """One optimizer step; each task's graph is freed before the next one's is built. Returns the
+    losses before factors.
+    """
     import torch
 
     factors, losses = rule.factors(list(step)), {}
@@ -262,8 +398,14 @@ def _step(model: SharedModel, train: Mapping[str, TaskData], step: Mapping[str, 
             (factors[task] * loss).backward()
         losses[task] = float(loss.detach())
         if not math.isfinite(losses[task]):
-            raise MtpeftError(f"the loss of {task} is {losses[task]}", "a finite number", "lower the learning rate")
-    torch.nn.utils.clip_grad_norm_([p for p in model.parameters() if p.requires_grad], options.gradient_clipping)
+            raise MtpeftError(
+                f"the loss of {task} is {losses[task]}",
+                "a finite number",
+                "lower the learning rate",
+            )
+    torch.nn.utils.clip_grad_norm_(
+        [p for p in model.parameters() if p.requires_grad], options.gradient_clipping
+    )
     optimizer.step()
     return losses
 
@@ -275,8 +417,14 @@ def linear(steps: int, warmup_share: float) -> Callable[[int], float]:
 
 
 def over_seeds(outcomes: list[Outcome], task: str, metric: str) -> tuple[float, float, int]:
-    """(mean, standard deviation, number) of a test value over seeds; the deviation of one seed is NaN."""
+    """(mean, standard deviation, number) of a test value over seeds; the deviation of one seed is
+    NaN.
+    """
     values = [o.test[task][metric] for o in outcomes]
     mean = sum(values) / len(values)
-    spread = math.sqrt(sum((v - mean) ** 2 for v in values) / (len(values) - 1)) if len(values) > 1 else math.nan
+    spread = (
+        math.sqrt(sum((v - mean) ** 2 for v in values) / (len(values) - 1))
+        if len(values) > 1
+        else math.nan
+    )
     return mean, spread, len(values)

@@ -1,7 +1,8 @@
 """Which batches an optimizer step sees: numbers of examples, task by task.
 
-A sampler yields steps for ever; a step maps tasks to the positions of their examples. `state` and `restore` keep the place,
-so that a resumed run goes on with the very next batch. Everything follows from the seed.
+A sampler yields steps for ever; a step maps tasks to the positions of their examples. `state` and
+`restore` keep the place, so that a resumed run goes on with the very next batch. Everything follows
+from the seed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,25 +10,32 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ...errors import MtpeftError, UnknownName
-from ..mixing.temperature import probabilities
+from mtpeft.core.errors import MtpeftError, UnknownName
+from mtpeft.tuning.mixing.temperature import probabilities
 
 Step = dict[str, list[int]]
 Lengths = Mapping[str, Sequence[int]]
 POOL = 50
-"""Batches that are sorted by length together, where that is asked for: enough to save padding, few enough to stay random."""
+"""Batches that are sorted by length together, where that is asked for: enough to save padding, few
+enough to stay random.
+"""
 
 
 class Passes:
-    """Batches of one task for ever: a shuffled pass through all examples after the other, none twice in a pass.
+    """Batches of one task for ever: a shuffled pass through all examples after the other, none
+    twice in a pass.
 
-    A batch never crosses the end of a pass: the last one of a pass can be smaller. lengths: of the examples; where given,
-    batches hold examples of like length.
+    A batch never crosses the end of a pass: the last one of a pass can be smaller. lengths: of the
+    examples; where given, batches hold examples of like length.
     """
 
-    def __init__(self, task: str, size: int, batch: int, seed: int, lengths: Sequence[int] | None = None) -> None:
+    def __init__(
+        self, task: str, size: int, batch: int, seed: int, lengths: Sequence[int] | None = None
+    ) -> None:
         if size < 1 or batch < 1:
-            raise MtpeftError(f"task {task} has {size} examples in batches of {batch}", "at least one of each")
+            raise MtpeftError(
+                f"task {task} has {size} examples in batches of {batch}", "at least one of each"
+            )
         self._key, self.size, self.batch = [seed, *task.encode()], size, batch
         self._lengths = None if lengths is None else np.asarray(lengths)
         self.number, self.at = 0, 0
@@ -39,8 +47,12 @@ class Passes:
         whole = self.size - self.size % self.batch  # the smaller batch stays at the end
         if self._lengths is None or not whole:
             return order
-        pools = [order[i:min(i + POOL * self.batch, whole)] for i in range(0, whole, POOL * self.batch)]
-        batches = np.concatenate([p[np.argsort(self._lengths[p], kind="stable")] for p in pools]).reshape(-1, self.batch)
+        pools = [
+            order[i : min(i + POOL * self.batch, whole)] for i in range(0, whole, POOL * self.batch)
+        ]
+        batches = np.concatenate(
+            [p[np.argsort(self._lengths[p], kind="stable")] for p in pools]
+        ).reshape(-1, self.batch)
         return np.concatenate([batches[rng.permutation(len(batches))].ravel(), order[whole:]])
 
     def next(self) -> list[int]:
@@ -48,7 +60,7 @@ class Passes:
         if self.at == self.size:
             self.number, self.at = self.number + 1, 0
             self._order = self._shuffled()
-        found = self._order[self.at:self.at + self.batch]
+        found = self._order[self.at : self.at + self.batch]
         self.at += len(found)
         return [int(i) for i in found]
 
@@ -81,11 +93,22 @@ class Sampler(Protocol):
 
 
 class RoundRobin:
-    """One batch of every task in every step. An epoch passes once through the largest task (ceil(largest / batch) steps)."""
+    """One batch of every task in every step. An epoch passes once through the largest task
+    (ceil(largest / batch) steps).
+    """
 
-    def __init__(self, sizes: Mapping[str, int], batch: int, seed: int, exponent: float = 1.0,
-                 lengths: Lengths | None = None) -> None:
-        self.passes = {task: Passes(task, size, batch, seed, (lengths or {}).get(task)) for task, size in sizes.items()}
+    def __init__(
+        self,
+        sizes: Mapping[str, int],
+        batch: int,
+        seed: int,
+        exponent: float = 1.0,
+        lengths: Lengths | None = None,
+    ) -> None:
+        self.passes = {
+            task: Passes(task, size, batch, seed, (lengths or {}).get(task))
+            for task, size in sizes.items()
+        }
         self.steps_per_epoch = max(-(-size // batch) for size in sizes.values())
 
     def next(self, stopped: frozenset[str] = frozenset()) -> Step:
@@ -103,18 +126,30 @@ class RoundRobin:
 
 
 class Drawn(RoundRobin):
-    """One batch of one task in a step, drawn with probability n^exponent / sum (the study: exponent 0.3).
+    """One batch of one task in a step, drawn with probability n^exponent / sum (the study: exponent
+    0.3).
 
-    An exponent of 1 is proportional in expectation; in the literature's form n^(1/T) the exponent is 1/T. An epoch has
-    ceil(sum of sizes / batch) steps. The study draws the same tasks in every epoch; here draws go on.
+    An exponent of 1 is proportional in expectation; in the literature's form n^(1/T) the exponent
+    is 1/T. An epoch has ceil(sum of sizes / batch) steps. The study draws the same tasks in every
+    epoch; here draws go on.
     """
 
-    def __init__(self, sizes: Mapping[str, int], batch: int, seed: int, exponent: float = 0.3,
-                 lengths: Lengths | None = None) -> None:
+    def __init__(
+        self,
+        sizes: Mapping[str, int],
+        batch: int,
+        seed: int,
+        exponent: float = 0.3,
+        lengths: Lengths | None = None,
+    ) -> None:
         super().__init__(sizes, batch, seed, lengths=lengths)
         self.tasks = list(sizes)
         self.steps_per_epoch = -(-sum(sizes.values()) // batch)
-        self.p = probabilities(list(sizes.values()), 1.0 / exponent) if exponent > 0 else np.full(len(sizes), 1 / len(sizes))
+        self.p = (
+            probabilities(list(sizes.values()), 1.0 / exponent)
+            if exponent > 0
+            else np.full(len(sizes), 1 / len(sizes))
+        )
         self._seed, self.drawn = seed, 0
 
     def _draw(self, stopped: frozenset[str]) -> str:
@@ -139,13 +174,20 @@ class Drawn(RoundRobin):
 
 
 class Proportional(RoundRobin):
-    """One batch of one task in a step; in an epoch every example of every task exactly once, tasks evenly interleaved.
+    """One batch of one task in a step; in an epoch every example of every task exactly once, tasks
+    evenly interleaved.
 
     Batch j of a task with b batches stands at (j + 1/2) / b of the epoch.
     """
 
-    def __init__(self, sizes: Mapping[str, int], batch: int, seed: int, exponent: float = 1.0,
-                 lengths: Lengths | None = None) -> None:
+    def __init__(
+        self,
+        sizes: Mapping[str, int],
+        batch: int,
+        seed: int,
+        exponent: float = 1.0,
+        lengths: Lengths | None = None,
+    ) -> None:
         super().__init__(sizes, batch, seed, lengths=lengths)
         batches = {task: -(-size // batch) for task, size in sizes.items()}
         places = sorted(((j + 0.5) / n, task) for task, n in batches.items() for j in range(n))
@@ -170,14 +212,26 @@ class Proportional(RoundRobin):
         self.at = state["at"]
 
 
-SAMPLERS: dict[str, type[RoundRobin]] = {"round-robin": RoundRobin, "temperature": Drawn, "proportional": Proportional}
+SAMPLERS: dict[str, type[RoundRobin]] = {
+    "round-robin": RoundRobin,
+    "temperature": Drawn,
+    "proportional": Proportional,
+}
 
 
-def sampler(name: str, sizes: Mapping[str, int], batch: int, seed: int, exponent: float = 0.3,
-            lengths: Lengths | None = None) -> RoundRobin:
-    """A sampler by name; lengths: of every example, by task, where batches shall hold examples of like length.
+def sampler(
+    name: str,
+    sizes: Mapping[str, int],
+    batch: int,
+    seed: int,
+    exponent: float = 0.3,
+    lengths: Lengths | None = None,
+) -> RoundRobin:
+    """A sampler by name; lengths: of every example, by task, where batches shall hold examples of
+    like length.
 
-    Raises `UnknownName` with the nearest known ones."""
+    Raises `UnknownName` with the nearest known ones.
+    """
     if name not in SAMPLERS:
         raise UnknownName("sampler", name, SAMPLERS)
     return SAMPLERS[name](sizes, batch, seed, exponent, lengths)

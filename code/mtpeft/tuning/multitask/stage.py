@@ -1,7 +1,9 @@
-"""`mtpeft train` and `mtpeft infer` for runs with a shared module: from a run of the catalog to predictions of its test sets.
+"""`mtpeft train` and `mtpeft infer` for runs with a shared module: from a run of the catalog to
+predictions of its test sets.
 
-Everything of a run lies in results/regenerated/training/PROFILE/RUN: `results.csv` (mean and spread over seeds beside what no
-model scores) and, for each seed, `best` (weights), `outcome.json` (scores by epoch, cost) and `predictions`.
+Everything of a run lies in results/regenerated/training/PROFILE/RUN: `results.csv` (mean and spread
+over seeds beside what no model scores) and, for each seed, `best` (weights), `outcome.json` (scores
+by epoch, cost) and `predictions`.
 """
 
 import hashlib
@@ -15,51 +17,79 @@ from typing import Any, get_origin, get_type_hints
 
 import yaml
 
-from ... import paths
-from ...catalog import Method, Run, catalog
-from ...classification import random_ranking, trivial
-from ...corpora import evaluation_of, load, spaced
-from ...corpora.weights import model_folder, source_of
-from ...errors import MtpeftError, UnknownName
-from ...provenance import write_provenance
-from ...published import METRIC
-from ...records import Prediction, csv_text, write_atomic, write_predictions
-from .encoding import TaskData, encode, shared_task
-from .heads import BINARY, RETRIEVAL, SELECTION, positive_weight
-from .loop import Options, Outcome, over_seeds, train_seeds
-from .methods import has_shared_module
-from .model import SharedModel
-from .samplers import SAMPLERS
-from .weighting import RULES
+from mtpeft.catalog import Method, Run, catalog
+from mtpeft.core import paths
+from mtpeft.core.errors import MtpeftError, UnknownName
+from mtpeft.core.provenance import write_provenance
+from mtpeft.core.records import Prediction, csv_text, write_atomic, write_predictions
+from mtpeft.corpora import evaluation_of, load, spaced
+from mtpeft.corpora.weights import model_folder, source_of
+from mtpeft.statistics.published import METRIC
+from mtpeft.tasks.classification import random_ranking, trivial
+from mtpeft.tuning.multitask.encoding import TaskData, encode, shared_task
+from mtpeft.tuning.multitask.heads import BINARY, RETRIEVAL, SELECTION, positive_weight
+from mtpeft.tuning.multitask.loop import Options, Outcome, over_seeds, train_seeds
+from mtpeft.tuning.multitask.methods import has_shared_module
+from mtpeft.tuning.multitask.model import SharedModel
+from mtpeft.tuning.multitask.samplers import SAMPLERS
+from mtpeft.tuning.multitask.weighting import RULES
 
 PROFILES = Path(__file__).with_name("profiles.yaml")
 CORPUS = "study-b"
-CHOICES: dict[str, Any] = {"sampler": SAMPLERS, "weighting": RULES, "mixed_precision": ("bf16", "no"),
-                           # No knobs: both generations of the study train alike here.
-                           "optimizer": ("adamw",), "schedule": ("linear",)}
+CHOICES: dict[str, Any] = {
+    "sampler": SAMPLERS,
+    "weighting": RULES,
+    "mixed_precision": ("bf16", "no"),
+    # No knobs: both generations of the study train alike here.
+    "optimizer": ("adamw",),
+    "schedule": ("linear",),
+}
 
 
-def run(name: str, profile: str, seeds: Sequence[int], corpus: str, backbone: str, changes: dict[str, Any], limit: int) -> None:
-    """Train run `name` for every seed (default: the method's) and predict its test sets. What is finished is not redone.
+def run(
+    name: str,
+    profile: str,
+    seeds: Sequence[int],
+    corpus: str,
+    backbone: str,
+    changes: dict[str, Any],
+    limit: int,
+) -> None:
+    """Train run `name` for every seed (default: the method's) and predict its test sets. What is
+    finished is not redone.
 
-    corpus: as in `corpora.load` (default: the study's own sets); backbone: folder in place of the run's own base; changes:
-    settings by name; limit: examples of each task and split, evenly spaced (0: all).
+    corpus: as in `corpora.load` (default: the study's own sets); backbone: folder in place of the
+    run's own base; changes: settings by name; limit: examples of each task and split, evenly spaced
+    (0: all).
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise MtpeftError(f"{name} on {os.environ['WORLD_SIZE']} processes", "one: shared modules train on one GPU",
-                          f"mtpeft train {name}")
+        raise MtpeftError(
+            f"{name} on {os.environ['WORLD_SIZE']} processes",
+            "one: shared modules train on one GPU",
+            f"mtpeft train {name}",
+        )
     if corpus.endswith(".jsonl"):
-        raise MtpeftError(f"{corpus} is one file, and training needs three splits",
-                          "a folder with train.jsonl, valid.jsonl and test.jsonl", "--corpus FOLDER")
+        raise MtpeftError(
+            f"{corpus} is one file, and training needs three splits",
+            "a folder with train.jsonl, valid.jsonl and test.jsonl",
+            "--corpus FOLDER",
+        )
     entry = catalog().get("runs", name)
     options, method = resolve(entry, profile, changes)
     options = replace(options, seeds=list(seeds) or options.seeds)
     source, called = _source(entry, backbone)
     corpus = corpus or CORPUS
-    data = {split: _encoded(entry, corpus, split, source, options, limit) for split in ("train", "valid", "test")}
+    data = {
+        split: _encoded(entry, corpus, split, source, options, limit)
+        for split in ("train", "valid", "test")
+    }
     valid = {task: some.some(options.valid_examples) for task, some in data["valid"].items()}
     device, folder = _device(), paths.REGENERATED / "training" / profile / entry.id
-    weights = {task: positive_weight(some.labels) for task, some in data["train"].items() if some.head == BINARY}
+    weights = {
+        task: positive_weight(some.labels)
+        for task, some in data["train"].items()
+        if some.head == BINARY
+    }
 
     def make(seed: int) -> SharedModel:
         return _model(entry, method, source, weights)
@@ -69,39 +99,71 @@ def run(name: str, profile: str, seeds: Sequence[int], corpus: str, backbone: st
             path = place / "predictions" / f"{evaluation_of(task, corpus)}.jsonl"
             _predict(entry, model, some, evaluation_of(task, corpus), path, device)
 
-    outcomes = train_seeds(make, data["train"], valid, data["test"], options, folder, device,
-                           {"run": entry.id, "backbone": called, "corpus": corpus, "tuning": method.tuning}, after)
+    outcomes = train_seeds(
+        make,
+        data["train"],
+        valid,
+        data["test"],
+        options,
+        folder,
+        device,
+        {"run": entry.id, "backbone": called, "corpus": corpus, "tuning": method.tuning},
+        after,
+    )
     path = folder / "results.csv"
     write_atomic(path, _results(entry, outcomes, data["test"]))
-    write_provenance(path, [], run=entry.id, profile=profile, base=called, corpus=corpus, seeds=options.seeds)
+    write_provenance(
+        path, [], run=entry.id, profile=profile, base=called, corpus=corpus, seeds=options.seeds
+    )
     for task in entry.tasks:
         metric = METRIC.get(task, SELECTION[data["test"][task].head])
         mean, spread, number = over_seeds(outcomes, task, metric)
-        print(f"train: {name}, {task}: {metric} {mean:.4f}" + (f" ± {spread:.4f} over {number} seeds" if number > 1 else ""))
+        print(
+            f"train: {name}, {task}: {metric} {mean:.4f}"
+            + (f" ± {spread:.4f} over {number} seeds" if number > 1 else "")
+        )
     print(f"train: {name}: {paths.shown(path)}")
 
 
-def infer(name: str, evaluations: Sequence[str], profile: str, seed: int, adapter: Path | None, backbone: str,
-          corpus: str) -> bool:
-    """Predict the test sets of a trained run anew, into the folder of its seed. False where it is no such run.
+def infer(
+    name: str,
+    evaluations: Sequence[str],
+    profile: str,
+    seed: int,
+    adapter: Path | None,
+    backbone: str,
+    corpus: str,
+) -> bool:
+    """Predict the test sets of a trained run anew, into the folder of its seed. False where it is
+    no such run.
 
-    adapter: folder with `shared.safetensors` and `heads.safetensors` (default: the best checkpoint of the seed).
+    adapter: folder with `shared.safetensors` and `heads.safetensors` (default: the best checkpoint
+    of the seed).
     """
     entry = catalog().get("runs", name)
     if not has_shared_module(entry):
         return False
     corpus, trained = corpus or CORPUS, paths.seed_folder(profile, entry.id, seed)
-    folder, known = adapter or trained / "best", {evaluation_of(task, corpus): task for task in entry.tasks}
+    folder, known = (
+        adapter or trained / "best",
+        {evaluation_of(task, corpus): task for task in entry.tasks},
+    )
     for wanted in evaluations:
         if wanted not in known:
             raise UnknownName(f"evaluation set of {name}", wanted, known)
     if not (folder / "shared.safetensors").is_file():
-        raise MtpeftError(f"no shared module of {name} at {paths.shown(folder)}", "shared.safetensors and heads.safetensors",
-                          f"mtpeft train {name} --profile {profile}, or --adapter FOLDER")
+        raise MtpeftError(
+            f"no shared module of {name} at {paths.shown(folder)}",
+            "shared.safetensors and heads.safetensors",
+            f"mtpeft train {name} --profile {profile}, or --adapter FOLDER",
+        )
     options, method = resolve(entry, profile, {})
     if (record := folder.parent / "outcome.json").is_file():
         made = json.loads(record.read_text(encoding="utf-8"))["made_from"]
-        options, method = Options(**(made["options"] | {"seeds": [seed]})), replace(method, tuning=made["about"]["tuning"])
+        options, method = (
+            Options(**(made["options"] | {"seeds": [seed]})),
+            replace(method, tuning=made["about"]["tuning"]),
+        )
     source, _ = _source(entry, backbone)
     model = _model(entry, method, source, {}).to(_device())
     model.load(folder)
@@ -109,13 +171,19 @@ def infer(name: str, evaluations: Sequence[str], profile: str, seed: int, adapte
     for wanted in evaluations or known:
         path = trained / "predictions" / f"{wanted}.jsonl"
         _predict(entry, model, data[known[wanted]], wanted, path, _device())
-        write_provenance(path, [folder / "shared.safetensors", folder / "heads.safetensors"], run=entry.id, corpus=corpus)
+        write_provenance(
+            path,
+            [folder / "shared.safetensors", folder / "heads.safetensors"],
+            run=entry.id,
+            corpus=corpus,
+        )
         print(f"infer: {name} {wanted}: {paths.shown(path)}")
     return True
 
 
 def resolve(entry: Run, profile: str, changes: dict[str, Any]) -> tuple[Options, Method]:
-    """The knobs of a run and its method: the catalog's settings, then the profile's, then `changes`.
+    """The knobs of a run and its method: the catalog's settings, then the profile's, then
+    `changes`.
 
     Raises `UnknownName` or `MtpeftError` for what is no profile, no setting or no value.
     """
@@ -161,33 +229,54 @@ def _source(entry: Run, backbone: str) -> tuple[str, str]:
     return source_of(base), base.hub
 
 
-def _model(entry: Run, method: Method, source: str, positive_weights: dict[str, float]) -> SharedModel:
-    from .backbones import load_encoder
+def _model(
+    entry: Run, method: Method, source: str, positive_weights: dict[str, float]
+) -> SharedModel:
+    from mtpeft.tuning.multitask.backbones import load_encoder
 
     base = catalog().get("backbones", entry.backbone)
-    return SharedModel(load_encoder(source), base.kind, method, {t: shared_task(t).HEAD for t in entry.tasks}, positive_weights)
+    return SharedModel(
+        load_encoder(source),
+        base.kind,
+        method,
+        {t: shared_task(t).HEAD for t in entry.tasks},
+        positive_weights,
+    )
 
 
-def _encoded(entry: Run, corpus: str, split: str, source: str, options: Options, limit: int = 0) -> dict[str, TaskData]:
-    from ..backbone import load_tokenizer
-    from .backbones import longest_input
+def _encoded(
+    entry: Run, corpus: str, split: str, source: str, options: Options, limit: int = 0
+) -> dict[str, TaskData]:
+    from mtpeft.tuning.backbone import load_tokenizer
+    from mtpeft.tuning.multitask.backbones import longest_input
 
     longest = longest_input(source)
     if longest is not None and options.code_length > longest:
-        raise MtpeftError(f"code_length is {options.code_length}", f"at most {longest}, the positions of {source}",
-                          f"--set code_length={longest}")
+        raise MtpeftError(
+            f"code_length is {options.code_length}",
+            f"at most {longest}, the positions of {source}",
+            f"--set code_length={longest}",
+        )
     tokenizer, found = load_tokenizer(source), {}
     for task in entry.tasks:
         examples = spaced(load(corpus, task, split), limit)
         if not examples:
-            raise MtpeftError(f"corpus {corpus} has no example of {task} in split {split}", "at least one", "see --corpus")
+            raise MtpeftError(
+                f"corpus {corpus} has no example of {task} in split {split}",
+                "at least one",
+                "see --corpus",
+            )
         found[task] = encode(task, examples, tokenizer, options.code_length, options.query_length)
     return found
 
 
-def _predict(entry: Run, model: SharedModel, data: TaskData, evaluation: str, path: Path, device: str) -> None:
-    """One record an example: the probability as raw output and the class as answer, or the rank of the right code as both."""
-    from .evaluation import classes, predict
+def _predict(
+    entry: Run, model: SharedModel, data: TaskData, evaluation: str, path: Path, device: str
+) -> None:
+    """One record an example: the probability as raw output and the class as answer, or the rank of
+    the right code as both.
+    """
+    from mtpeft.tuning.multitask.evaluation import classes, predict
 
     start = time.monotonic()
     said = predict(model, data, device=device)
@@ -198,13 +287,20 @@ def _predict(entry: Run, model: SharedModel, data: TaskData, evaluation: str, pa
     else:
         texts = [(f"{p:.6f}", str(c)) for p, c in zip(said.values, classes(said), strict=True)]
         asked = list(range(len(data)))
-    write_predictions(path, [Prediction(entry.id, evaluation, data.ids[i], _read(data, i), *texts[i], "stop", each)
-                             for i in asked])
+    write_predictions(
+        path,
+        [
+            Prediction(entry.id, evaluation, data.ids[i], _read(data, i), *texts[i], "stop", each)
+            for i in asked
+        ],
+    )
 
 
 def _read(data: TaskData, i: int) -> str:
     """Hash of the tokens that the model read."""
-    return hashlib.sha256(str([data.rows[i], data.codes[i] if data.codes else []]).encode()).hexdigest()
+    return hashlib.sha256(
+        str([data.rows[i], data.codes[i] if data.codes else []]).encode()
+    ).hexdigest()
 
 
 def _results(entry: Run, outcomes: list[Outcome], test: dict[str, TaskData]) -> str:

@@ -1,6 +1,8 @@
-"""How the losses of several tasks become one: rules on plain numbers, so that they can be tested without a model.
+"""How the losses of several tasks become one: rules on plain numbers, so that they can be tested
+without a model.
 
-A rule gives the factor of each loss of a step. After the step it learns what the losses were, after an epoch their means.
+A rule gives the factor of each loss of a step. After the step it learns what the losses were, after
+an epoch their means.
 """
 
 import math
@@ -9,8 +11,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ...errors import UnknownName
-from ..balancing.learnable import LearnableSoftmax
+from mtpeft.core.errors import UnknownName
+from mtpeft.tuning.balancing.learnable import LearnableSoftmax
 
 Losses = Mapping[str, float]
 
@@ -73,9 +75,11 @@ class Uniform:
 
 
 class Learnable(Uniform):
-    """total = sum of softmax(s) L, s trained with the model by Adam at its learning rate, no regulariser: the paper's rule.
+    """total = sum of softmax(s) L, s trained with the model by Adam at its learning rate, no
+    regulariser: the paper's rule.
 
-    Its gradient pulls weight to the task with the smallest loss until nothing is left for the others; `collapsed` says when.
+    Its gradient pulls weight to the task with the smallest loss until nothing is left for the
+    others; `collapsed` says when.
     """
 
     def __init__(self, tasks: list[str]) -> None:
@@ -93,7 +97,9 @@ class Learnable(Uniform):
 
     def after_step(self, losses: Losses, learning_rate: float) -> None:
         """One Adam step on s."""
-        self._rule.after_step(np.array([losses.get(task, math.nan) for task in self.tasks]), learning_rate)
+        self._rule.after_step(
+            np.array([losses.get(task, math.nan) for task in self.tasks]), learning_rate
+        )
 
     def state(self) -> dict[str, Any]:
         """s and Adam's moments."""
@@ -105,7 +111,9 @@ class Learnable(Uniform):
 
 
 class LossProportional(Uniform):
-    """w = n L / sum of L with the mean losses of the previous epoch, 1 in the first: the revision's rule. Weights sum to n."""
+    """w = n L / sum of L with the mean losses of the previous epoch, 1 in the first: the revision's
+    rule. Weights sum to n.
+    """
 
     def __init__(self, tasks: list[str]) -> None:
         super().__init__(tasks)
@@ -116,7 +124,9 @@ class LossProportional(Uniform):
         return dict(self._weights)
 
     def after_epoch(self, losses: Losses) -> None:
-        """New weights; a task without loss in the epoch keeps its own, and the others share the rest."""
+        """New weights; a task without loss in the epoch keeps its own, and the others share the
+        rest.
+        """
         known = {task: losses[task] for task in self.tasks if task in losses}
         total = sum(known.values())
         if total > 0:
@@ -133,16 +143,23 @@ class LossProportional(Uniform):
 
 
 class Uncertainty(Uniform):
-    """exp(−s) L + s / 2 with one learned s = log of a variance per task (Kendall et al. 2018, arXiv:1705.07115), |s| ≤ 1.
+    """exp(−s) L + s / 2 with one learned s = log of a variance per task (Kendall et al. 2018,
+    arXiv:1705.07115), |s| ≤ 1.
 
-    As in the revision, s learns ten times as fast as the model. Gradient: 1/2 − exp(−s) L, Adam with the usual betas.
+    As in the revision, s learns ten times as fast as the model. Gradient: 1/2 − exp(−s) L, Adam
+    with the usual betas.
     """
 
     RATE = 10.0
 
     def __init__(self, tasks: list[str]) -> None:
         super().__init__(tasks)
-        self._s, self._m, self._v, self._t = (np.zeros(len(tasks)), np.zeros(len(tasks)), np.zeros(len(tasks)), 0)
+        self._s, self._m, self._v, self._t = (
+            np.zeros(len(tasks)),
+            np.zeros(len(tasks)),
+            np.zeros(len(tasks)),
+            0,
+        )
 
     def weights(self) -> dict[str, float]:
         """exp(−s)."""
@@ -155,9 +172,11 @@ class Uncertainty(Uniform):
         gradient = np.where(present, 0.5 - np.exp(-self._s) * loss, 0.0)
         self._t += 1
         self._m = 0.9 * self._m + 0.1 * gradient
-        self._v = 0.999 * self._v + 0.001 * gradient ** 2
-        change = self._m / (1 - 0.9 ** self._t) / (np.sqrt(self._v / (1 - 0.999 ** self._t)) + 1e-8)
-        self._s = np.clip(self._s - np.where(present, self.RATE * learning_rate * change, 0.0), -1.0, 1.0)
+        self._v = 0.999 * self._v + 0.001 * gradient**2
+        change = self._m / (1 - 0.9**self._t) / (np.sqrt(self._v / (1 - 0.999**self._t)) + 1e-8)
+        self._s = np.clip(
+            self._s - np.where(present, self.RATE * learning_rate * change, 0.0), -1.0, 1.0
+        )
 
     def state(self) -> dict[str, Any]:
         """s and Adam's moments."""
@@ -170,11 +189,13 @@ class Uncertainty(Uniform):
 
 
 class Famo(Uniform):
-    """FAMO (Liu et al. 2023, arXiv:2306.03792, algorithm 1): equal rates of improvement at the cost of one task.
+    """FAMO (Liu et al. 2023, arXiv:2306.03792, algorithm 1): equal rates of improvement at the cost
+    of one task.
 
-    w = softmax(z); the factor of task i is c w_i / L_i with c = 1 / sum(w / L); after the step z moves by the softmax's
-    gradient with the drop of log L. The paper measures the drop on the same batch before and after the step; here, as in the
-    study, between two visits of a task, so that no second pass is needed. decay: of z; rate: step of z.
+    w = softmax(z); the factor of task i is c w_i / L_i with c = 1 / sum(w / L); after the step z
+    moves by the softmax's gradient with the drop of log L. The paper measures the drop on the same
+    batch before and after the step; here, as in the study, between two visits of a task, so that no
+    second pass is needed. decay: of z; rate: step of z.
     """
 
     def __init__(self, tasks: list[str], rate: float = 0.025, decay: float = 0.001) -> None:
@@ -196,8 +217,14 @@ class Famo(Uniform):
 
     def after_step(self, losses: Losses, learning_rate: float) -> None:
         """A task whose log loss fell less than the others' gains weight."""
-        drop = np.array([math.log(max(self._last[task], 1e-8)) - math.log(max(losses[task], 1e-8))
-                         if task in losses and task in self._last else 0.0 for task in self.tasks])
+        drop = np.array(
+            [
+                math.log(max(self._last[task], 1e-8)) - math.log(max(losses[task], 1e-8))
+                if task in losses and task in self._last
+                else 0.0
+                for task in self.tasks
+            ]
+        )
         w = np.array(list(self.weights().values()))
         self._z = (1 - self.rate * self.decay) * self._z - self.rate * w * (drop - (w * drop).sum())
         self._last |= losses
@@ -212,8 +239,12 @@ class Famo(Uniform):
 
 
 RULES: dict[str, Callable[[list[str]], Uniform]] = {
-    "uniform": Uniform, "learnable-softmax": Learnable, "loss-proportional": LossProportional, "uncertainty": Uncertainty,
-    "famo": Famo}
+    "uniform": Uniform,
+    "learnable-softmax": Learnable,
+    "loss-proportional": LossProportional,
+    "uncertainty": Uncertainty,
+    "famo": Famo,
+}
 
 
 def weighting(name: str, tasks: list[str]) -> Uniform:

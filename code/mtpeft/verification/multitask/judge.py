@@ -3,23 +3,33 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ...catalog import Catalog, Claim
-from ...errors import UnknownName
-from ...published import Published
-from ...records import Verdict
+from mtpeft.catalog import Catalog, Claim
+from mtpeft.core.errors import UnknownName
+from mtpeft.core.records import Verdict
+from mtpeft.statistics.published import Published
 
 GENERATIONS = ("G1", "G2")
 SUPPORT = ("supported", "supported only in one generation", "not supported", "not checkable")
 # The ladder's word and, for what differs, the cause under which the report groups it.
-_LADDER = {"supported": ("within tolerance", ""),
-           "supported only in one generation": ("differs", "study B: the claim holds in one generation of the figures only"),
-           "not supported": ("differs", "study B: the published and logged figures do not show what the claim says"),
-           "not checkable": ("not reproducible", "")}
+_LADDER = {
+    "supported": ("within tolerance", ""),
+    "supported only in one generation": (
+        "differs",
+        "study B: the claim holds in one generation of the figures only",
+    ),
+    "not supported": (
+        "differs",
+        "study B: the published and logged figures do not show what the claim says",
+    ),
+    "not checkable": ("not reproducible", ""),
+}
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one generation says. holds: None where it cannot be checked; detail: the figures, or why not."""
+    """What one generation says. holds: None where it cannot be checked; detail: the figures, or why
+    not.
+    """
 
     holds: bool | None
     detail: str
@@ -48,8 +58,10 @@ def support(findings: Mapping[str, Finding]) -> str:
 
 
 def judge(known: Catalog, data: Published, study: str = "b") -> list[Verdict]:
-    """Every claim of the study, in catalog order. Raises `UnknownName` for a claim of an unknown kind."""
-    from .rules import RULES
+    """Every claim of the study, in catalog order. Raises `UnknownName` for a claim of an unknown
+    kind.
+    """
+    from mtpeft.verification.multitask.rules import RULES
 
     verdicts = []
     for claim in sorted(known.study("claims", study), key=lambda c: (len(c.id), c.id)):
@@ -62,10 +74,24 @@ def judge(known: Catalog, data: Published, study: str = "b") -> list[Verdict]:
 def _verdict(claim: Claim, judgement: Judgement) -> Verdict:
     word = support(judgement.findings)
     verdict, cause = _LADDER[word]
-    reason = "; ".join(f"{name} {_WORDS[finding.holds]}: {finding.detail}" for name, finding in judgement.findings.items())
-    return Verdict(id=claim.id, tier="T1", kind="claim", published=judgement.promised, archived="", regenerated=word,
-                   tolerance=judgement.rule, tolerance_source="rule of the claim, on published and logged figures",
-                   verdict=verdict, reason=reason, cause=cause, command=f"make {claim.table}" if claim.table else "make verify")
+    reason = "; ".join(
+        f"{name} {_WORDS[finding.holds]}: {finding.detail}"
+        for name, finding in judgement.findings.items()
+    )
+    return Verdict(
+        id=claim.id,
+        tier="T1",
+        kind="claim",
+        published=judgement.promised,
+        archived="",
+        regenerated=word,
+        tolerance=judgement.rule,
+        tolerance_source="rule of the claim, on published and logged figures",
+        verdict=verdict,
+        reason=reason,
+        cause=cause,
+        command=f"make {claim.table}" if claim.table else "make verify",
+    )
 
 
 _WORDS = {True: "holds", False: "fails", None: "cannot be checked"}

@@ -1,7 +1,9 @@
-"""What is trained: one module per method, each with `attach(encoder, tuning) -> Attached` and `count(config, tuning) -> int`.
+"""What is trained: one module per method, each with `attach(encoder, tuning) -> Attached` and
+`count(config, tuning) -> int`.
 
-A method of the catalog names its module in `tuning.module`; without that its id, less a `-b`, is a module here. So a method
-can come from outside the package. `count` is the closed form of the trained parameters, heads apart.
+A method of the catalog names its module in `tuning.module`; without that its id, less a `-b`, is a
+module here. So a method can come from outside the package. `count` is the closed form of the
+trained parameters, heads apart.
 """
 
 from collections.abc import Callable
@@ -11,16 +13,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ....catalog import Method, Run, catalog
-from ....errors import MtpeftError, UnknownName
+from mtpeft.catalog import Method, Run, catalog
+from mtpeft.core.errors import MtpeftError, UnknownName
 
 KNOWN = ("serial_adapter", "parallel_adapter", "lora", "prefix", "fft")
 
 
 @dataclass(frozen=True)
 class Attached:
-    """An encoder with a method on it. encoder: to be called as before; extra: modules of the method that do not lie inside it;
-    save and load: the trained weights of the method as one file or folder.
+    """An encoder with a method on it. encoder: to be called as before; extra: modules of the method
+    that do not lie inside it; save and load: the trained weights of the method as one file or
+    folder.
     """
 
     encoder: Any
@@ -30,13 +33,17 @@ class Attached:
 
 
 def has_shared_module(run: Run) -> bool:
-    """Whether a run trains one module with a head per task: its method is study B's or names a module of its own."""
+    """Whether a run trains one module with a head per task: its method is study B's or names a
+    module of its own.
+    """
     method = catalog().get("methods", run.method)
     return method.study == "b" or "module" in method.tuning
 
 
 def method_module(method: Method) -> ModuleType:
-    """The module of a method. Raises `UnknownName` or `MtpeftError` where there is none or it lacks a function."""
+    """The module of a method. Raises `UnknownName` or `MtpeftError` where there is none or it lacks
+    a function.
+    """
     name = method.tuning.get("module")
     if name is None:
         short = method.id.removesuffix("-b")
@@ -46,7 +53,9 @@ def method_module(method: Method) -> ModuleType:
     module = import_module(name)
     missing = [f for f in ("attach", "count") if not callable(getattr(module, f, None))]
     if missing:
-        raise MtpeftError(f"module {name} of method {method.id} lacks {', '.join(missing)}", "attach and count")
+        raise MtpeftError(
+            f"module {name} of method {method.id} lacks {', '.join(missing)}", "attach and count"
+        )
     return module
 
 
@@ -62,13 +71,26 @@ def tensors_saver(module: Any) -> tuple[Callable[[Path], None], Callable[[Path],
 
     def save(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({n: p.detach().cpu().contiguous() for n, p in module.named_parameters() if p.requires_grad}, path)
+        save_file(
+            {
+                n: p.detach().cpu().contiguous()
+                for n, p in module.named_parameters()
+                if p.requires_grad
+            },
+            path,
+        )
 
     def load(path: Path) -> None:
-        wanted, found = {n for n, p in module.named_parameters() if p.requires_grad}, load_file(path)
+        wanted, found = (
+            {n for n, p in module.named_parameters() if p.requires_grad},
+            load_file(path),
+        )
         if wanted != found.keys():
-            raise MtpeftError(f"{path} holds other tensors than the model trains", f"{len(wanted)} tensors",
-                              f"one of {sorted(wanted ^ found.keys())[:3]} differs")
+            raise MtpeftError(
+                f"{path} holds other tensors than the model trains",
+                f"{len(wanted)} tensors",
+                f"one of {sorted(wanted ^ found.keys())[:3]} differs",
+            )
         module.load_state_dict(found, strict=False)
 
     return save, load

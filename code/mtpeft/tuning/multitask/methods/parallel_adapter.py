@@ -3,10 +3,10 @@
 from functools import partial
 from typing import Any
 
-from ..adapters import PARALLEL, Adapters, load, matching, pairs, save
-from ..backbones import family_of, hidden_size
-from . import Attached, freeze
-from .serial_adapter import adapter_size, sites_of
+from mtpeft.tuning.multitask.adapters import PARALLEL, Adapters, load, matching, pairs, save
+from mtpeft.tuning.multitask.backbones import family_of, hidden_size
+from mtpeft.tuning.multitask.methods import Attached, freeze
+from mtpeft.tuning.multitask.methods.serial_adapter import adapter_size, sites_of
 
 
 def attach(encoder: Any, tuning: dict[str, Any]) -> Attached:

@@ -1,11 +1,13 @@
-"""Serial adapters on the outputs of the modules that `tuning.sites` names for the backbone's family."""
+"""Serial adapters on the outputs of the modules that `tuning.sites` names for the backbone's
+family.
+"""
 
 from functools import partial
 from typing import Any
 
-from ..adapters import SERIAL, Adapters, load, matching, save
-from ..backbones import family_of, hidden_size, layers_of
-from . import Attached, freeze
+from mtpeft.tuning.multitask.adapters import SERIAL, Adapters, load, matching, save
+from mtpeft.tuning.multitask.backbones import family_of, hidden_size, layers_of
+from mtpeft.tuning.multitask.methods import Attached, freeze
 
 
 def attach(encoder: Any, tuning: dict[str, Any]) -> Attached:

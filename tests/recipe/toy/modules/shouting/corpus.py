@@ -1,9 +1,27 @@
-"""Sixteen words. What is tested is how stages meet, not how models generalise: every split has the same words."""
+"""Sixteen words. What is tested is how stages meet, not how models generalise: every split has the
+same words.
+"""
 
 from mtpeft.corpora import Example
 
-WORDS = ["apple", "bread", "cherry", "dough", "egg", "flour", "ginger", "honey", "ice", "jam", "kale", "lemon", "mint", "nut",
-         "olive", "pear"]
+WORDS = [
+    "apple",
+    "bread",
+    "cherry",
+    "dough",
+    "egg",
+    "flour",
+    "ginger",
+    "honey",
+    "ice",
+    "jam",
+    "kale",
+    "lemon",
+    "mint",
+    "nut",
+    "olive",
+    "pear",
+]
 
 
 def examples(task: str, split: str) -> list[Example]:

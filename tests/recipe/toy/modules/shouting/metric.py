@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from mtpeft.catalog import Evaluation
-from mtpeft.records import Score
+from mtpeft.core.records import Score
 from mtpeft.scoring.emit import measured, unmeasured
 from mtpeft.scoring.interface import Item
 
@@ -26,11 +26,20 @@ class Loudness:
         for item in items:
             if not any(c.isalpha() for c in item.output):
                 status = "unparseable" if item.output.strip() else "empty"
-                yield from unmeasured(self.tool, self.version(), item, self.metrics, status, "no letter")
+                yield from unmeasured(
+                    self.tool, self.version(), item, self.metrics, status, "no letter"
+                )
                 continue
-            yield from measured(self.tool, self.version(), item, {
-                "loudness_capitals": sum(c.isupper() for c in item.output) / len(item.instance_id),
-                "loudness_marks": item.output.count("!")})
+            yield from measured(
+                self.tool,
+                self.version(),
+                item,
+                {
+                    "loudness_capitals": sum(c.isupper() for c in item.output)
+                    / len(item.instance_id),
+                    "loudness_marks": item.output.count("!"),
+                },
+            )
 
 
 def scorer() -> Loudness:

@@ -13,4 +13,10 @@ def build(table: Table, inputs: Inputs) -> TableData:
         number = int((values > 0).sum())
         rows.append(Row({"run": text(run.id), "words": Value(number, str(number))}))
     columns = [Column("run", "Run", numeric=False), Column("words", "Words with capitals")]
-    return TableData(table, columns, [Group("", rows)], [], [inputs.archived / "scores" / "loudness" / "shouting-words.csv"])
+    return TableData(
+        table,
+        columns,
+        [Group("", rows)],
+        [],
+        [inputs.archived / "scores" / "loudness" / "shouting-words.csv"],
+    )

@@ -6,7 +6,10 @@ from mtpeft.tasks import Message, Wording
 
 def messages(example: Example, wording: Wording) -> list[Message]:
     """System and user message."""
-    return [{"role": "system", "content": "Shout."}, {"role": "user", "content": example.inputs["word"]}]
+    return [
+        {"role": "system", "content": "Shout."},
+        {"role": "user", "content": example.inputs["word"]},
+    ]
 
 
 def target(example: Example, wording: Wording) -> str:

@@ -1,0 +1,213 @@
+"""What may have gone wrong, as transformations of a reading, in order of plausibility.
+
+A hypothesis is parameterised, not tied to a cell: applied to every place of a scope it must
+reproduce all of them. The generators know nothing of the studies beyond the catalog.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from mtpeft.audit.readings import PAIRINGS, VARIANTS, Bench, Reading, Side
+from mtpeft.catalog import Block, Catalog, Comparison
+from mtpeft.core.records import ScoreSet
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """kind: its class (one line in the audit's summary); text: with its parameters.
+
+    apply: the reading that was meant → the one that was made; None, or the same reading, where it
+    does not apply.
+    """
+
+    kind: str
+    text: str
+    apply: Callable[[Reading], Reading | None]
+
+
+def _counterpart(run: str, task: str, metric: str, scores: ScoreSet, known: Catalog) -> str | None:
+    """The run that plays `run`'s part on another task: itself, or the single-task run of that task."""
+    if scores.has(run, task, metric):
+        return run
+    of = known.runs[run]
+    same = [
+        r.id
+        for r in known.runs.values()
+        if (r.backbone, r.method, r.arm, len(r.tasks))
+        == (of.backbone, of.method, of.arm, len(of.tasks))
+        and scores.has(r.id, task, metric)
+    ]
+    return same[0] if len(same) == 1 else None
+
+
+def other_evaluation(scores: ScoreSet, known: Catalog, study: str) -> Iterator[Hypothesis]:
+    """The files of another evaluation set of the study were read, for both sides."""
+    for name in [
+        evaluation.id for task in known.study("tasks", study) for evaluation in task.evaluations
+    ]:
+
+        def apply(reading: Reading, name: str = name) -> Reading | None:
+            sides = []
+            for side in (reading.a, reading.b):
+                run = _counterpart(side.run, name, side.metric, scores, known)
+                if run is None or side.task == name:
+                    return None
+                sides.append(Side(run, name, side.metric))
+            return replace(reading, a=sides[0], b=sides[1])
+
+        yield Hypothesis("other evaluation set", f"scores of {name} were read instead", apply)
+
+
+def other_version(versions: Mapping[str, ScoreSet], known: Catalog) -> Iterator[Hypothesis]:
+    """Another version of the tool made the scores of one side, or of both."""
+    for name, scores in versions.items():
+        for label, fields in (("side B", ("b",)), ("side A", ("a",)), ("both sides", ("a", "b"))):
+
+            def apply(
+                reading: Reading,
+                name: str = name,
+                scores: ScoreSet = scores,
+                fields: tuple[str, ...] = fields,
+            ) -> Reading | None:
+                sides = {f: replace(getattr(reading, f), version=name) for f in fields}
+                whole = all(scores.has(side.run, side.task, side.metric) for side in sides.values())
+                return replace(reading, **sides) if whole else None
+
+            tool, _, number = name.rpartition("-")
+            yield Hypothesis(
+                "other tool version",
+                f"{label} scored with {known.tools[tool].title} {number}",
+                apply,
+            )
+
+
+def other_comparison(comparison: Comparison, known: Catalog) -> Iterator[Hypothesis]:
+    """The scores of a block of another comparison of the study were read instead."""
+    for source in known.study("comparisons", comparison.study):
+        for block in source.blocks if source.id != comparison.id else []:
+
+            def apply(
+                reading: Reading, source: Comparison = source, block: Block = block
+            ) -> Reading | None:
+                if reading.a.metric not in source.metrics:
+                    return None
+                task = block.task or source.task
+                return replace(
+                    reading,
+                    a=Side(block.a, task, reading.a.metric),
+                    b=Side(block.b, task, reading.b.metric),
+                )
+
+            yield Hypothesis(
+                "other comparison", f"scores of {source.id} ({block.id}) were read instead", apply
+            )
+
+
+def swapped() -> Iterator[Hypothesis]:
+    """The sides changed places."""
+    yield Hypothesis(
+        "sides swapped",
+        "side B minus side A",
+        lambda reading: replace(reading, a=reading.b, b=reading.a),
+    )
+
+
+def other_pairing() -> Iterator[Hypothesis]:
+    """The rows met in another way."""
+    for pairing in PAIRINGS:
+
+        def apply(reading: Reading, pairing: str = pairing) -> Reading:
+            return replace(reading, pairing=pairing)
+
+        yield Hypothesis("other pairing", f"rows paired by {pairing}", apply)
+
+
+def unreadable_dropped() -> Iterator[Hypothesis]:
+    """Outputs that the tool could not read were left out."""
+    yield Hypothesis(
+        "unreadable outputs left out",
+        "outputs that the tool could not read were left out",
+        lambda reading: replace(reading, drop_unreadable=True),
+    )
+
+
+def other_block(comparison: Comparison) -> Iterator[Hypothesis]:
+    """Another block's scores stand here (a copied line that was not adapted)."""
+    for source in comparison.blocks:
+
+        def apply(reading: Reading, source: Block = source) -> Reading:
+            task = source.task or comparison.task
+            return replace(
+                reading,
+                a=Side(source.a, task, reading.a.metric),
+                b=Side(source.b, task, reading.b.metric),
+            )
+
+        yield Hypothesis("other block", f"scores of block {source.id} were read instead", apply)
+
+
+def other_run(known: Catalog, study: str, sides: str) -> Iterator[Hypothesis]:
+    """The file of another run of the study was read on side A, B or both (`ab`)."""
+    runs: list[str | None] = [run.id for run in known.study("runs", study)]
+    kept: list[str | None] = [None]
+    for run_a in runs if "a" in sides else kept:
+        for run_b in runs if "b" in sides else kept:
+
+            def apply(
+                reading: Reading, run_a: str | None = run_a, run_b: str | None = run_b
+            ) -> Reading:
+                return replace(
+                    reading,
+                    a=replace(reading.a, run=run_a or reading.a.run),
+                    b=replace(reading.b, run=run_b or reading.b.run),
+                )
+
+            what = " and ".join(
+                f"{run} on side {side}" for run, side in ((run_a, "A"), (run_b, "B")) if run
+            )
+            yield Hypothesis("other run", f"scores of {what} were read instead", apply)
+
+
+def other_metric(known: Catalog) -> Iterator[Hypothesis]:
+    """Another column was read, of the same or another tool."""
+    for name in known.metrics():
+
+        def apply(reading: Reading, name: str = name) -> Reading:
+            return replace(
+                reading, a=replace(reading.a, metric=name), b=replace(reading.b, metric=name)
+            )
+
+        yield Hypothesis("other column", f"column {name} was read instead", apply)
+
+
+def other_test() -> Iterator[Hypothesis]:
+    """Another test gave the p-values."""
+    for variant in VARIANTS[1:]:
+
+        def apply(reading: Reading, variant: str = variant) -> Reading:
+            return replace(reading, variant=variant)
+
+        yield Hypothesis("other test", f"Wilcoxon test, {variant}", apply)
+
+
+def of_inputs(comparison: Comparison, bench: Bench) -> Iterator[Hypothesis]:
+    """Every hypothesis about what was read, the simplest first."""
+    scores, known = bench.scores, bench.known
+    yield from other_evaluation(scores, known, comparison.study)
+    yield from other_version(bench.versions, known)
+    yield from swapped()
+    yield from other_pairing()
+    yield from unreadable_dropped()
+    yield from other_block(comparison)
+    yield from other_run(known, comparison.study, "b")
+    yield from other_run(known, comparison.study, "a")
+    yield from other_metric(known)
+    yield from other_comparison(comparison, known)
+    yield from other_run(known, comparison.study, "ab")
+
+
+def of_tests(comparison: Comparison) -> Iterator[Hypothesis]:
+    """Hypotheses that leave the effects as they are and change the p-values."""
+    if comparison.test == "wilcoxon":
+        yield from other_pairing()
+        yield from other_test()

@@ -1,0 +1,395 @@
+"""Audit of the archived outputs: what is damaged, and what mending the mechanical damage does to
+the study's numbers.
+
+Three readings of every output are scored: as archived; mended (`output_defects.repair`); and mended
+with constructors wrapped in a class of their own name (the study wraps every output in a class that
+never has the constructor's name, so that a call of `super` or `this` cannot be read). Written below
+results/regenerated/audit/outputs:
+    defects.csv      every output with a defect: which, and the piece of text that shows it
+    summary.csv      outputs per run and defect, and how many of them a tool could not read
+    unparseable.csv  unreadable outputs per tool and run duplicates.csv   equal outputs of two runs
+    on the same instances repairs.csv      per run and metric: mean as archived, mended, mended with
+    constructor classes; outputs changed conclusions.csv  per published comparison: difference of
+    means under the three readings, and whether its sign changes TEXT/scores/…    score tables (as
+    published) of the mended readings, for the statistics
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+
+import pandas as pd
+
+from mtpeft.catalog import catalog
+from mtpeft.core import paths
+from mtpeft.core.errors import Unavailable
+from mtpeft.core.provenance import write_provenance
+from mtpeft.core.records import csv_text, read_scores, score_path, write_atomic, write_scores
+from mtpeft.scoring import engine, rescore
+from mtpeft.scoring.interface import Item
+from mtpeft.scoring.output_defects import DEFECTS, constructor_name, defects_of, repair
+from mtpeft.scoring.predictions import SETS, archived_path, read_archived
+
+MENDED, WITH_CLASS = "mended", "mended-with-class"
+# The tools whose archived scores rest on the damaged text, in the order of the tables.
+TOOLS = ("lizard", "pmd", "sonar-metrics", "codebleu")
+
+
+def folder() -> Path:
+    """Where the audit is written."""
+    return paths.REGENERATED / "audit" / "outputs"
+
+
+def run() -> dict[str, int]:
+    """Examine and mend every archived output; write all tables. Returns the number of outputs per
+    defect.
+
+    Needs the tables of `rescore` for what the tools say about the outputs as archived.
+    """
+    found: Counter[str] = Counter()
+    defects, summary, unparseable, duplicates, repairs, conclusions = [], [], [], [], [], []
+    for evaluation in SETS:
+        items = read_archived(evaluation).items
+        shown = [defects_of(item.output, item.language) for item in items]
+        found.update(name for row in shown for name in row)
+        mended = mend(items)
+        named = with_constructor_classes(mended)
+        readings = {MENDED: mended, WITH_CLASS: named}
+        unread = _unread(evaluation)
+        defects += [
+            [item.run, evaluation, item.instance_id, name, evidence, after.output != item.output]
+            for item, row, after in zip(items, shown, mended, strict=True)
+            for name, evidence in row.items()
+        ]
+        summary += _summary(evaluation, items, shown, mended, named, unread)
+        unparseable += _unparseable(evaluation)
+        duplicates += duplicated(items)
+        scored = {
+            name: _score(evaluation, name, items, reading)
+            for name, reading in readings.items()
+            if any(a != b for a, b in zip(items, reading, strict=True))
+        }
+        repairs += _repairs(evaluation, items, readings, scored)
+        conclusions += _conclusions(evaluation, scored)
+    sources = [archived_path(e) for e in SETS]
+    for name, columns, rows in (
+        ("defects", ["run", "evaluation", "instance_id", "defect", "evidence", "mended"], defects),
+        (
+            "summary",
+            [
+                "evaluation",
+                "run",
+                "defect",
+                "title",
+                "outputs",
+                "mended",
+                "unread_as_archived",
+                "unread_mended",
+                "unread_mended_with_class",
+            ],
+            summary,
+        ),
+        (
+            "unparseable",
+            ["evaluation", "run", "tool", "outputs", "unparseable", "empty", "infrastructure"],
+            unparseable,
+        ),
+        (
+            "duplicates",
+            ["evaluation", "run_a", "run_b", "instances", "equal_outputs", "share"],
+            duplicates,
+        ),
+        (
+            "repairs",
+            [
+                "evaluation",
+                "run",
+                "tool",
+                "metric",
+                "outputs",
+                "changed_text",
+                "changed_class",
+                "mean_archived",
+                "mean_mended",
+                "mean_mended_with_class",
+            ],
+            repairs,
+        ),
+        (
+            "conclusions",
+            [
+                "comparison",
+                "block",
+                "metric",
+                "run_a",
+                "run_b",
+                "difference_archived",
+                "difference_mended",
+                "difference_mended_with_class",
+                "sign_changes",
+            ],
+            conclusions,
+        ),
+    ):
+        path = folder() / f"{name}.csv"
+        write_atomic(path, csv_text(columns, rows))
+        write_provenance(path, sources)
+    return dict(sorted(found.items()))
+
+
+def mend(items: Sequence[Item]) -> list[Item]:
+    """The items with every repair that applies. The head of a method comes from the instance's own
+    prompt.
+    """
+    from mtpeft.corpora.load import evaluation as instances
+
+    signatures: dict[str, dict[str, str]] = {}
+    result = []
+    for item in items:
+        if item.task not in signatures:
+            signatures[item.task] = {
+                e.id: e.inputs.get("signature", "") for e in instances(item.task)
+            }
+        text, _ = repair(
+            item.output, item.language, signatures[item.task].get(item.instance_id, "")
+        )
+        result.append(replace(item, output=text))
+    return result
+
+
+def with_constructor_classes(items: Sequence[Item]) -> list[Item]:
+    """The items, those that are a constructor to be wrapped in a class of its name (see
+    `wrapping.class_name`).
+    """
+    result = []
+    for item in items:
+        name = constructor_name(item.output) if item.language == "java" else None
+        result.append(replace(item, instance_id=f"{item.instance_id}@{name}") if name else item)
+    return result
+
+
+def duplicated(items: Sequence[Item]) -> list[list[object]]:
+    """Equal non-blank outputs of every two runs on the same instances, most alike first."""
+    texts: dict[str, dict[str, str]] = {}
+    for item in items:
+        texts.setdefault(item.run, {})[item.instance_id] = " ".join(item.output.split())
+    rows = []
+    for a, b in combinations(sorted(texts), 2):
+        both = texts[a].keys() & texts[b].keys()
+        equal = sum(bool(texts[a][i]) and texts[a][i] == texts[b][i] for i in both)
+        rows.append([items[0].task, a, b, len(both), equal, equal / len(both) if both else None])
+    return sorted(rows, key=lambda r: (-r[4], r[1], r[2]))
+
+
+def _strict_tool(evaluation: str) -> str:
+    return "sonar-metrics" if catalog().evaluations()[evaluation].language == "java" else "pylint"
+
+
+def _unread(evaluation: str) -> set[tuple[str, str]]:
+    """(run, instance) of the outputs that the strictest parser at hand could not read as archived."""
+    path = score_path(paths.REGENERATED, _strict_tool(evaluation), evaluation)
+    if not path.is_file():
+        raise Unavailable(
+            f"{paths.shown(path)} is not there", "the tables of rescore", "make rescore"
+        )
+    table = read_scores(path)
+    return set(
+        table.loc[table["status"] != "ok", ["run", "instance_id"]].itertuples(
+            index=False, name=None
+        )
+    )
+
+
+def _still_unread(
+    evaluation: str, before: Sequence[Item], after: Sequence[Item], unread: set[tuple[str, str]]
+) -> set[tuple[str, str]]:
+    changed = [(a, b) for a, b in zip(before, after, strict=True) if a != b]
+    outcomes = engine.score(_strict_tool(evaluation), [b for _, b in changed])
+    now = {
+        (a.run, a.instance_id): o.status != "ok"
+        for (a, _), o in zip(changed, outcomes, strict=True)
+    }
+    return {
+        (i.run, i.instance_id)
+        for i in before
+        if now.get((i.run, i.instance_id), (i.run, i.instance_id) in unread)
+    }
+
+
+def _summary(
+    evaluation: str,
+    items: Sequence[Item],
+    shown: Sequence[dict[str, str]],
+    mended: Sequence[Item],
+    named: Sequence[Item],
+    unread: set[tuple[str, str]],
+) -> list[list[object]]:
+    titles = {d.id: d.title for d in DEFECTS}
+    after = _still_unread(evaluation, items, mended, unread)
+    after_class = _still_unread(evaluation, items, named, unread)
+    groups: dict[tuple[str, str], list[int]] = {}
+    for number, (item, row) in enumerate(zip(items, shown, strict=True)):
+        for name in row or {"none": ""}:
+            groups.setdefault((item.run, name), []).append(number)
+        if named[number].instance_id != mended[number].instance_id:
+            groups.setdefault((item.run, "constructor"), []).append(number)
+    rows = []
+    for (run_id, name), numbers in sorted(groups.items()):
+        keys = [(items[n].run, items[n].instance_id) for n in numbers]
+        title = titles.get(
+            name,
+            "a constructor, wrapped in a class of another name"
+            if name == "constructor"
+            else "no defect",
+        )
+        rows.append(
+            [
+                evaluation,
+                run_id,
+                name,
+                title,
+                len(numbers),
+                sum(mended[n] != items[n] for n in numbers),
+                *(sum(k in s for k in keys) for s in (unread, after, after_class)),
+            ]
+        )
+    return rows
+
+
+def _unparseable(evaluation: str) -> list[list[object]]:
+    rows = []
+    for path in sorted((paths.REGENERATED / "scores").glob(f"*/{evaluation}.csv")):
+        table = read_scores(path)
+        for run_id, part in table.groupby("run", sort=True):
+            states = part["status"].value_counts()
+            rows.append(
+                [
+                    evaluation,
+                    run_id,
+                    path.parent.name,
+                    len(part),
+                    *(int(states.get(s, 0)) for s in ("unparseable", "empty", "infrastructure")),
+                ]
+            )
+    return rows
+
+
+def _score(
+    evaluation: str, reading: str, before: Sequence[Item], after: Sequence[Item]
+) -> dict[str, pd.DataFrame]:
+    """Tables (as published) of the mended items by tool; outputs that no repair touched keep their
+    archived reading.
+    """
+    kind = catalog().evaluations()[evaluation]
+    tables = {}
+    for tool in TOOLS:
+        try:
+            scorer = engine.load(tool)
+            if not scorer.accepts(kind):
+                continue
+            items = rescore.prepared(tool, kind, list(after))
+            outcomes = engine.score(
+                tool, items, batch=rescore.SPREADS_ITS_OWN_WORK.get(tool, 0), seconds=1800
+            )
+        except Unavailable as error:
+            print(f"mtpeft: {tool} left out of the audit: {error}")
+            continue
+        table = engine.table(before, outcomes, scorer.metrics)
+        answers = rescore.RESCORED[tool] or tool
+        tables[tool] = rescore.as_published(table, catalog().tools[answers])
+        write_scores(folder() / reading, tool, evaluation, tables[tool])
+    return tables
+
+
+def _archived(evaluation: str, tool: str) -> pd.DataFrame:
+    return read_scores(score_path(rescore.as_published_root(), tool, evaluation))
+
+
+def _repairs(
+    evaluation: str,
+    items: Sequence[Item],
+    readings: dict[str, list[Item]],
+    scored: dict[str, dict[str, pd.DataFrame]],
+) -> list[list[object]]:
+    rows = []
+    changed = {
+        name: Counter(a.run for a, b in zip(items, reading, strict=True) if a != b)
+        for name, reading in readings.items()
+    }
+    for tool in TOOLS:
+        if not any(tool in tables for tables in scored.values()):
+            continue
+        archived = _archived(evaluation, tool)
+        for run_id, part in archived.groupby("run", sort=True):
+            for metric in archived.columns[4:]:
+                means = [
+                    _mean(scored.get(name, {}).get(tool), run_id, metric, part)
+                    for name in (MENDED, WITH_CLASS)
+                ]
+                rows.append(
+                    [
+                        evaluation,
+                        run_id,
+                        tool,
+                        metric,
+                        len(part),
+                        changed[MENDED][run_id],
+                        changed[WITH_CLASS][run_id],
+                        float(part[metric].mean()),
+                        *means,
+                    ]
+                )
+    return rows
+
+
+def _mean(table: pd.DataFrame | None, run_id: str, metric: str, otherwise: pd.DataFrame) -> float:
+    part = otherwise if table is None else table[table["run"] == run_id]
+    return float(part[metric].astype(float).mean())
+
+
+def _conclusions(evaluation: str, scored: dict[str, dict[str, pd.DataFrame]]) -> list[list[object]]:
+    """Differences of means (run A minus run B) of every published comparison that rests on these
+    outputs.
+    """
+    rows = []
+    for comparison in catalog().study("comparisons", "a"):
+        for block in comparison.blocks:
+            if (block.task or comparison.task) != evaluation:
+                continue
+            for metric in comparison.metrics:
+                tool = next(
+                    (
+                        t
+                        for t in TOOLS
+                        if any(metric in s[t].columns for s in scored.values() if t in s)
+                    ),
+                    None,
+                )
+                if tool is None:
+                    continue
+                archived = _archived(evaluation, tool)
+                gaps = []
+                for table in (
+                    archived,
+                    *(scored.get(name, {}).get(tool, archived) for name in (MENDED, WITH_CLASS)),
+                ):
+                    a, b = (
+                        table.loc[table["run"] == r, metric].astype(float).mean()
+                        for r in (block.a, block.b)
+                    )
+                    gaps.append(float(a - b))
+                signs = {(g > 0) - (g < 0) for g in gaps}
+                rows.append(
+                    [
+                        comparison.id,
+                        block.id,
+                        metric,
+                        block.a,
+                        block.b,
+                        *gaps,
+                        "yes" if len(signs) > 1 else "no",
+                    ]
+                )
+    return rows

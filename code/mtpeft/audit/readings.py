@@ -1,0 +1,153 @@
+"""A reading: the scores, pairing, test and correction that a published value is supposed to have
+come from.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from mtpeft.catalog import Block, Catalog, Comparison
+from mtpeft.core.records import Column, PublishedCell, ScoreSet, Test
+from mtpeft.statistics import r_session
+from mtpeft.statistics.pairing import Pairs, by_id, by_position, unreadable
+
+CORRECTIONS = ("holm", "BH", "none", "bonferroni", "hochberg", "BY")
+VARIANTS = ("stated", "continuity", "unpaired", "less", "greater", "exact")
+PAIRINGS = ("position", "id", "each side sorted by id", "reversed")
+
+
+@dataclass(frozen=True)
+class Side:
+    """Where one side's vector is read from. version: another version of the tool that made it
+    (TOOL-VERSION), or ''.
+    """
+
+    run: str
+    task: str
+    metric: str
+    version: str = ""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Where both vectors come from and how they meet."""
+
+    a: Side
+    b: Side
+    pairing: str
+    drop_unreadable: bool = False
+    variant: str = "stated"
+
+
+@dataclass(frozen=True)
+class Family:
+    """Which tests are adjusted together and how. scope: `block`, `comparison` or `tool`."""
+
+    scope: str
+    correction: str
+
+
+def stated(comparison: Comparison, block: Block, metric: str) -> Reading:
+    """The reading that the study's own description gives."""
+    task = block.task or comparison.task
+    return Reading(Side(block.a, task, metric), Side(block.b, task, metric), comparison.pairing)
+
+
+# Of a reading's test only what a published cell can show is filled in.
+_EMPTY = Test(**{f.name: {str: "", int: 0, float: math.nan}[f.type] for f in fields(Test)})
+
+
+class Bench:
+    """Computes readings, each once. versions: scores that other versions of the tools give, by
+    TOOL-VERSION.
+    """
+
+    def __init__(
+        self, scores: ScoreSet, known: Catalog, versions: Mapping[str, ScoreSet] | None = None
+    ) -> None:
+        self.scores, self.known, self.versions = scores, known, dict(versions or {})
+        self._done: dict[tuple[str, Reading], Test | None] = {}
+        self._adjusted: dict[tuple[str, bytes], list[float]] = {}
+
+    def test(self, kind: str, reading: Reading) -> Test | None:
+        """The test of a kind (`wilcoxon`, `mcnemar`) under a reading, or None where its scores do
+        not exist or make no pairs.
+        """
+        key = (kind, reading)
+        if key not in self._done:
+            self._done[key] = self._compute(kind, reading)
+        return self._done[key]
+
+    def adjust(self, tests: list[Test], correction: str) -> list[float]:
+        """Adjusted p-values of one family."""
+        p = np.array([t.p for t in tests])
+        key = (correction, p.tobytes())
+        if key not in self._adjusted:
+            self._adjusted[key] = list(r_session.call("adjust_by", p, method=correction))
+        return self._adjusted[key]
+
+    def _compute(self, kind: str, reading: Reading) -> Test | None:
+        a, b = (self._column(side, reading.drop_unreadable) for side in (reading.a, reading.b))
+        if a is None or b is None:
+            return None
+        pairs = _meet(a, b, reading.pairing)
+        if not len(pairs.a):
+            return None
+        if kind == "mcnemar":
+            if not np.isin(np.concatenate([pairs.a, pairs.b]), (0, 1)).all():
+                return None
+            chi, p, both, only_a, only_b, neither, odds = r_session.call(
+                "discordance", pairs.a, pairs.b
+            )
+            return replace(
+                _EMPTY,
+                statistic=chi,
+                p=p,
+                both_pass=both,
+                a_only=only_a,
+                b_only=only_b,
+                both_fail=neither,
+                odds_ratio=odds,
+            )
+        p = (
+            r_session.call("signed_rank", pairs.a, pairs.b)[1]
+            if reading.variant == "stated"
+            else r_session.call("variant_p", pairs.a, pairs.b, kind=reading.variant)[0]
+        )
+        delta, low, high = r_session.call("cliffs_delta", pairs.a, pairs.b)
+        return replace(
+            _EMPTY, p=p, cliffs_delta=delta, cliffs_delta_low=low, cliffs_delta_high=high
+        )
+
+    def _column(self, side: Side, drop_unreadable: bool) -> Column | None:
+        scores = self.versions[side.version] if side.version else self.scores
+        if not scores.has(side.run, side.task, side.metric):
+            return None
+        column = scores.column(side.run, side.task, side.metric)
+        if not drop_unreadable:
+            return column
+        lost = unreadable(scores, *self.known.metrics()[side.metric], side.run, side.task)
+        return _rows(column, np.array([name not in lost for name in column.ids], dtype=bool))
+
+
+def _rows(column: Column, rows: np.ndarray | slice) -> Column:
+    return Column(column.ids[rows], column.status[rows], column.value[rows])
+
+
+def _meet(a: Column, b: Column, pairing: str) -> Pairs:
+    if pairing == "id":
+        return by_id(a, b)
+    if pairing == "each side sorted by id":
+        a, b = (_rows(side, np.argsort(side.ids.astype(str), kind="stable")) for side in (a, b))
+    return by_position(a, _rows(b, slice(None, None, -1)) if pairing == "reversed" else b)
+
+
+def effect_cells(cells: list[PublishedCell]) -> list[PublishedCell]:
+    """The cells that depend on one reading alone (no family): effects, intervals, counts, raw p."""
+    return [
+        c
+        for c in cells
+        if c.quantity not in ("p_adjusted", "significant", "correction_label", "input_note")
+    ]

@@ -1,0 +1,261 @@
+"""The archived scores themselves: what a reader should know before testing anything with them.
+
+Every check is generic: it knows metrics by their catalog entry (range, grid, what a tool's
+unreadable output looks like), not by study. Findings are sorted by severity: `error` (a value that
+cannot be), `serious` (changes what a mean says), `note`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from mtpeft.catalog import Catalog, Metric, Tool
+from mtpeft.core.records import ScoreSet
+from mtpeft.statistics.pairing import unreadable
+
+SPIKE = 0.02  # share of instances at one exact interior value of a continuous metric that cannot be chance
+SERIOUS = 0.05  # share of unreadable outputs above which a mean says little about code quality
+ROUNDING = 1e-6  # single-precision libraries overshoot 1 by this much
+SEVERITIES = ("error", "serious", "note")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding. instances: how many instances it concerns; run: empty where it concerns all runs
+    of the table.
+    """
+
+    check: str
+    severity: str
+    evaluation: str
+    tool: str
+    metric: str
+    run: str
+    instances: int
+    detail: str
+
+
+def audit_scores(scores: ScoreSet, known: Catalog) -> list[Finding]:
+    """Every finding, sorted by severity, check and place."""
+    found: list[Finding] = []
+    metrics = known.metrics()
+    for (tool_id, task), frame in sorted(scores.tables.items()):
+        tool = known.get("tools", tool_id)
+        found += _ids(frame, task, tool)
+        found += _unreadable(scores, frame, task, tool)
+        for name in frame.columns[4:]:
+            metric = metrics[name][1]
+            found += _range(frame, task, tool, metric)
+            found += _constant(frame, task, tool, metric)
+            found += _twins(frame, task, tool, metric)
+            found += _spikes(frame, task, tool, metric)
+    found += _between_tools(scores)
+    return sorted(
+        found,
+        key=lambda f: (
+            SEVERITIES.index(f.severity),
+            f.check,
+            f.evaluation,
+            f.tool,
+            f.metric,
+            f.run,
+        ),
+    )
+
+
+def _runs(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    yield from ((str(run), part) for run, part in frame.groupby("run", sort=True))
+
+
+def _ids(frame: pd.DataFrame, task: str, tool: Tool) -> Iterator[Finding]:
+    everything = set(frame["instance_id"])
+    orders = {run: list(part["instance_id"]) for run, part in _runs(frame)}
+    for run, ids in orders.items():
+        missing = sorted(everything - set(ids))
+        if missing:
+            yield Finding(
+                "instances missing",
+                "serious",
+                task,
+                tool.id,
+                "",
+                run,
+                len(missing),
+                " ".join(missing),
+            )
+    reference_run, reference = max(orders.items(), key=lambda item: len(item[1]))
+    for run, ids in orders.items():
+        off = sum(a != b for a, b in zip(ids, reference, strict=False))
+        if off:
+            yield Finding(
+                "rows out of step",
+                "serious",
+                task,
+                tool.id,
+                "",
+                run,
+                off,
+                f"{off} rows hold another instance than the same row of {reference_run}; "
+                "pairing by position compares different problems",
+            )
+
+
+def _unreadable(scores: ScoreSet, frame: pd.DataFrame, task: str, tool: Tool) -> Iterator[Finding]:
+    shown = [
+        m
+        for m in tool.metrics
+        if m.id in frame.columns
+        and (not tool.unparseable_metrics or m.id in tool.unparseable_metrics)
+    ]
+    if not tool.unparseable_when or not shown:
+        return
+    for run, part in _runs(frame):
+        lost = unreadable(scores, tool, shown[0], run, task)
+        if lost:
+            share = len(lost) / len(part)
+            rule = ", ".join(f"{k} = {v:g}" for k, v in tool.unparseable_when.items())
+            yield Finding(
+                "unreadable output scored as if clean",
+                "serious" if share > SERIOUS else "note",
+                task,
+                tool.id,
+                "",
+                run,
+                len(lost),
+                f"{len(lost)} of {len(part)} outputs ({share:.1%}) could not be read ({rule}) "
+                "and stand in the means as if measured",
+            )
+
+
+def _range(frame: pd.DataFrame, task: str, tool: Tool, metric: Metric) -> Iterator[Finding]:
+    values = frame[metric.id].to_numpy()
+    outside = (values < metric.low - ROUNDING if metric.low is not None else False) | (
+        values > metric.high + ROUNDING if metric.high is not None else False
+    )
+    for hit, what in (
+        (outside, "value out of range"),
+        (_off_grid(values, metric), "value off its grid"),
+    ):
+        if np.any(hit):
+            row = frame[hit].iloc[0]
+            yield Finding(
+                what,
+                "error",
+                task,
+                tool.id,
+                metric.id,
+                "",
+                int(np.sum(hit)),
+                f"first: {row['run']} {row['instance_id']} = {row[metric.id]:g}; expected "
+                f"{metric.low} to {metric.high}"
+                + (f" in steps of {metric.grid:g}" if metric.grid else ""),
+            )
+
+
+def _off_grid(values: np.ndarray, metric: Metric) -> np.ndarray:
+    if not metric.grid:
+        return np.zeros(len(values), dtype=bool)
+    steps = values / metric.grid
+    return np.abs(steps - np.round(steps)) > 1e-6
+
+
+def _constant(frame: pd.DataFrame, task: str, tool: Tool, metric: Metric) -> Iterator[Finding]:
+    flat = {
+        run: float(part[metric.id].iloc[0])
+        for run, part in _runs(frame)
+        if len(part) > 1 and part[metric.id].nunique() == 1
+    }
+    if len(flat) == frame["run"].nunique() and len(set(flat.values())) == 1:
+        yield Finding(
+            "constant column",
+            "serious",
+            task,
+            tool.id,
+            metric.id,
+            "",
+            len(frame),
+            f"{next(iter(flat.values())):g} for every instance of every run: it measures nothing here",
+        )
+        return
+    for run, value in flat.items():
+        yield Finding(
+            "constant column",
+            "note",
+            task,
+            tool.id,
+            metric.id,
+            run,
+            int((frame["run"] == run).sum()),
+            f"{value:g} for every instance",
+        )
+
+
+def _twins(frame: pd.DataFrame, task: str, tool: Tool, metric: Metric) -> Iterator[Finding]:
+    """Two runs with the same column, where the column varies enough that this is no accident."""
+    columns = {run: part.set_index("instance_id")[metric.id] for run, part in _runs(frame)}
+    names = sorted(columns)
+    for i, first in enumerate(names):
+        for second in names[i + 1 :]:
+            a, b = columns[first], columns[second]
+            if len(a) == len(b) and a.nunique() > 5 and a.equals(b.reindex(a.index)):
+                yield Finding(
+                    "same column in two runs",
+                    "serious",
+                    task,
+                    tool.id,
+                    metric.id,
+                    first,
+                    len(a),
+                    f"equal to {second}",
+                )
+
+
+def _spikes(frame: pd.DataFrame, task: str, tool: Tool, metric: Metric) -> Iterator[Finding]:
+    """One exact value inside the range of a continuous metric that many instances share: an
+    artefact, not a measurement.
+    """
+    values = frame[metric.id]
+    if metric.grid or metric.high is None or (values == values.round()).mean() > 0.9:
+        return
+    for run, part in _runs(frame):
+        interior = part.loc[
+            (part[metric.id] > metric.low) & (part[metric.id] < metric.high), metric.id
+        ].round(12)
+        if interior.empty:
+            continue
+        value, count = interior.value_counts().index[0], int(interior.value_counts().iloc[0])
+        if count >= max(SPIKE * len(part), 6):
+            yield Finding(
+                "spike at one exact value",
+                "serious" if count > SERIOUS * len(part) else "note",
+                task,
+                tool.id,
+                metric.id,
+                run,
+                count,
+                f"{count} of {len(part)} instances score exactly {value:.9g}",
+            )
+
+
+def _between_tools(scores: ScoreSet) -> Iterator[Finding]:
+    """Tables of one evaluation set must cover the same instances."""
+    by_task: dict[str, dict[str, set[str]]] = {}
+    for (tool, task), frame in scores.tables.items():
+        by_task.setdefault(task, {})[tool] = set(frame["instance_id"])
+    for task, tools in sorted(by_task.items()):
+        everything = set.union(*tools.values())
+        for tool, ids in sorted(tools.items()):
+            missing = sorted(everything - ids)
+            if missing:
+                yield Finding(
+                    "instances missing in a tool",
+                    "serious",
+                    task,
+                    tool,
+                    "",
+                    "",
+                    len(missing),
+                    " ".join(missing[:20]),
+                )

@@ -1,0 +1,466 @@
+"""The search itself: which hypothesis reproduces the printed digits of the cells that do not
+reproduce.
+
+Step 1 looks at cells that depend on one reading alone (effects, counts, raw p). A hypothesis is
+tried on the widest scope first (the comparison, a block, a tool, a metric, a tool in a block, one
+place). It is accepted where it reproduces every differing place of the scope, spoils no other place
+of it, and the digits are too many for chance (`_chance`); every further hypothesis that fits there
+is reported beside it. Step 2 puts the readings found into their families and looks at adjusted
+values; where some still differ, it tries other families and corrections, other tests, and both
+together, first for a whole output, then family by family. What nothing reproduces is reported as
+unexplained, with what was tried.
+"""
+
+import math
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from mtpeft.audit.hypotheses import Hypothesis, of_inputs, of_tests
+from mtpeft.audit.readings import CORRECTIONS, Bench, Family, Reading, effect_cells, stated
+from mtpeft.catalog import Comparison
+from mtpeft.core.records import PublishedCell, Test
+from mtpeft.statistics.printed import (
+    MISSING,
+    in_seven_digits,
+    render,
+    resolution,
+    same,
+    significant,
+    value_for,
+)
+
+Place = tuple[str, str]  # block, metric
+Readings = dict[Place, Reading]
+
+CHANCE = (
+    0.01  # expected number of hypotheses that fit by accident, above which a fit is no evidence
+)
+SPREAD = 0.5  # width of the range in which nearly all effects of a study lie
+COUNTS = 16  # and the number of values that a count of discordant pairs commonly takes
+FAMILY_SCOPES = ("block", "comparison", "tool")
+_ADJUSTED = ("p_adjusted", "significant")
+
+
+@dataclass
+class Cause:
+    """A cause and the cells that it accounts for.
+
+    blamed: cells that differ because of it at first hand (their own scores were read wrongly);
+    carried: cells that differ because they share a family with a blamed one; evidence: printed
+    value beside the one that the hypothesis gives.
+    """
+
+    key: str
+    kind: str
+    comparison: str
+    text: str
+    places: list[Place] = field(default_factory=list)
+    blamed: list[PublishedCell] = field(default_factory=list)
+    carried: list[PublishedCell] = field(default_factory=list)
+    evidence: list[str] = field(default_factory=list)
+    also: list[str] = field(default_factory=list)
+    tried: int = 0
+
+
+@dataclass(frozen=True)
+class _Adjustment:
+    """One way in which the adjusted values of an output may have been made."""
+
+    kind: str
+    text: str
+    family: Family
+    readings: Readings
+
+
+class Search:
+    """The search for one comparison. Searches may share a bench, so that no reading is computed
+    twice.
+    """
+
+    def __init__(
+        self, comparison: Comparison, cells: Iterable[PublishedCell], bench: Bench
+    ) -> None:
+        self.comparison, self.bench, self.known = comparison, bench, bench.known
+        self._tried: set[Reading] = set()
+        self.cells = [c for c in cells if c.metric and c.comparison == comparison.id]
+        self.blocks = {b.id: b for b in comparison.blocks}
+        self.at: dict[Place, list[PublishedCell]] = {}
+        for cell in self.cells:
+            self.at.setdefault((cell.block, cell.metric), []).append(cell)
+        self.meant: Readings = {}
+        for block in comparison.blocks:
+            for metric in comparison.metrics:
+                reading = stated(comparison, block, metric)
+                if self._test(reading) is not None:
+                    self.meant[block.id, metric] = reading
+        self.readings = dict(self.meant)
+
+    # ---------------------------------------------------------------- comparing
+
+    def _test(self, reading: Reading) -> Test | None:
+        self._tried.add(reading)
+        return self.bench.test(self.comparison.test, reading)
+
+    def _value(self, cell: PublishedCell, reading: Reading) -> float | str | None:
+        test = self._test(reading)
+        return None if test is None else value_for(cell, test)
+
+    def _wrong_effects(self, place: Place, reading: Reading) -> list[PublishedCell]:
+        """The effect cells at a place that a reading does not print as published (all of them where
+        it gives no test).
+        """
+        wrong = []
+        for cell in effect_cells(self.at.get(place, [])):
+            value = self._value(cell, reading)
+            if value is None or not same(value, cell.printed, in_seven_digits(cell)):
+                wrong.append(cell)
+        return wrong
+
+    def _tool(self, metric: str) -> str:
+        return self.known.metrics()[metric][0].id
+
+    def _families(self, scope: str) -> list[list[Place]]:
+        """Places by family. Those that lack a member in the archive are left out: they cannot be
+        adjusted at all.
+        """
+        groups: dict[str, list[Place]] = {}
+        for block in self.comparison.blocks:
+            for metric in self.comparison.metrics:
+                name = {
+                    "comparison": "",
+                    "block": block.id,
+                    "tool": f"{block.id}/{self._tool(metric)}",
+                }[scope]
+                groups.setdefault(name, []).append((block.id, metric))
+        return [
+            places for places in groups.values() if all(place in self.meant for place in places)
+        ]
+
+    def _wrong_adjusted(
+        self, variant: str, family: Family, readings: Readings, blocks: Iterable[str] | None = None
+    ) -> Iterator[tuple[PublishedCell, str]]:
+        """The adjusted cells of an output that differ under a family rule, each with the value
+        obtained.
+        """
+        within = set(self.blocks if blocks is None else blocks)
+        for places in self._families(family.scope):
+            if within.isdisjoint(block for block, _ in places):
+                continue
+            tests = [test for place in places if (test := self._test(readings[place])) is not None]
+            for place, p in zip(places, self.bench.adjust(tests, family.correction), strict=True):
+                for cell in self.at.get(place, []):
+                    if (
+                        cell.variant != variant
+                        or cell.quantity not in _ADJUSTED
+                        or cell.block not in within
+                    ):
+                        continue
+                    value: float | str = p if cell.quantity == "p_adjusted" else significant(p)
+                    if not same(value, cell.printed, in_seven_digits(cell)):
+                        yield cell, render(value, cell.printed, in_seven_digits(cell))
+
+    def _variants(self) -> list[str]:
+        return [
+            o.variant
+            for o in self.comparison.outputs
+            if any(c.variant == o.variant for c in self.cells)
+        ]
+
+    def _stated_family(self, variant: str) -> Family:
+        adjustment = next(o.adjustment for o in self.comparison.outputs if o.variant == variant)
+        return Family(self.comparison.family, {"holm": "holm", "bh": "BH"}[adjustment])
+
+    # ---------------------------------------------------------------- searching
+
+    def run(self) -> list[Cause]:
+        """Every cause found, and one of kind `unexplained` for what is left."""
+        differing = {
+            c.id: c
+            for place, reading in self.meant.items()
+            for c in self._wrong_effects(place, reading)
+        }
+        for variant in self._variants():
+            differing |= {
+                c.id: c
+                for c, _ in self._wrong_adjusted(variant, self._stated_family(variant), self.meant)
+            }
+        inputs = self.explain_inputs()
+        adjustments, unexplained = self._explain_adjusted()
+        causes = [*inputs, *adjustments]
+        owned = {c.id for cause in causes for c in cause.blamed}
+        # Only what the found readings do reproduce is put down to them: first to the cause at the
+        # cell's own place, then to one in its family.
+        waiting = [
+            c
+            for c in differing.values()
+            if c.quantity in _ADJUSTED and c.id not in owned | unexplained
+        ]
+        for cell in waiting:
+            own = [cause for cause in inputs if (cell.block, cell.metric) in cause.places]
+            near = [
+                cause
+                for cause in inputs
+                if self.comparison.family == "comparison"
+                or cell.block in {block for block, _ in cause.places}
+            ]
+            if own:
+                own[0].blamed.append(cell)
+            elif near:
+                near[0].carried.append(cell)
+            owned |= {cell.id} if own or near else set()
+        rest = [c for c in differing.values() if c.id not in owned]
+        if rest:
+            causes.append(
+                Cause(
+                    f"{self.comparison.id}:unexplained",
+                    "unexplained",
+                    self.comparison.id,
+                    "no hypothesis reproduces the printed digits",
+                    blamed=rest,
+                    tried=len(self._tried),
+                    places=sorted({(c.block, c.metric) for c in rest}),
+                )
+            )
+        return causes
+
+    def _scopes(self) -> Iterator[Callable[[Place], str]]:
+        """Names of scopes, the widest first."""
+        yield lambda place: self.comparison.id
+        yield lambda place: place[0]
+        yield lambda place: self._tool(place[1])
+        yield lambda place: place[1]
+        yield lambda place: f"{place[0]}/{self._tool(place[1])}"
+        yield lambda place: f"{place[0]}/{place[1]}"
+
+    def explain_inputs(self) -> list[Cause]:
+        """Step 1. Puts the readings found in place of those meant."""
+        wrong = {
+            place: cells
+            for place, reading in self.meant.items()
+            if (cells := self._wrong_effects(place, reading))
+        }
+        hypotheses = list(of_inputs(self.comparison, self.bench))
+        causes: list[Cause] = []
+        tried: set[frozenset[Place]] = set()
+        for scope_of in self._scopes():
+            for scope in dict.fromkeys(scope_of(place) for place in wrong):
+                places = [place for place in wrong if scope_of(place) == scope]
+                whole = [place for place in self.meant if scope_of(place) == scope]
+                if not places or frozenset(whole) in tried:
+                    continue
+                tried.add(frozenset(whole))
+                worth = CHANCE / self._chance(places)
+                fitting = [
+                    h
+                    for rank, h in enumerate(hypotheses, 1)
+                    if rank <= worth and self._reproduces(h, places, whole)
+                ]
+                if fitting:
+                    causes.append(self._cause_of_inputs(fitting, scope, places, whole, wrong))
+                    for place in places:
+                        del wrong[place]
+        return causes
+
+    def _reproduces(self, hypothesis: Hypothesis, places: list[Place], whole: list[Place]) -> bool:
+        """Whether a hypothesis fits every differing place, and every other place of the scope to
+        which it applies.
+        """
+        for place in [*places, *(p for p in whole if p not in places)]:
+            reading = hypothesis.apply(self.meant[place])
+            if reading is None or reading == self.meant[place]:
+                if place in places:
+                    return False
+            elif (self._test(reading) is not None or place in places) and self._wrong_effects(
+                place, reading
+            ):
+                return False
+        return True
+
+    def _chance(self, places: list[Place]) -> float:
+        """How likely a wrong reading is to print all the digits at `places`.
+
+        One effect per place is counted, at its best precision (its interval is no independent
+        evidence); of counts, those that are free. A hypothesis is worth trying while the number of
+        hypotheses up to it times this stays below `CHANCE`.
+        """
+        chance = 1.0
+        for place in places:
+            best: dict[str, float] = {}
+            for cell in effect_cells(self.at[place]):
+                if cell.quantity == "cliffs_delta" and cell.printed not in MISSING:
+                    single = 2 * resolution(cell.printed, in_seven_digits(cell)) / SPREAD
+                elif cell.quantity in ("a_only", "b_only", "both_pass"):
+                    single = 1 / COUNTS
+                else:
+                    continue
+                best[cell.quantity] = min(best.get(cell.quantity, 1.0), single)
+            chance *= math.prod(best.values())
+        return max(chance, sys.float_info.min)
+
+    def _cause_of_inputs(
+        self,
+        fitting: list[Hypothesis],
+        scope: str,
+        places: list[Place],
+        whole: list[Place],
+        wrong: dict[Place, list[PublishedCell]],
+    ) -> Cause:
+        first = fitting[0]
+        cause = self._cause(
+            scope,
+            first.kind,
+            first.text if scope == self.comparison.id else f"{scope}: {first.text}",
+        )
+        cause.also = [h.text for h in fitting[1:]]
+        for place in whole:
+            reading = first.apply(self.meant[place])
+            if reading is None or reading == self.meant[place] or self._test(reading) is None:
+                continue
+            cause.places.append(place)
+            self.readings[place] = reading
+            if place in places:
+                cause.blamed += wrong[place]
+                cause.evidence += [
+                    self._line(
+                        cell, self._value(cell, self.meant[place]), self._value(cell, reading)
+                    )
+                    for cell in wrong[place]
+                ]
+        cause.evidence = cause.evidence[:3]
+        return cause
+
+    def _explain_adjusted(self) -> tuple[list[Cause], set[str]]:
+        """Step 2: causes of adjusted values that differ once the readings found are in place, and
+        the cells without one.
+        """
+        causes: list[Cause] = []
+        unexplained: set[str] = set()
+        for variant in self._variants():
+            wrong = list(self._wrong_adjusted(variant, self._stated_family(variant), self.readings))
+            # A whole output first; a family of it alone where that explains nothing.
+            scopes = [list(self.blocks)]
+            if self.comparison.family == "block":
+                scopes += [[block] for block in self.blocks]
+            for blocks in scopes:
+                here = [(cell, value) for cell, value in wrong if cell.block in blocks]
+                fitting = self._fitting_adjustments(variant, blocks) if here else []
+                if not fitting:
+                    continue
+                found = fitting[0]
+                wrong = [(cell, value) for cell, value in wrong if cell.block not in blocks]
+                scope = variant if len(blocks) == len(self.blocks) else f"{variant}, {blocks[0]}"
+                cause = self._cause(scope, found.kind, f"{found.text} ({scope})")
+                cause.places = sorted({(cell.block, cell.metric) for cell, _ in here})
+                cause.also = [other.text for other in fitting[1:]]
+                cause.blamed = [cell for cell, _ in here]
+                cause.evidence = [self._line(cell, value, cell.printed) for cell, value in here[:3]]
+                causes.append(cause)
+            unexplained |= {cell.id for cell, _ in wrong}
+        return causes, unexplained
+
+    def _fitting_adjustments(self, variant: str, blocks: list[str]) -> list[_Adjustment]:
+        """The simplest adjustments under which every adjusted cell of some blocks of an output
+        prints as published.
+        """
+        for level in self._adjustments(variant):
+            fitting = [
+                a
+                for a in level
+                if next(self._wrong_adjusted(variant, a.family, a.readings, blocks), None) is None
+            ]
+            if fitting:
+                return fitting
+        return []
+
+    def _adjustments(self, variant: str) -> Iterator[list[_Adjustment]]:
+        """Other families and corrections; then other tests; then both together."""
+        stated_family = self._stated_family(variant)
+        # Without a correction the family does not matter.
+        families = [Family(self.comparison.family, "none")]
+        families += [
+            family
+            for scope in FAMILY_SCOPES
+            for correction in CORRECTIONS
+            if (family := Family(scope, correction)) != stated_family and correction != "none"
+        ]
+        yield [
+            _Adjustment("other correction or family", self._text(family), family, self.readings)
+            for family in families
+        ]
+        tests: list[tuple[Hypothesis, Readings]] = []
+        for hypothesis in of_tests(self.comparison):
+            readings = {
+                place: hypothesis.apply(reading) or reading
+                for place, reading in self.readings.items()
+            }
+            # A test that cannot be had somewhere was not the one used everywhere.
+            if readings != self.readings and all(
+                self._test(reading) is not None for reading in readings.values()
+            ):
+                tests.append((hypothesis, readings))
+        yield [
+            _Adjustment(hypothesis.kind, hypothesis.text, stated_family, readings)
+            for hypothesis, readings in tests
+        ]
+        yield [
+            _Adjustment(
+                f"{hypothesis.kind}, other correction or family",
+                f"{hypothesis.text}, {self._text(family)}",
+                family,
+                readings,
+            )
+            for hypothesis, readings in tests
+            for family in families
+        ]
+
+    def _text(self, family: Family) -> str:
+        return (
+            "not adjusted"
+            if family.correction == "none"
+            else f"adjusted by {family.correction} within each {family.scope}"
+        )
+
+    def _cause(self, scope: str, kind: str, text: str) -> Cause:
+        scope = scope if scope != self.comparison.id else "all"
+        return Cause(
+            f"{self.comparison.id}:{scope}:{kind}".replace(", ", "-").replace(" ", "-"),
+            kind,
+            self.comparison.id,
+            text,
+            tried=len(self._tried),
+        )
+
+    def _line(
+        self, cell: PublishedCell, before: float | str | None, after: float | str | None
+    ) -> str:
+        def text(value: float | str | None) -> str:
+            return (
+                "nothing" if value is None else render(value, cell.printed, in_seven_digits(cell))
+            )
+
+        return (
+            f"{cell.source}:{cell.line} {cell.quantity} of {cell.metric} ({cell.block}): printed {cell.printed}, "
+            f"as stated {text(before)}, under the hypothesis {text(after)}"
+        )
+
+    # ---------------------------------------------------------------- labels
+
+    def corrections_that_fit(self, variant: str) -> set[str]:
+        """The corrections under which every adjusted value of an output prints as published, by
+        name of p.adjust.
+
+        Call it after `explain_inputs`: with scores read wrongly no correction would fit. Empty
+        where no family is whole.
+        """
+        if not self._families(self.comparison.family):
+            return set()
+        return {
+            c
+            for c in CORRECTIONS
+            if next(
+                self._wrong_adjusted(variant, Family(self.comparison.family, c), self.readings),
+                None,
+            )
+            is None
+        }

@@ -1,0 +1,327 @@
+"""`make audit`: causes of what does not reproduce, consistency of what cannot be recomputed, and
+the scores themselves.
+
+Writes below results/regenerated/audit: causes.csv (one row per cause), cells.csv (which cell has
+which cause), consistency.csv, scores.csv, and KNOWN_ISSUES.md, with which the file at the top of
+the repository begins. After `make rescore` also the causes of printed values that only rescored
+outputs can be held against: rescored-causes.csv, rescored-cells.csv, and KNOWN_ISSUES-T2.md, with
+which that file goes on.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from mtpeft.audit.consistency import TWIN, Check, check_printed
+from mtpeft.audit.known_issues import known_issues
+from mtpeft.audit.known_issues_t2 import rescored_issues
+from mtpeft.audit.readings import Bench
+from mtpeft.audit.scores import Finding, audit_scores
+from mtpeft.audit.search import Cause, Search
+from mtpeft.catalog import Catalog, Comparison, catalog
+from mtpeft.core.paths import ARCHIVED, PUBLISHED, REGENERATED, shown
+from mtpeft.core.progress import Progress
+from mtpeft.core.provenance import write_result
+from mtpeft.core.records import (
+    PublishedCell,
+    ScoreSet,
+    Test,
+    read_frame,
+    read_records,
+    records_text,
+    write_atomic,
+)
+from mtpeft.statistics.printed import conclusion_changes
+from mtpeft.statistics.rescored import archived_and_rescored
+
+
+@dataclass(frozen=True)
+class CauseRow:
+    """A cause as it is written down. cells: blamed + carried; conclusion_changes: cells whose
+    yes/no changes when corrected.
+    """
+
+    key: str
+    title: str
+    kind: str
+    comparison: str
+    cells: int
+    blamed: int
+    carried: int
+    hypothesis: str
+    evidence: str
+    reproduced: str
+    conclusion_changes: int
+    explanation: str
+
+
+@dataclass(frozen=True)
+class CauseCell:
+    """A published cell and the cause that accounts for it."""
+
+    id: str
+    cause: str
+
+
+def labelled_correction(label: str) -> str:
+    """The correction that a printed label names, as p.adjust calls it."""
+    lowered = label.lower()
+    for part, name in (("holm", "holm"), ("yekutieli", "BY"), ("benjamini", "BH")):
+        if part in lowered:
+            return name
+    return "BH" if lowered.startswith("bh") else lowered
+
+
+def audit(
+    cells: list[PublishedCell],
+    tests: list[Test],
+    scores: ScoreSet,
+    known: Catalog,
+    comparisons: Iterable[Comparison],
+    step: Progress | None = None,
+) -> tuple[list[CauseRow], list[CauseCell], list[Check]]:
+    """Search every comparison for causes, and check what cannot be recomputed."""
+    corrected = {(t.comparison, t.block, t.metric): t for t in tests if t.protocol == "corrected"}
+    rows: list[CauseRow] = []
+    owners: list[CauseCell] = []
+    checks: list[Check] = []
+    bench = Bench(scores, known)
+    for comparison in comparisons:
+        mine = [c for c in cells if c.comparison == comparison.id]
+        for cause in Search(comparison, mine, bench).run():
+            rows.append(_row(cause, corrected, comparison))
+            owners += [CauseCell(c.id, cause.key) for c in (*cause.blamed, *cause.carried)]
+        for row, cell in _labels(comparison, mine, bench):
+            rows.append(row)
+            owners.append(cell)
+        mine_checked = list(check_printed(comparison, cells, scores, known))
+        for row, reused in _reused(comparison, mine, mine_checked, scores, known):
+            rows.append(row)
+            owners += reused
+        checks += mine_checked
+        if step:
+            step.step(comparison.id)
+    return rows, owners, checks
+
+
+def _row(
+    cause: Cause, corrected: dict[tuple[str, str, str], Test], comparison: Comparison
+) -> CauseRow:
+    everything = [*cause.blamed, *cause.carried]
+    changed = sum(
+        conclusion_changes(c, corrected.get((c.comparison, c.block, c.metric))) == "yes"
+        for c in everything
+        if c.quantity == "significant"
+    )
+    explained = cause.kind != "unexplained"
+    return CauseRow(
+        cause.key,
+        f"{comparison.title}: {cause.text}",
+        cause.kind,
+        comparison.id,
+        len(everything),
+        len(cause.blamed),
+        len(cause.carried),
+        cause.text + (f" (also fitting: {'; '.join(cause.also[:3])})" if cause.also else ""),
+        " | ".join(cause.evidence),
+        "all cells" if explained else "none",
+        changed,
+        _explanation(cause) if explained else f"{cause.tried} readings tried, none fits",
+    )
+
+
+def _explanation(cause: Cause) -> str:
+    """How many cells a cause accounts for, and in which way."""
+    turned = sum(c.quantity == "significant" for c in (*cause.blamed, *cause.carried))
+    parts = [f"{len(cause.blamed)} cells print what this hypothesis gives, to the last digit"]
+    if cause.carried:
+        parts.append(
+            f"{len(cause.carried)} more differ only because their p-values were adjusted in the same family"
+        )
+    if turned:
+        parts.append(f"with the scores read as meant, {turned} printed yes/no turn round")
+    return "; ".join(parts)
+
+
+def _reused(
+    comparison: Comparison,
+    cells: list[PublishedCell],
+    checks: list[Check],
+    scores: ScoreSet,
+    known: Catalog,
+) -> Iterable[tuple[CauseRow, list[CauseCell]]]:
+    """Blocks without archived inputs whose effects stand, digit for digit, under another task: they
+    were read from there.
+
+    At least two metrics of one tool must coincide with one and the same place; a single coarse
+    column could by chance.
+    """
+    groups: dict[tuple[str, str, str], list[Check]] = defaultdict(list)
+    blocks = {b.id: b for b in comparison.blocks}
+    for check in checks:
+        run = blocks[check.block].b
+        if check.check == TWIN and not scores.has(
+            run, blocks[check.block].task or comparison.task, check.metric
+        ):
+            source = check.detail.partition(" also in ")[2]
+            groups[check.block, known.metrics()[check.metric][0].id, source].append(check)
+    for (block, tool, source), found in groups.items():
+        other = known.comparisons.get(source.split(" ")[0])
+        # The archive's own comparisons of the same task would only show that two blocks agree, not
+        # which one is wrong.
+        if other is None or other.task == comparison.task or len(found) < 2:
+            continue
+        sizes = known.evaluations()
+        foreign = [
+            c
+            for c in checks
+            if c.block == block
+            and "whole number for" in c.detail
+            and other.task in c.detail
+            and known.metrics()[c.metric][0].id == tool
+        ]
+        if not foreign or sizes[other.task].instances == sizes[comparison.task].instances:
+            continue
+        mine = [
+            c
+            for c in cells
+            if c.block == block and c.metric and known.metrics()[c.metric][0].id == tool
+        ]
+        key = f"{comparison.id}:{block}:{tool}:reused"
+        yield (
+            CauseRow(
+                key,
+                f"{comparison.title}: {tool} effects of {source}",
+                "numbers of another comparison",
+                comparison.id,
+                len(mine),
+                len(mine),
+                0,
+                f"{block}, {tool}: the effects printed are those of {source}",
+                " | ".join(f"{c.metric}: {c.detail}" for c in (*found[:2], *foreign[:1])),
+                f"{len(found)} of {len({c.metric for c in mine})} metrics by digits",
+                0,
+                f"the inputs are not archived; {len(found)} intervals coincide, and {len(foreign)} effects are impossible for "
+                f"{sizes[comparison.task].instances} instances but possible for {sizes[other.task].instances}",
+            ),
+            [CauseCell(c.id, key) for c in mine],
+        )
+
+
+def _labels(
+    comparison: Comparison, cells: list[PublishedCell], bench: Bench
+) -> Iterable[tuple[CauseRow, CauseCell]]:
+    """Labels of corrections that are contradicted by the numbers under them."""
+    for cell in cells:
+        if cell.quantity != "correction_label":
+            continue
+        here = [c for c in cells if not cell.block or c.block == cell.block]
+        search = Search(comparison, here, bench)
+        search.explain_inputs()
+        fitting = search.corrections_that_fit(cell.variant)
+        named = labelled_correction(cell.printed)
+        if fitting and named not in fitting:
+            text = f"the label says {cell.printed}, the numbers are adjusted by {', '.join(sorted(fitting))}"
+            key = f"{cell.id}:label"
+            yield (
+                CauseRow(
+                    key,
+                    f"{comparison.title}: wrong label of the correction",
+                    "wrong label",
+                    comparison.id,
+                    1,
+                    1,
+                    0,
+                    text,
+                    f"{cell.source}:{cell.line} prints {cell.printed!r}",
+                    "all cells",
+                    0,
+                    "every adjusted p-value of the output was recomputed under each correction",
+                ),
+                CauseCell(cell.id, key),
+            )
+
+
+def run() -> None:
+    """Audit study A and write what was found."""
+    known = catalog()
+    comparisons = list(known.study("comparisons", "a"))
+    inputs = [PUBLISHED / "statistics.csv", REGENERATED / "statistics" / "tests.csv"]
+    cells, tests = read_records(inputs[0], PublishedCell), read_records(inputs[1], Test)
+    scores = ScoreSet.load(ARCHIVED)
+    with Progress("audit", len(comparisons)) as progress:
+        rows, owners, checks = audit(cells, tests, scores, known, comparisons, progress)
+    findings = audit_scores(scores, known)
+    folder = REGENERATED / "audit"
+    inputs += sorted((ARCHIVED / "scores").rglob("*.csv"))
+    write_atomic(
+        folder / "KNOWN_ISSUES.md", known_issues(rows, checks, findings, tests, cells, known)
+    )
+    # `make` looks at causes.csv: it comes last, so that a killed audit is run again.
+    for name, records, record in (
+        ("cells.csv", owners, CauseCell),
+        ("consistency.csv", checks, Check),
+        ("scores.csv", findings, Finding),
+        ("causes.csv", rows, CauseRow),
+    ):
+        write_result(folder / name, records_text(records, record), inputs)
+    explained = sum(r.cells for r in rows if r.kind != "unexplained")
+    print(
+        f"audit: {explained} cells with a cause, {sum(r.cells for r in rows) - explained} unexplained; "
+        f"{len(findings)} findings in the scores; "
+        f"{sum(c.result != 'consistent' for c in checks)} of {len(checks)} consistency checks stand out "
+        f"-> {shown(folder)}"
+    )
+
+
+def run_rescored() -> None:
+    """Search for the causes of values recovered from rescored outputs (tier T2), other versions of
+    the tools included.
+
+    Both sides as `statistics.rescored` has them: archived scores where there are any, else those of
+    `make rescore`.
+    """
+    known = catalog()
+    versions = {
+        path.name: ScoreSet.load(path)
+        for path in sorted((REGENERATED / "other-versions").glob("*-*"))
+    }
+    bench = Bench(archived_and_rescored(), known, versions)
+    inputs = [PUBLISHED / "statistics.csv", REGENERATED / "statistics" / "rescored.csv"]
+    cells, tests = read_records(inputs[0], PublishedCell), read_records(inputs[1], Test)
+    recovered = {(t.comparison, t.block, t.metric): t for t in tests}
+    rows: list[CauseRow] = []
+    owners: list[CauseCell] = []
+    for name in dict.fromkeys(t.comparison for t in tests):
+        comparison = replace(known.comparisons[name], pairing="id")
+        for cause in Search(comparison, [c for c in cells if c.comparison == name], bench).run():
+            rows.append(_row(cause, recovered, comparison))
+            owners += [CauseCell(c.id, cause.key) for c in (*cause.blamed, *cause.carried)]
+    folder = REGENERATED / "audit"
+    mended, damage = REGENERATED / "statistics" / "mended.csv", folder / "outputs" / "summary.csv"
+    write_atomic(
+        folder / "KNOWN_ISSUES-T2.md",
+        rescored_issues(
+            rows,
+            tests,
+            read_frame(REGENERATED / "rescore" / "summary.csv"),
+            read_frame(damage) if damage.is_file() else None,
+            read_records(mended, Test) if mended.is_file() else [],
+            known,
+        ),
+    )
+    inputs += [
+        path
+        for scores in versions.values()
+        for path in sorted((scores.root / "scores").rglob("*.csv"))
+    ]
+    for file, records, record in (
+        ("rescored-cells.csv", owners, CauseCell),
+        ("rescored-causes.csv", rows, CauseRow),
+    ):
+        write_result(folder / file, records_text(records, record), inputs)
+    explained = sum(r.cells for r in rows if r.kind != "unexplained")
+    print(
+        f"audit of recovered values: {explained} cells with a cause, {sum(r.cells for r in rows) - explained} unexplained; "
+        f"tried with {', '.join(versions) or 'no other version of a tool (make setup-analysers)'} -> {shown(folder)}"
+    )

@@ -1,0 +1,114 @@
+"""Errors that a person can act on: what was found, what was expected, the command that fixes it.
+
+Every error that the package raises on purpose derives from `MtpeftError`; the command line prints
+it without a traceback and ends with its exit code.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+
+
+class MtpeftError(Exception):
+    """Base of all deliberate errors.
+
+    found: what the program met; expected: what it needed; fix: a command or action that mends it.
+    """
+
+    exit_code = 2
+
+    def __init__(self, found: str, expected: str = "", fix: str = "") -> None:
+        self.found, self.expected, self.fix = found, expected, fix
+        lines = [found]
+        if expected:
+            lines.append(f"  expected: {expected}")
+        if fix:
+            lines.append(f"  to fix:   {fix}")
+        super().__init__("\n".join(lines))
+
+
+class BadInput(MtpeftError):
+    """A file that a person or an earlier stage supplied is malformed.
+
+    path: the file; line: 1-based line in it, where one line can be blamed.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        found: str,
+        expected: str = "",
+        fix: str = "",
+        line: int | None = None,
+    ) -> None:
+        self.path, self.line = Path(path), line
+        place = f"{path}:{line}" if line is not None else str(path)
+        super().__init__(f"{place}: {found}", expected, fix)
+
+
+# Import names of what the optional groups of the environment hold and a command may miss
+# (pyproject.toml).
+GROUPS = {
+    "train": {
+        "accelerate",
+        "bitsandbytes",
+        "datasets",
+        "huggingface_hub",
+        "peft",
+        "safetensors",
+        "tensorboard",
+        "tokenizers",
+        "torch",
+        "transformers",
+        "trl",
+    },
+    "score": {
+        "codebleu",
+        "httpx",
+        "lizard",
+        "nltk",
+        "pylint",
+        "requests",
+        "rouge_score",
+        "sacrebleu",
+        "tree_sitter",
+    },
+}
+
+
+def missing_package(error: ModuleNotFoundError) -> MtpeftError | None:
+    """The error as a person needs it, where the missing module belongs to a group; None for any
+    other module.
+    """
+    name = (error.name or "").partition(".")[0]
+    group = next((group for group, names in GROUPS.items() if name in names), None)
+    if group is None:
+        return None
+    return Unavailable(
+        f"{name} is not installed", f"the packages of group {group}", f"make .venv/.{group}"
+    )
+
+
+class UnknownName(MtpeftError):
+    """A name that is not in the catalog; the message offers the nearest known ones, else the first
+    few and their number.
+    """
+
+    FEW = 12
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], fix: str = "") -> None:
+        known = sorted(known)
+        near = get_close_matches(name, known, n=3, cutoff=0.4)
+        more = f", … ({len(known)} in all)" if len(known) > self.FEW else ""
+        expected = (
+            f"did you mean {', '.join(near)}?"
+            if near
+            else f"one of {', '.join(known[: self.FEW]) or '(none)'}{more}"
+        )
+        super().__init__(f"unknown {kind} {name!r}", expected, fix)
+
+
+class Unavailable(MtpeftError):
+    """Something that this machine does not have; the caller turns it into the status `cannot run
+    here`.
+    """

@@ -1,0 +1,59 @@
+"""Where things are. The only module that knows the layout of the repository.
+
+Environment: MTPEFT_ROOT (repository; default: found from this file), MTPEFT_OUT (what runs write;
+default results/regenerated), MTPEFT_MIRROR (local copy of upstream files, optional), MTPEFT_CACHE
+(downloads; default data/cache).
+"""
+
+import os
+from pathlib import Path
+
+from mtpeft.core.errors import MtpeftError
+
+
+def _from_environment(name: str, default: Path) -> Path:
+    value = os.environ.get(name)
+    return Path(value).expanduser().resolve() if value else default
+
+
+ROOT = _from_environment("MTPEFT_ROOT", Path(__file__).resolve().parents[2])
+ARCHIVED = ROOT / "results" / "archived"
+PUBLISHED = ROOT / "results" / "published"
+REGENERATED = _from_environment("MTPEFT_OUT", ROOT / "results" / "regenerated")
+CATALOG = Path(__file__).resolve().parent / "catalog"
+STATS = ROOT / "stats"
+DATA = ROOT / "data"
+CACHE = _from_environment("MTPEFT_CACHE", DATA / "cache")
+
+
+def mirror() -> Path | None:
+    """The local mirror of upstream files (OWNER/REPOSITORY/COMMIT/PATH), or None where none is
+    named.
+    """
+    value = os.environ.get("MTPEFT_MIRROR")
+    if not value:
+        return None
+    path = Path(value).expanduser().resolve()
+    if not path.is_dir():
+        raise MtpeftError(
+            f"MTPEFT_MIRROR names {value}, which is no folder",
+            "a folder laid out as OWNER/REPOSITORY/COMMIT/PATH",
+            "unset MTPEFT_MIRROR, or point it at the mirror",
+        )
+    return path
+
+
+def seed_folder(profile: str, run: str, seed: int, root: Path | None = None) -> Path:
+    """Everything of one run under one training profile and seed: adapter, curves, and a folder of
+    answers for each inference profile, with `predictions/<evaluation>.jsonl` and
+    `scores/<tool>/<evaluation>.csv`.
+    """
+    return (root or REGENERATED / "training") / profile / run / f"seed-{seed}"
+
+
+def shown(path: Path) -> str:
+    """`path` as people should read it: relative to the repository where it lies inside."""
+    try:
+        return path.resolve().relative_to(ROOT).as_posix()
+    except ValueError:
+        return str(path)

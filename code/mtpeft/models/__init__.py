@@ -1,0 +1,1 @@
+"""What tuning and inference share about base models."""

@@ -1,0 +1,31 @@
+"""Four-bit weights (NF4 through bitsandbytes), loaded alike by tuning and inference."""
+
+from typing import Any
+
+
+def quantisation(compute_dtype: str, double: bool = True) -> Any:
+    """transformers' configuration of NF4 weights. compute_dtype: torch's name of the type in which
+    they are multiplied.
+    """
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=double,
+        bnb_4bit_compute_dtype=getattr(torch, compute_dtype),
+    )
+
+
+def keep_layout(model: Any) -> Any:
+    """Keep bitsandbytes from repacking the weights of `model` on a CPU; returns the model.
+
+    On processors with AVX512-BF16 the library repacks a layer for a bf16 kernel at its first call
+    without gradients, and rounds its scales. Answers, and training after an evaluation, would then
+    differ from those of other processors, and layers narrower than a quantisation block fail.
+    """
+    for module in model.modules():
+        if getattr(module, "support_avx512bf16_for_cpu", False):
+            module.support_avx512bf16_for_cpu = False
+    return model

@@ -1,0 +1,93 @@
+"""What can be executed: a function with tests, or a program with expected outputs."""
+
+import re
+from dataclasses import dataclass, field
+
+from mtpeft.core.errors import MtpeftError
+from mtpeft.sandbox.limits import JAVA as JAVA_LIMITS
+from mtpeft.sandbox.limits import Limits
+
+PYTHON, JAVA = "python", "java"
+
+
+@dataclass(frozen=True)
+class FunctionInstance:
+    """A Python function and a benchmark's tests of it.
+
+    source: the candidate's whole program, which must define `entry_point`; test: defines `check`, a
+    function of one argument, the candidate, that raises where it is wrong; prelude: definitions
+    that the tests may use. Tests and candidate live in different processes, so arguments and
+    results are plain values (`inside/wire.py`).
+    """
+
+    id: str
+    source: str
+    entry_point: str
+    test: str
+    prelude: str = ""
+    check: str = "check"
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One run of a program. expected: the standard output wanted (None: exit code 0 is all that is
+    asked).
+    """
+
+    stdin: bytes = b""
+    expected: bytes | None = None
+
+
+@dataclass(frozen=True)
+class ProgramInstance:
+    """One source file with a main, run once per case; it passes when every run ends with 0 and the
+    expected output.
+
+    Only as trustworthy as its expected outputs: a case without one accepts whatever ends with exit
+    code 0.
+    """
+
+    id: str
+    language: str
+    source: str
+    cases: tuple[Case, ...] = (Case(),)
+    limits: Limits | None = None
+
+    def __post_init__(self) -> None:
+        if self.language not in (PYTHON, JAVA):
+            raise MtpeftError(f"language {self.language!r}", f"{PYTHON} or {JAVA}")
+        if not self.cases:
+            raise MtpeftError(f"program {self.id} has no case", "at least one case")
+        if self.limits is None:
+            object.__setattr__(self, "limits", JAVA_LIMITS if self.language == JAVA else Limits())
+
+    @property
+    def main_class(self) -> str:
+        """The Java class to start: the public one, else the one that has a main, else `Main`."""
+        public = re.search(
+            r"\bpublic\s+(?:final\s+|abstract\s+)*(?:class|record|enum|interface)\s+(\w+)",
+            self.source,
+        )
+        if public:
+            return public[1]
+        before_main = re.split(r"\bstatic\s+(?:final\s+)?void\s+main\b", self.source)[0]
+        classes = re.findall(r"\b(?:class|record|enum|interface)\s+(\w+)", before_main)
+        return classes[-1] if classes else "Main"
+
+    @property
+    def file_name(self) -> str:
+        """The name under which the source is written into the scratch folder."""
+        return "program.py" if self.language == PYTHON else f"{self.main_class}.java"
+
+
+Instance = FunctionInstance | ProgramInstance
+
+
+def same_output(found: bytes, expected: bytes) -> bool:
+    """Equal up to blanks at line ends and empty lines at the end."""
+
+    def lines(text: bytes) -> list[bytes]:
+        return [line.rstrip() for line in text.rstrip().splitlines()]
+
+    return lines(found) == lines(expected)

@@ -1,0 +1,60 @@
+"""What became of one run of an untrusted program."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+PASSED = "passed"
+FAILED = "failed"  # ran to the end of its tests or output, and was wrong
+COMPILE_ERROR = "compile_error"
+TIMEOUT = "timeout"  # wall or CPU time
+MEMORY = "memory"
+OUTPUT_LIMIT = "output_limit"
+PROCESS_LIMIT = "process_limit"
+DISK_LIMIT = "disk_limit"
+CRASHED = "crashed"  # the process ended, by a signal or by itself, before it answered
+INFRASTRUCTURE = "infrastructure"  # the runner's own failure: says nothing about the program
+
+# A verdict on the program. INFRASTRUCTURE is none: such an instance has no score and is run again.
+VERDICTS = (
+    PASSED,
+    FAILED,
+    COMPILE_ERROR,
+    TIMEOUT,
+    MEMORY,
+    OUTPUT_LIMIT,
+    PROCESS_LIMIT,
+    DISK_LIMIT,
+    CRASHED,
+)
+STATUSES = (*VERDICTS, INFRASTRUCTURE)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """status: one of `STATUSES`; evidence: one sentence that says why.
+
+    exit_code/signal: how the (last) process ended, None where it did not end that way;
+    wall_seconds: from exec to end; cpu_seconds: user + system of the candidate and the children it
+    waited for; max_rss_bytes: its peak. stdout/stderr: at most `Limits.output_bytes` together.
+    """
+
+    status: str
+    evidence: str
+    exit_code: int | None = None
+    signal: int | None = None
+    wall_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    max_rss_bytes: int = 0
+    stdout: bytes = b""
+    stderr: bytes = b""
+
+    def summary(self) -> dict[str, Any]:
+        """The outcome as JSON-able fields, without the captured output."""
+        fields = asdict(self)
+        del fields["stdout"], fields["stderr"]
+        return fields
+
+
+def infrastructure(evidence: str) -> Outcome:
+    """The runner itself failed."""
+    return Outcome(INFRASTRUCTURE, evidence)

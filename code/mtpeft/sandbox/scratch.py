@@ -1,0 +1,166 @@
+"""The one folder that a run may write: made, measured and removed by the supervisor.
+
+What is in it was made by hostile code: any depth, any names, any modes, links to anywhere. Nothing
+here follows a link, recurses, or builds a path longer than two names.
+"""
+
+import os
+import secrets
+import stat
+from dataclasses import dataclass
+
+from mtpeft.sandbox.identity import Identity
+
+# What the host must have left over besides the scratch limit; below it the run would measure the
+# disk, not the program.
+RESERVE_BYTES = 16 << 20
+
+
+class NoSpace(OSError):
+    """The host's disk is too full for a run."""
+
+
+@dataclass(frozen=True)
+class Use:
+    """Bytes and entries below a scratch folder; counting stops at the limits."""
+
+    size: int
+    entries: int
+
+
+def check_space(base: str, size: int, entries: int) -> None:
+    """Raise NoSpace unless the file system of `base` has `size` bytes, a reserve, and `entries`
+    files left.
+    """
+    found = os.statvfs(base)
+    free = found.f_bavail * found.f_frsize
+    if free < size + RESERVE_BYTES:
+        raise NoSpace(f"{free} bytes free below {base}, {size + RESERVE_BYTES} needed")
+    if found.f_files and found.f_favail < entries:
+        raise NoSpace(f"{found.f_favail} inodes free below {base}, {entries} needed")
+
+
+def create(base: str, identity: Identity, files: dict[str, str]) -> str:
+    """A new folder of the identity's own below `base`, holding `files` (name -> text). Raises
+    OSError.
+    """
+    folder = os.path.join(base, secrets.token_hex(8))
+    os.mkdir(folder, 0o700)
+    for name, text in files.items():
+        if os.path.basename(name) != name or name in ("", ".", ".."):
+            raise ValueError(f"{name!r} is no plain file name")
+        descriptor = os.open(
+            os.path.join(folder, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600
+        )
+        with os.fdopen(
+            descriptor, "w", encoding="utf-8", errors="surrogatepass", newline=""
+        ) as stream:
+            stream.write(text)
+            if identity.dedicated:
+                os.fchown(stream.fileno(), identity.uid, identity.gid)
+    if identity.dedicated:
+        os.chown(folder, identity.uid, identity.gid)
+    return folder
+
+
+def use(folder: str, max_size: int, max_entries: int) -> Use:
+    """What lies below the folder at this moment. Entries that vanish meanwhile, or cannot be read,
+    count nothing.
+    """
+    size = entries = 0
+    pending = [os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)]
+    try:
+        while pending and size <= max_size and entries <= max_entries:
+            current = pending.pop()
+            try:
+                with os.scandir(current) as listing:
+                    for entry in listing:
+                        entries += 1
+                        try:
+                            size += entry.stat(follow_symlinks=False).st_blocks * 512
+                            if entry.is_dir(follow_symlinks=False) and len(pending) < 200:
+                                pending.append(
+                                    os.open(
+                                        entry.name,
+                                        os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW,
+                                        dir_fd=current,
+                                    )
+                                )
+                        except OSError:
+                            continue
+                        if entries > max_entries:
+                            break
+            finally:
+                os.close(current)
+    finally:
+        for descriptor in pending:
+            os.close(descriptor)
+    return Use(size, entries)
+
+
+def deleted_open_bytes(pid: int, device: int) -> int:
+    """Bytes of files on `device` that the process holds open after deleting them."""
+    total = 0
+    try:
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            found = os.stat(f"/proc/{pid}/fd/{name}")
+            if stat.S_ISREG(found.st_mode) and found.st_nlink == 0 and found.st_dev == device:
+                total += found.st_blocks * 512
+    except OSError:
+        # ended meanwhile, or not ours to look at: then open_files times file_bytes is the bound
+        return total
+    return total
+
+
+def remove(folder: str) -> None:
+    """Remove the folder and everything below it. Raises OSError where something is left.
+
+    Each subfolder is moved up next to its parent before it is emptied, so depth never matters. Must
+    run after the last process of the run has ended: nobody changes the tree meanwhile.
+    """
+    try:
+        top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except PermissionError:
+        os.chmod(folder, 0o700, follow_symlinks=True)
+        top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        os.fchmod(top, 0o700)
+        _empty(top, top)
+        while True:
+            with os.scandir(top) as listing:
+                lifted = [entry.name for entry in listing]
+            if not lifted:
+                break
+            for name in lifted:
+                current = _open_folder(name, top)
+                try:
+                    _empty(current, top)
+                finally:
+                    os.close(current)
+                os.rmdir(name, dir_fd=top)
+    finally:
+        os.close(top)
+    os.rmdir(folder)
+
+
+def _open_folder(name: str, parent: int) -> int:
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+    try:
+        descriptor = os.open(name, flags, dir_fd=parent)
+    except PermissionError:
+        os.chmod(name, 0o700, dir_fd=parent)
+        descriptor = os.open(name, flags, dir_fd=parent)
+    os.fchmod(descriptor, 0o700)
+    return descriptor
+
+
+def _empty(current: int, top: int) -> None:
+    """Unlink the files of a folder and lift its subfolders to `top` under fresh names."""
+    with os.scandir(current) as listing:
+        entries = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in listing]
+    for name, folder in entries:
+        if folder:
+            os.close(_open_folder(name, current))
+            os.rename(name, secrets.token_hex(8), src_dir_fd=current, dst_dir_fd=top)
+        else:
+            os.unlink(name, dir_fd=current)
