@@ -51,7 +51,7 @@ setup: $(VENV)/.core ## install the core environment and R | 1–2 min | 0.6 GB 
 
 ARCHIVE := $(wildcard results/archived/scores/*/*.csv results/published/*.csv)
 CATALOG := $(wildcard code/mtpeft/catalog/*/*.yaml)
-GROUND := $(wildcard code/mtpeft/*.py code/mtpeft/catalog/*.py)
+GROUND := $(wildcard code/mtpeft/core/*.py code/mtpeft/catalog/*.py)
 FILES := $(OUT)/verification/files.csv
 TESTS := $(OUT)/statistics/tests.csv
 AUDIT := $(OUT)/audit/causes.csv

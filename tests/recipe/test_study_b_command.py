@@ -5,6 +5,7 @@ call computes nothing.
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +31,7 @@ from mtpeft.tuning.multitask.flaky_cpu import run as flaky_cpu
 from mtpeft.tuning.multitask.methods import has_shared_module
 from mtpeft.tuning.multitask.stage import resolve
 from mtpeft.tuning.tiny import train_tokenizer
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 pytestmark = pytest.mark.recipe
@@ -191,6 +193,26 @@ def test_the_saved_module_predicts_the_same_again(trained: Path, backbone: str) 
     ] == first
     with pytest.raises(MtpeftError, match="no shared module"):
         command("infer", PAIR, "--corpus", "study-b-own", "--backbone", backbone, "--seed", "7")
+
+
+def test_another_base_model_neither_trains_nor_predicts_in_the_same_folder(
+    trained: Path, backbone: str, tmp_path: Path
+) -> None:
+    other = shutil.copytree(backbone, tmp_path / "other")
+    weights = load_file(other / "model.safetensors")
+    save_file(
+        {name: 1.5 * tensor for name, tensor in weights.items()},
+        other / "model.safetensors",
+        metadata={"format": "pt"},
+    )
+    before = {p: p.read_bytes() for p in trained.rglob("*") if p.is_file()}
+    with pytest.raises(MtpeftError, match="base_weights"):
+        train(PAIR, str(other), "--seed", "1")
+    with pytest.raises(MtpeftError, match="base_weights"):
+        command("infer", PAIR, "--corpus", "study-b-own", "--backbone", str(other), "--seed", "2")
+    with pytest.raises(MtpeftError, match="data train code-search"):
+        train(PAIR, backbone, "--seed", "1", "--limit", "3")
+    assert before == {p: p.read_bytes() for p in trained.rglob("*") if p.is_file()}
 
 
 def test_predictions_are_scored_and_two_runs_compared_like_those_of_study_a(

@@ -16,6 +16,7 @@ if importlib.util.find_spec("torch") is None:
 
 import torch
 from mtpeft.catalog import Catalog, Task, catalog
+from mtpeft.core.errors import MtpeftError
 from mtpeft.corpora import Example
 from mtpeft.corpora.study_b import own
 from mtpeft.tuning.multitask import encoding, loop
@@ -131,8 +132,6 @@ def test_the_model_that_is_tested_is_the_best_checkpoint_and_not_the_last(
 def test_a_checkpoint_that_does_not_score_what_it_scored_is_noticed(
     tokenizer: object, data: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mtpeft.core.errors import MtpeftError
-
     torch.manual_seed(0)
     model = _model("llama", "serial_adapter", tokenizer)
     monkeypatch.setattr(
@@ -292,43 +291,46 @@ def test_a_run_cut_off_anywhere_ends_in_the_same_bytes(
     assert not (tmp_path / "cut" / "seed-3" / loop.STATE).exists()
 
 
-def test_a_state_of_other_options_or_data_is_not_taken_up(
-    tokenizer: object,
-    data: dict,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture,
+def test_a_state_or_result_of_something_else_is_refused_and_left_alone(
+    tokenizer: object, data: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = replace(QUICK, epochs=1, seeds=[3])
+    options = replace(QUICK, epochs=1, seeds=[3], save_steps=1)
 
     def make(seed: int) -> SharedModel:
         return _model("llama", "serial_adapter", tokenizer, seed=seed)
 
+    def go(
+        folder: str, changed: Options = options, some: dict = data, about: str = "one"
+    ) -> list[loop.Outcome]:
+        return train_seeds(
+            make,
+            some["train"],
+            some["valid"],
+            some["test"],
+            changed,
+            tmp_path / folder,
+            about={"base": about},
+        )
+
     monkeypatch.setattr(loop, "evaluate", lambda *a, **n: (_ for _ in ()).throw(_Killed))
     with pytest.raises(_Killed):
-        train_seeds(
-            make,
-            data["train"],
-            data["valid"],
-            data["test"],
-            replace(options, save_steps=1),
-            tmp_path,
-        )
+        go("cut")
     monkeypatch.undo()
-    other = replace(options, learning_rate=1e-3)
-    (after,) = train_seeds(make, data["train"], data["valid"], data["test"], other, tmp_path)
-    assert "anew" in capsys.readouterr().err
-    (fresh,) = train_seeds(
-        make, data["train"], data["valid"], data["test"], other, tmp_path / "fresh"
-    )
-    assert after.history == fresh.history
-    shorter = {
-        split: {task: some.some(3) for task, some in by.items()} for split, by in data.items()
-    }
-    (again,) = train_seeds(
-        make, shorter["train"], shorter["valid"], shorter["test"], other, tmp_path
-    )
-    assert again.history != after.history, "a result of other data was taken for this one's"
+    go("finished")
+    fewer = {split: {task: part.some(3) for task, part in by.items()} for split, by in data.items()}
+    for folder in ("cut", "finished"):
+        before = {p: p.read_bytes() for p in (tmp_path / folder).rglob("*") if p.is_file()}
+        for change, word in (
+            ({"changed": replace(options, learning_rate=1e-3)}, "learning_rate"),
+            ({"some": fewer}, "data test"),
+            ({"about": "another"}, "about base one, not another"),
+        ):
+            with pytest.raises(MtpeftError, match=word):
+                go(folder, **change)
+        assert before == {p: p.read_bytes() for p in (tmp_path / folder).rglob("*") if p.is_file()}
+    (tmp_path / "finished" / "seed-3" / "best" / "heads.safetensors").unlink()
+    with pytest.raises(MtpeftError, match="is missing"):
+        go("finished")
 
 
 def test_the_learning_rate_rises_then_falls_to_zero_at_the_last_step() -> None:

@@ -354,7 +354,7 @@ def together(backbone, root, method, **settings) -> str:
             str(backbone),
             str(root),
             method,
-            json.dumps({**SHARED, "batch_size": 1, **settings}),
+            json.dumps({**SHARED, "batch_size": 2, **settings}),
         ],
         capture_output=True,
         text=True,
@@ -369,7 +369,7 @@ def together(backbone, root, method, **settings) -> str:
 def test_two_processes_are_one_with_the_same_global_batch(backbone, tmp_path, method, parameters):
     """Full tuning is sharded (FSDP), adapters are replicated (DDP), as on several GPUs."""
     one = job(backbone, tmp_path / "one", method, batch_size=2, **SHARED)
-    two = job(backbone, tmp_path / "two", method, batch_size=1, **SHARED)
+    two = job(backbone, tmp_path / "two", method, batch_size=2, **SHARED)
     train(one)
     said = together(backbone, tmp_path / "two", method)
     assert [kind for kind in ("DTensor", "Parameter") if kind in said] == [parameters]
@@ -386,7 +386,7 @@ def test_two_processes_are_one_with_the_same_global_batch(backbone, tmp_path, me
 
 def test_two_sharded_processes_that_are_killed_end_alike(backbone, tmp_path):
     whole, killed = (
-        job(backbone, tmp_path / name, "fft", batch_size=1, **SHARED)
+        job(backbone, tmp_path / name, "fft", batch_size=2, **SHARED)
         for name in ("whole", "killed")
     )
     together(backbone, tmp_path / "whole", "fft")

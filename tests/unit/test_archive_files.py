@@ -8,6 +8,7 @@ import pytest
 from mtpeft.archive import sources
 from mtpeft.archive.sources import OUTPUTS, SCORES
 from mtpeft.archive.stage import import_archive
+from mtpeft.core import checksums
 from mtpeft.core.errors import BadInput
 from mtpeft.core.paths import ARCHIVED, PUBLISHED
 from mtpeft.verification import files
@@ -18,7 +19,7 @@ from upstream import write_upstream
 ARCHIVED_FILES = [
     p.relative_to(folder.parent).as_posix()
     for folder in (ARCHIVED, PUBLISHED)
-    for p in files.listed(folder)
+    for p in checksums.listed(folder)
 ]
 
 

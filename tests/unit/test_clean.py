@@ -71,7 +71,7 @@ def test_a_file_of_someone_else_stops_clean_before_anything_is_removed(
 
 def test_what_a_library_wrote_first_into_an_empty_folder_is_the_package_s(tmp_path: Path) -> None:
     code = (
-        "from mtpeft import paths; from mtpeft.core.records import write_atomic; "
+        "from mtpeft.core import paths; from mtpeft.core.records import write_atomic; "
         "(paths.REGENERATED / 'smoke').mkdir(parents=True); write_atomic(paths.REGENERATED / 'smoke' / 'a', 'x'); "
         "from mtpeft.core.output import clean; print(clean(paths.REGENERATED))"
     )

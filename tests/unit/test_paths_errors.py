@@ -67,7 +67,7 @@ def test_a_mirror_that_is_no_folder_is_an_error(monkeypatch, tmp_path):
 
 
 def test_the_environment_moves_what_runs_write(tmp_path):
-    code = "from mtpeft import paths; print(paths.REGENERATED, paths.CACHE)"
+    code = "from mtpeft.core import paths; print(paths.REGENERATED, paths.CACHE)"
     done = subprocess.run(
         [sys.executable, "-c", code],
         text=True,

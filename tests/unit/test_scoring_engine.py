@@ -229,13 +229,14 @@ def test_an_unknown_tool_is_answered_with_near_names():
 def test_a_rule_in_a_module_that_the_scorer_imports_changes_what_it_is_known_by(
     tmp_path, monkeypatch
 ):
-    folder = tmp_path / "scoring"
+    folder = tmp_path / "mtpeft" / "scoring"
     (folder / "rules").mkdir(parents=True)
     (folder / "tool.py").write_text(
-        "from .rules import first\nfrom . import beside\nfrom ..elsewhere import other\n"
+        "from mtpeft.scoring.rules import first\nfrom mtpeft.scoring import beside\n"
+        "from mtpeft.elsewhere import other\n"
     )
     (folder / "beside.py").write_text("X = 1\n")
-    (folder / "rules" / "__init__.py").write_text("from .first import RULE\n")
+    (folder / "rules" / "__init__.py").write_text("from mtpeft.scoring.rules.first import RULE\n")
     (folder / "rules" / "first.py").write_text("RULE = 1\n")
     (folder / "unrelated.py").write_text("Y = 1\n")
     monkeypatch.setattr(engine, "_SCORING", folder)

@@ -8,9 +8,9 @@ from mtpeft.archive import sources
 from mtpeft.archive.outputs import read_outputs
 from mtpeft.archive.scores import read_all
 from mtpeft.catalog import Catalog, catalog
+from mtpeft.core import checksums
 from mtpeft.core.paths import ARCHIVED, PUBLISHED, shown
 from mtpeft.core.records import PublishedCell, write_records, write_scores
-from mtpeft.verification import files
 
 
 def import_archive(
@@ -46,7 +46,7 @@ def import_archive(
         sources.Source,
     )
     for folder in (archived, published):
-        files.write_sums(folder)
+        checksums.write_sums(folder)
     print(
         f"archive: {len(score_files)} score files -> {len(written)} tables in {shown(archived)}; "
         f"{len(output_files)} outputs -> {len(cells)} printed values in {shown(statistics)}"

@@ -16,11 +16,11 @@ def _from_environment(name: str, default: Path) -> Path:
     return Path(value).expanduser().resolve() if value else default
 
 
-ROOT = _from_environment("MTPEFT_ROOT", Path(__file__).resolve().parents[2])
+ROOT = _from_environment("MTPEFT_ROOT", Path(__file__).resolve().parents[3])
 ARCHIVED = ROOT / "results" / "archived"
 PUBLISHED = ROOT / "results" / "published"
 REGENERATED = _from_environment("MTPEFT_OUT", ROOT / "results" / "regenerated")
-CATALOG = Path(__file__).resolve().parent / "catalog"
+CATALOG = Path(__file__).resolve().parents[1] / "catalog"
 STATS = ROOT / "stats"
 DATA = ROOT / "data"
 CACHE = _from_environment("MTPEFT_CACHE", DATA / "cache")

@@ -2,11 +2,13 @@
 the same weights.
 """
 
+import hashlib
 import os
 from pathlib import Path
 
 from mtpeft.catalog import Backbone
 from mtpeft.core.errors import MtpeftError, Unavailable
+from mtpeft.core.provenance import sha256
 from mtpeft.corpora.fetch import offline
 from mtpeft.corpora.pins import pin, pinned
 
@@ -55,3 +57,28 @@ def source_of(backbone: Backbone) -> str:
     if not backbone.revision:
         pin(backbone.hub, Path(path).name)
     return path
+
+
+def fingerprint(source: str) -> dict[str, str]:
+    """Hashes of a base model's folder: its weights with their configuration, and its tokenizer.
+    Names and revisions do not count.
+    """
+    files = [p for p in sorted(Path(source).iterdir()) if p.is_file()]
+    weights = [
+        p
+        for p in files
+        if p.suffix in (".safetensors", ".bin")
+        or p.name in ("config.json", "generation_config.json")
+    ]
+    words = [
+        p
+        for p in files
+        if p not in weights
+        and p.suffix in (".json", ".txt", ".model", ".jinja")
+        and not p.name.endswith((".index.json", ".provenance.json"))
+    ]
+    return {"base_weights": _of_files(weights), "tokenizer": _of_files(words)}
+
+
+def _of_files(paths: list[Path]) -> str:
+    return hashlib.sha256("".join(f"{p.name} {sha256(p)}\n" for p in paths).encode()).hexdigest()

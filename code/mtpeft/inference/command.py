@@ -8,7 +8,7 @@ from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError, UnknownName
 from mtpeft.core.provenance import sha256
 from mtpeft.corpora import evaluation
-from mtpeft.corpora.weights import model_folder, source_of
+from mtpeft.corpora.weights import fingerprint, model_folder, source_of
 from mtpeft.inference.backends import backend as load_backend
 from mtpeft.inference.settings import profile as load_profile
 from mtpeft.inference.stage import Request, drop_errors, infer
@@ -67,7 +67,7 @@ def run(
         "dtype": dtype,
         "corpus": corpus,
         "weights_sha256": {p.name: sha256(p) for p in weights},
-        "base": _named(backbone),
+        **(fingerprint(backbone) if backbone else {}),
     }
     for wanted, some in instances.items():
         path = folder / profile / "predictions" / f"{wanted}.jsonl"
@@ -75,13 +75,3 @@ def run(
             drop_errors(path)
         infer(Request(name, wanted, entry.arm, chosen, some, by), engine, path)
         print(f"infer: {name} {wanted}: {paths.shown(path)}")
-
-
-def _named(backbone: str) -> str:
-    """What tells one base model from another: its revision in the hub's cache, else a hash of its
-    configuration.
-    """
-    config = Path(backbone) / "config.json"
-    if not backbone or not config.is_file():
-        return backbone
-    return config.parent.name if config.parent.parent.name == "snapshots" else sha256(config)

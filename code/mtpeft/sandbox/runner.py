@@ -32,7 +32,7 @@ from mtpeft.sandbox.instances import (
 from mtpeft.sandbox.limits import MIB, Limits
 from mtpeft.sandbox.outcome import Outcome
 
-_CODE = Path(__file__).resolve().parents[3]
+_CODE = Path(__file__).resolve().parents[2]
 _INSIDE = Path(__file__).resolve().parent / "inside"
 _START = (
     "import sys; sys.path.insert(0, {code!r}); "

@@ -215,11 +215,11 @@ def source_digest(scorer: Scorer) -> str:
 
 
 def _imported(path: Path) -> list[Path]:
-    """The modules inside `scoring` that a module names in relative imports at its top level."""
+    """The modules inside `scoring` that a module imports at its top level."""
     found = []
     for node in ast.parse(path.read_bytes()).body:
-        if isinstance(node, ast.ImportFrom) and node.level:
-            place = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+        if isinstance(node, ast.ImportFrom) and node.module:
+            place = _SCORING.parents[1].joinpath(*node.module.split("."))
             if place.is_relative_to(_SCORING):
                 names = [
                     place.with_suffix(".py"),

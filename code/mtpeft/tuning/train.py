@@ -1,13 +1,15 @@
 """One training run, from examples to an adapter on the disk."""
 
 import gc
+import hashlib
 import json
+import math
 import os
 import resource
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,9 @@ from mtpeft.core.errors import MtpeftError
 from mtpeft.core.provenance import write_provenance
 from mtpeft.core.records import csv_text, write_atomic
 from mtpeft.corpora import Example
+from mtpeft.corpora.weights import fingerprint
 from mtpeft.tasks import wording
+from mtpeft.tuning import identity
 from mtpeft.tuning.settings import Settings, as_dict
 
 FINISHED = "finished.json"
@@ -63,6 +67,9 @@ def train(
     """Train, or go on from the last checkpoint, or return the finished result. Returns
     `job.result`.
 
+    A result or checkpoint that something else decided (see `identity`) is refused, naming what
+    differs.
+
     generate: how text is generated for selection (the inference stage's function). stop_at: end
     after this optimizer step as a killed process would (for tests). fail_at_rows: pretend that a
     micro-batch of more rows than this does not fit into memory (for tests). Out of memory: the
@@ -72,10 +79,12 @@ def train(
     import torch
 
     finished = job.folder / FINISHED
-    if finished.is_file() and json.loads(finished.read_text())["settings"] == as_dict(job.settings):
-        return job.result
     if not resume and job.folder.exists():
         shutil.rmtree(job.folder)
+    identity.claim(job.folder, identity_of(job), (FINISHED, "checkpoints"))
+    if finished.is_file():
+        identity.unbroken(job.folder, json.loads(finished.read_text(encoding="utf-8"))["files"])
+        return job.result
     settings = job.settings
     while True:
         try:
@@ -112,6 +121,24 @@ def train(
             torch.cuda.empty_cache()
 
 
+def identity_of(job: Job) -> dict[str, Any]:
+    """Everything that decides the result of a job; see `identity`."""
+    data = {
+        split: {task: identity.of_examples(some) for task, some in by.items()}
+        for split, by in (("train", job.train), ("valid", job.valid))
+    }
+    words = json.dumps(asdict(wording(job.settings.wording, job.run.arm)), sort_keys=True)
+    return {
+        "run": job.run.id,
+        "method": job.run.method,
+        "settings": as_dict(job.settings),
+        "data": data,
+        "wording": hashlib.sha256(words.encode()).hexdigest(),
+        **fingerprint(job.source),
+        **identity.of_program(),
+    }
+
+
 def _train_once(
     job: Job,
     settings: Settings,
@@ -142,10 +169,10 @@ def _train_once(
         "longest": None if settings.packing == "wrapped" else settings.max_length,
     }
     store = tokenized(job.train, tokenizer, words, **layout)
+    multiple = settings.batch_size * settings.gradient_accumulation
+    settings = on_each(settings, identity.processes())
     arguments = _arguments(job, settings, device)
-    rows = plan(
-        store, settings, settings.batch_size * settings.gradient_accumulation * arguments.world_size
-    )
+    rows = plan(store, settings, multiple)
     if not len(rows):
         raise MtpeftError(
             f"{job.run.id}: {len(store.tokens)} tokens fill no row of {settings.max_length}",
@@ -223,6 +250,25 @@ def _train_once(
     return job.result
 
 
+def on_each(settings: Settings, processes: int) -> Settings:
+    """The settings of one of several processes: together they take the same rows in a step as one
+    process would.
+
+    Raises:
+        MtpeftError: The rows of a step cannot be divided among them.
+    """
+    rows, rest = divmod(settings.batch_size * settings.gradient_accumulation, processes)
+    if rest:
+        raise MtpeftError(
+            f"{settings.batch_size * settings.gradient_accumulation} rows a step on {processes} processes",
+            "a number of processes that divides the rows",
+            f"GPUS={math.gcd(rows * processes + rest, processes)}, "
+            "or --set gradient_accumulation=N",
+        )
+    micro = next(n for n in range(min(settings.batch_size, rows), 0, -1) if rows % n == 0)
+    return replace(settings, batch_size=micro, gradient_accumulation=rows // micro)
+
+
 def _local(device: str) -> str:
     return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if device == "cuda" else device
 
@@ -236,11 +282,7 @@ def _arguments(job: Job, s: Settings, device: str) -> Any:
         s.eval_steps if chosen else s.save_steps
     )  # the best checkpoint must have been saved when it was evaluated
     several = int(os.environ.get("WORLD_SIZE", "1")) > 1
-    sharded = {
-        "fsdp": True,
-        "fsdp_config": {"transformer_layer_cls_to_wrap": ["Qwen2DecoderLayer"]},
-    }
-    return TrainingArguments(
+    made = TrainingArguments(
         output_dir=str(job.folder / "checkpoints"),
         use_cpu=device == "cpu",
         seed=s.seed,
@@ -281,8 +323,11 @@ def _arguments(job: Job, s: Settings, device: str) -> Any:
         dataloader_num_workers=0,
         ddp_backend="gloo" if several and device == "cpu" else None,
         ddp_find_unused_parameters=False if several else None,
-        **(sharded if several and job.run.method == "fft" else {}),
+        **({"fsdp": True} if several and job.run.method == "fft" else {}),
     )
+    # A process that no launcher started would take every visible GPU, with as many times the batch.
+    made._n_gpu = min(1, made.n_gpu)
+    return made
 
 
 def _metrics(
@@ -385,10 +430,10 @@ def _write(
         device=ledger["device"],
         processes=trainer.args.world_size,
     )
-    write_atomic(
-        job.folder / FINISHED,
-        _json({"settings": as_dict(job.settings), "steps": trainer.state.global_step}),
+    files = identity.seal(
+        job.folder, [p for p in job.result.iterdir() if p.suffix in (".safetensors", ".json")]
     )
+    write_atomic(job.folder / FINISHED, _json({"steps": trainer.state.global_step, "files": files}))
 
 
 def _json(value: Any) -> str:

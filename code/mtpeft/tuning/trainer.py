@@ -17,6 +17,7 @@ import torch
 from torch.utils.data import SequentialSampler
 from transformers import Trainer
 
+from mtpeft.core.errors import MtpeftError
 from mtpeft.tuning.balancing import Balancing
 from mtpeft.tuning.plan import IGNORED, Plan, collate
 
@@ -137,6 +138,16 @@ class MultiTaskTrainer(Trainer):
         """
         sums, counts = self._summed(self._sums).numpy()
         losses = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+        if wrong := [
+            i for i in range(len(self.names)) if counts[i] and not math.isfinite(losses[i])
+        ]:
+            size = self.args.train_batch_size * self._micro_batches
+            raise MtpeftError(
+                f"the loss of {self.names[wrong[0]]} is {losses[wrong[0]]} in step {self.state.global_step}, rows "
+                f"{(self.state.global_step - 1) * size} to {self.state.global_step * size - 1} of the plan",
+                "a finite number",
+                "--set learning_rate=RATE with a lower one",
+            )
         factors = self.rule.factors(counts, int(counts.sum()), 1)
         row = {
             "step": self.state.global_step,

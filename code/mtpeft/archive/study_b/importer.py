@@ -11,6 +11,7 @@ from typing import Any
 
 from mtpeft.archive.sources import Source
 from mtpeft.archive.study_b import names
+from mtpeft.core.checksums import write_sums
 from mtpeft.core.errors import BadInput, UnknownName
 from mtpeft.core.paths import PUBLISHED, shown
 from mtpeft.core.provenance import sha256
@@ -22,7 +23,6 @@ from mtpeft.statistics.published import (
     PublishedFigure,
     PublishedRun,
 )
-from mtpeft.verification.files import write_sums
 
 FACTS = Path(__file__).with_name("facts.toml")
 _RUN_COLUMNS = (

@@ -35,6 +35,7 @@ from mtpeft.core.records import csv_text, write_atomic
 from mtpeft.corpora import Example
 from mtpeft.corpora.study_b import examples
 from mtpeft.corpora.study_b.flakeflagger import leaks
+from mtpeft.corpora.weights import fingerprint
 from mtpeft.tasks.classification import binary_scores, random_ranking, trivial
 from mtpeft.tuning.multitask.backbones import load_encoder
 from mtpeft.tuning.multitask.encoding import TaskData, encode
@@ -283,7 +284,7 @@ def _arm(arm: str, data: Data, size: Size, folder: Path) -> tuple[str, list[Outc
         chosen["test"],
         options,
         place,
-        about={"method": how.tuning},
+        about={"method": how.tuning, **fingerprint(str(folder / "backbone"))},
     )
 
 

@@ -5,18 +5,16 @@ A run that is cut off goes on from its last state as if nothing had happened: on
 bytes come out.
 """
 
-import hashlib
 import json
 import math
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mtpeft.core.errors import MtpeftError
-from mtpeft.core.paths import shown
 from mtpeft.core.records import write_atomic
+from mtpeft.tuning import identity
 from mtpeft.tuning.multitask.encoding import TaskData
 from mtpeft.tuning.multitask.evaluation import evaluate, selected
 from mtpeft.tuning.multitask.ledger import Ledger
@@ -111,10 +109,10 @@ def train_seeds(
 ) -> list[Outcome]:
     """Train once for each seed; `make(seed)` gives the model. Results go to `folder/seed-<n>`.
 
-    A finished seed is not redone and an unfinished one goes on, unless options, data or `about`
-    (whatever else decides what the model is, as JSON) differ from those that it was begun with.
-    after: is handed each newly trained model, best checkpoint loaded, and its folder, before the
-    seed counts as finished.
+    A finished seed is not redone and an unfinished one goes on; it is refused where options, data,
+    program or `about` (whatever else decides what the model is, as JSON) differ from those that it
+    was begun with. after: is handed each newly trained model, best checkpoint loaded, and its
+    folder, before the seed counts as finished.
     """
     outcomes = []
     data = {
@@ -129,30 +127,25 @@ def train_seeds(
             "data": data,
             "about": dict(about or {}),
         }
-        if (
-            finished.is_file()
-            and (found := json.loads(finished.read_text()))["made_from"] == wanted
-        ):
+        identity.claim(place, {**wanted, **identity.of_program()}, (finished.name, STATE, "best"))
+        if finished.is_file():
+            found = json.loads(finished.read_text(encoding="utf-8"))
+            identity.unbroken(place, found["files"])
             outcomes.append(Outcome(**found["outcome"]))
             continue
         seed_everything(seed)
         model = make(seed).to(device)
-        outcome = fit(
-            model,
-            train,
-            valid,
-            test,
-            options,
-            seed,
-            place,
-            device,
-            made_from=json.dumps(wanted, sort_keys=True),
-        )
+        outcome = fit(model, train, valid, test, options, seed, place, device)
         if after is not None:
             after(model, place)
+        files = identity.seal(place, [p for p in (place / "best").rglob("*") if p.is_file()])
         write_atomic(
             finished,
-            json.dumps({"made_from": wanted, "outcome": asdict(outcome)}, indent=1, sort_keys=True)
+            json.dumps(
+                {"made_from": wanted, "outcome": asdict(outcome), "files": files},
+                indent=1,
+                sort_keys=True,
+            )
             + "\n",
         )
         (place / STATE).unlink(missing_ok=True)
@@ -169,14 +162,13 @@ def fit(
     seed: int,
     folder: Path,
     device: str = "cpu",
-    made_from: str = "",
 ) -> Outcome:
-    """One run, from its last saved state where there is one that was made from the same. The model
-    ends as its best checkpoint. Raises `MtpeftError` where a loss is no number, or the reloaded
-    checkpoint does not score what it scored.
+    """One run, from its last saved state where there is one (`train_seeds` sees to it that it is
+    this run's). The model ends as its best checkpoint. Raises `MtpeftError` where a loss is no
+    number, or the reloaded checkpoint does not score what it scored.
     """
     model.bf16 = options.mixed_precision == "bf16"
-    run = _Run(model, train, valid, options, seed, folder, device, made_from)
+    run = _Run(model, train, valid, options, seed, folder, device)
     while not run.place.done:
         run.epoch()
     return run.outcome(test)
@@ -194,13 +186,11 @@ class _Run:
         seed: int,
         folder: Path,
         device: str,
-        made_from: str,
     ) -> None:
         import torch
 
         self.model, self.train, self.valid, self.options = model, train, valid, options
         self.seed, self.folder, self.device = seed, folder, device
-        self.made_from = hashlib.sha256(made_from.encode()).hexdigest()
         self.tasks = list(train)
         self.steps_of = sampler(
             options.sampler,
@@ -332,7 +322,6 @@ class _Run:
             "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         }
         state = {
-            "made_from": self.made_from,
             "place": asdict(self.place),
             "sampler": self.steps_of.state(),
             "rule": self.rule.state(),
@@ -356,12 +345,6 @@ class _Run:
         if not path.is_file():
             return
         state = torch.load(path, map_location="cpu", weights_only=True)
-        if state["made_from"] != self.made_from:
-            print(
-                f"mtpeft: {shown(path)} is of other options or data: training begins anew",
-                file=sys.stderr,
-            )
-            return
         self.place = Place(**state["place"])
         self.steps_of.restore(state["sampler"])
         self.rule.restore(state["rule"])

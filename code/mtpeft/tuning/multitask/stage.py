@@ -23,9 +23,10 @@ from mtpeft.core.errors import MtpeftError, UnknownName
 from mtpeft.core.provenance import write_provenance
 from mtpeft.core.records import Prediction, csv_text, write_atomic, write_predictions
 from mtpeft.corpora import evaluation_of, load, spaced
-from mtpeft.corpora.weights import model_folder, source_of
+from mtpeft.corpora.weights import fingerprint, model_folder, source_of
 from mtpeft.statistics.published import METRIC
 from mtpeft.tasks.classification import random_ranking, trivial
+from mtpeft.tuning.identity import differences
 from mtpeft.tuning.multitask.encoding import TaskData, encode, shared_task
 from mtpeft.tuning.multitask.heads import BINARY, RETRIEVAL, SELECTION, positive_weight
 from mtpeft.tuning.multitask.loop import Options, Outcome, over_seeds, train_seeds
@@ -107,7 +108,12 @@ def run(
         options,
         folder,
         device,
-        {"run": entry.id, "backbone": called, "corpus": corpus, "tuning": method.tuning},
+        {
+            "run": entry.id,
+            "tuning": method.tuning,
+            "positive_weights": weights,
+            **fingerprint(source),
+        },
         after,
     )
     path = folder / "results.csv"
@@ -164,7 +170,15 @@ def infer(
             Options(**(made["options"] | {"seeds": [seed]})),
             replace(method, tuning=made["about"]["tuning"]),
         )
-    source, _ = _source(entry, backbone)
+    source, called = _source(entry, backbone)
+    if record.is_file():
+        trained_on = {key: made["about"].get(key) for key in ("base_weights", "tokenizer")}
+        if different := differences(trained_on, fingerprint(source)):
+            raise MtpeftError(
+                f"{called} is not the base model that {name} was trained on: {'; '.join(different)}",
+                "the same weights and tokenizer",
+                "--backbone FOLDER with these weights",
+            )
     model = _model(entry, method, source, {}).to(_device())
     model.load(folder)
     data = _encoded(entry, corpus, "test", source, options)

@@ -1,0 +1,139 @@
+"""What decides a training result, and the refusal to take up a result or a checkpoint that
+something else decided.
+
+A seed's folder begins with `identity.json`, written before the first step. Whoever comes back to
+the folder, to go on or because the run is finished, must ask for the same: settings, method, base
+weights, tokenizer, examples, number of processes, libraries, and the code that trains. What differs
+is named and refused, so that no record is ever rewritten with what it was not made with. A finished
+result also has to be the one that was written: its files are there, with the same bytes.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from mtpeft.core.errors import MtpeftError
+from mtpeft.core.paths import shown
+from mtpeft.core.provenance import sha256
+from mtpeft.core.records import write_atomic
+from mtpeft.corpora import Example
+
+FILE = "identity.json"
+LIBRARIES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "tokenizers", "numpy")
+ROOMS = ("tuning", "tasks", "catalog/methods")
+"""Whose sources decide what training does with given settings and examples."""
+
+
+def of_examples(examples: Iterable[Example]) -> str:
+    """Hash of everything that training can see of examples, in their order."""
+    digest = hashlib.sha256()
+    for e in examples:
+        digest.update(
+            json.dumps(
+                [e.id, e.task, e.language, dict(e.inputs), e.target], ensure_ascii=False
+            ).encode()
+        )
+        digest.update(b"\n")
+    return digest.hexdigest()
+
+
+def of_program() -> dict[str, Any]:
+    """What computes: hash of the sources that train, versions of the libraries, number of
+    processes.
+    """
+    package, digest = Path(__file__).resolve().parents[1], hashlib.sha256()
+    for room in ROOMS:
+        for path in sorted((package / room).rglob("*")):
+            if path.suffix in (".py", ".yaml"):
+                digest.update(f"{path.relative_to(package).as_posix()} {sha256(path)}\n".encode())
+    return {
+        "code": digest.hexdigest(),
+        "libraries": {name: found for name in LIBRARIES if (found := _version(name))},
+        "processes": processes(),
+    }
+
+
+def processes() -> int:
+    """How many processes train together."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def claim(folder: Path, wanted: Mapping[str, Any], began: Iterable[str]) -> None:
+    """Make `folder` that of a result which `wanted` decides, or make sure that it is.
+
+    Args:
+        folder: Of one seed.
+        wanted: Everything that decides the result, as JSON.
+        began: Names in the folder that show that something was trained there.
+
+    Raises:
+        MtpeftError: Something else was trained there, or nobody knows what; it names what differs.
+    """
+    path = folder / FILE
+    plain = json.loads(json.dumps(wanted, sort_keys=True))
+    if path.is_file():
+        if different := differences(json.loads(path.read_text(encoding="utf-8")), plain):
+            raise MtpeftError(
+                f"{shown(folder)} holds a result of something else: {'; '.join(different)}",
+                "what the folder was begun with",
+                f"rm -r {shown(folder)}, or give another MTPEFT_OUT",
+            )
+        return
+    if any((folder / name).exists() for name in began):
+        raise MtpeftError(
+            f"{shown(folder)} does not say what it was trained with",
+            f"{FILE} beside its files",
+            f"rm -r {shown(folder)}, or give another MTPEFT_OUT",
+        )
+    if int(os.environ.get("RANK", "0")) == 0:
+        write_atomic(path, json.dumps(plain, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def differences(known: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """What differs between two identities, as `name: known, not wanted`; hashes are cut short."""
+    found = []
+    for key in sorted(known.keys() | wanted.keys()):
+        a, b = known.get(key), wanted.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            found += differences(a, b, f"{prefix}{key} ")
+        elif a != b:
+            found.append(f"{prefix}{key} {_short(a)}, not {_short(b)}")
+    return found
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text[:12] if len(text) == 64 and " " not in text else text
+
+
+def seal(folder: Path, files: Iterable[Path]) -> dict[str, str]:
+    """Hashes of a result's files, by path below `folder`, for the mark of completion."""
+    return {p.relative_to(folder).as_posix(): sha256(p) for p in sorted(files)}
+
+
+def unbroken(folder: Path, sealed: Mapping[str, str]) -> None:
+    """Make sure that the files of a finished result are there, as they were written.
+
+    Raises:
+        MtpeftError: A file is missing or has other bytes.
+    """
+    for name, expected in sealed.items():
+        path = folder / name
+        if not path.is_file() or sha256(path) != expected:
+            what = "has changed since it was written" if path.is_file() else "is missing"
+            raise MtpeftError(
+                f"{shown(path)} of a finished run {what}",
+                "the files that training wrote",
+                f"rm -r {shown(folder)}, then train again",
+            )
