@@ -81,13 +81,15 @@ def read_early_log(path: Path, content: bytes) -> EarlyLog:
     for line, text in numbered(content):
         reader.line(line, text)
     log = reader.log
-    if not (log.model and log.tasks and log.epochs and log.batch_size):
+    if not (log.tasks and log.valid and log.epochs and log.batch_size):
         raise BadInput(
             path,
-            "no line with the base model, the tasks, the epochs or the batch size",
+            "no evaluation, or no line with the task, the epochs or the batch size",
             "a training log of the paper's code or of the sibling study",
             "restore the upstream checkout",
         )
+    if len(log.tasks) > 1:
+        log.tasks = list(log.valid[0].tasks)
     return log
 
 
