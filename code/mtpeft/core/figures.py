@@ -111,8 +111,10 @@ class Counterpart:
 
     Attributes:
         rule: How the number is chosen from its log: `best_valid_combined` or `best_valid` (test at
-            the best validation epoch, the study's rule), `last_epoch`, `best_test` (the test with
-            the highest mean over the run's tasks), `parameters` (share that the log counts).
+            the best validation epoch, the study's rule), `last_epoch`, `best_test` (of the tests
+            at every new best validation the one with the highest mean over the run's tasks),
+            `parameters` (share that the log counts), `parameters_of_backbone` (trained parameters
+            over those of the backbone alone), `definition` (full fine-tuning trains 100 %).
         run: Run whose log it is, empty where there is none.
         logged: The number in percent, with all the digits that the log gives.
     """
