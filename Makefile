@@ -163,10 +163,10 @@ selftest-sandbox: | $(VENV)/.core ## every evil program against the sandbox | 1 
 
 # ---------------------------------------------------------------- tuning and inference (T3, T4)
 
-RUNS := $(shell sed -n 's/^- *{\{0,1\} *id: *\([^ ,]*\).*/\1/p' code/mtpeft/catalog/runs/*.yaml 2>/dev/null)
-TRAIN_TARGETS := $(addprefix train-,$(RUNS))
-INFER_TARGETS := $(addprefix infer-,$(RUNS))
-SCORE_TARGETS := $(addprefix score-,$(RUNS))
+# Whatever run is asked for: which runs there are, the catalog says (mtpeft list runs), and it names the nearest to an unknown one.
+TRAIN_TARGETS := $(filter train-%,$(MAKECMDGOALS))
+INFER_TARGETS := $(filter infer-%,$(MAKECMDGOALS))
+SCORE_TARGETS := $(filter score-%,$(MAKECMDGOALS))
 # How: make train-qwen2.5-coder-1.5b/mt-qlora PROFILE=faithful SEEDS="42 43 44" SET="epochs=1"
 PROFILE ?= fast
 SEEDS ?= 42

@@ -31,12 +31,13 @@ cliffs_delta <- function(a, b, quirk = TRUE) {
 }
 
 # Matched-pairs rank-biserial correlation (Kerby 2014): (W+ - W-) / (W+ + W-) over the ranks of non-zero differences,
-# with a percentile bootstrap interval. Pairs are resampled as multinomial counts over the distinct differences, which
+# which are those of the signed-rank test (`distinct_differences` in pairs.R), with a percentile bootstrap interval. That
+# interval covers too little below 20 non-zero differences, and has no width where all of them point one way; it is then
+# missing (not estimable), not wrong. Pairs are resampled as multinomial counts over the distinct differences, which
 # is the same as drawing pairs and lets ranks of ties follow from cumulative counts. Returns c(r, low, high).
 rank_biserial <- function(a, b, resamples, seed, level = 0.95) {
-  difference <- a - b
-  if (length(difference) == 0L || all(difference == 0)) return(rep(NA_real_, 3))
-  difference <- signif(difference, 12)
+  difference <- distinct_differences(a, b)
+  if (all(difference == 0)) return(rep(NA_real_, 3))
   values <- sort(unique(difference)); counts <- tabulate(match(difference, values), length(values))
   moved <- values != 0
   side <- sign(values[moved]); level_of <- match(abs(values[moved]), sort(unique(abs(values[moved]))))
@@ -50,6 +51,7 @@ rank_biserial <- function(a, b, resamples, seed, level = 0.95) {
     drop(side %*% weighted) / colSums(weighted)
   }
   estimate <- correlation(matrix(as.double(counts[moved]), ncol = 1))
+  if (sum(counts[moved]) < 20 || length(unique(side)) < 2L) return(c(estimate, NA_real_, NA_real_))
   set.seed(seed, kind = "Mersenne-Twister", normal.kind = "Inversion", sample.kind = "Rejection")
   drawn <- rmultinom(resamples, length(difference), counts / length(difference))[moved, , drop = FALSE]
   storage.mode(drawn) <- "double"

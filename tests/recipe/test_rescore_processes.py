@@ -33,6 +33,7 @@ study: toy
 title: Toy
 version: "1"
 module: toy_tool
+reads: [code, text]
 metrics:
   - {id: toy_characters, title: Characters, better: neither, printed: [], column: ""}
 """

@@ -432,6 +432,7 @@ study: elsewhere
 title: Comment detection
 abbreviation: CO
 module: elsewhere.comments
+output: label
 evaluations:
   - {id: comment-detection-own, title: Comments, language: java, instances: 8}
 """,

@@ -370,7 +370,7 @@ def test_a_fifth_task_and_a_sixth_method_come_from_outside_the_package(
             "tasks": {
                 **known.tasks,
                 "comment-detection": Task(
-                    "comment-detection", "own", "Comment", "C", "outside_task", []
+                    "comment-detection", "own", "Comment", "C", "outside_task", "code", []
                 ),
             },
         }

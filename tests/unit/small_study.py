@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
-from mtpeft.catalog import Catalog
+from mtpeft.catalog import load
 from mtpeft.core.records import (
     PublishedCell,
     Test,
@@ -28,6 +28,7 @@ study: toy
 title: Writing
 abbreviation: WR
 module: none
+output: text
 corpus: "ten poems | one line each"
 training_examples: "8"
 reference: "two poems"
@@ -65,6 +66,7 @@ study: toy
 title: Meter
 version: "1.0"
 module: none
+reads: [text]
 about: "Counts `feet`."
 archive: {meter: writing-verse}
 metrics:
@@ -77,6 +79,7 @@ study: toy
 title: Recital
 version: "2"
 module: none
+reads: [text]
 archive: {exec: writing-verse}
 metrics:
   - {id: pass@1, title: pass@1, better: higher, printed: [pass@1], column: p, low: 0, high: 1, percent: true}
@@ -129,8 +132,8 @@ outputs: []
 - {id: figure-3, number: "3", study: toy, title: Effects, kind: forest, options: {comparisons: [passes, quality]}}
 """,
     "claims/claims.yaml": """
-- {id: C1, study: toy, text: "MT rhymes <b>more</b>.", source: nowhere, kind: none, table: table-4, options: {}}
-- {id: C2, study: toy, text: "MT recites.", source: nowhere, kind: none, options: {}}
+- {id: C1, study: toy, text: "MT rhymes <b>more</b>.", source: nowhere, kind: validation_chosen, table: table-4, options: {}}
+- {id: C2, study: toy, text: "MT recites.", source: nowhere, kind: validation_chosen, options: {}}
 """,
 }
 
@@ -376,7 +379,7 @@ def write_study(root: Path, verified: bool = True, audited: bool = True) -> Inpu
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     inputs = Inputs(
-        Catalog.load([root / "catalog"]), root / "archived", root / "published", root / "out"
+        load([root / "catalog"]), root / "archived", root / "published", root / "out"
     )
     for tool in ("meter", "exec"):
         frames = [

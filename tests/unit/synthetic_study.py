@@ -38,8 +38,8 @@ def catalog() -> Catalog:
     """Three sizes, four runs each, two evaluation sets, three tools, two comparisons."""
     evaluations = [Evaluation(name, name, "java", n) for name, n in INSTANCES.items()]
     tasks = {
-        "code": Task("code", "own", "Code", "CO", "none", evaluations),
-        "text": Task("text", "own", "Text", "TE", "none", []),
+        "code": Task("code", "own", "Code", "CO", "none", "code", evaluations),
+        "text": Task("text", "own", "Text", "TE", "none", "code", []),
     }
     runs = {}
     for size in (1, 2, 3):
@@ -58,6 +58,7 @@ def catalog() -> Catalog:
         "Counter",
         "1",
         "none",
+        ["code", "text"],
         [Metric(m, m, "lower", [m], m, low=0) for m in COUNTS],
         unparseable_when=dict.fromkeys(COUNTS, 0.0),
     )
@@ -67,10 +68,11 @@ def catalog() -> Catalog:
         "Texter",
         "1",
         "none",
+        ["code", "text"],
         [Metric(m, m, "higher", [m], m, low=0, high=1) for m in TEXTS],
     )
     passing = Metric("pass@1", "pass@1", "higher", ["pass@1"], "passed", low=0, high=1, grid=1)
-    exam = Tool("exam", "own", "Exam", "1", "none", [passing])
+    exam = Tool("exam", "own", "Exam", "1", "none", ["code", "text"], [passing])
     sizes = [Block(str(size), f"b{size}/st-q/code", f"b{size}/mt-q") for size in (1, 2, 3)]
     effects = Comparison(
         "effects",

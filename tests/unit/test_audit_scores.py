@@ -14,7 +14,7 @@ from mtpeft.core.records import ScoreSet
 N = 200
 RUNS = ("r1", "r2", "r3")
 KNOWN = Catalog(
-    tasks={"t": Task("t", "own", "T", "T", "none", [Evaluation("t-x", "X", "java", N)])},
+    tasks={"t": Task("t", "own", "T", "T", "none", "code", [Evaluation("t-x", "X", "java", N)])},
     tools={
         "counter": Tool(
             "counter",
@@ -22,6 +22,7 @@ KNOWN = Catalog(
             "C",
             "1",
             "none",
+            ["code", "text"],
             [
                 Metric("lines", "L", "lower", [], "l", low=0),
                 Metric("depth", "D", "lower", [], "d", low=0),
@@ -34,6 +35,7 @@ KNOWN = Catalog(
             "T",
             "1",
             "none",
+            ["code", "text"],
             [Metric("overlap", "O", "higher", [], "o", low=0, high=1)],
         ),
         "judge": Tool(
@@ -42,6 +44,7 @@ KNOWN = Catalog(
             "J",
             "1",
             "none",
+            ["code", "text"],
             [Metric("marks", "M", "higher", [], "m", low=1, high=5, grid=0.2)],
         ),
     },

@@ -5,15 +5,16 @@ nearest known one.
 import dataclasses
 
 import pytest
-from mtpeft.catalog import Catalog, loader
+from mtpeft.catalog import load, loader, nodes, schema
 from mtpeft.catalog.schema import KINDS
-from mtpeft.core.errors import BadInput, UnknownName
+from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
 from mtpeft.core.paths import CATALOG
+from typer.testing import CliRunner
 
 BACKBONE = "id: tiny\nstudy: own\ntitle: Tiny\nlabel: T\nhub: x/y\nrevision: abc\nkind: decoder\n"
 METHOD = "id: q\nstudy: own\ntitle: Q\ntuning: {lora_rank: 8}\n"
 TASK = (
-    "id: toy\nstudy: own\ntitle: Toy\nabbreviation: TY\nmodule: toy\nevaluations:\n"
+    "id: toy\nstudy: own\ntitle: Toy\nabbreviation: TY\nmodule: toy\noutput: code\nevaluations:\n"
     "  - {id: toy-x, title: X, language: java, instances: 3}\n"
 )
 
@@ -39,14 +40,21 @@ SHIPPED = sorted(p.relative_to(CATALOG).as_posix() for p in CATALOG.rglob("*.yam
 def test_every_shipped_file_loads(name):
     kind = name.split("/")[0]
     assert kind in KINDS, f"a folder of no kind: {kind}"
-    items = loader._read(CATALOG / name, KINDS[kind])
-    assert items
-    assert all(item.id for item in items)
+    assert nodes.nodes_of(CATALOG / name, KINDS[kind])
 
 
 def test_the_shipped_catalog_loads_as_a_whole(known):
-    loaded = sum(len(getattr(known, kind)) for kind in KINDS)
-    assert loaded >= len(SHIPPED)
+    assert {kind: len(getattr(known, kind)) for kind in KINDS} == {
+        "tasks": 7,
+        "backbones": 8,
+        "methods": 8,
+        "runs": 183,
+        "tools": 19,
+        "comparisons": 25,
+        "tables": 24,
+        "figures": 5,
+        "claims": 21,
+    }
 
 
 def test_study_a_is_all_there(known):
@@ -90,6 +98,8 @@ def test_a_printed_label_names_one_metric_of_its_comparison(known):
         (BACKBONE.replace("title: Tiny", "title: [1]"), 3, "a str"),
         (BACKBONE.replace("title: Tiny", "title: 5"), 3, "a str"),
         (BACKBONE + "config: [1]\n", 8, "a mapping"),
+        (BACKBONE.replace("kind: decoder", "kind: decodr"), 7, "did you mean decoder"),
+        (BACKBONE.replace("kind: decoder", "kind: true"), 7, "one of decoder"),
         (BACKBONE + "config: {a: 1, a: 2}\n", 8, "each key once"),
         (BACKBONE + "config: {a: {b: 1, b: 2}}\n", 8, "each key once"),
         ("just text\n", 1, "a mapping"),
@@ -99,7 +109,7 @@ def test_a_printed_label_names_one_metric_of_its_comparison(known):
 )
 def test_a_malformed_file_is_refused_by_line(folder, text, line, expected):
     with pytest.raises(BadInput) as error:
-        Catalog.load([folder(**{"backbones/tiny": text})])
+        load([folder(**{"backbones/tiny": text})])
     assert error.value.path.name == "tiny.yaml"
     assert error.value.line == line
     assert expected in error.value.expected
@@ -107,14 +117,14 @@ def test_a_malformed_file_is_refused_by_line(folder, text, line, expected):
 
 def test_a_number_where_an_integer_belongs_is_refused(folder):
     with pytest.raises(BadInput, match="3.5"):
-        Catalog.load([folder(**{"tasks/toy": TASK.replace("instances: 3", "instances: 3.5")})])
+        load([folder(**{"tasks/toy": TASK.replace("instances: 3", "instances: 3.5")})])
     with pytest.raises(BadInput, match="bool"):
-        Catalog.load([folder(**{"tasks/toy": TASK.replace("instances: 3", "instances: true")})])
+        load([folder(**{"tasks/toy": TASK.replace("instances: 3", "instances: true")})])
 
 
 def test_an_id_can_be_taken_only_once(folder):
     with pytest.raises(BadInput, match="'tiny' is taken"):
-        Catalog.load([folder(**{"backbones/a": BACKBONE, "backbones/b": BACKBONE})])
+        load([folder(**{"backbones/a": BACKBONE, "backbones/b": BACKBONE})])
 
 
 @pytest.mark.parametrize(
@@ -128,30 +138,299 @@ def test_an_id_can_be_taken_only_once(folder):
 def test_a_reference_to_nothing_is_answered_with_the_nearest(folder, change, found):
     run = "id: tiny/st-q\nstudy: own\nbackbone: tiny\nmethod: q\narm: st\ntasks: [toy]\n"
     files = {"backbones/b": BACKBONE, "methods/m": METHOD, "tasks/t": TASK}
-    Catalog.load([folder(**files, **{"runs/r": run})])
-    with pytest.raises(UnknownName, match=found):
-        Catalog.load([folder(**files, **{"runs/r": run.replace(*change)})])
+    load([folder(**files, **{"runs/r": run})])
+    with pytest.raises(BadInput, match=found) as error:
+        load([folder(**files, **{"runs/r": run.replace(*change)})])
+    assert error.value.path.name == "r.yaml"
+    assert error.value.line == 1 + next(
+        n for n, line in enumerate(run.splitlines()) if change[0] in line
+    )
 
 
 COMPARISON = (
-    "id: c\nstudy: own\nquestion: Q\ntitle: T\ntest: wilcoxon\ntask: generation-java\npairing: id\nfamily: block\n"
+    "id: c\nstudy: own\nquestion: Q\ntitle: T\ntest: wilcoxon\ntask: generation-java\n"
+    "pairing: id\nfamily: block\n"
     "adjustment: holm\nside_a: A\nside_b: B\nmetrics: [lizard_loc]\noutputs: []\n"
     "blocks:\n  - {id: 3b, a: qwen2.5-coder-3b/mt-qlora, b: qwen2.5-coder-3b/mt-fft}\n"
 )
 
 
 @pytest.mark.parametrize(
-    "change, found",
+    "change, line, found",
     [
-        (("lizard_loc", "lizard_lok"), "lizard_loc"),
-        (("b: qwen2.5-coder-3b/mt-fft", "b: qwen2.5-coder-3b/mt-ftf"), "mt-fft"),
-        (("task: generation-java", "task: generation-jaba"), "generation-java"),
+        (("lizard_loc", "lizard_lok"), 12, "lizard_loc"),
+        (("qwen2.5-coder-3b/mt-fft", "qwen2.5-coder-3b/mt-ftf"), 15, "mt-fft"),
+        (("task: generation-java", "task: generation-jaba"), 6, "generation-java"),
+        (("test: wilcoxon", "test: wilcoxn"), 5, "wilcoxon"),
+        (("pairing: id", "pairing: postion"), 7, "position"),
+        (("family: block", "family: blocks"), 8, "block"),
+        (("adjustment: holm", "adjustment: hollm"), 9, "holm"),
+        (("outputs: []", "outputs: [{file: x.txt, variant: CLEEN, adjustment: bh}]"), 13, "CLEAN"),
     ],
 )
-def test_a_comparison_of_what_does_not_exist_is_refused(folder, change, found):
-    Catalog.load([CATALOG, folder(**{"comparisons/c": COMPARISON})])
-    with pytest.raises(UnknownName, match=f"did you mean.*{found}"):
-        Catalog.load([CATALOG, folder(**{"comparisons/c": COMPARISON.replace(*change)})])
+def test_an_unknown_word_in_a_comparison_is_refused_and_not_read_as_another(
+    folder, change, line, found
+):
+    load([CATALOG, folder(**{"comparisons/c": COMPARISON})])
+    with pytest.raises(BadInput, match=f"did you mean.*{found}") as error:
+        load([CATALOG, folder(**{"comparisons/c": COMPARISON.replace(*change)})])
+    assert (error.value.path.name, error.value.line) == ("c.yaml", line)
+
+
+TABLE = "id: t\nnumber: T\nstudy: own\ntitle: T\nkind: comparison\ncomparisons: [rq1-pass1]\n"
+FIGURE = (
+    "id: f\nnumber: F\nstudy: own\ntitle: F\nkind: slope\noptions:\n"
+    "  panels:\n    - {comparison: rq1-pass1, evaluation: generation-java, metric: pass@1}\n"
+)
+CLAIM = (
+    "id: X1\nstudy: own\ntext: T\nsource: S\nkind: none_significant\ntable: table-4\noptions:\n"
+    "  comparisons: [rq1-pass1]\n  blocks: [java-3b]\n  adjustment: bh\n"
+)
+
+
+@pytest.mark.parametrize(
+    "name, text, change, line, found",
+    [
+        ("tables/t", TABLE, ("kind: comparison", "kind: comparsion"), 5, "comparison"),
+        ("tables/t", TABLE, ("[rq1-pass1]", "[rq1-pas1]"), 6, "rq1-pass1"),
+        ("tables/t", TABLE + "options: {without: [pass@1]}\n", ("without", "witout"), 7, "without"),
+        ("tables/t", TABLE + "options: {without: [pass@1]}\n", ("pass@1", "pass@2"), 7, "pass@1"),
+        ("figures/f", FIGURE, ("kind: slope", "kind: slop"), 5, "slope"),
+        ("figures/f", FIGURE, ("metric: pass@1", "metric: pass1"), 8, "pass@1"),
+        (
+            "figures/f",
+            FIGURE,
+            ("evaluation: generation-java", "evaluation: generation-jva"),
+            8,
+            "generation-java",
+        ),
+        (
+            "claims/x",
+            CLAIM,
+            ("kind: none_significant", "kind: non_significant"),
+            5,
+            "none_significant",
+        ),
+        ("claims/x", CLAIM, ("table: table-4", "table: table4"), 6, "table-4"),
+        ("claims/x", CLAIM, ("java-3b", "java3b"), 9, "java-3b"),
+        ("claims/x", CLAIM, ("adjustment: bh", "adjustment: bhh"), 10, "bh"),
+        ("claims/x", CLAIM, ("adjustment:", "adjustement:"), 10, "adjustment"),
+    ],
+)
+def test_an_unknown_kind_option_or_name_in_options_is_refused_by_line(
+    folder, name, text, change, line, found
+):
+    load([CATALOG, folder(**{name: text})])
+    with pytest.raises(BadInput, match=f"did you mean.*{found}") as error:
+        load([CATALOG, folder(**{name: text.replace(*change)})])
+    assert error.value.line == line
+
+
+def test_a_claim_without_an_option_that_its_rule_needs_is_refused_when_loaded(folder):
+    with pytest.raises(BadInput, match="without option adjustment"):
+        load([CATALOG, folder(**{"claims/x": CLAIM.replace("  adjustment: bh\n", "")})])
+
+
+def test_a_kind_that_is_a_module_outside_keeps_its_own_options(folder):
+    own = TABLE.replace("kind: comparison", "kind: mine.table") + "options: {metric: whatever}\n"
+    assert load([CATALOG, folder(**{"tables/t": own})]).tables["t"].options == {
+        "metric": "whatever"
+    }
+
+
+def test_the_catalog_knows_just_the_kinds_that_are_built_drawn_and_judged():
+    from mtpeft.reporting import figures, tables
+    from mtpeft.verification import claims
+    from mtpeft.verification.multitask import rules
+
+    assert set(schema.TABLE_KINDS) == set(tables.KINDS)
+    assert set(schema.FIGURE_KINDS) == set(figures.KINDS)
+    assert set(schema.CLAIM_KINDS) == {*claims.RULES, *rules.RULES}
+
+
+@pytest.mark.parametrize(
+    "change, found",
+    [
+        ("unparseable_when: {lines: 0}", "line"),
+        ("unparseable_metrics: [lins]", "line"),
+        ("archive: {x: toy-y}", "toy-x"),
+        ("reads: [txt]", "text"),
+    ],
+)
+def test_a_tool_that_names_what_is_not_its_own_is_refused(folder, change, found):
+    tool = (
+        "id: tool\nstudy: own\ntitle: T\nversion: '1'\nmodule: m\nreads: [code]\n"
+        "metrics:\n  - {id: line, title: L, better: lower, printed: [], column: ''}\n"
+    )
+    files = {"tasks/t": TASK}
+    load([folder(**files, **{"tools/t": tool})])
+    text = (
+        tool.replace("reads: [code]", change) if change.startswith("reads") else f"{tool}{change}\n"
+    )
+    with pytest.raises(BadInput, match=f"did you mean.*{found}"):
+        load([folder(**files, **{"tools/t": text})])
+
+
+# ---------------------------------------------------------------- matrix and extends
+
+
+def test_a_matrix_is_every_combination_in_order(folder):
+    runs = (
+        "matrix: {size: [s, l], pair: [[toy, doy], [toy]]}\n"
+        "id: '{size}/{pair}'\nstudy: own\nbackbone: '{size}'\n"
+        "method: q\narm: mt\ntasks: '{pair}'\n"
+    )
+    files = {
+        "methods/m": METHOD,
+        "tasks/t": TASK,
+        "tasks/u": TASK.replace("toy", "doy"),
+        "backbones/s": BACKBONE.replace("tiny", "s"),
+        "backbones/l": BACKBONE.replace("tiny", "l"),
+    }
+    known = load([folder(**files, **{"runs/r": runs})])
+    assert {r.id: (r.backbone, r.tasks) for r in known.runs.values()} == {
+        "s/toy+doy": ("s", ["toy", "doy"]),
+        "s/toy": ("s", ["toy"]),
+        "l/toy+doy": ("l", ["toy", "doy"]),
+        "l/toy": ("l", ["toy"]),
+    }
+
+
+NESTED = """matrix: {size: [s, l]}
+items:
+  - {id: "{size}", study: own, title: T, tuning: {one: 1}}
+  - matrix: {m: [{id: x, n: 3}, {id: y, n: 4}]}
+    id: "{size}/{m.id}"
+    study: own
+    title: T
+    tuning: {n: "{m.n}"}
+"""
+
+
+def test_a_list_is_repeated_for_each_value_and_a_lone_name_keeps_its_type(folder):
+    known = load([folder(**{"methods/m": NESTED})])
+    assert {m.id: m.tuning for m in known.methods.values()} == {
+        "s": {"one": 1},
+        "s/x": {"n": 3},
+        "s/y": {"n": 4},
+        "l": {"one": 1},
+        "l/x": {"n": 3},
+        "l/y": {"n": 4},
+    }
+
+
+@pytest.mark.parametrize(
+    "change, line, found",
+    [
+        (("{m.id}", "{mm.id}"), 5, "did you mean m"),
+        (("{m.id}", "{m.idd}"), 5, "did you mean id"),
+        (("{m.id}", "x{m}"), 5, "one of its keys"),
+        (("[s, l]", "[]"), 1, "a list of values"),
+        (("[s, l]", "s"), 1, "a list of"),
+        (("matrix: {m:", "matrix: {size:"), 4, "a name of its own"),
+        (("items:", "title: x\nitems:"), 2, "items alone"),
+    ],
+)
+def test_a_wrong_matrix_is_refused_by_line(folder, change, line, found):
+    with pytest.raises(BadInput, match=found) as error:
+        load([folder(**{"methods/m": NESTED.replace(*change)})])
+    assert error.value.line == line
+
+
+def test_an_extension_overrides_key_by_key_and_null_takes_away(folder):
+    base = (
+        "id: base\nabstract: true\nstudy: own\ntuning: {a: 1, b: {x: 1, y: 2}, c: [1, 2], d: 4}\n"
+    )
+    child = (
+        "id: child\nextends: base\ntitle: Child\ntuning: {b: {y: 3, z: 5}, c: [9], d: null, e: 6}\n"
+    )
+    grandchild = "id: grandchild\nextends: child\ntitle: G\ntuning: {a: 7}\n"
+    known = load([folder(**{"methods/z": base, "methods/a": child, "methods/b": grandchild})])
+    assert {m.id: m.tuning for m in known.methods.values()} == {
+        "child": {"a": 1, "b": {"x": 1, "y": 3, "z": 5}, "c": [9], "e": 6},
+        "grandchild": {"a": 7, "b": {"x": 1, "y": 3, "z": 5}, "c": [9], "e": 6},
+    }
+    assert list(known.methods["grandchild"].tuning) == ["a", "b", "c", "e"]
+
+
+def test_an_extension_of_nothing_or_of_itself_is_refused_by_line(folder):
+    with pytest.raises(
+        BadInput, match="unknown method to extend 'bas'.*\n.*did you mean base"
+    ) as error:
+        load(
+            [
+                folder(
+                    **{
+                        "methods/a": METHOD.replace("id: q", "id: base"),
+                        "methods/b": "id: b\nstudy: own\nextends: bas\n",
+                    }
+                )
+            ]
+        )
+    assert (error.value.path.name, error.value.line) == ("b.yaml", 3)
+    with pytest.raises(BadInput, match="circle"):
+        load([folder(**{"methods/a": "id: a\nextends: b\n", "methods/b": "id: b\nextends: a\n"})])
+
+
+def test_an_error_in_what_is_inherited_names_the_file_in_which_it_stands(folder):
+    base = "id: base\nabstract: true\nstudy: own\ntitle: [1]\n"
+    with pytest.raises(BadInput) as error:
+        load([folder(**{"methods/a": base, "methods/b": "id: b\nextends: base\ntuning: {}\n"})])
+    assert (error.value.path.name, error.value.line) == ("a.yaml", 4)
+
+
+# ---------------------------------------------------------------- withdrawn runs, what an output is
+
+
+def withdrawn(known):
+    runs = dict(known.runs)
+    runs["qwen2.5-coder-3b/mt-fft"] = dataclasses.replace(
+        runs["qwen2.5-coder-3b/mt-fft"], withdrawn="trained on the test set"
+    )
+    return dataclasses.replace(known, runs=runs)
+
+
+@pytest.mark.parametrize("command", [["train"], ["infer"], ["plan"]])
+def test_a_withdrawn_run_is_refused_with_its_reason(known, monkeypatch, command):
+    from mtpeft import cli
+
+    monkeypatch.setattr(loader, "catalog", lambda: withdrawn(known))
+    for module in (
+        "tuning.stage",
+        "tuning.estimate",
+        "inference.command",
+        "tuning.multitask.stage",
+        "tuning.multitask.methods",
+    ):
+        __import__(f"mtpeft.{module}")
+        monkeypatch.setattr(f"mtpeft.{module}.catalog", lambda: withdrawn(known))
+    result = CliRunner().invoke(cli.app, [*command, "qwen2.5-coder-3b/mt-fft"])
+    assert isinstance(result.exception, MtpeftError)
+    assert "withdrawn: trained on the test set" in str(result.exception)
+
+
+def test_a_withdrawn_run_stays_listed_with_its_reason(known, monkeypatch):
+    from mtpeft import cli
+
+    monkeypatch.setattr("mtpeft.catalog.catalog", lambda: withdrawn(known))
+    lines = CliRunner().invoke(cli.app, ["list", "runs"]).output.splitlines()
+    assert [x for x in lines if "withdrawn" in x] == [
+        f"{'qwen2.5-coder-3b/mt-fft':55} withdrawn: trained on the test set"
+    ]
+
+
+def test_ids_are_listed_alone():
+    from mtpeft import cli
+
+    lines = CliRunner().invoke(cli.app, ["list", "runs", "--ids"]).output.splitlines()
+    assert "qwen2.5-coder-3b/mt-qlora/generation+translation" in lines
+    assert len(lines) == 183
+
+
+def test_an_evaluation_set_is_what_its_task_says_unless_it_says_otherwise(folder):
+    more = TASK + "  - {id: toy-y, title: Y, language: java, instances: 3, output: text}\n"
+    known = load([folder(**{"tasks/t": more})])
+    assert (known.output_of("toy-x"), known.output_of("toy-y")) == ("code", "text")
 
 
 def test_an_unknown_name_is_answered_with_the_nearest(known):

@@ -3,10 +3,13 @@
 import os
 import re
 import sys
+from typing import Any
 
 import pytest
-from mtpeft.cli import app
+import typer
+from mtpeft.cli import ALIASES, app
 from mtpeft.core.errors import MtpeftError
+from typer.core import TyperGroup
 
 
 def refused(done):
@@ -93,15 +96,43 @@ def test_the_files_as_shipped_pass(mtpeft):
 def test_a_task_added_from_outside_is_listed(mtpeft, tmp_path):
     (tmp_path / "tasks").mkdir()
     (tmp_path / "tasks" / "toy.yaml").write_text(
-        "id: toy\nstudy: own\ntitle: Toy task\nabbreviation: TY\nmodule: toy\nevaluations: []\n"
+        "id: toy\nstudy: own\ntitle: Toy task\nabbreviation: TY\nmodule: toy\noutput: code\nevaluations: []\n"
     )
     done = mtpeft("list", "tasks", MTPEFT_CATALOG=str(tmp_path))
     assert done.returncode == 0
     assert re.search(r"^toy +Toy task$", done.stdout, re.MULTILINE)
 
 
-def test_every_command_has_a_help_text():
-    assert all(command.callback.__doc__ for command in app.registered_commands)
+def commands() -> dict[str, Any]:
+    """Every command of every group by its full name."""
+    root = typer.main.get_command(app)
+    assert isinstance(root, TyperGroup)
+    found = {}
+    for name, entry in root.commands.items():
+        below = entry.commands if isinstance(entry, TyperGroup) else {"": entry}
+        found |= {f"{name} {inner}".strip(): command for inner, command in below.items()}
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(commands()))
+def test_a_command_says_what_it_does_and_shows_an_example(name):
+    command = commands()[name]
+    assert command.help
+    assert "Example" in (command.epilog or "") and "mtpeft " in command.epilog
+
+
+@pytest.mark.parametrize("short", sorted(ALIASES))
+def test_a_short_name_stands_for_a_command_that_exists(short):
+    assert " ".join(ALIASES[short]) in commands()
+
+
+def test_a_first_word_that_is_no_command_is_an_argument_of_the_default_one(mtpeft, tmp_path):
+    text = refused(mtpeft("score", str(tmp_path / "none.jsonl"), "lizard"))
+    assert "none.jsonl" in text
+
+
+def test_a_catalog_folder_can_be_named_by_an_option(mtpeft, tmp_path):
+    assert "no such folder" in refused(mtpeft("--catalog", str(tmp_path / "gone"), "list", "tasks"))
 
 
 @pytest.mark.parametrize("how", [KeyboardInterrupt(), SystemExit(130)], ids=repr)

@@ -2,6 +2,7 @@
 as in the study.
 """
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from mtpeft.catalog import Metric, Tool
-from mtpeft.core.records import Column, ScoreSet
+from mtpeft.core.records import Column, ScoreSet, write_scores
 from mtpeft.statistics.pairing import by_id, by_position, pair, unreadable
 
 VALUES = st.floats(-5, 5, allow_nan=False) | st.just(float("nan"))
@@ -132,6 +133,7 @@ TOOL = Tool(
     "T",
     "1",
     "m",
+    ["code", "text"],
     [COUNT, SHARE],
     unparseable_when={"count": 0, "share": 0},
     unparseable_metrics=["count"],
@@ -187,3 +189,60 @@ def test_protocols_differ_in_pairing_and_unreadable_outputs_alone(
     made = pair(scores, TOOL, COUNT, "task", "a", "b", protocol, published)
     assert list(zip(made.a, made.b, strict=True)) == pairs
     assert made.dropped == dropped
+
+
+# ---------------------------------------------------------------- one status for each value
+
+
+def outputs(folder, metrics, rows):
+    """rows: run, instance, status, values."""
+    counts = {}
+    table = [
+        [run, counts.setdefault(run, []).append(0) or len(counts[run]), name, status, *values]
+        for run, name, status, *values in rows
+    ]
+    write_scores(
+        folder,
+        "t",
+        "task",
+        pd.DataFrame(table, columns=["run", "row", "instance_id", "status", *metrics]),
+    )
+    return ScoreSet.load(folder)
+
+
+def test_a_rate_of_zero_stays_in_though_the_counts_of_the_same_output_have_no_value(tmp_path):
+    # Three of a's six outputs hold no function: the rate is 0 there, the count does not exist.
+    scores = outputs(
+        tmp_path,
+        ["count", "share"],
+        [
+            *(
+                (
+                    "a",
+                    f"i{k}",
+                    "unparseable" if k < 3 else "ok",
+                    math.nan if k < 3 else 2,
+                    float(k >= 3),
+                )
+                for k in range(6)
+            ),
+            *(("b", f"i{k}", "ok", 2, 1.0) for k in range(6)),
+        ],
+    )
+    rate, count = (
+        pair(scores, TOOL, metric, "task", "a", "b", "corrected", "id") for metric in (SHARE, COUNT)
+    )
+    assert (len(rate.a), rate.a.mean(), rate.b.mean(), rate.dropped) == (6, 0.5, 1.0, ())
+    assert (len(count.a), count.dropped) == (3, ("i0", "i1", "i2"))
+
+
+def test_a_metric_that_cannot_run_here_takes_no_other_along(tmp_path):
+    scores = outputs(
+        tmp_path,
+        ["count", "share"],
+        [(run, f"i{k}", "cannot run here", k, math.nan) for run in "ab" for k in range(8)],
+    )
+    assert [
+        len(pair(scores, TOOL, metric, "task", "a", "b", "corrected", "id").a)
+        for metric in (COUNT, SHARE)
+    ] == [8, 0]

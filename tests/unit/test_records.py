@@ -298,12 +298,39 @@ def test_a_line_cut_by_a_kill_is_the_only_one_lost(tmp_path):
 
 
 def test_scores_are_sorted_so_that_equal_scores_are_equal_bytes(tmp_path):
-    rows = [["b", 1, "i", "ok", 1.5], ["a", 2, "j", "ok", None], ["a", 1, "i", "unparseable", None]]
+    rows = [["b", 1, "i", "ok", 1.5], ["a", 2, "j", "ok", 2.0], ["a", 1, "i", "unparseable", None]]
     one = write_scores(tmp_path / "1", "tool", "task", scores(rows)).read_bytes()
     two = write_scores(tmp_path / "2", "tool", "task", scores(rows[::-1])).read_bytes()
     assert (
-        one == two == b"run,row,instance_id,status,m\na,1,i,unparseable,\na,2,j,ok,\nb,1,i,ok,1.5\n"
+        one
+        == two
+        == b"run,row,instance_id,status,m\na,1,i,unparseable,\na,2,j,ok,2\nb,1,i,ok,1.5\n"
     )
+
+
+def test_each_value_has_a_status_of_its_own(tmp_path):
+    text = records.row_status(
+        {"a": "ok", "b": "unparseable", "c": "cannot run here", "d": "unparseable"}
+    )
+    assert text == "cannot run here;b=unparseable;d=unparseable"
+    frame = pd.DataFrame(
+        [["r", 1, "i", text, 0.0, None, None, None], ["r", 2, "j", "ok", 1.0, 2.0, 3.0, 4.0]],
+        columns=["run", "row", "instance_id", "status", "a", "b", "c", "d"],
+    )
+    write_scores(tmp_path, "tool", "task", frame)
+    read = ScoreSet.load(tmp_path)
+    assert [list(read.column("r", "task", m).status) for m in "abcd"] == [
+        ["ok", "ok"],
+        ["unparseable", "ok"],
+        ["cannot run here", "ok"],
+        ["unparseable", "ok"],
+    ]
+
+
+def test_a_score_without_a_value_is_not_written_as_ok(tmp_path):
+    for row in (["a", 1, "i", "ok", None], ["a", 1, "i", "unparseable", 0.0]):
+        with pytest.raises(MtpeftError, match="exactly where"):
+            write_scores(tmp_path, "tool", "task", scores([row]))
 
 
 def test_an_instance_scored_twice_is_not_written(tmp_path):
@@ -326,6 +353,16 @@ def test_a_score_table_without_keys_is_not_written(tmp_path):
         ("a,2,i,ok,1\na,1,j,ok,2\n", 3, "ascending"),
         ("a,1,i,ok,1\na,2,j,ok,n/a\n", 3, "a number"),
         ("a,x,i,ok,1\n", 2, "a number"),
+        ("a,1.5,i,ok,1\n", 2, "a number"),
+        ("a,1_0,i,ok,1\n", 2, "a number"),
+        ("a,1,i,ok,1_0\n", 2, "a number"),
+        ("a,1,i,ok,nan\n", 2, "a number"),
+        ("a,1,i,ok,Infinity\n", 2, "a number"),
+        ("a,1,i,ok, 1\n", 2, "a number"),
+        ("a,1,i,ok,\n", 2, "exactly where"),
+        ("a,1,i,ok,1\na,2,j,empty,0\n", 3, "exactly where"),
+        ("a,1,i,empty;m=ok,\n", 2, "exactly where"),
+        ("a,1,i,empty;n=unparseable,\n", 2, "exactly where"),
     ],
 )
 def test_a_damaged_score_table_is_refused_by_line(tmp_path, rows, line, expected):

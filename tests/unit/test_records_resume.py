@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from mtpeft.core import records
+from mtpeft.core import files
 from mtpeft.core.errors import BadInput
 from mtpeft.core.records import Prediction, append_predictions, read_predictions, resume_predictions
 from mtpeft.inference.prompting import _answered
@@ -46,7 +46,7 @@ def test_a_kill_while_failures_are_dropped_loses_no_answer(
         assert path.read_bytes() == before, "the file is changed before its successor is whole"
         raise Killed
 
-    monkeypatch.setattr(records.os, "replace", killed)
+    monkeypatch.setattr(files.os, "replace", killed)
     with pytest.raises(Killed):
         _answered(path, "m/0-shot")
     assert path.read_bytes() == before

@@ -4,7 +4,10 @@ digit.
 C# → Java translation is left out: there the study read other files (the audit explains which).
 """
 
+import pandas as pd
 import pytest
+from mtpeft.core.errors import MtpeftError
+from mtpeft.core.records import ScoreSet, write_scores
 from mtpeft.statistics.compare import run_all, run_comparison
 from mtpeft.statistics.printed import in_seven_digits, same, value_for
 
@@ -142,3 +145,20 @@ def test_m_counts_the_defined_p_values_of_the_family(both_protocols):
     assert families
     for members in families.values():
         assert {t.m for t in members} == {sum(t.p == t.p for t in members)}
+
+
+def test_pass_rates_that_are_no_outcomes_are_refused_with_their_values(tmp_path, known):
+    comparison = next(c for c in known.comparisons.values() if c.test == "mcnemar")
+    block, (metric,) = comparison.blocks[0], comparison.metrics
+    task = block.task or comparison.task
+    frame = pd.DataFrame(
+        [
+            [run, k + 1, f"i{k}", "ok", value]
+            for run in (block.a, block.b)
+            for k, value in enumerate((1, 0.5, 0))
+        ],
+        columns=["run", "row", "instance_id", "status", metric],
+    )
+    write_scores(tmp_path, known.metrics()[metric][0].id, task, frame)
+    with pytest.raises(MtpeftError, match="meets 0.5"):
+        run_comparison(ScoreSet.load(tmp_path), comparison, known, "corrected")

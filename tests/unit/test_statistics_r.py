@@ -37,7 +37,7 @@ def constant(values):
 def test_signed_rank_agrees_with_scipy(pairs):
     a, b = columns(pairs)
     assume(not (constant(a) and constant(b)) and (a != b).any())
-    statistic, p = call("signed_rank", a, b)
+    statistic, p = call("signed_rank", a, b, published=True)
     reference = stats.wilcoxon(a, b, zero_method="wilcox", correction=False, method="asymptotic")
     assert p == pytest.approx(reference.pvalue, rel=1e-9)
     ranks = stats.rankdata(np.abs((a - b)[a != b]))
@@ -52,8 +52,8 @@ def test_signed_rank_agrees_with_scipy(pairs):
         ([2, 4, 0], [1, 2, 3], 3, 1.0),
         # A zero leaves; ranks of |2, 2, -2| tie at 2: V = 4, mean 3, variance 3.5 - (27 - 3) / 48 = 3.
         ([3, 3, 1, 5], [1, 1, 3, 5], 4, 2 * stats.norm.sf(1 / math.sqrt(3))),
-        # One pair: V = 1, mean 1/2, variance 1/4.
-        ([2], [1], None, None),
+        # One pair is constant on both sides: the study's scripts print NA, and so do we.
+        ([2], [1], NAN, NAN),
         ([0, 1], [0, 0], 1, 2 * stats.norm.sf(1)),
         ([1, 2, 3], [1, 2, 3], NAN, NAN),
         ([1, 1, 1], [2, 2, 2], NAN, NAN),
@@ -61,15 +61,103 @@ def test_signed_rank_agrees_with_scipy(pairs):
     ],
 )
 def test_signed_rank_by_hand(a, b, statistic, p):
-    got = call("signed_rank", a, b)
-    if statistic is None:  # both sides constant: the study's scripts print NA, and so do we
-        statistic, p = NAN, NAN
-    assert got == pytest.approx([statistic, p], nan_ok=True)
+    assert call("signed_rank", a, b, published=True) == pytest.approx([statistic, p], nan_ok=True)
+
+
+NOISY = [4.8, 4.6, 4.4, 3.2, 5, 4.2, 3, 2.8], [4.6, 4.8, 4.2, 3.4, 4.8, 4, 3.2, 2.6]
+
+
+@pytest.mark.parametrize(
+    "noisy, clean",
+    [
+        (
+            ([0.1 + 0.2] * 10 + [0.5, 0.6, 0.7], [0.3] * 10 + [0.4] * 3),
+            ([3] * 10 + [5, 6, 7], [3] * 10 + [4] * 3),
+        ),
+        (
+            NOISY,
+            tuple(
+                [10 * x for x in side]
+                for side in (
+                    [4.8, 4.6, 4.4, 3.2, 5, 4.2, 3, 2.8],
+                    [5 - 0.4, 4.8, 4.2, 3.4, 4.8, 4, 3.2, 2.6],
+                )
+            ),
+        ),
+    ],
+)
+def test_differences_equal_on_paper_are_ties_and_zeros_in_p_and_effect(noisy, clean):
+    clean = [np.round(side) for side in clean]
+    assert call("signed_rank", *noisy) == pytest.approx(call("signed_rank", *clean))
+    assert call("rank_biserial", *noisy, resamples=20, seed=1) == pytest.approx(
+        call("rank_biserial", *clean, resamples=20, seed=1), nan_ok=True
+    )
+
+
+def test_eight_equal_differences_share_one_rank():
+    # eight ranks of 4.5, five of them positive: V = 22.5; P(5 or more of 8 heads) = 93/256, twice
+    # that 0.7265625
+    assert call("signed_rank", *NOISY) == pytest.approx([22.5, 0.7265625])
+    assert call("rank_biserial", *NOISY, resamples=20, seed=1)[0] == 0.25
+
+
+def test_as_published_keeps_the_noise_that_the_printed_values_carry():
+    assert call("signed_rank", *NOISY, published=True)[0] == 23.5
+
+
+def test_a_difference_that_is_zero_on_paper_is_no_difference():
+    a, b = [0.1 + 0.2] * 10, [0.3] * 10
+    assert (
+        np.isnan(call("signed_rank", a, b)).all()
+        and np.isnan(call("rank_biserial", a, b, resamples=20, seed=1)).all()
+    )
+
+
+@pytest.mark.parametrize("n, p", [(4, 1 / 8), (5, 1 / 16), (9, 1 / 256)])
+def test_few_differences_of_one_sign_have_the_smallest_p_that_there_is(n, p):
+    # nine constant pairs have one, too: the study's NA for constant sides is no property of the
+    # test
+    assert call("signed_rank", [2] * n + [0] * 100, [1] * n + [0] * 100) == pytest.approx(
+        [n * (n + 1) / 2, p]
+    )
+    assert call("signed_rank", [2] * n, [1] * n)[1] == pytest.approx(p)
+
+
+@given(st.lists(st.integers(-6, 6).filter(bool), min_size=1, max_size=10))
+def test_the_exact_p_is_that_of_all_signs(differences):
+    ranks = stats.rankdata(np.abs(differences))
+    v = ranks[np.array(differences) > 0].sum()
+    sums = np.array(
+        [ranks[np.array(signs, dtype=bool)].sum() for signs in product((0, 1), repeat=len(ranks))]
+    )
+    wanted = min(1, 2 * min((sums <= v + 1e-9).mean(), (sums >= v - 1e-9).mean()))
+    assert call("signed_rank", differences, [0] * len(differences)) == pytest.approx([v, wanted])
+
+
+def test_from_25_differences_on_the_normal_approximation_serves():
+    generator = np.random.default_rng(4)
+    a, b = generator.normal(0.3, 1, 25), generator.normal(0, 1, 25)
+    assert call("signed_rank", a, b)[1] == pytest.approx(
+        stats.wilcoxon(a, b, correction=False, method="asymptotic").pvalue
+    )
+    assert call("signed_rank", a[:24], b[:24])[1] == pytest.approx(
+        stats.wilcoxon(a[:24], b[:24], method="exact").pvalue
+    )
+
+
+@pytest.mark.parametrize(
+    "function, more", [("signed_rank", {}), ("rank_biserial", {"resamples": 10, "seed": 1})]
+)
+def test_infinite_values_are_refused_and_not_ranked(function, more):
+    from rpy2.rinterface_lib.embedded import RRuntimeError
+
+    with pytest.raises(RRuntimeError, match="not finite"):
+        call(function, [1, 2, math.inf], [2, 1, 3], **more)
 
 
 def test_signed_rank_is_without_continuity_correction():
     a, b = np.arange(1.0, 21), np.r_[np.arange(0.0, 15), np.arange(17.0, 22)]
-    assert call("signed_rank", a, b)[1] == pytest.approx(
+    assert call("signed_rank", a, b, published=True)[1] == pytest.approx(
         stats.wilcoxon(a, b, correction=False, method="asymptotic").pvalue
     )
     assert call("variant_p", a, b, kind="continuity")[0] == pytest.approx(
@@ -156,7 +244,7 @@ def test_rank_biserial_agrees_with_brute_force(pairs):
     assume((a != b).any())
     estimate, low, high = call("rank_biserial", a, b, resamples=50, seed=1)
     assert estimate == pytest.approx(rank_biserial(a, b))
-    assert -1 <= low <= high <= 1
+    assert math.isnan(low) and math.isnan(high)  # fewer than 20 differences
 
 
 def test_rank_biserial_without_a_difference_is_missing():
@@ -164,9 +252,21 @@ def test_rank_biserial_without_a_difference_is_missing():
     assert np.isnan(call("rank_biserial", [], [], resamples=10, seed=1)).all()
 
 
-@pytest.mark.parametrize("a, b, expected", [([1], [0], [1, 1, 1]), ([0, 0], [1, 2], [-1, -1, -1])])
-def test_rank_biserial_of_one_sided_differences_is_one(a, b, expected):
-    assert call("rank_biserial", a, b, resamples=50, seed=3) == pytest.approx(expected)
+@pytest.mark.parametrize(
+    "a, b, expected",
+    [([1] + [0] * 169, [0] * 170, 1), ([0, 0], [1, 2], -1), ([1] * 40, [0] * 40, 1)],
+)
+def test_no_interval_without_width_and_none_of_few_differences(a, b, expected):
+    assert call("rank_biserial", a, b, resamples=50, seed=3) == pytest.approx(
+        [expected, NAN, NAN], nan_ok=True
+    )
+
+
+def test_twenty_differences_both_ways_have_an_interval():
+    estimate, low, high = call(
+        "rank_biserial", [1] * 15 + [0] * 5, [0] * 15 + [1] * 5, resamples=200, seed=3
+    )
+    assert estimate == 0.5 and -1 < low < 0.5 < high < 1
 
 
 def test_differences_equal_on_paper_tie():
@@ -218,6 +318,36 @@ def test_discordance_agrees_with_chi_squared(both, only_a, only_b, neither):
     wanted = (abs(only_a - only_b) - 1) ** 2 / (only_a + only_b) if only_a != only_b else 0
     assert chi == pytest.approx(wanted)
     assert p == pytest.approx(stats.chi2.sf(wanted, 1))
+
+
+def test_a_value_that_is_neither_0_nor_1_is_refused_and_not_left_out():
+    from rpy2.rinterface_lib.embedded import RRuntimeError
+
+    with pytest.raises(RRuntimeError, match="other than 0 and 1"):
+        call("discordance", [1, 0, 0.5, 0.5], [1, 1, 0, 1])
+
+
+# ---------------------------------------------------------------- intervals
+
+
+def test_the_prediction_interval_by_hand():
+    # mean 2, s 1, t(0.975, 2) = 4.302653, times the root of 4/3: 4.968275
+    assert call("prediction_interval", [1, 2, 3]) == pytest.approx([-2.968275, 6.968275], abs=1e-6)
+    assert np.isnan(call("prediction_interval", [5])).all()
+
+
+@pytest.mark.parametrize("level", [0.9, 0.95, 0.999])
+def test_the_interval_of_a_mean_is_students(level):
+    d = [0.5, -1, 2, 0, 0, 3]
+    wanted = stats.t.interval(level, 5, np.mean(d), stats.sem(d))
+    assert call("mean_interval", d, level=level) == pytest.approx(wanted)
+
+
+def test_the_interval_of_paired_proportions_by_hand():
+    # 10 of 100 fall: (1 - 11) / 102 = -0.098039; root of (12/102 - 0.098039^2) / 102 = 0.032545,
+    # times 1.959964
+    got = call("paired_proportions_interval", [1] * 100, [1] * 90 + [0] * 10)
+    assert got == pytest.approx([-0.161839, -0.034240], abs=3e-5)
 
 
 # ---------------------------------------------------------------- the session

@@ -2,8 +2,10 @@
 
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
+from mtpeft.catalog import Margin, catalog
 from mtpeft.core import paths
 from mtpeft.core.errors import BadInput, MtpeftError
 from mtpeft.core.records import (
@@ -15,7 +17,7 @@ from mtpeft.core.records import (
     read_records,
     write_scores,
 )
-from mtpeft.verification.answers import bootstrap_interval, compare, run
+from mtpeft.verification.answers import compare, equivalence, margin_of, run
 
 RUN, TASK = "qwen2.5-coder-3b/mt-qlora", "generation-java"
 
@@ -70,16 +72,6 @@ def test_predictions_without_any_common_instance_are_not_equal():
     assert verdict.verdict == "not run" and "no instance" in verdict.reason
 
 
-def test_the_interval_of_the_mean_difference_by_hand():
-    # two differences, 0 and 1: the mean of a resample is 0, 1/2, 1 with probability 1/4, 1/2, 1/4
-    assert bootstrap_interval([0, 1]) == (0.0, 1.0)
-    # ten thousand draws of 100 coins: 1/2 ± 1.96 × 1/20
-    assert bootstrap_interval([0, 1] * 50) == pytest.approx((0.402, 0.598), abs=0.012)
-    assert bootstrap_interval([0.25] * 4) == (0.25, 0.25) and bootstrap_interval(
-        [0, 1] * 50
-    ) == bootstrap_interval([0, 1] * 50)
-
-
 def judged(tmp_path, old, new):
     texts = [f"t{n}" for n in range(len(old))]
     changed = ["x" if a != b else t for a, b, t in zip(old, new, texts, strict=True)]
@@ -88,9 +80,10 @@ def judged(tmp_path, old, new):
     )
 
 
-def test_flips_in_both_directions_are_within_tolerance_and_named(tmp_path):
+def test_few_pairs_are_no_evidence_that_two_sides_agree(tmp_path):
     (verdict,), flips = judged(tmp_path, [1, 0] + [1] * 8, [0, 1] + [1] * 8)
-    assert verdict.verdict == "within tolerance" and "mean difference +0" in verdict.reason
+    assert verdict.verdict == "not run" and "too few pairs to tell (about " in verdict.reason
+    assert "10 pairs, 2 flipped (20.0%)" in verdict.reason and "margin 0.02" in verdict.reason
     assert [f[2:] for f in flips if f[3] == "pass@1"] == [
         ("i00", "pass@1", 1.0, 0.0),
         ("i01", "pass@1", 0.0, 1.0),
@@ -106,20 +99,129 @@ def test_flips_in_one_direction_only_differ_and_are_unexplained(tmp_path):
     )
 
 
-def test_an_instance_without_a_value_makes_no_pair_and_is_no_zero(tmp_path):
-    (verdict,), flips = judged(tmp_path, [1, 1, 1], [None, 1, 1])
+def test_many_pairs_with_few_flips_are_equivalent(tmp_path):
+    # 3 of 1,000 flip each way: 0 ± 1.96 × the root of 8/1002 / 1002 = ± 0.0055, inside 0.02
+    (verdict,), _ = judged(tmp_path, [1] * 500 + [0] * 500, [0] * 3 + [1] * 500 + [0] * 497)
+    assert verdict.verdict == "within tolerance" and "[-0.005" in verdict.reason
+
+
+def test_a_loss_of_five_points_is_never_equivalence(tmp_path):
+    # 11 of 184 down, 2 up: the interval reaches from -9 to -1 points
+    (verdict,), _ = judged(tmp_path, [1] * 100 + [0] * 84, [0] * 11 + [1] * 91 + [0] * 82)
+    assert verdict.verdict == "differs"
+
+
+def test_equal_values_of_all_instances_agree_however_few_they_are(tmp_path):
+    texts = answers("ab"), answers("ax")
+    (verdict,), _ = compare(*texts, scored(tmp_path / "a", [1, 0]), scored(tmp_path / "b", [1, 0]))
+    assert verdict.verdict == "within tolerance" and "every value is equal" in verdict.reason
+
+
+def test_a_value_that_was_lost_is_a_result_and_no_zero(tmp_path):
+    (share, mean), flips = judged(tmp_path, [1, 1, 1], [None, 1, 1])
+    assert (share.id, share.verdict) == (
+        f"{RUN} {TASK} pass@1 has a value",
+        "not run",
+    ) and "lost: i00" in share.reason
     assert (
-        verdict.verdict == "within tolerance"
-        and "2 pairs" in verdict.reason
-        and [f[3] for f in flips] == ["string"]
+        mean.verdict == "not run"
+        and "2 of 3 instances" in mean.reason
+        and (mean.archived, mean.regenerated) == ("1", "1")
     )
+    assert [f[3] for f in flips] == ["string"]
+
+
+def test_half_of_the_values_lost_is_not_within_tolerance(tmp_path):
+    (share, mean), _ = judged(tmp_path, [1] * 100, [1, None] * 50)
+    assert (share.verdict, share.archived, share.regenerated) == (
+        "differs",
+        "100.0%",
+        "50.0%",
+    ) and share.unexplained
+    assert (
+        mean.verdict == "not run"
+        and "50 of 100 instances that have a value on one side have it on both" in mean.reason
+    )
+
+
+def test_one_instance_of_a_hundred_is_not_within_tolerance(tmp_path):
+    found, _ = compare(
+        answers([f"a{n}" for n in range(100)]),
+        answers(["b"]),
+        scored(tmp_path / "a", [1] * 100),
+        scored(tmp_path / "b", [1]),
+    )
+    assert {v.id.removeprefix(f"{RUN} {TASK} "): v.verdict for v in found} == {
+        "strings": "not run",
+        "pass@1 has a value": "differs",
+        "pass@1": "not run",
+    }
 
 
 def test_a_metric_without_any_pair_is_not_left_out_in_silence(tmp_path):
-    (verdict,), _ = judged(tmp_path, [None, 1], [1, None])
+    found, _ = judged(tmp_path, [None, 1], [1, None])
     assert (
-        verdict.verdict == "not run" and "no instance has a value on both sides" in verdict.reason
+        found[-1].verdict == "not run"
+        and "no instance has a value on both sides" in found[-1].reason
     )
+
+
+def test_a_metric_that_one_side_lacks_is_named(tmp_path):
+    frame = pd.DataFrame(
+        [[RUN, 1, "i00", "ok", 1.0]], columns=["run", "row", "instance_id", "status", "extra"]
+    )
+    write_scores(tmp_path / "b", "toy", TASK, frame)
+    found, _ = compare(
+        answers("a"), answers("b"), scored(tmp_path / "a", [1]), scored(tmp_path / "b", [1])
+    )
+    assert [(v.verdict, v.reason.partition(";")[0]) for v in found if v.id.endswith("extra")] == [
+        ("not run", "only the new side has scores of it")
+    ]
+
+
+def test_a_metric_that_cannot_run_here_is_neither_lost_nor_equal(tmp_path):
+    for side, status, value in (("a", "ok", 1.0), ("b", "cannot run here", math.nan)):
+        frame = pd.DataFrame(
+            [[RUN, 1, "i00", status, value]],
+            columns=["run", "row", "instance_id", "status", "extra"],
+        )
+        write_scores(tmp_path / side, "toy", TASK, frame)
+    (verdict,), _ = compare(
+        answers("a"), answers("b"), *(ScoreSet.load(tmp_path / side) for side in "ab")
+    )
+    assert verdict.verdict == "cannot run here"
+
+
+def test_two_of_four_means_blown_up_are_not_within_tolerance():
+    found = equivalence(
+        np.array([10.0] * 4), np.array([10, 10, 1780, 1780.0]), Margin("", share=0.05)
+    )
+    assert found.verdict == "not run" and "too few pairs to tell" in found.reason
+
+
+def test_a_metric_without_a_margin_is_not_called_equal():
+    rng = np.random.default_rng(0)
+    a = rng.normal(10, 1, 500)
+    assert equivalence(a, a + rng.normal(0, 1e-3, 500), None).verdict == "not run"
+    assert equivalence(a, a + rng.normal(1, 1e-3, 500), None).verdict == "differs"
+
+
+def test_a_difference_inside_the_margin_is_not_called_a_difference():
+    rng = np.random.default_rng(0)
+    a = rng.normal(10, 1, 500)
+    assert (
+        equivalence(a, a + rng.normal(0.1, 1e-3, 500), Margin("", share=0.05)).verdict
+        == "within tolerance"
+    )
+
+
+def test_every_metric_that_answers_are_scored_by_has_a_margin_with_a_reason():
+    for name in catalog().metrics():
+        margin, least = margin_of(name)
+        assert (
+            margin is not None and margin.reason and (margin.size is None) != (margin.share is None)
+        ), name
+        assert 0 < least <= 1
 
 
 def test_the_command_writes_verdicts_and_flips(tmp_path, monkeypatch, capsys):
@@ -127,7 +229,7 @@ def test_the_command_writes_verdicts_and_flips(tmp_path, monkeypatch, capsys):
     old, new = tmp_path / "old.jsonl", tmp_path / "new.jsonl"
     append_predictions(old, answers("abc")), append_predictions(new, answers("abx"))
     scored(tmp_path / "a", [1, 1, 1]), scored(tmp_path / "b", [1, 1, 0])
-    assert run(old, new, tmp_path / "a", tmp_path / "b", "mine") == 0
+    assert run(old, new, tmp_path / "a", tmp_path / "b", "mine") == 2  # three pairs cannot tell
     (verdict,) = read_records(tmp_path / "verification" / "answers" / "mine.csv", Verdict)
     assert (
         verdict.id == f"{RUN} {TASK} pass@1"

@@ -32,6 +32,7 @@ COUNTER = Tool(
     "Counter",
     "1",
     "none",
+    ["code", "text"],
     [
         _metric("lines", "Cnt_LoC", "LoC", column="LoC"),
         _metric("depth", "Cnt_Depth", "Depth", column="Depth"),
@@ -45,6 +46,7 @@ EXAM = Tool(
     "Exam",
     "1",
     "none",
+    ["code", "text"],
     [Metric("pass@1", "pass@1", "higher", [], "passed", low=0, high=1)],
     archive={"exam/generation/java": "generation-java"},
     id_column="_id",

@@ -1,13 +1,14 @@
 """What exists: tasks, backbones, methods, runs, tools with their metrics, comparisons, tables,
 figures, claims.
 
-Each thing is one small YAML file in a folder named after its kind; `Catalog.load` reads them all
+Each thing is one small YAML file in a folder named after its kind; `load` reads them all
 and refuses what it does not know, naming file, line and the nearest known name. Folders named in
 MTPEFT_CATALOG (separated like PATH) are read after the shipped one, so that a task or metric can be
 added from outside the package.
 """
 
-from mtpeft.catalog.loader import Catalog, catalog
+from mtpeft.catalog.index import Catalog
+from mtpeft.catalog.loader import catalog, load
 from mtpeft.catalog.schema import (
     Backbone,
     Block,
@@ -15,6 +16,7 @@ from mtpeft.catalog.schema import (
     Comparison,
     Evaluation,
     Figure,
+    Margin,
     Method,
     Metric,
     Output,
@@ -32,6 +34,7 @@ __all__ = [
     "Comparison",
     "Evaluation",
     "Figure",
+    "Margin",
     "Method",
     "Metric",
     "Output",
@@ -40,4 +43,5 @@ __all__ = [
     "Task",
     "Tool",
     "catalog",
+    "load",
 ]

@@ -1,13 +1,75 @@
-"""The kinds of things in the catalog: one dataclass per kind, one field per allowed YAML key."""
+"""The kinds of things in the catalog: one dataclass per kind, one field per allowed YAML key.
+
+A field whose words are a closed set is a `Literal`; the loader refuses any other word as it refuses
+an unknown key.
+"""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+TestName = Literal["wilcoxon", "mcnemar"]
+Pairing = Literal["position", "id"]
+Family = Literal["block", "comparison"]
+Adjustment = Literal["holm", "bh"]
+Better = Literal["higher", "lower", "neither"]
+Variant = Literal["CLEAN", "RAW", "holm-CLEAN", "holm-RAW", "BH-CLEAN", "BH-RAW"]
+Regime = Literal["st", "mt"]
+BackboneKind = Literal["decoder", "encoder", "encoder-decoder"]
+OutputKind = Literal["code", "text", "label", "ranking"]
+
+# What shipped builders, drawers and rules are called, and the options that each takes (`?`: may be
+# left out). Any other kind is the dotted name of a module, whose options are its own affair. Tests
+# hold these lists against the modules that do the work.
+TABLE_KINDS = {
+    "comparison": "metrics? without?",
+    "configuration": "methods?",
+    "corpora": "",
+    "tools": "",
+}
+FIGURE_KINDS = {"forest": "comparisons", "sizes": "panels", "slope": "panels"}
+CLAIM_KINDS = {
+    "relative_change": "comparison block metric percent",
+    "largest_change": "comparisons blocks metrics percent",
+    "none_significant": "comparisons blocks? adjustment",
+    "count_significant": "question variant?",
+    "shared_matches_full": "z",
+    "shared_surpasses_full": "z",
+    "close_to_single": "margin",
+    "parameter_factor": "factor",
+    "computation": "percent",
+    "grouping_sensitive": "chance level",
+    "asymmetric": "chance level z",
+    "prompting": "tasks backbone method z",
+    "validation_chosen": "",
+    "weights_stay": "limit",
+}
+# Options whose values name something else in the catalog, wherever they stand in the options of a
+# shipped kind.
+OPTION_REFERENCES = {
+    "comparison": "comparisons",
+    "comparisons": "comparisons",
+    "printed": "comparisons",
+    "metric": "metrics",
+    "metrics": "metrics",
+    "without": "metrics",
+    "evaluation": "evaluations",
+    "tasks": "tasks",
+    "backbone": "backbones",
+    "method": "methods",
+    "methods": "methods",
+    "question": "questions",
+    "block": "blocks",
+    "blocks": "blocks",
+}
+OPTION_WORDS: dict[str, Any] = {"adjustment": Adjustment}
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """One evaluation set of a task, for example `generation-java`; its id names score tables and
     records.
+
+    output: what an answer is, where it is not what the task says.
     """
 
     id: str
@@ -15,12 +77,15 @@ class Evaluation:
     language: str
     instances: int
     source_language: str = ""
+    output: OutputKind | None = None
 
 
 @dataclass(frozen=True)
 class Task:
     """A task. `module` holds how an example becomes prompt and target, and how output becomes an
     answer.
+
+    output: what an answer is; tools say which of these they read.
     """
 
     id: str
@@ -28,6 +93,7 @@ class Task:
     title: str
     abbreviation: str
     module: str
+    output: OutputKind
     evaluations: list[Evaluation]
     corpus: str = ""
     fields: dict[str, str] = field(default_factory=dict)
@@ -45,7 +111,7 @@ class Backbone:
     label: str
     hub: str
     revision: str
-    kind: str
+    kind: BackboneKind
     config: dict[str, Any] = field(default_factory=dict)
 
 
@@ -71,9 +137,22 @@ class Run:
     study: str
     backbone: str
     method: str
-    arm: str
+    arm: Regime
     tasks: list[str]
     withdrawn: str = ""
+
+
+@dataclass(frozen=True)
+class Margin:
+    """How much the mean of a metric may move between two machines and still count as the same.
+
+    size: in the metric's unit; share: as a share of the reference's mean (one of the two); reason:
+    why so much.
+    """
+
+    reason: str
+    size: float | None = None
+    share: float | None = None
 
 
 @dataclass(frozen=True)
@@ -82,12 +161,14 @@ class Metric:
 
     better: `higher`, `lower` or `neither`; low/high: the range a value can have; printed: the
     labels under which the study's outputs print it; column: its column in the study's per-instance
-    files; percent: shown ×100.
+    files; percent: shown ×100; margin: as in `Tool`, where this metric needs another; least_share:
+    the share of the instances with a value on one side that must have one on both, or nothing is
+    said about the mean.
     """
 
     id: str
     title: str
-    better: str
+    better: Better
     printed: list[str]
     column: str
     low: float | None = None
@@ -95,6 +176,8 @@ class Metric:
     grid: float | None = None
     percent: bool = False
     about: str = ""
+    margin: Margin | None = None
+    least_share: float = 0.95
 
 
 @dataclass(frozen=True)
@@ -102,8 +185,10 @@ class Tool:
     """An analyser or metric library and the metrics it yields.
 
     unparseable_when: metric values that together show that the tool could not read the output;
-    unparseable_metrics: the metrics whose value is then meaningless (empty: all of them);
-    archive: folder of the study's per-instance files → evaluation id.
+    unparseable_metrics: the metrics whose value is then meaningless (empty: all of them); archive:
+    folder of the study's per-instance files → evaluation id; reads: the kinds of output that it can
+    score; languages: those that it knows (empty: any); options: settings of the scorer, passed to
+    it as they stand; margin: within which two sets of answers are equivalent.
     """
 
     id: str
@@ -111,12 +196,16 @@ class Tool:
     title: str
     version: str
     module: str
+    reads: list[OutputKind]
     metrics: list[Metric]
     unparseable_when: dict[str, float] = field(default_factory=dict)
     unparseable_metrics: list[str] = field(default_factory=list)
     archive: dict[str, str] = field(default_factory=dict)
     id_column: str = ""
+    languages: list[str] = field(default_factory=list)
+    options: dict[str, Any] = field(default_factory=dict)
     about: str = ""
+    margin: Margin | None = None
 
 
 @dataclass(frozen=True)
@@ -138,8 +227,8 @@ class Output:
     """
 
     file: str
-    variant: str
-    adjustment: str
+    variant: Variant
+    adjustment: Adjustment
 
 
 @dataclass(frozen=True)
@@ -155,11 +244,11 @@ class Comparison:
     study: str
     question: str
     title: str
-    test: str
+    test: TestName
     task: str
-    pairing: str
-    family: str
-    adjustment: str
+    pairing: Pairing
+    family: Family
+    adjustment: Adjustment
     side_a: str
     side_b: str
     blocks: list[Block]

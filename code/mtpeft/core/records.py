@@ -7,22 +7,24 @@ most the line being written.
 
 Scores are stored wide, one file per (tool, task): `<root>/scores/<tool>/<task>.csv` with the
 columns `run,row,instance_id,status,<metric>…`. `row` is the 1-based position in the file the scores
-came from; some published tests pair by it. `ScoreSet` is the reading side, indexed by (run, task,
-metric).
+came from; some published tests pair by it. A filled field is a value, and its status is `ok`;
+`status` says why the empty fields of the row are empty, and `ok` where none is. Where their reasons
+differ, the exceptions follow the first, each with its metric: `unparseable;side=cannot run here`.
+`ScoreSet` is the reading side, indexed by (run, task, metric).
 """
 
 import csv
 import io
 import json
 import math
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
-from mtpeft.core.output import claim
+from mtpeft.core.files import append_lines, lines, mend_last_line, read_bytes, write_atomic
 
 if TYPE_CHECKING:  # pandas takes longer to import than an up-to-date `make` takes to say so
     import numpy as np
@@ -30,6 +32,8 @@ if TYPE_CHECKING:  # pandas takes longer to import than an up-to-date `make` tak
 
 SCORE_KEYS = ["run", "row", "instance_id", "status"]
 STATUSES = ("ok", "unparseable", "empty", "infrastructure", "cannot run here")
+# Of several statuses in one row, the one that says most about what went wrong comes first.
+SEVERITY = ("infrastructure", "cannot run here", "unparseable", "empty", "ok")
 
 # The verdicts of the ladder; never merged, and always listed in this order.
 VERDICTS = (
@@ -59,7 +63,10 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Score:
-    """One value of one metric for one instance. `value` is None exactly when `status` is not `ok`."""
+    """One value of one metric for one instance.
+
+    `value` is None exactly when `status` is not `ok`.
+    """
 
     run: str
     task: str
@@ -181,31 +188,6 @@ RECORDS: dict[str, type] = {
 # ---------------------------------------------------------------- writing
 
 
-def write_atomic(path: Path, content: bytes | str) -> None:
-    """Write `content` under a temporary name, flush it to the disk, then rename: a reader sees old
-    or new, never half.
-    """
-    data = content.encode("utf-8") if isinstance(content, str) else content
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        claim(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(temporary, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise MtpeftError(
-            f"cannot write {path}: {error.strerror}",
-            "a writable folder with free space",
-            f"df -h {path.parent}; ls -ld {path.parent}",
-        ) from error
-
-
 def format_value(value: Any) -> str:
     """Canonical text of a cell: shortest float that reads back equal, integers without point,
     missing = ''.
@@ -322,20 +304,22 @@ def _numbers(path: Path, name: str, texts: Sequence[str]) -> "np.ndarray":
     import numpy as np
 
     try:
+        if not set("".join(texts)) <= _DIGITS:
+            raise ValueError
         return np.array([float(text) if text else math.nan for text in texts], dtype="float64")
     except ValueError:
-        row = next(i for i, text in enumerate(texts) if text and not _is_number(text))
+        row = next(i for i, text in enumerate(texts) if text and not _NUMBER.fullmatch(text))
         raise BadInput(
-            path, f"{name} is {texts[row]!r}", "a number or an empty field", line=row + 2
+            path,
+            f"{name} is {texts[row]!r}",
+            "a number in decimal digits, or an empty field",
+            line=row + 2,
         ) from None
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+# Python's own parser also takes `1_0`, ` 1`, `nan` and `Infinity`; none of them is a score.
+_DIGITS = set("0123456789.+-eE")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 def read_records(path: Path, record: type) -> list[Any]:
@@ -381,48 +365,35 @@ def frame_of(records: Sequence[Any], record: type) -> "pd.DataFrame":
 
 def append_predictions(path: Path, records: Iterable[Prediction]) -> None:
     """Append records to a JSON-lines file and flush them to the disk before returning."""
-    text = "".join(_line(record) for record in records)
-    try:
-        claim(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "a", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-    except OSError as error:
-        raise MtpeftError(
-            f"cannot write {path}: {error.strerror}",
-            "a writable folder with free space",
-            f"df -h {path.parent}; ls -ld {path.parent}",
-        ) from error
+    append_lines(path, (_line(record) for record in records))
 
 
 def write_predictions(path: Path, records: Iterable[Prediction]) -> None:
     """Write a whole file of records in one step, in place of the one that may be there."""
-    write_atomic(path, "".join(_line(record) for record in records))
+    write_atomic(path, "".join(_line(record) + "\n" for record in records))
 
 
 def _line(record: Prediction) -> str:
-    """One line; half a surrogate pair, which a server may send and UTF-8 cannot hold, is written as
-    an escape.
-    """
+    """One line; half a surrogate pair, which a server may send, is written as an escape."""
     line = json.dumps(asdict(record), ensure_ascii=False, sort_keys=True)
     try:
         line.encode("utf-8")
     except UnicodeEncodeError:
-        line = json.dumps(asdict(record), ensure_ascii=True, sort_keys=True)
-    return line + "\n"
+        return json.dumps(asdict(record), ensure_ascii=True, sort_keys=True)
+    return line
 
 
 def resume_predictions(path: Path) -> list[Prediction]:
-    """The records of a file that a run may have left unfinished: a last line cut off by a kill is
-    removed.
+    """The records of a file that a run may have left unfinished.
 
-    Raises the `BadInput` of the first line that cannot be used. No file is no record.
+    A last line that a kill has cut off is removed. No file is no record.
+
+    Raises:
+        BadInput: of the first line that cannot be used.
     """
     if not path.is_file():
         return []
-    _mend_last_line(path)
+    mend_last_line(path)
     records = []
     for record in read_predictions(path):
         if not isinstance(record, Prediction):
@@ -433,11 +404,12 @@ def resume_predictions(path: Path) -> list[Prediction]:
 
 def drop_predictions(path: Path, unwanted: Callable[[Prediction], bool]) -> int:
     """Take the unwanted records out of a file in one step; every other line keeps its bytes.
+
     Returns how many went.
     """
     if not path.is_file():
         return 0
-    lines = path.read_bytes().split(b"\n")
+    every = path.read_bytes().split(b"\n")
     gone = {
         number - 1
         for number, record in numbered_predictions(path)
@@ -445,30 +417,9 @@ def drop_predictions(path: Path, unwanted: Callable[[Prediction], bool]) -> int:
     }
     if gone:
         # Never emptied and filled again: a kill in between would cost every answer.
-        write_atomic(
-            path, b"\n".join(line for number, line in enumerate(lines) if number not in gone)
-        )
+        kept = (line for number, line in enumerate(every) if number not in gone)
+        write_atomic(path, b"\n".join(kept))
     return len(gone)
-
-
-def _mend_last_line(path: Path) -> None:
-    """Cut off a last line without its end, or end it where it is a whole record."""
-    data = path.read_bytes()
-    last = data[data.rfind(b"\n") + 1 :]
-    if not last:
-        return
-    try:
-        whole = isinstance(json.loads(last.decode("utf-8")), dict)
-    except (ValueError, RecursionError):
-        whole = False
-    with open(path, "r+b") as stream:
-        if whole:
-            stream.seek(0, os.SEEK_END)
-            stream.write(b"\n")
-        else:
-            stream.truncate(len(data) - len(last))
-        stream.flush()
-        os.fsync(stream.fileno())
 
 
 def read_predictions(path: Path) -> Iterator[Prediction | BadInput]:
@@ -484,44 +435,49 @@ def numbered_predictions(path: Path) -> Iterator[tuple[int, Prediction | BadInpu
 
     A malformed line must not cost the good ones: the caller decides whether to raise or to go on
     and report. Errors: malformed JSON, missing or unknown field, wrong type, NUL byte, invalid
-    UTF-8, duplicate instance.
+    UTF-8, a name that cannot be shown, duplicate instance. A name ending in `.gz` is unpacked.
     """
     if not path.is_file():
         raise BadInput(path, "no such file", "predictions in JSON lines", "mtpeft infer --help")
     hints = get_type_hints(Prediction)
     required = {f.name for f in fields(Prediction)} - {"error"}
     seen: dict[tuple[str, str, str], int] = {}
-    with open(path, "rb") as stream:
-        for number, raw in enumerate(stream, start=1):
-            try:
-                record = _prediction(raw, hints, required)
-            except ValueError as error:
-                yield (
-                    number,
-                    BadInput(
-                        path,
-                        str(error),
-                        "one JSON object per line with the fields of a prediction",
-                        "remove the line; `mtpeft infer` computes the instance again",
-                        line=number,
-                    ),
-                )
-                continue
-            key = (record.run, record.task, record.instance_id)
-            if key in seen:
-                yield (
-                    number,
-                    BadInput(
-                        path,
-                        f"instance {record.instance_id} again (first on line {seen[key]})",
-                        "one record per run, task and instance",
-                        "remove one of the lines",
-                        line=number,
-                    ),
-                )
-                continue
-            seen[key] = number
-            yield number, record
+    for number, raw in enumerate(lines(read_bytes(path)), start=1):
+        try:
+            record = _prediction(raw, hints, required)
+        except Exception as error:  # whatever is wrong with one line, it is that line's error
+            reason = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
+            yield (
+                number,
+                BadInput(
+                    path,
+                    reason,
+                    "one JSON object per line with the fields of a prediction",
+                    "remove the line; `mtpeft infer` computes the instance again",
+                    line=number,
+                ),
+            )
+            continue
+        key = (record.run, record.task, record.instance_id)
+        if key in seen:
+            yield (
+                number,
+                BadInput(
+                    path,
+                    f"instance {record.instance_id} again (first on line {seen[key]})",
+                    "one record per run, task and instance",
+                    "remove one of the lines",
+                    line=number,
+                ),
+            )
+            continue
+        seen[key] = number
+        yield number, record
+
+
+# Fields that reach tables, reports and the terminal: no control character, no half of a surrogate
+# pair.
+_SHOWN = ("run", "task", "instance_id", "prompt_sha256", "finish_reason")
 
 
 def _prediction(raw: bytes, hints: dict[str, Any], required: set[str]) -> Prediction:
@@ -552,6 +508,8 @@ def _prediction(raw: bytes, hints: dict[str, Any], required: set[str]) -> Predic
         wanted = (int, float) if hints[name] is float else hints[name]
         if not isinstance(value, wanted) or isinstance(value, bool):
             raise ValueError(f"{name} is a {type(value).__name__}")
+        if name in _SHOWN and not value.isprintable():
+            raise ValueError(f"{name} {ascii(value[:80])} holds what no name does")
     return Prediction(**data)
 
 
@@ -561,6 +519,49 @@ def _prediction(raw: bytes, hints: dict[str, Any], required: set[str]) -> Predic
 def score_path(root: Path, tool: str, task: str) -> Path:
     """Where the scores of one tool on one task's evaluation set lie below `root`."""
     return root / "scores" / tool / f"{task}.csv"
+
+
+def row_status(statuses: Mapping[str, str]) -> str:
+    """The `status` field of a row from the status of each of its metrics: `ok`, or why its empty
+    fields are empty.
+
+    The reason that says most about what went wrong comes first; metrics with another reason are
+    named after it.
+    """
+    lost = {metric: status for metric, status in statuses.items() if status != "ok"}
+    if not lost:
+        return "ok"
+    first = min(lost.values(), key=SEVERITY.index)
+    return ";".join(
+        [first, *(f"{metric}={status}" for metric, status in lost.items() if status != first)]
+    )
+
+
+def statuses_of(text: str) -> tuple[str, dict[str, str]]:
+    """A row's `status` field taken apart: the reason of its empty fields, and metric → reason where
+    that is another.
+    """
+    first, *others = text.split(";")
+    return first, dict(other.rpartition("=")[::2] for other in others)
+
+
+def _unlike(frame: "pd.DataFrame") -> "np.ndarray":
+    """Rows whose `status` is no status, or says something else than their fields do."""
+    empty = frame[list(frame.columns[4:])].isna()
+    wrong = (frame["status"] == "ok").to_numpy() == empty.any(axis=1).to_numpy()
+    for text in frame["status"].unique():
+        first, others = statuses_of(text)
+        if (
+            first not in STATUSES
+            or any(s not in STATUSES[1:] or s == first for s in others.values())
+            or (others and (first == "ok" or not others.keys() <= set(empty.columns)))
+        ):
+            wrong |= (frame["status"] == text).to_numpy()
+        elif others:
+            wrong |= (frame["status"] == text).to_numpy() & ~empty[list(others)].all(
+                axis=1
+            ).to_numpy()
+    return wrong
 
 
 def write_scores(root: Path, tool: str, task: str, frame: "pd.DataFrame") -> Path:
@@ -579,6 +580,13 @@ def write_scores(root: Path, tool: str, task: str, frame: "pd.DataFrame") -> Pat
             f"score table {tool}/{task}: {first['run']} has {first['instance_id']} twice",
             "one row per run and instance",
         )
+    unlike = _unlike(frame)
+    if unlike.any():
+        first = frame[unlike].iloc[0]
+        raise MtpeftError(
+            f"score table {tool}/{task}: {first['run']} / {first['instance_id']} has the status {first['status']!r}",
+            "`ok` exactly where every field has a value",
+        )
     path = score_path(root, tool, task)
     write_frame(path, frame.sort_values(["run", "row"], kind="stable"))
     return path
@@ -588,17 +596,29 @@ def read_scores(path: Path) -> "pd.DataFrame":
     """Read one wide score table: `run`, `instance_id`, `status` text, `row` int, metrics float (NaN
     = no value).
 
-    Refused, by file and line: unknown status, duplicate instance, rows of a run out of order.
+    Refused, by file and line: unknown status, a status that its row's fields contradict (`ok` with
+    an empty field, another without one), duplicate instance, rows of a run out of order, a row that
+    is not numbered by a whole number.
     """
+    import pandas as pd
+
     header, rows = _rows(path, None)
     if header[:4] != SCORE_KEYS or len(header) < 5:
         raise BadInput(
             path, f"header is {','.join(header)}", ",".join(SCORE_KEYS) + ",<metric>…", line=1
         )
     frame = _frame(path, header, rows, {"row", *header[4:]})
+    for line, row in enumerate(rows, start=2):
+        if not (row[1].isascii() and row[1].isdigit()):
+            raise BadInput(
+                path, f"row is {row[1]!r}", "a number without a point, counted from 1", line=line
+            )
     frame["row"] = frame["row"].astype("int64")
     for problem, expected in (
-        (~frame["status"].isin(STATUSES), f"a status out of {', '.join(STATUSES)}"),
+        (
+            pd.Series(_unlike(frame), index=frame.index),
+            f"a status out of {', '.join(STATUSES)}; `ok` exactly where every field has a value",
+        ),
         (frame.duplicated(["run", "instance_id"]), "one row per run and instance"),
         (
             (frame["run"] == frame["run"].shift()) & (frame["row"] <= frame["row"].shift()),
@@ -626,6 +646,15 @@ class Column:
     ids: "np.ndarray"
     status: "np.ndarray"
     value: "np.ndarray"
+
+
+def _status(rows: "np.ndarray", metric: str, value: "np.ndarray") -> "np.ndarray":
+    """The status of each value of a metric, from the rows' statuses."""
+    result = rows.copy()
+    for number in (rows != "ok").nonzero()[0]:
+        first, others = statuses_of(rows[number])
+        result[number] = "ok" if value[number] == value[number] else others.get(metric, first)
+    return result
 
 
 @dataclass
@@ -673,8 +702,11 @@ class ScoreSet:
         if key not in self._columns:
             tool = self.tool_of(task, metric)
             part = self.tables[tool, task].iloc[self._rows.get((tool, task, run), [])]
+            value = part[metric].to_numpy(dtype="float64")
             self._columns[key] = Column(
-                *(part[name].to_numpy() for name in ("instance_id", "status", metric))
+                part["instance_id"].to_numpy(),
+                _status(part["status"].to_numpy(), metric, value),
+                value,
             )
         return self._columns[key]
 

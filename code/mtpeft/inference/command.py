@@ -33,7 +33,7 @@ def run(
     adapter: folder in place of results/regenerated/training/<training>/<run>/seed-<seed>. Raises
     `MtpeftError` where there is none.
     """
-    entry = catalog().get("runs", name)
+    entry = catalog().usable_run(name)
     known = [e.id for task in entry.tasks for e in catalog().get("tasks", task).evaluations]
     for wanted in evaluations:
         if wanted not in known:

@@ -38,7 +38,7 @@ from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.core.progress import Progress
 from mtpeft.core.provenance import sha256
-from mtpeft.core.records import SCORE_KEYS, Score
+from mtpeft.core.records import SCORE_KEYS, SEVERITY, Score, row_status
 from mtpeft.scoring.interface import Item, Scorer
 
 _SCORING = Path(__file__).resolve().parent
@@ -46,8 +46,6 @@ _PR_SET_PDEATHSIG = 1
 # Failed attempts in one batch before the tool counts as broken: enough to find three bad outputs
 # among thousands.
 _FAILURES = 40
-# Of several statuses in one row, the one that says most about what went wrong comes first.
-_SEVERITY = ("infrastructure", "cannot run here", "unparseable", "empty", "ok")
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ class Outcome:
     @property
     def status(self) -> str:
         """The status of the row: the most severe of its metrics'."""
-        return min((s for _, s, _ in self.cells.values()), key=_SEVERITY.index)
+        return min((s for _, s, _ in self.cells.values()), key=SEVERITY.index)
 
     @property
     def detail(self) -> str:
@@ -439,7 +437,7 @@ def table(
                 item.run,
                 counts[item.run],
                 item.instance_id,
-                outcome.status,
+                row_status({m: outcome.cells[m][1] for m in metrics}),
                 *(outcome.cells[m][0] for m in metrics),
             ]
         )

@@ -41,6 +41,8 @@ def run(
     evaluations = catalog().evaluations()
     examples = cache(partial(_instances, corpus=corpus))
     got = read_new(predictions, (lambda name: examples(name).keys()) if corpus else known_ids)
+    for run in sorted({i.run for i in [*got.items, *got.rejected]} & catalog().runs.keys()):
+        catalog().usable_run(run)
     for problem in got.problems:
         print(f"mtpeft: {problem.found}", file=sys.stderr)
     write_atomic(

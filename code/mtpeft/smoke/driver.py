@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from mtpeft.catalog import Catalog, Run
+from mtpeft.catalog import Catalog, Run, load
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.provenance import write_provenance
@@ -41,7 +41,7 @@ CLEAR = (("smoke-rq2", "smoke_bleu"), ("smoke-pass1", "smoke_pass"))
 
 def smoke_catalog() -> Catalog:
     """The shipped catalog with the smoke run's own entries."""
-    return Catalog.load([paths.CATALOG, paths.DATA / "smoke" / "catalog"])
+    return load([paths.CATALOG, paths.DATA / "smoke" / "catalog"])
 
 
 def run(

@@ -1,15 +1,18 @@
 """Comparisons of the catalog → test records.
 
-As published and corrected differ in two choices only, both made in one place: how pairs are formed
-(`pairing.pair`) and whether Cliff's interval carries the quirk of the published one.
+As published and corrected differ in three choices, each made in one place: how pairs are formed
+(`pairing.pair`), whether Cliff's interval carries the quirk of the published one, and how the
+signed-rank test decides ties, zeros and small samples (`signed_rank` in stats/pairs.R).
 """
 
 import math
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import assert_never
 
 from mtpeft.catalog import Block, Catalog, Comparison
+from mtpeft.core.errors import MtpeftError
 from mtpeft.core.records import ScoreSet, Test
 from mtpeft.statistics import r_session
 from mtpeft.statistics.pairing import Pairs, pair
@@ -82,7 +85,7 @@ def _test(
         mean_b=NAN,
         statistic=NAN,
         p=NAN,
-        family=f"{comparison.id}/{block.id}" if comparison.family == "block" else comparison.id,
+        family=_family(comparison, block),
         m=0,
         p_holm=NAN,
         p_bh=NAN,
@@ -113,15 +116,30 @@ def _test(
     if not len(pairs.a):
         return replace(filled, note="no pairs")
     filled = replace(filled, mean_a=float(pairs.a.mean()), mean_b=float(pairs.b.mean()))
-    return (
-        _discordance(filled, pairs)
-        if comparison.test == "mcnemar"
-        else _signed_rank(filled, pairs, protocol)
-    )
+    match comparison.test:
+        case "mcnemar":
+            return _discordance(filled, pairs)
+        case "wilcoxon":
+            return _signed_rank(filled, pairs, protocol)
+        case other:
+            assert_never(other)
+
+
+def _family(comparison: Comparison, block: Block) -> str:
+    """The name of the set of tests that a test is adjusted with."""
+    match comparison.family:
+        case "block":
+            return f"{comparison.id}/{block.id}"
+        case "comparison":
+            return comparison.id
+        case other:
+            assert_never(other)
 
 
 def _signed_rank(test: Test, pairs: Pairs, protocol: str) -> Test:
-    statistic, p = r_session.call("signed_rank", pairs.a, pairs.b)
+    statistic, p = r_session.call(
+        "signed_rank", pairs.a, pairs.b, published=protocol == "as-published"
+    )
     delta, low, high = r_session.call(
         "cliffs_delta", pairs.a, pairs.b, quirk=protocol == "as-published"
     )
@@ -143,6 +161,13 @@ def _signed_rank(test: Test, pairs: Pairs, protocol: str) -> Test:
 
 
 def _discordance(test: Test, pairs: Pairs) -> Test:
+    other = sorted({float(v) for side in (pairs.a, pairs.b) for v in side} - {0.0, 1.0})
+    if other:
+        raise MtpeftError(
+            f"McNemar's test on {test.metric} of {test.run_a} and {test.run_b} meets {', '.join(map(str, other[:5]))}",
+            "0 or 1 for each pair (a mean over several samples is neither)",
+            "name `test: wilcoxon` in the comparison's file: mtpeft list comparisons",
+        )
     statistic, p, both, a_only, b_only, neither, odds = r_session.call(
         "discordance", pairs.a, pairs.b
     )

@@ -2,16 +2,18 @@
 
 Two protocols share this code path. *As published*: by row position after cutting both sides to the
 shorter one, or by id where the study did so. *Corrected*: by instance id; an instance that is
-missing on a side, has a status other than `ok` there, or was not readable for the tool, is dropped
-and named.
+missing on a side, has no value of this metric there, or was not readable for the tool, is dropped
+and named. What other metrics of the same output have does not matter.
 """
 
 from collections.abc import Set
 from dataclasses import dataclass
+from typing import assert_never
 
 import numpy as np
 
 from mtpeft.catalog import Metric, Tool
+from mtpeft.catalog.schema import Pairing
 from mtpeft.core.records import Column, ScoreSet
 
 
@@ -85,7 +87,7 @@ def pair(
     run_a: str,
     run_b: str,
     protocol: str,
-    published_pairing: str,
+    published_pairing: Pairing,
 ) -> Pairs:
     """The pairs of one test under a protocol (`as-published` or `corrected`)."""
     a, b = scores.column(run_a, task, metric.id), scores.column(run_b, task, metric.id)
@@ -94,4 +96,10 @@ def pair(
             scores, tool, metric, run_b, task
         )
         return by_id(a, b, exclude)
-    return by_id(a, b) if published_pairing == "id" else by_position(a, b)
+    match published_pairing:
+        case "id":
+            return by_id(a, b)
+        case "position":
+            return by_position(a, b)
+        case other:
+            assert_never(other)

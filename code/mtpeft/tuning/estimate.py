@@ -108,7 +108,9 @@ def _adapter_weights(config: dict[str, Any], rank: int) -> float:
 def show(names: list[str], profile: str) -> None:
     """Print the estimates of runs on every GPU class."""
     known = catalog()
-    runs = [known.get("runs", n) for n in names] or list(known.study("runs", "a"))
+    runs = [known.usable_run(n) for n in names] or [
+        r for r in known.study("runs", "a") if not r.withdrawn
+    ]
     for run in runs:
         if has_shared_module(run):
             raise MtpeftError(

@@ -29,7 +29,7 @@ def run(
     that say what is missing and how to get it. A run with one module and a head per task is trained
     by `multitask.stage`.
     """
-    entry = catalog().get("runs", name)
+    entry = catalog().usable_run(name)
     if has_shared_module(entry):
         from mtpeft.tuning.multitask.stage import run as train_shared
 

@@ -1,17 +1,24 @@
 """Tier T3: two sets of predictions of the same run, made from one adapter on two machines, say.
 
-Equal strings are the best answer, and then nothing else is asked. Where some differ, a metric is
-held against the interval of its mean difference over instances (paired percentile bootstrap, Efron
-and Tibshirani 1993, chapter 13): it agrees where that interval holds 0. The instances that flipped
-are listed, whatever the verdict.
+Equal strings are the best answer, and then nothing else is asked. Where some differ, each metric is
+judged twice. Its *values* must be there: an instance that has one on one side only was lost, and
+whether an instance has a value is itself a paired 0/1 metric with a verdict of its own. Its *mean*
+must be equivalent: `within tolerance` only where the whole 95 % interval of the paired mean
+difference lies inside the margin that the catalog states for the metric. `differs` needs evidence,
+too: a difference beyond the margin whose interval leaves out 0, at a level that holds for all
+metrics of a run together (Bonferroni). Anything between is `not run`: too few pairs to tell. The
+instances that flipped are listed, whatever the verdict.
 """
 
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from mtpeft.catalog import Margin, catalog
 from mtpeft.core import paths
 from mtpeft.core.errors import BadInput, MtpeftError
 from mtpeft.core.provenance import write_result
@@ -25,25 +32,106 @@ from mtpeft.core.records import (
     records_text,
     write_atomic,
 )
+from mtpeft.statistics import r_session
 
-RESAMPLES = 10_000
-RULE = "identical strings, else 0 inside the 95 % paired-bootstrap interval of the mean difference"
+LEVEL = 0.95
+LEAST_SHARE = 0.95  # of a metric that the catalog does not know
+RULE = "identical strings, else the 95 % interval of the mean paired difference inside the margin"
 FLIPPED = ["run", "evaluation", "instance_id", "metric", "reference", "new"]
+NAMED = 10  # ids that a reason lists
 Flip = tuple[str, str, str, str, float | str, float | str]
+Side = tuple[Mapping[str, float], Mapping[str, str]]
+"""Values by instance, and the status of the instances without one."""
+READABLE_MARGIN = Margin(
+    "stated here: 2 points, below half of the share that a mean may lose (5 points)", size=0.02
+)
 
 
-def bootstrap_interval(
-    differences: Sequence[float], seed: int = 0, level: float = 0.95
-) -> tuple[float, float]:
-    """Percentile interval of the mean of paired differences, shape [n]; deterministic."""
-    values = np.asarray(differences, dtype=float)
-    rng, means = np.random.default_rng(seed), []
-    for _ in range(
-        RESAMPLES // 100
-    ):  # in pieces: n × 10,000 indices would take much memory for nothing
-        means.append(values[rng.integers(0, len(values), (100, len(values)))].mean(axis=1))
-    low, high = np.quantile(np.concatenate(means), [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+@dataclass(frozen=True)
+class Equivalence:
+    """What a paired mean difference (new minus reference) says: the verdict, and the figures that
+    it rests on.
+    """
+
+    verdict: str
+    reason: str
+
+
+def margin_of(metric: str) -> tuple[Margin | None, float]:
+    """The margin that the catalog states for a metric (None where it states none), and the least
+    share of instances.
+    """
+    known = catalog().metrics()
+    if metric not in known:
+        return None, LEAST_SHARE
+    tool, entry = known[metric]
+    return entry.margin or tool.margin, entry.least_share
+
+
+def interval(a: np.ndarray, b: np.ndarray, level: float) -> tuple[float, float]:
+    """Interval of the mean of b - a: for 0 and 1 that of paired proportions, else Student's; (-inf,
+    inf) below two pairs.
+    """
+    if not np.isin(np.concatenate([a, b]), (0, 1)).all():
+        low, high = r_session.call("mean_interval", b - a, level=level)
+    else:
+        low, high = r_session.call("paired_proportions_interval", a, b, level=level)
+    return (-math.inf, math.inf) if math.isnan(low) else (float(low), float(high))
+
+
+def equivalence(
+    a: np.ndarray, b: np.ndarray, margin: Margin | None, together: int = 1
+) -> Equivalence:
+    """Judge paired values of reference and new side, shape [pairs] each.
+
+    together: how many means are judged with this one; `differs` is said at a level that holds for
+    all of them.
+    """
+    change, n = float(np.mean(b - a)), len(a)
+    flips = int((a != b).sum())
+    low, high = interval(a, b, LEVEL)
+    room = (
+        math.nan
+        if margin is None
+        else margin.size
+        if margin.size is not None
+        else abs(float(np.mean(a))) * (margin.share or 0)
+    )
+    stated = (
+        "no margin is stated"
+        if margin is None
+        else f"margin {room:.4g}"
+        + (f" ({margin.share:.0%} of the reference's mean)" if margin.size is None else "")
+    )
+    said = f"mean difference {change:+.4g} [{low:+.4g}, {high:+.4g}], {stated}; {n} pairs, {flips} flipped ({flips / n:.1%})"
+    if not flips:
+        return Equivalence(
+            "within tolerance",
+            f"every value is equal: mean difference +0; {n} pairs, 0 flipped (0.0%)",
+        )
+    if -room <= low and high <= room:
+        return Equivalence("within tolerance", said)
+    wide_low, wide_high = interval(a, b, 1 - (1 - LEVEL) / max(1, together))
+    if (wide_low > 0 or wide_high < 0) and not abs(change) <= room:
+        return Equivalence(
+            "differs",
+            f"beyond the margin, and 0 lies outside the interval: {said}" if margin else said,
+        )
+    if margin is None:
+        return Equivalence("not run", f"no margin is stated for it in the catalog: {said}")
+    return Equivalence(
+        "not run", f"too few pairs to tell{_needed(n, change, (high - low) / 2, room)}: {said}"
+    )
+
+
+def _needed(n: int, change: float, half: float, room: float) -> str:
+    """With how many pairs the interval would lie inside the margin, or leave out 0, if the spread
+    stays as it is.
+    """
+    wanted = room - abs(change) if abs(change) < room else abs(change)
+    if not math.isfinite(half) or wanted <= 0:
+        return ""
+    return f" (about {math.ceil(n * (half / wanted) ** 2)} would)"
 
 
 def compare(
@@ -53,7 +141,7 @@ def compare(
     new_scores: ScoreSet | None = None,
     command: str = "",
 ) -> tuple[list[Verdict], list[Flip]]:
-    """Verdicts and flipped instances of every run and evaluation set of `reference`.
+    """Verdicts and flipped instances of every run and evaluation set of either side.
 
     Strings are compared as the models wrote them. Scores: of the outputs on both sides; without
     them, strings that differ leave the verdict open (`not run`). A flip is an instance with another
@@ -61,19 +149,22 @@ def compare(
     """
     verdicts: list[Verdict] = []
     flips: list[Flip] = []
-    sides = [{(p.run, p.task): {} for p in side} for side in (reference, new)]
+    sides: list[dict[tuple[str, str], dict[str, Prediction]]] = [
+        {(p.run, p.task): {} for p in side} for side in (reference, new)
+    ]
     for side, records in zip(sides, (reference, new), strict=True):
         for p in records:
             side[p.run, p.task][p.instance_id] = p
-    for (run, task), old in sides[0].items():
-        now = sides[1].get((run, task), {})
+    for run, task in dict.fromkeys([*sides[0], *sides[1]]):
+        old, now = (side.get((run, task), {}) for side in sides)
         common = [i for i in old if i in now]
         other = [i for i in common if old[i].raw_output != now[i].raw_output]
         asked = sum(old[i].prompt_sha256 != now[i].prompt_sha256 for i in common)
-        missing = len(old.keys() ^ now.keys())
+        lost, added = [i for i in old if i not in now], [i for i in now if i not in old]
         said = (
             f"{len(common) - len(other)} of {len(common)} strings identical"
-            + (f"; {missing} instances on one side only" if missing else "")
+            + (f"; {len(lost) + len(added)} instances on one side only" if lost or added else "")
+            + (f" ({named_ids('lost', lost)})" if lost else "")
             + (f"; {asked} prompts differ" if asked else "")
         )
         flips += [(run, task, i, "string", "", "") for i in other]
@@ -82,22 +173,33 @@ def compare(
             verdicts.append(
                 _verdict(f"{name} strings", "", "not run", "no instance on both sides", command)
             )
-        elif not other and not missing:
+            continue
+        if not other and not lost and not added:
             verdicts.append(_verdict(f"{name} strings", "100 %", "exact", said, command))
-        else:
-            made, changed = _by_metric(
-                run, task, common, reference_scores, new_scores, said, command
-            )
-            verdicts += made or [
+            continue
+        made, changed = _by_metric(
+            run,
+            task,
+            list(dict.fromkeys([*old, *now])),
+            reference_scores,
+            new_scores,
+            said,
+            command,
+        )
+        few = f"{len(common)} of the reference's {len(old)} instances are here, below {LEAST_SHARE:.0%}; "
+        few = few if len(common) < LEAST_SHARE * len(old) else ""
+        if few or not made:
+            verdicts.append(
                 _verdict(
                     f"{name} strings",
                     f"{1 - len(other) / len(common):.1%}",
                     "not run",
-                    f"{said}; score both sides",
+                    f"{few}{said}{'' if made else '; score both sides'}",
                     command,
                 )
-            ]
-            flips += changed
+            )
+        verdicts += made
+        flips += changed
     return verdicts, flips
 
 
@@ -110,49 +212,122 @@ def _by_metric(
     said: str,
     command: str,
 ) -> tuple[list[Verdict], list[Flip]]:
+    """Verdicts on every metric that either side has, over the instances that either side answered."""
     verdicts: list[Verdict] = []
     flips: list[Flip] = []
+    if old is None or new is None:
+        return [], []
     metrics = sorted(
         {
             m
-            for (_, t), frame in (old.tables.items() if old else ())
+            for side in (old, new)
+            for (_, t), frame in side.tables.items()
             if t == task
             for m in frame.columns[4:]
         }
     )
     for metric in metrics:
-        if not (old and new and old.has(run, task, metric) and new.has(run, task, metric)):
+        there = [side.has(run, task, metric) for side in (old, new)]
+        name = f"{run} {task} {metric}"
+        if not any(there):
             continue
-        a, b = (
-            dict(zip(c.ids, c.value, strict=True))
-            for c in (old.column(run, task, metric), new.column(run, task, metric))
+        if not all(there):
+            side = "reference" if there[0] else "new"
+            verdicts.append(
+                _verdict(
+                    name, "", "not run", f"only the {side} side has scores of it; {said}", command
+                )
+            )
+            continue
+        a, b = _values(old, run, task, metric), _values(new, run, task, metric)
+        wanted = [i for i in ids if i in a[0] or i in b[0]]
+        pairs = [i for i in wanted if i in a[0] and i in b[0]]
+        margin, least = margin_of(metric)
+        reasons = Counter(
+            [
+                side[1].get(i, "no record")
+                for side, i in ((side, i) for i in ids for side in (a, b) if i not in side[0])
+            ]
         )
-        pairs = [i for i in ids if i in a and i in b and a[i] == a[i] and b[i] == b[i]]
+        rest = f"{len(pairs)} of {len(ids)} instances with a value on both sides" + (
+            f" ({', '.join(f'{n} {why}' for why, n in sorted(reasons.items()))})" if reasons else ""
+        )
+        if any(not side[0] and set(side[1].values()) == {"cannot run here"} for side in (a, b)):
+            verdicts.append(_verdict(name, "", "cannot run here", f"{rest}; {said}", command))
+            continue
+        verdicts += _readable(name, ids, a, b, len(metrics), said, command)
         if not pairs:
             verdicts.append(
                 _verdict(
-                    f"{run} {task} {metric}",
+                    name,
                     "",
                     "not run",
-                    f"no instance has a value on both sides; {said}",
+                    f"no instance has a value on both sides; {rest}; {said}",
                     command,
                 )
             )
             continue
-        flips += [(run, task, i, metric, float(a[i]), float(b[i])) for i in pairs if a[i] != b[i]]
-        change = [b[i] - a[i] for i in pairs]
-        low, high = bootstrap_interval(change)
+        x, y = (np.array([side[0][i] for i in pairs]) for side in (a, b))
+        flips += [(run, task, i, metric, a[0][i], b[0][i]) for i in pairs if a[0][i] != b[0][i]]
+        if len(pairs) < least * len(wanted):
+            gone = [i for i in wanted if i not in a[0] or i not in b[0]]
+            found = Equivalence(
+                "not run",
+                f"{len(pairs)} of {len(wanted)} instances that have a value on one side have it on "
+                f"both, below {least:.0%} ({named_ids('without a pair', gone)})",
+            )
+        else:
+            found = equivalence(x, y, margin, len(metrics))
+        why = f"; margin: {margin.reason}" if margin and margin.reason else ""
         verdicts.append(
             _verdict(
-                f"{run} {task} {metric}",
-                f"{np.mean([b[i] for i in pairs]):.4g}",
-                "within tolerance" if low <= 0 <= high else "differs",
-                f"mean difference {np.mean(change):+.4g} [{low:+.4g}, {high:+.4g}], {len(pairs)} pairs; {said}",
+                name,
+                f"{np.mean(y):.4g}",
+                found.verdict,
+                f"{found.reason}; {rest}; {said}{why}",
                 command,
-                f"{np.mean([a[i] for i in pairs]):.4g}",
+                f"{np.mean(x):.4g}",
             )
         )
     return verdicts, flips
+
+
+def _readable(
+    name: str, ids: Sequence[str], a: Side, b: Side, together: int, said: str, command: str
+) -> list[Verdict]:
+    """The verdict on whether the instances have a value, where not all have one on both sides."""
+    x, y = (np.array([float(i in side[0]) for i in ids]) for side in (a, b))
+    if x.all() and y.all() or not x.any() and not y.any():
+        return []
+    found = equivalence(x, y, READABLE_MARGIN, together)
+    gained = [i for i in ids if i in b[0] and i not in a[0]]
+    gone = [i for i in ids if i in a[0] and i not in b[0]]
+    named = "; ".join(
+        [named_ids(word, which) for word, which in (("lost", gone), ("only here", gained)) if which]
+    )
+    return [
+        _verdict(
+            f"{name} has a value",
+            f"{np.mean(y):.1%}",
+            found.verdict,
+            "; ".join(filter(None, [found.reason, named, said])),
+            command,
+            f"{np.mean(x):.1%}",
+        )
+    ]
+
+
+def _values(scores: ScoreSet, run: str, task: str, metric: str) -> Side:
+    column = scores.column(run, task, metric)
+    rows = list(zip(column.ids, column.status, column.value, strict=True))
+    return {str(i): float(v) for i, s, v in rows if s == "ok" and v == v}, {
+        str(i): str(s) for i, s, v in rows if s != "ok" or v != v
+    }
+
+
+def named_ids(word: str, ids: Sequence[str]) -> str:
+    """The first ids of some that share a fate, after the word for it."""
+    return f"{word}: {' '.join(ids[:NAMED])}{' …' if len(ids) > NAMED else ''}"
 
 
 def _verdict(
@@ -166,7 +341,7 @@ def _verdict(
         archived=archived,
         regenerated=found,
         tolerance=RULE,
-        tolerance_source="paired bootstrap",
+        tolerance_source="the margin that the catalog states for the metric",
         verdict=verdict,
         reason=reason,
         command=command,
@@ -190,7 +365,7 @@ def run(
     regenerated results.
 
     reference_scores, new_scores: folders with `scores/<tool>/<evaluation>.csv`. Returns 1 where a
-    metric differs, else 0.
+    metric differs, 2 where something could not be judged, else 0.
     """
     if (reference_scores is None) != (new_scores is None):
         raise MtpeftError(
@@ -223,4 +398,6 @@ def run(
     print(
         f"T3: {', '.join(f'{counts[n]} {n}' for n in VERDICTS if counts[n])} -> {paths.shown(path)}"
     )
-    return 1 if any(v.unexplained for v in verdicts) else 0
+    if any(v.unexplained for v in verdicts):
+        return 1
+    return 2 if counts["not run"] or not verdicts else 0

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from mtpeft.catalog import Catalog, Claim
 from mtpeft.core.errors import UnknownName
 from mtpeft.core.records import PublishedCell, Test, Verdict
-from mtpeft.statistics.printed import SIGNIFICANCE
+from mtpeft.statistics.printed import SIGNIFICANCE, adjusted
 
 ELSEWHERE = "a figure that belongs to another place of the study"
 BY_CELLS = "printed cells that differ, each with a cause of its own"
@@ -185,14 +185,13 @@ def none_significant(claim: Claim, evidence: Evidence) -> Verdict:
     options = claim.options
 
     def below(protocol: str) -> list[Test]:
-        field = {"holm": "p_holm", "bh": "p_bh"}[options["adjustment"]]
         return [
             t
             for t in evidence.tests
             if t.protocol == protocol
             and t.comparison in options["comparisons"]
             and t.block in options.get("blocks", [t.block])
-            and getattr(t, field) < SIGNIFICANCE
+            and adjusted(t, options["adjustment"]) < SIGNIFICANCE
         ]
 
     now, new = below("as-published"), below("corrected")
@@ -236,7 +235,7 @@ def count_significant(claim: Claim, evidence: Evidence) -> Verdict:
         counted = checkable = 0
         for cell in cells:
             test = tests[protocol, cell.comparison, cell.block, cell.metric]
-            p = test.p_bh if cell.adjustment == "bh" else test.p_holm
+            p = adjusted(test, cell.adjustment)
             if cell.printed != "NA" and not math.isnan(p):
                 checkable += 1
                 counted += p < SIGNIFICANCE

@@ -2,10 +2,23 @@
 and the study claims.
 
 One archived run is one draw from the runs that this configuration can give, so it is held against
-the prediction interval of one further draw, mean ± t(0.975, n - 1) s √(1 + 1/n) over n seeds (Hahn
-and Meeker, *Statistical Intervals*, 1991, section 4.7; it takes the seeds' values for normal). One
-seed has no spread, hence no interval: the verdict is then `not run`, never a guess. A claim has a
-direction too: both must hold.
+the prediction interval of one further draw, mean ± t s √(1 + 1/n) over n seeds (Hahn and Meeker,
+*Statistical Intervals*, 1991, section 4.7; it takes the seeds' values for normal). All metrics of a
+run that are judged under one protocol share one level of 95 % (Bonferroni, which holds whatever
+their correlation), so that a perfect reproduction `differs` anywhere in a run in one case of twenty
+at most.
+
+One seed has no spread, hence no interval. Few seeds have an interval that hardly anything can
+leave: where it would not find a shift of `SHIFT` standard deviations with probability `POWER`, a
+value inside says nothing and the verdict is `not run`. Every verdict states the smallest shift that
+its interval could have found. A claim has a direction too: both must hold.
+
+Instances: a mean is of those that have a value in the archive and in every seed; where too many of
+the archive's are lost (`least_share` in the catalog) it is `not run`. Whether an instance has a
+value is judged as a rate of its own. Two protocols, never mixed: *corrected*, in which an output
+that the tool could not read has no value on either side, and *as published*, in which it has the
+values that the study's scripts write for it, on both sides. The second is a verdict of its own
+where it differs.
 """
 
 import math
@@ -14,101 +27,189 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from mtpeft.catalog import Catalog, Claim, catalog
+from mtpeft.catalog import Catalog, Claim, Metric, Tool, catalog
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.provenance import write_result
 from mtpeft.core.records import VERDICTS, ScoreSet, Verdict, records_text
+from mtpeft.statistics import r_session
+from mtpeft.statistics.pairing import unreadable
+from mtpeft.verification.answers import margin_of, named_ids
 
 Trained = Mapping[str, Mapping[int, ScoreSet]]
 """run → seed → scores of its answers"""
 MEAN, CLAIM = "trained", "trained claim"  # kinds of verdict
 ONE_SEED = "unknown: one seed has no interval"
-RULE, SOURCE = "95 % prediction interval over the seeds", "the spread of the seeds"
+RULE, SOURCE = (
+    "95 % prediction interval over the seeds, at one level for all metrics of a run",
+    "the spread of the seeds",
+)
+LEVEL = 0.95
+SHIFT, POWER = 10.0, 0.8  # three seeds reach it for one metric, two do not
+PROTOCOLS = ("corrected", "as published")
 
 
-def t_quantile(p: float, freedom: int) -> float:
-    """Quantile of Student's t for p in (0.5, 1), by bisection on its distribution function
-    (Abramowitz and Stegun, 26.7.3-4).
-    """
-
-    def inside(t: float) -> float:
-        """P(|T| < t)."""
-        angle = math.atan(t / math.sqrt(freedom))
-        odd, total, term = freedom % 2, 0.0, math.cos(angle) if freedom % 2 else 1.0
-        for k in range(1 if odd else 0, freedom - 1, 2):
-            total += term
-            term *= math.cos(angle) ** 2 * (k + 1) / (k + 2)
-        return 2 / math.pi * (angle + math.sin(angle) * total) if odd else math.sin(angle) * total
-
-    low, high = 0.0, 1.0
-    while inside(high) < 2 * p - 1:
-        high *= 2
-    for _ in range(200):
-        middle = (low + high) / 2
-        low, high = (middle, high) if inside(middle) < 2 * p - 1 else (low, middle)
-    return high
-
-
-def prediction_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float] | None:
+def prediction_interval(
+    values: Sequence[float], level: float = LEVEL
+) -> tuple[float, float] | None:
     """Where one further value lies with probability `level`, given these; None for fewer than two."""
-    n = len(values)
-    if n < 2:
+    if len(values) < 2:
         return None
-    half = t_quantile((1 + level) / 2, n - 1) * float(np.std(values, ddof=1)) * math.sqrt(1 + 1 / n)
-    return float(np.mean(values)) - half, float(np.mean(values)) + half
+    low, high = r_session.call("prediction_interval", values, level=level)
+    return float(low), float(high)
 
 
 def judge_means(archived: ScoreSet, trained: Trained, command: str) -> list[Verdict]:
-    """One verdict per run, evaluation set and metric that both the archive and a seed have.
+    """Verdicts on every run, evaluation set and metric that the archive holds and a seed was scored
+    on.
 
     Means are over the instances that have a value in the archive and in every seed, so that all are
     of the same instances.
     """
-    verdicts = []
+    verdicts: list[Verdict] = []
     for run, seeds in sorted(trained.items()):
-        for task, metric in sorted(
-            {place for scores in seeds.values() for place in _columns(scores, run)}
-        ):
-            if (task, metric) not in _columns(archived, run):
-                continue
-            sides = {
-                seed: _values(s, run, task, metric)
-                for seed, s in sorted(seeds.items())
-                if s.has(run, task, metric)
-            }
-            old = _values(archived, run, task, metric)
-            common = sorted(set(old).intersection(*sides.values()))
-            if not common:
+        scored = {place for scores in seeds.values() for place in _columns(scores, run)}
+        places = sorted(
+            place for place in _columns(archived, run) if place[0] in {task for task, _ in scored}
+        )
+        for task, metric in places:
+            if (task, metric) not in scored:
                 verdicts.append(
-                    Verdict(
+                    _open(
                         f"{run} {task} {metric}",
-                        "T4",
-                        MEAN,
-                        "",
-                        "",
-                        "",
-                        RULE,
-                        SOURCE,
                         "not run",
-                        "no instance has a value both in the archive and here",
-                        command=command,
+                        "archived, but not scored here",
+                        command,
                     )
                 )
-                continue
-            means = {seed: float(np.mean([v[i] for i in common])) for seed, v in sides.items()}
-            verdicts.append(
-                _verdict(
-                    f"{run} {task} {metric}",
-                    MEAN,
-                    float(np.mean([old[i] for i in common])),
-                    means,
-                    True,
-                    f"{len(common)} instances with a value everywhere, of {len(old)}",
+        judged = [
+            _Place(archived, run, task, metric, seeds)
+            for task, metric in places
+            if (task, metric) in scored
+        ]
+        for protocol in PROTOCOLS:
+            mine = [
+                place for place in judged if protocol == "corrected" or place.protocols_differ()
+            ]
+            for place in mine:
+                verdicts += place.verdicts(protocol, len(mine), command)
+    return verdicts
+
+
+class _Place:
+    """One metric of one run on one evaluation set, in the archive and in every seed that was scored
+    on it.
+    """
+
+    def __init__(
+        self, archived: ScoreSet, run: str, task: str, metric: str, seeds: Mapping[int, ScoreSet]
+    ) -> None:
+        self.run, self.task, self.metric = run, task, metric
+        self.archived = archived
+        self.seeds = {
+            seed: scores for seed, scores in sorted(seeds.items()) if scores.has(run, task, metric)
+        }
+
+    def values(self, scores: ScoreSet, protocol: str) -> dict[str, float]:
+        """The values of the instances that have one under a protocol."""
+        return (_values if protocol == "corrected" else _published_values)(
+            scores, self.run, self.task, self.metric
+        )
+
+    def protocols_differ(self) -> bool:
+        """Whether any side has other values as published than corrected."""
+        return any(
+            self.values(s, "corrected") != self.values(s, "as published")
+            for s in (self.archived, *self.seeds.values())
+        )
+
+    def verdicts(self, protocol: str, together: int, command: str) -> list[Verdict]:
+        """The verdict on the mean and, where an instance has no value, on the share that has one."""
+        name = f"{self.run} {self.task} {self.metric}" + (
+            " (as published)" if protocol == "as published" else ""
+        )
+        old = self.values(self.archived, protocol)
+        new = {seed: self.values(scores, protocol) for seed, scores in self.seeds.items()}
+        said = {
+            seed: Counter(scores.column(self.run, self.task, self.metric).status)
+            for seed, scores in self.seeds.items()
+        }
+        if any(not new[seed] and set(said[seed]) == {"cannot run here"} for seed in new):
+            return [
+                _open(name, "cannot run here", "the metric has no value on this machine", command)
+            ]
+        every = [str(i) for i in self.archived.column(self.run, self.task, self.metric).ids]
+        result: list[Verdict] = []
+        if protocol == "corrected" and any(
+            len(side.keys() & set(every)) < len(every) for side in (old, *new.values())
+        ):
+            result.append(
+                self._judge(
+                    f"{name} has a value",
+                    {i: float(i in old) for i in every},
+                    {seed: {i: float(i in side) for i in every} for seed, side in new.items()},
+                    "of the archive's instances",
+                    together,
                     command,
                 )
             )
-    return verdicts
+        common = sorted(set(old).intersection(*new.values()))
+        if not common:
+            return [
+                *result,
+                _open(
+                    name, "not run", "no instance has a value both in the archive and here", command
+                ),
+            ]
+        about = f"{len(common)} instances with a value everywhere, of {len(old)}"
+        least = margin_of(self.metric)[1]
+        if len(common) < least * len(old):
+            lost = sorted(set(old) - set(common))
+            return [
+                *result,
+                _open(
+                    name,
+                    "not run",
+                    f"{about}: below {least:.0%} ({named_ids('lost', lost)})",
+                    command,
+                ),
+            ]
+        if protocol == "corrected" and self.protocols_differ():
+            about += "; outputs that the tool could not read have no value"
+        result.append(
+            self._judge(
+                name,
+                {i: old[i] for i in common},
+                {s: {i: v[i] for i in common} for s, v in new.items()},
+                about,
+                together,
+                command,
+            )
+        )
+        return result
+
+    def _judge(
+        self,
+        name: str,
+        old: Mapping[str, float],
+        new: Mapping[int, Mapping[str, float]],
+        about: str,
+        together: int,
+        command: str,
+    ) -> Verdict:
+        means = {seed: float(np.mean(list(side.values()))) for seed, side in new.items()}
+        changes = [float(np.mean([side[i] for side in new.values()])) - v for i, v in old.items()]
+        return _verdict(
+            name,
+            MEAN,
+            float(np.mean(list(old.values()))),
+            means,
+            True,
+            about,
+            command,
+            together,
+            changes,
+        )
 
 
 def judge_claims(known: Catalog, trained: Trained, command: str) -> list[Verdict]:
@@ -117,7 +218,7 @@ def judge_claims(known: Catalog, trained: Trained, command: str) -> list[Verdict
     Changes are in percent of side A's mean, within one seed; the direction is that of their mean.
     Claims about significance have no direction and no seed: T1 judges them.
     """
-    verdicts = []
+    found = {}
     for claim in known.study("claims", "a"):
         if claim.kind not in CHANGES:
             continue
@@ -127,12 +228,20 @@ def judge_claims(known: Catalog, trained: Trained, command: str) -> list[Verdict
             if not math.isnan(value := CHANGES[claim.kind](claim, known, trained, seed))
         }
         if changes:
-            published = float(claim.options["percent"])
-            holds = float(np.mean(list(changes.values()))) * published > 0
-            verdicts.append(
-                _verdict(claim.id, CLAIM, published, changes, holds, "change in percent", command)
-            )
-    return verdicts
+            found[claim.id] = float(claim.options["percent"]), changes
+    return [
+        _verdict(
+            name,
+            CLAIM,
+            published,
+            changes,
+            float(np.mean(list(changes.values()))) * published > 0,
+            "change in percent",
+            command,
+            len(found),
+        )
+        for name, (published, changes) in found.items()
+    ]
 
 
 def relative_change(claim: Claim, known: Catalog, trained: Trained, seed: int) -> float:
@@ -190,12 +299,45 @@ def _columns(scores: ScoreSet, run: str) -> set[tuple[str, str]]:
 
 
 def _values(scores: ScoreSet, run: str, task: str, metric: str) -> dict[str, float]:
+    """The values of a metric under the corrected protocol: an output that the tool could not read
+    has none.
+    """
     column = scores.column(run, task, metric)
+    tool, entry = _entry(scores, task, metric)
+    out = unreadable(scores, tool, entry, run, task) if tool and entry else set()
     return {
         str(i): float(v)
         for i, s, v in zip(column.ids, column.status, column.value, strict=True)
-        if s == "ok" and v == v
+        if s == "ok" and v == v and i not in out
     }
+
+
+def _published_values(scores: ScoreSet, run: str, task: str, metric: str) -> dict[str, float]:
+    """The values of a metric as the study's scripts would write them: an unreadable output has the
+    tool's values for that.
+    """
+    column = scores.column(run, task, metric)
+    tool, _ = _entry(scores, task, metric)
+    written = tool.unparseable_when.get(metric, 0.0) if tool and tool.unparseable_when else math.nan
+    found = {
+        str(i): float(written if s in ("unparseable", "empty") else v)
+        for i, s, v in zip(column.ids, column.status, column.value, strict=True)
+    }
+    return {i: v for i, v in found.items() if v == v}
+
+
+def _entry(scores: ScoreSet, task: str, metric: str) -> tuple[Tool | None, Metric | None]:
+    """The catalog's tool and metric of a column: the tool whose table it stands in, where that has
+    the metric.
+    """
+    known = catalog()
+    tool = known.tools.get(scores.tool_of(task, metric))
+    entry = next((m for m in tool.metrics if m.id == metric), None) if tool else None
+    return (tool, entry) if entry else known.metrics().get(metric, (None, None))
+
+
+def _open(name: str, verdict: str, reason: str, command: str) -> Verdict:
+    return Verdict(name, "T4", MEAN, "", "", "", RULE, SOURCE, verdict, reason, command=command)
 
 
 def _verdict(
@@ -206,11 +348,17 @@ def _verdict(
     direction: bool,
     about: str,
     command: str,
+    together: int = 1,
+    by_instance: Sequence[float] = (),
 ) -> Verdict:
-    interval, mean = (
-        prediction_interval(list(by_seed.values())),
-        float(np.mean(list(by_seed.values()))),
-    )
+    """Hold `target` against the seeds' interval.
+
+    together: how many verdicts share the level; by_instance: seeds' mean minus archive, where that
+    is known: it decides where equal seeds have no spread.
+    """
+    level = 1 - (1 - LEVEL) / max(1, together)
+    found, mean = list(by_seed.values()), float(np.mean(list(by_seed.values())))
+    interval = prediction_interval(found, level)
     seeds = f"seed{'s' if len(by_seed) > 1 else ''} {', '.join(map(str, by_seed))}; {about}"
     wrong = "the claim's direction does not hold"
     if interval is None:
@@ -220,16 +368,51 @@ def _verdict(
             target
         )  # equal seeds have an interval without width, and sums are rounded
         inside = interval[0] - slack <= target <= interval[1] + slack
-        verdict = "within tolerance" if inside and direction else "differs"
-        why = [*([] if inside else ["outside the interval"]), *([] if direction else [wrong])]
-    found = f"{mean:.4g}" + (f" [{interval[0]:.4g}, {interval[1]:.4g}]" if interval else "")
+        half = (interval[1] - interval[0]) / 2
+        power = float(
+            r_session.call("prediction_power", [float(len(found))], level=level, shift=SHIFT)[0]
+        )
+        seen = f"a shift of {half:.3g} or more leaves the interval, which holds for {together} verdicts together"
+        if half <= slack and not inside:
+            apart = not by_instance or _apart(by_instance, level)
+            verdict = "differs" if apart else "not run"
+            why = [
+                "outside the interval"
+                if apart
+                else "the seeds have no spread to judge by: train further seeds",
+                *([] if direction else [wrong]),
+            ]
+        elif not inside or not direction:
+            verdict, why = (
+                "differs",
+                [
+                    *([] if inside else ["outside the interval"]),
+                    *([] if direction else [wrong]),
+                    seen,
+                ],
+            )
+        elif half > slack and power < POWER:
+            verdict, why = (
+                "not run",
+                [
+                    f"{len(found)} seeds find a shift of {SHIFT:g} standard deviations in {power:.0%} of cases, "
+                    f"below {POWER:.0%}: train further seeds",
+                    seen,
+                ],
+            )
+        else:
+            verdict, why = (
+                "within tolerance",
+                [seen] if half > slack else ["every seed has the archived value"],
+            )
+    text = f"{mean:.4g}" + (f" [{interval[0]:.4g}, {interval[1]:.4g}]" if interval else "")
     return Verdict(
         id=name,
         tier="T4",
         kind=kind,
         published=f"{target:.4g}" if kind == CLAIM else "",
         archived=f"{target:.4g}" if kind == MEAN else "",
-        regenerated=found,
+        regenerated=text,
         tolerance=RULE,
         tolerance_source=SOURCE,
         verdict=verdict,
@@ -238,15 +421,22 @@ def _verdict(
     )
 
 
+def _apart(changes: Sequence[float], level: float) -> bool:
+    """Whether the instances alone tell the seeds' mean from the archive's."""
+    low, high = r_session.call("mean_interval", changes, level=level)
+    return bool(low > 0 or high < 0)
+
+
 def run(training: str, inference: str) -> int:
     """Judge every run of study A that was trained and scored here →
     results/regenerated/verification/seeds.csv.
 
     training, inference: the profiles whose folders are read. Returns 1 where a difference has no
-    cause, else 0; raises `MtpeftError` where nothing was scored.
+    cause, 2 where something could not be judged, else 0; raises `MtpeftError` where nothing was
+    scored.
     """
     known, trained, inputs = catalog(), {}, []
-    for entry in known.study("runs", "a"):
+    for entry in (r for r in known.study("runs", "a") if not r.withdrawn):
         for folder in sorted(paths.seed_folder(training, entry.id, 0).parent.glob("seed-*")):
             if tables := sorted((folder / inference / "scores").glob("*/*.csv")):
                 trained.setdefault(entry.id, {})[int(folder.name.removeprefix("seed-"))] = (
@@ -277,4 +467,6 @@ def run(training: str, inference: str) -> int:
     print(
         f"T4: {', '.join(f'{counts[name]} {name}' for name in VERDICTS if counts[name])} -> {paths.shown(path)}"
     )
-    return 1 if any(v.unexplained for v in verdicts) else 0
+    if any(v.unexplained for v in verdicts):
+        return 1
+    return 2 if counts["not run"] else 0

@@ -18,7 +18,8 @@ from mtpeft.reporting.figures.values import printed_number
 from mtpeft.reporting.inputs import AS_PUBLISHED, Inputs
 from mtpeft.reporting.marks import MISSING, SIGNS
 from mtpeft.reporting.summary import worst
-from mtpeft.reporting.tables.comparison import LEVEL, adjusted, block_title, number, subject
+from mtpeft.reporting.tables.comparison import LEVEL, block_title, number, subject
+from mtpeft.statistics.printed import adjusted
 
 NEGLIGIBLE = 0.147
 """|d| below this is called negligible (Romano et al. 2006), as the study prints it."""

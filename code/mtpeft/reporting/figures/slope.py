@@ -21,7 +21,8 @@ from mtpeft.reporting.figures.style import (
 )
 from mtpeft.reporting.figures.values import printed_pass_rates, scale, unit
 from mtpeft.reporting.inputs import AS_PUBLISHED, Inputs
-from mtpeft.reporting.tables.comparison import LEVEL, adjusted, block_title
+from mtpeft.reporting.tables.comparison import LEVEL, block_title
+from mtpeft.statistics.printed import adjusted
 
 
 def draw(figure: Figure, inputs: Inputs) -> Drawing:

@@ -7,7 +7,8 @@ from mtpeft.core.records import format_value
 from mtpeft.reporting.html import render
 from mtpeft.reporting.inputs import AS_PUBLISHED, CORRECTED, Inputs
 from mtpeft.reporting.sections import Section
-from mtpeft.reporting.tables.comparison import LEVEL, adjusted, block_title, subject
+from mtpeft.reporting.tables.comparison import LEVEL, block_title, subject
+from mtpeft.statistics.printed import adjusted
 
 SHOWN = 5
 FLIPS = 60

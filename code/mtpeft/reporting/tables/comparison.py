@@ -18,6 +18,7 @@ from mtpeft.reporting.inputs import AS_PUBLISHED, CORRECTED, Inputs
 from mtpeft.reporting.marks import CHANGED, MISSING
 from mtpeft.reporting.summary import worst
 from mtpeft.reporting.tables.model import EMPTY, Column, Group, Row, TableData, Value
+from mtpeft.statistics.printed import adjusted
 
 LEVEL = 0.05
 _ADJUSTMENTS = {"bh": "Benjamini–Hochberg", "holm": "Holm"}
@@ -186,11 +187,6 @@ def number(value: float, decimals: int, scale: float = 1.0) -> Value:
         return Value(value, "NA")
     rounded = f"{value * scale:.{decimals}f}"
     return Value(value, rounded.removeprefix("-") if float(rounded) == 0 else rounded)
-
-
-def adjusted(test: Test, adjustment: str) -> float:
-    """The p-value adjusted as `adjustment` names it."""
-    return test.p_bh if adjustment == "bh" else test.p_holm
 
 
 def _adjusted(test: Test, adjustment: str) -> Value:

@@ -65,7 +65,7 @@ def build(table: Table, inputs: Inputs) -> TableData:
     files = [
         path
         for kind, items in shown.items()
-        for path in catalog_files(kind, (item.id for item in items))
+        for path in catalog_files(inputs.known, kind, (item.id for item in items))
     ]
     return TableData(table, columns, [Group("", [head, used, *rows])], notes, files)
 

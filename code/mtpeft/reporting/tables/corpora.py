@@ -61,7 +61,7 @@ def build(table: Table, inputs: Inputs) -> TableData:
         _COLUMNS,
         groups,
         notes,
-        [*catalog_files("tasks", (t.id for t in tasks)), *sorted(files)],
+        [*catalog_files(inputs.known, "tasks", (t.id for t in tasks)), *sorted(files)],
     )
 
 

@@ -1,19 +1,16 @@
 """Which catalog files a table was rendered from."""
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from mtpeft.catalog import Catalog
 from mtpeft.core.paths import CATALOG
 
 
-def catalog_files(kind: str, ids: Iterable[str]) -> list[Path]:
-    """The shipped files of one kind that define any of `ids`; items that come from another catalog
-    have none here.
+def catalog_files(known: Catalog, kind: str, ids: Iterable[str]) -> list[Path]:
+    """The shipped files that hold any of `ids`, sorted; items that come from a folder outside have
+    none here.
     """
-    wanted = set(ids)
-    return [
-        path
-        for path in sorted((CATALOG / kind).rglob("*.yaml"))
-        if wanted & set(re.findall(r"(?<![\w])id: ([^\s,}]+)", path.read_text(encoding="utf-8")))
-    ]
+    return sorted(
+        {path for name in ids if (path := known.file_of(kind, name)).is_relative_to(CATALOG)}
+    )

@@ -48,7 +48,9 @@ def build(table: Table, inputs: Inputs) -> TableData:
         _COLUMNS,
         groups,
         notes,
-        catalog_files("tools", (tool.id for tool in inputs.known.study("tools", table.study))),
+        catalog_files(
+            inputs.known, "tools", (tool.id for tool in inputs.known.study("tools", table.study))
+        ),
     )
 
 

@@ -75,7 +75,7 @@ def run(
             "a folder with train.jsonl, valid.jsonl and test.jsonl",
             "--corpus FOLDER",
         )
-    entry = catalog().get("runs", name)
+    entry = catalog().usable_run(name)
     options, method = resolve(entry, profile, changes)
     options = replace(options, seeds=list(seeds) or options.seeds)
     source, called = _source(entry, backbone)
@@ -146,7 +146,7 @@ def infer(
     adapter: folder with `shared.safetensors` and `heads.safetensors` (default: the best checkpoint
     of the seed).
     """
-    entry = catalog().get("runs", name)
+    entry = catalog().usable_run(name)
     if not has_shared_module(entry):
         return False
     corpus, trained = corpus or CORPUS, paths.seed_folder(profile, entry.id, seed)

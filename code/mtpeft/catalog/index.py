@@ -1,0 +1,103 @@
+"""Everything that exists, by kind and id."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mtpeft.catalog.nodes import file_of, line, line_of
+from mtpeft.catalog.schema import (
+    Backbone,
+    Claim,
+    Comparison,
+    Evaluation,
+    Figure,
+    Method,
+    Metric,
+    Run,
+    Table,
+    Task,
+    Tool,
+)
+from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
+
+
+@dataclass
+class Catalog:
+    """Everything that exists, by kind and id, in file-name order."""
+
+    tasks: dict[str, Task] = field(default_factory=dict)
+    backbones: dict[str, Backbone] = field(default_factory=dict)
+    methods: dict[str, Method] = field(default_factory=dict)
+    runs: dict[str, Run] = field(default_factory=dict)
+    tools: dict[str, Tool] = field(default_factory=dict)
+    comparisons: dict[str, Comparison] = field(default_factory=dict)
+    tables: dict[str, Table] = field(default_factory=dict)
+    figures: dict[str, Figure] = field(default_factory=dict)
+    claims: dict[str, Claim] = field(default_factory=dict)
+    sources: dict[tuple[str, str], yaml.MappingNode] = field(default_factory=dict, repr=False)
+    """The YAML node of each item, by kind and id."""
+
+    def get(self, kind: str, name: str) -> Any:
+        """One item; an unknown name is answered with the nearest known ones."""
+        known = getattr(self, kind)
+        if name not in known:
+            raise UnknownName(kind.rstrip("s"), name, known, f"mtpeft list {kind}")
+        return known[name]
+
+    def usable_run(self, name: str) -> Run:
+        """A run that may be trained, asked and scored. Raises `UnknownName`, or `MtpeftError` for a
+        withdrawn run.
+        """
+        run: Run = self.get("runs", name)
+        if run.withdrawn:
+            raise MtpeftError(
+                f"run {name} is withdrawn: {run.withdrawn}",
+                "a run that is not withdrawn",
+                "mtpeft list runs",
+            )
+        return run
+
+    def file_of(self, kind: str, name: str) -> Path:
+        """The file that an item stands in."""
+        self.get(kind, name)
+        return file_of(self.sources[kind, name])
+
+    def bad(
+        self, kind: str, name: str, word: str, found: str, expected: str = "", fix: str = ""
+    ) -> BadInput:
+        """An error about one word of an item, with the file and the line on which that word stands
+        (else the item's line).
+        """
+        node = self.sources[kind, name]
+        return BadInput(file_of(node), found, expected, fix, line=line_of(node, word) or line(node))
+
+    def evaluations(self) -> dict[str, Evaluation]:
+        """Every evaluation set of every task, by id."""
+        return {e.id: e for task in self.tasks.values() for e in task.evaluations}
+
+    def task_of(self, evaluation: str) -> Task:
+        """The task of an evaluation set; an unknown name is answered with the nearest ones."""
+        for task in self.tasks.values():
+            if any(e.id == evaluation for e in task.evaluations):
+                return task
+        raise UnknownName("evaluation set", evaluation, self.evaluations())
+
+    def adjustments(self) -> dict[str, str]:
+        """The correction of p-values that the study uses, by comparison."""
+        return {c.id: c.adjustment for c in self.comparisons.values()}
+
+    def output_of(self, evaluation: str) -> str:
+        """What an answer of an evaluation set is: `code`, `text`, `label` or `ranking`."""
+        task = self.task_of(evaluation)
+        return next(e.output for e in task.evaluations if e.id == evaluation) or task.output
+
+    def metrics(self) -> dict[str, tuple[Tool, Metric]]:
+        """Every metric with its tool, by metric id."""
+        return {m.id: (tool, m) for tool in self.tools.values() for m in tool.metrics}
+
+    def study(self, kind: str, study: str) -> Iterator[Any]:
+        """The items of one kind that belong to one study."""
+        return (item for item in getattr(self, kind).values() if item.study == study)

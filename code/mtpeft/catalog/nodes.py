@@ -1,0 +1,351 @@
+"""YAML nodes → dataclasses, strict about keys, types and words; every error names file and line.
+
+A file holds one item, or a list of items. Four keys are the loader's own:
+
+- `extends: ID` takes everything that this item does not say from another item of the same kind,
+  in whatever file it stands. Mappings are merged key by key, at any depth; lists and single values
+  are replaced; a key set to null is left out.
+- `abstract: true` marks an item that exists only to be extended; it is not listed.
+- `matrix: {name: [value, …], …}` stands for one item per combination of its values, the last name
+  varying fastest. In the other keys `{name}` is the value: alone in a string it is the value
+  itself, a list too; inside a longer string a list is joined by `+`; `{name.key}` is a key of a
+  value that is a mapping.
+- `items: [item, …]` beside a matrix, and nothing else, repeats the whole list for each combination;
+  an item may hold a matrix of its own.
+"""
+
+import copy
+import itertools
+import re
+import types
+from collections.abc import Iterable, Iterator
+from dataclasses import MISSING, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import yaml
+
+from mtpeft.core.errors import BadInput, UnknownName
+
+# libyaml reads the catalog ten times faster, where PyYAML was built with it.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?:\.([A-Za-z_][A-Za-z0-9_]*))?\}")
+_OWN_KEYS = ("extends", "abstract", "matrix", "items")
+
+
+def nodes_of(path: Path, record: type) -> list[yaml.MappingNode]:
+    """The items of one file as YAML nodes, matrices multiplied out. Each node knows its file."""
+    try:
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_LOADER)
+    except UnicodeDecodeError as error:
+        raise BadInput(
+            path, f"not UTF-8: {error.reason} at byte {error.start}", "a text file in UTF-8"
+        ) from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise BadInput(
+            path,
+            f"not YAML: {getattr(error, 'problem', error)}",
+            "a YAML mapping",
+            line=mark.line + 1 if mark else None,
+        ) from error
+    if node is None:
+        raise BadInput(path, "the file is empty", f"the keys of a {record.__name__}")
+    _mark_with(node, path)
+    return list(
+        _multiplied(node.value if isinstance(node, yaml.SequenceNode) else [node], record, {})
+    )
+
+
+def items(nodes: list[yaml.MappingNode], record: type) -> Iterator[tuple[Any, yaml.MappingNode]]:
+    """The items of one kind with their nodes, in order, inherited keys filled in, none abstract.
+
+    Args:
+        nodes: Everything of the kind, from whatever files (see `nodes_of`).
+        record: The dataclass of the kind.
+    """
+    for node in _inherited(nodes, record):
+        yield _build(node, record), node
+
+
+def _mark_with(node: yaml.Node, path: Path) -> None:
+    node.file = path
+    for child in node.value if not isinstance(node, yaml.ScalarNode) else ():
+        for part in child if isinstance(child, tuple) else (child,):
+            _mark_with(part, path)
+
+
+def file_of(node: yaml.Node) -> Path:
+    path: Path = node.file
+    return path
+
+
+def line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1
+
+
+def line_of(node: yaml.Node, word: str) -> int | None:
+    """The line of the first scalar below a node (keys included) that is `word`."""
+    if isinstance(node, yaml.ScalarNode):
+        return line(node) if node.value == word else None
+    parts = (p for child in node.value for p in (child if isinstance(child, tuple) else (child,)))
+    return next((found for part in parts if (found := line_of(part, word))), None)
+
+
+def error_at(node: yaml.Node, found: str, expected: str = "", fix: str = "") -> BadInput:
+    return BadInput(file_of(node), found, expected, fix, line=line(node))
+
+
+def _keys(node: yaml.Node, record: type) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+    """The keys of an item with the nodes of key and value; each may occur once."""
+    if not isinstance(node, yaml.MappingNode):
+        raise error_at(node, f"a {node.id}", f"a mapping with the keys of a {record.__name__}")
+    found: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+    for key, value in node.value:
+        if str(key.value) in found:
+            raise error_at(key, f"key {key.value!r} again", "each key once")
+        found[str(key.value)] = key, value
+    return found
+
+
+# ---------------------------------------------------------------- matrix
+
+
+def _multiplied(
+    nodes: Iterable[yaml.Node], record: type, values: dict[str, yaml.Node]
+) -> Iterator[yaml.MappingNode]:
+    """Every item of a list; `values` are those of the matrices around it."""
+    for node in nodes:
+        keys = _keys(node, record)
+        axes = _axes(keys["matrix"][1]) if "matrix" in keys else {}
+        for name in axes.keys() & values.keys():
+            raise error_at(
+                keys["matrix"][0],
+                f"matrix name {name!r} is that of a matrix around this one",
+                "a name of its own",
+            )
+        rest = [pair for name, pair in keys.items() if name != "matrix"]
+        if "items" in keys:
+            for name in keys.keys() - {"matrix", "items"}:
+                raise error_at(
+                    keys[name][0], f"key {name!r} beside items", "matrix and items alone"
+                )
+            if not isinstance(keys["items"][1], yaml.SequenceNode):
+                raise error_at(keys["items"][1], f"a {keys['items'][1].id}", "a list of items")
+        for chosen in itertools.product(*axes.values()):
+            inside = values | dict(zip(axes, chosen, strict=True))
+            if "items" in keys:
+                yield from _multiplied(keys["items"][1].value, record, inside)
+            elif not inside:
+                yield node
+            else:
+                made = yaml.MappingNode(
+                    node.tag,
+                    [(k, _filled(v, inside)) for k, v in rest],
+                    node.start_mark,
+                    node.end_mark,
+                )
+                made.file = file_of(node)
+                yield made
+
+
+def _axes(node: yaml.Node) -> dict[str, list[yaml.Node]]:
+    if not isinstance(node, yaml.MappingNode) or not node.value:
+        raise error_at(node, f"a {node.id}", "a mapping of names to lists of values")
+    axes: dict[str, list[yaml.Node]] = {}
+    for key, value in node.value:
+        if not isinstance(value, yaml.SequenceNode) or not value.value:
+            raise error_at(value, f"matrix name {key.value!r} without values", "a list of values")
+        if key.value in axes:
+            raise error_at(key, f"key {key.value!r} again", "each key once")
+        axes[str(key.value)] = value.value
+    return axes
+
+
+def _filled(node: yaml.Node, values: dict[str, yaml.Node]) -> yaml.Node:
+    """The node with every `{name}` replaced by its value."""
+    if isinstance(node, yaml.ScalarNode):
+        return _filled_scalar(node, values)
+    made = copy.copy(node)
+    made.value = [
+        tuple(_filled(part, values) for part in child)
+        if isinstance(child, tuple)
+        else _filled(child, values)
+        for child in node.value
+    ]
+    return made
+
+
+def _filled_scalar(node: yaml.ScalarNode, values: dict[str, yaml.Node]) -> yaml.Node:
+    def value(match: re.Match[str]) -> yaml.Node:
+        name, key = match[1], match[2]
+        if name not in values:
+            unknown = UnknownName("name of a matrix", name, values)
+            raise error_at(node, unknown.found, unknown.expected)
+        found = values[name]
+        if key is None:
+            return found
+        inside = (
+            {str(k.value): v for k, v in found.value} if isinstance(found, yaml.MappingNode) else {}
+        )
+        if key not in inside:
+            unknown = UnknownName(f"key of a value of {name}", key, inside)
+            raise error_at(node, unknown.found, unknown.expected)
+        return inside[key]
+
+    if alone := _PLACEHOLDER.fullmatch(node.value):
+        return value(alone)
+    text = _PLACEHOLDER.sub(lambda match: _as_text(value(match), node), node.value)
+    if text == node.value:
+        return node
+    made = copy.copy(node)
+    made.value = text
+    return made
+
+
+def _as_text(node: yaml.Node, at: yaml.Node) -> str:
+    if isinstance(node, yaml.ScalarNode):
+        return str(node.value)
+    if isinstance(node, yaml.SequenceNode):
+        return "+".join(_as_text(item, at) for item in node.value)
+    raise error_at(at, "a mapping inside a longer string", "one of its keys, {name.key}")
+
+
+# ---------------------------------------------------------------- extends
+
+
+def _inherited(nodes: list[yaml.MappingNode], record: type) -> Iterator[yaml.MappingNode]:
+    """The items of one kind with what they extend filled in, without the abstract ones."""
+    by_id: dict[str, yaml.MappingNode] = {}
+    for node in nodes:
+        name = _keys(node, record).get("id")
+        if name is not None and str(name[1].value) not in by_id:
+            by_id[str(name[1].value)] = node
+    for node in nodes:
+        keys = _keys(node, record)
+        if "abstract" in keys and _build(keys["abstract"][1], bool):
+            continue
+        yield _complete(node, by_id, record, ())
+
+
+def _complete(
+    node: yaml.MappingNode, by_id: dict[str, yaml.MappingNode], record: type, below: tuple[str, ...]
+) -> yaml.MappingNode:
+    """An item with everything that it inherits, nearest first."""
+    keys = _keys(node, record)
+    if "extends" not in keys:
+        return _without(node, ("abstract",))
+    name_node = keys["extends"][1]
+    name = str(_build(name_node, str))
+    if name not in by_id:
+        unknown = UnknownName(f"{record.__name__.lower()} to extend", name, by_id)
+        raise error_at(name_node, unknown.found, unknown.expected)
+    chain = (*below, str(keys["id"][1].value) if "id" in keys else "")
+    if name in chain:
+        raise error_at(
+            name_node, f"{' extends '.join([*chain, name])}: a circle", "a chain that ends"
+        )
+    base = _complete(by_id[name], by_id, record, chain)
+    return _merged(base, _without(node, ("extends", "abstract")))
+
+
+def _without(node: yaml.MappingNode, names: tuple[str, ...]) -> yaml.MappingNode:
+    made = copy.copy(node)
+    made.value = [(k, v) for k, v in node.value if k.value not in names]
+    return made
+
+
+def _merged(base: yaml.MappingNode, over: yaml.MappingNode) -> yaml.MappingNode:
+    """`over` on top of `base`: keys of the base keep their order, what only `over` has follows;
+    null takes a key away.
+    """
+    mine = {str(k.value): (k, v) for k, v in over.value}
+    value: list[tuple[yaml.Node, yaml.Node]] = []
+    for key, inherited in base.value:
+        own = mine.pop(str(key.value), None)
+        if own is None:
+            value.append((key, inherited))
+        elif isinstance(inherited, yaml.MappingNode) and isinstance(own[1], yaml.MappingNode):
+            value.append((own[0], _merged(inherited, own[1])))
+        elif own[1].tag != "tag:yaml.org,2002:null":
+            value.append(own)
+    made = copy.copy(over)
+    made.value = value + list(mine.values())
+    return made
+
+
+# ---------------------------------------------------------------- nodes to values
+
+
+def _build(node: yaml.Node, hint: Any, name: str = "word") -> Any:
+    """Turn a YAML node into a value of type `hint`; `name` says in errors what the value is."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if is_dataclass(hint):
+        return _build_record(node, hint)  # type: ignore[arg-type]
+    if origin in (Union, types.UnionType):
+        if node.tag == "tag:yaml.org,2002:null":
+            return None
+        return _build(node, next(a for a in arguments if a is not type(None)), name)
+    if origin is Literal:
+        value = _plain(node)
+        if not isinstance(value, str) or value not in arguments:
+            unknown = UnknownName(name, str(value), map(str, arguments))
+            raise error_at(node, unknown.found, unknown.expected)
+        return value
+    if origin is list:
+        if not isinstance(node, yaml.SequenceNode):
+            raise error_at(node, f"a {node.id}", "a list")
+        return [_build(item, arguments[0], name) for item in node.value]
+    if origin is dict:
+        return dict(_pairs(node, arguments[1]))
+    value = _plain(node)
+    if hint is Any:
+        return value
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        raise error_at(node, f"{value!r} is a {type(value).__name__}", f"a {hint.__name__}")
+    return value
+
+
+def _pairs(node: yaml.Node, hint: Any) -> Iterator[tuple[str, Any]]:
+    if not isinstance(node, yaml.MappingNode):
+        raise error_at(node, f"a {node.id}", "a mapping")
+    seen: set[str] = set()
+    for key, value in node.value:
+        name = str(key.value)
+        if name in seen:
+            raise error_at(key, f"key {name!r} again", "each key once")
+        seen.add(name)
+        yield name, _build(value, hint)
+
+
+def _build_record(node: yaml.Node, record: type) -> Any:
+    hints = get_type_hints(record)
+    values: dict[str, Any] = {}
+    for name, (key, value) in _keys(node, record).items():
+        if name not in hints:
+            unknown = UnknownName(
+                f"key of a {record.__name__}",
+                name,
+                [*hints, *_OWN_KEYS],
+            )
+            raise error_at(key, unknown.found, unknown.expected)
+        values[name] = _build(value, hints[name], name)
+    missing = [
+        f.name
+        for f in fields(record)
+        if f.default is MISSING and f.default_factory is MISSING and f.name not in values
+    ]
+    if missing:
+        raise error_at(node, f"a {record.__name__} without {', '.join(missing)}", "these keys")
+    return record(**values)
+
+
+def _plain(node: yaml.Node) -> Any:
+    """The plain Python value below a node, refusing duplicate keys at any depth."""
+    if isinstance(node, yaml.MappingNode):
+        return dict(_pairs(node, Any))
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(item) for item in node.value]
+    return yaml.constructor.SafeConstructor().construct_object(node)

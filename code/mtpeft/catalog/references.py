@@ -1,0 +1,159 @@
+"""What the items of a catalog say of each other: every name must exist, every option must be one
+that its kind takes.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, get_args
+
+from mtpeft.catalog.index import Catalog
+from mtpeft.catalog.schema import (
+    CLAIM_KINDS,
+    FIGURE_KINDS,
+    OPTION_REFERENCES,
+    OPTION_WORDS,
+    TABLE_KINDS,
+    Claim,
+    Comparison,
+    Figure,
+    Table,
+)
+from mtpeft.core.errors import BadInput, UnknownName
+
+_SHIPPED = {"tables": TABLE_KINDS, "figures": FIGURE_KINDS, "claims": CLAIM_KINDS}
+
+
+def check_references(known: Catalog) -> None:
+    """Refuse the first name that refers to nothing. Raises `BadInput` with file, line and the
+    nearest known name.
+    """
+    for error in problems(known):
+        raise error
+
+
+def problems(known: Catalog) -> Iterator[BadInput]:
+    """Every name that refers to nothing, and every option that its kind does not take."""
+    evaluations, metrics = known.evaluations(), known.metrics()
+
+    def check(
+        kind: str, item: str, what: str, name: str, among: Collection[str]
+    ) -> Iterator[BadInput]:
+        if name not in among:
+            unknown = UnknownName(what, name, among)
+            yield known.bad(kind, item, name, unknown.found, unknown.expected)
+
+    for run in known.runs.values():
+        yield from check("runs", run.id, "backbone", run.backbone, known.backbones)
+        yield from check("runs", run.id, "method", run.method, known.methods)
+        for task in run.tasks:
+            yield from check("runs", run.id, "task", task, known.tasks)
+    for tool in known.tools.values():
+        own = {m.id for m in tool.metrics}
+        for name in [*tool.unparseable_when, *tool.unparseable_metrics]:
+            yield from check("tools", tool.id, "metric of this tool", name, own)
+        for name in tool.archive.values():
+            yield from check("tools", tool.id, "evaluation set", name, evaluations)
+    for comparison in known.comparisons.values():
+        yield from _of_comparison(comparison, known, check, evaluations, metrics)
+    for table in known.tables.values():
+        for name in table.comparisons:
+            yield from check("tables", table.id, "comparison", name, known.comparisons)
+    for claim in known.claims.values():
+        if claim.table:
+            yield from check("claims", claim.id, "table", claim.table, known.tables)
+    for kind in _SHIPPED:
+        for item in getattr(known, kind).values():
+            yield from _of_options(kind, item, known)
+
+
+def _of_comparison(
+    comparison: Comparison,
+    known: Catalog,
+    check: Any,
+    evaluations: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+) -> Iterator[BadInput]:
+    for metric in comparison.metrics:
+        yield from check("comparisons", comparison.id, "metric", metric, metrics)
+    yield from check("comparisons", comparison.id, "evaluation set", comparison.task, evaluations)
+    for block in comparison.blocks:
+        for run in (block.a, block.b):
+            yield from check("comparisons", comparison.id, "run", run, known.runs)
+        if block.task:
+            yield from check(
+                "comparisons", comparison.id, "evaluation set", block.task, evaluations
+            )
+    ids = [block.id for block in comparison.blocks]
+    for name in {i for i in ids if ids.count(i) > 1}:
+        yield known.bad(
+            "comparisons", comparison.id, name, f"block {name!r} again", "each block once"
+        )
+
+
+def _of_options(kind: str, item: Table | Figure | Claim, known: Catalog) -> Iterator[BadInput]:
+    if item.kind not in _SHIPPED[kind]:
+        if "." not in item.kind:
+            unknown = UnknownName(f"kind of a {kind.rstrip('s')}", item.kind, _SHIPPED[kind])
+            yield known.bad(
+                kind,
+                item.id,
+                item.kind,
+                unknown.found,
+                f"{unknown.expected} (or the dotted name of a module)",
+            )
+        return
+    takes = _SHIPPED[kind][item.kind].split()
+    names = {name.rstrip("?") for name in takes}
+    for name in item.options:
+        if name not in names:
+            unknown = UnknownName(f"option of {item.kind}", name, names)
+            yield known.bad(kind, item.id, name, unknown.found, unknown.expected)
+    for name in takes:
+        if not name.endswith("?") and name not in item.options:
+            yield known.bad(
+                kind,
+                item.id,
+                item.id,
+                f"{item.id} without option {name}",
+                f"the options of {item.kind}: {', '.join(takes)}",
+            )
+    yield from _of_values(kind, item, item.options, known)
+
+
+def _of_values(
+    kind: str, item: Table | Figure | Claim, options: Mapping[str, Any], known: Catalog
+) -> Iterator[BadInput]:
+    """Names and words in options, in whatever depth they stand."""
+    for option, value in options.items():
+        for part in value if isinstance(value, list) else [value]:
+            if isinstance(part, dict):
+                yield from _of_values(kind, item, part, known)
+            elif (among := _among(option, options, known)) is not None and str(part) not in among:
+                unknown = UnknownName(option.rstrip("s"), str(part), among)
+                yield known.bad(kind, item.id, str(part), unknown.found, unknown.expected)
+
+
+def _among(option: str, options: Mapping[str, Any], known: Catalog) -> Collection[str] | None:
+    """What the value of an option may be; None where anything goes."""
+    if option in OPTION_WORDS:
+        return get_args(OPTION_WORDS[option])
+    if option not in OPTION_REFERENCES:
+        return None
+    kind = OPTION_REFERENCES[option]
+    if kind == "metrics":
+        return known.metrics()
+    if kind == "evaluations":
+        return known.evaluations()
+    if kind == "questions":
+        return {c.question for c in known.comparisons.values()}
+    if kind == "blocks":
+        named = (
+            [options["comparison"]] if "comparison" in options else options.get("comparisons", [])
+        )
+        return {
+            b.id
+            for name in named
+            if name in known.comparisons
+            for b in known.comparisons[name].blocks
+        }
+    names: Collection[str] = getattr(known, kind)
+    return names

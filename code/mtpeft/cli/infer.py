@@ -1,0 +1,151 @@
+"""`mtpeft infer`: adapter or server + examples → predictions."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mtpeft.cli.group import example, group
+
+app = group(
+    "infer", "Predict evaluation sets: trained runs, prompted models, ranked search.", "run"
+)
+
+
+@app.command("run", **example("mtpeft infer qwen2.5-coder-0.5b/mt-qlora --training faithful"))
+def run(
+    run: Annotated[str, typer.Argument(help="run id, see `mtpeft list runs`")],
+    evaluation: Annotated[
+        list[str] | None, typer.Argument(help="evaluation sets; default: all of the run")
+    ] = None,
+    profile: Annotated[str, typer.Option(help="clean, or faithful to the study")] = "clean",
+    training: Annotated[str, typer.Option(help="training profile of the adapter")] = "fast",
+    seed: Annotated[int, typer.Option(help="seed of the adapter")] = 42,
+    adapter: Annotated[
+        Path | None, typer.Option(help="adapter or model folder in place of our own")
+    ] = None,
+    backbone: Annotated[
+        str, typer.Option(help="folder of the base model; default: the run's")
+    ] = "",
+    backend: Annotated[str, typer.Option(help="transformers or vllm")] = "transformers",
+    dtype: Annotated[str, typer.Option(help="of weights that are not quantised")] = "bfloat16",
+    corpus: Annotated[str, typer.Option(help="as in train; default: the run's study")] = "",
+    retry: Annotated[bool, typer.Option(help="predict failed instances again")] = False,
+) -> None:
+    """Predict the evaluation sets of a run; the same command resumes."""
+    from mtpeft.inference.command import run as stage
+    from mtpeft.tuning.multitask.stage import infer as shared
+
+    if not shared(run, evaluation or [], training, seed, adapter, backbone, corpus):
+        stage(
+            run,
+            evaluation or [],
+            profile,
+            training,
+            seed,
+            adapter,
+            backbone,
+            backend,
+            dtype,
+            corpus or "study-a",
+            retry,
+        )
+
+
+@app.command(
+    "prompt",
+    **example(
+        "mtpeft infer prompt clone-detection --out answers.jsonl --model NAME "
+        "--server http://localhost:8000/v1 --shots 4"
+    ),
+)
+def prompt(
+    task: Annotated[str, typer.Argument(help="a yes/no task")],
+    out: Annotated[Path, typer.Option(help="predictions, appended")],
+    model: Annotated[str, typer.Option(help="name at the server, or a local folder")],
+    server: Annotated[
+        str, typer.Option(help="OpenAI-compatible address up to /v1; empty: local")
+    ] = "",
+    source: Annotated[str, typer.Option(help="study, own, cosqa")] = "study",
+    split: str = "test",
+    shots: int = 0,
+    limit: Annotated[int, typer.Option(help="examples, evenly spaced; 0: all")] = 0,
+) -> None:
+    """Prompt a model, zero-shot or few-shot; report strict and permissive parsing next to baselines."""
+    from mtpeft.core.records import Prediction, read_predictions
+    from mtpeft.corpora import evaluation_of, spaced
+    from mtpeft.corpora.study_b import examples
+    from mtpeft.inference.prompting import Endpoint, Local, ask
+    from mtpeft.scoring.answers import table
+
+    every = examples(task, split, source)
+    chat = Endpoint(server, model) if server else Local(model)
+    missing = ask(
+        spaced(every, limit),
+        chat,
+        out,
+        f"{model}/{shots}-shot",
+        shots,
+        examples(task, "train", source) if shots else [],
+        evaluation_of(task, f"study-b-{source}"),
+    )
+    _show(table([p for p in read_predictions(out) if isinstance(p, Prediction)], every))
+    sys.exit(1 if missing else 0)
+
+
+@app.command(
+    "rank",
+    **example("mtpeft infer rank --out ranks.jsonl --model NAME --server http://localhost:8000/v1"),
+)
+def rank(
+    out: Annotated[Path, typer.Option(help="predictions, appended; candidates lie beside it")],
+    model: Annotated[str, typer.Option(help="name at the server, or a local folder")],
+    server: Annotated[
+        str, typer.Option(help="OpenAI-compatible address up to /v1; empty: local")
+    ] = "",
+    source: Annotated[str, typer.Option(help="study, cloze, cosqa, own")] = "study",
+    split: str = "test",
+    candidates: Annotated[
+        int, typer.Option(help="that stage 1 finds for each query (the study: 10)")
+    ] = 10,
+    stage1: Annotated[
+        str, typer.Option(help="bm25, or embeddings of the model (the study)")
+    ] = "bm25",
+    limit: Annotated[int, typer.Option(help="queries, evenly spaced; 0: all")] = 0,
+) -> None:
+    """Zero-shot code search: stage 1 finds candidates, the model scores them; prints MRR@K."""
+    from mtpeft.core.records import Prediction, read_predictions
+    from mtpeft.corpora import evaluation_of, spaced
+    from mtpeft.corpora.study_b import examples
+    from mtpeft.inference.prompting import Endpoint, Local
+    from mtpeft.inference.ranking import candidates as stage_1
+    from mtpeft.inference.ranking import rank as rank_candidates
+    from mtpeft.inference.ranking import stage
+    from mtpeft.scoring.answers import ranking_table
+
+    every = examples("code-search", split, source)
+    chat = Endpoint(server, model) if server else Local(model)
+    near = stage_1(every, out.with_suffix(".candidates.jsonl"), candidates, stage(stage1, chat))
+    asked = {name: near[name] for name in spaced(list(near), limit)}
+    missing = rank_candidates(
+        every,
+        asked,
+        chat,
+        out,
+        f"{model}/rank-{candidates}-{stage1}",
+        evaluation_of("code-search", f"study-b-{source}"),
+    )
+    answers = [p for p in read_predictions(out) if isinstance(p, Prediction)]
+    _show(ranking_table(answers, near, every))
+    sys.exit(1 if missing else 0)
+
+
+def _show(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        typer.echo(
+            "  ".join(
+                f"{key} {value:.4f}" if isinstance(value, float) else f"{key} {value}"
+                for key, value in row.items()
+            )
+        )

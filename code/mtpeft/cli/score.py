@@ -1,0 +1,126 @@
+"""`mtpeft score`: predictions → scores."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mtpeft.cli.group import example, group
+
+app = group(
+    "score", "Score predictions: analysers, text metrics, execution, the LLM judge.", "file"
+)
+
+
+@app.command("file", **example("mtpeft score predictions/generation-java.jsonl pmd lizard"))
+def file(
+    predictions: Annotated[Path, typer.Argument(help="prediction records (JSON lines)")],
+    tools: Annotated[
+        list[str] | None, typer.Argument(help="tools; default: all that need no service")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="default: results/regenerated/scored/NAME")
+    ] = None,
+    corpus: Annotated[str, typer.Option(help="as in train; default: the study's")] = "",
+) -> None:
+    """Score the predictions of new runs.
+
+    Exit code 2 where lines could not be used; the others are scored.
+    """
+    from mtpeft.scoring.new import run
+
+    sys.exit(run(predictions, tools or [], out, corpus))
+
+
+@app.command(
+    "judge", **example("mtpeft score judge predictions/summarization-java.jsonl --dry-run")
+)
+def judge(
+    predictions: Annotated[Path, typer.Argument(help="prediction records (JSON lines)")],
+    dry_run: Annotated[bool, typer.Option(help="only say what it would take and cost")] = False,
+    corpus: Annotated[str, typer.Option(help="as in train; default: the study's")] = "study-a",
+) -> None:
+    """Have an OpenAI-compatible model rate summaries (address, model and key from the environment)."""
+    from mtpeft.scoring.judge.stage import run
+
+    sys.exit(run(predictions, dry_run, corpus))
+
+
+@app.command("setup", **example("mtpeft score setup"))
+def setup() -> None:
+    """Fetch the pinned analysers (checked by SHA-256), compile the Java helper, install WordNet."""
+    from mtpeft.scoring.setup_analysers import run
+
+    sys.exit(2 if run() else 0)
+
+
+@app.command("archive", **example("mtpeft score archive lizard pylint"))
+def archive(
+    tools: Annotated[list[str] | None, typer.Argument(help="tools; default: all")] = None,
+    force: Annotated[bool, typer.Option(help="write again what is up to date")] = False,
+) -> None:
+    """T2: score every archived output again and compare it, per instance, with the archived scores."""
+    from mtpeft.scoring.rescore import run
+
+    run(tools or [], force)
+
+
+@app.command("other-versions", **example("mtpeft score other-versions"))
+def other_versions() -> None:
+    """T2: score outputs without archived scores with other versions of the tools, to find causes."""
+    from mtpeft.scoring.other_versions import run
+
+    run()
+
+
+@app.command("audit-outputs", **example("mtpeft score audit-outputs"))
+def audit_outputs() -> None:
+    """Search the archived outputs for damage, repair mechanical damage, and say what that changes."""
+    from mtpeft.audit.output_audit import run
+
+    for name, count in run().items():
+        typer.echo(f"{count:7}  {name}")
+
+
+@app.command("explain-codebleu", **example("mtpeft score explain-codebleu"))
+def explain_codebleu() -> None:
+    """Explain, row by row, why an archived CodeBLEU value differs from a recomputed one (minutes)."""
+    from mtpeft.scoring.codebleu.stage import run
+
+    run()
+
+
+@app.command("sonar-export", **example("mtpeft score sonar-export project/"))
+def sonar_export(
+    folder: Annotated[Path, typer.Argument(help="where the scanner's project is written")],
+) -> None:
+    """Write the archived outputs as a project for SonarQube's scanner (docker/sonarqube-compose.yaml)."""
+    from mtpeft.scoring.predictions import SETS, read_archived
+    from mtpeft.scoring.sonarqube import export
+
+    count = export(folder, [i for e in SETS for i in read_archived(e).items])
+    typer.echo(f"{count} files in {folder}")
+
+
+@app.command(
+    "sonar-import", **example("SONAR_TOKEN=… mtpeft score sonar-import http://localhost:9000")
+)
+def sonar_import(
+    url: Annotated[str, typer.Argument(help="address of the service")],
+    project: Annotated[str, typer.Argument(help="key of the project")] = "mtpeft",
+) -> None:
+    """Read the measures of an exported project as score tables of the tool sonarqube-own."""
+    from mtpeft.scoring.sonarqube import write
+
+    for path in write(url, project):
+        typer.echo(path)
+
+
+@app.command("selftest-sandbox", **example("mtpeft score selftest-sandbox"))
+def selftest_sandbox() -> None:
+    """Run the adversarial test programs in the sandbox: 0 contained, 1 an escape, 2 refused."""
+    from mtpeft.core.paths import ROOT
+    from mtpeft.sandbox.selftest import main
+
+    sys.exit(main([str(ROOT / "tests" / "evil_programs")]))

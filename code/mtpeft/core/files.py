@@ -1,0 +1,294 @@
+"""Files as this package reads and writes them: whole or not at all, line by line at LF, with names
+that stay inside.
+
+- `write_atomic`: a reader sees the old file or the new one. What a killed process left of it goes
+  at the next start.
+- `append_lines`, `mend_last_line`: append-only files of lines, of which a kill costs at most the
+  line being written.
+- `lines`: the one notion of a line. Bytes are split at LF only; a last line without its end is a
+  line.
+- `scratch`: a temporary folder that the next start removes where this process could not.
+- `safe_name`: a text from outside that may become the name of a file.
+"""
+
+import contextlib
+import errno
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.output import claim
+
+_HOST = hashlib.sha256(os.uname().nodename.encode()).hexdigest()[:8]
+_PART = re.compile(r"\..+\.([0-9a-f]{8})\.(\d+)\.part")
+_SCRATCH = re.compile(r"mtpeft-[a-z0-9]+-([0-9a-f]{8})\.(\d+)-.+")
+_swept: set[Path] = set()
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~=@-]*")
+"""What a name from outside may be, so that it can be a file's.
+
+No blank, no slash, no leading dot or hyphen.
+"""
+LONGEST_NAME = 200
+
+
+def cannot(what: str, path: Path, error: OSError) -> MtpeftError:
+    """The error of this package for one of the system's.
+
+    Args:
+        what: what was tried, as an infinitive: `write`, `read`.
+        path: the file it was tried on.
+        error: what the system said.
+    """
+    folder = path.parent
+    reason = error.strerror or str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return MtpeftError(f"cannot {what} {path}: {reason}", "free disk space", f"df -h {folder}")
+    if what == "write":
+        return MtpeftError(
+            f"cannot {what} {path}: {reason}",
+            "a writable folder with free space",
+            f"df -h {folder}; ls -ld {folder}; MTPEFT_OUT and MTPEFT_CACHE name other folders",
+        )
+    return MtpeftError(
+        f"cannot {what} {path}: {reason}", "a file that this user can read", f"ls -ld {path}"
+    )
+
+
+# ---------------------------------------------------------------- writing
+
+
+def write_atomic(path: Path, content: bytes | str) -> None:
+    """Write under a temporary name, flush to the disk, then rename.
+
+    A reader sees the old content or the new one, never half. Raises `MtpeftError` where the system
+    refuses.
+    """
+    data = encoded(content, path) if isinstance(content, str) else content
+    temporary = path.with_name(f".{path.name}.{_HOST}.{os.getpid()}.part")
+    try:
+        claim(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path.parent)
+        try:
+            with open(temporary, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot("write", path, error) from error
+
+
+def encoded(text: str, path: Path) -> bytes:
+    """UTF-8; half a surrogate pair, which UTF-8 cannot hold, is named in place of a traceback."""
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        around = ascii(text[max(0, error.start - 30) : error.end + 10])
+        raise MtpeftError(
+            f"cannot write {path}: {around} is no valid Unicode",
+            "text that UTF-8 can hold",
+            "correct the text that it came from",
+        ) from error
+
+
+def append_lines(path: Path, lines: Iterable[str]) -> None:
+    """Append lines (without their ends) and flush them to the disk before returning.
+
+    A half line that a kill left is first ended or cut off, so that it cannot spoil the next one.
+    """
+    data = b"".join(encoded(line, path) + b"\n" for line in lines)
+    try:
+        claim(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "a+b") as stream:
+            if stream.tell() and os.pread(stream.fileno(), 1, stream.tell() - 1) != b"\n":
+                mend_last_line(path)
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError as error:
+        raise cannot("write", path, error) from error
+
+
+def mend_last_line(path: Path) -> None:
+    """Cut off a last line without its end, or end it where it is a whole JSON object."""
+    import json
+
+    try:
+        data = path.read_bytes()
+        last = data[data.rfind(b"\n") + 1 :]
+        if not last:
+            return
+        try:
+            whole = isinstance(json.loads(last.decode("utf-8")), dict)
+        except (ValueError, RecursionError):
+            whole = False
+        with open(path, "r+b") as stream:
+            if whole:
+                stream.seek(0, os.SEEK_END)
+                stream.write(b"\n")
+            else:
+                stream.truncate(len(data) - len(last))
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError as error:
+        raise cannot("write", path, error) from error
+
+
+# ---------------------------------------------------------------- reading
+
+
+def lines(data: bytes) -> list[bytes]:
+    """The lines of a text, without their ends. Only LF ends a line; the last one needs no end."""
+    found = data.split(b"\n")
+    return found[:-1] if not found[-1] else found
+
+
+def text_lines(text: str) -> list[str]:
+    """The same of decoded text."""
+    found = text.split("\n")
+    return found[:-1] if not found[-1] else found
+
+
+def read_text(path: Path) -> str:
+    """A UTF-8 file with its line ends as they are.
+
+    Raises `BadInput` naming the line of what is not UTF-8, or where the file cannot be read.
+    """
+    data = read_bytes(path)
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise BadInput(
+            path,
+            f"byte 0x{data[error.start]:02x} is not UTF-8",
+            "UTF-8 text",
+            f"iconv -f LATIN1 -t UTF-8 {path}, if that is what it is in",
+            line=line,
+        ) from error
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file, unpacked where its name ends in `.gz`.
+
+    Raises `BadInput` where it cannot be read.
+    """
+    try:
+        if path.name.endswith(".gz"):
+            import gzip
+            import zlib
+
+            try:
+                with gzip.open(path, "rb") as stream:
+                    return stream.read()
+            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+                raise BadInput(
+                    path,
+                    f"damaged gzip data: {error}",
+                    "a whole gzip file",
+                    "copy or download the file again",
+                ) from error
+        return path.read_bytes()
+    except OSError as error:
+        raise BadInput(
+            path,
+            f"cannot be read: {error.strerror or error}",
+            "a file that this user can read",
+            f"ls -ld {path}",
+        ) from error
+
+
+# ---------------------------------------------------------------- names
+
+
+def safe_name(text: str, what: str) -> str:
+    """`text`, where it can be the name of a file or folder and nothing else.
+
+    Args:
+        text: a name from outside: an option, an id of a catalog, a field of a record.
+        what: what it names, for the message.
+
+    Raises:
+        MtpeftError: it is empty, too long, or has a sign that no name has.
+    """
+    if not NAME.fullmatch(text) or len(text) > LONGEST_NAME:
+        raise MtpeftError(
+            f"{what} {ascii(text[:LONGEST_NAME])}",
+            "letters, digits and any of . _ + ~ = @ - (not first: . + ~ = @ -), "
+            f"at most {LONGEST_NAME}",
+            "choose another name",
+        )
+    return text
+
+
+def safe_path(text: str, what: str) -> str:
+    """`text`, where it is one or more safe names with slashes between, as ids of runs are."""
+    for part in text.split("/"):
+        safe_name(part, f"{what} {ascii(text)}:" if part != text else what)
+    return text
+
+
+# ---------------------------------------------------------------- what a killed process left
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes of this machine left in a folder.
+
+    Once for each folder in a process.
+    """
+    if folder in _swept:
+        return
+    _swept.add(folder)
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(folder):
+            match = _PART.fullmatch(entry.name) or _SCRATCH.fullmatch(entry.name)
+            if match is None or match[1] != _HOST or _alive(int(match[2])):
+                continue
+            with contextlib.suppress(OSError):
+                if entry.stat(follow_symlinks=False).st_uid != os.getuid():
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path)
+                else:
+                    os.unlink(entry.path)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@contextlib.contextmanager
+def scratch(name: str, folder: Path | None = None) -> Iterator[Path]:
+    """A temporary folder that is gone afterwards, at the latest when the next process asks for one.
+
+    Args:
+        name: what it is for, in small letters and digits.
+        folder: where it is made; default: the system's folder for temporary files.
+    """
+    place = folder or Path(tempfile.gettempdir())
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        sweep(place)
+        made = tempfile.mkdtemp(prefix=f"mtpeft-{name}-{_HOST}.{os.getpid()}-", dir=place)
+    except OSError as error:
+        raise cannot("write", place / f"mtpeft-{name}", error) from error
+    try:
+        yield Path(made)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)

@@ -1,0 +1,35 @@
+# Intervals and quantiles that verdicts and contrasts rest on, in base R. An interval is c(low, high).
+
+# One further value of a normal variable, given these (Hahn and Meeker 1991, section 4.7): mean -+ t s sqrt(1 + 1/n).
+prediction_interval <- function(x, level = 0.95) {
+  n <- length(x)
+  if (n < 2L) return(c(NA_real_, NA_real_))
+  mean(x) + c(-1, 1) * qt((1 + level) / 2, n - 1) * sd(x) * sqrt(1 + 1 / n)
+}
+
+# Mean of paired differences, studentised: mean -+ t s / sqrt(n).
+mean_interval <- function(d, level = 0.95) {
+  n <- length(d)
+  if (n < 2L) return(c(NA_real_, NA_real_))
+  mean(d) + c(-1, 1) * qt((1 + level) / 2, n - 1) * sd(d) / sqrt(n)
+}
+
+# Difference b - a of two paired proportions, a and b of 0 and 1: the adjusted Wald interval of Bonett and Price (2012, JEBS
+# 37(4), 479-488), which keeps its level with few pairs and few of them discordant.
+paired_proportions_interval <- function(a, b, level = 0.95) {
+  if (!all(c(a, b) %in% c(0, 1))) stop("a value other than 0 and 1")
+  n <- length(a) + 2
+  up <- (sum(b > a) + 1) / n
+  down <- (sum(b < a) + 1) / n
+  difference <- up - down
+  half <- qnorm((1 + level) / 2) * sqrt((up + down - difference^2) / n)
+  c(max(-1, difference - half), min(1, difference + half))
+}
+
+# Chance that the prediction interval of n values leaves out a further one whose mean lies `shift` standard deviations off.
+prediction_power <- function(n, level, shift) {
+  if (n < 2) return(0)
+  t <- qt((1 + level) / 2, n - 1)
+  ncp <- shift / sqrt(1 + 1 / n)
+  suppressWarnings(pt(t, n - 1, ncp, lower.tail = FALSE) + pt(-t, n - 1, ncp))
+}

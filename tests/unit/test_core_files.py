@@ -1,0 +1,168 @@
+"""Files whole or not at all, one notion of a line, names that stay inside, nothing left behind."""
+
+import gzip
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mtpeft.core import files
+from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.files import (
+    append_lines,
+    lines,
+    read_bytes,
+    read_text,
+    safe_name,
+    safe_path,
+    scratch,
+    text_lines,
+    write_atomic,
+)
+
+
+@pytest.fixture(autouse=True)
+def _new_process(monkeypatch):
+    """As if nothing had been swept yet."""
+    monkeypatch.setattr(files, "_swept", set())
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"", []),
+        (b"a", [b"a"]),
+        (b"a\n", [b"a"]),
+        (b"a\nb", [b"a", b"b"]),
+        (b"a\n\nb\n", [b"a", b"", b"b"]),
+        (
+            b"a\rx\nb\x0c\x0b\x1c\xc2\x85\xe2\x80\xa8\n",
+            [b"a\rx", b"b\x0c\x0b\x1c\xc2\x85\xe2\x80\xa8"],
+        ),
+    ],
+)
+def test_only_lf_ends_a_line_and_the_last_one_needs_no_end(data, expected):
+    assert lines(data) == expected
+    assert text_lines(data.decode()) == [line.decode() for line in expected]
+
+
+def killed(code: str, *arguments: str) -> int:
+    """Run code that kills itself; returns its pid."""
+    top = str(Path(__file__).resolve().parents[2] / "code")
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *arguments], env=os.environ | {"PYTHONPATH": top}
+    )
+    assert process.wait() == -signal.SIGKILL
+    return process.pid
+
+
+def test_what_a_kill_while_writing_left_goes_at_the_next_start(tmp_path):
+    code = (
+        "import os, signal, sys, pathlib; from mtpeft.core import files\n"
+        "files.os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "files.write_atomic(pathlib.Path(sys.argv[1]), 'new')"
+    )
+    (tmp_path / "x.csv").write_text("old")
+    killed(code, str(tmp_path / "x.csv"))
+    assert (tmp_path / "x.csv").read_text() == "old" and len(list(tmp_path.iterdir())) == 2
+    write_atomic(tmp_path / "y.csv", "y")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["x.csv", "y.csv"]
+
+
+def test_a_temporary_folder_of_a_killed_process_goes_at_the_next_start(tmp_path):
+    code = (
+        "import os, signal, sys, pathlib; from mtpeft.core.files import scratch\n"
+        "with scratch('pylint', pathlib.Path(sys.argv[1])) as folder:\n"
+        "    (folder / 'deep').mkdir(); (folder / 'deep' / 'x').write_text('x')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    killed(code, str(tmp_path))
+    assert len(list(tmp_path.iterdir())) == 1
+    with scratch("pylint", tmp_path) as folder:
+        assert list(tmp_path.iterdir()) == [folder]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_living_process_or_another_machine_works_on_stays(tmp_path):
+    mine = f"mtpeft-java-{files._HOST}.{os.getpid()}-abc"
+    theirs = "mtpeft-java-00000000.999999999-abc"
+    kept = [mine, theirs, f".x.{files._HOST}.{os.getppid()}.part", "mtpeft-notes", ".x.part"]
+    for name in kept:
+        (tmp_path / name).mkdir()
+    with scratch("java", tmp_path):
+        pass
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(kept)
+
+
+def test_an_appended_line_begins_on_a_line_of_its_own(tmp_path):
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(b'{"a": 1}\n{"b": ')
+    append_lines(path, ['{"c": 3}'])
+    assert path.read_bytes() == b'{"a": 1}\n{"c": 3}\n'
+    path.write_bytes(b'{"a": 1}')
+    append_lines(path, ['{"c": 3}'])
+    assert path.read_bytes() == b'{"a": 1}\n{"c": 3}\n'
+
+
+@pytest.mark.parametrize("write", [write_atomic, lambda path, text: append_lines(path, [text])])
+def test_a_full_disk_is_an_error_with_its_three_parts(tmp_path, monkeypatch, write):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(MtpeftError, match="No space left") as error:
+        write(tmp_path / "x", "text")
+    assert error.value.expected == "free disk space" and error.value.fix.startswith("df -h")
+
+
+def test_text_that_utf8_cannot_hold_is_named(tmp_path):
+    with pytest.raises(MtpeftError, match=r"before \\ud800 after' is no valid Unicode"):
+        write_atomic(tmp_path / "x", "before \ud800 after")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("damage", ["truncated", "no gzip", "broken inside"])
+def test_damaged_gzip_data_is_an_error_that_names_the_file(tmp_path, damage):
+    whole = gzip.compress(os.urandom(5000))
+    data = {
+        "truncated": whole[:2000],
+        "no gzip": b"plain text",
+        "broken inside": whole[:9] + b"\xff" * 50,
+    }
+    (tmp_path / "x.gz").write_bytes(data[damage])
+    with pytest.raises(BadInput, match="x.gz: damaged gzip data") as error:
+        read_bytes(tmp_path / "x.gz")
+    assert error.value.expected and error.value.fix
+
+
+def test_text_that_is_not_utf8_is_refused_with_its_line(tmp_path):
+    (tmp_path / "x").write_bytes(b"a\nb\nc\xff\n")
+    with pytest.raises(BadInput, match="x:3: byte 0xff is not UTF-8"):
+        read_text(tmp_path / "x")
+
+
+def test_reading_keeps_carriage_returns(tmp_path):
+    (tmp_path / "x").write_bytes(b"a\r\nb\rc\n")
+    assert read_text(tmp_path / "x") == "a\r\nb\rc\n"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["..", ".", "", "a/b", "/a", "a b", "a\x00", "a\n", "\x1b]0;x\x07", "-x", "~x", "ü", "x" * 201],
+)
+def test_a_name_that_could_lead_elsewhere_is_refused(name):
+    with pytest.raises(MtpeftError, match="^name "):
+        safe_name(name, "name")
+
+
+@pytest.mark.parametrize("name", ["../x", "a/../b", "a//b", "a/", "/a", "a/.b"])
+def test_a_path_of_names_cannot_climb(name):
+    with pytest.raises(MtpeftError):
+        safe_path(name, "run")
+
+
+def test_names_in_use_are_allowed():
+    assert safe_path("qwen2.5-coder-1.5b/mt-qlora", "run") == "qwen2.5-coder-1.5b/mt-qlora"
+    assert safe_name("flaky-detection_2.own", "task") == "flaky-detection_2.own"
