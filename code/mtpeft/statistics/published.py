@@ -42,7 +42,9 @@ class Published:
     """Everything of study B below one folder, read once."""
 
     folder: Path = FOLDER
-    files: tuple[str, ...] = field(default=("figures", "runs", "printed", "sets", "weights"))
+    files: tuple[str, ...] = field(
+        default=("figures", "runs", "printed", "counterparts", "sets", "weights")
+    )
 
     @property
     def paths(self) -> list[Path]:
@@ -63,6 +65,11 @@ class Published:
     def printed(self) -> list[PrintedCell]:
         """Every cell of the typed tables."""
         return read_records(self.folder / "printed.csv", PrintedCell)
+
+    @cached_property
+    def counterparts(self) -> list[Counterpart]:
+        """What the logs hold beside every cell of the typed tables, at least one record a cell."""
+        return read_records(self.folder / "counterparts.csv", Counterpart)
 
     @cached_property
     def sets(self) -> dict[tuple[str, str], EvaluationSet]:

@@ -5,7 +5,8 @@ Which number of a log is which figure:
 * revision: `best_valid_combined` is the last test printed at a new best mean validation score, with
   the validation of that epoch; `last_epoch` the final test; `best_per_task` the highest validation
   of a task alone.
-* the paper's pairs: `best_valid_combined` is the last test at a new best, `last_epoch` the final one.
+* the paper's pairs: `best_valid_combined` is the last test at a new best, `last_epoch` the final
+  one.
 * single tasks: `best_valid` is the last test at a new best (the paper's code), or the test at the
   first epoch with the highest validation as printed (the sibling study); `best_per_task` the first
   highest validation. The two rules differ where epochs print the same validation: once in each.
@@ -16,14 +17,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mtpeft.archive.sources import Upstream
 from mtpeft.archive.study_b import names
 from mtpeft.archive.study_b.early import EarlyLog, read_early_log
 from mtpeft.archive.study_b.parameters import NONE, Count, Counts, Logged
 from mtpeft.archive.study_b.prompted import read_prompted_log
-from mtpeft.archive.study_b.reading import Block, Printed, upstream_bytes
+from mtpeft.archive.study_b.reading import Block, Printed, highest, upstream_bytes
 from mtpeft.archive.study_b.revision import RevisionLog, read_revision_log
 from mtpeft.archive.study_b.typed import LATEX, NOTEBOOK, TypedCell, read_latex, read_notebook
-from mtpeft.archive.study_b.upstream import MULTITASK, SINGLE, Upstream, logs_of
+from mtpeft.archive.study_b.upstream import MULTITASK, SINGLE, logs_of
 from mtpeft.core.errors import BadInput, UnknownName
 from mtpeft.core.figures import PublishedFigure, PublishedRun
 
@@ -62,7 +64,10 @@ class Collected:
         """Take up one run with its figures."""
         if run.id in self.runs:
             raise BadInput(
-                run.file, f"run {run.id} occurs twice", "each run once", "restore the upstream files"
+                run.file,
+                f"run {run.id} occurs twice",
+                "each run once",
+                "restore the upstream files",
             )
         self.runs[run.id] = run
         self.figures += figures
@@ -147,9 +152,7 @@ def _of_revision(file: str, log: RevisionLog) -> Logged:
 def _of_early(upstream: Upstream, file: str, log: EarlyLog) -> Logged:
     """Method by the file's name, unless the printed module tree shows LoRA under another name."""
     stem = Path(file).stem
-    backbone = (
-        names.backbone_of_log(stem) if upstream is SINGLE else names.backbone(log.model)
-    )
+    backbone = names.backbone_of_log(stem) if upstream is SINGLE else names.backbone(log.model)
     method = names.method_of_log(stem)
     if method in ("serial_adapter", "parallel_adapter") and "rank" in log.sites:
         method = "lora"
@@ -209,7 +212,7 @@ def _revision_figures(run: PublishedRun, log: RevisionLog) -> Iterator[Published
         yield from _block(run, log.final, "test", "last_epoch")
     for task in log.tasks:
         metric = METRIC[task]
-        top = max(log.valid, key=lambda b, t=task, m=metric: b.tasks[t].values[m])  # type: ignore[misc]
+        top = highest(log.path, log.valid, task, metric)
         yield _figure(run, task, top.tasks[task], "valid", "best_per_task", metric, top.epoch)
 
 
@@ -273,7 +276,7 @@ def _early_figures(run: PublishedRun, log: EarlyLog) -> Iterator[PublishedFigure
         return
     task = log.tasks[0]
     metric = _SELECTED_BY[task]
-    top = max(log.valid, key=lambda b: b.tasks[task].values[metric])
+    top = highest(log.path, log.valid, task, metric)
     yield _figure(run, task, top.tasks[task], "valid", "best_per_task", metric, top.epoch)
     best = log.best[-1:]
     if run.generation == "AD":
@@ -410,9 +413,7 @@ def _typed_tables(found: Collected, root: Path) -> None:
     found.typed += read_notebook(notebook, upstream_bytes(notebook))
     found.typed += read_latex(latex, upstream_bytes(latex))
     copied = copies(found.typed)
-    shares = {
-        (c.file, c.line): c.value for c in found.typed if c.column == "trainable_percent"
-    }
+    shares = {(c.file, c.line): c.value for c in found.typed if c.column == "trainable_percent"}
     runs: dict[str, tuple[PublishedRun, list[PublishedFigure]]] = {}
     for cell in found.typed:
         if cell.column == "trainable_percent" or (cell.file, cell.line) in copied:

@@ -107,20 +107,24 @@ def _of_cell(found: Collected, cell: PrintedCell) -> Iterator[Counterpart]:
 def _of_log(
     cell: PrintedCell, run: PublishedRun, log: RevisionLog | EarlyLog
 ) -> Iterator[Counterpart]:
-    """Test at the best validation, test of the last weights, best test, each where it is printed."""
+    """Test at the best validation, of the last weights, and best test, where they are printed."""
+    blocks: dict[str, list[Block]]
     if isinstance(log, RevisionLog):
-        blocks = {"best_valid_combined": log.tests[-1:], "last_epoch": [log.final]}
+        final = [log.final] if log.final is not None else []
+        blocks = {"best_valid_combined": log.tests[-1:], "last_epoch": final}
         tests = log.tests
     else:
         best = "best_valid_combined" if len(log.tasks) > 1 else "best_valid"
         blocks = {best: log.best[-1:], "last_epoch": log.last[-1:]}
         tests = log.best
-    blocks["best_test"] = [max(tests, key=_mean)] if tests else []
+    whole = [b for b in tests if all(METRIC[t] in _values(b, t) for t in log.tasks)]
+    blocks["best_test"] = [max(whole, key=_mean)] if whole else []
     for rule, chosen in blocks.items():
         for block in chosen:
-            if block is None or cell.column not in block.tasks:
+            metric = METRIC[cell.column]
+            if metric not in _values(block, cell.column):
                 continue
-            printed, metric = block.tasks[cell.column], METRIC[cell.column]
+            printed = block.tasks[cell.column]
             yield replace(
                 _record(cell, rule),
                 run=run.id,
@@ -131,6 +135,10 @@ def _of_log(
                 file=run.file,
                 line=printed.at(metric),
             )
+
+
+def _values(block: Block, task: str) -> dict[str, float]:
+    return block.tasks[task].values if task in block.tasks else {}
 
 
 def _mean(block: Block) -> float:

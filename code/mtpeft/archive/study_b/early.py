@@ -63,7 +63,7 @@ class EarlyLog:
     last: list[Block] = field(default_factory=list)
     weights: list[tuple[int, list[float]]] = field(default_factory=list)
     sites: dict[str, int] = field(default_factory=dict)
-    sizes: dict[tuple[str, int], int] = field(default_factory=dict)
+    sizes: dict[tuple[str, str, int], int] = field(default_factory=dict)
 
 
 def read_early_log(path: Path, content: bytes) -> EarlyLog:
@@ -99,7 +99,7 @@ class _Reader:
     def __init__(self, path: Path) -> None:
         self.log = EarlyLog(path)
         self.task = ""
-        self.testing = False
+        self.split = "train"
         self.announced = False
 
     def line(self, line: int, text: str) -> None:
@@ -113,16 +113,16 @@ class _Reader:
             self.task = TASKS[found[1]]
             self._name(self.task)
         elif "Running evaluation" in text:
-            self.testing = self.announced = False
+            self.split, self.announced = "valid", False
         elif any(mark in text for mark in _NEW_BEST):
             self.announced = True
-            self.testing = self.testing or "Running Test" in text
+            self.split = "test" if "Running Test" in text else self.split
         elif found := _SIZE.match(text):
             task = _NAMED.get(found[1].strip(), "")
-            log.sizes.setdefault((task, int(found[2])), line)
+            log.sizes.setdefault((self.split, task, int(found[2])), line)
             self._name(task)
         elif found := _QUERIES.match(text):
-            log.sizes.setdefault(("code-search", int(found[1])), line)
+            log.sizes.setdefault((self.split, "code-search", int(found[1])), line)
             self._name("code-search")
         elif found := _WEIGHTS.match(text):
             weights = [number(w.strip(), log.path, line) for w in found[1].split(",")]
@@ -162,7 +162,7 @@ class _Reader:
         """One `name = value` line after an evaluation, or after the test of a search."""
         log, metric = self.log, _METRIC.get(name, name)
         task = "code-search" if name == "eval_mrr" else self.task or self._only_task(line)
-        if name == "eval_mrr" and self.testing:
+        if name == "eval_mrr" and self.split == "test":
             self._test(line, task, {metric: value})
         elif name in ("eval_acc", "eval_mrr"):
             epoch = sum(task in b.tasks for b in log.valid) + 1
@@ -175,7 +175,7 @@ class _Reader:
             printed.lines[metric] = line
 
     def _tested(self, line: int, text: str) -> None:
-        """One dictionary of test values; where it names its task by a number, the run has one task."""
+        """One dictionary of test values; where it names no task by a word, the run has one."""
         named = _TASK_OF_TEST.search(text)
         task = TASKS[named[1]] if named else self._only_task(line)
         self._test(

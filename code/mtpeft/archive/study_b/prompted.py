@@ -1,4 +1,4 @@
-"""Logs of prompted models: each ends in a summary table with fixed-width columns, one row a task."""
+"""Logs of prompted models: each ends in a summary table of fixed-width columns, one row a task."""
 
 import ast
 import re

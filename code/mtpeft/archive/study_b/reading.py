@@ -34,12 +34,32 @@ class Printed:
         return self.lines.get(metric, self.line)
 
 
+_NOTHING = Printed({}, 0)
+
+
 @dataclass(frozen=True)
 class Block:
     """One evaluation: the epoch that had ended (from 1) and what was printed for each task."""
 
     epoch: int
     tasks: dict[str, Printed]
+
+
+def highest(path: Path, blocks: list[Block], task: str, metric: str) -> Block:
+    """The first evaluation with the highest value of a task's metric; what lacks it is passed over.
+
+    Raises:
+        BadInput: No evaluation has it.
+    """
+    known = [b for b in blocks if metric in b.tasks.get(task, _NOTHING).values]
+    if not known:
+        raise BadInput(
+            path,
+            f"no validation of {task} by {metric}",
+            "a log that reaches its first evaluation",
+            "restore the upstream checkout",
+        )
+    return max(known, key=lambda b: b.tasks[task].values[metric])
 
 
 def upstream_bytes(path: Path) -> bytes:
@@ -58,7 +78,7 @@ def upstream_bytes(path: Path) -> bytes:
 
 
 def numbered(content: bytes) -> Iterator[tuple[int, str]]:
-    """(line number from 1, text) of every line; only LF ends a line, progress bars keep their CR."""
+    """(line number from 1, text) of every line; only LF ends one, progress bars keep their CR."""
     for number, raw in enumerate(content.split(b"\n"), start=1):
         yield number, raw.decode("utf-8", errors="replace")
 
