@@ -42,9 +42,7 @@ class Published:
     """Everything of study B below one folder, read once."""
 
     folder: Path = FOLDER
-    files: tuple[str, ...] = field(
-        default=("figures", "runs", "printed", "counterparts", "sets", "weights")
-    )
+    files: tuple[str, ...] = field(default=("figures", "runs", "printed", "sets", "weights"))
 
     @property
     def paths(self) -> list[Path]:
@@ -68,7 +66,10 @@ class Published:
 
     @cached_property
     def counterparts(self) -> list[Counterpart]:
-        """What the logs hold beside every cell of the typed tables, at least one record a cell."""
+        """What the logs hold beside every cell of the typed tables, at least one record a cell.
+
+        `counterparts.csv` is not among `paths`: no table of figures is made from it.
+        """
         return read_records(self.folder / "counterparts.csv", Counterpart)
 
     @cached_property
