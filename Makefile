@@ -228,7 +228,8 @@ lint: $(VENV)/.dev ## formatting, lint, types, spelling | 40 s | | no
 	@$(BIN)/codespell
 
 docs: $(VENV)/.docs ## the documentation as a site in site/, offline | 20 s | 20 MB | no
-	@$(BIN)/mkdocs build --strict --quiet
+	@$(BIN)/python docs/generate.py
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "site/index.html"
 
 test-unit: $(VENV)/.dev ## the fast tests alone | 90 s | | no

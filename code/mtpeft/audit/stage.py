@@ -19,6 +19,7 @@ from mtpeft.audit.readings import Bench
 from mtpeft.audit.scores import Finding, audit_scores
 from mtpeft.audit.search import Cause, Search
 from mtpeft.catalog import Catalog, Comparison, catalog
+from mtpeft.core.files import write_atomic
 from mtpeft.core.paths import ARCHIVED, PUBLISHED, REGENERATED, shown
 from mtpeft.core.progress import Progress
 from mtpeft.core.provenance import write_result
@@ -29,7 +30,6 @@ from mtpeft.core.records import (
     read_frame,
     read_records,
     records_text,
-    write_atomic,
 )
 from mtpeft.statistics.printed import conclusion_changes
 from mtpeft.statistics.rescored import archived_and_rescored

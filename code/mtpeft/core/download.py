@@ -112,8 +112,8 @@ def download(wanted: Wanted, target: Path, policy: Policy, client: Client | None
         Unavailable: it could not be had; what has arrived is kept.
     """
     if client is None:
-        with opened(policy) as client:
-            download(wanted, target, policy, client)
+        with opened(policy) as own:
+            download(wanted, target, policy, own)
         return
     with held(target):
         if target.is_file():

@@ -19,9 +19,9 @@ from typing import Any
 
 from mtpeft import __version__
 from mtpeft.core.errors import MtpeftError
+from mtpeft.core.files import write_atomic
 from mtpeft.core.paths import ROOT, shown
 from mtpeft.core.processes import run
-from mtpeft.core.records import write_atomic
 
 _START = time.monotonic()
 

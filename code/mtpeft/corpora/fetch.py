@@ -24,7 +24,7 @@ from mtpeft.core.progress import Progress
 from mtpeft.core.provenance import sha256
 from mtpeft.corpora.manifest import File
 
-__all__ = ["Mismatch", "Policy", "UPSTREAM", "cached", "fetch", "offline", "require", "upstream"]
+__all__ = ["UPSTREAM", "Mismatch", "Policy", "cached", "fetch", "offline", "require", "upstream"]
 
 UPSTREAM = "https://raw.githubusercontent.com"
 

@@ -44,7 +44,8 @@ def load(corpus: str, task: str, split: str) -> list[Example]:
 
 def _from_outside(module: str, task: str, split: str) -> list[Example]:
     try:
-        return import_module(module).examples(task, split)
+        found: list[Example] = import_module(module).examples(task, split)
+        return found
     except ImportError as error:
         raise MtpeftError(
             f"corpus {module} cannot be imported: {error}",
