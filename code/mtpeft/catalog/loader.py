@@ -9,7 +9,8 @@ from mtpeft.catalog.index import Catalog
 from mtpeft.catalog.nodes import error_at, file_of, items, line, nodes_of
 from mtpeft.catalog.references import check_references
 from mtpeft.catalog.schema import KINDS
-from mtpeft.core.errors import BadInput
+from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.names import safe_path
 from mtpeft.core.paths import CATALOG
 
 
@@ -25,6 +26,10 @@ def load(folders: Iterable[Path]) -> Catalog:
         ]
         known = getattr(result, kind)
         for item, node in items(nodes, record):
+            try:
+                safe_path(item.id, f"{kind} id")
+            except MtpeftError as error:
+                raise error_at(node, error.found, error.expected) from None
             if item.id in known:
                 at = result.sources[kind, item.id]
                 raise error_at(
