@@ -41,7 +41,7 @@ $(VENV)/.core: docker/locks/core.txt docker/setup/venv.sh docker/setup/r.sh | $(
 	@docker/setup/r.sh
 	@docker/setup/group.sh "$(VENV)" core
 
-$(VENV)/.score $(VENV)/.dev $(VENV)/.train: $(VENV)/.%: docker/locks/%.txt docker/setup/group.sh | $(VENV)/.core
+$(VENV)/.score $(VENV)/.dev $(VENV)/.train $(VENV)/.docs: $(VENV)/.%: docker/locks/%.txt docker/setup/group.sh | $(VENV)/.core
 	@docker/setup/group.sh "$(VENV)" $*
 
 .PHONY: setup
@@ -224,7 +224,17 @@ archive-b: | $(VENV)/.core ## study B's figures again (MTPEFT_STUDY_B_FIGURES, M
 
 # ---------------------------------------------------------------- tests, images, housekeeping
 
-.PHONY: test test-unit test-train doctor plan clean
+.PHONY: test test-unit test-train lint docs doctor plan clean
+lint: $(VENV)/.dev ## formatting, lint, types, spelling | 40 s | | no
+	@$(BIN)/ruff format --check code tests docker
+	@$(BIN)/ruff check code tests docker
+	@$(BIN)/mypy
+	@$(BIN)/codespell
+
+docs: $(VENV)/.docs ## the documentation as a site in site/, offline | 20 s | 20 MB | no
+	@$(BIN)/mkdocs build --strict --quiet
+	@echo "site/index.html"
+
 test-unit: $(VENV)/.dev ## the fast tests alone | 90 s | | no
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit
 

@@ -1,15 +1,19 @@
 #!/usr/bin/env bash
 # Regenerates every lock beside this file from pyproject.toml: one joint resolution first, so that all groups
 # agree on every version and can share one environment. Needs uv. Index URLs are never written.
+# What is locked stays at its version, so that a new package moves no other; relock.sh --upgrade takes the newest of all.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT
 common=(--quiet --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-annotate --no-header)
 # torch is locked apart, because its build (CPU or CUDA) depends on the machine.
 echo "torch ; sys_platform == 'never'" >"$tmp/no-torch.txt"
-uv pip compile pyproject.toml --all-extras "${common[@]}" --overrides "$tmp/no-torch.txt" -o "$tmp/all.txt"
+touch "$tmp/locked.txt"
+[ "${1:-}" = --upgrade ] || find docker/locks -name '*.txt' ! -name 'torch-*' -print0 |
+    xargs -0 sed -n 's/^\([a-z][^ ]*==[^\\]*[^ \\]\) *\\$/\1/p' | sort -u >"$tmp/locked.txt"
+uv pip compile pyproject.toml --all-extras "${common[@]}" -c "$tmp/locked.txt" --overrides "$tmp/no-torch.txt" -o "$tmp/all.txt"
 grep -v '^mtpeft' "$tmp/all.txt" >"$tmp/pins.txt"
-for group in core score train dev; do
+for group in core score train dev docs; do
     extra=(); [ "$group" = core ] || extra=(--extra "$group")
     uv pip compile pyproject.toml "${extra[@]}" "${common[@]}" --generate-hashes \
         --overrides "$tmp/no-torch.txt" --no-emit-package torch -c "$tmp/pins.txt" -o "$tmp/$group.txt"
