@@ -233,7 +233,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
     known = catalog()
-    scores, comparisons = ScoreSet.load(ARCHIVED), list(known.study("comparisons", "a"))
+    scores, comparisons = ScoreSet.load(ARCHIVED), list(known.of("comparisons", "multitask-qlora"))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_sides(scores, folder)

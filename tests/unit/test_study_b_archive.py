@@ -88,7 +88,7 @@ def _import(
     figures.write_bytes(gzip.compress(buffer.getvalue().encode()))
     printed.write_text(json.dumps({"paper": {}, "paperpair": {}, "revt": {}, **(tables or {})}))
     import_study_b(figures, printed, folder / "published")
-    return folder / "published" / "study-b"
+    return folder / "published" / "multitask-peft"
 
 
 def test_import_writes_the_same_bytes_twice_and_checksums_them(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_import_writes_the_same_bytes_twice_and_checksums_them(tmp_path: Path) -
     second = {p.name: p.read_bytes() for p in _import(tmp_path, [LOG]).iterdir()}
     assert first == second
     sums = (tmp_path / "published" / "SHA256SUMS").read_text()
-    assert all(f"study-b/{name}" in sums for name in first)
+    assert all(f"multitask-peft/{name}" in sums for name in first)
 
 
 @pytest.mark.parametrize(
@@ -234,4 +234,4 @@ def test_sampling_errors_match_a_simulation() -> None:
 def test_every_task_has_a_metric_and_a_test_set() -> None:
     data = Published()
     assert all((task, "test") in data.sets and task in METRIC for task in TASKS)
-    assert data.folder == PUBLISHED / "study-b"
+    assert data.folder == PUBLISHED / "multitask-peft"

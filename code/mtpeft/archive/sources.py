@@ -11,6 +11,7 @@ from mtpeft.core.paths import CACHE, PUBLISHED, mirror
 from mtpeft.core.provenance import sha256
 from mtpeft.core.records import read_records
 
+STUDY = "multitask-qlora"
 REPOSITORY = "alvi75/MultiTask-QLoRA-NFAnalysis"
 COMMIT = "44e6077abecf5c90d6b80f3298afaf00091621e5"
 SCORES = "statistical_tests/per-instance-value"
@@ -29,7 +30,7 @@ class Source:
 
 def pinned_path() -> Path:
     """The list of upstream files with their checksums."""
-    return PUBLISHED / "sources.csv"
+    return PUBLISHED / STUDY / "sources.csv"
 
 
 def upstream_root() -> Path:

@@ -129,7 +129,7 @@ class Catalog:
             names = [t for r in runs for t in r.tasks] + [self.task_of(s).id for s in sets]
         else:
             names = [getattr(r, kind.removesuffix("s")) for r in runs]
-        return list(dict.fromkeys(names))
+        return [name for name in getattr(self, kind) if name in names]
 
     def study_of_task(self, task: str) -> Study | None:
         """The first study that names a task, or none."""

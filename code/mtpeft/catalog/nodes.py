@@ -330,7 +330,9 @@ def _pairs(node: yaml.Node, hint: Any) -> Iterator[tuple[str, Any]]:
         yield name, _build(value, hint)
 
 
-def _build_record(node: yaml.Node, record: type, given: Mapping[str, Any] = MappingProxyType({})) -> Any:
+def _build_record(
+    node: yaml.Node, record: type, given: Mapping[str, Any] = MappingProxyType({})
+) -> Any:
     own = {f.name for f in fields(record) if "given" in f.metadata}
     hints = {name: hint for name, hint in get_type_hints(record).items() if name not in own}
     values: dict[str, Any] = {name: given[name] for name in own}

@@ -71,7 +71,9 @@ def problems(known: Catalog) -> Iterator[BadInput]:
 def _of_study(study: Study, known: Catalog, check: Any) -> Iterator[BadInput]:
     for kind in ("tasks", "tools", "methods", "backbones"):
         for name in getattr(study, kind):
-            yield from check("studies", study.id, kind.removesuffix("s"), name, getattr(known, kind))
+            yield from check(
+                "studies", study.id, kind.removesuffix("s"), name, getattr(known, kind)
+            )
     for absent in study.absent:
         yield from check("studies", study.id, "tool", absent.tool, known.tools)
         yield from check(
@@ -82,9 +84,7 @@ def _of_study(study: Study, known: Catalog, check: Any) -> Iterator[BadInput]:
     asked = {question.id for question in study.questions}
     for comparison in known.comparisons.values():
         if comparison.study == study.id and asked:
-            yield from check(
-                "comparisons", comparison.id, "question", comparison.question, asked
-            )
+            yield from check("comparisons", comparison.id, "question", comparison.question, asked)
     others = [c.id for s in known.studies.values() for c in s.corpora]
     for corpus in study.corpora:
         if others.count(corpus.id) > 1:

@@ -16,6 +16,7 @@ Better = Literal["higher", "lower", "neither"]
 Variant = Literal["CLEAN", "RAW", "holm-CLEAN", "holm-RAW", "BH-CLEAN", "BH-RAW"]
 Regime = Literal["st", "mt"]
 BackboneKind = Literal["decoder", "encoder", "encoder-decoder"]
+Objective = Literal["tokens", "heads"]
 OutputKind = Literal["code", "text", "label", "ranking"]
 
 # What shipped builders, drawers and rules are called, and the options that each takes (`?`: may be
@@ -28,11 +29,14 @@ TABLE_KINDS = {
     "tools": "",
 }
 FIGURE_KINDS = {"forest": "comparisons", "sizes": "panels", "slope": "panels"}
-CLAIM_KINDS = {
+TEST_CLAIMS = {
     "relative_change": "comparison block metric percent",
     "largest_change": "comparisons blocks metrics percent",
     "none_significant": "comparisons blocks? adjustment",
     "count_significant": "question variant?",
+}
+"""Rules that look at tests and printed cells."""
+FIGURE_CLAIMS = {
     "shared_matches_full": "z",
     "shared_surpasses_full": "z",
     "close_to_single": "margin",
@@ -44,6 +48,8 @@ CLAIM_KINDS = {
     "validation_chosen": "",
     "weights_stay": "limit",
 }
+"""Rules that look at published and logged figures."""
+CLAIM_KINDS = TEST_CLAIMS | FIGURE_CLAIMS
 # Options whose values name something else in the catalog, wherever they stand in the options of a
 # shipped kind.
 OPTION_REFERENCES = {
@@ -88,12 +94,21 @@ class Edition:
 
 @dataclass(frozen=True)
 class Corpus:
-    """A name that `--corpus` takes, and the module with `examples(task, split, **options)`."""
+    """A name that `--corpus` takes, and the module with `examples(task, split, **options)`.
+
+    Attributes:
+        id: The name.
+        title: What it holds.
+        module: Dotted name of the module.
+        options: Passed to `examples` as they stand.
+        evaluations: By task, the evaluation set that its test split is; else the task's first.
+    """
 
     id: str
     title: str
     module: str
     options: dict[str, Any] = field(default_factory=dict)
+    evaluations: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -217,6 +232,7 @@ class Method:
     id: str
     title: str
     tuning: dict[str, Any]
+    objective: Objective = "tokens"
 
 
 @dataclass(frozen=True)

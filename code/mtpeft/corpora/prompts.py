@@ -1,5 +1,5 @@
-"""The prompts of study A, read out of its published scripts: what the derived set `study-a/prompts`
-is built from.
+"""The prompts of a study, read out of its published scripts: what the derived set
+`multitask-qlora/prompts` is built from.
 
 Scripts are parsed, never run. A prompt is the list named `chat` in a function that fills the chat
 template; what a script inserts becomes a `{placeholder}`. The scripts come from the study's
@@ -115,7 +115,7 @@ def script(path: str) -> str:
             return answer.read().decode("utf-8")
     except (OSError, urllib.error.URLError) as error:
         raise Unavailable(
-            f"study-a/prompts: {path} of {REPOSITORY} cannot be had: {error}",
+            f"multitask-qlora/prompts: {path} of {REPOSITORY} cannot be had: {error}",
             f"{url}, or a mirror that has it",
             "make data with network, or set MTPEFT_MIRROR",
         ) from error

@@ -49,7 +49,7 @@ _IGNORED = ("log_start",)
 
 
 def import_study_b(figures: Path, tables: Path, published: Path = PUBLISHED) -> None:
-    """Write `<published>/study-b/*.csv` and the checksums of `published`; the same input gives the
+    """Write `<published>/multitask-peft/*.csv` and the checksums of `published`; the same input gives the
     same bytes.
 
     figures: gzipped CSV, one line a number, with run-level columns repeated; tables: JSON of the
@@ -64,7 +64,7 @@ def import_study_b(figures: Path, tables: Path, published: Path = PUBLISHED) -> 
     cells = list(_printed(tables))
     sets, weights = _facts(runs)
     _check_printed(tables, cells, found, runs)
-    folder = published / "study-b"
+    folder = published / "multitask-peft"
     write_records(folder / "runs.csv", [runs[name] for name in sorted(runs)], PublishedRun)
     write_records(folder / "figures.csv", found, PublishedFigure)
     write_records(folder / "printed.csv", cells, PrintedCell)
