@@ -128,8 +128,8 @@ known-issues: $(AUDIT) ## write KNOWN_ISSUES.md (after make rescore audit-output
 	@test -f $(OUT)/audit/KNOWN_ISSUES-T2.md || { echo "mtpeft: its second part needs make rescore audit-outputs first" >&2; exit 2; }
 	@cat $(OUT)/audit/KNOWN_ISSUES.md $(OUT)/audit/KNOWN_ISSUES-T2.md >KNOWN_ISSUES.md
 
-archive: | $(VENV)/.core ## import the upstream files again (MTPEFT_MIRROR or network) | 10 s | 7 MB | no
-	@$(RUN) archive
+archive: | $(VENV)/.core ## import the upstream files of all studies again (MTPEFT_MIRROR or network) | 15 s | 15 MB | no
+	@$(RUN) archive import
 
 # ---------------------------------------------------------------- scoring (T2)
 
@@ -221,10 +221,6 @@ smoke-b: | $(VENV)/.train ## the part of smoke with shared modules: five tiny ba
 flaky-cpu: | $(VENV)/.train ## a small model on the real flaky tests (MTPEFT_MIRROR) against baselines | 10 min | 20 MB | no
 	@$(RUN) flaky-cpu
 
-.PHONY: archive-b
-archive-b: | $(VENV)/.core ## study B's figures again (MTPEFT_STUDY_B_FIGURES, MTPEFT_STUDY_B_TABLES) | 2 s | 1 MB | no
-	@$(RUN) archive-b
-
 # ---------------------------------------------------------------- tests, images, housekeeping
 
 .PHONY: test test-unit test-train lint docs doctor plan clean
@@ -235,7 +231,8 @@ lint: $(VENV)/.dev ## formatting, lint, types, spelling | 40 s | | no
 	@$(BIN)/codespell
 
 docs: $(VENV)/.docs ## the documentation as a site in site/, offline | 20 s | 20 MB | no
-	@$(BIN)/mkdocs build --strict --quiet
+	@$(BIN)/python docs/generate.py
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "site/index.html"
 
 test-unit: $(VENV)/.dev ## the fast tests alone | 90 s | | no

@@ -136,7 +136,8 @@ def read_all(
     for tool in known.tools.values():
         for place, name in tool.archive.items():
             evaluation = evaluations[name]
-            parts, owner = [], {}
+            parts: list[pd.DataFrame] = []
+            owner: dict[str, Path] = {}
             for path in sorted((folder / place).glob("*.csv")):
                 run = run_of(path, evaluation, known)
                 if run in owner:

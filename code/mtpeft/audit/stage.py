@@ -21,6 +21,7 @@ from mtpeft.audit.scores import Finding, audit_scores
 from mtpeft.audit.search import Cause, Search
 from mtpeft.catalog import Catalog, Comparison, catalog
 from mtpeft.catalog.places import score_files, score_roots, statistics_files
+from mtpeft.core.files import write_atomic
 from mtpeft.core.paths import REGENERATED, shown
 from mtpeft.core.progress import Progress
 from mtpeft.core.provenance import write_result
@@ -31,7 +32,6 @@ from mtpeft.core.records import (
     read_frame,
     read_records,
     records_text,
-    write_atomic,
 )
 from mtpeft.statistics.printed import conclusion_changes
 from mtpeft.statistics.rescored import archived_and_rescored

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft import __version__
+from mtpeft.core.files import write_atomic
 from mtpeft.core.paths import ROOT, shown
-from mtpeft.core.records import write_atomic
 
 _START = time.monotonic()
 

@@ -306,7 +306,10 @@ def _numbers(path: Path, name: str, texts: Sequence[str]) -> "np.ndarray":
     try:
         if not set("".join(texts)) <= _DIGITS:
             raise ValueError
-        return np.array([float(text) if text else math.nan for text in texts], dtype="float64")
+        values: np.ndarray = np.array(
+            [float(text) if text else math.nan for text in texts], dtype="float64"
+        )
+        return values
     except ValueError:
         row = next(i for i, text in enumerate(texts) if text and not _NUMBER.fullmatch(text))
         raise BadInput(
@@ -508,7 +511,7 @@ def _prediction(raw: bytes, hints: dict[str, Any], required: set[str]) -> Predic
         wanted = (int, float) if hints[name] is float else hints[name]
         if not isinstance(value, wanted) or isinstance(value, bool):
             raise ValueError(f"{name} is a {type(value).__name__}")
-        if name in _SHOWN and not value.isprintable():
+        if isinstance(value, str) and name in _SHOWN and not value.isprintable():
             raise ValueError(f"{name} {ascii(value[:80])} holds what no name does")
     return Prediction(**data)
 
@@ -548,7 +551,7 @@ def statuses_of(text: str) -> tuple[str, dict[str, str]]:
 def _unlike(frame: "pd.DataFrame") -> "np.ndarray":
     """Rows whose `status` is no status, or says something else than their fields do."""
     empty = frame[list(frame.columns[4:])].isna()
-    wrong = (frame["status"] == "ok").to_numpy() == empty.any(axis=1).to_numpy()
+    wrong: np.ndarray = (frame["status"] == "ok").to_numpy() == empty.any(axis=1).to_numpy()
     for text in frame["status"].unique():
         first, others = statuses_of(text)
         if (
@@ -626,13 +629,13 @@ def read_scores(path: Path) -> "pd.DataFrame":
         ),
     ):
         if problem.any():
-            row = int(problem.to_numpy().argmax())
+            at = int(problem.to_numpy().argmax())
             raise BadInput(
                 path,
-                f"{frame['run'].iloc[row]} / {frame['instance_id'].iloc[row]} "
-                f"(status {frame['status'].iloc[row]}, row {frame['row'].iloc[row]})",
+                f"{frame['run'].iloc[at]} / {frame['instance_id'].iloc[at]} "
+                f"(status {frame['status'].iloc[at]}, row {frame['row'].iloc[at]})",
                 expected,
-                line=row + 2,
+                line=at + 2,
             )
     return frame
 

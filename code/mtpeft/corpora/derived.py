@@ -9,8 +9,8 @@ from pathlib import Path
 
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError, Unavailable
+from mtpeft.core.files import write_atomic
 from mtpeft.core.provenance import sha256
-from mtpeft.core.records import write_atomic
 from mtpeft.corpora import code_to_code, code_to_text, codereval, hub, prompts
 from mtpeft.corpora.examples import Example, examples_text, read_examples
 from mtpeft.corpora.fetch import require

@@ -112,7 +112,7 @@ def script(path: str) -> str:
         with urllib.request.urlopen(
             urllib.request.Request(url, headers={"User-Agent": "mtpeft"}), timeout=30
         ) as answer:
-            return answer.read().decode("utf-8")
+            return str(answer.read(), "utf-8")
     except (OSError, urllib.error.URLError) as error:
         raise Unavailable(
             f"multitask-qlora/prompts: {path} of {REPOSITORY} cannot be had: {error}",

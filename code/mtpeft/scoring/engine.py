@@ -76,7 +76,7 @@ def load(tool: str) -> Scorer:
         raise Unavailable(
             f"{entry.title} cannot be loaded: {error}",
             "the packages of the group `score`",
-            "make setup-score",
+            "make .venv/.score",
         ) from error
 
 

@@ -15,8 +15,9 @@ from typing import Any
 from mtpeft.catalog import Catalog, Run, load
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError
+from mtpeft.core.files import write_atomic
 from mtpeft.core.provenance import write_provenance
-from mtpeft.core.records import ScoreSet, Test, write_atomic, write_records
+from mtpeft.core.records import ScoreSet, Test, write_records
 from mtpeft.smoke import expected, shared
 from mtpeft.smoke.base import Size
 

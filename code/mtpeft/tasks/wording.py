@@ -53,7 +53,7 @@ class Wording:
         there is none.
         """
         found = self.texts[task][role]
-        return found[language] if isinstance(found, dict) else found
+        return str(found[language] if isinstance(found, dict) else found)
 
     def has(self, task: str, role: str) -> bool:
         """Whether the wording has this role."""

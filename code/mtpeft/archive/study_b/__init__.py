@@ -1,5 +1,6 @@
-"""Study B's published numbers and those of its public logs → results/published/multitask-peft.
+"""Public logs, notebook and LaTeX table of the multi-task PEFT study → results/published/multitask-peft.
 
-`importer` reads two tables (figures, typed tables); `facts.toml` holds what neither has: split
-sizes and loss weights.
+`upstream` names the two repositories, `reading`, `revision`, `early`, `prompted` and `typed` read
+one format each, `names` translates what they call things, `parameters` counts what is trained,
+`collect` chooses the figures, `counterparts` holds typed cells against logs, `importer` writes.
 """

@@ -1,336 +1,212 @@
-"""`mtpeft archive-b`: the two tables of study B's figures → tidy canonical tables."""
+"""The study's public logs, notebook and LaTeX table → tidy canonical tables.
 
-import csv
-import gzip
-import io
-import json
+`facts.toml` holds what no file prints: how many examples of a split are positive.
+"""
+
+import hashlib
 import tomllib
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from mtpeft.archive.sources import Source
-from mtpeft.archive.study_b import names
+from mtpeft.archive.sources import Source, check_pins, upstream_root
+from mtpeft.archive.study_b.collect import Collected, collect, figure_key
+from mtpeft.archive.study_b.counterparts import counterparts, printed_cells
+from mtpeft.archive.study_b.early import EarlyLog
+from mtpeft.archive.study_b.reading import upstream_bytes
+from mtpeft.archive.study_b.upstream import MULTITASK, SINGLE, files_of
 from mtpeft.core.checksums import write_sums
-from mtpeft.core.errors import BadInput, UnknownName
-from mtpeft.core.paths import PUBLISHED, shown
-from mtpeft.core.provenance import sha256
-from mtpeft.core.records import write_records
-from mtpeft.statistics.published import (
+from mtpeft.core.errors import BadInput
+from mtpeft.core.figures import (
+    Counterpart,
     EvaluationSet,
     LossWeight,
     PrintedCell,
     PublishedFigure,
     PublishedRun,
 )
+from mtpeft.core.paths import PUBLISHED, shown
+from mtpeft.core.records import write_records
 
 FACTS = Path(__file__).with_name("facts.toml")
-_RUN_COLUMNS = (
-    "study",
-    "source_log",
-    "setting",
-    "backbone",
-    "peft",
-    "loss_weighting",
-    "sampler",
-    "tasks_in_run",
-    "epochs_run",
-    "batch_size",
-    "trainable_params",
-    "total_params",
-    "trainable_params_source",
-    "wall_time_s",
-    "peak_memory_gb",
-    "hub_client",
-    "status",
-)
-_FIGURE_COLUMNS = ("task", "split", "selection", "metric", "value", "epoch_or_step")
-_IGNORED = ("log_start",)
+FOLDER = "multitask-peft"
+COLLAPSED = 0.99
+"""A run collapsed where one task's learnable weight ended above this."""
+_Places = dict[tuple[str, str, int], tuple[str, int]]
+"""(file, line) by split, task and number of examples."""
 
 
-def import_study_b(figures: Path, tables: Path, published: Path = PUBLISHED) -> None:
-    """Write `<published>/multitask-peft/*.csv` and the checksums of `published`; the same input gives the
-    same bytes.
+def import_figures(
+    repin: bool = False,
+    upstream: tuple[Path, Path] | None = None,
+    published: Path = PUBLISHED,
+    allow_loss: bool = False,
+    pinned: Path | None = None,
+) -> None:
+    """Write `<published>/multitask-peft/*.csv` and the checksums of `published`.
 
-    figures: gzipped CSV, one line a number, with run-level columns repeated; tables: JSON of the
-    typed tables. Raises `BadInput` with file and line for what is unknown, repeated or
-    contradictory; then nothing is written.
+    The same files give the same bytes. Nothing is written unless every file was read and checked.
+
+    Args:
+        repin: Accept changed and new upstream files and write their checksums anew.
+        upstream: Checkouts of the study's and of the sibling study's repository (default: mirror,
+            else network).
+        published: Folder of the published tables.
+        allow_loss: With `repin`, accept that files or records are gone, too.
+        pinned: List of the pinned upstream files (default: the shipped one).
+
+    Raises:
+        BadInput: What is unknown, repeated, contradictory or changed, with file and line.
     """
-    rows = _read_figures(figures)
-    runs = _runs(figures, rows)
-    found = sorted({f: None for f in _figures(figures, rows)}, key=_figure_key)
-    if len(found) != len(rows):
-        raise BadInput(figures, f"{len(rows) - len(found)} numbers occur twice", "each number once")
-    cells = list(_printed(tables))
-    sets, weights = _facts(runs)
-    _check_printed(tables, cells, found, runs)
-    folder = published / "multitask-peft"
-    write_records(folder / "runs.csv", [runs[name] for name in sorted(runs)], PublishedRun)
-    write_records(folder / "figures.csv", found, PublishedFigure)
+    multitask, single = upstream or (upstream_root(MULTITASK), upstream_root(SINGLE))
+    roots = {MULTITASK.repository: multitask, SINGLE.repository: single}
+    found = collect(multitask, single)
+    figures = sorted(found.figures, key=figure_key)
+    _refuse_repeated(figures)
+    cells = printed_cells(found)
+    files = _sources(found, multitask, single)
+    pinned = pinned or PUBLISHED / FOLDER / "sources.csv"
+    check_pins(roots, files, pinned, repin, allow_loss)
+    sets, weights = _sets(found), _weights(found)
+    folder = published / FOLDER
+    write_records(
+        folder / "runs.csv", [found.runs[name] for name in sorted(found.runs)], PublishedRun
+    )
+    write_records(folder / "figures.csv", figures, PublishedFigure)
     write_records(folder / "printed.csv", cells, PrintedCell)
+    write_records(folder / "counterparts.csv", counterparts(found, cells), Counterpart)
     write_records(folder / "sets.csv", sets, EvaluationSet)
     write_records(folder / "weights.csv", weights, LossWeight)
-    write_records(
-        folder / "sources.csv",
-        [
-            Source(p.name, sha256(p), p.stat().st_size, n)
-            for p, n in (
-                (figures, len(rows)),
-                (tables, len(cells)),
-                (FACTS, len(sets) + len(weights)),
-            )
-        ],
-        Source,
-    )
+    write_records(folder / "sources.csv", files, Source)
     write_sums(published)
     print(
-        f"archive-b: {len(rows)} figures of {len(runs)} runs, {len(cells)} typed cells -> {shown(folder)}"
+        f"archive: {len(files)} logs and typed tables -> {len(figures)} figures of "
+        f"{len(found.runs)} runs, {len(cells)} typed cells in {shown(folder)}"
     )
 
 
-def _figure_key(f: PublishedFigure) -> tuple[Any, ...]:
-    return f.generation, f.run, f.task, f.split, f.selection, f.metric
-
-
-def _read_figures(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """(line, fields) of every row."""
-    try:
-        text = gzip.decompress(path.read_bytes()).decode("utf-8")
-    except FileNotFoundError as error:
-        raise BadInput(
-            path, "no such file", "the table of study B's figures", "name it with --figures"
-        ) from error
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise BadInput(path, f"not gzipped UTF-8 text: {error}", "a gzipped CSV table") from error
-    reader = csv.DictReader(io.StringIO(text))
-    expected = {*_RUN_COLUMNS, *_FIGURE_COLUMNS, *_IGNORED}
-    if set(reader.fieldnames or ()) != expected:
-        raise BadInput(
-            path,
-            f"columns {', '.join(reader.fieldnames or ())}",
-            ", ".join(sorted(expected)),
-            line=1,
-        )
-    rows = []
-    for row in reader:
-        if None in row or None in row.values():
+def _refuse_repeated(figures: list[PublishedFigure]) -> None:
+    for one, other in zip(figures, figures[1:], strict=False):
+        if figure_key(one) == figure_key(other):
             raise BadInput(
-                path, "too many or too few fields", f"{len(expected)} fields", line=reader.line_num
-            )
-        rows.append((reader.line_num, row))
-    return rows
-
-
-def _run_id(row: dict[str, str]) -> str:
-    """A training log is one run; a log of prompting or a typed table holds one per setting,
-    backbone, method and tasks.
-    """
-    source = row["source_log"]
-    if "/" in source and row["peft"] != "none":
-        return f"{names.generation(row['study'])}/{source}"
-    tasks = "+".join(names.task(t) for t in row["tasks_in_run"].split("+"))
-    return "/".join(
-        [
-            names.generation(row["study"]),
-            source.replace(" ", "-"),
-            row["setting"],
-            names.backbone(row["backbone"]),
-            names.method(row["peft"])[0],
-            tasks,
-        ]
-    )
-
-
-def _runs(path: Path, rows: list[tuple[int, dict[str, str]]]) -> dict[str, PublishedRun]:
-    runs: dict[str, PublishedRun] = {}
-    for line, row in rows:
-        try:
-            run = _run(row)
-        except (UnknownName, ValueError) as error:
-            raise BadInput(path, str(error), "a name or number that is known", line=line) from error
-        if runs.setdefault(run.id, run) != run:
-            raise BadInput(
-                path, f"run {run.id} is described in two ways", "one description per run", line=line
-            )
-    return runs
-
-
-def _run(row: dict[str, str]) -> PublishedRun:
-    method, variant = names.method(row["peft"])
-    transfer = names.transfer(row["setting"])
-    return PublishedRun(
-        id=_run_id(row),
-        generation=names.generation(row["study"]),
-        basis=names.basis(row["status"]),
-        source=row["source_log"],
-        setting="single" if transfer else row["setting"],
-        backbone=names.backbone(row["backbone"]),
-        method=method,
-        variant="; ".join(filter(None, [variant, transfer])),
-        weighting=names.weighting(row["loss_weighting"]),
-        sampler=names.sampler(row["sampler"]),
-        tasks="+".join(names.task(t) for t in row["tasks_in_run"].split("+")),
-        epochs=_number(row["epochs_run"]),
-        batch_size=_number(row["batch_size"]),
-        trainable_params=_number(row["trainable_params"]),
-        total_params=_number(row["total_params"]),
-        params_basis=row["trainable_params_source"],
-        seconds=_number(row["wall_time_s"]),
-        peak_memory_gb=_number(row["peak_memory_gb"]),
-        stack=row["hub_client"],
-        status=row["status"],
-    )
-
-
-def _figures(path: Path, rows: list[tuple[int, dict[str, str]]]) -> Iterator[PublishedFigure]:
-    for line, row in rows:
-        try:
-            yield PublishedFigure(
-                generation=names.generation(row["study"]),
-                basis=names.basis(row["status"]),
-                run=_run_id(row),
-                task=names.task(row["task"]),
-                split=names.split(row["split"]),
-                selection=names.selection(row["selection"]),
-                metric=names.metric(row["metric"]),
-                value=float(row["value"]),
-                epoch=_number(row["epoch_or_step"]),
-            )
-        except (UnknownName, ValueError) as error:
-            raise BadInput(path, str(error), "a name or number that is known", line=line) from error
-
-
-def _number(text: str) -> float | None:
-    return float(text) if text else None
-
-
-# ---------------------------------------------------------------- typed tables
-
-_COLUMNS = (
-    "trainable_percent",
-    *(names.task(t) for t in ("clone", "vulnerability", "flakiness", "search")),
-)
-
-
-def _printed(path: Path) -> Iterator[PrintedCell]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise BadInput(
-            path, "no such file", "the typed tables of study B", "name it with --tables"
-        ) from error
-    except json.JSONDecodeError as error:
-        raise BadInput(
-            path, f"malformed JSON: {error}", "the typed tables", line=error.lineno
-        ) from error
-    if set(data) != {"paper", "paperpair", "revt"}:
-        raise BadInput(path, f"tables {', '.join(data)}", "paper, paperpair, revt")
-    paper = {
-        key.split("|", 1)[1]: values
-        for key, values in data["paper"].items()
-        if key.startswith("SFT|")
-    }
-    settings = {"MFT": "multi", "SFT": "single", "multi": "multi", "single": "single"}
-    try:
-        for key, values in [*data["paper"].items(), *data["revt"].items()]:
-            kind, backbone, method = key.split("|")
-            revision = key in data["revt"]
-            copied = revision and paper.get(f"{backbone}|{method}") == values
-            for column, value in zip(_COLUMNS, values, strict=True):
-                if value is not None:
-                    yield PrintedCell(
-                        "mft_results_table.tex" if revision else "Plots.ipynb",
-                        "revision" if revision else "paper",
-                        "G2" if revision and not copied else "G1",
-                        settings[kind],
-                        names.backbone(backbone),
-                        names.method(method)[0],
-                        "+".join(_COLUMNS[1:]) if kind in ("MFT", "multi") else "each",
-                        column,
-                        float(value),
-                    )
-        for key, value in data["paperpair"].items():
-            backbone, method, one, other, column = key.split("|")
-            yield PrintedCell(
-                "Plots.ipynb",
-                "pairs",
-                "G1",
-                "pair",
-                names.backbone(backbone),
-                names.method(method)[0],
-                f"{names.task(one)}+{names.task(other)}",
-                names.task(column),
-                float(value),
-            )
-    except (ValueError, KeyError, UnknownName) as error:
-        raise BadInput(
-            path, f"{key}: {error}", "backbone, method and tasks that are known, five numbers a row"
-        ) from error
-
-
-def _check_printed(
-    path: Path,
-    cells: Iterable[PrintedCell],
-    figures: Iterable[PublishedFigure],
-    runs: dict[str, PublishedRun],
-) -> None:
-    """Both inputs hold the typed numbers: refuse them where they contradict each other."""
-    typed = {}
-    for f in figures:
-        run = runs[f.run]
-        if f.basis == "reported" and run.setting in ("multi", "single", "pair"):
-            typed[
-                run.generation,
-                run.setting,
-                run.backbone,
-                run.method,
-                frozenset(run.tasks.split("+")),
-                f.task,
-            ] = f.value * 100
-    for c in cells:
-        if c.column == "trainable_percent":
-            continue
-        tasks = frozenset([c.column]) if c.setting == "single" else frozenset(c.tasks.split("+"))
-        found = typed.get((c.generation, c.setting, c.backbone, c.method, tasks, c.column))
-        if found is None or abs(found - c.printed) > 1e-6:
-            raise BadInput(
-                path,
-                f"{c.table} {c.setting} {c.backbone} {c.method} {c.column} is {c.printed}",
-                f"{found} as in the table of figures",
+                other.file,
+                f"{other.metric} of {other.task} occurs twice in {other.run}",
+                "each number once",
+                "restore the upstream checkout",
+                line=other.line,
             )
 
 
-# ---------------------------------------------------------------- facts
+def _sources(found: Collected, multitask: Path, single: Path) -> list[Source]:
+    """Every file that was looked at; records counts its figures or typed numbers."""
+    typed: dict[str, int] = {}
+    for cell in found.typed:
+        typed[cell.file] = typed.get(cell.file, 0) + 1
+    result = []
+    for upstream, root in ((SINGLE, single), (MULTITASK, multitask)):
+        for file in files_of(upstream, root):
+            content = upstream_bytes(root / file)
+            records = typed.get(file) or found.records.get((upstream.repository, file), 0)
+            result.append(
+                Source(
+                    upstream.repository,
+                    upstream.commit,
+                    file,
+                    hashlib.sha256(content).hexdigest(),
+                    len(content),
+                    records,
+                )
+            )
+    return result
 
 
-def _facts(runs: dict[str, PublishedRun]) -> tuple[list[EvaluationSet], list[LossWeight]]:
+# ---------------------------------------------------------------- sets
+
+
+def _sets(found: Collected) -> list[EvaluationSet]:
+    """Sizes of the splits; a size said to be logged is looked up, and its line is named."""
     data = tomllib.loads(FACTS.read_text(encoding="utf-8"))
-    sets = [
-        EvaluationSet(
-            s["task"],
-            s["split"],
-            s["examples"],
-            s.get("positives"),
-            s["positives"] / s["examples"] if "positives" in s else s.get("positive_share"),
-            s["basis"],
+    places = _printed_sizes(found)
+    return [_set(entry, places) for entry in data["set"]]
+
+
+def _set(entry: dict[str, Any], places: _Places) -> EvaluationSet:
+    task, split, examples = str(entry["task"]), str(entry["split"]), int(entry["examples"])
+    positives = entry.get("positives")
+    share = positives / examples if positives is not None else entry.get("positive_share")
+    place = places.get((split, task, examples))
+    if entry["basis"] == "log" and place is None:
+        raise BadInput(
+            FACTS,
+            f"no log prints that {task} has {examples} examples ({split})",
+            "a size that some log prints, or basis derived",
+            f"correct {shown(FACTS)}",
         )
-        for s in data["set"]
+    file, line = place or ("", None)
+    upstream = MULTITASK if place else None
+    return EvaluationSet(
+        task=task,
+        split=split,
+        examples=examples,
+        positives=positives,
+        positive_share=share,
+        basis=str(entry["basis"]),
+        repository=upstream.repository if upstream else "",
+        commit=upstream.commit if upstream else "",
+        file=file,
+        line=line,
+    )
+
+
+def _printed_sizes(found: Collected) -> _Places:
+    """Where each split size is printed first, logs in the order of their names."""
+    places: _Places = {}
+    for name, log in sorted(found.revision.items()):
+        for split, sizes in (("train", log.train_sizes), ("test", log.test_sizes)):
+            for task, printed in sizes.items():
+                key = (split, task, int(printed.values["examples"]))
+                places.setdefault(key, (found.runs[name].file, printed.line))
+    for name, early in sorted(found.early.items()):
+        if found.runs[name].repository == MULTITASK.repository:
+            for key, line in early.sizes.items():
+                places.setdefault(key, (found.runs[name].file, line))
+    return places
+
+
+# ---------------------------------------------------------------- learnable loss weights
+
+
+def _weights(found: Collected) -> list[LossWeight]:
+    """The learnable softmax weights of the paper's pair logs, after the first and last epoch."""
+    result = []
+    for name, log in sorted(found.early.items()):
+        if log.weights:
+            result += _weights_of(found.runs[name], log)
+    return result
+
+
+def _weights_of(run: PublishedRun, log: EarlyLog) -> list[LossWeight]:
+    (first_line, first), (last_line, last) = log.weights[0], log.weights[-1]
+    if len(log.weights) != len(log.valid) or {len(first), len(last)} != {len(log.tasks)}:
+        raise BadInput(
+            log.path,
+            f"{len(log.weights)} lines of {len(first)} task weights",
+            f"one of {len(log.tasks)} for each of the {len(log.valid)} epochs",
+            "restore the upstream checkout",
+            line=last_line,
+        )
+    collapsed = "yes" if max(last) > COLLAPSED else "no"
+    return [
+        LossWeight(
+            run=run.id,
+            task=task,
+            first=start,
+            last=end,
+            collapsed=collapsed,
+            repository=run.repository,
+            commit=run.commit,
+            file=run.file,
+            first_line=first_line,
+            last_line=last_line,
+        )
+        for task, start, end in zip(log.tasks, first, last, strict=True)
     ]
-    weights = []
-    for entry in data["weights"]:
-        run = f"G1/{entry['source']}"
-        if run not in runs:
-            raise BadInput(
-                FACTS, f"loss weights of {run}, which has no figures", "a log among the figures"
-            )
-        weights += [
-            LossWeight(
-                run,
-                task,
-                first or None,
-                entry["last"][task] or None,
-                "yes" if entry["collapsed"] else "no",
-            )
-            for task, first in entry["first"].items()
-        ]
-    return sets, weights

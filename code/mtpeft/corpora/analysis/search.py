@@ -23,12 +23,13 @@ def _array(path: Path, keys: set[str]) -> list[dict[str, Any]]:
         raise BadInput(
             path, f"malformed JSON: {error}", "a JSON array", line=error.lineno
         ) from error
-    for number, row in enumerate(rows):
+    found: list[dict[str, Any]] = rows
+    for number, row in enumerate(found):
         if not keys <= row.keys():
             raise BadInput(
                 path, f"entry {number} lacks {', '.join(sorted(keys - row.keys()))}", "these keys"
             )
-    return rows
+    return found
 
 
 def cloze(path: Path) -> list[Example]:

@@ -69,7 +69,8 @@ def _show(made: Plan, settings: Settings) -> None:
 
 def _judge(path: Path, items: Sequence[Item]) -> int:
     failed = False
-    for made in (scorer(), mode_scorer()):
+    failures: dict[str, str] = {}
+    for made in (scorer(failures), mode_scorer(failures)):
         outcomes = engine.score(made.tool, items, scorer=made)
         failed = failed or any(outcome.status == "infrastructure" for outcome in outcomes)
         for task in sorted({item.task for item in items}):
