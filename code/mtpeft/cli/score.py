@@ -50,7 +50,7 @@ def judge(
 @app.command("setup", **example("mtpeft score setup"))
 def setup() -> None:
     """Fetch the pinned analysers (checked by SHA-256), compile the Java helper, install WordNet."""
-    from mtpeft.scoring.setup_analysers import run
+    from mtpeft.scoring.setup_all import run
 
     sys.exit(2 if run() else 0)
 

@@ -512,7 +512,7 @@ def _prediction(raw: bytes, hints: dict[str, Any], required: set[str]) -> Predic
         if not isinstance(value, wanted) or isinstance(value, bool):
             raise ValueError(f"{name} is a {type(value).__name__}")
         if isinstance(value, str) and name in _SHOWN and not value.isprintable():
-            raise ValueError(f"{name} {ascii(value[:80])} holds what no name does")
+            raise ValueError(f"{name} {value[:80]!a} holds what no name does")
     return Prediction(**data)
 
 

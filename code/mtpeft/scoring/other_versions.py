@@ -10,7 +10,6 @@ it. Written below `paths.REGENERATED`:
 
 import json
 import os
-import subprocess
 import sys
 import tomllib
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from pathlib import Path
 
 from mtpeft.catalog import Tool, catalog
 from mtpeft.catalog.places import archived_table
-from mtpeft.core import paths
+from mtpeft.core import paths, processes
 from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.core.provenance import sha256, write_provenance
 from mtpeft.core.records import read_scores, write_atomic, write_scores
@@ -65,15 +64,13 @@ def install(version: Version) -> str:
         requirements = made.parent / "requirements.txt"
         requirements.write_text("\n".join(version.requirements) + "\n", encoding="utf-8")
         pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
-        done = subprocess.run(
-            [*pip, "--require-hashes", "--no-deps", "--target", str(made), "-r", str(requirements)],
-            capture_output=True,
-            text=True,
-            timeout=600,
+        done = processes.run(
+            [*pip, "--require-hashes", "--no-deps", "--target", made, "-r", requirements],
+            seconds=600,
         )
-        if done.returncode:
+        if done.code:
             raise Unavailable(
-                f"{version.id} cannot be installed: {' '.join(done.stderr.strip().splitlines()[-1:])}",
+                f"{version.id} cannot be installed: {done.problem}",
                 f"the distributions of {LOCK.name}",
                 "connect to the network and run: make setup-analysers",
             )
@@ -122,7 +119,8 @@ def _in_process(version: Version, place: Path, out: Path) -> None:
             [str(place), str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH")],
         )
     )
-    done = subprocess.run(
+    # It ends with this process, and so do the workers that it starts.
+    done = processes.run(
         [
             sys.executable,
             "-m",
@@ -131,12 +129,13 @@ def _in_process(version: Version, place: Path, out: Path) -> None:
             version.version,
             str(out),
         ],
-        env=os.environ | {"PYTHONPATH": path},
-        timeout=1800,
+        seconds=1800,
+        environment=os.environ | {"PYTHONPATH": path},
+        to_terminal=True,
     )
-    if done.returncode:
+    if done.code:
         raise MtpeftError(
-            f"scoring with {version.id} ended with exit code {done.returncode}",
+            f"scoring with {version.id} ended with exit code {done.code}",
             "0",
             "see the message above",
         )

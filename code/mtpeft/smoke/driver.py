@@ -129,7 +129,7 @@ def _quiet() -> None:
     import logging
     import warnings
 
-    from mtpeft.scoring.engine import die_with_parent
+    from mtpeft.core.processes import die_with_parent
 
     die_with_parent()
     warnings.filterwarnings("ignore")
