@@ -397,7 +397,7 @@ def importing(tmp_path: Path):
     published = tmp_path / "published"
 
     def run(repin: bool = False, allow_loss: bool = False) -> dict[str, bytes]:
-        pinned = published / "study-b" / "sources.csv"
+        pinned = published / "multitask-peft" / "sources.csv"
         import_figures(repin, (root, single), published, allow_loss, pinned)
         return {p.name: p.read_bytes() for p in sorted(published.rglob("*")) if p.is_file()}
 
@@ -583,4 +583,4 @@ def test_sampling_errors_match_a_simulation() -> None:
 def test_every_task_has_a_metric_and_a_test_set() -> None:
     data = Published()
     assert all((task, "test") in data.sets and task in METRIC for task in TASKS)
-    assert data.folder == PUBLISHED / "study-b"
+    assert data.folder == PUBLISHED / "multitask-peft"

@@ -2,15 +2,16 @@
 commit.
 """
 
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.errors import BadInput, MtpeftError, Unavailable
+from mtpeft.core.git import checkout
 from mtpeft.core.paths import CACHE, PUBLISHED, mirror
 from mtpeft.core.provenance import sha256
 from mtpeft.core.records import read_records
 
+STUDY = "multitask-qlora"
 SCORES = "statistical_tests/per-instance-value"
 OUTPUTS = "statistical_tests/R-scripts"
 
@@ -57,7 +58,7 @@ class Source:
 
 def pinned_path() -> Path:
     """The list of upstream files with their checksums."""
-    return PUBLISHED / "sources.csv"
+    return PUBLISHED / STUDY / "sources.csv"
 
 
 def upstream_root(upstream: Upstream = QLORA) -> Path:
@@ -80,21 +81,14 @@ def upstream_root(upstream: Upstream = QLORA) -> Path:
             )
         return root
     root = CACHE / "upstream" / upstream.repository / upstream.commit
-    if not all((root / folder).exists() for folder in upstream.folders):
-        root.parent.mkdir(parents=True, exist_ok=True)
-        url = f"https://github.com/{upstream.repository}.git"
-        clone = ["git", "clone", "--quiet", "--filter=blob:none", "--no-checkout", url, str(root)]
-        checkout = ["git", "-C", str(root), "checkout", "--quiet", upstream.commit, "--"]
-        commands = [checkout + list(upstream.folders)]
-        for command in commands if (root / ".git").is_dir() else [clone, *commands]:
-            done = subprocess.run(command, capture_output=True, text=True)
-            if done.returncode:
-                raise MtpeftError(
-                    f"cannot fetch {name}: {done.stderr.strip()}",
-                    "network access, or a mirror",
-                    "set MTPEFT_MIRROR; the tables in results/ serve T0 and T1 without it",
-                )
-    return root
+    try:
+        return checkout(upstream.repository, upstream.commit, root, upstream.folders)
+    except MtpeftError as error:
+        raise Unavailable(
+            f"cannot fetch {name}: {error.found}",
+            "network access, or a mirror",
+            "set MTPEFT_MIRROR; the tables in results/ serve T0 and T1 without it",
+        ) from error
 
 
 def check_pins(

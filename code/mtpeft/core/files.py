@@ -223,7 +223,7 @@ def safe_name(text: str, what: str) -> str:
     """
     if not NAME.fullmatch(text) or len(text) > LONGEST_NAME:
         raise MtpeftError(
-            f"{what} {ascii(text[:LONGEST_NAME])}",
+            f"{what} {text[:LONGEST_NAME]!a}",
             "letters, digits and any of . _ + ~ = @ - (not first: . + ~ = @ -), "
             f"at most {LONGEST_NAME}",
             "choose another name",
@@ -234,7 +234,7 @@ def safe_name(text: str, what: str) -> str:
 def safe_path(text: str, what: str) -> str:
     """`text`, where it is one or more safe names with slashes between, as ids of runs are."""
     for part in text.split("/"):
-        safe_name(part, f"{what} {ascii(text)}:" if part != text else what)
+        safe_name(part, f"{what} {text!a}:" if part != text else what)
     return text
 
 

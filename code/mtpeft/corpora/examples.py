@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.core.errors import BadInput
-from mtpeft.core.records import write_atomic
+from mtpeft.core.files import write_atomic
 
 
 @dataclass(frozen=True)

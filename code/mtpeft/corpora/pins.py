@@ -6,7 +6,7 @@ import json
 
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError
-from mtpeft.core.records import write_atomic
+from mtpeft.core.files import write_atomic
 
 
 def pin(name: str, value: str) -> None:

@@ -12,7 +12,6 @@ A scorer may carry attributes that tell the engine how to run it (`Scorer` works
 """
 
 import ast
-import ctypes
 import fcntl
 import hashlib
 import importlib
@@ -27,7 +26,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
 from types import FrameType
 
@@ -36,13 +35,13 @@ import pandas as pd
 from mtpeft.catalog import Evaluation, catalog
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError, Unavailable
+from mtpeft.core.processes import die_with_parent
 from mtpeft.core.progress import Progress
 from mtpeft.core.provenance import sha256
 from mtpeft.core.records import SCORE_KEYS, SEVERITY, Score, row_status
 from mtpeft.scoring.interface import Item, Scorer
 
 _SCORING = Path(__file__).resolve().parent
-_PR_SET_PDEATHSIG = 1
 # Failed attempts in one batch before the tool counts as broken: enough to find three bad outputs
 # among thousands.
 _FAILURES = 40
@@ -76,7 +75,7 @@ def load(tool: str) -> Scorer:
         raise Unavailable(
             f"{entry.title} cannot be loaded: {error}",
             "the packages of the group `score`",
-            "make setup-score",
+            "make .venv/.score",
         ) from error
 
 
@@ -287,19 +286,6 @@ def _one_by_one(tool: str, pairs: list[tuple[str, Item]]) -> Iterator[dict[str, 
                         )
                     }
                     break
-
-
-def die_with_parent() -> None:
-    """Let the kernel end this process when the one that started it dies; workers of a killed run
-    would wait for ever.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    # The kernel tells of deaths to come only: a parent that died while this process was starting is
-    # no longer its parent.
-    parent = parent_process()
-    if parent is not None and os.getppid() != parent.pid:
-        os._exit(1)
 
 
 _scorer: Scorer | None = None

@@ -269,7 +269,7 @@ def rule(contrasts: Sequence[Contrast], adjustment: str, level: float) -> str:
 
 def compare(
     sides: Sequence[Side],
-    adjustment: Adjustment = "holm",
+    adjustment: str = "holm",
     level: float = 0.95,
     every_pair: bool = False,
 ) -> list[Contrast]:
