@@ -49,8 +49,12 @@ setup: $(VENV)/.core ## install the core environment and R | 1–2 min | 0.6 GB 
 
 # ---------------------------------------------------------------- T0 and T1: archive -> statistics -> report
 
-ARCHIVE := $(wildcard results/archived/scores/*/*.csv results/published/*.csv)
-CATALOG := $(wildcard code/mtpeft/catalog/*/*.yaml)
+ARCHIVE := $(wildcard results/archived/*/scores/*/*.csv results/published/*/*.csv)
+# Folders of yours (MTPEFT_CATALOG, separated by colons) count like the shipped ones.
+OUTSIDE := $(foreach folder,$(subst :, ,$(MTPEFT_CATALOG)),$(folder) $(wildcard $(folder)/*/study.yaml $(folder)/studies/*/study.yaml))
+OUTSIDE := $(patsubst %/study.yaml,%,$(OUTSIDE))
+CATALOG := $(wildcard code/mtpeft/catalog/*/*.yaml code/mtpeft/studies/*/*.yaml code/mtpeft/studies/*/*/*.yaml \
+  $(foreach folder,$(OUTSIDE),$(folder)/*.yaml $(folder)/*/*.yaml $(folder)/scores/*/*.csv $(folder)/published/*.csv))
 GROUND := $(wildcard code/mtpeft/core/*.py code/mtpeft/catalog/*.py)
 FILES := $(OUT)/verification/files.csv
 TESTS := $(OUT)/statistics/tests.csv
@@ -86,7 +90,7 @@ $(TABLES): $(VERDICTS) $(RENDERING)
 $(FIGURES): $(VERDICTS) $(RENDERING)
 	@$(RUN) figures && touch $@
 
-$(REPORT): $(TABLES) $(FIGURES) $(wildcard $(OUT)/study-b/flaky-cpu/results.csv $(OUT)/smoke-b/smoke.csv)
+$(REPORT): $(TABLES) $(FIGURES) $(wildcard $(OUT)/training/flaky-cpu/results.csv $(OUT)/smoke-b/smoke.csv)
 	@$(RUN) report && touch $@
 
 .PHONY: reproduce-all statistics audit verify report archive check-files known-issues
@@ -109,9 +113,9 @@ verify: $(VERDICTS) ## verdicts only: every published cell, claim and file | 20 
 report: $(REPORT) ## the offline HTML report | 40 s | 20 MB | no
 	@echo "$(PAGE)"
 
-# Named one by one: a pattern target would also match catalog files of the same name.
-TABLE_TARGETS := $(patsubst code/mtpeft/catalog/tables/%.yaml,%,$(subst table-0,table-,$(wildcard code/mtpeft/catalog/tables/*.yaml)))
-FIGURE_TARGETS := $(patsubst code/mtpeft/catalog/figures/%.yaml,%,$(wildcard code/mtpeft/catalog/figures/*.yaml))
+# Whatever table or figure is asked for: which there are, the catalog says (mtpeft list tables).
+TABLE_TARGETS := $(filter table-%,$(MAKECMDGOALS))
+FIGURE_TARGETS := $(filter figure-%,$(MAKECMDGOALS))
 .PHONY: $(TABLE_TARGETS) $(FIGURE_TARGETS)
 
 $(TABLE_TARGETS): $(VERDICTS) ## one table (table-1 to table-18, table-b1 to table-b6), printed too | 20 s | | no
@@ -171,7 +175,7 @@ SCORE_TARGETS := $(filter score-%,$(MAKECMDGOALS))
 PROFILE ?= fast
 SEEDS ?= 42
 SET ?=
-# study-b-cloze, a folder, …; a folder with the base model (default: the run's own, from the hub)
+# multitask-peft-cloze, a folder, …; a folder with the base model (default: the run's own, from the hub)
 CORPUS ?=
 BACKBONE ?=
 WHERE = $(if $(CORPUS),--corpus "$(CORPUS)") $(if $(BACKBONE),--backbone "$(BACKBONE)")
@@ -210,7 +214,6 @@ verify-seeds: | $(VENV)/.core ## T4: trained and scored runs by the interval ove
 
 # ---------------------------------------------------------------- study B
 
-$(FILES): $(wildcard results/published/study-b/*.csv)
 $(VERDICTS): $(wildcard code/mtpeft/verification/multitask/*.py)
 
 .PHONY: smoke-b flaky-cpu

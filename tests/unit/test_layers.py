@@ -96,7 +96,9 @@ def test_every_import_inside_the_package_is_absolute():
 def test_no_files_import_each_other_in_a_circle():
     names = modules()
     edges = {
-        name: {target for target, _, _ in imports(path, names) if target in names and target != name}
+        name: {
+            target for target, _, _ in imports(path, names) if target in names and target != name
+        }
         for name, path in names.items()
     }
     state: dict[str, int] = {}

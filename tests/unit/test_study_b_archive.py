@@ -70,6 +70,43 @@ def test_the_best_epoch_is_the_last_new_best_and_the_final_test_another(found: C
         assert value(found, MULTI, "clone-detection", "test", selection, "f1") == expected
 
 
+@pytest.fixture(scope="module")
+def twice(tmp_path_factory: pytest.TempPathFactory) -> Collected:
+    """Of three new bests the second has the best test; a fourth epoch is trained, not evaluated."""
+    folder = tmp_path_factory.mktemp("twice")
+    texts = made.files()
+    texts["logs/multi_task/unix_lora_norm.log"] = made.revision_log(
+        [made.FOUR, made.FOUR, made.WORSE], best=(1, 2, 3), factors={2: 0.6}, stopped=4
+    )
+    texts["logs/multi_task/run_famo_broken.log"] = made.revision_log(
+        [made.FOUR], weighting="famo"
+    ).replace("DEBUG:httpcore.connection", "DEBUG:urllib3.connectionpool")
+    return collect(
+        made.write_files(folder / "study", texts),
+        made.write_files(folder / "sibling", made.sibling_files()),
+    )
+
+
+def test_a_better_test_before_the_last_new_best_is_not_taken(twice: Collected) -> None:
+    task = "clone-detection"
+    assert value(twice, MULTI, task, "test", "best_valid_combined", "f1") == 0.25
+    cells = [c for c in printed_cells(twice) if (c.setting, c.column) == ("multi", task)]
+    logged = {r.rule: r.logged for r in counterparts(twice, cells) if r.run == MULTI}
+    assert logged["best_test"] == pytest.approx(54) and logged["last_epoch"] == pytest.approx(12.5)
+
+
+def test_the_epoch_that_ended_a_run_counts_though_it_was_not_evaluated(twice: Collected) -> None:
+    run = twice.runs[MULTI]
+    assert run.epochs == 4 and run.status == "complete; early stop at epoch 4 of 10"
+    assert run.seconds == 301.5
+
+
+def test_a_log_of_the_broken_weighting_is_not_filed_with_the_mended(twice: Collected) -> None:
+    run = twice.runs["G2/logs/multi_task/run_famo_broken.log"]
+    assert run.weighting == "famo-sign-error"
+    assert run.stack.startswith("urllib3") and twice.runs[MULTI].stack.startswith("httpcore")
+
+
 def test_the_highest_validation_of_one_task_is_not_that_of_the_best_epoch(found: Collected) -> None:
     task = "vulnerability-detection"
     assert value(found, MULTI, task, "valid", "best_valid_combined", "acc") == 0.62
@@ -360,7 +397,7 @@ def importing(tmp_path: Path):
     published = tmp_path / "published"
 
     def run(repin: bool = False, allow_loss: bool = False) -> dict[str, bytes]:
-        pinned = published / "study-b" / "sources.csv"
+        pinned = published / "multitask-peft" / "sources.csv"
         import_figures(repin, (root, single), published, allow_loss, pinned)
         return {p.name: p.read_bytes() for p in sorted(published.rglob("*")) if p.is_file()}
 
@@ -416,6 +453,29 @@ def test_an_unknown_model_is_refused_and_nothing_is_written(importing) -> None:
     with pytest.raises(BadInput, match="unknown backbone") as caught:
         run(repin=True)
     assert caught.value.path == log and not published.exists()
+
+
+def test_a_number_that_is_typed_twice_is_refused_with_its_line(importing) -> None:
+    root, _, run = importing
+    table = [*made.CELLS[4][:1], *made.CELLS[4]]
+    table[1] = table[1].replace("93.70", "93.71")
+    (root / "Plots.ipynb").write_text(made.notebook([*made.CELLS[:4], table]))
+    with pytest.raises(BadInput, match="f1 of clone-detection occurs twice") as caught:
+        run(repin=True)
+    assert caught.value.line
+
+
+@pytest.mark.parametrize(("last", "collapsed"), [("0.7000", "no"), ("0.9951", "yes")])
+def test_learnable_weights_are_those_of_the_first_and_the_last_epoch(
+    importing, last: str, collapsed: str
+) -> None:
+    root, _, run = importing
+    log = root / "old_logs/logs_unixcoder/clone_search_lora.log"
+    log.write_text(log.read_text().replace("0.7000", last))
+    rows = run(repin=True)["weights.csv"].decode().splitlines()[1:]
+    task = [row.split(",")[1:5] for row in rows]
+    assert task[0] == ["clone-detection", "0.6", f"{float(last):g}", collapsed]
+    assert task[1] == ["code-search", "0.4", "0.04", collapsed]
 
 
 def test_a_size_that_no_log_prints_is_not_called_logged(importing) -> None:
@@ -523,4 +583,4 @@ def test_sampling_errors_match_a_simulation() -> None:
 def test_every_task_has_a_metric_and_a_test_set() -> None:
     data = Published()
     assert all((task, "test") in data.sets and task in METRIC for task in TASKS)
-    assert data.folder == PUBLISHED / "study-b"
+    assert data.folder == PUBLISHED / "multitask-peft"

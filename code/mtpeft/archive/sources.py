@@ -11,6 +11,7 @@ from mtpeft.core.paths import CACHE, PUBLISHED, mirror
 from mtpeft.core.provenance import sha256
 from mtpeft.core.records import read_records
 
+STUDY = "multitask-qlora"
 SCORES = "statistical_tests/per-instance-value"
 OUTPUTS = "statistical_tests/R-scripts"
 
@@ -57,7 +58,7 @@ class Source:
 
 def pinned_path() -> Path:
     """The list of upstream files with their checksums."""
-    return PUBLISHED / "sources.csv"
+    return PUBLISHED / STUDY / "sources.csv"
 
 
 def upstream_root(upstream: Upstream = QLORA) -> Path:

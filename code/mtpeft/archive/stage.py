@@ -45,12 +45,15 @@ def import_archive(
     ]
     sources.check_pins({sources.QLORA.repository: root}, found, None, repin, allow_loss)
     written = [
-        write_scores(archived, tool, task, frame) for (tool, task), frame in sorted(tables.items())
+        write_scores(archived / sources.STUDY, tool, task, frame)
+        for (tool, task), frame in sorted(tables.items())
     ]
-    statistics = published / "statistics.csv"
+    statistics = published / sources.STUDY / "statistics.csv"
     write_records(statistics, cells, PublishedCell)
     write_records(
-        sources.pinned_path() if published == PUBLISHED else published / "sources.csv",
+        sources.pinned_path()
+        if published == PUBLISHED
+        else published / sources.STUDY / "sources.csv",
         found,
         sources.Source,
     )

@@ -22,6 +22,7 @@ ARCHIVED = ROOT / "results" / "archived"
 PUBLISHED = ROOT / "results" / "published"
 REGENERATED = _from_environment("MTPEFT_OUT", ROOT / "results" / "regenerated")
 CATALOG = Path(__file__).resolve().parents[1] / "catalog"
+STUDIES = Path(__file__).resolve().parents[1] / "studies"
 STATS = ROOT / "stats"
 DATA = ROOT / "data"
 CACHE = _from_environment("MTPEFT_CACHE", DATA / "cache")

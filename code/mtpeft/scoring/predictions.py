@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from mtpeft.catalog import Evaluation, catalog
+from mtpeft.catalog.places import score_files
 from mtpeft.core import paths
 from mtpeft.core.errors import BadInput, MtpeftError
 from mtpeft.core.records import Prediction, numbered_predictions, read_frame
@@ -139,7 +140,7 @@ def known_ids(evaluation: str) -> frozenset[str]:
     """The instance ids of an evaluation set, from the archived score tables; empty where none is
     there.
     """
-    tables = sorted((paths.ARCHIVED / "scores").glob(f"*/{evaluation}.csv"))
+    tables = [path for path in score_files(catalog()) if path.stem == evaluation]
     return frozenset(name for path in tables for name in read_frame(path)["instance_id"])
 
 

@@ -28,7 +28,7 @@ from mtpeft.core.paths import PUBLISHED, shown
 from mtpeft.core.records import write_records
 
 FACTS = Path(__file__).with_name("facts.toml")
-FOLDER = "study-b"
+FOLDER = "multitask-peft"
 COLLAPSED = 0.99
 """A run collapsed where one task's learnable weight ended above this."""
 _Places = dict[tuple[str, str, int], tuple[str, int]]
@@ -42,7 +42,7 @@ def import_figures(
     allow_loss: bool = False,
     pinned: Path | None = None,
 ) -> None:
-    """Write `<published>/study-b/*.csv` and the checksums of `published`.
+    """Write `<published>/multitask-peft/*.csv` and the checksums of `published`.
 
     The same files give the same bytes. Nothing is written unless every file was read and checked.
 
