@@ -241,7 +241,7 @@ test-unit: $(VENV)/.dev ## the fast tests alone | 90 s | | no
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit
 
 test: $(VENV)/.dev $(VENV)/.score ## the tests (those of group train: make test-train) | 10 min | 1.5 GB | no
-	@docker/setup/need.sh chromium chromium
+	@command -v chromium chromium-browser google-chrome >/dev/null || echo "mtpeft: no Chromium here: the tests that look at the report in a browser will be skipped (apt-get install chromium)"
 	@$(RUN) setup-analysers || echo "mtpeft: the tests of the missing analysers will be skipped"
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit tests/recipe
 
