@@ -53,7 +53,10 @@ def dialect_of(study: Study) -> Dialect:
     path = study.folder / FILE
     if not path.is_file():
         raise BadInput(
-            path, "no such file", "how the study's upstream files are read", "mtpeft study check"
+            path,
+            "no such file",
+            "how the study's upstream files are read",
+            f"mtpeft study check {study.id}",
         )
     name = "mtpeft_study_" + re.sub(r"\W", "_", str(path.parent.resolve()))
     if name not in sys.modules:
@@ -72,11 +75,14 @@ def dialect_of(study: Study) -> Dialect:
                 path,
                 f"cannot be loaded: {type(error).__name__}: {error}",
                 "a Python module",
-                "mtpeft study check",
+                f"mtpeft study check {study.id}",
             ) from error
     module = sys.modules[name]
     if missing := [part for part in ("UPSTREAM", "read_figures") if not hasattr(module, part)]:
         raise BadInput(
-            path, f"no {', '.join(missing)}", "UPSTREAM and read_figures", "mtpeft study check"
+            path,
+            f"no {', '.join(missing)}",
+            "UPSTREAM and read_figures",
+            f"mtpeft study check {study.id}",
         )
     return cast("Dialect", module)
