@@ -18,7 +18,7 @@ NAME = "tidy-names"
 @pytest.fixture(scope="module")
 def place(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a study made by `mtpeft study new` and taken through every stage."""
-    folder = tmp_path_factory.mktemp("far away")
+    folder = tmp_path_factory.mktemp("far-away")
     assert run(root, folder, "study", "new", NAME, "--dir", str(folder)).returncode == 0
     printed = folder / NAME / "published"
     printed.mkdir()
@@ -108,7 +108,7 @@ def test_a_claim_that_no_rule_can_judge_is_an_error_and_never_ignored(
         )
     done = run(root, tmp_path, "verify")
     assert done.returncode == 2
-    assert "claims.yaml:12" in done.stderr
+    assert "claims.yaml:11" in done.stderr
     assert "Traceback" not in done.stderr
 
 
