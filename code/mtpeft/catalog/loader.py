@@ -12,7 +12,8 @@ from mtpeft.catalog.index import Catalog
 from mtpeft.catalog.nodes import Report, error_at, file_of, items, line, nodes_of, refuse
 from mtpeft.catalog.references import problems
 from mtpeft.catalog.schema import KINDS, OWNED
-from mtpeft.core.errors import BadInput, UnknownName
+from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
+from mtpeft.core.names import safe_path
 from mtpeft.core.paths import CATALOG, STUDIES
 
 STUDY = "study.yaml"
@@ -39,6 +40,10 @@ def load(folders: Iterable[Path], report: Report = refuse) -> Catalog:
             places.sort(key=lambda place: order.get(place[1], ("", "")))
         for item, node in _items(kind, record, places, report):
             known = getattr(result, kind)
+            try:
+                safe_path(item.id, f"{kind} id")
+            except MtpeftError as error:
+                raise error_at(node, error.found, error.expected) from None
             if item.id in known:
                 at = result.sources[kind, item.id]
                 found = f"{kind} id {item.id!r} is taken ({file_of(at)}:{line(at)})"

@@ -5,8 +5,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtpeft.archive.study_b.reading import number, numbered
 from mtpeft.core.errors import BadInput
+
+from .reading import number, numbered
 
 TASKS = {
     "vulnerability_detection": "vulnerability-detection",
@@ -49,7 +50,7 @@ class PromptedLog:
 
 
 def read_prompted_log(path: Path, content: bytes) -> PromptedLog:
-    """Read the last summary of a log: a later one repeats the rows of those before it.
+    """Read the summaries of a log: a later one repeats the rows of those before it, and counts.
 
     Args:
         path: Where the log lies, for messages.
@@ -66,7 +67,7 @@ def read_prompted_log(path: Path, content: bytes) -> PromptedLog:
             seconds = float(60 * int(minutes) + int(rest))
         words = text.split()
         if words[:2] == ["Task", "Model"]:
-            header, rows = words, {}
+            header = words
         elif header and words and words[0] in TASKS:
             rows[words[0]] = _row(path, line, header, text)
     if not rows:
