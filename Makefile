@@ -179,6 +179,8 @@ SET ?=
 CORPUS ?=
 BACKBONE ?=
 WHERE = $(if $(CORPUS),--corpus "$(CORPUS)") $(if $(BACKBONE),--backbone "$(BACKBONE)")
+# One bad file or seed must not cost the others: all are done, then the worst exit code is returned (an interrupt ends at once).
+GO_ON = || { code=$$?; [ $$code -lt 128 ] || exit $$code; [ $$code -le $$worst ] || worst=$$code; }
 GPUS ?= 1
 ANSWERS := $(if $(filter faithful,$(PROFILE)),faithful,clean)
 TRAIN := $(if $(filter 1,$(GPUS)),$(BIN)/python -m,$(BIN)/python -m torch.distributed.run --standalone --nproc-per-node=$(GPUS) -m) mtpeft
@@ -198,12 +200,12 @@ $(TRAIN_TARGETS): | $(VENV)/.train ## one training run (mtpeft list runs); resum
 	@$(TRAIN) train "$(@:train-%=%)" --profile $(PROFILE) $(addprefix --seed ,$(SEEDS)) $(addprefix --set ,$(SET)) $(WHERE)
 
 $(INFER_TARGETS): | $(VENV)/.train ## predictions of one run, every seed; resumes | minutes | 10 MB | yes
-	@for seed in $(SEEDS); do $(RUN) infer "$(@:infer-%=%)" --training $(PROFILE) --profile $(ANSWERS) --seed $$seed $(WHERE); done
+	@worst=0; for seed in $(SEEDS); do $(RUN) infer "$(@:infer-%=%)" --training $(PROFILE) --profile $(ANSWERS) --seed $$seed $(WHERE) $(GO_ON); done; exit $$worst
 
 $(SCORE_TARGETS): | $(VENV)/.score ## scores of one run's predictions, every seed | minutes | 10 MB | no
-	@for seed in $(SEEDS); do at="$(OUT)/training/$(PROFILE)/$(@:score-%=%)/seed-$$seed"; \
+	@worst=0; for seed in $(SEEDS); do at="$(OUT)/training/$(PROFILE)/$(@:score-%=%)/seed-$$seed"; \
 	  if [ -d "$$at/$(ANSWERS)" ]; then at="$$at/$(ANSWERS)"; fi; \
-	  for file in "$$at"/predictions/*.jsonl; do $(RUN) score "$$file" --out "$$at" $(if $(CORPUS),--corpus "$(CORPUS)"); done; done
+	  for file in "$$at"/predictions/*.jsonl; do $(RUN) score "$$file" --out "$$at" $(if $(CORPUS),--corpus "$(CORPUS)") $(GO_ON); done; done; exit $$worst
 
 verify-seeds: | $(VENV)/.core ## T4: trained and scored runs by the interval over their seeds | 2 s | | no
 	@$(RUN) verify-seeds --training $(PROFILE) --inference $(ANSWERS) || [ $$? -eq 1 ]
@@ -239,7 +241,7 @@ test-unit: $(VENV)/.dev ## the fast tests alone | 90 s | | no
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit
 
 test: $(VENV)/.dev $(VENV)/.score ## the tests (those of group train: make test-train) | 10 min | 1.5 GB | no
-	@docker/setup/need.sh chromium chromium
+	@command -v chromium chromium-browser google-chrome >/dev/null || echo "mtpeft: no Chromium here: the tests that look at the report in a browser will be skipped (apt-get install chromium)"
 	@$(RUN) setup-analysers || echo "mtpeft: the tests of the missing analysers will be skipped"
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit tests/recipe
 

@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from mtpeft.core.errors import MtpeftError
+from mtpeft.core.names import safe_name, safe_path
 
 
 def _from_environment(name: str, default: Path) -> Path:
@@ -49,7 +50,8 @@ def seed_folder(profile: str, run: str, seed: int, root: Path | None = None) -> 
     answers for each inference profile, with `predictions/<evaluation>.jsonl` and
     `scores/<tool>/<evaluation>.csv`.
     """
-    return (root or REGENERATED / "training") / profile / run / f"seed-{seed}"
+    place = safe_name(profile, "profile"), safe_path(run, "run"), f"seed-{seed}"
+    return (root or REGENERATED / "training").joinpath(*place)
 
 
 def shown(path: Path) -> str:

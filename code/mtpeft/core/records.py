@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
 from mtpeft.core.files import append_lines, lines, mend_last_line, read_bytes, write_atomic
+from mtpeft.core.names import safe_name
 
 if TYPE_CHECKING:  # pandas takes longer to import than an up-to-date `make` takes to say so
     import numpy as np
@@ -521,7 +522,7 @@ def _prediction(raw: bytes, hints: dict[str, Any], required: set[str]) -> Predic
 
 def score_path(root: Path, tool: str, task: str) -> Path:
     """Where the scores of one tool on one task's evaluation set lie below `root`."""
-    return root / "scores" / tool / f"{task}.csv"
+    return root / "scores" / safe_name(tool, "tool") / f"{safe_name(task, 'evaluation set')}.csv"
 
 
 def row_status(statuses: Mapping[str, str]) -> str:

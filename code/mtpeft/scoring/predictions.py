@@ -19,6 +19,7 @@ from mtpeft.catalog.places import score_files
 from mtpeft.core import paths
 from mtpeft.core.errors import BadInput, MtpeftError
 from mtpeft.core.records import Prediction, numbered_predictions, read_frame
+from mtpeft.core.text import one_line
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.wrapping import NotWrapped, unwrap
 
@@ -221,7 +222,7 @@ def read_archived_file(
             _check_instance(run, name, known, seen, number)
             item = Item(run, evaluation.id, name, record["language"], "")
             _admit(result, item, record["code"], number)
-        except (ValueError, MtpeftError) as error:
+        except (ValueError, MtpeftError, RecursionError) as error:
             found = error.found if isinstance(error, MtpeftError) else str(error)
             result.problems.append(
                 BadInput(
@@ -350,7 +351,7 @@ def _records(path: Path, result: Predictions) -> Iterator[tuple[int, Prediction]
             result.problems.append(
                 BadInput(
                     path,
-                    f"{record.run} / {record.instance_id}: inference failed: {record.error}",
+                    f"{record.run} / {record.instance_id}: inference failed: {one_line(record.error)}",
                     "an output",
                     "mtpeft infer computes the instance again",
                     line=line,
