@@ -4,19 +4,17 @@ and that generations stay apart.
 
 import math
 import re
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 import study_logs as made
+from mtpeft.archive.dialect import dialect_of
+from mtpeft.archive.figures import import_figures
 from mtpeft.archive.stage import import_studies
-from mtpeft.archive.study_b.collect import Collected, collect
-from mtpeft.archive.study_b.counterparts import counterparts, printed_cells
-from mtpeft.archive.study_b.early import read_early_log
-from mtpeft.archive.study_b.importer import import_figures
-from mtpeft.archive.study_b.parameters import Counts, Logged
-from mtpeft.archive.study_b.prompted import read_prompted_log
-from mtpeft.archive.study_b.revision import read_revision_log
-from mtpeft.archive.study_b.typed import read_latex, read_notebook
+from mtpeft.catalog import Study, catalog
 from mtpeft.core.errors import BadInput, UnknownName
 from mtpeft.core.paths import PUBLISHED
 from mtpeft.statistics.published import (
@@ -32,6 +30,24 @@ from mtpeft.statistics.published import (
 )
 from mtpeft.verification import files
 
+STUDY = catalog().studies["multitask-peft"]
+DIALECT = dialect_of(STUDY)
+
+
+def part(name: str) -> Any:
+    """A module beside the study's dialect."""
+    return import_module(f"{DIALECT.__name__}.{name}")
+
+
+collect = part("collect").collect
+counterparts, printed_cells = part("counterparts").counterparts, part("counterparts").printed_cells
+read_early_log = part("early").read_early_log
+Counts, Logged = part("parameters").Counts, part("parameters").Logged
+read_prompted_log = part("prompted").read_prompted_log
+read_revision_log = part("revision").read_revision_log
+read_latex, read_notebook = part("typed").read_latex, part("typed").read_notebook
+Collected = Any
+REPOSITORIES = [u.repository for u in DIALECT.UPSTREAM]
 LOG = Path("some.log")
 MULTI = "G2/logs/multi_task/unix_lora_norm.log"
 PAIR = "G1/old_logs/logs_unixcoder/clone_search_lora.log"
@@ -397,8 +413,9 @@ def importing(tmp_path: Path):
     published = tmp_path / "published"
 
     def run(repin: bool = False, allow_loss: bool = False) -> dict[str, bytes]:
-        pinned = published / "multitask-peft" / "sources.csv"
-        import_figures(repin, (root, single), published, allow_loss, pinned)
+        pinned = published / STUDY.id / "sources.csv"
+        roots = dict(zip(REPOSITORIES, (root, single), strict=True))
+        import_figures(STUDY, repin, roots, published, allow_loss, pinned)
         return {p.name: p.read_bytes() for p in sorted(published.rglob("*")) if p.is_file()}
 
     return root, published, run
@@ -489,6 +506,48 @@ def test_a_size_that_no_log_prints_is_not_called_logged(importing) -> None:
 def test_a_study_without_an_importer_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(UnknownName, match="multitask-peft"):
         import_studies("multitask-pefd")
+
+
+# ---------------------------------------------------------------- dialects
+
+
+def outside(folder: Path, text: str | None, beside: str = "") -> Study:
+    """A study from a folder outside the package."""
+    folder.mkdir()
+    if text is not None:
+        (folder / "dialect.py").write_text(text)
+    (folder / "names.py").write_text(beside)
+    return replace(STUDY, id=folder.name, folder=folder)
+
+
+def test_studies_with_modules_of_the_same_name_do_not_share_them(tmp_path: Path) -> None:
+    text = "from .names import WHO\nUPSTREAM = ()\n\ndef read_figures(roots):\n    return WHO\n"
+    one = outside(tmp_path / "a-study", text, "WHO = 1\n")
+    other = outside(tmp_path / "b-study", text, "WHO = 2\n")
+    assert [dialect_of(s).read_figures({}) for s in (one, other, one)] == [1, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (None, "no such file"),
+        ("UPSTREAM = ()\n", "no read_figures"),
+        ("import no_such_module_here\n", "cannot be loaded: ModuleNotFoundError"),
+        ("UPSTREAM = (\n", "cannot be loaded: SyntaxError"),
+    ],
+)
+def test_a_dialect_that_cannot_serve_is_refused_by_file(
+    tmp_path: Path, text: str | None, found: str
+) -> None:
+    study = outside(tmp_path / "c-study", text)
+    with pytest.raises(BadInput, match=found) as caught:
+        dialect_of(study)
+    assert caught.value.path == study.folder / "dialect.py"
+
+
+def test_the_study_and_its_dialect_name_the_same_repository_and_commit() -> None:
+    first = DIALECT.UPSTREAM[0]
+    assert (first.repository, first.commit) == (STUDY.repository, STUDY.commit)
 
 
 # ---------------------------------------------------------------- the shipped figures

@@ -11,8 +11,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mtpeft.archive.study_b.reading import TASKS, Block, Printed, number, numbered
 from mtpeft.core.errors import BadInput
+
+from .reading import TASKS, Block, Printed, number, numbered
 
 _PREFIX = "INFO:name:"
 _SETTING = re.compile(r"  (Model|PEFT|Loss weighting|Epochs|Batch size) *: ([^ |]+)")
@@ -85,11 +86,11 @@ def read_revision_log(path: Path, content: bytes) -> RevisionLog:
     """
     log = RevisionLog(path)
     table: Block | None = None
-    for line, text in numbered(content):
-        if not text.startswith(_PREFIX):
-            _outside(log, line, text)
+    for line, whole in numbered(content):
+        if not whole.startswith(_PREFIX):
+            _outside(log, line, whole)
             continue
-        text = text.removeprefix(_PREFIX)
+        text = whole.removeprefix(_PREFIX)
         if found := _TABLE.match(text):
             table = _open(log, found[1], int(found[2]))
         elif (found := _ROW.match(text)) and table is not None:

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from mtpeft.archive.sources import Upstream
 from mtpeft.core.errors import BadInput
+from mtpeft.core.upstream import Upstream
 
 MULTITASK = Upstream(
     "Amal-AK/Multitask-finetune-",

@@ -11,8 +11,9 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mtpeft.archive.study_b.reading import TASKS, Block, Printed, number, numbered
 from mtpeft.core.errors import BadInput
+
+from .reading import TASKS, Block, Printed, number, numbered
 
 _VALUE = re.compile(r"(?:INFO:name:)?  (eval_acc|f1_score|recall|precision|eval_mrr) = ([\d.]+)$")
 _METRIC = {"eval_acc": "acc", "f1_score": "f1", "eval_mrr": "mrr"}

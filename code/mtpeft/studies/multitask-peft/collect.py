@@ -17,17 +17,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mtpeft.archive.sources import Upstream
-from mtpeft.archive.study_b import names
-from mtpeft.archive.study_b.early import EarlyLog, read_early_log
-from mtpeft.archive.study_b.parameters import NONE, Count, Counts, Logged
-from mtpeft.archive.study_b.prompted import read_prompted_log
-from mtpeft.archive.study_b.reading import Block, Printed, highest, upstream_bytes
-from mtpeft.archive.study_b.revision import RevisionLog, read_revision_log
-from mtpeft.archive.study_b.typed import LATEX, NOTEBOOK, TypedCell, read_latex, read_notebook
-from mtpeft.archive.study_b.upstream import MULTITASK, SINGLE, logs_of
 from mtpeft.core.errors import BadInput, UnknownName
 from mtpeft.core.figures import PublishedFigure, PublishedRun
+from mtpeft.core.upstream import Upstream, upstream_bytes
+
+from . import names
+from .early import EarlyLog, read_early_log
+from .parameters import NONE, Count, Counts, Logged
+from .prompted import read_prompted_log
+from .reading import Block, Printed, highest
+from .revision import RevisionLog, read_revision_log
+from .typed import LATEX, NOTEBOOK, TypedCell, read_latex, read_notebook
+from .upstream import MULTITASK, SINGLE, logs_of
 
 METRIC = {
     "clone-detection": "f1",
@@ -91,23 +92,6 @@ def collect(multitask: Path, single: Path) -> Collected:
     _prompting_logs(found, multitask)
     _typed_tables(found, multitask)
     return found
-
-
-def figures(multitask: Path, single: Path) -> Iterator[PublishedFigure]:
-    """Every figure of the public files, in canonical order."""
-    yield from sorted(collect(multitask, single).figures, key=figure_key)
-
-
-def figure_key(figure: PublishedFigure) -> tuple[str, ...]:
-    """Canonical order of figures."""
-    return (
-        figure.generation,
-        figure.run,
-        figure.task,
-        figure.split,
-        figure.selection,
-        figure.metric,
-    )
 
 
 # ---------------------------------------------------------------- training logs

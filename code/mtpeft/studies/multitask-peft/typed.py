@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtpeft.archive.study_b import names
-from mtpeft.archive.study_b.reading import number, numbered
 from mtpeft.core.errors import BadInput, UnknownName
+
+from . import names
+from .reading import number, numbered
 
 COLUMNS = (
     "trainable_percent",

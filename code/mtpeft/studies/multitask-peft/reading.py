@@ -2,7 +2,6 @@
 printed.
 """
 
-import gzip
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,21 +59,6 @@ def highest(path: Path, blocks: list[Block], task: str, metric: str) -> Block:
             "restore the upstream checkout",
         )
     return max(known, key=lambda b: b.tasks[task].values[metric])
-
-
-def upstream_bytes(path: Path) -> bytes:
-    """An upstream file's bytes; a mirror may hold it gzipped under NAME.gz."""
-    zipped = path.with_name(path.name + ".gz")
-    try:
-        return gzip.decompress(zipped.read_bytes()) if zipped.is_file() else path.read_bytes()
-    except FileNotFoundError as error:
-        raise BadInput(
-            path, "no such file", "an upstream file of the study", "restore the upstream checkout"
-        ) from error
-    except (OSError, EOFError) as error:
-        raise BadInput(
-            zipped, f"cannot be read: {error}", "a gzipped file", "restore the mirror"
-        ) from error
 
 
 def numbered(content: bytes) -> Iterator[tuple[int, str]]:

@@ -9,13 +9,14 @@ of them the cell equals, if any. Numbers keep all the digits of the log: the stu
 from collections.abc import Iterator
 from dataclasses import replace
 
-from mtpeft.archive.study_b.collect import METRIC, Collected, copies
-from mtpeft.archive.study_b.early import EarlyLog
-from mtpeft.archive.study_b.reading import Block
-from mtpeft.archive.study_b.revision import RevisionLog
-from mtpeft.archive.study_b.typed import COLUMNS, LATEX, TypedCell
-from mtpeft.archive.study_b.upstream import MULTITASK
 from mtpeft.core.figures import Counterpart, PrintedCell, PublishedRun
+
+from .collect import METRIC, Collected, copies
+from .early import EarlyLog
+from .reading import Block
+from .revision import RevisionLog
+from .typed import COLUMNS, LATEX, TypedCell
+from .upstream import MULTITASK
 
 _TABLE = {"pair": "pairs", "multi": "paper", "single": "paper"}
 _WEIGHTINGS = ("normalized", "learnable-softmax", "")

@@ -5,8 +5,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtpeft.archive.study_b.reading import number, numbered
 from mtpeft.core.errors import BadInput
+
+from .reading import number, numbered
 
 TASKS = {
     "vulnerability_detection": "vulnerability-detection",
