@@ -33,3 +33,14 @@ prediction_power <- function(n, level, shift) {
   ncp <- shift / sqrt(1 + 1 / n)
   suppressWarnings(pt(t, n - 1, ncp, lower.tail = FALSE) + pt(-t, n - 1, ncp))
 }
+
+# Odds ratio of the discordant pairs, only b : only a, with 0.5 added to both counts, and the interval that the exact interval of
+# the share only b / (only a + only b) gives (Clopper and Pearson 1934); p of McNemar's test, exact (binomial) below 25 discordant
+# pairs, else with continuity correction. only: c(only a, only b). Returns c(odds ratio, low, high, p).
+discordant_odds <- function(only, level = 0.95) {
+  n <- sum(only)
+  if (n == 0) return(rep(NA_real_, 4))
+  exact <- binom.test(only[2], n, conf.level = level)
+  p <- if (n < 25) exact$p.value else pchisq(max(0, abs(diff(only)) - 1)^2 / n, 1, lower.tail = FALSE)
+  c((only[2] + 0.5) / (only[1] + 0.5), exact$conf.int / (1 - exact$conf.int), p)
+}

@@ -1,3 +1,3 @@
 """mtpeft: a reproducibility package for two studies of multi-task fine-tuning of code models."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

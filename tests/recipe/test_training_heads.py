@@ -20,7 +20,7 @@ import torch
 from mtpeft.catalog import Catalog, Method, Task, catalog
 from mtpeft.core.errors import MtpeftError
 from mtpeft.corpora import Example
-from mtpeft.corpora.study_b import own
+from mtpeft.corpora.analysis import own
 from mtpeft.models.base import config_of, empty_encoder
 from mtpeft.models.methods import Attached, method_module, tensors_saver
 from mtpeft.models.shared import SharedModel
@@ -389,7 +389,7 @@ def test_a_fifth_task_and_a_sixth_method_come_from_outside_the_package(
             "tasks": {
                 **known.tasks,
                 "comment-detection": Task(
-                    "comment-detection", "own", "Comment", "C", "outside_task", "label", []
+                    "comment-detection", "Comment", "C", "outside_task", "label", []
                 ),
             },
         }
@@ -407,7 +407,7 @@ def test_a_fifth_task_and_a_sixth_method_come_from_outside_the_package(
     ]
     fifth = encode("comment-detection", examples, tokenizer, 16)
     tasks = (*TASKS, "comment-detection")
-    sixth = Method("norms", "own", "Norms alone", module="outside_method")
+    sixth = Method("norms", "Norms alone", module="outside_method")
     assert method_module(sixth) is method_module_
     backbone = tiny("llama", vocab_size=len(tokenizer))  # type: ignore[arg-type]
     encoder = empty_encoder(config_of(backbone), seed=0)

@@ -103,7 +103,6 @@ def tiny(family: str, **config: Any) -> Backbone:
     """A catalog entry of a tiny backbone."""
     return Backbone(
         f"tiny-{family}",
-        "b",
         family,
         "tiny",
         "",

@@ -2,6 +2,8 @@
 
 import json
 import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -271,6 +273,35 @@ def test_the_budget_counts_what_is_reserved_and_what_earlier_runs_spent(tmp_path
         ledger.reserve(0.6)
     with Ledger(path, budget=1.0) as ledger, pytest.raises(BudgetExhausted):
         ledger.reserve(0.7)
+
+
+def test_a_request_waits_for_reservations_before_the_budget_counts_as_exhausted(tmp_path):
+    with Ledger(tmp_path / "ledger.jsonl", budget=5.0) as ledger:
+        ledger.reserve(3.0)  # a request that another thread has in flight
+        ends = []
+
+        def second() -> None:
+            try:
+                ledger.reserve(3.0)
+                ends.append("reserved")
+            except BudgetExhausted as error:
+                ends.append(str(error))
+
+        thread = threading.Thread(target=second)
+        thread.start()
+        ledger.release(3.0)  # it cost nothing
+        thread.join(10)
+        assert ends == ["reserved"]
+
+
+def test_a_request_that_waits_is_refused_once_the_money_is_really_spent(tmp_path):
+    with Ledger(tmp_path / "ledger.jsonl", budget=5.0) as ledger:
+        ledger.reserve(3.0)
+        with ThreadPoolExecutor(1) as pool:
+            second = pool.submit(ledger.reserve, 3.0)
+            ledger.charge(3.0, 3.0, "an answer that cannot be read")
+            with pytest.raises(BudgetExhausted, match=r"3\.0000 of 5\.0000 spent"):
+                second.result(10)
 
 
 def test_the_most_a_request_can_cost_bounds_every_real_cost():

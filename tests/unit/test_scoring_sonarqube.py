@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlparse
 import pytest
 import yaml
 from mtpeft.core.errors import BadInput, Unavailable
+from mtpeft.core.http import Clock
 from mtpeft.scoring import sonarqube
 from mtpeft.scoring.interface import Item
 
@@ -101,6 +102,9 @@ def test_what_is_not_as_documented_is_refused_by_name(components, named):
         sonarqube.scores([page(*components)])
 
 
+IMPATIENT = Clock(sleep=lambda seconds: None)
+
+
 class Service(BaseHTTPRequestHandler):
     pages, status, body, asked = [], 200, None, []
 
@@ -182,7 +186,7 @@ def test_every_page_is_fetched_and_only_known_measures_are_asked_for(service, tm
 def test_a_refusal_is_unavailable_with_its_status(service, status, fix):
     base, _ = service(status=status, body=b"{}")
     with pytest.raises(Unavailable, match=str(status)) as error:
-        sonarqube.fetch(base, "mtpeft")
+        sonarqube.fetch(base, "mtpeft", clock=IMPATIENT)
     assert fix in str(error.value)
 
 
@@ -190,12 +194,20 @@ def test_a_refusal_is_unavailable_with_its_status(service, status, fix):
 def test_garbage_is_bad_input(service, body):
     base, _ = service(body=body)
     with pytest.raises(BadInput):
-        sonarqube.fetch(base, "mtpeft")
+        sonarqube.fetch(base, "mtpeft", clock=IMPATIENT)
+
+
+def test_a_service_that_announces_ever_more_files_is_not_asked_for_ever(service):
+    empty = page(total=10_000_000)
+    base, asked = service([page(component("a", **READ), total=10_000_000), *[empty] * 50])
+    with pytest.raises(BadInput, match="page 2 is empty"):
+        sonarqube.fetch(base, "mtpeft", clock=IMPATIENT)
+    assert len(asked) == 3
 
 
 def test_nobody_there_is_unavailable():
     with pytest.raises(Unavailable, match="cannot be reached"):
-        sonarqube.fetch("http://127.0.0.1:9", "mtpeft")
+        sonarqube.fetch("http://127.0.0.1:9", "mtpeft", clock=IMPATIENT)
 
 
 def test_an_exported_project_has_every_output_where_the_import_looks(tmp_path):

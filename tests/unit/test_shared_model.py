@@ -277,7 +277,7 @@ BERT = {
 def test_an_architecture_that_no_code_names_takes_every_method(name: str) -> None:
     matrices = ["query", "key", "value"]
     modules = {"adapters": ["attention"], "lora": matrices, "mlora": matrices}
-    bert = Backbone("bert", "", "", "", "", "", "encoder", dict(BERT), modules)
+    bert = Backbone("bert", "", "", "", "", "encoder", dict(BERT), modules)
     made = empty_encoder(config_of(bert), seed=0)
     model = SharedModel(made, bert, method(name), HEADS, how(TINY)).train()
     before = [p.clone() for p in model.shared_parameters()]

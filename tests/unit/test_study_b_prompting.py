@@ -2,6 +2,7 @@
 server's failure is no answer.
 """
 
+import base64
 import json
 import threading
 from collections.abc import Iterator
@@ -10,9 +11,11 @@ from pathlib import Path
 
 import pytest
 from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.http import Clock, Limits, Refused
+from mtpeft.core.locks import InUse
 from mtpeft.core.records import Prediction, read_predictions
 from mtpeft.corpora import Example
-from mtpeft.corpora.study_b import own
+from mtpeft.corpora.analysis import own
 from mtpeft.inference.bm25 import Bm25, nearest
 from mtpeft.inference.prompting import Endpoint, ask, conversation
 from mtpeft.inference.ranking import by_vectors, by_words, candidates, pool_of, rank
@@ -173,23 +176,139 @@ def server() -> Iterator[tuple[str, list[dict], list[int]]]:
     thread.join()
 
 
+IMPATIENT = Clock(sleep=lambda seconds: None)
+
+
 def test_an_openai_compatible_server_is_asked_greedily_and_again_after_an_error(
-    server: tuple[str, list[dict], list[int]], monkeypatch: pytest.MonkeyPatch
+    server: tuple[str, list[dict], list[int]],
 ) -> None:
-    monkeypatch.setattr("mtpeft.inference.prompting.time.sleep", lambda seconds: None)
     base, requests, statuses = server
     statuses += [503]
-    assert Endpoint(base, "m").answer([{"role": "user", "content": "?"}]) == ("Yes.", "stop")
-    assert (
-        len(requests) == 2
-        and requests[1]["temperature"] == 0
-        and requests[1]["model"] == "m"
-        and requests[1]["max_tokens"] == 10
-    )
+    chat = Endpoint(base, "m", clock=IMPATIENT)
+    assert chat.answer([{"role": "user", "content": "?"}]) == ("Yes.", "stop")
+    assert len(requests) == 2 and requests[1]["temperature"] == 0
+    assert requests[1]["model"] == "m" and requests[1]["max_tokens"] == 10
     statuses += [401]
-    with pytest.raises(MtpeftError, match="status 401"):
-        Endpoint(base, "m").answer([{"role": "user", "content": "?"}])
+    with pytest.raises(Refused, match="HTTP 401"):
+        chat.answer([{"role": "user", "content": "?"}])
     assert len(requests) == 3, "a refusal was asked again"
+
+
+class _Odd:
+    """A server whose replies are what they should not be."""
+
+    def __init__(self, *replies: bytes) -> None:
+        self.replies, self.headers = list(replies), []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"]))
+                outer.headers.append(dict(self.headers))
+                self.connection.sendall(outer.replies.pop(0))
+                self.close_connection = True
+
+            def log_message(self, *_: object) -> None:
+                """Quiet."""
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
+
+    def __enter__(self) -> "_Odd":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def _reply(content: object = "Yes.", status: str = "200 OK", extra: str = "") -> bytes:
+    choice = {"message": {"content": content}, "finish_reason": "stop"}
+    body = json.dumps({"choices": [choice]}).encode()
+    head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{extra}\r\n"
+    return head.encode() + body
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b'HTTP/1.1 200 OK\r\nContent-Length: 29\r\n\r\n{"choices":[{"message":null}]}',
+        _reply()[:-5],
+        _reply(5),
+        _reply(status="400 Bad"),
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"[" * 100_000,
+        b"not HTTP at all\r\n\r\n",
+        b"",
+    ],
+    ids=["null", "half", "number", "bad request", "deep", "no http", "nothing"],
+)
+def test_one_odd_reply_costs_one_instance_and_the_next_one_follows(
+    tmp_path: Path, odd: bytes
+) -> None:
+    examples, path = own(TASK, "train")[:3], tmp_path / "p.jsonl"
+    with _Odd(_reply(), odd, _reply("no")) as server:
+        chat = Endpoint(server.url, "m", limits=Limits(attempts=1, seconds=5.0), clock=IMPATIENT)
+        assert ask(examples, chat, path, "run") == 1
+    found = [p for p in read_predictions(path) if isinstance(p, Prediction)]
+    assert [p.output for p in found] == ["1", "", "0"]
+    assert [bool(p.error) for p in found] == [False, True, False]
+
+
+def test_a_server_that_refuses_the_key_is_not_asked_about_every_instance(tmp_path: Path) -> None:
+    with _Odd(_reply(status="401 No")) as server, pytest.raises(Refused, match="HTTP 401"):
+        ask(own(TASK, "train")[:3], Endpoint(server.url, "m"), tmp_path / "p.jsonl", "run")
+    [record] = read_predictions(tmp_path / "p.jsonl")
+    assert isinstance(record, Prediction) and "HTTP 401" in record.error
+
+
+KEY = "sk-TEST/0123456789"
+
+
+def test_the_key_goes_to_no_other_host_and_into_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    examples, path = own(TASK, "train")[:4], tmp_path / "p.jsonl"
+    with _Odd(_reply()) as other:
+        moved = _reply(status="302 Found", extra=f"Location: {other.url}/chat/completions\r\n")
+        echo = base64.b64encode(f"Bearer {KEY}".encode()).decode()
+        replies = [_reply(f"yes {KEY}"), moved, _reply(KEY, "400 Bad"), _reply(echo)]
+        with _Odd(*replies) as server:
+            ask(examples, Endpoint(server.url, "m", clock=IMPATIENT), path, "run")
+            assert {h["Authorization"] for h in server.headers} == {f"Bearer {KEY}"}
+        assert other.headers == [], "the key was carried to another host"
+    written = path.read_text()
+    assert len(written.splitlines()) == 4 and "[key]" in written
+    for form in (KEY, echo[12:-6], KEY.replace("/", "\\/"), KEY.replace("/", "%2F")):
+        assert form not in written
+
+
+@pytest.mark.parametrize("url", ["http://user:PASSW0RD@host/v1", "http://[::1", "http://a b/v1"])
+def test_an_address_that_cannot_be_used_is_refused_before_anything_is_asked(url: str) -> None:
+    with pytest.raises(MtpeftError, match="--server") as error:
+        Endpoint(url, "m")
+    assert "PASSW0RD" not in str(error.value) and error.value.fix
+
+
+def test_two_processes_do_not_answer_into_one_file(tmp_path: Path) -> None:
+    refused = []
+
+    class Slow(_Script):
+        def answer(self, messages: list[dict[str, str]], new_tokens: int = 10) -> tuple[str, str]:
+            second = threading.Thread(target=other)
+            second.start()
+            second.join()
+            return "yes", "stop"
+
+    def other() -> None:
+        try:
+            ask(own(TASK, "train")[:1], _Script("no"), tmp_path / "p.jsonl", "run")
+        except InUse as error:
+            refused.append(error)
+
+    ask(own(TASK, "train")[:1], Slow(), tmp_path / "p.jsonl", "run")
+    assert len(refused) == 1 and len((tmp_path / "p.jsonl").read_text().splitlines()) == 1
 
 
 def test_vectors_of_a_server_come_in_the_order_of_the_texts(

@@ -2,25 +2,40 @@
 commit.
 """
 
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.errors import BadInput, MtpeftError, Unavailable
+from mtpeft.core.git import checkout
 from mtpeft.core.paths import CACHE, PUBLISHED, mirror
 from mtpeft.core.provenance import sha256
 from mtpeft.core.records import read_records
+from mtpeft.core.upstream import Upstream
 
-REPOSITORY = "alvi75/MultiTask-QLoRA-NFAnalysis"
-COMMIT = "44e6077abecf5c90d6b80f3298afaf00091621e5"
+STUDY = "multitask-qlora"
 SCORES = "statistical_tests/per-instance-value"
 OUTPUTS = "statistical_tests/R-scripts"
 
 
+QLORA = Upstream(
+    "alvi75/MultiTask-QLoRA-NFAnalysis",
+    "44e6077abecf5c90d6b80f3298afaf00091621e5",
+    ("statistical_tests",),
+)
+
+
 @dataclass(frozen=True)
 class Source:
-    """One upstream file as it was when the tables were made."""
+    """One upstream file as it was when the tables were made.
 
+    Attributes:
+        path: Of the file, as upstream has it.
+        sha256: Of its uncompressed bytes; `bytes` counts them.
+        records: Values that were read from it.
+    """
+
+    repository: str
+    commit: str
     path: str
     sha256: str
     bytes: int
@@ -29,68 +44,101 @@ class Source:
 
 def pinned_path() -> Path:
     """The list of upstream files with their checksums."""
-    return PUBLISHED / "sources.csv"
+    return PUBLISHED / STUDY / "sources.csv"
 
 
-def upstream_root() -> Path:
-    """The folder that holds the study's repository at its pinned commit."""
+def upstream_root(upstream: Upstream = QLORA) -> Path:
+    """The folder that holds a repository at its pinned commit: of the mirror, else a clone.
+
+    Raises:
+        BadInput: The mirror has no such folder.
+        MtpeftError: The clone failed.
+    """
     local = mirror()
+    name = f"{upstream.repository} at {upstream.commit[:7]}"
     if local is not None:
-        root = local / REPOSITORY / COMMIT
+        root = local / upstream.repository / upstream.commit
         if not root.is_dir():
             raise BadInput(
                 root,
                 "no such folder in the mirror",
-                "the study's repository at its pinned commit",
+                f"the study's repository at its pinned commit, {name}",
                 "unset MTPEFT_MIRROR to fetch it from its own host",
             )
         return root
-    root = CACHE / "upstream" / REPOSITORY / COMMIT
-    if not (root / SCORES).is_dir():
-        root.parent.mkdir(parents=True, exist_ok=True)
-        url = f"https://github.com/{REPOSITORY}.git"
-        for command in (
-            ["git", "clone", "--quiet", "--filter=blob:none", "--no-checkout", url, str(root)],
-            ["git", "-C", str(root), "checkout", "--quiet", COMMIT, "--", "statistical_tests"],
-        ):
-            done = subprocess.run(command, capture_output=True, text=True)
-            if done.returncode:
-                raise MtpeftError(
-                    f"cannot fetch {REPOSITORY} at {COMMIT[:7]}: {done.stderr.strip()}",
-                    "network access, or a mirror",
-                    "set MTPEFT_MIRROR; the tables in results/ serve T0 and T1 without it",
-                )
-    return root
+    root = CACHE / "upstream" / upstream.repository / upstream.commit
+    try:
+        return checkout(upstream.repository, upstream.commit, root, upstream.folders)
+    except MtpeftError as error:
+        raise Unavailable(
+            f"cannot fetch {name}: {error.found}",
+            "network access, or a mirror",
+            "set MTPEFT_MIRROR; the tables in results/ serve T0 and T1 without it",
+        ) from error
 
 
-def check_pins(root: Path, found: list[Source]) -> None:
-    """Refuse upstream files that are missing, unknown or changed since they were pinned."""
-    pinned = {s.path: s for s in read_records(pinned_path(), Source)}
-    present = {s.path: s for s in found}
-    for path in sorted(pinned.keys() - present.keys()):
+def check_pins(
+    roots: dict[str, Path],
+    found: list[Source],
+    pinned_file: Path | None = None,
+    repin: bool = False,
+    allow_loss: bool = False,
+) -> None:
+    """Refuse upstream files that are missing, unknown or changed since they were pinned.
+
+    Args:
+        roots: Folder of each repository, for messages.
+        found: The files as they are now.
+        pinned_file: The list that was pinned (default: that of the per-instance scores).
+        repin: Accept unknown and changed files; a file that is gone or holds fewer records is still
+            refused, since values would be lost from the archive.
+        allow_loss: With `repin`, accept that, too.
+    """
+    pinned_file = pinned_file or pinned_path()
+    if repin and (allow_loss or not pinned_file.is_file()):
+        return
+    pinned = {(s.repository, s.path): s for s in read_records(pinned_file, Source)}
+    present = {(s.repository, s.path): s for s in found}
+    again = "restore the upstream checkout"
+    lose = f"{again}, or run `mtpeft archive import --repin --allow-loss` if it is gone for good"
+    for key in sorted(pinned.keys() - present.keys()):
+        root = roots.get(key[0], Path(key[0]))
         raise BadInput(
-            root / path,
+            root / key[1],
             "missing",
-            f"a file of {pinned[path].bytes} bytes",
-            "restore the upstream checkout",
+            f"a file of {pinned[key].bytes} bytes",
+            lose if repin else again,
         )
-    for path in sorted(present.keys() - pinned.keys()):
-        raise BadInput(
-            root / path,
-            "not among the upstream files that were pinned",
-            "only pinned files",
-            "remove it, or run `mtpeft archive --repin` after checking why it is there",
-        )
-    for path, source in present.items():
-        if source.sha256 != pinned[path].sha256:
+    for key in sorted(present.keys() - pinned.keys()):
+        if not repin:
             raise BadInput(
-                root / path,
+                roots[key[0]] / key[1],
+                "not among the upstream files that were pinned",
+                "only pinned files",
+                "remove it, or run `mtpeft archive import --repin` after checking why it is there",
+            )
+    for key, source in present.items():
+        was = pinned.get(key)
+        if was is None or (source.sha256 == was.sha256 and source.records >= was.records):
+            continue
+        if not repin or source.records < was.records:
+            raise BadInput(
+                roots[key[0]] / key[1],
                 f"SHA-256 {source.sha256} ({source.bytes} bytes, {source.records} records)",
-                f"{pinned[path].sha256} ({pinned[path].bytes} bytes, {pinned[path].records} records)",
-                "restore the upstream checkout, or run `mtpeft archive --repin` after checking the change",
+                f"{was.sha256} ({was.bytes} bytes, {was.records} records)",
+                lose
+                if repin
+                else f"{again}, or run `mtpeft archive import --repin` after checking the change",
             )
 
 
-def source(root: Path, path: Path, records: int) -> Source:
+def source(root: Path, path: Path, records: int, upstream: Upstream = QLORA) -> Source:
     """Describe an upstream file."""
-    return Source(path.relative_to(root).as_posix(), sha256(path), path.stat().st_size, records)
+    return Source(
+        upstream.repository,
+        upstream.commit,
+        path.relative_to(root).as_posix(),
+        sha256(path),
+        path.stat().st_size,
+        records,
+    )

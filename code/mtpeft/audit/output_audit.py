@@ -19,14 +19,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from mtpeft.catalog import catalog
 from mtpeft.core import paths
 from mtpeft.core.errors import Unavailable
+from mtpeft.core.files import write_atomic
 from mtpeft.core.provenance import write_provenance
-from mtpeft.core.records import csv_text, read_scores, score_path, write_atomic, write_scores
+from mtpeft.core.records import csv_text, read_scores, score_path, write_scores
 from mtpeft.scoring import engine, rescore
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.output_defects import DEFECTS, constructor_name, defects_of, repair
@@ -170,12 +172,12 @@ def with_constructor_classes(items: Sequence[Item]) -> list[Item]:
     return result
 
 
-def duplicated(items: Sequence[Item]) -> list[list[object]]:
+def duplicated(items: Sequence[Item]) -> list[list[Any]]:
     """Equal non-blank outputs of every two runs on the same instances, most alike first."""
     texts: dict[str, dict[str, str]] = {}
     for item in items:
         texts.setdefault(item.run, {})[item.instance_id] = " ".join(item.output.split())
-    rows = []
+    rows: list[list[Any]] = []
     for a, b in combinations(sorted(texts), 2):
         both = texts[a].keys() & texts[b].keys()
         equal = sum(bool(texts[a][i]) and texts[a][i] == texts[b][i] for i in both)
@@ -354,7 +356,7 @@ def _conclusions(evaluation: str, scored: dict[str, dict[str, pd.DataFrame]]) ->
     outputs.
     """
     rows = []
-    for comparison in catalog().study("comparisons", "a"):
+    for comparison in catalog().comparisons.values():
         for block in comparison.blocks:
             if (block.task or comparison.task) != evaluation:
                 continue

@@ -5,6 +5,7 @@ come from.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -56,7 +57,8 @@ def stated(comparison: Comparison, block: Block, metric: str) -> Reading:
 
 
 # Of a reading's test only what a published cell can show is filled in.
-_EMPTY = Test(**{f.name: {str: "", int: 0, float: math.nan}[f.type] for f in fields(Test)})
+_NOTHING: dict[Any, Any] = {str: "", int: 0, float: math.nan}
+_EMPTY = Test(**{f.name: _NOTHING[f.type] for f in fields(Test)})
 
 
 class Bench:
@@ -118,7 +120,7 @@ class Bench:
         )
         delta, low, high = r_session.call("cliffs_delta", pairs.a, pairs.b)
         return replace(
-            _EMPTY, p=p, cliffs_delta=delta, cliffs_delta_low=low, cliffs_delta_high=high
+            _EMPTY, p=float(p), cliffs_delta=delta, cliffs_delta_low=low, cliffs_delta_high=high
         )
 
     def _column(self, side: Side, drop_unreadable: bool) -> Column | None:

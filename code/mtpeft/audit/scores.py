@@ -158,7 +158,8 @@ def _off_grid(values: np.ndarray, metric: Metric) -> np.ndarray:
     if not metric.grid:
         return np.zeros(len(values), dtype=bool)
     steps = values / metric.grid
-    return np.abs(steps - np.round(steps)) > 1e-6
+    off: np.ndarray = np.abs(steps - np.round(steps)) > 1e-6
+    return off
 
 
 def _constant(frame: pd.DataFrame, task: str, tool: Tool, metric: Metric) -> Iterator[Finding]:

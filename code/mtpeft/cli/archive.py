@@ -9,16 +9,20 @@ from mtpeft.cli.group import example, group
 app = group("archive", "Import and check the figures that the repository ships.", "import")
 
 
-@app.command("import", **example("MTPEFT_MIRROR=../mirror mtpeft archive import"))
+@app.command("import", **example("MTPEFT_MIRROR=../mirror mtpeft archive import multitask-peft"))
 def import_archive(
+    study: Annotated[str, typer.Argument(help="id of a study (default: all)")] = "",
     repin: Annotated[
         bool, typer.Option(help="accept changed upstream files and pin them again")
     ] = False,
+    allow_loss: Annotated[
+        bool, typer.Option(help="with --repin: accept that files or records are gone, too")
+    ] = False,
 ) -> None:
-    """Import a study's scores and printed statistics (needs MTPEFT_MIRROR or network)."""
-    from mtpeft.archive.stage import import_archive as stage
+    """Import the studies' scores, statistics and figures (needs MTPEFT_MIRROR or network)."""
+    from mtpeft.archive.stage import import_studies
 
-    stage(repin=repin)
+    import_studies(study, repin, allow_loss)
 
 
 @app.command("check", **example("mtpeft archive check"))

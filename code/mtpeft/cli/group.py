@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import typer
-from click import Context
 from typer.core import TyperGroup
 
 

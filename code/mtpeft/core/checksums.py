@@ -6,9 +6,9 @@ import hashlib
 from pathlib import Path
 
 from mtpeft.core.errors import BadInput
+from mtpeft.core.files import write_atomic
 from mtpeft.core.paths import shown
 from mtpeft.core.provenance import sha256
-from mtpeft.core.records import write_atomic
 
 SUMS = "SHA256SUMS"
 HEADS = "ROWS"

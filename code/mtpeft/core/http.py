@@ -26,8 +26,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
-from urllib.parse import quote, quote_plus, urlencode, urljoin, urlsplit
+from functools import cache
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from urllib.parse import unquote, urlencode, urljoin, urlsplit
 
 from mtpeft.core.errors import MtpeftError
 
@@ -45,6 +46,10 @@ T = TypeVar("T")
 
 class RequestFailed(MtpeftError):
     """No answer could be had for this request; `found` is fit for records (no key is in it)."""
+
+
+class Unreadable(RequestFailed):
+    """Answers came, and none of them could be read."""
 
 
 class Refused(MtpeftError):
@@ -150,7 +155,7 @@ class Secret:
         self._pattern = _pattern(secret) if len(secret) >= _SHORTEST_SECRET else None
 
     @classmethod
-    def of(cls, *names: str, environment: Mapping[str, str] = os.environ) -> "Secret":
+    def of(cls, *names: str, environment: Mapping[str, str] = os.environ) -> Self:
         """The first of these environment variables that is set, else no key (local servers need
         none).
         """
@@ -186,30 +191,24 @@ class Secret:
 
 
 def _pattern(secret: str) -> re.Pattern[str]:
-    """Every usual spelling of a secret: as it is, escaped for JSON, HTML and addresses, in
-    hexadecimal and base64.
+    """Every usual spelling of a secret.
+
+    As it is or with any character escaped as JSON, HTML and addresses do, in hexadecimal and
+    base64.
     """
     raw = secret.encode("ascii")
-    forms = {
-        secret,
-        quote(secret, safe=""),
-        quote_plus(secret),
-        "".join(f"%{byte:02x}" for byte in raw),
-        json.dumps(secret)[1:-1],
-        "".join(f"\\u{byte:04x}" for byte in raw),
-        html.escape(secret),
-        "".join(f"&#{byte};" for byte in raw),
-        raw.hex(),
-    }
+    spelled = "".join(
+        f"(?:\\\\?{re.escape(chr(byte))}|\\\\u00{byte:02x}|%{byte:02x}|&#0*{byte};|&#x0*{byte:x};"
+        f"|{re.escape(html.escape(chr(byte)))})"
+        for byte in raw
+    )
+    forms = {re.escape(raw.hex())}
     for lead in range(3):
-        # Base64 of a longer text that holds the secret: only the characters that its neighbours
-        # cannot change.
+        # Base64 of a longer text that holds the secret: only what its neighbours cannot change.
         coded = base64.b64encode(b"\0" * lead + raw).decode("ascii").rstrip("=")
         inner = coded[-(-lead * 8 // 6) : len(coded) - (1 if (lead + len(raw)) % 3 else 0)]
-        forms |= {inner, inner.replace("+", "-").replace("/", "_")}
-    return re.compile(
-        "|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)), re.IGNORECASE
-    )
+        forms |= {re.escape(inner), re.escape(inner.replace("+", "-").replace("/", "_"))}
+    return re.compile("|".join([spelled, *sorted(forms)]), re.IGNORECASE)
 
 
 def address(url: str, name: str, secret: Secret | None = None) -> str:
@@ -241,7 +240,7 @@ def address(url: str, name: str, secret: Secret | None = None) -> str:
         raise MtpeftError(
             f"{name} carries a user, password, query or fragment",
             expected,
-            "give the plain address; a key belongs into its own variable",
+            f"give {name} the plain address; a key belongs into its own variable",
         )
     if parts.scheme not in ("http", "https") or not host:
         raise MtpeftError(f"{name} is {url!r}", expected, fix)
@@ -372,9 +371,15 @@ def _connections(connections: int, proxy: str | None) -> "httpcore.ConnectionPoo
         "keepalive_expiry": 5.0,
         "network_backend": Backend(),
     }
-    return httpcore.HTTPProxy(proxy_url=proxy, **made) if proxy else httpcore.ConnectionPool(**made)
+    if not proxy:
+        return httpcore.ConnectionPool(**made)
+    parts = urlsplit(proxy)
+    who = (unquote(parts.username or ""), unquote(parts.password or ""))
+    plain = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    return httpcore.HTTPProxy(proxy_url=plain, proxy_auth=who if any(who) else None, **made)
 
 
+@cache
 def _trust() -> ssl.SSLContext:
     """The machine's authorities (SSL_CERT_FILE, SSL_CERT_DIR), and unless these are set those of
     certifi too.
@@ -449,7 +454,7 @@ class Client:
         self._pools: dict[str | None, httpcore.ConnectionPool] = {}
         self._lock = threading.Lock()
 
-    def __enter__(self) -> "Client":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -478,7 +483,7 @@ class Client:
         and whatever `meter.start` raises.
         """
         meter = meter or _Unmetered()
-        reason, wait = "", 0.0
+        reason, wait, failed = "", 0.0, RequestFailed
         body = self._encoded(payload)
         for attempt in range(self.limits.attempts):
             if attempt:
@@ -491,7 +496,7 @@ class Client:
                     url + (f"?{urlencode(query)}" if query else ""), body
                 )
             except Trouble as trouble:
-                reason = str(trouble)
+                reason, failed = str(trouble), RequestFailed
                 if trouble.sent:
                     meter.doubtful(reason)
                 else:
@@ -514,11 +519,13 @@ class Client:
                         f"{type(error).__name__}: {error} in {self._excerpt(data)}"
                     )
                     meter.doubtful(reason)
+                    failed = Unreadable
                     continue
             meter.free()
+            failed = RequestFailed
             wait = max(wait, self._check(url, status, headers, data))
             reason = f"HTTP {status}: {self._excerpt(data)}"
-        raise RequestFailed(
+        raise failed(
             self.secret.redact(f"{self.limits.attempts} attempts; last: {reason}"),
             f"an answer of {self._server}",
             "run the same command again later; what was answered is kept",
@@ -611,12 +618,13 @@ class Client:
                 if answer.status not in REDIRECTS:
                     yield answer
                     return
-                target = urljoin(url, answer.headers.get("location", ""))
+                where = answer.headers.get("location", "")
             try:
+                target = urljoin(url, where)
                 moved = urlsplit(target)
                 allowed = moved.scheme in ("https", urlsplit(url).scheme) and bool(moved.hostname)
             except ValueError:
-                allowed = False
+                allowed, target = False, where
             if not allowed:
                 raise Trouble(
                     f"redirected from {url} to {target[:200]!r}", sent=True, status=answer.status
@@ -723,7 +731,7 @@ class Client:
         if "Timeout" in type(error).__name__ and "not complete" not in text:
             text = (
                 f"not complete after {_deadline.seconds:g} s"
-                if time.monotonic() >= _deadline.at
+                if time.monotonic() >= _deadline.at - 0.05
                 else f"no byte for {self.limits.window:g} s"
             )
         return self.secret.redact(f"{type(error).__name__}: {text}")

@@ -25,7 +25,7 @@ class InUse(MtpeftError):
 
 
 @contextlib.contextmanager
-def held(path: Path, *, wait: bool = True) -> Iterator[None]:
+def held(path: Path, *, wait: bool = True, again: bool = True) -> Iterator[None]:
     """Hold the lock of `path`, a file or folder that is about to be changed, made or read while
     others may change it.
 
@@ -35,6 +35,7 @@ def held(path: Path, *, wait: bool = True) -> Iterator[None]:
     Args:
         path: what the lock is about; it need not exist.
         wait: whether to wait for another holder (said once on standard error).
+        again: whether the thread that holds it may enter once more.
 
     Raises:
         InUse: another process or thread holds it and `wait` is false.
@@ -43,8 +44,8 @@ def held(path: Path, *, wait: bool = True) -> Iterator[None]:
     path = path.resolve()
     me = threading.get_ident()
     with _guard:
-        again = _mine.get(path) == me
-    if again:
+        entered = _mine.get(path) == me
+    if entered and again:
         yield
         return
     try:
@@ -59,7 +60,7 @@ def held(path: Path, *, wait: bool = True) -> Iterator[None]:
             f"df -h {path.parent}; ls -ld {path.parent}",
         ) from error
     try:
-        _take(descriptor, path, wait)
+        _take(descriptor, path, wait and not entered)
         with _guard:
             _mine[path] = me
         try:

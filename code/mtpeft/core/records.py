@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
 from mtpeft.core.files import append_lines, lines, mend_last_line, read_bytes, write_atomic
+from mtpeft.core.names import safe_name
 
 if TYPE_CHECKING:  # pandas takes longer to import than an up-to-date `make` takes to say so
     import numpy as np
@@ -306,7 +307,10 @@ def _numbers(path: Path, name: str, texts: Sequence[str]) -> "np.ndarray":
     try:
         if not set("".join(texts)) <= _DIGITS:
             raise ValueError
-        return np.array([float(text) if text else math.nan for text in texts], dtype="float64")
+        values: np.ndarray = np.array(
+            [float(text) if text else math.nan for text in texts], dtype="float64"
+        )
+        return values
     except ValueError:
         row = next(i for i, text in enumerate(texts) if text and not _NUMBER.fullmatch(text))
         raise BadInput(
@@ -508,8 +512,8 @@ def _prediction(raw: bytes, hints: dict[str, Any], required: set[str]) -> Predic
         wanted = (int, float) if hints[name] is float else hints[name]
         if not isinstance(value, wanted) or isinstance(value, bool):
             raise ValueError(f"{name} is a {type(value).__name__}")
-        if name in _SHOWN and not value.isprintable():
-            raise ValueError(f"{name} {ascii(value[:80])} holds what no name does")
+        if isinstance(value, str) and name in _SHOWN and not value.isprintable():
+            raise ValueError(f"{name} {value[:80]!a} holds what no name does")
     return Prediction(**data)
 
 
@@ -518,7 +522,7 @@ def _prediction(raw: bytes, hints: dict[str, Any], required: set[str]) -> Predic
 
 def score_path(root: Path, tool: str, task: str) -> Path:
     """Where the scores of one tool on one task's evaluation set lie below `root`."""
-    return root / "scores" / tool / f"{task}.csv"
+    return root / "scores" / safe_name(tool, "tool") / f"{safe_name(task, 'evaluation set')}.csv"
 
 
 def row_status(statuses: Mapping[str, str]) -> str:
@@ -548,7 +552,7 @@ def statuses_of(text: str) -> tuple[str, dict[str, str]]:
 def _unlike(frame: "pd.DataFrame") -> "np.ndarray":
     """Rows whose `status` is no status, or says something else than their fields do."""
     empty = frame[list(frame.columns[4:])].isna()
-    wrong = (frame["status"] == "ok").to_numpy() == empty.any(axis=1).to_numpy()
+    wrong: np.ndarray = (frame["status"] == "ok").to_numpy() == empty.any(axis=1).to_numpy()
     for text in frame["status"].unique():
         first, others = statuses_of(text)
         if (
@@ -626,13 +630,13 @@ def read_scores(path: Path) -> "pd.DataFrame":
         ),
     ):
         if problem.any():
-            row = int(problem.to_numpy().argmax())
+            at = int(problem.to_numpy().argmax())
             raise BadInput(
                 path,
-                f"{frame['run'].iloc[row]} / {frame['instance_id'].iloc[row]} "
-                f"(status {frame['status'].iloc[row]}, row {frame['row'].iloc[row]})",
+                f"{frame['run'].iloc[at]} / {frame['instance_id'].iloc[at]} "
+                f"(status {frame['status'].iloc[at]}, row {frame['row'].iloc[at]})",
                 expected,
-                line=row + 2,
+                line=at + 2,
             )
     return frame
 
@@ -675,16 +679,24 @@ class ScoreSet:
                 self._rows[tool, task, str(run)] = rows
 
     @classmethod
-    def load(cls, root: Path) -> "ScoreSet":
-        """Read every `<root>/scores/<tool>/<task>.csv`."""
-        paths = sorted((root / "scores").glob("*/*.csv"))
-        if not paths:
+    def load(cls, *roots: Path) -> "ScoreSet":
+        """Read every `<root>/scores/<tool>/<task>.csv`; tables of one name are put together."""
+        import pandas as pd
+
+        parts: dict[tuple[str, str], list[pd.DataFrame]] = {}
+        for path in [p for root in roots for p in sorted((root / "scores").glob("*/*.csv"))]:
+            parts.setdefault((path.parent.name, path.stem), []).append(read_scores(path))
+        if not parts:
             raise MtpeftError(
-                f"no score tables below {root / 'scores'}",
+                f"no score tables below {' or '.join(str(root / 'scores') for root in roots)}",
                 "<tool>/<task>.csv files",
                 "git checkout results/archived",
             )
-        return cls(root, {(path.parent.name, path.stem): read_scores(path) for path in paths})
+        tables = {
+            name: frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+            for name, frames in parts.items()
+        }
+        return cls(roots[0], tables)
 
     def tool_of(self, task: str, metric: str) -> str:
         """The tool whose table for `task` has a column `metric`."""

@@ -70,7 +70,7 @@ class Manifest:
     derived: dict[str, Derived]
 
     def __getitem__(self, name: str) -> File | HubDataset | Derived:
-        entries: dict[str, Any] = {**self.files, **self.hub, **self.derived}
+        entries: dict[str, File | HubDataset | Derived] = {**self.files, **self.hub, **self.derived}
         if name not in entries:
             raise UnknownName("manifest entry", name, entries, "see data/manifest.toml")
         return entries[name]

@@ -5,6 +5,7 @@ and tests.
 import tomllib
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from mtpeft.core.errors import BadInput
 from mtpeft.core.paths import DATA
@@ -15,7 +16,7 @@ LANGUAGES = ("java", "python", "csharp")
 
 
 @lru_cache(maxsize=4)
-def functions(split: str, folder: Path = FOLDER) -> dict[str, dict]:
+def functions(split: str, folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
     """The functions of a split by id, sorted; each as in its file."""
     splits = tomllib.loads((folder / "splits.toml").read_text(encoding="utf-8"))
     if split not in splits:
@@ -77,5 +78,5 @@ def examples(task: str, split: str, folder: Path = FOLDER) -> list[Example]:
     return made
 
 
-def _tests(function: dict, language: str) -> list[str]:
+def _tests(function: dict[str, Any], language: str) -> list[str]:
     return [line for line in function[language]["tests"].strip().splitlines() if line.strip()]

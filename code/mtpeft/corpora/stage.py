@@ -39,10 +39,10 @@ def run(groups: list[str], jobs: int = 4) -> int:
         for name, entry in m.hub.items()
         if entry.group in chosen and name not in built_from
     }
-    for name, entry in whole.items():
+    for name, dataset in whole.items():
         try:
-            for split in entry.rows:
-                next(hub.rows(entry, split))
+            for split in dataset.rows:
+                next(hub.rows(dataset, split))
         except (MtpeftError, ImportError) as error:
             problems[name] = (
                 error

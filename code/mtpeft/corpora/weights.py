@@ -21,7 +21,7 @@ def model_folder(path: str) -> str:
             "a folder with config.json, weights and tokenizer",
             "leave the option out to use the run's own base model",
         )
-    return path
+    return str(path)
 
 
 def source_of(backbone: Backbone) -> str:
@@ -56,7 +56,7 @@ def source_of(backbone: Backbone) -> str:
         ) from error
     if not backbone.revision:
         pin(backbone.hub, Path(path).name)
-    return path
+    return str(path)
 
 
 def fingerprint(source: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from mtpeft.inference import heads
 from mtpeft.inference.backends import backend as load_backend
 from mtpeft.inference.settings import profile as load_profile
 from mtpeft.inference.stage import Request, drop_errors, infer
-from mtpeft.tasks.encoding import default_corpus, has_heads
+from mtpeft.tasks.encoding import has_heads
 
 
 def run(
@@ -36,7 +36,7 @@ def run(
     `MtpeftError` where there is none.
     """
     entry = catalog().usable_run(name)
-    corpus = corpus or default_corpus(entry)
+    corpus = corpus or catalog().corpus_of(entry)
     if has_heads(entry):
         heads.run(entry, evaluations, training, seed, adapter, backbone, corpus)
         return

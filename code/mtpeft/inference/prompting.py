@@ -9,24 +9,26 @@ raw text is scoring's business.
 
 import hashlib
 import json
-import os
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from mtpeft.catalog import catalog
 from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.http import Client, Clock, Limits, Refused, Secret, address
+from mtpeft.core.locks import held
 from mtpeft.core.records import Prediction, append_predictions, drop_predictions, resume_predictions
+from mtpeft.core.text import one_line
 from mtpeft.corpora import Example
 from mtpeft.inference.bm25 import Bm25
 from mtpeft.tasks import wording
 
+T = TypeVar("T")
+KEY = "OPENAI_API_KEY"
 NEW_TOKENS = 10
 POOL = 5000
 """Training examples that few-shot examples are searched in (the study's number)."""
@@ -43,75 +45,67 @@ class Chat(Protocol):
 
 
 class Endpoint:
-    """An OpenAI-compatible server. base: address up to and with /v1; the key comes from the
-    environment variable `key`.
+    """An OpenAI-compatible server, asked through the package's one HTTP client.
+
+    Args:
+        base: address up to and with /v1.
+        model: its name at the server.
+        key: the environment variable that holds the key.
+        limits: what the server may take; default: three attempts of a minute each.
+        clock: time between attempts.
     """
 
     def __init__(
         self,
         base: str,
         model: str,
-        key: str = "OPENAI_API_KEY",
-        attempts: int = 3,
-        timeout: float = 60.0,
+        key: str = KEY,
+        limits: Limits | None = None,
+        clock: Clock | None = None,
     ) -> None:
-        self._base, self._model, self._key = base.rstrip("/"), model, os.environ.get(key, "")
-        self._attempts, self._timeout = attempts, timeout
+        secret = Secret.of(key)
+        self._base, self._model = address(base, "--server", secret), model
+        self._client = Client(
+            secret,
+            limits or Limits(attempts=3, seconds=60.0, body=64 << 20),
+            "the server",
+            f"check --server, --model and {key}",
+            clock,
+        )
 
     def answer(
         self, messages: list[dict[str, str]], new_tokens: int = NEW_TOKENS
     ) -> tuple[str, str]:
         """Greedy answer to one conversation."""
-        choice = self._post(
-            "/chat/completions",
-            {"messages": messages, "temperature": 0, "max_tokens": new_tokens},
-            lambda reply: reply["choices"][0],
-        )
-        return str(choice["message"]["content"] or ""), str(choice.get("finish_reason") or "")
+
+        def read(reply: Any) -> tuple[str, str]:
+            choice = reply["choices"][0]
+            text = choice["message"]["content"]
+            if text is not None and not isinstance(text, str):
+                raise ValueError(f"the answer's text is a {type(text).__name__}")
+            return text or "", str(choice.get("finish_reason") or "")
+
+        payload = {"messages": messages, "temperature": 0, "max_tokens": new_tokens}
+        return self._post("/chat/completions", payload, read)
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """One vector a text, from the server's embeddings."""
         found: list[list[float]] = []
         for start in range(0, len(texts), 64):
             some = list(texts[start : start + 64])
-            found += self._post(
-                "/embeddings",
-                {"input": some},
-                lambda reply: [
-                    row["embedding"] for row in sorted(reply["data"], key=lambda r: r["index"])
-                ],
-            )
+
+            def read(reply: Any, number: int = len(some)) -> list[list[float]]:
+                rows = sorted(reply["data"], key=lambda row: row["index"])
+                vectors = [[float(x) for x in row["embedding"]] for row in rows]
+                if [row["index"] for row in rows] != list(range(number)):
+                    raise ValueError(f"{len(rows)} vectors for {number} texts")
+                return vectors
+
+            found += self._post("/embeddings", {"input": some}, read)
         return found
 
-    def _post(self, path: str, body: dict[str, Any], read: Callable[[Any], Any]) -> Any:
-        """What `read` makes of the reply; the request is repeated on server errors with growing
-        pauses.
-        """
-        data = json.dumps({"model": self._model, **body}).encode()
-        headers = {
-            "Content-Type": "application/json",
-            **({"Authorization": f"Bearer {self._key}"} if self._key else {}),
-        }
-        problem = ""
-        for attempt in range(self._attempts):
-            if attempt:
-                time.sleep(2.0 ** (attempt - 1))
-            try:
-                request = urllib.request.Request(self._base + path, data, headers)
-                with urllib.request.urlopen(request, timeout=self._timeout) as reply:
-                    return read(json.load(reply))
-            except urllib.error.HTTPError as error:
-                error.close()
-                problem = f"status {error.code}"
-                if error.code < 500 and error.code != 429:
-                    break
-            except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-                problem = f"{type(error).__name__}: {error}"
-        raise MtpeftError(
-            f"{self._base + path} does not answer: {problem}",
-            "an OpenAI-compatible reply",
-            "check the address, the model's name and the key",
-        )
+    def _post(self, path: str, body: dict[str, Any], read: Callable[[Any], T]) -> T:
+        return self._client.ask(self._base + path, {"model": self._model, **body}, read=read)
 
 
 class Local:
@@ -215,37 +209,67 @@ class Question:
 def ask_each(
     questions: Iterable[Question], chat: Chat, path: Path, run: str, new_tokens: int = NEW_TOKENS
 ) -> int:
-    """Ask what has no answer in `path` yet, append each answer at once; returns how many remain
-    without one.
+    """Ask what has no answer in `path` yet, append each answer at once.
+
+    Whatever goes wrong with one question is recorded as that instance's error, and the next one
+    follows. A server that refuses the very first question would refuse them all.
+
+    Returns:
+        How many questions remain without an answer.
+
+    Raises:
+        BadInput: `path` holds a line that cannot be used, or answers of another run.
+        InUse: another process writes `path`.
+        Refused: the server refuses the key, the model or the address.
     """
-    done, missing = _answered(path, run), 0
-    for question in questions:
-        if question.instance_id in done:
-            continue
-        messages, start = question.messages(), time.monotonic()
-        digest = hashlib.sha256(json.dumps(messages, sort_keys=True).encode()).hexdigest()
-        raw, finish, problem = "", "error", ""
-        try:
-            raw, finish = chat.answer(messages, new_tokens)
-        except MtpeftError as error:
-            problem, missing = error.found, missing + 1
-        append_predictions(
-            path,
-            [
-                Prediction(
-                    run,
-                    question.task,
-                    question.instance_id,
-                    digest,
-                    raw,
-                    question.read(raw),
-                    finish,
-                    round(time.monotonic() - start, 3),
-                    problem,
-                )
-            ],
-        )
+    if not run.isprintable():
+        raise MtpeftError(f"run {run!a}", "a name without control characters", "--model NAME")
+    with held(path, wait=False):
+        done, missing = _answered(path, run), 0
+        answered = bool(done)
+        for question in questions:
+            if question.instance_id in done:
+                continue
+            record, refusal = _asked(question, chat, run, new_tokens)
+            append_predictions(path, [record])
+            if refusal is not None and not answered:
+                raise refusal
+            missing += bool(record.error)
+            answered = answered or not record.error
     return missing
+
+
+def _asked(
+    question: "Question", chat: Chat, run: str, new_tokens: int
+) -> tuple[Prediction, Refused | None]:
+    """The record of one question, and the server's refusal where it was one."""
+    messages, start = question.messages(), time.monotonic()
+    digest = hashlib.sha256(json.dumps(messages, sort_keys=True).encode()).hexdigest()
+    raw, output, finish, problem, refusal = "", "", "error", "", None
+    try:
+        raw, finish = chat.answer(messages, new_tokens)
+        output = question.read(raw)
+    except Refused as error:
+        problem, refusal = error.found, error
+    except MtpeftError as error:
+        problem = error.found
+    except Exception as error:  # one odd reply must not cost the other answers
+        raw, finish, problem = "", "error", f"{type(error).__name__}: {error}"
+    seconds = round(time.monotonic() - start, 3)
+    return (
+        Prediction(
+            run,
+            question.task,
+            question.instance_id,
+            digest,
+            raw,
+            output,
+            one_line(finish),
+            seconds,
+            one_line(problem),
+        ),
+        refusal,
+    )
 
 
 def _answered(path: Path, run: str) -> set[str]:

@@ -59,7 +59,7 @@ def handled(version: int) -> tuple[int, int, int]:
 
 
 def _call(number: int, *arguments: object) -> int:
-    result = _libc.syscall(number, *arguments)
+    result: int = _libc.syscall(number, *arguments)
     if result < 0:
         code = ctypes.get_errno()
         raise OSError(code, f"Landlock call {number}: {errno.errorcode.get(code, code)}")

@@ -12,10 +12,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from mtpeft.sandbox import guarantees, outcome, processes, runtimes, scratch
 from mtpeft.sandbox.errors import SandboxRefused
@@ -164,7 +164,7 @@ class Sandbox:
                     return None
                 self._buffer += part
             line, _, self._buffer = self._buffer.partition(b"\n")
-            answer = json.loads(line)
+            answer: dict[str, Any] = json.loads(line)
             if "groups" not in answer:
                 self._groups = []
                 return answer
@@ -258,15 +258,14 @@ class Sandbox:
         )[0]
 
     def _run_program(self, instance: ProgramInstance) -> Outcome:
+        limits = cast(Limits, instance.limits)  # the instance sets it where none was given
         if instance.language == JAVA:
             javac, java = (runtimes.java(self.identity, name) for name in ("javac", "java"))
-            compile_limits = Limits(
-                **{
-                    **asdict(instance.limits),
-                    "wall_seconds": 60.0,
-                    "cpu_seconds": 60,
-                    "memory_bytes": max(instance.limits.memory_bytes, 1024 * MIB),
-                }
+            compile_limits = replace(
+                limits,
+                wall_seconds=60.0,
+                cpu_seconds=60,
+                memory_bytes=max(limits.memory_bytes, 1024 * MIB),
             )
             steps = [
                 _step(
@@ -277,10 +276,10 @@ class Sandbox:
                     "compile",
                 )
             ]
-            main = [java, ["-cp", ".", instance.main_class]]
+            runtime, arguments = java, ["-cp", ".", instance.main_class]
         else:
-            steps, main = [], [self.python, [instance.file_name]]
-        steps += [_step(main[0], main[1], case.stdin, instance.limits) for case in instance.cases]
+            steps, runtime, arguments = [], self.python, [instance.file_name]
+        steps += [_step(runtime, arguments, case.stdin, limits) for case in instance.cases]
         outcomes = self._job({"files": {instance.file_name: instance.source}, "steps": steps})
         return _judged_by_output(outcomes, instance.cases, len(steps) - len(instance.cases))
 

@@ -147,7 +147,8 @@ def build(policy: FilterPolicy, machine: str | None = None) -> list[Instruction]
     audit, column = ARCHITECTURES[machine or platform.machine()]
 
     def numbers(table: dict[str, tuple[int | None, int | None]]) -> set[int]:
-        return {pair[column] for pair in table.values() if pair[column] is not None}
+        found = (pair[column] for pair in table.values())
+        return {number for number in found if number is not None}
 
     program: list[Instruction] = [
         _load(4),

@@ -31,6 +31,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from mtpeft.core.errors import BadInput, MtpeftError
 from mtpeft.sandbox import limits as limits_module
@@ -100,7 +101,7 @@ def read_program(path: Path) -> EvilProgram:
         )
     base = limits_module.JAVA if path.suffix == ".java" else Limits()
     try:
-        changed = {
+        changed: dict[str, Any] = {
             name: float(value) if name == "wall_seconds" else int(value)
             for name, value in (word.split("=") for word in fields.get("limits", "").split())
         }

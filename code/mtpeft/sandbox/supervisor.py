@@ -154,7 +154,9 @@ class Supervisor:
             channels = _Channels(opened) if judge is not None else None
             start = time.monotonic()
             watched.append(
-                self._launch(step, limits, folder, opened, channels and channels.candidate())
+                self._launch(
+                    step, limits, folder, opened, channels.candidate() if channels else None
+                )
             )
             if judge is not None and channels is not None:
                 watched.append(

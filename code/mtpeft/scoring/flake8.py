@@ -4,14 +4,13 @@ The study ran it and kept no values. Flake8 lives on in one process; it is start
 time, as the study did. A syntax error (E999) makes the file unparseable.
 """
 
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from importlib.metadata import version as installed
-from pathlib import Path
 
 from mtpeft.catalog import Evaluation
+from mtpeft.core.files import scratch
 from mtpeft.core.records import Score
 from mtpeft.scoring.emit import measured, unmeasured
 from mtpeft.scoring.interface import Item
@@ -72,8 +71,8 @@ def violations_of(code: str) -> list[tuple[str, int, str]]:
     """(code, line, text) of everything that Flake8 reports for one source text."""
     application, collected = _application()
     collected.clear()
-    with tempfile.TemporaryDirectory(prefix="mtpeft-flake8-") as folder:
-        path = Path(folder) / "output.py"
+    with scratch("flake8") as folder:
+        path = folder / "output.py"
         path.write_text(code, encoding="utf-8", newline="")
         application.options.filenames = [str(path)]
         application.make_file_checker_manager([])

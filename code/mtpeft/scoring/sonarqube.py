@@ -6,7 +6,6 @@ through the web API and `scores` makes tables of them. SonarCloud's address is
 https://sonarcloud.io, that of a server e.g. http://127.0.0.1:9000.
 """
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -16,6 +15,16 @@ import pandas as pd
 from mtpeft.catalog import Evaluation, catalog
 from mtpeft.core import paths
 from mtpeft.core.errors import BadInput, Unavailable
+from mtpeft.core.http import (
+    Client,
+    Clock,
+    Limits,
+    Refused,
+    RequestFailed,
+    Secret,
+    Unreadable,
+    address,
+)
 from mtpeft.core.provenance import write_provenance
 from mtpeft.core.records import SCORE_KEYS, Score, write_atomic, write_scores
 from mtpeft.scoring.interface import Item
@@ -33,7 +42,7 @@ MEASURES = {
     "sonar_cognitive": ("cognitive_complexity",),
 }
 PAGE = 500
-SECONDS = 60.0
+LIMITS = Limits(attempts=4, seconds=60.0, body=64 << 20)
 
 
 class SonarService:
@@ -92,19 +101,19 @@ def run_of_folder(name: str) -> str:
     return name.replace("~", "/")
 
 
-def fetch(base: str, project: str, token: str | None = None) -> list[dict[str, Any]]:
+def fetch(
+    base: str, project: str, token: str | None = None, clock: Clock | None = None
+) -> list[dict[str, Any]]:
     """All pages of the measures of a project's files. token: default the environment's SONAR_TOKEN.
 
     Raises `Unavailable` where the service cannot be reached or refuses, `BadInput` where it does
     not answer as documented.
     """
-    import httpx
-
-    token = token or os.environ.get("SONAR_TOKEN", "")
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    secret = Secret(token, "the token") if token else Secret.of("SONAR_TOKEN")
+    base = address(base, "the service's address", secret)
     keys = sorted({name for names in MEASURES.values() for name in names})
     pages: list[dict[str, Any]] = []
-    with httpx.Client(base_url=base.rstrip("/"), headers=headers, timeout=SECONDS) as client:
+    with Client(secret, clock=clock, limits=LIMITS, server="the service") as client:
         available = _available(client, base, keys)
         total = PAGE
         while len(pages) * PAGE < total:
@@ -122,53 +131,68 @@ def fetch(base: str, project: str, token: str | None = None) -> list[dict[str, A
                 },
             )
             total = total_of(page, base)
+            if pages and not page.get("components"):
+                # A service that announces more and more files must not be asked for ever.
+                raise BadInput(
+                    base,
+                    f"page {len(pages) + 1} is empty, though there are {total} files",
+                    "the answer of api/measures/component_tree",
+                    "run the command again when the analysis has ended",
+                )
             pages.append(page)
     return pages
 
 
-def _available(client: Any, base: str, keys: list[str]) -> list[str]:
+def _available(client: Client, base: str, keys: list[str]) -> list[str]:
     """The measures that this service knows: asking for another one fails the whole request."""
     known: set[str] = set()
     total, number = PAGE, 1
     while (number - 1) * PAGE < total:
         page = _get(client, base, "/api/metrics/search", {"ps": PAGE, "p": number})
+        before = len(known)
         try:
             known |= {m["key"] for m in page["metrics"]}
             total = int(page["total"])
         except (KeyError, TypeError, ValueError) as error:
             raise BadInput(
-                base, f"no list of metrics: {error!r}", "the answer of api/metrics/search"
+                base,
+                f"no list of metrics: {error!r}",
+                "the answer of api/metrics/search",
+                "check the address",
             ) from error
+        if len(known) == before:
+            break
         number += 1
     return [key for key in keys if key in known]
 
 
-def _get(client: Any, base: str, path: str, parameters: dict[str, Any]) -> dict[str, Any]:
-    import httpx
-
+def _get(client: Client, base: str, path: str, parameters: dict[str, Any]) -> dict[str, Any]:
     try:
-        answer = client.get(path, params=parameters)
-    except httpx.HTTPError as error:
+        page = client.ask(base + path, query=parameters)
+    except Unreadable as error:
+        raise BadInput(
+            base,
+            f"{path} does not answer in JSON: {error.found}",
+            "a SonarQube web API",
+            "check the address",
+        ) from error
+    except Refused as error:
         raise Unavailable(
-            f"{base} cannot be reached: {error}",
+            error.found, "200", "set SONAR_TOKEN to a token that may browse the project"
+        ) from error
+    except RequestFailed as error:
+        raise Unavailable(
+            f"{base} cannot be reached: {error.found}",
             "a running SonarQube",
             "docker compose -f docker/sonarqube-compose.yaml up -d",
         ) from error
-    if answer.status_code != 200:
-        fix = (
-            "set SONAR_TOKEN to a token that may browse the project"
-            if answer.status_code in (401, 403)
-            else ""
-        )
-        raise Unavailable(f"{base}{path} answers {answer.status_code}", "200", fix)
-    try:
-        page = answer.json()
-    except ValueError as error:
-        raise BadInput(
-            base, f"{path} does not answer in JSON: {error}", "a SonarQube web API"
-        ) from error
     if not isinstance(page, dict):
-        raise BadInput(base, f"{path} answers with a {type(page).__name__}", "a JSON object")
+        raise BadInput(
+            base,
+            f"{path} answers with a {type(page).__name__}",
+            "a JSON object",
+            "check the address",
+        )
     return page
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from mtpeft.catalog import Backbone, catalog
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.records import csv_text, write_atomic
-from mtpeft.corpora.study_b import own
+from mtpeft.corpora.analysis import own
 from mtpeft.models.base import config_of, empty_encoder
 from mtpeft.models.counts import counted
 from mtpeft.models.shared import SharedModel

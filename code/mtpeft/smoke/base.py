@@ -37,7 +37,7 @@ class Size:
 
 def smoke_catalog() -> Catalog:
     """The shipped catalog with the smoke run's own entries."""
-    return read_catalog([paths.CATALOG, paths.DATA / "smoke" / "catalog"])
+    return read_catalog([paths.CATALOG, paths.STUDIES, paths.DATA / "smoke"])
 
 
 def chosen(size: Size, split: str = "train") -> set[str]:

@@ -15,8 +15,9 @@ from typing import Any
 from mtpeft.catalog import Catalog, Run
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError
+from mtpeft.core.files import write_atomic
 from mtpeft.core.provenance import write_provenance
-from mtpeft.core.records import ScoreSet, Test, write_atomic, write_records
+from mtpeft.core.records import ScoreSet, Test, write_records
 from mtpeft.smoke import expected, heads
 from mtpeft.smoke.base import Size, smoke_catalog
 
@@ -55,7 +56,7 @@ def run(
     started = time.monotonic()
     shutil.rmtree(root, ignore_errors=True)
     known = smoke_catalog()
-    runs = list(known.study("runs", "smoke"))
+    runs = known.of("runs", "smoke")
     losses = _trained(runs, root, size, overrides or {}, jobs)
     _say(started, "scoring")
     from mtpeft.smoke.scores import score_all
@@ -123,7 +124,7 @@ def _quiet() -> None:
     import logging
     import warnings
 
-    from mtpeft.scoring.engine import die_with_parent
+    from mtpeft.core.processes import die_with_parent
 
     die_with_parent()
     warnings.filterwarnings("ignore")
@@ -137,7 +138,7 @@ def _quiet() -> None:
 def _tests(known: Catalog, root: Path) -> list[Test]:
     from mtpeft.statistics.compare import run_all
 
-    tests = run_all(ScoreSet.load(root), list(known.study("comparisons", "smoke")), known)
+    tests = run_all(ScoreSet.load(root), known.of("comparisons", "smoke"), known)
     write_records(root / "tests.csv", tests, Test)
     return tests
 

@@ -57,7 +57,7 @@ def compare(obtained: dict[Cell, float], path: Path | None = None) -> list[Compa
     return [
         Comparison(
             c,
-            *(known[c][:1] if c in known else (None,)),
+            known[c][0] if c in known else None,
             obtained.get(c),
             known[c][1] if c in known else 0.0,
         )

@@ -33,8 +33,8 @@ from mtpeft.core import paths
 from mtpeft.core.provenance import write_provenance
 from mtpeft.core.records import csv_text, write_atomic
 from mtpeft.corpora import Example
-from mtpeft.corpora.study_b import examples
-from mtpeft.corpora.study_b.flakeflagger import leaks
+from mtpeft.corpora.analysis import examples
+from mtpeft.corpora.analysis.flakeflagger import leaks
 from mtpeft.corpora.weights import fingerprint
 from mtpeft.models.base import load_encoder
 from mtpeft.models.shared import SharedModel
@@ -50,7 +50,7 @@ FLAKY, SEARCH = "flaky-detection", "code-search"
 SPLITS = ("train", "valid", "test")
 Data = dict[str, dict[str, TaskData]]
 BACKBONE = Backbone(
-    "flaky-cpu", "", "", "", "", "", "decoder", modules={"adapters": ["self_attn", "mlp"]}
+    "flaky-cpu", "", "", "", "", "decoder", modules={"adapters": ["self_attn", "mlp"]}
 )
 
 
@@ -100,7 +100,7 @@ def run(
     and an arm that was cut off goes on where it was.
     """
     start = time.monotonic()
-    folder = folder or paths.REGENERATED / "study-b" / "flaky-cpu"
+    folder = folder or paths.REGENERATED / "training" / "flaky-cpu"
     load = load or (
         lambda task, split: examples(task, split, "cloze" if task == SEARCH else "study")
     )

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.core import paths
+from mtpeft.core.files import write_atomic
 from mtpeft.core.provenance import write_provenance
-from mtpeft.core.records import write_atomic
 from mtpeft.smoke import expected
 
 FOLDER = paths.REGENERATED / "smoke-heads"

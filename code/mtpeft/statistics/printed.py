@@ -75,7 +75,8 @@ def value_for(cell: PublishedCell, test: Test) -> float | str:
     field = {"ci_low": "cliffs_delta_low", "ci_high": "cliffs_delta_high"}.get(
         cell.quantity, cell.quantity
     )
-    return getattr(test, field)
+    found: float | str = getattr(test, field)
+    return found
 
 
 def in_seven_digits(cell: PublishedCell) -> bool:

@@ -13,10 +13,18 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from mtpeft.core.figures import (
+    Counterpart,
+    EvaluationSet,
+    LossWeight,
+    PrintedCell,
+    PublishedFigure,
+    PublishedRun,
+)
 from mtpeft.core.paths import PUBLISHED
 from mtpeft.core.records import read_records
 
-FOLDER = PUBLISHED / "study-b"
+FOLDER = PUBLISHED / "multitask-peft"
 GENERATIONS = ("G1", "G2", "AD")
 BASES = ("reported", "log", "derived")
 TASKS = ("clone-detection", "vulnerability-detection", "flaky-detection", "code-search")
@@ -27,102 +35,6 @@ METRIC = {
     "code-search": "mrr",
 }
 """The metric that both generations print for a task; all are proportions and higher is better."""
-
-
-@dataclass(frozen=True)
-class PublishedRun:
-    """One log, or one row of a typed table. params_basis: where the count of trainable parameters
-    comes from.
-
-    method: catalog method name (`none`: prompting); variant: what the source says of it beyond the
-    name; seconds: sum of the training epochs' wall time, evaluation left out; stack: software
-    generation as the log's client tells it.
-    """
-
-    id: str
-    generation: str
-    basis: str
-    source: str
-    setting: str
-    backbone: str
-    method: str
-    variant: str
-    weighting: str
-    sampler: str
-    tasks: str
-    epochs: float | None
-    batch_size: float | None
-    trainable_params: float | None
-    total_params: float | None
-    params_basis: str
-    seconds: float | None
-    peak_memory_gb: float | None
-    stack: str
-    status: str
-
-
-@dataclass(frozen=True)
-class PublishedFigure:
-    """One number of one run. value: a proportion (loss: nats); epoch: that the weights come from,
-    where known.
-    """
-
-    generation: str
-    basis: str
-    run: str
-    task: str
-    split: str
-    selection: str
-    metric: str
-    value: float
-    epoch: float | None
-
-
-@dataclass(frozen=True)
-class PrintedCell:
-    """One cell of a typed table as typed, in percent. document: notebook or .tex; generation: that
-    of the number itself.
-
-    The revision's table repeats single-task rows of the paper: its document is then of G2 and its
-    number of G1.
-    """
-
-    document: str
-    table: str
-    generation: str
-    setting: str
-    backbone: str
-    method: str
-    tasks: str
-    column: str
-    printed: float
-
-
-@dataclass(frozen=True)
-class EvaluationSet:
-    """Size of one split. positives: of the positive class, exact where `positive_share` is
-    positives / examples.
-    """
-
-    task: str
-    split: str
-    examples: int
-    positives: float | None
-    positive_share: float | None
-    basis: str
-
-
-@dataclass(frozen=True)
-class LossWeight:
-    """The learnable loss weight of one task in one G1 log, after the first epoch and at the end
-    (None: not recorded here).
-    """
-
-    run: str
-    task: str
-    first: float | None
-    last: float | None
-    collapsed: str
 
 
 @dataclass(frozen=True)
@@ -151,6 +63,14 @@ class Published:
     def printed(self) -> list[PrintedCell]:
         """Every cell of the typed tables."""
         return read_records(self.folder / "printed.csv", PrintedCell)
+
+    @cached_property
+    def counterparts(self) -> list[Counterpart]:
+        """What the logs hold beside every cell of the typed tables, at least one record a cell.
+
+        `counterparts.csv` is not among `paths`: no table of figures is made from it.
+        """
+        return read_records(self.folder / "counterparts.csv", Counterpart)
 
     @cached_property
     def sets(self) -> dict[tuple[str, str], EvaluationSet]:

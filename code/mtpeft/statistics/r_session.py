@@ -78,7 +78,8 @@ def _call(
         named = {name: _scalar(value) for name, value in scalars.items()}
         result = environment.find(function)(*arguments, **named)
         # A matrix arrives as two-dimensional and column-major.
-        return np.array(result, dtype="float64").ravel(order="F")
+        values: np.ndarray = np.array(result, dtype="float64").ravel(order="F")
+        return values
 
 
 def _scalar(value: float | bool | str) -> Any:

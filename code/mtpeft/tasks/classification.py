@@ -50,12 +50,14 @@ def ranks(queries: np.ndarray, codes: np.ndarray, right: Sequence[int] | None = 
     """
     scores = queries @ codes.T
     at = np.arange(len(queries)) if right is None else np.asarray(right)
-    return (scores >= scores[np.arange(len(queries)), at][:, None]).sum(axis=1)
+    found: np.ndarray = (scores >= scores[np.arange(len(queries)), at][:, None]).sum(axis=1)
+    return found
 
 
 def reciprocal_rank(rank: np.ndarray, cut: int = CUT) -> np.ndarray:
     """1 / rank, 0 beyond `cut` (as the study counts)."""
-    return np.where(rank <= cut, 1.0 / rank, 0.0)
+    found: np.ndarray = np.where(rank <= cut, 1.0 / rank, 0.0)
+    return found
 
 
 def random_ranking(candidates: int) -> float:

@@ -53,11 +53,6 @@ def has_heads(run: Run) -> bool:
     return kinds.pop()
 
 
-def default_corpus(run: Run) -> str:
-    """The corpus of a run where none is named."""
-    return "study-b" if has_heads(run) else "study-a"
-
-
 def encoded_task(task: str) -> ModuleType:
     """The module of a task, which must offer texts and label to be trained with a head of its own.
 

@@ -39,9 +39,10 @@ def prompt_text(messages: list[Message], tokenizer: Any, template: str | None = 
             "an instruction-tuned tokenizer",
             "use the backbone's own tokenizer",
         )
-    return tokenizer.apply_chat_template(
+    text: str = tokenizer.apply_chat_template(
         messages, tokenize=False, add_generation_prompt=True, chat_template=template
     )
+    return text
 
 
 def rendered_prompt(

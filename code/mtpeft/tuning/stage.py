@@ -18,7 +18,6 @@ from mtpeft.tasks.encoding import (
     RANKING,
     SELECTION,
     TaskData,
-    default_corpus,
     encoded,
     head_of,
 )
@@ -62,7 +61,7 @@ def run(
     entry = catalog().usable_run(name)
     settings = resolve(entry, profile, parse_overrides(changes))
     objective = objective_of(entry)
-    corpus = corpus or default_corpus(entry)
+    corpus = corpus or catalog().corpus_of(entry)
     if corpus.endswith(".jsonl"):
         raise MtpeftError(
             f"{corpus} is one file, and training needs three splits",

@@ -13,6 +13,12 @@ import sys
 
 from wire import Malformed, NotPlain, decode, encode, read_frame, write_frame
 
+TYPE_CHECKING = (
+    False  # nothing is imported here that the candidate could reach, `typing` least of all
+)
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
 ANSWERS, CALLS, VERDICT = 3, 4, 5
 
 
@@ -33,14 +39,16 @@ class CandidateError(Exception):
 class Candidate:
     """Stands in the tests for the candidate's function."""
 
-    def __init__(self):
-        self.calls, self.gone, self.last_raised = 0, None, None
+    def __init__(self) -> None:
+        self.calls = 0
+        self.gone: "tuple[str, str] | None" = None
+        self.last_raised: "str | None" = None
 
-    def lose(self, reason, kind="failed"):
+    def lose(self, reason: str, kind: str = "failed") -> "NoReturn":
         self.gone = self.gone or (kind, reason)
         raise Gone(reason)
 
-    def receive(self):
+    def receive(self) -> "dict[str, Any]":
         try:
             frame = read_frame(ANSWERS)
             if frame is None:
@@ -52,7 +60,7 @@ class Candidate:
             self.lose("the candidate's answer belongs to no call")
         return reply
 
-    def start(self):
+    def start(self) -> None:
         reply = self.receive()
         if "value" not in reply:
             names = self.names(reply)
@@ -63,7 +71,7 @@ class Candidate:
             self.last_raised = names[0]
             raise Gone(names[0])
 
-    def names(self, reply):
+    def names(self, reply: "dict[str, Any]") -> "list[str]":
         names = reply.get("raised")
         if (
             not isinstance(names, list)
@@ -73,7 +81,7 @@ class Candidate:
             self.lose("the candidate's answer is malformed: neither a value nor an exception")
         return names
 
-    def __call__(self, *arguments, **named):
+    def __call__(self, *arguments: "Any", **named: "Any") -> "Any":
         if self.gone:
             raise Gone(self.gone[1])
         self.calls += 1
@@ -97,7 +105,7 @@ class Candidate:
             self.lose("the candidate's answer is malformed: %s" % error)
         raise self.exception(reply)
 
-    def exception(self, reply):
+    def exception(self, reply: "dict[str, Any]") -> Exception:
         names = self.names(reply)
         self.last_raised = names[0]
         for name in names:
@@ -110,7 +118,7 @@ class Candidate:
         return CandidateError(names[0])
 
 
-def write_back(old, new):
+def write_back(old: "tuple[Any, ...]", new: "Any") -> None:
     """What the call did to its mutable arguments, one level deep."""
     if not isinstance(new, list) or len(new) != len(old):
         raise Malformed("other arguments than were passed")
@@ -124,7 +132,7 @@ def write_back(old, new):
             was.update(now)
 
 
-def place(error):
+def place(error: BaseException) -> str:
     """Name of the exception and the line of the test where it arose."""
     line, trace = None, error.__traceback__
     while trace is not None:
@@ -135,9 +143,9 @@ def place(error):
     return name if line is None else "%s at line %d of the test" % (name, line)
 
 
-def judge(config, candidate):
+def judge(config: "dict[str, Any]", candidate: Candidate) -> "tuple[str, str]":
     """(status, evidence, name of the exception that the candidate raised last)."""
-    scope = {"__name__": "judge"}
+    scope: "dict[str, Any]" = {"__name__": "judge"}
     try:
         exec(compile(config["prelude"], "<prelude>", "exec"), scope)
         exec(compile(config["test"], "<test>", "exec"), scope)
@@ -163,7 +171,7 @@ def judge(config, candidate):
     return "passed", "all tests passed in %d calls" % candidate.calls
 
 
-def main():
+def main() -> None:
     config = decode(sys.stdin.buffer.read())
     random.seed(0)  # some tests draw their inputs
     candidate = Candidate()

@@ -9,6 +9,12 @@ the tag has one. A frame is four bytes of length, then one value.
 import os
 import struct
 
+TYPE_CHECKING = (
+    False  # nothing is imported here that the candidate could reach, `typing` least of all
+)
+if TYPE_CHECKING:
+    from typing import Any
+
 MAX_FRAME = 8 << 20
 MAX_ITEMS = 100_000
 MAX_DEPTH = 200
@@ -24,17 +30,17 @@ class Malformed(Exception):
     """Bytes that are no encoding of a plain value."""
 
 
-def _sequence(tag, items, depth):
+def _sequence(tag: bytes, items: "list[Any] | tuple[Any, ...]", depth: int) -> bytes:
     return b"%s%d:" % (tag, len(items)) + b"".join([_encode(item, depth + 1) for item in items])
 
 
-def _text(tag, value):
+def _text(tag: bytes, value: str) -> bytes:
     data = str.__str__(value).encode("utf-8", "surrogatepass")
     return b"%s%d:" % (tag, len(data)) + data
 
 
-def _iterated(value, depth):
-    items = []
+def _iterated(value: "Any", depth: int) -> bytes:
+    items: "list[Any]" = []
     for item in value:
         items.append(item)
         if len(items) > MAX_ITEMS:
@@ -42,7 +48,7 @@ def _iterated(value, depth):
     return _sequence(b"I", items, depth)
 
 
-def _encode(value, depth):
+def _encode(value: "Any", depth: int) -> bytes:
     if depth > MAX_DEPTH:
         raise NotPlain("nested deeper than %d" % MAX_DEPTH)
     if value is None:
@@ -89,7 +95,7 @@ def _encode(value, depth):
     raise NotPlain("an object of type %s.%s" % name)
 
 
-def encode(value):
+def encode(value: "Any") -> bytes:
     """The bytes of a plain value. Raises NotPlain."""
     try:
         data = _encode(value, 0)
@@ -100,31 +106,31 @@ def encode(value):
     return data
 
 
-def _decimal(numerator):
+def _decimal(numerator: str) -> "Any":
     from decimal import Decimal
 
     return Decimal(numerator)
 
 
-def _fraction(numerator, denominator):
+def _fraction(numerator: int, denominator: int) -> "Any":
     from fractions import Fraction
 
     return Fraction(numerator, denominator)
 
 
-def _deque(items):
+def _deque(items: "list[Any]") -> "Any":
     from collections import deque
 
     return deque(items)
 
 
-def _pairs(items):
+def _pairs(items: "list[Any]") -> "dict[Any, Any]":
     if len(items) % 2:
         raise Malformed("a key without a value")
     return dict(zip(items[::2], items[1::2]))
 
 
-_BUILD = {
+_BUILD: "dict[bytes, Any]" = {
     b"l": list,
     b"t": tuple,
     b"d": _pairs,
@@ -138,17 +144,17 @@ _BUILD = {
 
 
 class _Reader:
-    def __init__(self, data):
+    def __init__(self, data: bytes) -> None:
         self.data, self.at = data, 0
 
-    def take(self, count):
+    def take(self, count: int) -> bytes:
         part = self.data[self.at : self.at + count]
         if len(part) != count:
             raise Malformed("the value ends too early")
         self.at += count
         return part
 
-    def number(self):
+    def number(self) -> int:
         end = self.data.find(b":", self.at, self.at + 12)
         digits = self.data[self.at : end] if end >= 0 else b""
         if not digits.isdigit():
@@ -156,7 +162,7 @@ class _Reader:
         self.at = end + 1
         return int(digits)
 
-    def value(self, depth=0):
+    def value(self, depth: int = 0) -> "Any":
         if depth > MAX_DEPTH + 1:
             raise Malformed("nested too deeply")
         tag = self.take(1)
@@ -188,7 +194,7 @@ class _Reader:
         raise Malformed("unknown tag %r" % tag)
 
 
-def decode(data):
+def decode(data: bytes) -> "Any":
     """The value of its bytes. Raises Malformed, whatever the bytes are."""
     reader = _Reader(data)
     try:
@@ -204,14 +210,14 @@ def decode(data):
     return value
 
 
-def write_frame(descriptor, data):
+def write_frame(descriptor: int, data: bytes) -> None:
     """Write one frame whole. Raises OSError."""
     rest = memoryview(struct.pack("<I", len(data)) + data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
 
 
-def read_frame(descriptor):
+def read_frame(descriptor: int) -> "bytes | None":
     """The next frame's bytes, or None where the other side has closed. Raises Malformed."""
     header = _read(descriptor, 4)
     if not header:
@@ -223,8 +229,8 @@ def read_frame(descriptor):
     return data if len(data) == size else None
 
 
-def _read(descriptor, count):
-    parts = []
+def _read(descriptor: int, count: int) -> bytes:
+    parts: "list[bytes]" = []
     while count:
         part = os.read(descriptor, min(count, 1 << 16))
         if not part:

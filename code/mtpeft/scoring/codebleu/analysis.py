@@ -100,7 +100,7 @@ def grammar(language: str, corrected: bool) -> Grammar:
         parser.language = utils.get_tree_sitter_language(name)
     except ImportError as error:
         raise Unavailable(
-            f"CodeBLEU cannot run: {error}", "codebleu 0.7.0 with its grammars", "make setup-score"
+            f"CodeBLEU cannot run: {error}", "codebleu 0.7.0 with its grammars", "make .venv/.score"
         ) from error
     extract = getattr(_extractors(corrected), dataflow_match.dfg_function[name].__name__)
     keywords = Path(utils.__file__).parent / "keywords" / f"{name}.txt"
@@ -142,7 +142,7 @@ def library_version() -> str:
         return metadata.version("codebleu")
     except metadata.PackageNotFoundError as error:
         raise Unavailable(
-            "CodeBLEU cannot run: codebleu is not installed", "codebleu 0.7.0", "make setup-score"
+            "CodeBLEU cannot run: codebleu is not installed", "codebleu 0.7.0", "make .venv/.score"
         ) from error
 
 

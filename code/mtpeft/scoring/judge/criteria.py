@@ -100,9 +100,10 @@ def parse_strict(text: str) -> Ratings | None:
     ratings: Ratings = {}
     for key, name in CRITERIA.items():
         line = re.compile(
-            rf"^[\s*_#>-]*{name}[\s*_]*:[\s*_]*\[?([1-5])\]?(?:\s*/\s*5)?[\s*_.]*$", re.I | re.M
+            rf"^[\s*_#>-]*{name}[\s*_]*:[\s*_]*\[?([1-5])\]?(?:\s*/\s*5)?[\s*_.]*$",
+            re.IGNORECASE | re.MULTILINE,
         )
-        named = re.findall(rf"^[\s*_#>-]*{name}\b[^\n:]*:", text, re.I | re.M)
+        named = re.findall(rf"^[\s*_#>-]*{name}\b[^\n:]*:", text, re.IGNORECASE | re.MULTILINE)
         found = line.findall(text)
         if len(found) != 1 or len(named) != 1:
             return None

@@ -6,15 +6,18 @@ read, or a request whose answer never came). The cost of a judge is the sum over
 last line (a killed run) is left behind.
 """
 
-import fcntl
 import hashlib
 import json
-import os
 import threading
+from collections import defaultdict
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Self
 
 from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.files import append_lines, lines, read_bytes
+from mtpeft.core.locks import held
 from mtpeft.scoring.judge.criteria import CRITERIA, Ratings
 from mtpeft.scoring.judge.settings import Settings
 
@@ -69,19 +72,18 @@ def _cost(settings: Settings, input_tokens: int, output_tokens: int) -> float:
 
 
 def read_ledger(path: Path) -> tuple[dict[str, Answer], float]:
-    """(answers by key, cost of all lines). A line that is no JSON is what a killed run left of its
-    last one.
+    """(answers by key, cost of all lines).
+
+    A line that is no JSON is what a killed run left of its last one.
 
     Raises `BadInput` for JSON that is neither an answer nor a charge.
     """
     answers: dict[str, Answer] = {}
     spent = 0.0
-    for number, line in enumerate(
-        path.read_bytes().split(b"\n") if path.is_file() else (), start=1
-    ):
+    for number, line in enumerate(lines(read_bytes(path)) if path.is_file() else (), start=1):
         try:
             record = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         try:
             spent += float(record["cost"])
@@ -102,27 +104,24 @@ def read_ledger(path: Path) -> tuple[dict[str, Answer], float]:
 
 
 class Ledger:
-    """One file of answers and charges. Used by several threads of one process; a second process is
-    refused.
+    """One file of answers and charges.
+
+    Used by several threads of one process; a second process is refused.
     """
 
     def __init__(self, path: Path, budget: float | None = None) -> None:
         self.path, self._budget = path, budget
-        self._lock, self._reserved = threading.Lock(), 0.0
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._stream = open(path, "ab")  # noqa: SIM115 - open as long as the ledger, closed by `close`
+        self._changed = threading.Condition()
+        self._reserved: dict[int, float] = defaultdict(float)  # by thread
+        self._held = ExitStack()
+        self._held.enter_context(held(path, wait=False, again=False))
         try:
-            fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._stream.close()
-            raise MtpeftError(
-                f"{path} is in use by another run", "one run per judge", "wait for it to end"
-            ) from error
-        self._answers, self.spent = read_ledger(path)
-        if path.stat().st_size and not path.read_bytes().endswith(b"\n"):
-            self._stream.write(b"\n")
+            self._answers, self.spent = read_ledger(path)
+        except BaseException:
+            self._held.close()
+            raise
 
-    def __enter__(self) -> "Ledger":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -130,30 +129,40 @@ class Ledger:
 
     def close(self) -> None:
         """Release the file."""
-        self._stream.close()
+        self._held.close()
 
     def get(self, key: str) -> Answer | None:
         """The answer already there."""
         return self._answers.get(key)
 
     def reserve(self, most: float) -> None:
-        """Set aside what a request can cost at most. Raises `BudgetExhausted` where that is more
-        than is left.
+        """Set aside what a request can cost at most.
+
+        What other requests have only reserved may be freed again, so that this one waits for them
+        before the budget counts as exhausted.
+
+        Raises:
+            BudgetExhausted: what is spent and `most` are more than the budget.
         """
-        with self._lock:
-            if self._budget is not None and self.spent + self._reserved + most > self._budget:
-                raise BudgetExhausted(
-                    f"budget: {self.spent:.4f} of {self._budget:.4f} spent, and the next request may "
-                    f"cost {most:.4f}",
-                    "enough for one more request",
-                    "raise MTPEFT_JUDGE_BUDGET",
-                )
-            self._reserved += most
+        with self._changed:
+            me = threading.get_ident()
+            while self._budget is not None and (
+                self.spent + sum(self._reserved.values()) + most > self._budget
+            ):
+                if self.spent + self._reserved[me] + most > self._budget:
+                    raise BudgetExhausted(
+                        f"budget: {self.spent:.4f} of {self._budget:.4f} spent, and the next "
+                        f"request may cost {most:.4f}",
+                        "enough for one more request",
+                        "raise MTPEFT_JUDGE_BUDGET",
+                    )
+                self._changed.wait()
+            self._reserved[me] += most
 
     def release(self, most: float) -> None:
         """Give back a reservation whose request cost nothing."""
-        with self._lock:
-            self._reserved -= most
+        with self._changed:
+            self._freed(most)
 
     def charge(self, most: float, cost: float, reason: str) -> None:
         """Turn a reservation into a cost without an answer."""
@@ -165,13 +174,20 @@ class Ledger:
         self._answers[answer.key] = answer
 
     def _append(self, record: dict[str, object], most: float, cost: float) -> None:
-        line = json.dumps(record, ensure_ascii=True, sort_keys=True).encode() + b"\n"
-        with self._lock:
-            self._stream.write(line)
-            self._stream.flush()
-            os.fsync(self._stream.fileno())
-            self._reserved -= most
-            self.spent += cost
+        with self._changed:
+            try:
+                line = json.dumps(record, ensure_ascii=True, sort_keys=True)
+                append_lines(self.path, [line])
+                self.spent += cost
+            finally:
+                self._freed(most)
+
+    def _freed(self, most: float) -> None:
+        me = threading.get_ident()
+        self._reserved[me] -= most
+        if self._reserved[me] < 1e-12:  # what sums of decimal fractions leave
+            del self._reserved[me]
+        self._changed.notify_all()
 
 
 @dataclass(frozen=True)

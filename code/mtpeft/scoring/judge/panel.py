@@ -78,15 +78,17 @@ def judge(
     ledger: Ledger,
     clock: Clock | None = None,
     jitter: random.Random | None = None,
+    failures: dict[str, str] | None = None,
 ) -> list[Judged]:
     """Ratings of every item, in order. item.source is the code, item.output the summary.
 
-    Questions already answered in the ledger are not asked again. An item that could not be judged
-    in every run has a status: `empty` (summary too short), `unparseable` (no readable answer),
-    `infrastructure` (no answer; budget).
+    Questions already answered in the ledger are not asked again, nor are those in `failures` (key
+    of the question → reason), to which new failures are added: two readers of one run's answers
+    share it. An item that could not be judged in every run has a status: `empty` (summary too
+    short), `unparseable` (no readable answer), `infrastructure` (no answer; budget).
     """
     questions = _questions(items, settings)
-    failures: dict[str, str] = {}
+    failures = {} if failures is None else failures
     stop = threading.Event()
     with (
         Client(settings, clock, jitter) as client,
@@ -95,7 +97,7 @@ def judge(
         asked = {
             pool.submit(_ask, client, settings, ledger, key, *question, stop): key
             for key, question in questions.items()
-            if ledger.get(key) is None
+            if ledger.get(key) is None and key not in failures
         }
         try:
             for future in as_completed(asked):
@@ -148,7 +150,7 @@ def _ask(
         try:
             completion = client.ask(prompt, meter)
         except RequestFailed as error:
-            return str(error)
+            return error.found
         except (Refused, BudgetExhausted) as error:
             # The next question would meet the same end.
             stop.set()

@@ -28,7 +28,8 @@ def ledger_path(settings: Settings) -> Path:
 class Judge:
     """An LLM judge asked five times per summary.
 
-    settings: default: what the environment names, read when first needed.
+    settings: default: what the environment names, read when first needed; failures: questions that
+    another reader of the same answers has asked in vain, and where this one notes its own.
     """
 
     # All items at once: the judge spreads its requests itself, and waits as long as the server asks
@@ -42,8 +43,10 @@ class Judge:
         suffix: str,
         aggregate: Callable[[Sequence[int]], float],
         settings: Settings | None = None,
+        failures: dict[str, str] | None = None,
     ) -> None:
         self.tool, self._aggregate, self._given = tool, aggregate, settings
+        self._failures = failures
         self._metric = {criterion: f"judge_{criterion}_{suffix}{RUNS}" for criterion in CRITERIA}
         self.metrics = tuple(self._metric.values())
 
@@ -70,7 +73,7 @@ class Judge:
         """Three records per item; item.source is the summarised code."""
         settings, version = self._settings(), self.version()
         with Ledger(ledger_path(settings), settings.budget) as ledger:
-            judged = judge(items, settings, ledger)
+            judged = judge(items, settings, ledger, failures=self._failures)
         for item, result in zip(items, judged, strict=True):
             for criterion, metric in self._metric.items():
                 value = (
@@ -91,11 +94,11 @@ class Judge:
                 )
 
 
-def scorer() -> Judge:
+def scorer(failures: dict[str, str] | None = None) -> Judge:
     """Means of five runs, as published."""
-    return Judge("llm-judge", "mean", mean)
+    return Judge("llm-judge", "mean", mean, failures=failures)
 
 
-def mode_scorer() -> Judge:
+def mode_scorer(failures: dict[str, str] | None = None) -> Judge:
     """Modes of five runs, the study's first aggregation; the same answers, not asked twice."""
-    return Judge("llm-judge-mode", "mode", mode)
+    return Judge("llm-judge-mode", "mode", mode, failures=failures)

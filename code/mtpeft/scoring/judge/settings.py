@@ -2,57 +2,25 @@
 of everything else.
 """
 
-import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from mtpeft.core.errors import MtpeftError, Unavailable, UnknownName
+from mtpeft.core.http import Secret, address, is_local
 from mtpeft.scoring.judge.criteria import PARSERS, Prompt, own_prompt, study_prompt
 
 KEY_VARIABLES = ("MTPEFT_JUDGE_KEY", "OPENAI_API_KEY")
 APIS = ("chat", "responses")
 
 
-class Key:
-    """An API key that shows itself to nobody: not in logs, records, errors, or a debugger's repr.
-
-    Raises MtpeftError (without showing it) for text that no header can carry.
-    """
-
-    def __init__(self, secret: str = "") -> None:
-        if not all("!" <= character <= "~" for character in secret):
-            raise MtpeftError(
-                "the judge's key holds a blank, line end or non-ASCII character",
-                "printable ASCII",
-                f"set {KEY_VARIABLES[0]} again",
-            )
-        self._secret = secret
+class Key(Secret):
+    """The judge's key."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Key":
         """The key in MTPEFT_JUDGE_KEY, else in OPENAI_API_KEY, else none (local servers need none)."""
-        return cls(
-            next((environment[name].strip() for name in KEY_VARIABLES if environment.get(name)), "")
-        )
-
-    def __bool__(self) -> bool:
-        return bool(self._secret)
-
-    def __repr__(self) -> str:
-        return "Key(hidden)" if self else "Key(none)"
-
-    def __reduce__(self) -> tuple[object, ...]:
-        raise TypeError("a key is not to be stored")
-
-    def header(self) -> dict[str, str]:
-        """The authorisation header, for the request alone."""
-        return {"Authorization": f"Bearer {self._secret}"} if self else {}
-
-    def redact(self, text: str) -> str:
-        """`text` without the key, should a server echo it."""
-        return text.replace(self._secret, "[key]") if self else text
+        return cls.of(*KEY_VARIABLES, environment=environment)
 
 
 @dataclass(frozen=True)
@@ -86,21 +54,7 @@ class Settings:
     key: Key = field(default_factory=Key.from_environment, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        url = urlsplit(self.base_url)
-        if url.scheme not in ("http", "https") or not url.hostname:
-            raise MtpeftError(
-                f"judge URL {self.base_url!r}", "http(s)://host[:port]/v1", "set MTPEFT_JUDGE_URL"
-            )
-        if url.username or url.password or url.query:
-            raise MtpeftError(
-                "the judge URL carries a user, password or query",
-                "a plain URL",
-                f"put the key into {KEY_VARIABLES[0]}",
-            )
-        if self.key and url.scheme == "http" and not self.local:
-            raise MtpeftError(
-                f"the key would travel unencrypted to {url.hostname}", "https", "use an https URL"
-            )
+        address(self.base_url, "MTPEFT_JUDGE_URL", self.key)
         for name, known in (("api", APIS), ("parser", tuple(PARSERS))):
             if getattr(self, name) not in known:
                 raise UnknownName(f"judge {name}", getattr(self, name), known)
@@ -119,11 +73,7 @@ class Settings:
     @property
     def local(self) -> bool:
         """Whether the server is on this machine."""
-        host = urlsplit(self.base_url).hostname or ""
-        try:
-            return ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            return host == "localhost"
+        return is_local(self.base_url)
 
     @property
     def identity(self) -> str:

@@ -20,7 +20,7 @@ from mtpeft.scoring.judge.settings import Settings, from_environment
 from mtpeft.scoring.predictions import read_new
 
 
-def run(path: Path, dry_run: bool = False, corpus: str = "study-a") -> int:
+def run(path: Path, dry_run: bool = False, corpus: str = "") -> int:
     """Judge every summary in a file of prediction records with the judge that the environment
     names.
 
@@ -69,7 +69,8 @@ def _show(made: Plan, settings: Settings) -> None:
 
 def _judge(path: Path, items: Sequence[Item]) -> int:
     failed = False
-    for made in (scorer(), mode_scorer()):
+    failures: dict[str, str] = {}
+    for made in (scorer(failures), mode_scorer(failures)):
         outcomes = engine.score(made.tool, items, scorer=made)
         failed = failed or any(outcome.status == "infrastructure" for outcome in outcomes)
         for task in sorted({item.task for item in items}):

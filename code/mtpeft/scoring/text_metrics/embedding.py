@@ -36,7 +36,7 @@ def local_model(name: str, fix: str) -> Path:
         from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
     except ImportError as error:
         raise Unavailable(
-            f"{name} cannot run: {error}", "torch and transformers", "make setup-train"
+            f"{name} cannot run: {error}", "torch and transformers", "make .venv/.train"
         ) from error
     folder = Path(name).expanduser()
     if not folder.is_dir():

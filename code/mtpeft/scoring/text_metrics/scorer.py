@@ -58,7 +58,7 @@ class TextMetrics:
             raise Unavailable(
                 f"text metrics cannot run: {error}",
                 "sacrebleu, nltk, rouge-score",
-                "make setup-score",
+                "make .venv/.score",
             ) from error
         for name, ask in self._demanding().items():
             try:

@@ -221,7 +221,7 @@ def prepare(
         else None,
         liger=settings.liger,
     )
-    known = backbone or Backbone("", "", "", "", "", "", "decoder")
+    known = backbone or Backbone("", "", "", "", "", "decoder")
     attached = method_module(method).attach(
         keep_layout(model) if four_bit else model, known, how(settings)
     )

@@ -1,5 +1,0 @@
-"""Study B's published numbers and those of its public logs → results/published/study-b.
-
-`importer` reads two tables (figures, typed tables); `facts.toml` holds what neither has: split
-sizes and loss weights.
-"""

@@ -1,0 +1,397 @@
+"""Paired statistics over anyone's results: score tables of two or more runs, paired by instance id.
+
+The rules are those of the corrected protocol: pairs by id, an instance without a value on either
+side is dropped and named, McNemar's test where a metric is 0 or 1, else the Wilcoxon signed-rank
+test, adjusted over every test of the call.
+"""
+
+import math
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+
+from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
+from mtpeft.core.records import SCORE_KEYS, ScoreSet, read_scores
+from mtpeft.statistics import r_session
+
+Adjustment = Literal["holm", "bh", "none"]
+RESAMPLES = 2000
+ID_COLUMNS = ("instance_id", "id", "task_id", "problem", "name")
+"""Columns that may hold the ids of a spreadsheet: the first that is there; `--id` names another."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """The values of one run.
+
+    Attributes:
+        label: what the run is called in tables.
+        values: (evaluation set, metric) → instance id → value. A plain spreadsheet has one
+            evaluation set, named by an empty text.
+        lost: (evaluation set, metric) → instance ids without a value.
+    """
+
+    label: str
+    values: Mapping[tuple[str, str], Mapping[str, float]]
+    lost: Mapping[tuple[str, str], frozenset[str]]
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """One paired test of run B against run A; every difference and effect is B minus A.
+
+    Attributes:
+        evaluation: the evaluation set, empty where the file names none.
+        test: `wilcoxon` or `mcnemar`.
+        n: pairs that the test rests on.
+        n_dropped: instances of either side that are in no pair; `dropped_ids` names them.
+        difference: mean of B minus mean of A, over the pairs; `low` and `high` its interval.
+        p_adjusted: `p` adjusted over all tests of the call that have a p-value.
+        effect: the matched-pairs rank-biserial correlation, or for McNemar's test the odds ratio of
+            the discordant pairs (only B : only A); `effect_low` and `effect_high` its interval.
+        changed: pairs with unequal values.
+        note: why a figure is missing.
+    """
+
+    evaluation: str
+    metric: str
+    run_a: str
+    run_b: str
+    test: str
+    n: int
+    n_dropped: int
+    mean_a: float
+    mean_b: float
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_adjusted: float
+    effect_name: str
+    effect: float
+    effect_low: float
+    effect_high: float
+    changed: int
+    dropped_ids: str
+    note: str
+
+
+def parted(place: str) -> tuple[str, Path]:
+    """(name, path) of `NAME=PATH`; the name is empty where the text is a path alone."""
+    name, equals, rest = place.partition("=")
+    return (name, Path(rest)) if equals and not Path(place).exists() else ("", Path(place))
+
+
+def read_sides(
+    places: Sequence[str], metrics: Sequence[str] = (), id_column: str = ""
+) -> list[Side]:
+    """The runs in files and folders.
+
+    Args:
+        places: each a folder that `mtpeft score` wrote, a score table, or any CSV with a column of
+            ids and columns of numbers; `NAME=PATH` names its run.
+        metrics: the metrics to keep; all by default.
+        id_column: the column of ids in a plain CSV; by default the first of `ID_COLUMNS`.
+
+    Raises:
+        BadInput: a file that is no table, an id twice, a value that is not finite.
+        UnknownName: a metric that no file has.
+        MtpeftError: fewer than two runs, or two of one name.
+    """
+    sides: list[Side] = []
+    for place in places:
+        label, path = parted(place)
+        sides += _read(path, label, id_column)
+    labels = [side.label for side in sides]
+    repeated = sorted({label for label in labels if labels.count(label) > 1})
+    if repeated:
+        raise MtpeftError(
+            f"more than one run is called {', '.join(repeated)}",
+            "a name for each",
+            "mtpeft compare FIRST=a.csv SECOND=b.csv",
+        )
+    if len(sides) < 2:
+        raise MtpeftError(
+            f"{len(sides)} run in {', '.join(places) or 'nothing'}",
+            "two or more runs to compare",
+            "mtpeft compare A.csv B.csv",
+        )
+    if metrics:
+        there = {metric for side in sides for _, metric in side.values}
+        for metric in metrics:
+            if metric not in there:
+                raise UnknownName("metric of these runs", metric, there)
+        sides = [
+            replace(
+                side,
+                values={k: v for k, v in side.values.items() if k[1] in metrics},
+                lost={k: v for k, v in side.lost.items() if k[1] in metrics},
+            )
+            for side in sides
+        ]
+    return sides
+
+
+def _read(path: Path, label: str, id_column: str) -> list[Side]:
+    if path.is_dir():
+        scores = ScoreSet.load(path)
+        if not scores.tables:
+            raise BadInput(
+                path, "no score tables in it", "scores/TOOL/EVALUATION.csv", "mtpeft score FILE"
+            )
+        return _sides([(task, frame) for (_, task), frame in scores.tables.items()], label)
+    if not path.is_file():
+        raise BadInput(
+            path, "no such file", "a CSV or a folder that `mtpeft score` wrote", "mtpeft score FILE"
+        )
+    with path.open("rb") as stream:
+        head = stream.readline().decode("utf-8", errors="replace").strip("\ufeff\r\n")
+    if head.split(",")[:4] == SCORE_KEYS:
+        return _sides([(path.stem, read_scores(path))], label)
+    return [_spreadsheet(path, label or path.stem, id_column)]
+
+
+def _sides(tables: Sequence[tuple[str, pd.DataFrame]], label: str) -> list[Side]:
+    runs = list(dict.fromkeys(run for _, frame in tables for run in frame["run"].unique()))
+    sides = []
+    for run in runs:
+        values: dict[tuple[str, str], dict[str, float]] = {}
+        lost: dict[tuple[str, str], frozenset[str]] = {}
+        for evaluation, frame in tables:
+            rows = frame[frame["run"] == run]
+            for metric in frame.columns[len(SCORE_KEYS) :]:
+                there = rows[metric].notna()
+                if there.any():
+                    values[evaluation, metric] = dict(
+                        zip(rows["instance_id"][there], rows[metric][there], strict=True)
+                    )
+                    lost[evaluation, metric] = frozenset(rows["instance_id"][~there])
+        name = run if not label else label if len(runs) == 1 else f"{label}/{run}"
+        sides.append(Side(name, values, lost))
+    return sides
+
+
+def _spreadsheet(path: Path, label: str, id_column: str) -> Side:
+    """A table of anyone's: one row an instance, one column with its id, numbers in others."""
+    try:
+        with path.open(encoding="utf-8-sig") as stream:
+            header = stream.readline()
+        frame = pd.read_csv(
+            path,
+            sep=max(",;\t", key=header.count),
+            dtype=str,
+            keep_default_na=False,
+            encoding="utf-8-sig",
+        )
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError, OSError) as error:
+        raise BadInput(
+            path,
+            f"not a table: {error}",
+            "CSV in UTF-8 with a header, one row an instance",
+            "save the spreadsheet as CSV (UTF-8)",
+        ) from error
+    column = id_column or next((c for c in ID_COLUMNS if c in frame.columns), "")
+    if column not in frame.columns:
+        raise BadInput(
+            path,
+            f"columns {', '.join(map(str, frame.columns[:8]))}"
+            + (f", none called {id_column}" if id_column else ""),
+            "a column with the id of each instance: " + ", ".join(ID_COLUMNS),
+            "mtpeft compare A.csv B.csv --id COLUMN",
+            line=1,
+        )
+    ids = frame[column]
+    for problem, found in (
+        (ids.str.strip() == "", "a row without an id"),
+        (ids.duplicated(), "an id that was there before"),
+    ):
+        if problem.any():
+            row = int(problem.to_numpy().argmax())
+            raise BadInput(
+                path,
+                f"{found}: {ids.iloc[row]!r}",
+                f"one id a row in column {column}",
+                line=row + 2,
+            )
+    values: dict[tuple[str, str], dict[str, float]] = {}
+    lost: dict[tuple[str, str], frozenset[str]] = {}
+    for name in frame.columns:
+        if name == column:
+            continue
+        text = frame[name].str.strip()
+        missing = text.str.lower().isin(("", "na", "nan", "none", "null"))
+        numbers = pd.to_numeric(text.where(~missing), errors="coerce")
+        if (numbers.isna() & ~missing).any() or missing.all():
+            continue  # a column of words
+        if np.isinf(numbers.to_numpy()).any():
+            row = int(np.isinf(numbers.to_numpy()).argmax())
+            raise BadInput(
+                path, f"{name} is {text.iloc[row]}", "a finite number, or nothing", line=row + 2
+            )
+        values["", str(name)] = dict(zip(ids[~missing], numbers[~missing], strict=True))
+        lost["", str(name)] = frozenset(ids[missing])
+    if not values:
+        raise BadInput(path, "no column of numbers", "a metric for each instance", line=1)
+    return Side(label, values, lost)
+
+
+def files_of(places: Sequence[str]) -> list[Path]:
+    """The files behind what `read_sides` reads, for a provenance record."""
+    found: list[Path] = []
+    for place in places:
+        _, path = parted(place)
+        found += sorted(path.glob("scores/*/*.csv")) if path.is_dir() else [path]
+    return found
+
+
+_ADJUSTED = {"holm": "Holm", "bh": "Benjamini–Hochberg", "none": "not adjusted"}
+
+
+def rule(contrasts: Sequence[Contrast], adjustment: str, level: float) -> str:
+    """One sentence that says how the contrasts were made."""
+    tests = {
+        "mcnemar": "McNemar (exact below 25 discordant pairs)",
+        "wilcoxon": "Wilcoxon signed-rank (exact below 25 differences)",
+    }
+    used = " or ".join(tests[name] for name in sorted({c.test for c in contrasts}))
+    m = sum(not math.isnan(c.p) for c in contrasts)
+    over = "" if adjustment == "none" else f" over {m} test{'' if m == 1 else 's'}"
+    return (
+        f"Pairs by instance id; {used}, two-sided; p {_ADJUSTED[adjustment]}{over}; "
+        f"{level:.0%} intervals; differences and effects are B minus A."
+    )
+
+
+def compare(
+    sides: Sequence[Side],
+    adjustment: str = "holm",
+    level: float = 0.95,
+    every_pair: bool = False,
+) -> list[Contrast]:
+    """Test each run against the first one, or every pair of runs, on every metric that both have.
+
+    Args:
+        sides: the runs; the first is the baseline.
+        adjustment: over all tests of the call: `holm`, `bh` (false discovery rate), or `none`.
+        level: of the intervals.
+        every_pair: each pair of runs instead of each against the first.
+
+    Returns:
+        One contrast for each (evaluation set, metric, pair), in the order of the files.
+
+    Raises:
+        MtpeftError: the runs share no metric, or no instance.
+    """
+    if adjustment not in get_args(Adjustment):
+        raise UnknownName("adjustment", adjustment, get_args(Adjustment))
+    if not 0.5 <= level < 1:
+        raise MtpeftError(f"level {level}", "a level of intervals from 0.5 to below 1, as 0.95")
+    pairs = [
+        (a, b) for i, a in enumerate(sides) for b in sides[i + 1 :] if every_pair or a is sides[0]
+    ]
+    found = []
+    for a, b in pairs:
+        shared = [key for key in a.values if key in b.values]
+        made = [_contrast(a, b, evaluation, metric, level) for evaluation, metric in shared]
+        if made and not any(contrast.n for contrast in made):
+            raise MtpeftError(
+                f"{a.label} and {b.label} share no instance",
+                f"equal ids on both sides; here {_ids(a)} against {_ids(b)}",
+                "mtpeft compare A.csv B.csv --id COLUMN",
+            )
+        found += made
+    if not found:
+        raise MtpeftError(
+            "the runs share no metric: " + "; ".join(f"{s.label} has {_keys(s)}" for s in sides),
+            "columns of the same name on both sides",
+            "mtpeft compare A.csv B.csv, with equal names of columns",
+        )
+    if adjustment == "none":
+        return [replace(contrast, p_adjusted=contrast.p) for contrast in found]
+    adjusted = r_session.call("adjust_family", [contrast.p for contrast in found]).reshape(2, -1)
+    column = adjusted[0 if adjustment == "holm" else 1]
+    return [replace(c, p_adjusted=float(p)) for c, p in zip(found, column, strict=True)]
+
+
+def _keys(side: Side) -> str:
+    return ", ".join(dict.fromkeys(metric for _, metric in side.values))
+
+
+def _ids(side: Side) -> str:
+    first = next(iter(side.values.values()))
+    return ", ".join(list(first)[:3])
+
+
+def values_of(a: Side, b: Side, evaluation: str, metric: str) -> pd.DataFrame:
+    """The paired values of one contrast: columns `instance_id`, `a`, `b`, `difference` (b - a)."""
+    x, y = a.values[evaluation, metric], b.values[evaluation, metric]
+    ids = [name for name in x if name in y]
+    frame = pd.DataFrame({"instance_id": ids, "a": [x[i] for i in ids], "b": [y[i] for i in ids]})
+    frame["difference"] = frame["b"] - frame["a"]
+    return frame
+
+
+def _contrast(a: Side, b: Side, evaluation: str, metric: str, level: float) -> Contrast:
+    frame = values_of(a, b, evaluation, metric)
+    x, y = frame["a"].to_numpy(dtype="float64"), frame["b"].to_numpy(dtype="float64")
+    every = {
+        name
+        for side in (a, b)
+        for name in (*side.values[evaluation, metric], *side.lost[evaluation, metric])
+    }
+    dropped = sorted(every - set(frame["instance_id"]))
+    binary = len(x) > 0 and bool(np.isin(np.concatenate([x, y]), (0.0, 1.0)).all())
+    result = Contrast(
+        evaluation=evaluation,
+        metric=metric,
+        run_a=a.label,
+        run_b=b.label,
+        test="mcnemar" if binary else "wilcoxon",
+        n=len(x),
+        n_dropped=len(dropped),
+        mean_a=float(x.mean()) if len(x) else math.nan,
+        mean_b=float(y.mean()) if len(x) else math.nan,
+        difference=float((y - x).mean()) if len(x) else math.nan,
+        low=math.nan,
+        high=math.nan,
+        p=math.nan,
+        p_adjusted=math.nan,
+        effect_name="odds ratio" if binary else "rank-biserial",
+        effect=math.nan,
+        effect_low=math.nan,
+        effect_high=math.nan,
+        changed=int((x != y).sum()),
+        dropped_ids=" ".join(dropped),
+        note="" if len(x) else "no instance has a value on both sides",
+    )
+    if not len(x):
+        return result
+    if binary:
+        low, high = r_session.call("paired_proportions_interval", x, y, level=level)
+        only = [float(((x == 1) & (y == 0)).sum()), float(((x == 0) & (y == 1)).sum())]
+        effect, effect_low, effect_high, p = r_session.call("discordant_odds", only, level=level)
+    else:
+        low, high = r_session.call("mean_interval", y - x, level=level)
+        _, p = r_session.call("signed_rank", y, x, published=False)
+        seed = zlib.crc32(f"{evaluation}/{metric}".encode()) & 0x7FFFFFFF
+        effect, effect_low, effect_high = r_session.call(
+            "rank_biserial", y, x, resamples=RESAMPLES, seed=seed, level=level
+        )
+    note = "no two values differ" if not result.changed else ""
+    if not note and math.isnan(effect_low):
+        note = "too few differences for an interval of the effect"
+    return replace(
+        result,
+        low=float(low),
+        high=float(high),
+        p=float(p),
+        effect=float(effect),
+        effect_low=float(effect_low),
+        effect_high=float(effect_high),
+        note=note,
+    )
