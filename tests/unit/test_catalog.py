@@ -422,7 +422,7 @@ def test_ids_are_listed_alone():
 
     lines = CliRunner().invoke(cli.app, ["list", "runs", "--ids"]).output.splitlines()
     assert "qwen2.5-coder-3b/mt-qlora/generation+translation" in lines
-    assert len(lines) == 183
+    assert len(lines) == 188
 
 
 def test_an_evaluation_set_is_what_its_task_says_unless_it_says_otherwise(folder):

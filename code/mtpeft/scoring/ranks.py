@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from mtpeft.catalog import Evaluation
+from mtpeft.catalog import Evaluation, catalog
 from mtpeft.core.records import Score
-from mtpeft.scoring.classes import head_of
 from mtpeft.scoring.emit import measured, unmeasured
 from mtpeft.scoring.interface import Item
 from mtpeft.tasks.classification import CUT
@@ -27,7 +26,7 @@ class Ranks:
         return "1"
 
     def accepts(self, evaluation: Evaluation) -> bool:
-        return head_of(evaluation) == "retrieval"
+        return catalog().output_of(evaluation.id) == "ranking"
 
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
         for item in items:

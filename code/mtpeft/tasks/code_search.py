@@ -13,7 +13,6 @@ from mtpeft.tasks import yes_no
 from mtpeft.tasks.interface import Message
 from mtpeft.tasks.wording import Wording
 
-HEAD = "retrieval"
 ROLE = "You judge search results for Python code."
 QUESTION = "Is this function what the description asks for?"
 
