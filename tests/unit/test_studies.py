@@ -139,8 +139,10 @@ def test_figures_imported_on_demand_are_found(
 
 def test_a_dialect_is_loaded_from_the_folder_of_its_study(study: Path) -> None:
     known = load([paths.CATALOG, paths.STUDIES, study])
-    with pytest.raises(MtpeftError, match=r"no dialect\.py"):
+    with pytest.raises(MtpeftError, match=r"dialect\.py: no such file"):
         dialect(known.studies["my-study"])
     (study / "dialect.py").write_text("WORD = 'mine'\n")
-    assert dialect(known.studies["my-study"]).WORD == "mine"
+    assert dialect(known.studies["my-study"], "WORD").WORD == "mine"
+    with pytest.raises(MtpeftError, match="no NUMBER"):
+        dialect(known.studies["my-study"], "NUMBER")
     shutil.rmtree(study)
