@@ -28,6 +28,7 @@ def test_the_shipped_studies_have_nothing_wrong() -> None:
     studies, found = check_study(paths.STUDIES)
     assert [s.id for s in studies] == list(catalog().studies)
     assert found == []
+    assert [s.id for s in check_study(Path("multitask-peft"))[0]] == ["multitask-peft"]
 
 
 @pytest.mark.parametrize("name", ["My-Study", "my_study", "../x", "a--b", "-a", "9a", "", "a/b"])

@@ -1,6 +1,7 @@
 """Reading the catalog: every file of every folder, unknown keys, words and names refused."""
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -127,7 +128,10 @@ def _strays(folder: Path) -> Iterator[BadInput]:
 
 @lru_cache(maxsize=1)
 def catalog() -> Catalog:
-    """What is shipped, and what stands in the folders named in MTPEFT_CATALOG or by --catalog."""
+    """What is shipped, and what stands in the folders named in MTPEFT_CATALOG or by --catalog.
+
+    Modules that a folder's YAML names are looked for in the folder, too.
+    """
     more = [Path(p) for p in os.environ.get("MTPEFT_CATALOG", "").split(os.pathsep) if p]
     for folder in more:
         if not folder.is_dir():
@@ -137,4 +141,6 @@ def catalog() -> Catalog:
                 "a study, or a folder with studies, tasks, tools, runs",
                 "unset MTPEFT_CATALOG, or correct it",
             )
+        if str(folder.resolve()) not in sys.path:
+            sys.path.append(str(folder.resolve()))
     return load([CATALOG, STUDIES, *more])

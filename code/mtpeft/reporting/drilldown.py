@@ -17,6 +17,7 @@ import pandas as pd
 
 from mtpeft.catalog import Catalog
 from mtpeft.core.errors import BadInput
+from mtpeft.core.files import lines
 from mtpeft.core.records import format_value, read_scores
 from mtpeft.reporting.inputs import Inputs
 from mtpeft.studies import dialect, has_dialect
@@ -131,7 +132,7 @@ def _lines(inputs: Inputs, path: Path, keys: tuple[str, ...]) -> Iterator[dict[s
         raise BadInput(
             path, f"not a whole gzip file: {error}", "gzip-compressed JSON lines", "make rescore"
         ) from error
-    for number, line in enumerate(data.split(b"\n")[:-1], start=1):
+    for number, line in enumerate(lines(data), start=1):
         try:
             record = json.loads(line)
         except ValueError as error:

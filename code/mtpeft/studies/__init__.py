@@ -36,7 +36,10 @@ def dialect(study: Study, *needed: str) -> ModuleType:
     path = study.folder / FILE
     if not path.is_file():
         raise BadInput(
-            path, "no such file", "how the study's upstream files are read", "mtpeft study check"
+            path,
+            "no such file",
+            "how the study's upstream files are read",
+            f"mtpeft study check {study.id}",
         )
     name = "mtpeft_study_" + re.sub(r"\W", "_", str(path.parent.resolve()))
     if name not in sys.modules:
@@ -55,9 +58,11 @@ def dialect(study: Study, *needed: str) -> ModuleType:
                 path,
                 f"cannot be loaded: {type(error).__name__}: {error}",
                 "a Python module",
-                "mtpeft study check",
+                f"mtpeft study check {study.id}",
             ) from error
     module = sys.modules[name]
     if missing := [part for part in needed if not hasattr(module, part)]:
-        raise BadInput(path, f"no {', '.join(missing)}", " and ".join(needed), "mtpeft study check")
+        raise BadInput(
+            path, f"no {', '.join(missing)}", " and ".join(needed), f"mtpeft study check {study.id}"
+        )
     return module
