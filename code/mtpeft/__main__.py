@@ -1,3 +1,5 @@
+"""`python -m mtpeft`."""
+
 from mtpeft.cli import main
 
 main()
