@@ -29,7 +29,6 @@ TOY = """
 """
 CATALOG = """
 id: toy-tool
-study: toy
 title: Toy
 version: "1"
 module: toy_tool

@@ -132,7 +132,7 @@ def test_a_deleted_file_is_named(pristine, copy, name):
 
 
 def test_an_added_file_is_named(pristine):
-    extra = pristine / "archived" / "scores" / "extra.csv"
+    extra = pristine / "archived" / "multitask-qlora" / "scores" / "extra.csv"
     extra.write_text("x\n")
     try:
         (found,) = findings(pristine)
@@ -143,7 +143,7 @@ def test_an_added_file_is_named(pristine):
 
 
 def test_the_last_of_several_changed_places_is_named_too(pristine, copy):
-    path = copy("archived/scores/codebleu/translation-cs-java.csv")
+    path = copy("archived/multitask-qlora/scores/codebleu/translation-cs-java.csv")
     lines = path.read_bytes().splitlines(keepends=True)
     for i in (60, 260):
         lines[i] = lines[i].replace(b",ok,", b",empty,")
@@ -175,7 +175,9 @@ def test_a_file_struck_off_the_list_of_checksums_is_noticed(pristine, copy):
 @pytest.fixture
 def imported(tmp_path, small, monkeypatch):
     upstream = write_upstream(tmp_path / "upstream")
-    monkeypatch.setattr(sources, "pinned_path", lambda: tmp_path / "published" / "sources.csv")
+    monkeypatch.setattr(
+        sources, "pinned_path", lambda: tmp_path / "published" / sources.STUDY / "sources.csv"
+    )
 
     def run(repin=False):
         import_archive(repin, upstream, tmp_path / "archived", tmp_path / "published", small)
@@ -195,9 +197,9 @@ def test_importing_twice_gives_the_same_bytes(imported):
     assert set(first) >= {
         "archived/SHA256SUMS",
         "published/SHA256SUMS",
-        "published/statistics.csv",
-        "published/sources.csv",
-        "archived/scores/counter/translation-cs-java.csv",
+        "published/multitask-qlora/statistics.csv",
+        "published/multitask-qlora/sources.csv",
+        "archived/multitask-qlora/scores/counter/translation-cs-java.csv",
     }
     assert run() == first
 

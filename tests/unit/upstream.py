@@ -28,7 +28,6 @@ def _metric(name: str, *labels: str, column: str) -> Metric:
 
 COUNTER = Tool(
     "counter",
-    "a",
     "Counter",
     "1",
     "none",
@@ -42,7 +41,6 @@ COUNTER = Tool(
 )
 EXAM = Tool(
     "exam",
-    "a",
     "Exam",
     "1",
     "none",

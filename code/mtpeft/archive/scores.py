@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mtpeft.archive.sources import STUDY
 from mtpeft.catalog import Catalog, Evaluation, Tool
 from mtpeft.core.errors import BadInput
 
@@ -29,7 +30,7 @@ def run_of(path: Path, evaluation: Evaluation, known: Catalog) -> str:
         )
     run = f"qwen2.5-coder-{match['size'].replace('_', '.')}b/{match['arm']}-{match['method']}"
     if match["pair"]:
-        abbreviations = {t.abbreviation.lower(): t.id for t in known.study("tasks", "a")}
+        abbreviations = {t.abbreviation.lower(): t.id for t in known.of("tasks", STUDY)}
         run += "/" + "+".join(abbreviations[part] for part in match["pair"].split("_"))
     elif match["arm"] == "st":
         run += "/" + known.task_of(evaluation.id).id

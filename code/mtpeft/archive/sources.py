@@ -10,24 +10,11 @@ from mtpeft.core.git import checkout
 from mtpeft.core.paths import CACHE, PUBLISHED, mirror
 from mtpeft.core.provenance import sha256
 from mtpeft.core.records import read_records
+from mtpeft.core.upstream import Upstream
 
+STUDY = "multitask-qlora"
 SCORES = "statistical_tests/per-instance-value"
 OUTPUTS = "statistical_tests/R-scripts"
-
-
-@dataclass(frozen=True)
-class Upstream:
-    """A public repository at its pinned commit.
-
-    Attributes:
-        repository: Owner and name on GitHub.
-        commit: Full commit id.
-        folders: Files and folders of it that an importer reads.
-    """
-
-    repository: str
-    commit: str
-    folders: tuple[str, ...]
 
 
 QLORA = Upstream(
@@ -57,7 +44,7 @@ class Source:
 
 def pinned_path() -> Path:
     """The list of upstream files with their checksums."""
-    return PUBLISHED / "sources.csv"
+    return PUBLISHED / STUDY / "sources.csv"
 
 
 def upstream_root(upstream: Upstream = QLORA) -> Path:

@@ -2,13 +2,13 @@
 statistics and figures), study by study.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 from mtpeft.archive import sources
+from mtpeft.archive.dialect import has_dialect
+from mtpeft.archive.figures import import_figures
 from mtpeft.archive.outputs import read_outputs
 from mtpeft.archive.scores import read_all
-from mtpeft.archive.study_b.importer import import_figures
 from mtpeft.catalog import Catalog, catalog
 from mtpeft.core import checksums
 from mtpeft.core.errors import UnknownName
@@ -45,12 +45,15 @@ def import_archive(
     ]
     sources.check_pins({sources.QLORA.repository: root}, found, None, repin, allow_loss)
     written = [
-        write_scores(archived, tool, task, frame) for (tool, task), frame in sorted(tables.items())
+        write_scores(archived / sources.STUDY, tool, task, frame)
+        for (tool, task), frame in sorted(tables.items())
     ]
-    statistics = published / "statistics.csv"
+    statistics = published / sources.STUDY / "statistics.csv"
     write_records(statistics, cells, PublishedCell)
     write_records(
-        sources.pinned_path() if published == PUBLISHED else published / "sources.csv",
+        sources.pinned_path()
+        if published == PUBLISHED
+        else published / sources.STUDY / "sources.csv",
         found,
         sources.Source,
     )
@@ -62,25 +65,23 @@ def import_archive(
     )
 
 
-IMPORTERS: dict[str, Callable[..., None]] = {
-    "multitask-qlora": import_archive,
-    "multitask-peft": import_figures,
-}
-"""What imports a study's upstream files."""
-
-
 def import_studies(study: str = "", repin: bool = False, allow_loss: bool = False) -> None:
-    """Import one study, or all of them.
+    """Import one study, or all of them: scores and statistics, or figures through its dialect.
 
     Args:
-        study: Id of the study; empty: every study that has an importer.
+        study: Id of the study; empty: every study that can be imported.
         repin: Accept changed and new upstream files and pin them again.
         allow_loss: With `repin`, accept that files or records are gone, too.
 
     Raises:
-        UnknownName: No importer knows the study.
+        UnknownName: The study is not known, or nothing reads its upstream files.
     """
-    if study and study not in IMPORTERS:
-        raise UnknownName("study", study, IMPORTERS)
-    for name in [study] if study else IMPORTERS:
-        IMPORTERS[name](repin=repin, allow_loss=allow_loss)
+    known = catalog()
+    able = [s for s in known.studies if s == sources.STUDY or has_dialect(known.studies[s])]
+    if study and study not in able:
+        raise UnknownName("study with upstream files", study, able)
+    for name in [study] if study else able:
+        if name == sources.STUDY:
+            import_archive(repin=repin, known=known, allow_loss=allow_loss)
+        else:
+            import_figures(known.studies[name], repin, allow_loss=allow_loss)

@@ -42,9 +42,7 @@ def check_printed(
         if cell.metric and cell.comparison == comparison.id:
             at.setdefault((cell.block, cell.metric), {}).setdefault(cell.quantity, []).append(cell)
     elsewhere = _intervals(cells)
-    sizes = {
-        e.id: e.instances for t in known.study("tasks", comparison.study) for e in t.evaluations
-    }
+    sizes = {e.id: e.instances for t in known.of("tasks", comparison.study) for e in t.evaluations}
     for block in comparison.blocks:
         for metric in comparison.metrics:
             printed = at.get((block.id, metric), {})

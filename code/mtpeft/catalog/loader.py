@@ -1,30 +1,47 @@
 """Reading the catalog: every file of every folder, unknown keys, words and names refused."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from mtpeft.catalog.index import Catalog
 from mtpeft.catalog.nodes import error_at, file_of, items, line, nodes_of
 from mtpeft.catalog.references import check_references
-from mtpeft.catalog.schema import KINDS
-from mtpeft.core.errors import BadInput
-from mtpeft.core.paths import CATALOG
+from mtpeft.catalog.schema import KINDS, OWNED
+from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
+from mtpeft.core.names import safe_path
+from mtpeft.core.paths import CATALOG, STUDIES
+
+STUDY = "study.yaml"
 
 
 def load(folders: Iterable[Path]) -> Catalog:
-    """Read every `<folder>/<kind>/**/*.yaml`; ids must be unique and references must resolve."""
-    result, every = Catalog(), list(folders)
+    """Read every file of every folder; ids must be unique and references must resolve.
+
+    Args:
+        folders: Each is a study (it holds `study.yaml`), or holds folders of kinds (`tasks/`,
+            `runs/` …), studies below `studies/`, or studies themselves.
+
+    Raises:
+        BadInput: With file and line, for whatever cannot be read or refers to nothing.
+    """
+    result = Catalog()
+    places = [place for folder in folders for place in _places(folder)]
     for kind, record in KINDS.items():
-        nodes = [
-            node
-            for folder in every
-            for path in sorted((folder / kind).rglob("*.yaml"))
-            for node in nodes_of(path, record)
-        ]
-        known = getattr(result, kind)
-        for item, node in items(nodes, record):
+        if kind == "tasks":  # studies are read: those of one folder in the order of publication
+            order = {s: (known.arxiv or "~", s) for s, known in result.studies.items()}
+            result.studies = {s: result.studies[s] for s in sorted(order, key=order.__getitem__)}
+            places.sort(key=lambda place: order.get(place[1], ("", "")))
+        for item, node in _items(kind, record, places):
+            known = getattr(result, kind)
+            try:
+                safe_path(item.id, f"{kind} id")
+            except MtpeftError as error:
+                raise error_at(node, error.found, error.expected) from None
             if item.id in known:
                 at = result.sources[kind, item.id]
                 raise error_at(
@@ -38,16 +55,71 @@ def load(folders: Iterable[Path]) -> Catalog:
     return result
 
 
+def _places(folder: Path) -> list[tuple[Path, str]]:
+    """(folder, id of its study or empty) for every folder with folders of kinds."""
+    if (folder / STUDY).is_file():
+        return [(folder, folder.resolve().name)]
+    inside = sorted({*folder.glob(f"studies/*/{STUDY}"), *folder.glob(f"*/{STUDY}")})
+    shared = any((folder / kind).is_dir() for kind in KINDS)
+    if not inside and not shared:
+        raise BadInput(
+            folder,
+            "nothing that belongs in a catalog",
+            f"{STUDY}, studies/NAME/{STUDY}, or a folder of {', '.join(list(KINDS)[1:])}",
+            "mtpeft study new NAME",
+        )
+    return [*([(folder, "")] if shared else []), *((p.parent, p.parent.name) for p in inside)]
+
+
+def _items(
+    kind: str, record: type, places: list[tuple[Path, str]]
+) -> Iterator[tuple[Any, yaml.MappingNode]]:
+    """The items of one kind in all places, with their nodes."""
+    if kind == "studies":
+        for folder, study in places:
+            if study:
+                _refuse_strays(folder)
+                nodes = nodes_of(folder / STUDY, record, study)
+                yield from items(nodes, record, id=study, folder=folder)
+        return
+    nodes = []
+    for folder, study in places:
+        for path in sorted((folder / kind).rglob("*.yaml")):
+            if kind in OWNED and not study:
+                raise BadInput(
+                    path,
+                    f"{kind} outside a study",
+                    f"studies/NAME/{kind}/, beside the {STUDY} of the study they belong to",
+                    "mtpeft study new NAME",
+                )
+            nodes += nodes_of(path, record, study)
+    yield from items(nodes, record)
+
+
+def _refuse_strays(folder: Path) -> None:
+    """Refuse a YAML file that nothing would read: in a misspelt folder it would be ignored."""
+    for path in sorted(folder.rglob("*.y*ml")):
+        parts = path.relative_to(folder).parts
+        if len(parts) == 1 and path.name == STUDY:
+            continue
+        if len(parts) > 1 and parts[0] in KINDS and parts[0] != "studies":
+            if path.suffix == ".yaml":
+                continue
+            raise BadInput(path, f"the name ends in {path.suffix}", f"{path.stem}.yaml")
+        unknown = UnknownName("folder of a study", parts[0], [*list(KINDS)[1:], STUDY])
+        raise BadInput(path, unknown.found, unknown.expected)
+
+
 @lru_cache(maxsize=1)
 def catalog() -> Catalog:
-    """The shipped catalog plus the folders named in MTPEFT_CATALOG."""
+    """What is shipped, and what stands in the folders named in MTPEFT_CATALOG or by --catalog."""
     more = [Path(p) for p in os.environ.get("MTPEFT_CATALOG", "").split(os.pathsep) if p]
     for folder in more:
         if not folder.is_dir():
             raise BadInput(
                 folder,
-                "named in MTPEFT_CATALOG, but no such folder",
-                "a catalog folder",
+                "named in MTPEFT_CATALOG or by --catalog, but no such folder",
+                "a study, or a folder with studies, tasks, tools, runs",
                 "unset MTPEFT_CATALOG, or correct it",
             )
-    return load([CATALOG, *more])
+    return load([CATALOG, STUDIES, *more])

@@ -18,9 +18,10 @@ import copy
 import itertools
 import re
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import yaml
@@ -33,8 +34,14 @@ _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?:\.([A-Za-z_][A-Za-z0-9_
 _OWN_KEYS = ("extends", "abstract", "matrix", "items")
 
 
-def nodes_of(path: Path, record: type) -> list[yaml.MappingNode]:
-    """The items of one file as YAML nodes, matrices multiplied out. Each node knows its file."""
+def nodes_of(path: Path, record: type, study: str = "") -> list[yaml.MappingNode]:
+    """The items of one file as YAML nodes, matrices multiplied out.
+
+    Args:
+        path: The file. Each node knows it, and the study.
+        record: The dataclass of the items.
+        study: Id of the study in whose folder the file stands.
+    """
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_LOADER)
     except UnicodeDecodeError as error:
@@ -51,28 +58,31 @@ def nodes_of(path: Path, record: type) -> list[yaml.MappingNode]:
         ) from error
     if node is None:
         raise BadInput(path, "the file is empty", f"the keys of a {record.__name__}")
-    _mark_with(node, path)
+    _mark_with(node, path, study)
     return list(
         _multiplied(node.value if isinstance(node, yaml.SequenceNode) else [node], record, {})
     )
 
 
-def items(nodes: list[yaml.MappingNode], record: type) -> Iterator[tuple[Any, yaml.MappingNode]]:
+def items(
+    nodes: list[yaml.MappingNode], record: type, **given: Any
+) -> Iterator[tuple[Any, yaml.MappingNode]]:
     """The items of one kind with their nodes, in order, inherited keys filled in, none abstract.
 
     Args:
         nodes: Everything of the kind, from whatever files (see `nodes_of`).
         record: The dataclass of the kind.
+        given: Values of fields that no key sets.
     """
     for node in _inherited(nodes, record):
-        yield _build(node, record), node
+        yield _build_record(node, record, {"study": node.study} | given), node
 
 
-def _mark_with(node: yaml.Node, path: Path) -> None:
-    node.file = path
+def _mark_with(node: yaml.Node, path: Path, study: str) -> None:
+    node.file, node.study = path, study
     for child in node.value if not isinstance(node, yaml.ScalarNode) else ():
         for part in child if isinstance(child, tuple) else (child,):
-            _mark_with(part, path)
+            _mark_with(part, path, study)
 
 
 def file_of(node: yaml.Node) -> Path:
@@ -145,7 +155,7 @@ def _multiplied(
                     node.start_mark,
                     node.end_mark,
                 )
-                made.file = file_of(node)
+                made.file, made.study = file_of(node), node.study
                 yield made
 
 
@@ -320,9 +330,12 @@ def _pairs(node: yaml.Node, hint: Any) -> Iterator[tuple[str, Any]]:
         yield name, _build(value, hint)
 
 
-def _build_record(node: yaml.Node, record: type) -> Any:
-    hints = get_type_hints(record)
-    values: dict[str, Any] = {}
+def _build_record(
+    node: yaml.Node, record: type, given: Mapping[str, Any] = MappingProxyType({})
+) -> Any:
+    own = {f.name for f in fields(record) if "given" in f.metadata}
+    hints = {name: hint for name, hint in get_type_hints(record).items() if name not in own}
+    values: dict[str, Any] = {name: given[name] for name in own}
     for name, (key, value) in _keys(node, record).items():
         if name not in hints:
             unknown = UnknownName(

@@ -39,7 +39,7 @@ def file(
 def judge(
     predictions: Annotated[Path, typer.Argument(help="prediction records (JSON lines)")],
     dry_run: Annotated[bool, typer.Option(help="only say what it would take and cost")] = False,
-    corpus: Annotated[str, typer.Option(help="as in train; default: the study's")] = "study-a",
+    corpus: Annotated[str, typer.Option(help="as in train; default: the study's")] = "",
 ) -> None:
     """Have an OpenAI-compatible model rate summaries (address, model and key from the environment)."""
     from mtpeft.scoring.judge.stage import run

@@ -8,7 +8,6 @@ that stay inside.
 - `lines`: the one notion of a line. Bytes are split at LF only; a last line without its end is a
   line.
 - `scratch`: a temporary folder that the next start removes where this process could not.
-- `safe_name`: a text from outside that may become the name of a file.
 """
 
 import contextlib
@@ -28,13 +27,6 @@ _HOST = hashlib.sha256(os.uname().nodename.encode()).hexdigest()[:8]
 _PART = re.compile(r"\..+\.([0-9a-f]{8})\.(\d+)\.part")
 _SCRATCH = re.compile(r"mtpeft-[a-z0-9]+-([0-9a-f]{8})\.(\d+)-.+")
 _swept: set[Path] = set()
-
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~=@-]*")
-"""What a name from outside may be, so that it can be a file's.
-
-No blank, no slash, no leading dot or hyphen.
-"""
-LONGEST_NAME = 200
 
 
 def cannot(what: str, path: Path, error: OSError) -> MtpeftError:
@@ -206,36 +198,6 @@ def read_bytes(path: Path) -> bytes:
             "a file that this user can read",
             f"ls -ld {path}",
         ) from error
-
-
-# ---------------------------------------------------------------- names
-
-
-def safe_name(text: str, what: str) -> str:
-    """`text`, where it can be the name of a file or folder and nothing else.
-
-    Args:
-        text: a name from outside: an option, an id of a catalog, a field of a record.
-        what: what it names, for the message.
-
-    Raises:
-        MtpeftError: it is empty, too long, or has a sign that no name has.
-    """
-    if not NAME.fullmatch(text) or len(text) > LONGEST_NAME:
-        raise MtpeftError(
-            f"{what} {text[:LONGEST_NAME]!a}",
-            "letters, digits and any of . _ + ~ = @ - (not first: . + ~ = @ -), "
-            f"at most {LONGEST_NAME}",
-            "choose another name",
-        )
-    return text
-
-
-def safe_path(text: str, what: str) -> str:
-    """`text`, where it is one or more safe names with slashes between, as ids of runs are."""
-    for part in text.split("/"):
-        safe_name(part, f"{what} {text!a}:" if part != text else what)
-    return text
 
 
 # ---------------------------------------------------------------- what a killed process left

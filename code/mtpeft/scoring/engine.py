@@ -12,7 +12,6 @@ A scorer may carry attributes that tell the engine how to run it (`Scorer` works
 """
 
 import ast
-import fcntl
 import hashlib
 import importlib
 import inspect
@@ -35,6 +34,8 @@ import pandas as pd
 from mtpeft.catalog import Evaluation, catalog
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError, Unavailable
+from mtpeft.core.files import append_lines
+from mtpeft.core.locks import held
 from mtpeft.core.processes import die_with_parent
 from mtpeft.core.progress import Progress
 from mtpeft.core.provenance import sha256
@@ -106,7 +107,7 @@ class Cache:
             record = json.loads(line)
             cells = {m: (c[0], c[1], c[2]) for m, c in record["cells"].items()}
             self._known[record["key"]] = Outcome(cells)
-        except (ValueError, KeyError, TypeError, IndexError):
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
             return
 
     def get(self, name: str) -> Outcome | None:
@@ -123,13 +124,8 @@ class Cache:
             for k, o in sorted(outcomes.items())
             if o.status not in ("infrastructure", "cannot run here")
         ]
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.path, "ab") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX)
-            # A line of its own even after a run that was killed in the middle of one.
-            stream.write(b"\n" + "\n".join(lines).encode() + b"\n")
-            stream.flush()
-            os.fsync(stream.fileno())
+        with held(self.path):
+            append_lines(self.path, lines)
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,6 @@ def run(
 
 
 def _instances(evaluation: str, corpus: str) -> dict[str, Example]:
-    corpus = corpus or f"study-{catalog().task_of(evaluation).study}"
     try:
         return {example.id: example for example in instances(evaluation, corpus)}
     except MtpeftError as error:

@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mtpeft.catalog import Tool, catalog
+from mtpeft.catalog.places import archived_table
 from mtpeft.core import paths, processes
 from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.core.provenance import sha256, write_provenance
-from mtpeft.core.records import read_scores, score_path, write_atomic, write_scores
+from mtpeft.core.records import read_scores, write_atomic, write_scores
 from mtpeft.scoring import engine
 from mtpeft.scoring.predictions import SETS, archived_path, read_archived
 from mtpeft.scoring.rescore import as_published, up_to_date
@@ -174,12 +175,12 @@ def compared_runs(tool: Tool, evaluation: str) -> set[str]:
     """The runs on either side of a comparison on this evaluation set of which one has no archived
     scores of the tool.
     """
-    path = score_path(paths.ARCHIVED, tool.id, evaluation)
+    path = archived_table(catalog(), tool.id, evaluation)
     archived = set(read_scores(path)["run"]) if path.is_file() else set()
     metrics = {metric.id for metric in tool.metrics}
     return {
         run
-        for comparison in catalog().study("comparisons", tool.study)
+        for comparison in catalog().comparisons.values()
         if metrics & set(comparison.metrics)
         for block in comparison.blocks
         if (block.task or comparison.task) == evaluation and not {block.a, block.b} <= archived

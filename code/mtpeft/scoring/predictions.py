@@ -15,9 +15,11 @@ from functools import cache
 from pathlib import Path
 
 from mtpeft.catalog import Evaluation, catalog
+from mtpeft.catalog.places import score_files
 from mtpeft.core import paths
 from mtpeft.core.errors import BadInput, MtpeftError
 from mtpeft.core.records import Prediction, numbered_predictions, read_frame
+from mtpeft.core.text import one_line
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.wrapping import NotWrapped, unwrap
 
@@ -138,7 +140,7 @@ def known_ids(evaluation: str) -> frozenset[str]:
     """The instance ids of an evaluation set, from the archived score tables; empty where none is
     there.
     """
-    tables = sorted((paths.ARCHIVED / "scores").glob(f"*/{evaluation}.csv"))
+    tables = [path for path in score_files(catalog()) if path.stem == evaluation]
     return frozenset(name for path in tables for name in read_frame(path)["instance_id"])
 
 
@@ -220,7 +222,7 @@ def read_archived_file(
             _check_instance(run, name, known, seen, number)
             item = Item(run, evaluation.id, name, record["language"], "")
             _admit(result, item, record["code"], number)
-        except (ValueError, MtpeftError) as error:
+        except (ValueError, MtpeftError, RecursionError) as error:
             found = error.found if isinstance(error, MtpeftError) else str(error)
             result.problems.append(
                 BadInput(
@@ -349,7 +351,7 @@ def _records(path: Path, result: Predictions) -> Iterator[tuple[int, Prediction]
             result.problems.append(
                 BadInput(
                     path,
-                    f"{record.run} / {record.instance_id}: inference failed: {record.error}",
+                    f"{record.run} / {record.instance_id}: inference failed: {one_line(record.error)}",
                     "an output",
                     "mtpeft infer computes the instance again",
                     line=line,
