@@ -23,14 +23,6 @@ from mtpeft.core.errors import BadInput, UnknownName
 _SHIPPED = {"tables": TABLE_KINDS, "figures": FIGURE_KINDS, "claims": CLAIM_KINDS}
 
 
-def check_references(known: Catalog) -> None:
-    """Refuse the first name that refers to nothing. Raises `BadInput` with file, line and the
-    nearest known name.
-    """
-    for error in problems(known):
-        raise error
-
-
 def problems(known: Catalog) -> Iterator[BadInput]:
     """Every name that refers to nothing, and every option that its kind does not take."""
     evaluations, metrics = known.evaluations(), known.metrics()

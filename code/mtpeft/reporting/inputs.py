@@ -69,9 +69,10 @@ class Inputs:
 
     # ------------------------------------------------------------ where things are
 
-    def statistics_path(self, study: str) -> Path:
-        """The printed statistics of a study."""
-        return published(self.known.studies[study], self.published) / "statistics.csv"
+    def printed_files(self, study: str) -> list[Path]:
+        """The file with the printed statistics of a study; none where it has printed none."""
+        path = published(self.known.studies[study], self.published) / "statistics.csv"
+        return [path] if path.is_file() else []
 
     def score_file(self, tool: str, evaluation: str) -> Path:
         """The archived scores of one tool on one evaluation set."""

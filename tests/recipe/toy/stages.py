@@ -123,7 +123,7 @@ def main(out: Path) -> dict[str, object]:
     cells = published(capitals)
     verdicts = judge_cells(cells, tests, {}, {}, catalog())
     inputs = Inputs(catalog(), out, out / "published", out)
-    write_records(inputs.statistics_path("toy"), cells, PublishedCell)
+    write_records(out / "published" / "toy" / "statistics.csv", cells, PublishedCell)
     write_records(inputs.verdicts_path, verdicts, Verdict)
     tables = write_tables(["toy-compared", "toy-own"], inputs=inputs)
     figures = write_figures(["toy-figure"], inputs=inputs)

@@ -28,7 +28,7 @@ def draw(figure: Figure, inputs: Inputs) -> Drawing:
     panels: list[dict[str, Any]] = figure.options["panels"]
     height = (len(panels) + 1) // 2
     rows: list[list[object]] = []
-    files = {inputs.statistics_path(figure.study)}
+    files = set(inputs.printed_files(figure.study))
     with look():
         canvas = Canvas(figsize=(WIDTH, 1.75 * height + 0.5), layout="constrained")
         grid = canvas.subplots(height, 2, squeeze=False)
