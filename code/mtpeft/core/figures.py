@@ -189,7 +189,8 @@ class Contrast:
         edition: Version of the study whose figures it rests on; empty: of none.
         quantity: `score`, `mean`, `difference`, `imbalance`, `range`, `range by chance`,
             `baseline`, `typical error`, `prompted`, `hours`, `change of hours`, `parameters`,
-            `ratio of parameters`, `typed against logged`.
+            `share of parameters`, `hours per epoch`, `ratio of parameters`,
+            `typed against logged`.
         setting: `multi`, `pair`, `single` or how a model was prompted.
         backbone: The model.
         method: How it was tuned; of a baseline: its name.

@@ -9,17 +9,13 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations, product
-from pathlib import Path
 
-from mtpeft.catalog.schema import Edition, Study
+from mtpeft.catalog.schema import Edition
 from mtpeft.core.figures import Contrast, PublishedFigure
-from mtpeft.core.paths import REGENERATED
-from mtpeft.core.records import read_records
 from mtpeft.statistics import r_session
 from mtpeft.statistics.figures import FigureSet
 
 NAN = math.nan
-PATH = REGENERATED / "statistics" / "contrasts.csv"
 _ERROR = {
     "acc": "binomial",
     "f1": "delta method at precision = recall = F1",
@@ -28,6 +24,8 @@ _ERROR = {
 
 
 def _r(function: str, *vectors: Sequence[float], **scalars: float) -> float:
+    if any(map(math.isnan, vectors[0])):
+        return NAN
     return float(r_session.call(function, *vectors, **scalars)[0])
 
 
@@ -97,10 +95,7 @@ class _Maker:
     def shared(self, edition: Edition, backbone: str, method: str) -> Iterator[Contrast]:
         """Values with all tasks in one module and with one task each, and their differences."""
         multi, single, full = (
-            {
-                task: self.data.score(edition, setting, backbone, how, task)
-                for task in self.tasks
-            }
+            {task: self.data.score(edition, setting, backbone, how, task) for task in self.tasks}
             for setting, how in (
                 ("multi", method),
                 ("single", method),
@@ -368,7 +363,18 @@ class _Maker:
         alone = self._hours_alone(edition, backbone, method)
         unit = replace(here, unit="hours", rule="wall time of the training epochs as logged")
         if run:
-            yield replace(unit, quantity="hours", run=run.id, value=hours)
+            mine = replace(unit, run=run.id)
+            yield replace(mine, quantity="hours", value=hours)
+            if run.epochs:
+                yield replace(mine, quantity="hours per epoch", value=hours / run.epochs)
+            if run.trainable_params and run.total_params:
+                yield replace(
+                    mine,
+                    quantity="share of parameters",
+                    value=100 * run.trainable_params / run.total_params,
+                    unit="%",
+                    rule="trained parameters, heads apart, of all",
+                )
         yield replace(
             unit, quantity="hours", setting="single", value=alone, rule="sum of one run a task"
         )
@@ -385,9 +391,7 @@ class _Maker:
     def _hours_alone(self, edition: Edition, backbone: str, method: str) -> float:
         total = 0.0
         for task in self.tasks:
-            found = self.data.find_runs(
-                edition.id, "single", backbone, method, "log", (task,)
-            )
+            found = self.data.find_runs(edition.id, "single", backbone, method, "log", (task,))
             if len(found) != 1 or found[0].seconds is None:
                 return NAN
             total += found[0].seconds
@@ -456,16 +460,6 @@ class _Maker:
             )
 
 
-def contrasts(study: Study, shipped: Path | None = None) -> list[Contrast]:
-    """Every contrast of a study's published figures that has a value.
-
-    Args:
-        study: A study with `figures.csv`.
-        shipped: In place of results/published.
-    """
-    return of_figures(FigureSet.of(study, shipped))
-
-
 def of_figures(data: FigureSet) -> list[Contrast]:
     """Every contrast of these figures that has a value."""
     return [c for c in _Maker(data).every() if not math.isnan(c.value)]
@@ -479,11 +473,6 @@ class Contrasts:
         self._groups: dict[tuple[str, str], list[Contrast]] = {}
         for c in self.records:
             self._groups.setdefault((c.edition, c.quantity), []).append(c)
-
-    @classmethod
-    def read(cls, study: str, path: Path | None = None) -> "Contrasts":
-        """The contrasts that the statistics stage wrote. Raises `BadInput` where it has not run."""
-        return cls(read_records(path or PATH, Contrast), study)
 
     def find(self, edition: str, quantity: str, **wanted: str) -> list[Contrast]:
         """Those whose attributes have these values, in the order of the file."""

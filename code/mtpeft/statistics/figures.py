@@ -166,12 +166,8 @@ class FigureSet:
         wanted = (task,) if setting == "single" else tuple(tasks) or tuple(self.tasks)
         found = [
             100
-            * self._test_figures.get(
-                (run.id, task, self.metric(task), edition.selection), math.nan
-            )
-            for run in self.find_runs(
-                edition.id, setting, backbone, method, edition.basis, wanted
-            )
+            * self._test_figures.get((run.id, task, self.metric(task), edition.selection), math.nan)
+            for run in self.find_runs(edition.id, setting, backbone, method, edition.basis, wanted)
             if run.weighting in edition.weightings
         ]
         found = [v for v in found if not math.isnan(v)]

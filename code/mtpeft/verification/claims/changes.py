@@ -172,7 +172,8 @@ def none_significant(claim: Claim, evidence: Evidence) -> Verdict:
     return _verdict(
         claim,
         "0 significant",
-        *describe,
+        describe[0],
+        describe[1],
         "exact" if not now else "differs",
         "" if not now else "at least one adjusted p-value is below 0.05",
         "adjusted p-values below 0.05",

@@ -75,10 +75,12 @@ class Case:
 
     @property
     def numbers(self) -> Numbers:
+        """How the figures are read."""
         return self.figures.numbers
 
     @property
     def editions(self) -> list[Edition]:
+        """The editions whose figures are read."""
         return self.figures.editions
 
     @property
@@ -174,7 +176,8 @@ def shared_matches_full(claim: Claim, case: Case) -> Judgement:
     full = f"multi {case.numbers.full}"
     findings = {}
     for edition in case.editions:
-        near, far = [], []
+        near: list[str] = []
+        far: list[str] = []
         for backbone, method in case.cells(edition.id):
             found = case.contrasts.one(
                 edition.id,
@@ -348,9 +351,7 @@ def _more_than_chance(hits: int, total: int, options: dict[str, Any]) -> tuple[b
     binomial tail).
     """
     chance = float(options["chance"])
-    tail = float(
-        r_session.call("tail_of_hits", [float(hits)], total=float(total), rate=chance)[0]
-    )
+    tail = float(r_session.call("tail_of_hits", [float(hits)], total=float(total), rate=chance)[0])
     return tail < float(options["level"]), f"chance explains as many with p = {tail:.2g}"
 
 
@@ -514,9 +515,7 @@ def weights_stay(claim: Claim, case: Case) -> Judgement:
     findings = {}
     for edition in case.editions:
         weights = [
-            w
-            for w in case.figures.weights
-            if case.figures.runs[w.run].generation == edition.id
+            w for w in case.figures.weights if case.figures.runs[w.run].generation == edition.id
         ]
         runs = {w.run: w.collapsed for w in weights}
         last = {

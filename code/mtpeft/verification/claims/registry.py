@@ -87,6 +87,8 @@ def rule_of(claim: Claim, known: Catalog) -> Rule:
     module, _, function = claim.kind.rpartition(".")
     if not module:
         unknown = UnknownName(f"kind of claim {claim.id}", claim.kind, RULES)
+        if ("claims", claim.id) not in known.sources:
+            raise unknown
         raise known.bad("claims", claim.id, claim.kind, unknown.found, unknown.expected)
     found = getattr(_module(module, claim, known), function, None)
     if not callable(found):
@@ -97,7 +99,8 @@ def rule_of(claim: Claim, known: Catalog) -> Rule:
             f"{module} has no function {function}",
             "a rule: function(claim, evidence) -> Verdict",
         )
-    return found
+    judge: Rule = found
+    return judge
 
 
 def _module(name: str, claim: Claim, known: Catalog) -> Any:
