@@ -1,6 +1,7 @@
 """Reading the catalog: every file of every folder, unknown keys, words and names refused."""
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -42,8 +43,8 @@ def load(folders: Iterable[Path], report: Report = refuse) -> Catalog:
             known = getattr(result, kind)
             try:
                 safe_path(item.id, f"{kind} id")
-            except MtpeftError as error:
-                raise error_at(node, error.found, error.expected) from None
+            except MtpeftError as fault:
+                raise error_at(node, fault.found, fault.expected) from None
             if item.id in known:
                 at = result.sources[kind, item.id]
                 found = f"{kind} id {item.id!r} is taken ({file_of(at)}:{line(at)})"
@@ -127,7 +128,10 @@ def _strays(folder: Path) -> Iterator[BadInput]:
 
 @lru_cache(maxsize=1)
 def catalog() -> Catalog:
-    """What is shipped, and what stands in the folders named in MTPEFT_CATALOG or by --catalog."""
+    """What is shipped, and what stands in the folders named in MTPEFT_CATALOG or by --catalog.
+
+    Modules that a folder's YAML names are looked for in the folder, too.
+    """
     more = [Path(p) for p in os.environ.get("MTPEFT_CATALOG", "").split(os.pathsep) if p]
     for folder in more:
         if not folder.is_dir():
@@ -137,4 +141,6 @@ def catalog() -> Catalog:
                 "a study, or a folder with studies, tasks, tools, runs",
                 "unset MTPEFT_CATALOG, or correct it",
             )
+        if str(folder.resolve()) not in sys.path:
+            sys.path.append(str(folder.resolve()))
     return load([CATALOG, STUDIES, *more])

@@ -13,12 +13,14 @@ that stay inside.
 import contextlib
 import errno
 import hashlib
+import json
 import os
 import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from mtpeft.core.errors import BadInput, MtpeftError
 from mtpeft.core.output import claim
@@ -113,8 +115,6 @@ def append_lines(path: Path, lines: Iterable[str]) -> None:
 
 def mend_last_line(path: Path) -> None:
     """Cut off a last line without its end, or end it where it is a whole JSON object."""
-    import json
-
     try:
         data = path.read_bytes()
         last = data[data.rfind(b"\n") + 1 :]
@@ -198,6 +198,43 @@ def read_bytes(path: Path) -> bytes:
             "a file that this user can read",
             f"ls -ld {path}",
         ) from error
+
+
+def json_objects(path: Path, keys: Iterable[str], fix: str = "") -> Iterator[tuple[int, Any]]:
+    """The objects of a file in JSON lines, packed or not, each with the number of its line.
+
+    Args:
+        path: the file; an empty line is none of its objects.
+        keys: what every object must have.
+        fix: what to do about a bad line, for the message.
+
+    Raises:
+        BadInput: with file and line, for whatever is not an object with these keys.
+    """
+    needed = set(keys)
+    for number, line in enumerate(lines(read_bytes(path)), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line.decode("utf-8"))
+        except UnicodeDecodeError as error:
+            raise BadInput(
+                path, f"not UTF-8: {error.reason}", "UTF-8 text", fix, line=number
+            ) from error
+        except (ValueError, RecursionError) as error:
+            raise BadInput(
+                path, f"malformed JSON: {error}", "one object a line", fix, line=number
+            ) from error
+        if not isinstance(record, dict) or not needed <= record.keys():
+            found = ", ".join(record) if isinstance(record, dict) else type(record).__name__
+            raise BadInput(
+                path,
+                f"keys {ascii(found)[1:-1]}",
+                f"an object with {', '.join(sorted(needed))}",
+                fix,
+                line=number,
+            )
+        yield number, record
 
 
 # ---------------------------------------------------------------- what a killed process left

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.core.errors import BadInput
+from mtpeft.core.files import json_objects, read_text, text_lines
 from mtpeft.corpora.examples import Example
 
 
@@ -47,8 +48,8 @@ def clone_files(data: Path, pairs: Path) -> Iterator[Example]:
     functions = {
         str(row["idx"]): collapsed(row["func"]) for row in json_lines(data, {"idx", "func"})
     }
-    for number, line in enumerate(pairs.read_text(encoding="utf-8").splitlines(), start=1):
-        parts = line.split("\t")
+    for number, line in enumerate(text_lines(read_text(pairs)), start=1):
+        parts = line.removesuffix("\r").split("\t")
         if len(parts) != 3 or parts[2] not in ("0", "1"):
             raise BadInput(
                 pairs, repr(line), "idx1, idx2 and 0 or 1, separated by tabs", line=number
@@ -86,7 +87,7 @@ def _joined(tokens: Any) -> str:
 def flaky_array(path: Path) -> Iterator[Example]:
     """The study's layout: a JSON array of `code` and `label`."""
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
+        rows = json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise BadInput(
             path, f"malformed JSON: {error}", "an array of code and label", line=error.lineno
@@ -105,22 +106,7 @@ def flaky_array(path: Path) -> Iterator[Example]:
 
 def json_lines(path: Path, keys: set[str]) -> Iterator[dict[str, Any]]:
     """Rows of a JSON-lines file that all have `keys`. Raises `BadInput` with file and line."""
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise BadInput(
-                path, f"malformed JSON: {error}", "one object a line", line=number
-            ) from error
-        if not isinstance(row, dict) or not keys <= row.keys():
-            raise BadInput(
-                path,
-                f"an object without {', '.join(sorted(keys - set(row)))}",
-                "these keys",
-                line=number,
-            )
+    for _, row in json_objects(path, keys):
         yield row
 
 
