@@ -225,7 +225,12 @@ flaky-cpu: | $(VENV)/.train ## a small model on the real flaky tests (MTPEFT_MIR
 
 # ---------------------------------------------------------------- tests, images, housekeeping
 
-.PHONY: test test-unit test-train lint docs doctor plan clean
+.PHONY: test test-unit test-train record-tables lint docs doctor plan clean
+record-tables: ## accept the tables of the last run as the reference of the tests | 1 s | | no
+	@cd $(OUT) && find statistics audit verification tables -name '*.csv' ! -name '.*' | LC_ALL=C sort | xargs sha256sum \
+	  >"$(CURDIR)/tests/recipe/tables.sha256"
+	@echo "tests/recipe/tables.sha256"
+
 lint: $(VENV)/.dev ## formatting, lint, types, spelling | 40 s | | no
 	@$(BIN)/ruff format --check code tests docker
 	@$(BIN)/ruff check code tests docker
