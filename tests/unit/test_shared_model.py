@@ -21,7 +21,7 @@ from mtpeft.models.heads import label_loss, positive_weight, ranking_loss
 from mtpeft.models.methods import method_module, shipped
 from mtpeft.models.pooling import pooled
 from mtpeft.models.shared import SharedModel, about
-from mtpeft.statistics.published import Published
+from mtpeft.statistics.figures import FigureSet
 from mtpeft.tuning.settings import how, resolve
 from shared_models import HEADS, KIND, SMALL, TINY, batch, encoder, method, shared, tiny
 
@@ -36,7 +36,8 @@ def test_trained_parameters_are_those_of_the_studys_log(backbone: str, method_id
     run = catalog().get("runs", f"{backbone}/mt-{method_id}")
     given = {**how(resolve(run, "faithful")), "tasks": len(run.tasks)}
     found = counted(catalog().get("backbones", backbone), method(method_id), given)
-    logged = Published().find_runs("G2", "multi", backbone, method_id, "log")
+    figures = FigureSet.of(catalog().studies["multitask-peft"])
+    logged = figures.find_runs("G2", "multi", backbone, method_id, "log")
     assert {r.trainable_params for r in logged} == {found}
 
 
