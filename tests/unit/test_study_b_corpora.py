@@ -14,7 +14,7 @@ from mtpeft.catalog import catalog
 from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
 from mtpeft.corpora import Example, load, write_examples
 from mtpeft.corpora.analysis import examples, flakeflagger, formats, own, search
-from mtpeft.statistics.published import Published
+from mtpeft.statistics.figures import FigureSet
 from mtpeft.tuning.multitask.encoding import shared_task
 
 TASKS = [t.id for t in catalog().of("tasks", "multitask-peft")]
@@ -48,7 +48,7 @@ def test_the_split_has_exact_sizes_no_overlap_and_follows_the_seed() -> None:
 
 
 def test_the_splits_sizes_are_those_that_the_study_states() -> None:
-    sets = Published().sets
+    sets = FigureSet.of(catalog().studies["multitask-peft"]).sets
     for name, (n, positives) in flakeflagger.SIZES.items():
         assert (
             sets["flaky-detection", name].examples,
