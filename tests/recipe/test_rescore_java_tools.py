@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 from mtpeft.core.errors import Unavailable
-from mtpeft.scoring import checkstyle, engine, pmd, pmd_current, setup_analysers, sonar_metrics
+from mtpeft.scoring import checkstyle, engine, pmd, setup_analysers, sonar_metrics
 from mtpeft.scoring.interface import Item
 
 # code of one method, cyclomatic, cognitive (worked out by hand from the white paper)
@@ -83,7 +83,7 @@ def test_what_sonar_cannot_read_is_unparseable_and_no_zero(helper):
 
 def test_a_constructor_in_a_class_of_its_own_name_can_be_read(helper):
     code = "public Other() { super(1); }"
-    named = Item("r", "translation-cs-java", "translation_1@Other", "java", code)
+    named = Item("r", "translation-cs-java", "translation_1", "java", code, unit="Other")
     assert sonar_metrics.java_complexity([named])[named] == (4, 1, 0)
 
 
@@ -109,9 +109,9 @@ def test_more_than_a_hundred_errors_hide_no_later_one(helper):
     assert all(isinstance(x, str) for x in got[:-1]) and got[-1][1:] == (1, 0)
 
 
-@pytest.mark.parametrize("module", [pmd, pmd_current])
-def test_pmd_counts_by_category_and_names_what_it_cannot_read(module, installed):
-    scorer = module.scorer()
+@pytest.mark.parametrize("tool", ["pmd", "pmd-current"])
+def test_pmd_counts_by_category_and_names_what_it_cannot_read(tool, installed):
+    scorer = engine.load(tool)
     installed(f"pmd-{scorer._version}")
     some = items(["int f() { int x = 1; return 2; }", UNREAD[0], "", "int f() { return 1; }"])
     table = engine.table(some, engine_outcomes(scorer, some), scorer.metrics)

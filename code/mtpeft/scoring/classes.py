@@ -3,9 +3,7 @@ needs of yes/no tasks.
 """
 
 from collections.abc import Iterator, Sequence
-from importlib import import_module
 
-from mtpeft.catalog import Evaluation, catalog
 from mtpeft.core.records import Score
 from mtpeft.scoring.emit import measured, unmeasured
 from mtpeft.scoring.interface import Item
@@ -24,9 +22,6 @@ class Classes:
 
     def version(self) -> str:
         return "1"
-
-    def accepts(self, evaluation: Evaluation) -> bool:
-        return head_of(evaluation) == "binary"
 
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
         for item in items:
@@ -51,12 +46,6 @@ class Classes:
                     item,
                     {METRICS[0]: float(item.output == item.reference)},
                 )
-
-
-def head_of(evaluation: Evaluation) -> str:
-    """`binary` or `retrieval` for the evaluation sets of tasks with a head, else empty."""
-    task = next((t for t in catalog().tasks.values() if evaluation in t.evaluations), None)
-    return getattr(import_module(task.module), "HEAD", "") if task else ""
 
 
 def scorer() -> Classes:

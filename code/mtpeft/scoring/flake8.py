@@ -4,6 +4,7 @@ The study ran it and kept no values. Flake8 lives on in one process; it is start
 time, as the study did. A syntax error (E999) makes the file unparseable.
 """
 
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,10 +12,10 @@ from functools import lru_cache
 from importlib.metadata import version as installed
 from pathlib import Path
 
-from mtpeft.catalog import Evaluation
 from mtpeft.core.records import Score
 from mtpeft.scoring.emit import measured, unmeasured
 from mtpeft.scoring.interface import Item
+from mtpeft.scoring.wrapping import wrap
 
 METRICS = {
     "E": "flake8_error",
@@ -32,12 +33,14 @@ class Flake8Scorer:
     batch = 1
     workers = 64
     seconds = 60
+    uses_references = False
 
     def version(self) -> str:
         return f"{installed('flake8')} (pycodestyle {installed('pycodestyle')}, pyflakes {installed('pyflakes')})"
 
-    def accepts(self, evaluation: Evaluation) -> bool:
-        return evaluation.language == "python" and not evaluation.id.startswith("summarization")
+    def depends(self) -> str:
+        """The interpreter, whose grammar decides what is a syntax error."""
+        return sys.version
 
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
         for item in items:
@@ -46,7 +49,7 @@ class Flake8Scorer:
                     self.tool, self.version(), item, self.metrics, "empty", "an empty output"
                 )
                 continue
-            found = violations_of(item.output)
+            found = violations_of(wrap(item), noqa=item.archived)
             broken = [text for code, _, text in found if code == "E999"]
             if broken:
                 yield from unmeasured(
@@ -68,9 +71,13 @@ class Flake8Scorer:
             )
 
 
-def violations_of(code: str) -> list[tuple[str, int, str]]:
-    """(code, line, text) of everything that Flake8 reports for one source text."""
+def violations_of(code: str, noqa: bool = True) -> list[tuple[str, int, str]]:
+    """(code, line, text) of everything that Flake8 reports for one source text.
+
+    noqa: whether comments in the text may hide violations, as Flake8 has it by default.
+    """
     application, collected = _application()
+    application.options.disable_noqa = not noqa
     collected.clear()
     with tempfile.TemporaryDirectory(prefix="mtpeft-flake8-") as folder:
         path = Path(folder) / "output.py"

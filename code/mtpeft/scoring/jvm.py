@@ -5,14 +5,14 @@ machine for all.
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from mtpeft.core.errors import MtpeftError
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.setup_analysers import java
-from mtpeft.scoring.wrapping import wrap
+from mtpeft.scoring.wrapping import SUFFIX, file_of
 
 # Compiled code lives for seconds here: the second compiler costs more than it saves (half the CPU
 # time without it).
@@ -29,14 +29,25 @@ FLAGS = (
 
 @contextmanager
 def sources(items: Sequence[Item]) -> Iterator[dict[Path, Item]]:
-    """The items' wrapped files in a temporary folder, by path."""
+    """The items' files below a temporary folder, by path.
+
+    Each is named as its class and lies in a folder of its own: a tool's rules about names see what
+    they would see in a project.
+    """
     with tempfile.TemporaryDirectory(prefix="mtpeft-java-") as folder:
-        files = {
-            Path(folder).resolve() / f"{number:05d}.java": item for number, item in enumerate(items)
-        }
-        for path, item in files.items():
-            path.write_text(wrap(item), encoding="utf-8", newline="")
+        files = {}
+        for number, item in enumerate(items):
+            source = file_of(item)
+            path = Path(folder).resolve() / f"{number:05d}" / f"{source.name}{SUFFIX['java']}"
+            path.parent.mkdir()
+            path.write_text(source.text, encoding="utf-8", newline="")
+            files[path] = item
         yield files
+
+
+def root(files: Iterable[Path]) -> Path:
+    """The temporary folder in which the folders of `sources` lie."""
+    return next(iter(files)).parent.parent
 
 
 def run(

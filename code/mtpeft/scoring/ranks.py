@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from mtpeft.catalog import Evaluation
 from mtpeft.core.records import Score
-from mtpeft.scoring.classes import head_of
 from mtpeft.scoring.emit import measured, unmeasured
 from mtpeft.scoring.interface import Item
 from mtpeft.tasks.classification import CUT
@@ -22,12 +20,10 @@ class Ranks:
     tool = "ranks"
     metrics = METRICS
     batch = 10_000
+    uses_references = False
 
     def version(self) -> str:
         return "1"
-
-    def accepts(self, evaluation: Evaluation) -> bool:
-        return head_of(evaluation) == "retrieval"
 
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
         for item in items:

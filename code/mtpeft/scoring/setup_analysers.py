@@ -17,7 +17,6 @@ import urllib.request
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -241,31 +240,3 @@ def install_folder(name: str, fill: Callable[[Path], str]) -> str:
         write_atomic(made / "SOURCE.json", json.dumps({"tool": name, "source": source}) + "\n")
         os.replace(made, target)
     return f"{name}: installed from {source}"
-
-
-def run() -> int:
-    """Install everything; print what was done. Returns the number of tools that could not be had.
-
-    The .NET program does not count: only C# outputs need it, and the archive has none.
-    """
-    from mtpeft.scoring import other_versions
-    from mtpeft.scoring.roslyn import build
-    from mtpeft.scoring.text_metrics import setup_wordnet
-
-    missing = 0
-    for step in [
-        *(partial(install, tool) for tool in pinned().values()),
-        compile_helpers,
-        lambda: f"WordNet 3.0: {paths.shown(setup_wordnet())}",
-        *(partial(other_versions.install, version) for version in other_versions.pinned()),
-    ]:
-        try:
-            print(step())
-        except Unavailable as error:
-            missing += 1
-            print(error)
-    try:
-        print(build())
-    except Unavailable as error:
-        print(f"without Roslyn: {error.found}")
-    return missing
