@@ -49,8 +49,12 @@ setup: $(VENV)/.core ## install the core environment and R | 1–2 min | 0.6 GB 
 
 # ---------------------------------------------------------------- T0 and T1: archive -> statistics -> report
 
-ARCHIVE := $(wildcard results/archived/scores/*/*.csv results/published/*.csv)
-CATALOG := $(wildcard code/mtpeft/catalog/*/*.yaml)
+ARCHIVE := $(wildcard results/archived/*/scores/*/*.csv results/published/*/*.csv)
+# Folders of yours (MTPEFT_CATALOG, separated by colons) count like the shipped ones.
+OUTSIDE := $(foreach folder,$(subst :, ,$(MTPEFT_CATALOG)),$(folder) $(wildcard $(folder)/*/study.yaml $(folder)/studies/*/study.yaml))
+OUTSIDE := $(patsubst %/study.yaml,%,$(OUTSIDE))
+CATALOG := $(wildcard code/mtpeft/catalog/*/*.yaml code/mtpeft/studies/*/*.yaml code/mtpeft/studies/*/*/*.yaml \
+  $(foreach folder,$(OUTSIDE),$(folder)/*.yaml $(folder)/*/*.yaml $(folder)/scores/*/*.csv $(folder)/published/*.csv))
 GROUND := $(wildcard code/mtpeft/core/*.py code/mtpeft/catalog/*.py)
 FILES := $(OUT)/verification/files.csv
 TESTS := $(OUT)/statistics/tests.csv
@@ -86,7 +90,7 @@ $(TABLES): $(VERDICTS) $(RENDERING)
 $(FIGURES): $(VERDICTS) $(RENDERING)
 	@$(RUN) figures && touch $@
 
-$(REPORT): $(TABLES) $(FIGURES) $(wildcard $(OUT)/study-b/flaky-cpu/results.csv $(OUT)/smoke-b/smoke.csv)
+$(REPORT): $(TABLES) $(FIGURES) $(wildcard $(OUT)/training/flaky-cpu/results.csv $(OUT)/smoke-b/smoke.csv)
 	@$(RUN) report && touch $@
 
 .PHONY: reproduce-all statistics audit verify report archive check-files known-issues
@@ -109,9 +113,9 @@ verify: $(VERDICTS) ## verdicts only: every published cell, claim and file | 20 
 report: $(REPORT) ## the offline HTML report | 40 s | 20 MB | no
 	@echo "$(PAGE)"
 
-# Named one by one: a pattern target would also match catalog files of the same name.
-TABLE_TARGETS := $(patsubst code/mtpeft/catalog/tables/%.yaml,%,$(subst table-0,table-,$(wildcard code/mtpeft/catalog/tables/*.yaml)))
-FIGURE_TARGETS := $(patsubst code/mtpeft/catalog/figures/%.yaml,%,$(wildcard code/mtpeft/catalog/figures/*.yaml))
+# Whatever table or figure is asked for: which there are, the catalog says (mtpeft list tables).
+TABLE_TARGETS := $(filter table-%,$(MAKECMDGOALS))
+FIGURE_TARGETS := $(filter figure-%,$(MAKECMDGOALS))
 .PHONY: $(TABLE_TARGETS) $(FIGURE_TARGETS)
 
 $(TABLE_TARGETS): $(VERDICTS) ## one table (table-1 to table-18, table-b1 to table-b6), printed too | 20 s | | no
@@ -171,10 +175,12 @@ SCORE_TARGETS := $(filter score-%,$(MAKECMDGOALS))
 PROFILE ?= fast
 SEEDS ?= 42
 SET ?=
-# study-b-cloze, a folder, …; a folder with the base model (default: the run's own, from the hub)
+# multitask-peft-cloze, a folder, …; a folder with the base model (default: the run's own, from the hub)
 CORPUS ?=
 BACKBONE ?=
 WHERE = $(if $(CORPUS),--corpus "$(CORPUS)") $(if $(BACKBONE),--backbone "$(BACKBONE)")
+# One bad file or seed must not cost the others: all are done, then the worst exit code is returned (an interrupt ends at once).
+GO_ON = || { code=$$?; [ $$code -lt 128 ] || exit $$code; [ $$code -le $$worst ] || worst=$$code; }
 GPUS ?= 1
 ANSWERS := $(if $(filter faithful,$(PROFILE)),faithful,clean)
 TRAIN := $(if $(filter 1,$(GPUS)),$(BIN)/python -m,$(BIN)/python -m torch.distributed.run --standalone --nproc-per-node=$(GPUS) -m) mtpeft
@@ -194,12 +200,12 @@ $(TRAIN_TARGETS): | $(VENV)/.train ## one training run (mtpeft list runs); resum
 	@$(TRAIN) train "$(@:train-%=%)" --profile $(PROFILE) $(addprefix --seed ,$(SEEDS)) $(addprefix --set ,$(SET)) $(WHERE)
 
 $(INFER_TARGETS): | $(VENV)/.train ## predictions of one run, every seed; resumes | minutes | 10 MB | yes
-	@for seed in $(SEEDS); do $(RUN) infer "$(@:infer-%=%)" --training $(PROFILE) --profile $(ANSWERS) --seed $$seed $(WHERE); done
+	@worst=0; for seed in $(SEEDS); do $(RUN) infer "$(@:infer-%=%)" --training $(PROFILE) --profile $(ANSWERS) --seed $$seed $(WHERE) $(GO_ON); done; exit $$worst
 
 $(SCORE_TARGETS): | $(VENV)/.score ## scores of one run's predictions, every seed | minutes | 10 MB | no
-	@for seed in $(SEEDS); do at="$(OUT)/training/$(PROFILE)/$(@:score-%=%)/seed-$$seed"; \
+	@worst=0; for seed in $(SEEDS); do at="$(OUT)/training/$(PROFILE)/$(@:score-%=%)/seed-$$seed"; \
 	  if [ -d "$$at/$(ANSWERS)" ]; then at="$$at/$(ANSWERS)"; fi; \
-	  for file in "$$at"/predictions/*.jsonl; do $(RUN) score "$$file" --out "$$at" $(if $(CORPUS),--corpus "$(CORPUS)"); done; done
+	  for file in "$$at"/predictions/*.jsonl; do $(RUN) score "$$file" --out "$$at" $(if $(CORPUS),--corpus "$(CORPUS)") $(GO_ON); done; done; exit $$worst
 
 verify-seeds: | $(VENV)/.core ## T4: trained and scored runs by the interval over their seeds | 2 s | | no
 	@$(RUN) verify-seeds --training $(PROFILE) --inference $(ANSWERS) || [ $$? -eq 1 ]
@@ -208,7 +214,6 @@ verify-seeds: | $(VENV)/.core ## T4: trained and scored runs by the interval ove
 
 # ---------------------------------------------------------------- study B
 
-$(FILES): $(wildcard results/published/study-b/*.csv)
 $(VERDICTS): $(wildcard code/mtpeft/verification/multitask/*.py)
 
 .PHONY: smoke-b flaky-cpu
@@ -236,7 +241,7 @@ test-unit: $(VENV)/.dev ## the fast tests alone | 90 s | | no
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit
 
 test: $(VENV)/.dev $(VENV)/.score ## the tests (those of group train: make test-train) | 10 min | 1.5 GB | no
-	@docker/setup/need.sh chromium chromium
+	@command -v chromium chromium-browser google-chrome >/dev/null || echo "mtpeft: no Chromium here: the tests that look at the report in a browser will be skipped (apt-get install chromium)"
 	@$(RUN) setup-analysers || echo "mtpeft: the tests of the missing analysers will be skipped"
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit tests/recipe
 

@@ -46,19 +46,22 @@ def known():
 @pytest.fixture(scope="session")
 def archived():
     """The archived scores, read once."""
-    from mtpeft.core.paths import ARCHIVED
+    from mtpeft.catalog import catalog
+    from mtpeft.catalog.places import score_roots
     from mtpeft.core.records import ScoreSet
 
-    return ScoreSet.load(ARCHIVED)
+    return ScoreSet.load(*score_roots(catalog()))
 
 
 @pytest.fixture(scope="session")
 def published():
-    """Every printed value of study A."""
-    from mtpeft.core.paths import PUBLISHED
+    """Every printed value of every study."""
+    from mtpeft.catalog import catalog
+    from mtpeft.catalog.places import statistics_files
     from mtpeft.core.records import PublishedCell, read_records
 
-    return read_records(PUBLISHED / "statistics.csv", PublishedCell)
+    files = statistics_files(catalog())
+    return [cell for path in files for cell in read_records(path, PublishedCell)]
 
 
 @pytest.fixture(scope="session")

@@ -1,97 +1,212 @@
-"""Check a machine before anything is installed: what is there, what is missing, the command that
-gets it.
+"""Check a machine before anything is installed: what is there, what is missing, what gets it.
 
-Runs on any Python 3 with the standard library alone. Exit code 0: `make reproduce-all` can run; 2:
-it cannot.
+Runs on any Python 3 with the standard library alone. Every line is a check: a version that is
+required is compared, and what `make` would install by itself counts as there only where this user
+may install it. Exit code 0: `make reproduce-all` can run; 2: it cannot.
 """
 
 import importlib.util
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+NEEDED = "reproduce-all"
 
 
-def version(command, *arguments):
-    """First line that a program prints of its version, or None where it is not there."""
+def said(command, *arguments):
+    """First line that a program prints of its version; None where it is not there or fails."""
     if not shutil.which(command):
         return None
-    done = subprocess.run([command, *(arguments or ("--version",))], capture_output=True, text=True)
-    return ((done.stdout or done.stderr).strip().splitlines() or ["?"])[0]
+    try:
+        done = subprocess.run(
+            [command, *(arguments or ("--version",))],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    if done.returncode:
+        return None
+    return ((done.stdout or done.stderr).strip().splitlines() or [""])[0] or None
+
+
+def numbers(text):
+    """The first version number in a text as integers, or None."""
+    found = re.search(r"\d+(?:\.\d+)+|\d+", text or "")
+    return tuple(map(int, found.group().split("."))) if found else None
+
+
+def at_least(least, text):
+    """The text, where it names this version or a later one."""
+    found = numbers(text)
+    return text if found and found >= least else None
+
+
+def may_install():
+    """Whether `make` may install packages of the system for this user, as docker/setup/need.sh asks."""
+    if not shutil.which("apt-get"):
+        return False
+    if os.geteuid() == 0:
+        return True
+    if not shutil.which("sudo"):
+        return False
+    try:
+        return (
+            subprocess.run(["sudo", "-n", "true"], capture_output=True, timeout=30).returncode == 0
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+def candidate(package):
+    """The version of a package that this system would install, where its lists know one."""
+    if not shutil.which("apt-cache"):
+        return None
+    done = subprocess.run(
+        ["apt-cache", "policy", package], capture_output=True, text=True, timeout=30, check=False
+    )
+    found = re.search(r"Candidate: *(?:\d+:)?(\d\S*)", done.stdout)
+    return found.group(1) if found else None
+
+
+def writable(path):
+    """Whether this user can make files at a path, or at the nearest folder above it."""
+    path = Path(path).expanduser()
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return path.is_dir() and os.access(str(path), os.W_OK | os.X_OK)
+
+
+def system(what, command, least, package, text=None):
+    """(what, found or None, fix) of a system's program of which `make` needs a version."""
+    text = text or said(command)
+    if at_least(least, text):
+        return what, text, ""
+    if text:
+        # Another version does not become right by installing: the system's package is what is there.
+        return what, None, f"found {text}; install a later one so that it comes first on the PATH"
+    offered = candidate(package)
+    if offered and numbers(offered) and numbers(offered) < least:
+        return what, None, f"this system offers {offered}; install a later one by hand"
+    if may_install():
+        return what, f"not yet; make installs it (apt-get install {package})", ""
+    return (
+        what,
+        None,
+        "sudo apt-get update && sudo apt-get install -y --no-install-recommends " + package,
+    )
 
 
 def checks():
-    """(needed for, what, found or None, command that fixes it)"""
-    python = platform.python_version() if sys.version_info >= (3, 11) else None
-    yield "reproduce-all", "Python 3.11 or later", python, "apt-get install python3 python3-venv"
-    venv = "yes" if importlib.util.find_spec("ensurepip") else None
-    yield "reproduce-all", "Python's venv module", venv, "apt-get install python3-venv"
-    yield "reproduce-all", "GNU make", version("make"), "apt-get install make"
-    yield (
-        "reproduce-all",
-        "R 4.2 or later",
-        version("R"),
-        "docker/setup/r.sh (make does it where it may)",
+    """(needed for, what, found or None, command that fixes it)."""
+    python = platform.python_version()
+    right = python if sys.version_info >= (3, 11) else None
+    fix = (
+        f"found {python}; make PYTHON=/path/to/python3.11, or apt-get install python3 python3-venv"
     )
-    free = shutil.disk_usage(ROOT).free / 1e9
+    yield NEEDED, "Python 3.11 or later", right, fix
+    venv = (
+        "yes"
+        if importlib.util.find_spec("ensurepip") and importlib.util.find_spec("venv")
+        else None
+    )
+    yield NEEDED, "Python's venv module", venv, "apt-get install python3-venv"
+    make = said("make")
+    gnu = at_least((4,), make) if make and "GNU" in make else None
     yield (
-        "reproduce-all",
+        NEEDED,
+        "GNU make 4 or later",
+        gnu,
+        "%sapt-get install make" % (f"found {make}; " if make else ""),
+    )
+    yield (NEEDED, *system("R 4.2 or later", "R", (4, 2), "r-base-core"))
+    for name, default in (
+        ("VENV", ROOT / ".venv"),
+        ("MTPEFT_OUT", ROOT / "results" / "regenerated"),
+    ):
+        place = os.environ.get(name) or str(default)
+        yield (
+            NEEDED,
+            f"a place for {name}",
+            place if writable(place) else None,
+            f"{place} cannot be written: {name}=/another/folder make …",
+        )
+    place = os.environ.get("VENV") or str(ROOT)
+    while not os.path.exists(place):
+        place = os.path.dirname(os.path.abspath(place))
+    free = shutil.disk_usage(place).free / 1e9
+    yield (
+        NEEDED,
         "1 GB of free disk",
         f"{free:.1f} GB" if free > 1 else None,
-        "free some disk space",
+        f"only {free:.1f} GB: free some",
     )
-    yield "archive, predictions", "git", version("git"), "apt-get install git"
+    yield (
+        "archive, predictions",
+        "git 2.25 or later",
+        at_least((2, 25), said("git")),
+        "apt-get install git",
+    )
     mirror = os.environ.get("MTPEFT_MIRROR")
+    there = mirror if mirror and os.path.isdir(mirror) else None
     yield (
         "re-scoring without network",
         "a mirror of upstream files",
-        mirror,
-        "set MTPEFT_MIRROR (optional)",
+        there,
+        "%sset MTPEFT_MIRROR (optional)" % (f"{mirror} is no folder; " if mirror else ""),
     )
     yield (
         "Java metrics",
         "JDK 17 or later",
-        version("javac", "-version"),
+        at_least((17,), said("javac", "-version")),
         "apt-get install openjdk-17-jdk-headless",
     )
-    yield "PMD's download", "npm", version("npm"), "apt-get install npm"
     yield (
-        "C# metrics",
-        ".NET SDK 8",
-        version("dotnet"),
-        "install the .NET 8 SDK (the container has it)",
+        "PMD's download",
+        "npm",
+        said("npm"),
+        "apt-get install npm (optional: PMD has other sources)",
     )
-    yield "screenshot tests", "Chromium", version("chromium"), "apt-get install chromium"
+    yield "C# metrics", ".NET SDK 8", at_least((8,), said("dotnet")), "install the .NET 8 SDK"
+    browser = next(
+        (t for t in map(said, ("chromium", "chromium-browser", "google-chrome")) if t), None
+    )
+    yield (
+        "browser tests",
+        "Chromium",
+        browser,
+        "apt-get install chromium (without it they are skipped)",
+    )
     yield (
         "training at scale",
         "NVIDIA GPU",
-        version("nvidia-smi", "-L"),
-        "none: smoke runs and all tests use the CPU",
+        said("nvidia-smi", "-L"),
+        "none: smoke runs and tests use the CPU",
     )
-    yield (
-        "images",
-        "container tool",
-        next((t for t in ("docker", "podman", "buildah") if shutil.which(t)), None),
-        "apt-get install buildah",
-    )
+    engine = next((t for t in ("docker", "podman", "buildah") if shutil.which(t)), None)
+    yield "images", "container tool", engine, "apt-get install buildah"
 
 
 def main():
     """Print the table; exit code 2 where reproduce-all cannot run."""
-    failed = False
+    missing = []
     for needed, what, found, fix in checks():
-        failed |= found is None and needed == "reproduce-all" and not what.startswith("R ")
-        print(f"{'ok  ' if found else 'MISS'}  {what:28} {found or fix:60}  ({needed})")
-    print(
-        "make reproduce-all can run here"
-        if not failed
-        else "make reproduce-all cannot run here yet: see MISS above"
-    )
-    sys.exit(2 if failed else 0)
+        if found is None and needed == NEEDED:
+            missing.append(what)
+        state = "ok  " if found else "MISS"
+        print(f"{state}  {what:28} {found or fix:60}  ({needed})")
+    if missing:
+        print("make reproduce-all cannot run here yet: {}".format(", ".join(missing)))
+    else:
+        print("what make reproduce-all needs of this machine is there")
+    sys.exit(2 if missing else 0)
 
 
 if __name__ == "__main__":

@@ -12,4 +12,12 @@ if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
     echo "  to fix:   apt-get install python3-venv" >&2
     exit 2
 fi
+above=$venv
+while [ ! -e "$above" ]; do above=$(dirname "$above"); done
+if [ ! -d "$above" ] || [ ! -w "$above" ]; then
+    echo "mtpeft: $venv cannot be made: this user may not write into $above (a read-only checkout?)" >&2
+    echo "  expected: a folder for the environment, and one for results, that this user may write into" >&2
+    echo "  to fix:   make VENV=/another/folder/venv MTPEFT_OUT=/another/folder/out reproduce-all" >&2
+    exit 2
+fi
 "$python" -m venv "$venv"

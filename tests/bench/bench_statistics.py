@@ -27,7 +27,8 @@ import zlib
 from pathlib import Path
 
 from mtpeft.catalog import Catalog, Comparison, catalog
-from mtpeft.core.paths import ARCHIVED, STATS
+from mtpeft.catalog.places import score_roots
+from mtpeft.core.paths import STATS
 from mtpeft.core.records import ScoreSet, Test, read_records
 from mtpeft.statistics.compare import RESAMPLES
 
@@ -233,7 +234,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
     known = catalog()
-    scores, comparisons = ScoreSet.load(ARCHIVED), list(known.study("comparisons", "a"))
+    scores, comparisons = ScoreSet.load(*score_roots(known)), known.of("comparisons", "multitask-qlora")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_sides(scores, folder)

@@ -98,7 +98,7 @@ def ours(
         profile,
         source,
         "bench",
-        {"translation": load("study-a", "translation", "train")[:4000]},
+        {"translation": load("multitask-qlora", "translation", "train")[:4000]},
         {"translation": []},
         root,
     )
@@ -141,7 +141,7 @@ def trl(source: str, method: str, steps: int, tiny: bool, root: Path) -> dict[st
     data = Dataset.from_list(
         [
             {"input_ids": render(e, tokenizer, words).tokens}
-            for e in load("study-a", "translation", "train")[: 8 * (steps + 1)]
+            for e in load("multitask-qlora", "translation", "train")[: 8 * (steps + 1)]
         ]
     )
     kind = torch.float32 if tiny else torch.bfloat16
@@ -209,7 +209,7 @@ def main() -> int:
     peak = next((p for n, p in PEAKS.items() if n in device), None)
     texts = [
         t
-        for e in load("study-a", "translation", "train")[:3000]
+        for e in load("multitask-qlora", "translation", "train")[:3000]
         for t in (e.inputs["code"], e.target)
     ]
     rows = []

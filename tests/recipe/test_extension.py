@@ -31,7 +31,7 @@ def outside(root, tmp_path_factory) -> tuple[Path, dict[str, str]]:
     folder = tmp_path_factory.mktemp("elsewhere")
     shutil.copytree(TOY, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     environment = os.environ | {
-        "MTPEFT_CATALOG": str(folder / "catalog"),
+        "MTPEFT_CATALOG": str(folder),
         "MTPEFT_OUT": str(folder / "out"),
         "PYTHONPATH": os.pathsep.join((str(root / "code"), str(folder / "modules"))),
         "OMP_NUM_THREADS": "1",
@@ -136,7 +136,7 @@ def test_tables_a_figure_and_a_part_of_the_report_come_from_outside(facts):
 def test_a_mistake_in_a_catalog_outside_is_named_by_file_and_line(outside, tmp_path):
     (tmp_path / "tasks").mkdir()
     path = tmp_path / "tasks" / "wrong.yaml"
-    path.write_text("id: wrong\nstudy: toy\ntitel: Wrong\n", encoding="utf-8")
+    path.write_text("id: wrong\nmodule: x\ntitel: Wrong\n", encoding="utf-8")
     done = cli(outside, "list", "tasks", MTPEFT_CATALOG=str(tmp_path))
     assert done.returncode == 2 and f"{path}:3" in done.stderr and "title" in done.stderr
 

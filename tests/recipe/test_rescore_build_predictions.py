@@ -145,13 +145,13 @@ def test_too_few_outputs_are_refused(tmp_path):
 
 def test_a_blob_whose_content_is_not_its_name_is_refused(made, tmp_path, monkeypatch):
     folder, target, _ = made
-    real = build_predictions._git
+    real = build_predictions.git
 
     def tampering(clone, *arguments, **more):
         answer = real(clone, *arguments, **more)
         return answer.replace(b"return 10", b"return 99") if arguments[0] == "cat-file" else answer
 
-    monkeypatch.setattr(build_predictions, "_git", tampering)
+    monkeypatch.setattr(build_predictions, "git", tampering)
     with pytest.raises(MtpeftError, match="content hashes to"):
         build(target, str(folder), tmp_path / "out")
 

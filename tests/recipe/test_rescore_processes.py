@@ -29,7 +29,6 @@ TOY = """
 """
 CATALOG = """
 id: toy-tool
-study: toy
 title: Toy
 version: "1"
 module: toy_tool
@@ -112,7 +111,7 @@ ORPHAN = """
     import os, signal, sys, time
     from multiprocessing import get_context, parent_process
     from pathlib import Path
-    from mtpeft.scoring.engine import die_with_parent
+    from mtpeft.core.processes import die_with_parent
     def child(started, survived):
         Path(started).touch()
         while os.getppid() == parent_process().pid:

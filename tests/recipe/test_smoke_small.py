@@ -21,7 +21,7 @@ def test_a_smoke_run_that_has_not_learned_fails_although_the_table_agrees(
 ):
     monkeypatch.setattr(expected, "EXPECTED", tmp_path / "expected.csv")
     assert driver.run(2, tmp_path / "out", SMALL, {"epochs": 1}, update=True) == 0
-    runs = list(driver.smoke_catalog().study("runs", "smoke"))
+    runs = list(driver.smoke_catalog().of("runs", "smoke"))
     obtained = expected.read_table(tmp_path / "out" / "table.csv")
     losses = {r.id: {"first": 6.0, "last": obtained[r.id, "", "last_loss"]} for r in runs}
     losses["smoke/base"] = {"first": 7.0, "last": obtained["smoke/base", "", "last_loss"]}

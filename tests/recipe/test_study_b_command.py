@@ -22,7 +22,7 @@ from mtpeft.core.errors import MtpeftError, UnknownName
 from mtpeft.core.paths import REGENERATED
 from mtpeft.core.records import Prediction, ScoreSet, read_frame, read_predictions
 from mtpeft.corpora import evaluation_of
-from mtpeft.corpora.study_b import own
+from mtpeft.corpora.analysis import own
 from mtpeft.statistics.compare import run_all
 from mtpeft.statistics.published import METRIC
 from mtpeft.tuning.multitask.backbones import empty_encoder
@@ -80,7 +80,7 @@ def train(run: str, backbone: str, *more: str) -> str:
         "train",
         run,
         "--corpus",
-        "study-b-own",
+        "multitask-peft-own",
         "--backbone",
         backbone,
         "--set",
@@ -130,7 +130,7 @@ def test_settings_that_are_none_are_answered_with_the_nearest() -> None:
 
 def test_texts_longer_than_the_positions_are_refused_before_training(backbone: str) -> None:
     with pytest.raises(MtpeftError, match="code_length is 512") as caught:
-        command("train", PAIR, "--corpus", "study-b-own", "--backbone", backbone)
+        command("train", PAIR, "--corpus", "multitask-peft-own", "--backbone", backbone)
     assert caught.value.fix == "--set code_length=79"
 
 
@@ -187,12 +187,12 @@ def test_the_saved_module_predicts_the_same_again(trained: Path, backbone: str) 
     first = [[(p.instance_id, p.raw_output) for p in read_predictions(path)] for path in paths]
     for path in paths:
         path.unlink()
-    command("infer", PAIR, "--corpus", "study-b-own", "--backbone", backbone, "--seed", "2")
+    command("infer", PAIR, "--corpus", "multitask-peft-own", "--backbone", backbone, "--seed", "2")
     assert [
         [(p.instance_id, p.raw_output) for p in read_predictions(path)] for path in paths
     ] == first
     with pytest.raises(MtpeftError, match="no shared module"):
-        command("infer", PAIR, "--corpus", "study-b-own", "--backbone", backbone, "--seed", "7")
+        command("infer", PAIR, "--corpus", "multitask-peft-own", "--backbone", backbone, "--seed", "7")
 
 
 def test_another_base_model_neither_trains_nor_predicts_in_the_same_folder(
@@ -209,7 +209,7 @@ def test_another_base_model_neither_trains_nor_predicts_in_the_same_folder(
     with pytest.raises(MtpeftError, match="base_weights"):
         train(PAIR, str(other), "--seed", "1")
     with pytest.raises(MtpeftError, match="base_weights"):
-        command("infer", PAIR, "--corpus", "study-b-own", "--backbone", str(other), "--seed", "2")
+        command("infer", PAIR, "--corpus", "multitask-peft-own", "--backbone", str(other), "--seed", "2")
     with pytest.raises(MtpeftError, match="data train code-search"):
         train(PAIR, backbone, "--seed", "1", "--limit", "3")
     assert before == {p: p.read_bytes() for p in trained.rglob("*") if p.is_file()}
@@ -230,7 +230,7 @@ def test_predictions_are_scored_and_two_runs_compared_like_those_of_study_a(
         "classes",
         "ranks",
         "--corpus",
-        "study-b-own",
+        "multitask-peft-own",
         "--out",
         str(tmp_path),
     )
@@ -262,8 +262,8 @@ def test_predictions_are_scored_and_two_runs_compared_like_those_of_study_a(
 
 
 def test_the_name_of_an_evaluation_set_says_which_one_was_predicted() -> None:
-    assert evaluation_of("code-search", "study-b-cloze") == "code-search-cloze"
-    assert evaluation_of("code-search", "study-b") == "code-search-advtest"
+    assert evaluation_of("code-search", "multitask-peft-cloze") == "code-search-cloze"
+    assert evaluation_of("code-search", "multitask-peft") == "code-search-advtest"
 
 
 def test_several_processes_are_refused(mtpeft, backbone: str) -> None:
@@ -287,7 +287,7 @@ def test_a_killed_training_goes_on_and_ends_in_the_same_bytes(
         "train",
         ALONE,
         "--corpus",
-        "study-b-own",
+        "multitask-peft-own",
         "--backbone",
         backbone,
         "--set",
@@ -377,8 +377,8 @@ def test_a_local_model_is_prompted_and_what_it_said_is_kept_and_scored(
     arguments = (
         "prompt",
         "flaky-detection",
-        "--source",
-        "own",
+        "--corpus",
+        "multitask-peft-own",
         "--shots",
         "2",
         "--model",
@@ -392,7 +392,7 @@ def test_a_local_model_is_prompted_and_what_it_said_is_kept_and_scored(
     )
     before = out.read_bytes()
     assert command(*arguments) == said and out.read_bytes() == before
-    command("score", str(out), "classes", "--corpus", "study-b-own", "--out", str(tmp_path))
+    command("score", str(out), "classes", "--corpus", "multitask-peft-own", "--out", str(tmp_path))
     table = read_frame(tmp_path / "scores" / "classes" / "flaky-detection-flakeflagger.csv")
     assert set(table["status"]) == {"empty"} and set(table["class_correct"]) == {""}
 
@@ -404,8 +404,8 @@ def test_a_local_model_ranks_what_the_first_stage_found(
     out = tmp_path / "p.jsonl"
     said = command(
         "rank",
-        "--source",
-        "own",
+        "--corpus",
+        "multitask-peft-own",
         "--split",
         "train",
         "--candidates",
@@ -428,7 +428,6 @@ def test_a_local_model_ranks_what_the_first_stage_found(
 
 OUTSIDE = {
     "catalog/tasks/comment-detection.yaml": """id: comment-detection
-study: elsewhere
 title: Comment detection
 abbreviation: CO
 module: elsewhere.comments
@@ -437,12 +436,10 @@ evaluations:
   - {id: comment-detection-own, title: Comments, language: java, instances: 8}
 """,
     "catalog/methods/norms.yaml": """id: norms
-study: elsewhere
 title: Norms alone
 tuning: {module: elsewhere.norms, learning_rate: 1.0e-2, epochs: 2}
 """,
     "catalog/runs/norms.yaml": """id: unixcoder-base/mt-norms/flaky-detection+comment-detection
-study: elsewhere
 backbone: unixcoder-base
 method: norms
 arm: mt
@@ -472,7 +469,7 @@ def count(config, tuning):
     return 2 * config.hidden_size * (1 + 2 * config.num_hidden_layers)
 """,
     "modules/elsewhere/corpus.py": """from mtpeft.corpora import Example
-from mtpeft.corpora.study_b import own
+from mtpeft.corpora.analysis import own
 
 
 def examples(task, split):

@@ -10,7 +10,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from mtpeft.archive.study_b.importer import import_figures
+from mtpeft.archive.figures import import_figures
+from mtpeft.catalog import Catalog
 from mtpeft.statistics.published import Published
 
 TASKS = {
@@ -22,11 +23,12 @@ TASKS = {
 
 
 def test_the_shipped_figures_are_what_the_public_files_give(
-    mirror: Path, tmp_path: Path, root: Path
+    mirror: Path, tmp_path: Path, root: Path, known: Catalog
 ) -> None:
-    import_figures(published=tmp_path)
-    made = sorted((tmp_path / "study-b").iterdir())
-    shipped = root / "results" / "published" / "study-b"
+    study = known.studies["multitask-peft"]
+    import_figures(study, published=tmp_path)
+    made = sorted((tmp_path / study.id).iterdir())
+    shipped = root / "results" / "published" / study.id
     assert [p.name for p in made] == [p.name for p in sorted(shipped.iterdir())]
     for path in made:
         assert path.read_bytes() == (shipped / path.name).read_bytes(), path.name

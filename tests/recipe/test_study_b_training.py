@@ -18,7 +18,7 @@ import torch
 from mtpeft.catalog import Catalog, Task, catalog
 from mtpeft.core.errors import MtpeftError
 from mtpeft.corpora import Example
-from mtpeft.corpora.study_b import own
+from mtpeft.corpora.analysis import own
 from mtpeft.tuning.multitask import encoding, loop
 from mtpeft.tuning.multitask.encoding import TaskData, encode
 from mtpeft.tuning.multitask.evaluation import evaluate
@@ -370,7 +370,7 @@ def test_a_fifth_task_and_a_sixth_method_come_from_outside_the_package(
             "tasks": {
                 **known.tasks,
                 "comment-detection": Task(
-                    "comment-detection", "own", "Comment", "C", "outside_task", "code", []
+                    "comment-detection", "Comment", "C", "outside_task", "code", []
                 ),
             },
         }

@@ -22,9 +22,18 @@ from mtpeft.reporting.inputs import Inputs
 
 NAN = float("nan")
 CATALOG = {
+    "study.yaml": """
+title: A study of poems
+methods: [toy-fft, toy-qlora]
+tasks: [writing]
+""",
+    "dialect.py": """
+def outputs_of(task):
+    yield "1b", "st_toy-qlora", "toy-1b/st-qlora/writing"
+    yield "1b", "mt_toy-qlora", "toy-1b/mt-qlora"
+""",
     "tasks/writing.yaml": """
 id: writing
-study: toy
 title: Writing
 abbreviation: WR
 module: none
@@ -37,7 +46,6 @@ evaluations:
 """,
     "backbones/toy-1b.yaml": """
 id: toy-1b
-study: toy
 title: Toy-1B
 label: 1B
 hub: none
@@ -46,23 +54,20 @@ kind: decoder
 """,
     "methods/qlora.yaml": """
 id: toy-qlora
-study: toy
 title: QLoRA
 tuning: {lora_rank: 8, double_quantisation: true, schedule: {name: cosine, warmup_steps: 10}, targets: [q_proj, v_proj]}
 """,
     "methods/fft.yaml": """
 id: toy-fft
-study: toy
 title: Full fine-tuning
 tuning: {learning_rate: 1.0e-4, schedule: {name: cosine}}
 """,
     "runs/toy-1b.yaml": """
-- {id: toy-1b/st-qlora/writing, study: toy, backbone: toy-1b, method: toy-qlora, arm: st, tasks: [writing]}
-- {id: toy-1b/mt-qlora, study: toy, backbone: toy-1b, method: toy-qlora, arm: mt, tasks: [writing]}
+- {id: toy-1b/st-qlora/writing, backbone: toy-1b, method: toy-qlora, arm: st, tasks: [writing]}
+- {id: toy-1b/mt-qlora, backbone: toy-1b, method: toy-qlora, arm: mt, tasks: [writing]}
 """,
     "tools/meter.yaml": """
 id: meter
-study: toy
 title: Meter
 version: "1.0"
 module: none
@@ -75,7 +80,6 @@ metrics:
 """,
     "tools/exec.yaml": """
 id: exec
-study: toy
 title: Recital
 version: "2"
 module: none
@@ -86,7 +90,6 @@ metrics:
 """,
     "comparisons/quality.yaml": """
 id: quality
-study: toy
 question: RQ1
 title: "Verse: ST vs MT"
 test: wilcoxon
@@ -102,7 +105,6 @@ outputs: []
 """,
     "comparisons/passes.yaml": """
 id: passes
-study: toy
 question: RQ1
 title: "pass@1 of verse: ST vs MT"
 test: mcnemar
@@ -117,23 +119,23 @@ metrics: [pass@1]
 outputs: []
 """,
     "tables/tables.yaml": """
-- {id: table-1, number: "1", study: toy, title: Corpora, kind: corpora}
-- {id: table-2, number: "2", study: toy, title: Tools, kind: tools}
-- {id: table-3, number: "3", study: toy, title: Configuration, kind: configuration}
-- {id: table-4, number: "4", study: toy, title: "Quality, 100 %", kind: comparison, comparisons: [quality]}
-- {id: table-5, number: "5", study: toy, title: Passes, kind: comparison, comparisons: [passes]}
+- {id: table-1, number: "1", title: Corpora, kind: corpora}
+- {id: table-2, number: "2", title: Tools, kind: tools}
+- {id: table-3, number: "3", title: Configuration, kind: configuration}
+- {id: table-4, number: "4", title: "Quality, 100 %", kind: comparison, comparisons: [quality]}
+- {id: table-5, number: "5", title: Passes, kind: comparison, comparisons: [passes]}
 """,
     "figures/figures.yaml": """
-- {id: figure-1, number: "1", study: toy, title: Slope, kind: slope, options: {panels: [
+- {id: figure-1, number: "1", title: Slope, kind: slope, options: {panels: [
     {comparison: passes, evaluation: writing-verse, metric: pass@1},
     {comparison: quality, evaluation: writing-verse, metric: rhyme}]}}
-- {id: figure-2, number: "2", study: toy, title: Sizes, kind: sizes, options: {panels: [
+- {id: figure-2, number: "2", title: Sizes, kind: sizes, options: {panels: [
     {evaluation: writing-verse, metric: pass@1, printed: [passes]}]}}
-- {id: figure-3, number: "3", study: toy, title: Effects, kind: forest, options: {comparisons: [passes, quality]}}
+- {id: figure-3, number: "3", title: Effects, kind: forest, options: {comparisons: [passes, quality]}}
 """,
     "claims/claims.yaml": """
-- {id: C1, study: toy, text: "MT rhymes <b>more</b>.", source: nowhere, kind: validation_chosen, table: table-4, options: {}}
-- {id: C2, study: toy, text: "MT recites.", source: nowhere, kind: validation_chosen, options: {}}
+- {id: C1, text: "MT rhymes <b>more</b>.", source: nowhere, kind: validation_chosen, table: table-4, options: {}}
+- {id: C2, text: "MT recites.", source: nowhere, kind: validation_chosen, options: {}}
 """,
 }
 
@@ -321,7 +323,7 @@ def _verdict(cell: PublishedCell) -> Verdict:
 
 VERDICTS = [
     Verdict(
-        "results/archived/scores/meter/writing-verse.csv",
+        "results/archived/toy/scores/meter/writing-verse.csv",
         "T0",
         "file",
         "",
@@ -375,12 +377,10 @@ FINDINGS = [
 def write_study(root: Path, verified: bool = True, audited: bool = True) -> Inputs:
     """Write the study below `root` and return it as the inputs of reporting."""
     for name, text in CATALOG.items():
-        path = root / "catalog" / name
+        path = root / "catalog" / "studies" / "toy" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    inputs = Inputs(
-        load([root / "catalog"]), root / "archived", root / "published", root / "out"
-    )
+    inputs = Inputs(load([root / "catalog"]), root / "archived", root / "published", root / "out")
     for tool in ("meter", "exec"):
         frames = [
             pd.DataFrame(
@@ -398,8 +398,8 @@ def write_study(root: Path, verified: bool = True, audited: bool = True) -> Inpu
             )
             for side in ("mt", "st")
         ]
-        write_scores(inputs.archived, tool, "writing-verse", pd.concat(frames))
-    write_records(inputs.statistics_path, CELLS, PublishedCell)
+        write_scores(inputs.archived / "toy", tool, "writing-verse", pd.concat(frames))
+    write_records(inputs.published / "toy" / "statistics.csv", CELLS, PublishedCell)
     write_records(inputs.tests_path, TESTS, Test)
     if verified:
         write_records(inputs.verdicts_path, VERDICTS, Verdict)

@@ -73,7 +73,6 @@ def tiny(family: str) -> Backbone:
     """A catalog entry of a tiny backbone."""
     return Backbone(
         f"tiny-{family}",
-        "b",
         family,
         "tiny",
         "",

@@ -42,10 +42,12 @@ def revision_log(
     final: bool = True,
     stopped: int | None = None,
     weighting: str = "normalized",
+    factors: dict[int, float] | None = None,
 ) -> str:
     """A training log of the revision: one entry of `scores` per evaluated epoch.
 
-    best: epochs that were a new best, whose test scores are half of their validation scores.
+    best: epochs that were a new best, whose test scores are half of their validation scores, or
+    the share of `factors`.
     """
     tasks = list(scores[0])
     lines = [
@@ -76,7 +78,8 @@ def revision_log(
         if epoch in best:
             lines.append("INFO:name:  >> New best (0.6141) — checkpoint saved.")
             lines += [f"INFO:name:  Testing {t} ({TEST[t]} examples)" for t in tasks]
-            lines += table(f"Test — Epoch {epoch}", {t: v / 2 for t, v in values.items()})
+            share = (factors or {}).get(epoch, 0.5)
+            lines += table(f"Test — Epoch {epoch}", {t: v * share for t, v in values.items()})
     if stopped is not None:
         lines.append(f"INFO:name:Epoch {stopped}/10 — Train Summary")
         lines.append(f"INFO:name:Early stopping triggered at epoch {stopped} — halting training.")

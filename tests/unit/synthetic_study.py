@@ -22,6 +22,7 @@ from mtpeft.catalog import (
     Metric,
     Output,
     Run,
+    Study,
     Task,
     Tool,
 )
@@ -38,8 +39,8 @@ def catalog() -> Catalog:
     """Three sizes, four runs each, two evaluation sets, three tools, two comparisons."""
     evaluations = [Evaluation(name, name, "java", n) for name, n in INSTANCES.items()]
     tasks = {
-        "code": Task("code", "own", "Code", "CO", "none", "code", evaluations),
-        "text": Task("text", "own", "Text", "TE", "none", "code", []),
+        "code": Task("code", "Code", "CO", "none", "code", evaluations),
+        "text": Task("text", "Text", "TE", "none", "code", []),
     }
     runs = {}
     for size in (1, 2, 3):
@@ -54,7 +55,6 @@ def catalog() -> Catalog:
             runs[name] = Run(name, "own", f"b{size}", method, arm, of)
     counter = Tool(
         "counter",
-        "own",
         "Counter",
         "1",
         "none",
@@ -64,7 +64,6 @@ def catalog() -> Catalog:
     )
     texter = Tool(
         "texter",
-        "own",
         "Texter",
         "1",
         "none",
@@ -72,7 +71,7 @@ def catalog() -> Catalog:
         [Metric(m, m, "higher", [m], m, low=0, high=1) for m in TEXTS],
     )
     passing = Metric("pass@1", "pass@1", "higher", ["pass@1"], "passed", low=0, high=1, grid=1)
-    exam = Tool("exam", "own", "Exam", "1", "none", ["code", "text"], [passing])
+    exam = Tool("exam", "Exam", "1", "none", ["code", "text"], [passing])
     sizes = [Block(str(size), f"b{size}/st-q/code", f"b{size}/mt-q") for size in (1, 2, 3)]
     effects = Comparison(
         "effects",
@@ -100,12 +99,13 @@ def catalog() -> Catalog:
         outputs=_outputs("passes_mcnemar"),
     )
     backbones = {
-        f"b{s}": Backbone(f"b{s}", "own", f"B{s}", f"{s}B", "x/y", "", "decoder") for s in (1, 2, 3)
+        f"b{s}": Backbone(f"b{s}", f"B{s}", f"{s}B", "x/y", "", "decoder") for s in (1, 2, 3)
     }
     return Catalog(
+        studies={"own": Study("own", Path("nowhere"), tasks=list(tasks))},
         tasks=tasks,
         backbones=backbones,
-        methods={m: Method(m, "own", m, {}) for m in "qf"},
+        methods={m: Method(m, m, {}) for m in "qf"},
         runs=runs,
         tools={t.id: t for t in (counter, texter, exam)},
         comparisons={c.id: c for c in (effects, passes)},

@@ -6,13 +6,12 @@ import shutil
 
 import pytest
 from mtpeft.archive import sources
-from mtpeft.archive.sources import OUTPUTS, SCORES
 from mtpeft.archive.stage import import_archive
 from mtpeft.core import checksums
 from mtpeft.core.errors import BadInput
 from mtpeft.core.paths import ARCHIVED, PUBLISHED
 from mtpeft.verification import files
-from upstream import write_upstream
+from upstream import DIALECT, OUTPUTS, SCORES, STUDY, write_upstream
 
 # ---------------------------------------------------------------- T0 on a copy of what is shipped
 
@@ -132,7 +131,7 @@ def test_a_deleted_file_is_named(pristine, copy, name):
 
 
 def test_an_added_file_is_named(pristine):
-    extra = pristine / "archived" / "scores" / "extra.csv"
+    extra = pristine / "archived" / "multitask-qlora" / "scores" / "extra.csv"
     extra.write_text("x\n")
     try:
         (found,) = findings(pristine)
@@ -143,7 +142,7 @@ def test_an_added_file_is_named(pristine):
 
 
 def test_the_last_of_several_changed_places_is_named_too(pristine, copy):
-    path = copy("archived/scores/codebleu/translation-cs-java.csv")
+    path = copy("archived/multitask-qlora/scores/codebleu/translation-cs-java.csv")
     lines = path.read_bytes().splitlines(keepends=True)
     for i in (60, 260):
         lines[i] = lines[i].replace(b",ok,", b",empty,")
@@ -175,10 +174,12 @@ def test_a_file_struck_off_the_list_of_checksums_is_noticed(pristine, copy):
 @pytest.fixture
 def imported(tmp_path, small, monkeypatch):
     upstream = write_upstream(tmp_path / "upstream")
-    monkeypatch.setattr(sources, "pinned_path", lambda: tmp_path / "published" / "sources.csv")
+    monkeypatch.setattr(
+        sources, "pinned_path", lambda study: tmp_path / "published" / study / "sources.csv"
+    )
 
     def run(repin=False):
-        import_archive(repin, upstream, tmp_path / "archived", tmp_path / "published", small)
+        import_archive(STUDY, repin, upstream, tmp_path / "archived", tmp_path / "published", small)
         return {
             p.relative_to(tmp_path).as_posix(): p.read_bytes()
             for name in ("archived", "published")
@@ -195,9 +196,9 @@ def test_importing_twice_gives_the_same_bytes(imported):
     assert set(first) >= {
         "archived/SHA256SUMS",
         "published/SHA256SUMS",
-        "published/statistics.csv",
-        "published/sources.csv",
-        "archived/scores/counter/translation-cs-java.csv",
+        "published/multitask-qlora/statistics.csv",
+        "published/multitask-qlora/sources.csv",
+        "archived/multitask-qlora/scores/counter/translation-cs-java.csv",
     }
     assert run() == first
 
@@ -265,4 +266,4 @@ def test_a_refused_import_writes_nothing(imported, tmp_path):
 def test_a_mirror_without_the_study_is_an_error(monkeypatch, tmp_path):
     monkeypatch.setenv("MTPEFT_MIRROR", str(tmp_path))
     with pytest.raises(BadInput, match="no such folder in the mirror"):
-        sources.upstream_root()
+        sources.upstream_root(DIALECT.UPSTREAM[0])

@@ -128,7 +128,6 @@ def test_evaluation_sets_of_another_study_explain_nothing(complete, nothing, stu
     foreign = replace(
         study.tasks["code"],
         id="foreign",
-        study="b",
         evaluations=[replace(study.tasks["code"].evaluations[1], id="foreign-y")],
     )
     wider = replace(study, tasks=study.tasks | {"foreign": foreign})

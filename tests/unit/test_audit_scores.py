@@ -14,11 +14,10 @@ from mtpeft.core.records import ScoreSet
 N = 200
 RUNS = ("r1", "r2", "r3")
 KNOWN = Catalog(
-    tasks={"t": Task("t", "own", "T", "T", "none", "code", [Evaluation("t-x", "X", "java", N)])},
+    tasks={"t": Task("t", "T", "T", "none", "code", [Evaluation("t-x", "X", "java", N)])},
     tools={
         "counter": Tool(
             "counter",
-            "own",
             "C",
             "1",
             "none",
@@ -31,7 +30,6 @@ KNOWN = Catalog(
         ),
         "texter": Tool(
             "texter",
-            "own",
             "T",
             "1",
             "none",
@@ -40,7 +38,6 @@ KNOWN = Catalog(
         ),
         "judge": Tool(
             "judge",
-            "own",
             "J",
             "1",
             "none",

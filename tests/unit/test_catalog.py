@@ -6,15 +6,15 @@ import dataclasses
 
 import pytest
 from mtpeft.catalog import load, loader, nodes, schema
-from mtpeft.catalog.schema import KINDS
+from mtpeft.catalog.schema import KINDS, OWNED
 from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
-from mtpeft.core.paths import CATALOG
+from mtpeft.core.paths import CATALOG, STUDIES
 from typer.testing import CliRunner
 
-BACKBONE = "id: tiny\nstudy: own\ntitle: Tiny\nlabel: T\nhub: x/y\nrevision: abc\nkind: decoder\n"
-METHOD = "id: q\nstudy: own\ntitle: Q\ntuning: {lora_rank: 8}\n"
+BACKBONE = "id: tiny\ntitle: Tiny\nlabel: T\nhub: x/y\nrevision: abc\nkind: decoder\n"
+METHOD = "id: q\ntitle: Q\ntuning: {lora_rank: 8}\n"
 TASK = (
-    "id: toy\nstudy: own\ntitle: Toy\nabbreviation: TY\nmodule: toy\noutput: code\nevaluations:\n"
+    "id: toy\ntitle: Toy\nabbreviation: TY\nmodule: toy\noutput: code\nevaluations:\n"
     "  - {id: toy-x, title: X, language: java, instances: 3}\n"
 )
 
@@ -25,7 +25,11 @@ def folder(tmp_path):
 
     def write(**files):
         for name, text in files.items():
-            path = tmp_path / f"{name}.yaml"
+            owned = name.split("/")[0] in OWNED
+            path = tmp_path / ("studies/mine" if owned else "") / f"{name}.yaml"
+            if owned:
+                (tmp_path / "studies" / "mine").mkdir(parents=True, exist_ok=True)
+                (tmp_path / "studies" / "mine" / "study.yaml").write_text("title: Mine\n")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         return tmp_path
@@ -33,18 +37,17 @@ def folder(tmp_path):
     return write
 
 
-SHIPPED = sorted(p.relative_to(CATALOG).as_posix() for p in CATALOG.rglob("*.yaml"))
+SHIPPED = sorted([*CATALOG.rglob("*.yaml"), *STUDIES.glob("*/*/**/*.yaml")])
 
 
-@pytest.mark.parametrize("name", SHIPPED)
-def test_every_shipped_file_loads(name):
-    kind = name.split("/")[0]
-    assert kind in KINDS, f"a folder of no kind: {kind}"
-    assert nodes.nodes_of(CATALOG / name, KINDS[kind])
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_every_shipped_file_loads(path):
+    assert nodes.nodes_of(path, KINDS[path.parent.name])
 
 
 def test_the_shipped_catalog_loads_as_a_whole(known):
     assert {kind: len(getattr(known, kind)) for kind in KINDS} == {
+        "studies": 2,
         "tasks": 7,
         "backbones": 8,
         "methods": 8,
@@ -58,7 +61,7 @@ def test_the_shipped_catalog_loads_as_a_whole(known):
 
 
 def test_study_a_is_all_there(known):
-    runs = {r.id for r in known.study("runs", "a")}
+    runs = {r.id for r in known.of("runs", "multitask-qlora")}
     for size in ("0.5b", "1.5b", "3b"):
         assert {
             f"qwen2.5-coder-{size}/{r}"
@@ -71,8 +74,8 @@ def test_study_a_is_all_there(known):
             )
         } <= runs
     assert sum("+" in r for r in runs) == 3
-    assert len(list(known.study("tables", "a"))) == 18
-    assert len(list(known.study("comparisons", "a"))) == 25
+    assert len(list(known.of("tables", "multitask-qlora"))) == 18
+    assert len(list(known.of("comparisons", "multitask-qlora"))) == 25
 
 
 def test_every_output_of_the_study_belongs_to_one_comparison(known):
@@ -91,17 +94,17 @@ def test_a_printed_label_names_one_metric_of_its_comparison(known):
 @pytest.mark.parametrize(
     "text, line, expected",
     [
-        (BACKBONE + "revison: x\n", 8, "revision"),
-        (BACKBONE.replace("hub:", "hubb:"), 5, "hub"),
-        (BACKBONE + "label: again\n", 8, "each key once"),
+        (BACKBONE + "revison: x\n", 7, "revision"),
+        (BACKBONE.replace("hub:", "hubb:"), 4, "hub"),
+        (BACKBONE + "label: again\n", 7, "each key once"),
         (BACKBONE.replace("label: T\n", ""), 1, "these keys"),
-        (BACKBONE.replace("title: Tiny", "title: [1]"), 3, "a str"),
-        (BACKBONE.replace("title: Tiny", "title: 5"), 3, "a str"),
-        (BACKBONE + "config: [1]\n", 8, "a mapping"),
-        (BACKBONE.replace("kind: decoder", "kind: decodr"), 7, "did you mean decoder"),
-        (BACKBONE.replace("kind: decoder", "kind: true"), 7, "one of decoder"),
-        (BACKBONE + "config: {a: 1, a: 2}\n", 8, "each key once"),
-        (BACKBONE + "config: {a: {b: 1, b: 2}}\n", 8, "each key once"),
+        (BACKBONE.replace("title: Tiny", "title: [1]"), 2, "a str"),
+        (BACKBONE.replace("title: Tiny", "title: 5"), 2, "a str"),
+        (BACKBONE + "config: [1]\n", 7, "a mapping"),
+        (BACKBONE.replace("kind: decoder", "kind: decodr"), 6, "did you mean decoder"),
+        (BACKBONE.replace("kind: decoder", "kind: true"), 6, "one of decoder"),
+        (BACKBONE + "config: {a: 1, a: 2}\n", 7, "each key once"),
+        (BACKBONE + "config: {a: {b: 1, b: 2}}\n", 7, "each key once"),
         ("just text\n", 1, "a mapping"),
         ("id: [\n", 2, "a YAML mapping"),
         ("", None, "the keys"),
@@ -136,7 +139,7 @@ def test_an_id_can_be_taken_only_once(folder):
     ],
 )
 def test_a_reference_to_nothing_is_answered_with_the_nearest(folder, change, found):
-    run = "id: tiny/st-q\nstudy: own\nbackbone: tiny\nmethod: q\narm: st\ntasks: [toy]\n"
+    run = "id: tiny/st-q\nbackbone: tiny\nmethod: q\narm: st\ntasks: [toy]\n"
     files = {"backbones/b": BACKBONE, "methods/m": METHOD, "tasks/t": TASK}
     load([folder(**files, **{"runs/r": run})])
     with pytest.raises(BadInput, match=found) as error:
@@ -148,7 +151,7 @@ def test_a_reference_to_nothing_is_answered_with_the_nearest(folder, change, fou
 
 
 COMPARISON = (
-    "id: c\nstudy: own\nquestion: Q\ntitle: T\ntest: wilcoxon\ntask: generation-java\n"
+    "id: c\nquestion: Q\ntitle: T\ntest: wilcoxon\ntask: generation-java\n"
     "pairing: id\nfamily: block\n"
     "adjustment: holm\nside_a: A\nside_b: B\nmetrics: [lizard_loc]\noutputs: []\n"
     "blocks:\n  - {id: 3b, a: qwen2.5-coder-3b/mt-qlora, b: qwen2.5-coder-3b/mt-fft}\n"
@@ -158,32 +161,32 @@ COMPARISON = (
 @pytest.mark.parametrize(
     "change, line, found",
     [
-        (("lizard_loc", "lizard_lok"), 12, "lizard_loc"),
-        (("qwen2.5-coder-3b/mt-fft", "qwen2.5-coder-3b/mt-ftf"), 15, "mt-fft"),
-        (("task: generation-java", "task: generation-jaba"), 6, "generation-java"),
-        (("test: wilcoxon", "test: wilcoxn"), 5, "wilcoxon"),
-        (("pairing: id", "pairing: postion"), 7, "position"),
-        (("family: block", "family: blocks"), 8, "block"),
-        (("adjustment: holm", "adjustment: hollm"), 9, "holm"),
-        (("outputs: []", "outputs: [{file: x.txt, variant: CLEEN, adjustment: bh}]"), 13, "CLEAN"),
+        (("lizard_loc", "lizard_lok"), 11, "lizard_loc"),
+        (("qwen2.5-coder-3b/mt-fft", "qwen2.5-coder-3b/mt-ftf"), 14, "mt-fft"),
+        (("task: generation-java", "task: generation-jaba"), 5, "generation-java"),
+        (("test: wilcoxon", "test: wilcoxn"), 4, "wilcoxon"),
+        (("pairing: id", "pairing: postion"), 6, "position"),
+        (("family: block", "family: blocks"), 7, "block"),
+        (("adjustment: holm", "adjustment: hollm"), 8, "holm"),
+        (("outputs: []", "outputs: [{file: x.txt, variant: CLEEN, adjustment: bh}]"), 12, "CLEAN"),
     ],
 )
 def test_an_unknown_word_in_a_comparison_is_refused_and_not_read_as_another(
     folder, change, line, found
 ):
-    load([CATALOG, folder(**{"comparisons/c": COMPARISON})])
+    load([CATALOG, STUDIES, folder(**{"comparisons/c": COMPARISON})])
     with pytest.raises(BadInput, match=f"did you mean.*{found}") as error:
-        load([CATALOG, folder(**{"comparisons/c": COMPARISON.replace(*change)})])
+        load([CATALOG, STUDIES, folder(**{"comparisons/c": COMPARISON.replace(*change)})])
     assert (error.value.path.name, error.value.line) == ("c.yaml", line)
 
 
-TABLE = "id: t\nnumber: T\nstudy: own\ntitle: T\nkind: comparison\ncomparisons: [rq1-pass1]\n"
+TABLE = "id: t\nnumber: T\ntitle: T\nkind: comparison\ncomparisons: [rq1-pass1]\n"
 FIGURE = (
-    "id: f\nnumber: F\nstudy: own\ntitle: F\nkind: slope\noptions:\n"
+    "id: f\nnumber: F\ntitle: F\nkind: slope\noptions:\n"
     "  panels:\n    - {comparison: rq1-pass1, evaluation: generation-java, metric: pass@1}\n"
 )
 CLAIM = (
-    "id: X1\nstudy: own\ntext: T\nsource: S\nkind: none_significant\ntable: table-4\noptions:\n"
+    "id: X1\ntext: T\nsource: S\nkind: none_significant\ntable: table-4\noptions:\n"
     "  comparisons: [rq1-pass1]\n  blocks: [java-3b]\n  adjustment: bh\n"
 )
 
@@ -191,49 +194,49 @@ CLAIM = (
 @pytest.mark.parametrize(
     "name, text, change, line, found",
     [
-        ("tables/t", TABLE, ("kind: comparison", "kind: comparsion"), 5, "comparison"),
-        ("tables/t", TABLE, ("[rq1-pass1]", "[rq1-pas1]"), 6, "rq1-pass1"),
-        ("tables/t", TABLE + "options: {without: [pass@1]}\n", ("without", "witout"), 7, "without"),
-        ("tables/t", TABLE + "options: {without: [pass@1]}\n", ("pass@1", "pass@2"), 7, "pass@1"),
-        ("figures/f", FIGURE, ("kind: slope", "kind: slop"), 5, "slope"),
-        ("figures/f", FIGURE, ("metric: pass@1", "metric: pass1"), 8, "pass@1"),
+        ("tables/t", TABLE, ("kind: comparison", "kind: comparsion"), 4, "comparison"),
+        ("tables/t", TABLE, ("[rq1-pass1]", "[rq1-pas1]"), 5, "rq1-pass1"),
+        ("tables/t", TABLE + "options: {without: [pass@1]}\n", ("without", "witout"), 6, "without"),
+        ("tables/t", TABLE + "options: {without: [pass@1]}\n", ("pass@1", "pass@2"), 6, "pass@1"),
+        ("figures/f", FIGURE, ("kind: slope", "kind: slop"), 4, "slope"),
+        ("figures/f", FIGURE, ("metric: pass@1", "metric: pass1"), 7, "pass@1"),
         (
             "figures/f",
             FIGURE,
             ("evaluation: generation-java", "evaluation: generation-jva"),
-            8,
+            7,
             "generation-java",
         ),
         (
             "claims/x",
             CLAIM,
             ("kind: none_significant", "kind: non_significant"),
-            5,
+            4,
             "none_significant",
         ),
-        ("claims/x", CLAIM, ("table: table-4", "table: table4"), 6, "table-4"),
-        ("claims/x", CLAIM, ("java-3b", "java3b"), 9, "java-3b"),
-        ("claims/x", CLAIM, ("adjustment: bh", "adjustment: bhh"), 10, "bh"),
-        ("claims/x", CLAIM, ("adjustment:", "adjustement:"), 10, "adjustment"),
+        ("claims/x", CLAIM, ("table: table-4", "table: table4"), 5, "table-4"),
+        ("claims/x", CLAIM, ("java-3b", "java3b"), 8, "java-3b"),
+        ("claims/x", CLAIM, ("adjustment: bh", "adjustment: bhh"), 9, "bh"),
+        ("claims/x", CLAIM, ("adjustment:", "adjustement:"), 9, "adjustment"),
     ],
 )
 def test_an_unknown_kind_option_or_name_in_options_is_refused_by_line(
     folder, name, text, change, line, found
 ):
-    load([CATALOG, folder(**{name: text})])
+    load([CATALOG, STUDIES, folder(**{name: text})])
     with pytest.raises(BadInput, match=f"did you mean.*{found}") as error:
-        load([CATALOG, folder(**{name: text.replace(*change)})])
+        load([CATALOG, STUDIES, folder(**{name: text.replace(*change)})])
     assert error.value.line == line
 
 
 def test_a_claim_without_an_option_that_its_rule_needs_is_refused_when_loaded(folder):
     with pytest.raises(BadInput, match="without option adjustment"):
-        load([CATALOG, folder(**{"claims/x": CLAIM.replace("  adjustment: bh\n", "")})])
+        load([CATALOG, STUDIES, folder(**{"claims/x": CLAIM.replace("  adjustment: bh\n", "")})])
 
 
 def test_a_kind_that_is_a_module_outside_keeps_its_own_options(folder):
     own = TABLE.replace("kind: comparison", "kind: mine.table") + "options: {metric: whatever}\n"
-    assert load([CATALOG, folder(**{"tables/t": own})]).tables["t"].options == {
+    assert load([CATALOG, STUDIES, folder(**{"tables/t": own})]).tables["t"].options == {
         "metric": "whatever"
     }
 
@@ -259,7 +262,7 @@ def test_the_catalog_knows_just_the_kinds_that_are_built_drawn_and_judged():
 )
 def test_a_tool_that_names_what_is_not_its_own_is_refused(folder, change, found):
     tool = (
-        "id: tool\nstudy: own\ntitle: T\nversion: '1'\nmodule: m\nreads: [code]\n"
+        "id: tool\ntitle: T\nversion: '1'\nmodule: m\nreads: [code]\n"
         "metrics:\n  - {id: line, title: L, better: lower, printed: [], column: ''}\n"
     )
     files = {"tasks/t": TASK}
@@ -277,7 +280,7 @@ def test_a_tool_that_names_what_is_not_its_own_is_refused(folder, change, found)
 def test_a_matrix_is_every_combination_in_order(folder):
     runs = (
         "matrix: {size: [s, l], pair: [[toy, doy], [toy]]}\n"
-        "id: '{size}/{pair}'\nstudy: own\nbackbone: '{size}'\n"
+        "id: '{size}/{pair}'\nbackbone: '{size}'\n"
         "method: q\narm: mt\ntasks: '{pair}'\n"
     )
     files = {
@@ -298,10 +301,9 @@ def test_a_matrix_is_every_combination_in_order(folder):
 
 NESTED = """matrix: {size: [s, l]}
 items:
-  - {id: "{size}", study: own, title: T, tuning: {one: 1}}
+  - {id: "{size}", title: T, tuning: {one: 1}}
   - matrix: {m: [{id: x, n: 3}, {id: y, n: 4}]}
     id: "{size}/{m.id}"
-    study: own
     title: T
     tuning: {n: "{m.n}"}
 """
@@ -338,9 +340,7 @@ def test_a_wrong_matrix_is_refused_by_line(folder, change, line, found):
 
 
 def test_an_extension_overrides_key_by_key_and_null_takes_away(folder):
-    base = (
-        "id: base\nabstract: true\nstudy: own\ntuning: {a: 1, b: {x: 1, y: 2}, c: [1, 2], d: 4}\n"
-    )
+    base = "id: base\nabstract: true\ntuning: {a: 1, b: {x: 1, y: 2}, c: [1, 2], d: 4}\n"
     child = (
         "id: child\nextends: base\ntitle: Child\ntuning: {b: {y: 3, z: 5}, c: [9], d: null, e: 6}\n"
     )
@@ -362,21 +362,21 @@ def test_an_extension_of_nothing_or_of_itself_is_refused_by_line(folder):
                 folder(
                     **{
                         "methods/a": METHOD.replace("id: q", "id: base"),
-                        "methods/b": "id: b\nstudy: own\nextends: bas\n",
+                        "methods/b": "id: b\nextends: bas\n",
                     }
                 )
             ]
         )
-    assert (error.value.path.name, error.value.line) == ("b.yaml", 3)
+    assert (error.value.path.name, error.value.line) == ("b.yaml", 2)
     with pytest.raises(BadInput, match="circle"):
         load([folder(**{"methods/a": "id: a\nextends: b\n", "methods/b": "id: b\nextends: a\n"})])
 
 
 def test_an_error_in_what_is_inherited_names_the_file_in_which_it_stands(folder):
-    base = "id: base\nabstract: true\nstudy: own\ntitle: [1]\n"
+    base = "id: base\nabstract: true\ntitle: [1]\n"
     with pytest.raises(BadInput) as error:
         load([folder(**{"methods/a": base, "methods/b": "id: b\nextends: base\ntuning: {}\n"})])
-    assert (error.value.path.name, error.value.line) == ("a.yaml", 4)
+    assert (error.value.path.name, error.value.line) == ("a.yaml", 3)
 
 
 # ---------------------------------------------------------------- withdrawn runs, what an output is
@@ -431,6 +431,114 @@ def test_an_evaluation_set_is_what_its_task_says_unless_it_says_otherwise(folder
     more = TASK + "  - {id: toy-y, title: Y, language: java, instances: 3, output: text}\n"
     known = load([folder(**{"tasks/t": more})])
     assert (known.output_of("toy-x"), known.output_of("toy-y")) == ("code", "text")
+
+
+# ---------------------------------------------------------------- studies
+
+
+def test_a_study_knows_its_title_authors_and_what_its_archive_lacks(known):
+    study = known.studies["multitask-qlora"]
+    assert (study.title[:31], study.arxiv, len(study.authors)) == (
+        "Parameter-Efficient Multi-Task ",
+        "2601.15094",
+        3,
+    )
+    assert sum(len(a.runs) for a in study.absent) == 26
+    assert [e.id for e in known.studies["multitask-peft"].editions] == ["G1", "G2", "AD"]
+
+
+def test_just_what_a_study_says_is_absent_has_no_scores(known, archived):
+    """Scores that a comparison needs and the archive lacks, against the list in study.yaml."""
+    lacking = set()
+    for comparison in known.comparisons.values():
+        for block in comparison.blocks:
+            task = block.task or comparison.task
+            for metric in comparison.metrics:
+                tools = [t.id for t in known.tools.values() if metric in {m.id for m in t.metrics}]
+                tool = next(t for t in tools if known.tools[t].archive)
+                for run in (block.a, block.b):
+                    if not archived.has(run, task, metric):
+                        lacking.add((tool, task, run))
+    said = {
+        (a.tool, a.evaluation, run)
+        for study in known.studies.values()
+        for a in study.absent
+        for run in a.runs
+    }
+    assert lacking == said
+
+
+def test_what_a_study_does_not_list_follows_from_its_runs_and_comparisons(folder):
+    run = "id: tiny/st-q\nbackbone: tiny\nmethod: q\narm: st\ntasks: [toy]\n"
+    files = {"backbones/b": BACKBONE, "methods/m": METHOD, "tasks/t": TASK, "runs/r": run}
+    at = folder(**files)
+    (at / "studies" / "mine" / "runs").mkdir(parents=True)
+    (at / "runs" / "r.yaml").rename(at / "studies" / "mine" / "runs" / "r.yaml")
+    (at / "studies" / "mine" / "study.yaml").write_text("title: Mine\n")
+    known = load([at])
+    names = {k: [i.id for i in known.of(k, "mine")] for k in ("runs", "tasks", "methods", "tools")}
+    assert names == {"runs": ["tiny/st-q"], "tasks": ["toy"], "methods": ["q"], "tools": []}
+
+
+def test_a_run_alone_belongs_to_no_study_and_a_comparison_alone_is_refused(folder):
+    files = {"backbones/b": BACKBONE, "methods/m": METHOD, "tasks/t": TASK}
+    run = "id: tiny/st-q\nbackbone: tiny\nmethod: q\narm: st\ntasks: [toy]\n"
+    at = folder(**files, **{"runs/r": run})
+    assert load([at]).runs["tiny/st-q"].study == ""
+    (at / "comparisons").mkdir()
+    (at / "comparisons" / "c.yaml").write_text(COMPARISON)
+    with pytest.raises(BadInput, match="outside a study"):
+        load([at])
+
+
+@pytest.mark.parametrize(
+    "name, found",
+    [
+        ("comparison/c.yaml", "comparisons"),
+        ("claims/c.yml", "c.yaml"),
+        ("studie.yaml", "study.yaml"),
+    ],
+)
+def test_a_file_of_a_study_that_nothing_would_read_is_refused(tmp_path, name, found):
+    (tmp_path / "study.yaml").write_text("title: Mine\n")
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("id: x\n")
+    with pytest.raises(BadInput) as error:
+        load([tmp_path])
+    assert error.value.path == path and found in error.value.expected
+
+
+@pytest.mark.parametrize(
+    "text, found",
+    [
+        ("tasks: [toyy]\n", "toy"),
+        ("absent: [{tool: x, evaluation: toy-x, reason: lost}]\n", "none"),
+        ("authors: Ada\n", "a list"),
+        ("arxive: 1\n", "arxiv"),
+        ("id: other\n", "one of about"),
+    ],
+)
+def test_a_wrong_study_is_refused_by_line(folder, text, found):
+    at = folder(**{"tasks/t": TASK})
+    (at / "studies" / "mine").mkdir(parents=True)
+    (at / "studies" / "mine" / "study.yaml").write_text(f"title: Mine\n{text}")
+    with pytest.raises(BadInput) as error:
+        load([at])
+    assert (error.value.path.name, error.value.line) == ("study.yaml", 2)
+    assert found in error.value.expected
+
+
+def test_a_question_that_its_study_does_not_ask_is_refused(folder):
+    at = folder(**{"comparisons/c": COMPARISON})
+    (at / "studies" / "mine" / "study.yaml").write_text("questions: [{id: QA, title: Why?}]\n")
+    with pytest.raises(BadInput, match="unknown question 'Q'.*\n.*did you mean QA"):
+        load([CATALOG, STUDIES, at])
+
+
+def test_a_folder_with_nothing_for_a_catalog_is_refused(tmp_path):
+    with pytest.raises(BadInput, match="nothing that belongs in a catalog"):
+        load([tmp_path])
 
 
 def test_an_unknown_name_is_answered_with_the_nearest(known):

@@ -96,7 +96,7 @@ def test_the_files_as_shipped_pass(mtpeft):
 def test_a_task_added_from_outside_is_listed(mtpeft, tmp_path):
     (tmp_path / "tasks").mkdir()
     (tmp_path / "tasks" / "toy.yaml").write_text(
-        "id: toy\nstudy: own\ntitle: Toy task\nabbreviation: TY\nmodule: toy\noutput: code\nevaluations: []\n"
+        "id: toy\ntitle: Toy task\nabbreviation: TY\nmodule: toy\noutput: code\nevaluations: []\n"
     )
     done = mtpeft("list", "tasks", MTPEFT_CATALOG=str(tmp_path))
     assert done.returncode == 0

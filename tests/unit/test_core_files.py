@@ -15,12 +15,11 @@ from mtpeft.core.files import (
     lines,
     read_bytes,
     read_text,
-    safe_name,
-    safe_path,
     scratch,
     text_lines,
     write_atomic,
 )
+from mtpeft.core.names import safe_name, safe_path
 
 
 @pytest.fixture(autouse=True)

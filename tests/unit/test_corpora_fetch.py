@@ -57,6 +57,15 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
+        if step == "endless":
+            self.send_response(200)
+            self.end_headers()
+            try:
+                while True:
+                    self.wfile.write(b"x" * 65536)
+            except OSError:
+                self.close_connection = True
+            return
         if step == "redirect":
             self.send_response(302)
             self.send_header("Location", self.server.base + "/elsewhere/moved")
@@ -68,6 +77,16 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        if step == "drip":
+            for byte in body:
+                if self.server.release.wait(0.02):
+                    break
+                try:
+                    self.wfile.write(bytes([byte]))
+                except OSError:
+                    break
+            self.close_connection = True
+            return
         if step in ("truncate", "stall"):
             self.wfile.write(body[:100_000])
             self.wfile.flush()
@@ -110,7 +129,7 @@ def bring(
     return fetch(
         [entry(n) for n in names],
         policy=Policy(attempts=attempts, timeout=timeout, sleep=sleep),
-        upstream=server.base,
+        base=server.base,
     )
 
 
@@ -147,6 +166,44 @@ def test_a_stalled_answer_ends_by_the_timeout_and_is_continued(server):
     server.script["slow"] = ["stall", "good"]
     assert bring(server, "slow", timeout=0.3) == {}
     assert cached(entry("slow")).read_bytes() == CONTENT
+
+
+def test_a_dripping_answer_ends_and_keeps_every_byte_for_the_next_run(server):
+    server.script["slow"] = ["drip"]
+    problem = bring(server, "slow", timeout=0.3, attempts=1)["x/slow"]
+    assert "slower than 1024 bytes a second" in str(problem)
+    arrived = cached(entry("slow")).with_name(".slow.part").read_bytes()
+    assert len(arrived) >= 2 and CONTENT.startswith(arrived)
+    server.script["slow"] = ["good"]
+    assert bring(server, "slow") == {}
+    assert server.asked[-1] == ("slow", f"bytes={len(arrived)}-")
+
+
+def test_an_endless_answer_is_refused_and_does_not_fill_the_disk(server):
+    server.script["bad"] = ["endless"]
+    assert isinstance(bring(server, "bad", attempts=1)["x/bad"], Mismatch) and no_half_file("bad")
+
+
+def test_a_damaged_packed_file_of_the_mirror_is_named(server, tmp_path, monkeypatch):
+    import gzip
+
+    monkeypatch.setenv("MTPEFT_MIRROR", str(tmp_path / "mirror"))
+    file = tmp_path / "mirror" / f"{entry('a').relative}.gz"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(gzip.compress(CONTENT)[:-20])
+    problem = bring(server, "a")["x/a"]
+    assert f"{file}: damaged gzip data" in str(problem) and problem.fix and no_half_file("a")
+
+
+def test_a_full_disk_is_an_error_of_that_file(server, monkeypatch):
+    from mtpeft.core import download
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(download.os, "replace", full)
+    problem = bring(server, "good")["x/good"]
+    assert "No space left" in str(problem) and problem.expected == "free disk space"
 
 
 def test_an_interrupted_run_resumes_in_the_next_one(server):

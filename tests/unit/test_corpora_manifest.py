@@ -233,7 +233,7 @@ def test_signatures_of_smoke_functions_have_no_body():
 
 
 def test_unknown_corpora_and_splits_are_answered_with_near_names():
-    with pytest.raises(UnknownName, match="study-a"):
-        load("study_a", "generation", "train")
+    with pytest.raises(UnknownName, match="multitask-qlora"):
+        load("multitask_qlora", "generation", "train")
     with pytest.raises(UnknownName, match="valid"):
         load("smoke", "generation", "validation")

@@ -129,7 +129,6 @@ def test_nothing_in_common_is_no_pair():
 COUNT, SHARE = (Metric(name, name, "lower", [name], name, low=0) for name in ("count", "share"))
 TOOL = Tool(
     "t",
-    "own",
     "T",
     "1",
     "m",

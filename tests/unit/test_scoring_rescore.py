@@ -30,7 +30,10 @@ def archived(tmp_path, monkeypatch):
         for n, values in enumerate([(3, 20, 1, 2), (5, 40, 1, 3), (0, 0, 0, 0)], start=1)
     ]
     write_scores(
-        tmp_path, "lizard", "generation-java", pd.DataFrame(rows, columns=[*SCORE_KEYS, *METRICS])
+        tmp_path / "multitask-qlora",
+        "lizard",
+        "generation-java",
+        pd.DataFrame(rows, columns=[*SCORE_KEYS, *METRICS]),
     )
     return catalog().evaluations()["generation-java"]
 

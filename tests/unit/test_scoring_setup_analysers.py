@@ -11,9 +11,16 @@ from threading import Thread
 
 import pytest
 from mtpeft.core import paths
+from mtpeft.core.download import Policy
 from mtpeft.core.errors import Unavailable
 from mtpeft.scoring import other_versions, setup_analysers
-from mtpeft.scoring.setup_analysers import JavaTool, install, jars_digest, pinned
+from mtpeft.scoring.setup_analysers import (
+    JavaTool,
+    install,
+    install_folder,
+    jars_digest,
+    pinned,
+)
 
 
 def archive(jars):
@@ -27,6 +34,8 @@ def archive(jars):
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(setup_analysers, "POLICY", Policy(attempts=2, sleep=lambda seconds: None))
+    monkeypatch.delenv("OFFLINE", raising=False)
     return tmp_path / "cache" / "tools"
 
 
@@ -99,7 +108,7 @@ def test_what_is_not_the_pinned_file_is_refused_and_leaves_nothing(cache, served
         install(
             tool(**{"url": url, "data": path.read_bytes(), "digest": expected_digest(), **change})
         )
-    assert list(cache.iterdir()) == []
+    assert [p.name for p in cache.iterdir()] == [".tool-1.lock"]
 
 
 def test_jars_that_do_not_add_up_to_the_pinned_digest_are_refused(cache, served):
@@ -144,12 +153,31 @@ def test_a_tool_whose_making_fails_leaves_nothing_behind(cache):
 
     with pytest.raises(Unavailable):
         setup_analysers.install_folder("tool-2", fill)
-    assert list(cache.iterdir()) == []
+    assert [p.name for p in cache.iterdir()] == [".tool-2.lock"]
     assert (
         setup_analysers.install_folder("tool-2", lambda made: "there")
         == "tool-2: installed from there"
     )
     assert setup_analysers.install_folder("tool-2", fill) == "tool-2: in place"
+
+
+def test_a_second_set_up_takes_what_the_first_installed(cache):
+    """Both want the same tool; the one that waits must not find its place taken (or make it again)."""
+    made = []
+
+    def fill(folder):
+        if not made:
+            second = Thread(target=lambda: ends.append(install_folder("tool-3", fill)))
+            second.start()
+            threads.append(second)
+        made.append(folder)
+        return "there"
+
+    ends, threads = [], []
+    first = install_folder("tool-3", fill)
+    threads[0].join(20)
+    assert (first, ends) == ("tool-3: installed from there", ["tool-3: in place"])
+    assert len(made) == 1
 
 
 def test_every_other_version_is_pinned_by_hash_and_no_archive_is_named():

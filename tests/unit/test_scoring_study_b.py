@@ -49,7 +49,7 @@ def test_a_rank_counts_as_the_study_counts(output: str, expected: tuple[float | 
 
 
 def test_each_evaluation_set_of_study_b_has_one_scorer_and_those_of_study_a_have_neither() -> None:
-    theirs = {e.id for task in catalog().study("tasks", "b") for e in task.evaluations}
+    theirs = {e.id for task in catalog().of("tasks", "multitask-peft") for e in task.evaluations}
     for name, evaluation in EVALUATIONS.items():
         found = [
             engine.applies(catalog().tools[name], engine.load(name), evaluation)

@@ -4,19 +4,17 @@ and that generations stay apart.
 
 import math
 import re
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 import study_logs as made
+from mtpeft.archive.dialect import dialect_of
+from mtpeft.archive.figures import import_figures
 from mtpeft.archive.stage import import_studies
-from mtpeft.archive.study_b.collect import Collected, collect
-from mtpeft.archive.study_b.counterparts import counterparts, printed_cells
-from mtpeft.archive.study_b.early import read_early_log
-from mtpeft.archive.study_b.importer import import_figures
-from mtpeft.archive.study_b.parameters import Counts, Logged
-from mtpeft.archive.study_b.prompted import read_prompted_log
-from mtpeft.archive.study_b.revision import read_revision_log
-from mtpeft.archive.study_b.typed import read_latex, read_notebook
+from mtpeft.catalog import Study, catalog
 from mtpeft.core.errors import BadInput, UnknownName
 from mtpeft.core.paths import PUBLISHED
 from mtpeft.statistics.published import (
@@ -32,6 +30,24 @@ from mtpeft.statistics.published import (
 )
 from mtpeft.verification import files
 
+STUDY = catalog().studies["multitask-peft"]
+DIALECT = dialect_of(STUDY)
+
+
+def part(name: str) -> Any:
+    """A module beside the study's dialect."""
+    return import_module(f"{DIALECT.__name__}.{name}")
+
+
+collect = part("collect").collect
+counterparts, printed_cells = part("counterparts").counterparts, part("counterparts").printed_cells
+read_early_log = part("early").read_early_log
+Counts, Logged = part("parameters").Counts, part("parameters").Logged
+read_prompted_log = part("prompted").read_prompted_log
+read_revision_log = part("revision").read_revision_log
+read_latex, read_notebook = part("typed").read_latex, part("typed").read_notebook
+Collected = Any
+REPOSITORIES = [u.repository for u in DIALECT.UPSTREAM]
 LOG = Path("some.log")
 MULTI = "G2/logs/multi_task/unix_lora_norm.log"
 PAIR = "G1/old_logs/logs_unixcoder/clone_search_lora.log"
@@ -68,6 +84,43 @@ def value(found: Collected, run: str, task: str, split: str, selection: str, met
 def test_the_best_epoch_is_the_last_new_best_and_the_final_test_another(found: Collected) -> None:
     for selection, expected in (("best_valid_combined", 0.45), ("last_epoch", 0.125)):
         assert value(found, MULTI, "clone-detection", "test", selection, "f1") == expected
+
+
+@pytest.fixture(scope="module")
+def twice(tmp_path_factory: pytest.TempPathFactory) -> Collected:
+    """Of three new bests the second has the best test; a fourth epoch is trained, not evaluated."""
+    folder = tmp_path_factory.mktemp("twice")
+    texts = made.files()
+    texts["logs/multi_task/unix_lora_norm.log"] = made.revision_log(
+        [made.FOUR, made.FOUR, made.WORSE], best=(1, 2, 3), factors={2: 0.6}, stopped=4
+    )
+    texts["logs/multi_task/run_famo_broken.log"] = made.revision_log(
+        [made.FOUR], weighting="famo"
+    ).replace("DEBUG:httpcore.connection", "DEBUG:urllib3.connectionpool")
+    return collect(
+        made.write_files(folder / "study", texts),
+        made.write_files(folder / "sibling", made.sibling_files()),
+    )
+
+
+def test_a_better_test_before_the_last_new_best_is_not_taken(twice: Collected) -> None:
+    task = "clone-detection"
+    assert value(twice, MULTI, task, "test", "best_valid_combined", "f1") == 0.25
+    cells = [c for c in printed_cells(twice) if (c.setting, c.column) == ("multi", task)]
+    logged = {r.rule: r.logged for r in counterparts(twice, cells) if r.run == MULTI}
+    assert logged["best_test"] == pytest.approx(54) and logged["last_epoch"] == pytest.approx(12.5)
+
+
+def test_the_epoch_that_ended_a_run_counts_though_it_was_not_evaluated(twice: Collected) -> None:
+    run = twice.runs[MULTI]
+    assert run.epochs == 4 and run.status == "complete; early stop at epoch 4 of 10"
+    assert run.seconds == 301.5
+
+
+def test_a_log_of_the_broken_weighting_is_not_filed_with_the_mended(twice: Collected) -> None:
+    run = twice.runs["G2/logs/multi_task/run_famo_broken.log"]
+    assert run.weighting == "famo-sign-error"
+    assert run.stack.startswith("urllib3") and twice.runs[MULTI].stack.startswith("httpcore")
 
 
 def test_the_highest_validation_of_one_task_is_not_that_of_the_best_epoch(found: Collected) -> None:
@@ -360,8 +413,9 @@ def importing(tmp_path: Path):
     published = tmp_path / "published"
 
     def run(repin: bool = False, allow_loss: bool = False) -> dict[str, bytes]:
-        pinned = published / "study-b" / "sources.csv"
-        import_figures(repin, (root, single), published, allow_loss, pinned)
+        pinned = published / STUDY.id / "sources.csv"
+        roots = dict(zip(REPOSITORIES, (root, single), strict=True))
+        import_figures(STUDY, repin, roots, published, allow_loss, pinned)
         return {p.name: p.read_bytes() for p in sorted(published.rglob("*")) if p.is_file()}
 
     return root, published, run
@@ -418,6 +472,29 @@ def test_an_unknown_model_is_refused_and_nothing_is_written(importing) -> None:
     assert caught.value.path == log and not published.exists()
 
 
+def test_a_number_that_is_typed_twice_is_refused_with_its_line(importing) -> None:
+    root, _, run = importing
+    table = [*made.CELLS[4][:1], *made.CELLS[4]]
+    table[1] = table[1].replace("93.70", "93.71")
+    (root / "Plots.ipynb").write_text(made.notebook([*made.CELLS[:4], table]))
+    with pytest.raises(BadInput, match="f1 of clone-detection occurs twice") as caught:
+        run(repin=True)
+    assert caught.value.line
+
+
+@pytest.mark.parametrize(("last", "collapsed"), [("0.7000", "no"), ("0.9951", "yes")])
+def test_learnable_weights_are_those_of_the_first_and_the_last_epoch(
+    importing, last: str, collapsed: str
+) -> None:
+    root, _, run = importing
+    log = root / "old_logs/logs_unixcoder/clone_search_lora.log"
+    log.write_text(log.read_text().replace("0.7000", last))
+    rows = run(repin=True)["weights.csv"].decode().splitlines()[1:]
+    task = [row.split(",")[1:5] for row in rows]
+    assert task[0] == ["clone-detection", "0.6", f"{float(last):g}", collapsed]
+    assert task[1] == ["code-search", "0.4", "0.04", collapsed]
+
+
 def test_a_size_that_no_log_prints_is_not_called_logged(importing) -> None:
     root, _, run = importing
     log = root / "logs/multi_task/unix_lora_norm.log"
@@ -429,6 +506,48 @@ def test_a_size_that_no_log_prints_is_not_called_logged(importing) -> None:
 def test_a_study_without_an_importer_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(UnknownName, match="multitask-peft"):
         import_studies("multitask-pefd")
+
+
+# ---------------------------------------------------------------- dialects
+
+
+def outside(folder: Path, text: str | None, beside: str = "") -> Study:
+    """A study from a folder outside the package."""
+    folder.mkdir()
+    if text is not None:
+        (folder / "dialect.py").write_text(text)
+    (folder / "names.py").write_text(beside)
+    return replace(STUDY, id=folder.name, folder=folder)
+
+
+def test_studies_with_modules_of_the_same_name_do_not_share_them(tmp_path: Path) -> None:
+    text = "from .names import WHO\nUPSTREAM = ()\n\ndef read_figures(roots):\n    return WHO\n"
+    one = outside(tmp_path / "a-study", text, "WHO = 1\n")
+    other = outside(tmp_path / "b-study", text, "WHO = 2\n")
+    assert [dialect_of(s).read_figures({}) for s in (one, other, one)] == [1, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (None, "no such file"),
+        ("UPSTREAM = ()\n", "no read_figures"),
+        ("import no_such_module_here\n", "cannot be loaded: ModuleNotFoundError"),
+        ("UPSTREAM = (\n", "cannot be loaded: SyntaxError"),
+    ],
+)
+def test_a_dialect_that_cannot_serve_is_refused_by_file(
+    tmp_path: Path, text: str | None, found: str
+) -> None:
+    study = outside(tmp_path / "c-study", text)
+    with pytest.raises(BadInput, match=found) as caught:
+        dialect_of(study)
+    assert caught.value.path == study.folder / "dialect.py"
+
+
+def test_the_study_and_its_dialect_name_the_same_repository_and_commit() -> None:
+    first = DIALECT.UPSTREAM[0]
+    assert (first.repository, first.commit) == (STUDY.repository, STUDY.commit)
 
 
 # ---------------------------------------------------------------- the shipped figures
@@ -523,4 +642,4 @@ def test_sampling_errors_match_a_simulation() -> None:
 def test_every_task_has_a_metric_and_a_test_set() -> None:
     data = Published()
     assert all((task, "test") in data.sets and task in METRIC for task in TASKS)
-    assert data.folder == PUBLISHED / "study-b"
+    assert data.folder == PUBLISHED / "multitask-peft"

@@ -17,7 +17,7 @@ from mtpeft.verification.multitask.judge import Finding, support
 
 
 def _words(data: Published) -> dict[str, str]:
-    return {v.id: v.regenerated for v in judge(catalog(), data)}
+    return {v.id: v.regenerated for v in judge(catalog(), data, "multitask-peft")}
 
 
 def _changed(tmp_path: Path, change: object) -> Published:
@@ -48,7 +48,7 @@ def test_findings_of_two_generations_become_one_word(
 
 
 def test_every_claim_has_a_rule_a_word_of_four_and_a_verdict_of_the_ladder() -> None:
-    verdicts = judge(catalog(), Published())
+    verdicts = judge(catalog(), Published(), "multitask-peft")
     assert len(verdicts) == 11
     for v in verdicts:
         assert (
@@ -101,7 +101,7 @@ def test_a_prompted_model_that_wins_in_one_generation_is_noticed(tmp_path: Path)
 
 
 def test_prompting_under_another_metric_is_never_compared() -> None:
-    verdict = next(v for v in judge(catalog(), Published()) if v.id == "C-B9")
+    verdict = next(v for v in judge(catalog(), Published(), "multitask-peft") if v.id == "C-B9")
     assert (
         verdict.verdict == "not reproducible"
         and "macro_f1" in verdict.reason
@@ -111,10 +111,11 @@ def test_prompting_under_another_metric_is_never_compared() -> None:
 
 def test_a_claim_of_an_unknown_kind_is_refused() -> None:
     known = replace(
-        catalog(), claims={"x": Claim("x", "b", "text", "source", "shared_matches_ful", {})}
+        catalog(),
+        claims={"x": Claim("x", "multitask-peft", "text", "source", "shared_matches_ful", {})},
     )
     with pytest.raises(UnknownName, match="shared_matches_full"):
-        judge(known, Published())
+        judge(known, Published(), "multitask-peft")
 
 
 @pytest.mark.parametrize("number", range(1, 7))

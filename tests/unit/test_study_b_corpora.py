@@ -13,11 +13,11 @@ pytest.importorskip("torch", reason="the group `train` is not installed (make te
 from mtpeft.catalog import catalog
 from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
 from mtpeft.corpora import Example, load, write_examples
-from mtpeft.corpora.study_b import examples, flakeflagger, formats, own, search
+from mtpeft.corpora.analysis import examples, flakeflagger, formats, own, search
 from mtpeft.statistics.published import Published
 from mtpeft.tuning.multitask.encoding import shared_task
 
-TASKS = [t.id for t in catalog().study("tasks", "b")]
+TASKS = [t.id for t in catalog().of("tasks", "multitask-peft")]
 mirrored = pytest.mark.skipif(
     not os.environ.get("MTPEFT_MIRROR"), reason="the real sets need MTPEFT_MIRROR"
 )
@@ -127,7 +127,7 @@ def test_unknown_names_are_answered() -> None:
     with pytest.raises(MtpeftError, match="no train split"):
         examples("code-search", "train", "cosqa")
     with pytest.raises(UnknownName, match="valid"):
-        load("study-b", "code-search", "val")
+        load("multitask-peft", "code-search", "val")
 
 
 def test_the_search_split_covers_the_set_once() -> None:
@@ -184,6 +184,6 @@ def test_a_folder_of_yours_is_read_in_upstream_layouts_or_in_the_projects_own(
 
 
 def test_corpora_of_study_b_name_their_source() -> None:
-    assert load("study-b-own", "code-search", "test") == own("code-search", "test")
-    with pytest.raises(UnknownName, match="study-b-own"):
-        load("study-b-onw", "code-search", "test")
+    assert load("multitask-peft-own", "code-search", "test") == own("code-search", "test")
+    with pytest.raises(UnknownName, match="multitask-peft-own"):
+        load("multitask-peft-onw", "code-search", "test")

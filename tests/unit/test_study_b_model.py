@@ -22,8 +22,8 @@ from mtpeft.tuning.multitask.methods import KNOWN, method_module
 from mtpeft.tuning.multitask.pooling import pooled
 from study_b_models import HEADS, KIND, SMALL, batch, encoder, method, shared, tiny
 
-BACKBONES = [b.id for b in catalog().study("backbones", "b")]
-METHODS = [m.id for m in catalog().study("methods", "b")]
+BACKBONES = [b.id for b in catalog().of("backbones", "multitask-peft")]
+METHODS = [m.id for m in catalog().of("methods", "multitask-peft")]
 FOUR = ["binary", "binary", "binary", "retrieval"]
 
 
@@ -265,7 +265,7 @@ def test_losses_are_what_their_formulas_say() -> None:
 
 def test_an_unknown_method_or_family_is_answered_with_known_ones() -> None:
     with pytest.raises(UnknownName, match="serial_adapter"):
-        method_module(method("serial_adapter").__class__("serial_adaptor", "b", "", {}))
+        method_module(method("serial_adapter").__class__("serial_adaptor", "", {}))
     from dataclasses import replace
 
     with pytest.raises(UnknownName, match="roberta"):

@@ -15,7 +15,7 @@ from mtpeft.core.http import Clock, Limits, Refused
 from mtpeft.core.locks import InUse
 from mtpeft.core.records import Prediction, read_predictions
 from mtpeft.corpora import Example
-from mtpeft.corpora.study_b import own
+from mtpeft.corpora.analysis import own
 from mtpeft.inference.bm25 import Bm25, nearest
 from mtpeft.inference.prompting import Endpoint, ask, conversation
 from mtpeft.inference.ranking import by_vectors, by_words, candidates, pool_of, rank

@@ -86,8 +86,8 @@ def test_own_wording_golden():
 
 
 def test_study_wording_takes_arm_language_and_purpose_into_account(synthetic):
-    single, multi = (wording("study-a", arm, path=synthetic) for arm in ("st", "mt"))
-    asked = wording("study-a", "mt", inference=True, path=synthetic)
+    single, multi = (wording("published", arm, path=synthetic) for arm in ("st", "mt"))
+    asked = wording("published", "mt", inference=True, path=synthetic)
     assert contents(GENERATION, single)[:2] == ["Sys J", "Return {one}.|st|int f()"]
     assert contents(GENERATION, multi)[1] == "Return {one}.|mt java|int f()"
     assert contents(CODEREVAL, asked)[:2] == ["Sys P", CODEREVAL.inputs["prompt"]]
@@ -103,7 +103,7 @@ def test_a_prompt_file_without_a_role_is_refused_by_name(tmp_path):
     path = tmp_path / "prompts.json"
     path.write_text(json.dumps({**SYNTHETIC, "translation": {"system": "x", "user": "y"}}))
     with pytest.raises(BadInput, match="translation lacks assistant"):
-        wording("study-a", path=path)
+        wording("published", path=path)
 
 
 @pytest.mark.parametrize(

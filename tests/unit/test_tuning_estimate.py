@@ -44,7 +44,7 @@ def test_three_tasks_take_longer_than_one_and_full_tuning_needs_more_memory():
 
 @pytest.mark.parametrize("profile", profiles())
 def test_every_run_of_the_study_resolves_under_every_profile(profile):
-    for item in catalog().study("runs", "a"):
+    for item in catalog().of("runs", "multitask-qlora"):
         if catalog().methods[item.method].id in ("fft", "qlora", "lora"):
             assert as_dict(resolve(item, profile))["seed"] == 42
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 from mtpeft.catalog import catalog
+from mtpeft.catalog.places import score_roots
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.records import ScoreSet, Verdict, read_records, write_scores
@@ -198,7 +199,9 @@ def test_zeros_of_unreadable_outputs_are_never_averaged_with_real_values(tmp_pat
 
 
 def test_the_archived_zeros_of_unreadable_outputs_are_no_values():
-    values = seeds._values(ScoreSet.load(paths.ARCHIVED), B, "translation-cs-java", "pmd_codestyle")
+    values = seeds._values(
+        ScoreSet.load(*score_roots(catalog())), B, "translation-cs-java", "pmd_codestyle"
+    )
     assert "translation_0" not in values and len(values) == 223  # of 1,000
 
 
@@ -293,7 +296,7 @@ def test_a_claim_is_not_judged_by_seeds_that_lack_a_side(tmp_path):
 def test_trained_and_scored_runs_reach_the_verdicts(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(paths, "REGENERATED", tmp_path)
     monkeypatch.setattr(paths, "ARCHIVED", tmp_path / "archived")
-    scores(paths.ARCHIVED, {A: 41, B: 44})
+    scores(paths.ARCHIVED / "multitask-qlora", {A: 41, B: 44})
     with pytest.raises(MtpeftError, match="no scores of trained runs"):
         seeds.run("faithful", "faithful")
     for run, counts in ((A, (40, 41, 42)), (B, (42, 44, 45))):

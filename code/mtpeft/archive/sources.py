@@ -2,39 +2,15 @@
 commit.
 """
 
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.errors import BadInput, MtpeftError, Unavailable
+from mtpeft.core.git import checkout
 from mtpeft.core.paths import CACHE, PUBLISHED, mirror
 from mtpeft.core.provenance import sha256
 from mtpeft.core.records import read_records
-
-SCORES = "statistical_tests/per-instance-value"
-OUTPUTS = "statistical_tests/R-scripts"
-
-
-@dataclass(frozen=True)
-class Upstream:
-    """A public repository at its pinned commit.
-
-    Attributes:
-        repository: Owner and name on GitHub.
-        commit: Full commit id.
-        folders: Files and folders of it that an importer reads.
-    """
-
-    repository: str
-    commit: str
-    folders: tuple[str, ...]
-
-
-QLORA = Upstream(
-    "alvi75/MultiTask-QLoRA-NFAnalysis",
-    "44e6077abecf5c90d6b80f3298afaf00091621e5",
-    ("statistical_tests",),
-)
+from mtpeft.core.upstream import Upstream
 
 
 @dataclass(frozen=True)
@@ -55,12 +31,12 @@ class Source:
     records: int
 
 
-def pinned_path() -> Path:
-    """The list of upstream files with their checksums."""
-    return PUBLISHED / "sources.csv"
+def pinned_path(study: str) -> Path:
+    """The list of a study's upstream files with their checksums."""
+    return PUBLISHED / study / "sources.csv"
 
 
-def upstream_root(upstream: Upstream = QLORA) -> Path:
+def upstream_root(upstream: Upstream) -> Path:
     """The folder that holds a repository at its pinned commit: of the mirror, else a clone.
 
     Raises:
@@ -80,27 +56,20 @@ def upstream_root(upstream: Upstream = QLORA) -> Path:
             )
         return root
     root = CACHE / "upstream" / upstream.repository / upstream.commit
-    if not all((root / folder).exists() for folder in upstream.folders):
-        root.parent.mkdir(parents=True, exist_ok=True)
-        url = f"https://github.com/{upstream.repository}.git"
-        clone = ["git", "clone", "--quiet", "--filter=blob:none", "--no-checkout", url, str(root)]
-        checkout = ["git", "-C", str(root), "checkout", "--quiet", upstream.commit, "--"]
-        commands = [checkout + list(upstream.folders)]
-        for command in commands if (root / ".git").is_dir() else [clone, *commands]:
-            done = subprocess.run(command, capture_output=True, text=True)
-            if done.returncode:
-                raise MtpeftError(
-                    f"cannot fetch {name}: {done.stderr.strip()}",
-                    "network access, or a mirror",
-                    "set MTPEFT_MIRROR; the tables in results/ serve T0 and T1 without it",
-                )
-    return root
+    try:
+        return checkout(upstream.repository, upstream.commit, root, upstream.folders)
+    except MtpeftError as error:
+        raise Unavailable(
+            f"cannot fetch {name}: {error.found}",
+            "network access, or a mirror",
+            "set MTPEFT_MIRROR; the tables in results/ serve T0 and T1 without it",
+        ) from error
 
 
 def check_pins(
     roots: dict[str, Path],
     found: list[Source],
-    pinned_file: Path | None = None,
+    pinned_file: Path,
     repin: bool = False,
     allow_loss: bool = False,
 ) -> None:
@@ -109,12 +78,11 @@ def check_pins(
     Args:
         roots: Folder of each repository, for messages.
         found: The files as they are now.
-        pinned_file: The list that was pinned (default: that of the per-instance scores).
+        pinned_file: The list that was pinned.
         repin: Accept unknown and changed files; a file that is gone or holds fewer records is still
             refused, since values would be lost from the archive.
         allow_loss: With `repin`, accept that, too.
     """
-    pinned_file = pinned_file or pinned_path()
     if repin and (allow_loss or not pinned_file.is_file()):
         return
     pinned = {(s.repository, s.path): s for s in read_records(pinned_file, Source)}
@@ -152,7 +120,7 @@ def check_pins(
             )
 
 
-def source(root: Path, path: Path, records: int, upstream: Upstream = QLORA) -> Source:
+def source(root: Path, path: Path, records: int, upstream: Upstream) -> Source:
     """Describe an upstream file."""
     return Source(
         upstream.repository,

@@ -42,9 +42,9 @@ def check_printed(
         if cell.metric and cell.comparison == comparison.id:
             at.setdefault((cell.block, cell.metric), {}).setdefault(cell.quantity, []).append(cell)
     elsewhere = _intervals(cells)
-    sizes = {
-        e.id: e.instances for t in known.study("tasks", comparison.study) for e in t.evaluations
-    }
+    named = {b.task or comparison.task for b in comparison.blocks}
+    tasks = [*known.of("tasks", comparison.study), *(known.task_of(name) for name in named)]
+    sizes = {e.id: e.instances for t in tasks for e in t.evaluations}
     for block in comparison.blocks:
         for metric in comparison.metrics:
             printed = at.get((block.id, metric), {})
@@ -120,7 +120,7 @@ def _twins(
     """An interval with eight digits that stands again under another comparison or block was
     computed from the same scores.
     """
-    if "ci_low" not in printed or printed["ci_low"][0].printed in ("NaN", "NA"):
+    if not {"ci_low", "ci_high"} <= printed.keys() or printed["ci_low"][0].printed in ("NaN", "NA"):
         return
     key = (printed["ci_low"][0].printed, printed["ci_high"][0].printed)
     # Few distinct intervals exist for metrics that hardly vary; then equality is no surprise.
@@ -178,7 +178,9 @@ def _of_effects(printed: _Printed, task: str, sizes: dict[str, int]) -> Iterator
             ),
         )
     for cell in printed.get("significant", []):
-        p = [c for c in printed["p_adjusted"] if c.source == cell.source]
+        p = [c for c in printed.get("p_adjusted", []) if c.source == cell.source]
+        if not p:
+            continue
         yield _outcome(
             "yes/no fits adjusted p",
             cell.printed == significant(_number(p[0])),
@@ -191,6 +193,8 @@ def _of_counts(printed: _Printed, block: Block, scores: ScoreSet) -> Iterator[_O
         return _number(printed[quantity][0]) if quantity in printed else math.nan
 
     both, only_a, only_b, neither = (one(q) for q in ("both_pass", "a_only", "b_only", "both_fail"))
+    if math.isnan(only_a) or math.isnan(only_b):
+        return
     a, b = [1.0] * int(only_a) + [0.0] * int(only_b), [0.0] * int(only_a) + [1.0] * int(only_b)
     _, p, *_, odds = r_session.call("discordance", a, b)
     for quantity, value in (("p", p), ("odds_ratio", odds)):

@@ -43,7 +43,7 @@ def _counterpart(run: str, task: str, metric: str, scores: ScoreSet, known: Cata
 def other_evaluation(scores: ScoreSet, known: Catalog, study: str) -> Iterator[Hypothesis]:
     """The files of another evaluation set of the study were read, for both sides."""
     for name in [
-        evaluation.id for task in known.study("tasks", study) for evaluation in task.evaluations
+        evaluation.id for task in known.of("tasks", study) for evaluation in task.evaluations
     ]:
 
         def apply(reading: Reading, name: str = name) -> Reading | None:
@@ -83,7 +83,7 @@ def other_version(versions: Mapping[str, ScoreSet], known: Catalog) -> Iterator[
 
 def other_comparison(comparison: Comparison, known: Catalog) -> Iterator[Hypothesis]:
     """The scores of a block of another comparison of the study were read instead."""
-    for source in known.study("comparisons", comparison.study):
+    for source in known.of("comparisons", comparison.study):
         for block in source.blocks if source.id != comparison.id else []:
 
             def apply(
@@ -148,7 +148,7 @@ def other_block(comparison: Comparison) -> Iterator[Hypothesis]:
 
 def other_run(known: Catalog, study: str, sides: str) -> Iterator[Hypothesis]:
     """The file of another run of the study was read on side A, B or both (`ab`)."""
-    runs: list[str | None] = [run.id for run in known.study("runs", study)]
+    runs: list[str | None] = [run.id for run in known.of("runs", study)]
     kept: list[str | None] = [None]
     for run_a in runs if "a" in sides else kept:
         for run_b in runs if "b" in sides else kept:

@@ -356,7 +356,7 @@ def _conclusions(evaluation: str, scored: dict[str, dict[str, pd.DataFrame]]) ->
     outputs.
     """
     rows = []
-    for comparison in catalog().study("comparisons", "a"):
+    for comparison in catalog().comparisons.values():
         for block in comparison.blocks:
             if (block.task or comparison.task) != evaluation:
                 continue

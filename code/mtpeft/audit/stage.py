@@ -11,6 +11,7 @@ which that file goes on.
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from mtpeft.audit.consistency import TWIN, Check, check_printed
 from mtpeft.audit.known_issues import known_issues
@@ -19,8 +20,9 @@ from mtpeft.audit.readings import Bench
 from mtpeft.audit.scores import Finding, audit_scores
 from mtpeft.audit.search import Cause, Search
 from mtpeft.catalog import Catalog, Comparison, catalog
+from mtpeft.catalog.places import score_files, score_roots, statistics_files
 from mtpeft.core.files import write_atomic
-from mtpeft.core.paths import ARCHIVED, PUBLISHED, REGENERATED, shown
+from mtpeft.core.paths import REGENERATED, shown
 from mtpeft.core.progress import Progress
 from mtpeft.core.provenance import write_result
 from mtpeft.core.records import (
@@ -242,18 +244,23 @@ def _labels(
             )
 
 
+def _printed(files: Iterable[Path]) -> list[PublishedCell]:
+    """The printed values of all studies."""
+    return [cell for path in files for cell in read_records(path, PublishedCell)]
+
+
 def run() -> None:
-    """Audit study A and write what was found."""
+    """Audit every study and write what was found."""
     known = catalog()
-    comparisons = list(known.study("comparisons", "a"))
-    inputs = [PUBLISHED / "statistics.csv", REGENERATED / "statistics" / "tests.csv"]
-    cells, tests = read_records(inputs[0], PublishedCell), read_records(inputs[1], Test)
-    scores = ScoreSet.load(ARCHIVED)
+    comparisons = list(known.comparisons.values())
+    inputs = [*statistics_files(known), REGENERATED / "statistics" / "tests.csv"]
+    cells, tests = _printed(inputs[:-1]), read_records(inputs[-1], Test)
+    scores = ScoreSet.load(*score_roots(known))
     with Progress("audit", len(comparisons)) as progress:
         rows, owners, checks = audit(cells, tests, scores, known, comparisons, progress)
     findings = audit_scores(scores, known)
     folder = REGENERATED / "audit"
-    inputs += sorted((ARCHIVED / "scores").rglob("*.csv"))
+    inputs += score_files(known)
     write_atomic(
         folder / "KNOWN_ISSUES.md", known_issues(rows, checks, findings, tests, cells, known)
     )
@@ -287,8 +294,8 @@ def run_rescored() -> None:
         for path in sorted((REGENERATED / "other-versions").glob("*-*"))
     }
     bench = Bench(archived_and_rescored(), known, versions)
-    inputs = [PUBLISHED / "statistics.csv", REGENERATED / "statistics" / "rescored.csv"]
-    cells, tests = read_records(inputs[0], PublishedCell), read_records(inputs[1], Test)
+    inputs = [*statistics_files(known), REGENERATED / "statistics" / "rescored.csv"]
+    cells, tests = _printed(inputs[:-1]), read_records(inputs[-1], Test)
     recovered = {(t.comparison, t.block, t.metric): t for t in tests}
     rows: list[CauseRow] = []
     owners: list[CauseCell] = []

@@ -1,6 +1,5 @@
 """Everything that exists, by kind and id."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,13 @@ from mtpeft.catalog.schema import (
     Backbone,
     Claim,
     Comparison,
+    Corpus,
     Evaluation,
     Figure,
     Method,
     Metric,
     Run,
+    Study,
     Table,
     Task,
     Tool,
@@ -28,6 +29,7 @@ from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
 class Catalog:
     """Everything that exists, by kind and id, in file-name order."""
 
+    studies: dict[str, Study] = field(default_factory=dict)
     tasks: dict[str, Task] = field(default_factory=dict)
     backbones: dict[str, Backbone] = field(default_factory=dict)
     methods: dict[str, Method] = field(default_factory=dict)
@@ -44,7 +46,12 @@ class Catalog:
         """One item; an unknown name is answered with the nearest known ones."""
         known = getattr(self, kind)
         if name not in known:
-            raise UnknownName(kind.rstrip("s"), name, known, f"mtpeft list {kind}")
+            raise UnknownName(
+                {"studies": "study"}.get(kind, kind.removesuffix("s")),
+                name,
+                known,
+                f"mtpeft list {kind}",
+            )
         return known[name]
 
     def usable_run(self, name: str) -> Run:
@@ -98,6 +105,43 @@ class Catalog:
         """Every metric with its tool, by metric id."""
         return {m.id: (tool, m) for tool in self.tools.values() for m in tool.metrics}
 
-    def study(self, kind: str, study: str) -> Iterator[Any]:
-        """The items of one kind that belong to one study."""
-        return (item for item in getattr(self, kind).values() if item.study == study)
+    def of(self, kind: str, study: str) -> list[Any]:
+        """The items of one kind that a study has or uses, in its order.
+
+        Args:
+            kind: `runs`, `comparisons`, `tables`, `figures` or `claims`: those in its folder.
+                `tasks`, `tools`, `methods` or `backbones`: those that it names, else those that
+                its runs and comparisons use.
+            study: Id of the study. Raises `UnknownName` for another one.
+        """
+        of: Study = self.get("studies", study)
+        if kind in ("tasks", "tools", "methods", "backbones"):
+            return [self.get(kind, name) for name in getattr(of, kind) or self._used(kind, study)]
+        return [item for item in getattr(self, kind).values() if item.study == study]
+
+    def _used(self, kind: str, study: str) -> list[str]:
+        runs, comparisons = self.of("runs", study), self.of("comparisons", study)
+        if kind == "tools":
+            metrics = self.metrics()
+            names = [metrics[m][0].id for c in comparisons for m in c.metrics]
+        elif kind == "tasks":
+            sets = [b.task or c.task for c in comparisons for b in c.blocks]
+            names = [t for r in runs for t in r.tasks] + [self.task_of(s).id for s in sets]
+        else:
+            names = [getattr(r, kind.removesuffix("s")) for r in runs]
+        return [name for name in getattr(self, kind) if name in names]
+
+    def study_of_task(self, task: str) -> Study | None:
+        """The first study that names a task, or none."""
+        return next((s for s in self.studies.values() if task in s.tasks), None)
+
+    def corpora(self) -> dict[str, Corpus]:
+        """Every corpus that a study declares, by the name that `--corpus` takes."""
+        return {c.id: c for study in self.studies.values() for c in study.corpora}
+
+    def corpus_of(self, run: Run) -> str:
+        """The corpus that a run is trained on and asked from where none is named; empty: none."""
+        study = self.studies.get(run.study)
+        if study is None or not study.corpora:
+            study = next(filter(None, map(self.study_of_task, run.tasks)), None)
+        return study.corpora[0].id if study and study.corpora else ""

@@ -18,9 +18,10 @@ import copy
 import itertools
 import re
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import yaml
@@ -33,8 +34,14 @@ _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?:\.([A-Za-z_][A-Za-z0-9_
 _OWN_KEYS = ("extends", "abstract", "matrix", "items")
 
 
-def nodes_of(path: Path, record: type) -> list[yaml.MappingNode]:
-    """The items of one file as YAML nodes, matrices multiplied out. Each node knows its file."""
+def nodes_of(path: Path, record: type, study: str = "") -> list[yaml.MappingNode]:
+    """The items of one file as YAML nodes, matrices multiplied out.
+
+    Args:
+        path: The file. Each node knows it, and the study.
+        record: The dataclass of the items.
+        study: Id of the study in whose folder the file stands.
+    """
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_LOADER)
     except UnicodeDecodeError as error:
@@ -51,28 +58,55 @@ def nodes_of(path: Path, record: type) -> list[yaml.MappingNode]:
         ) from error
     if node is None:
         raise BadInput(path, "the file is empty", f"the keys of a {record.__name__}")
-    _mark_with(node, path)
+    _mark_with(node, path, study)
     return list(
         _multiplied(node.value if isinstance(node, yaml.SequenceNode) else [node], record, {})
     )
 
 
-def items(nodes: list[yaml.MappingNode], record: type) -> Iterator[tuple[Any, yaml.MappingNode]]:
+Report = Callable[[BadInput], None]
+"""What becomes of an error: it is raised (`refuse`), or collected."""
+
+
+def refuse(error: BadInput) -> None:
+    """Raise the first error."""
+    raise error
+
+
+def items(
+    nodes: list[yaml.MappingNode], record: type, report: Report = refuse, **given: Any
+) -> Iterator[tuple[Any, yaml.MappingNode]]:
     """The items of one kind with their nodes, in order, inherited keys filled in, none abstract.
 
     Args:
         nodes: Everything of the kind, from whatever files (see `nodes_of`).
         record: The dataclass of the kind.
+        report: What becomes of an error; where it returns, the item is left out.
+        given: Values of fields that no key sets.
     """
-    for node in _inherited(nodes, record):
-        yield _build(node, record), node
+    by_id: dict[str, yaml.MappingNode] = {}
+    for node in nodes:
+        names = [value.value for key, value in node.value if key.value == "id"]
+        if names:
+            by_id.setdefault(str(names[0]), node)
+    for node in nodes:
+        try:
+            keys = _keys(node, record)
+            if "abstract" in keys and _build(keys["abstract"][1], bool):
+                continue
+            whole = _complete(node, by_id, record, ())
+            item = _build_record(whole, record, {"study": node.study} | given, report)
+        except BadInput as error:
+            report(error)
+        else:
+            yield item, whole
 
 
-def _mark_with(node: yaml.Node, path: Path) -> None:
-    node.file = path
+def _mark_with(node: yaml.Node, path: Path, study: str) -> None:
+    node.file, node.study = path, study
     for child in node.value if not isinstance(node, yaml.ScalarNode) else ():
         for part in child if isinstance(child, tuple) else (child,):
-            _mark_with(part, path)
+            _mark_with(part, path, study)
 
 
 def file_of(node: yaml.Node) -> Path:
@@ -145,7 +179,7 @@ def _multiplied(
                     node.start_mark,
                     node.end_mark,
                 )
-                made.file = file_of(node)
+                made.file, made.study = file_of(node), node.study
                 yield made
 
 
@@ -212,20 +246,6 @@ def _as_text(node: yaml.Node, at: yaml.Node) -> str:
 
 
 # ---------------------------------------------------------------- extends
-
-
-def _inherited(nodes: list[yaml.MappingNode], record: type) -> Iterator[yaml.MappingNode]:
-    """The items of one kind with what they extend filled in, without the abstract ones."""
-    by_id: dict[str, yaml.MappingNode] = {}
-    for node in nodes:
-        name = _keys(node, record).get("id")
-        if name is not None and str(name[1].value) not in by_id:
-            by_id[str(name[1].value)] = node
-    for node in nodes:
-        keys = _keys(node, record)
-        if "abstract" in keys and _build(keys["abstract"][1], bool):
-            continue
-        yield _complete(node, by_id, record, ())
 
 
 def _complete(
@@ -320,9 +340,16 @@ def _pairs(node: yaml.Node, hint: Any) -> Iterator[tuple[str, Any]]:
         yield name, _build(value, hint)
 
 
-def _build_record(node: yaml.Node, record: type) -> Any:
-    hints = get_type_hints(record)
-    values: dict[str, Any] = {}
+def _build_record(
+    node: yaml.Node,
+    record: type,
+    given: Mapping[str, Any] = MappingProxyType({}),
+    report: Report = refuse,
+) -> Any:
+    own = {f.name for f in fields(record) if "given" in f.metadata}
+    hints = {name: hint for name, hint in get_type_hints(record).items() if name not in own}
+    values: dict[str, Any] = {name: given[name] for name in own}
+    errors: list[BadInput] = []
     for name, (key, value) in _keys(node, record).items():
         if name not in hints:
             unknown = UnknownName(
@@ -330,15 +357,25 @@ def _build_record(node: yaml.Node, record: type) -> Any:
                 name,
                 [*hints, *_OWN_KEYS],
             )
-            raise error_at(key, unknown.found, unknown.expected)
-        values[name] = _build(value, hints[name], name)
+            errors.append(error_at(key, unknown.found, unknown.expected))
+            continue
+        try:
+            values[name] = _build(value, hints[name], name)
+        except BadInput as error:
+            errors.append(error)
+            values[name] = None
     missing = [
         f.name
         for f in fields(record)
         if f.default is MISSING and f.default_factory is MISSING and f.name not in values
     ]
     if missing:
-        raise error_at(node, f"a {record.__name__} without {', '.join(missing)}", "these keys")
+        found = f"a {record.__name__} without {', '.join(missing)}"
+        errors.append(error_at(node, found, "these keys"))
+    for error in errors[:-1]:
+        report(error)
+    if errors:
+        raise errors[-1]
     return record(**values)
 
 

@@ -15,19 +15,12 @@ from mtpeft.catalog.schema import (
     Claim,
     Comparison,
     Figure,
+    Study,
     Table,
 )
 from mtpeft.core.errors import BadInput, UnknownName
 
 _SHIPPED = {"tables": TABLE_KINDS, "figures": FIGURE_KINDS, "claims": CLAIM_KINDS}
-
-
-def check_references(known: Catalog) -> None:
-    """Refuse the first name that refers to nothing. Raises `BadInput` with file, line and the
-    nearest known name.
-    """
-    for error in problems(known):
-        raise error
 
 
 def problems(known: Catalog) -> Iterator[BadInput]:
@@ -41,6 +34,8 @@ def problems(known: Catalog) -> Iterator[BadInput]:
             unknown = UnknownName(what, name, among)
             yield known.bad(kind, item, name, unknown.found, unknown.expected)
 
+    for study in known.studies.values():
+        yield from _of_study(study, known, check)
     for run in known.runs.values():
         yield from check("runs", run.id, "backbone", run.backbone, known.backbones)
         yield from check("runs", run.id, "method", run.method, known.methods)
@@ -63,6 +58,31 @@ def problems(known: Catalog) -> Iterator[BadInput]:
     for kind in _SHIPPED:
         for item in getattr(known, kind).values():
             yield from _of_options(kind, item, known)
+
+
+def _of_study(study: Study, known: Catalog, check: Any) -> Iterator[BadInput]:
+    for kind in ("tasks", "tools", "methods", "backbones"):
+        for name in getattr(study, kind):
+            yield from check(
+                "studies", study.id, kind.removesuffix("s"), name, getattr(known, kind)
+            )
+    for absent in study.absent:
+        yield from check("studies", study.id, "tool", absent.tool, known.tools)
+        yield from check(
+            "studies", study.id, "evaluation set", absent.evaluation, known.evaluations()
+        )
+        for run in absent.runs:
+            yield from check("studies", study.id, "run", run, known.runs)
+    asked = {question.id for question in study.questions}
+    for comparison in known.comparisons.values():
+        if comparison.study == study.id and asked:
+            yield from check("comparisons", comparison.id, "question", comparison.question, asked)
+    others = [c.id for s in known.studies.values() for c in s.corpora]
+    for corpus in study.corpora:
+        if others.count(corpus.id) > 1:
+            yield known.bad(
+                "studies", study.id, corpus.id, f"corpus {corpus.id!r} again", "a name of its own"
+            )
 
 
 def _of_comparison(

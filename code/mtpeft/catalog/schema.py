@@ -5,6 +5,7 @@ an unknown key.
 """
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 TestName = Literal["wilcoxon", "mcnemar"]
@@ -15,6 +16,7 @@ Better = Literal["higher", "lower", "neither"]
 Variant = Literal["CLEAN", "RAW", "holm-CLEAN", "holm-RAW", "BH-CLEAN", "BH-RAW"]
 Regime = Literal["st", "mt"]
 BackboneKind = Literal["decoder", "encoder", "encoder-decoder"]
+Objective = Literal["tokens", "heads"]
 OutputKind = Literal["code", "text", "label", "ranking"]
 
 # What shipped builders, drawers and rules are called, and the options that each takes (`?`: may be
@@ -27,11 +29,14 @@ TABLE_KINDS = {
     "tools": "",
 }
 FIGURE_KINDS = {"forest": "comparisons", "sizes": "panels", "slope": "panels"}
-CLAIM_KINDS = {
+TEST_CLAIMS = {
     "relative_change": "comparison block metric percent",
     "largest_change": "comparisons blocks metrics percent",
     "none_significant": "comparisons blocks? adjustment",
     "count_significant": "question variant?",
+}
+"""Rules that look at tests and printed cells."""
+FIGURE_CLAIMS = {
     "shared_matches_full": "z",
     "shared_surpasses_full": "z",
     "close_to_single": "margin",
@@ -43,6 +48,8 @@ CLAIM_KINDS = {
     "validation_chosen": "",
     "weights_stay": "limit",
 }
+"""Rules that look at published and logged figures."""
+CLAIM_KINDS = TEST_CLAIMS | FIGURE_CLAIMS
 # Options whose values name something else in the catalog, wherever they stand in the options of a
 # shipped kind.
 OPTION_REFERENCES = {
@@ -62,6 +69,109 @@ OPTION_REFERENCES = {
     "blocks": "blocks",
 }
 OPTION_WORDS: dict[str, Any] = {"adjustment": Adjustment}
+
+
+GIVEN = {"given": True}
+"""Metadata of a field that no YAML key sets: it follows from the folder in which an item stands."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A research question of a study: `RQ1`, and what it asks."""
+
+    id: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Edition:
+    """A version of a study whose figures differ from those of the others."""
+
+    id: str
+    title: str
+    about: str = ""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A name that `--corpus` takes, and the module with `examples(task, split, **options)`.
+
+    Attributes:
+        id: The name.
+        title: What it holds.
+        module: Dotted name of the module.
+        options: Passed to `examples` as they stand.
+        evaluations: By task, the evaluation set that its test split is; else the task's first.
+    """
+
+    id: str
+    title: str
+    module: str
+    options: dict[str, Any] = field(default_factory=dict)
+    evaluations: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Absent:
+    """What the archive of a study is known to lack: the scores of some runs by one tool.
+
+    Attributes:
+        tool: The tool whose scores are absent.
+        evaluation: The evaluation set of which they are.
+        runs: The runs whose scores are absent; empty: all of them.
+        reason: Why, as far as it is known.
+    """
+
+    tool: str
+    evaluation: str
+    reason: str
+    runs: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study: who published what, and which shared things it used.
+
+    Its runs, comparisons, tables, figures and claims stand beside its `study.yaml`. Attributes that
+    are lists of ids may be left out where they follow from these.
+
+    Attributes:
+        id: Name of its folder.
+        folder: Where its files are.
+        title: Title of the publication.
+        authors: Their full names, in the printed order.
+        arxiv: Identifier at arXiv.
+        licence: Under which its repository is published; empty where none is stated.
+        repository: OWNER/NAME at GitHub of what it published besides the paper.
+        commit: The commit that its figures are taken from.
+        questions: Its research questions, in order.
+        editions: Versions with figures of their own, in order; empty where there is one.
+        corpora: What `--corpus` calls its examples; the first is that of its runs.
+        absent: What its archive is known to lack.
+        tasks: Tasks it trains or scores.
+        tools: Tools it scores with.
+        methods: Methods it trains with.
+        backbones: Base models it trains.
+        about: One or two sentences.
+    """
+
+    id: str = field(metadata=GIVEN)
+    folder: Path = field(metadata=GIVEN)
+    title: str = ""
+    authors: list[str] = field(default_factory=list)
+    arxiv: str = ""
+    licence: str = ""
+    repository: str = ""
+    commit: str = ""
+    questions: list[Question] = field(default_factory=list)
+    editions: list[Edition] = field(default_factory=list)
+    corpora: list[Corpus] = field(default_factory=list)
+    absent: list[Absent] = field(default_factory=list)
+    tasks: list[str] = field(default_factory=list)
+    tools: list[str] = field(default_factory=list)
+    methods: list[str] = field(default_factory=list)
+    backbones: list[str] = field(default_factory=list)
+    about: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,7 +199,6 @@ class Task:
     """
 
     id: str
-    study: str
     title: str
     abbreviation: str
     module: str
@@ -106,7 +215,6 @@ class Backbone:
     """A base model: its hub repository, pinned revision and size label as printed by the study."""
 
     id: str
-    study: str
     title: str
     label: str
     hub: str
@@ -122,9 +230,9 @@ class Method:
     """
 
     id: str
-    study: str
     title: str
     tuning: dict[str, Any]
+    objective: Objective = "tokens"
 
 
 @dataclass(frozen=True)
@@ -134,7 +242,7 @@ class Run:
     """
 
     id: str
-    study: str
+    study: str = field(metadata=GIVEN)
     backbone: str
     method: str
     arm: Regime
@@ -192,7 +300,6 @@ class Tool:
     """
 
     id: str
-    study: str
     title: str
     version: str
     module: str
@@ -241,7 +348,7 @@ class Comparison:
     """
 
     id: str
-    study: str
+    study: str = field(metadata=GIVEN)
     question: str
     title: str
     test: TestName
@@ -262,7 +369,7 @@ class Table:
 
     id: str
     number: str
-    study: str
+    study: str = field(metadata=GIVEN)
     title: str
     kind: str
     comparisons: list[str] = field(default_factory=list)
@@ -277,7 +384,7 @@ class Figure:
 
     id: str
     number: str
-    study: str
+    study: str = field(metadata=GIVEN)
     title: str
     kind: str
     text: str = ""
@@ -289,7 +396,7 @@ class Claim:
     """A published sentence and the rule that checks it. kind: the rule; options go to the rule."""
 
     id: str
-    study: str
+    study: str = field(metadata=GIVEN)
     text: str
     source: str
     kind: str
@@ -299,6 +406,7 @@ class Claim:
 
 
 KINDS: dict[str, type] = {
+    "studies": Study,
     "tasks": Task,
     "backbones": Backbone,
     "methods": Method,
@@ -309,3 +417,5 @@ KINDS: dict[str, type] = {
     "figures": Figure,
     "claims": Claim,
 }
+OWNED = ("comparisons", "tables", "figures", "claims")
+"""Kinds that belong to a study; a run may also stand alone."""

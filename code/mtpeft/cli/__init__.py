@@ -14,7 +14,8 @@ from typer.core import TyperGroup
 
 from mtpeft.cli import archive, compare, data, infer, matrix, report, score, study, train, verify
 from mtpeft.cli.group import example
-from mtpeft.core.errors import MtpeftError, missing_package
+from mtpeft.core.boundary import SHOW, explained
+from mtpeft.core.text import forgiving, printable
 
 ALIASES = {
     "audit": ("verify", "audit"),
@@ -118,16 +119,19 @@ def doctor() -> None:
 
 def main() -> None:
     """Run the command line; deliberate errors are printed without a traceback and end with their code."""
+    forgiving()
     try:
         app()
-    except MtpeftError as error:
-        print(f"mtpeft: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except ModuleNotFoundError as error:
-        if (missing := missing_package(error)) is None:
+    except BrokenPipeError:
+        # Whoever read the output has seen enough (`| head`); nothing more can be said to them.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except Exception as error:
+        if os.environ.get(SHOW):
             raise
-        print(f"mtpeft: {missing}", file=sys.stderr)
-        sys.exit(missing.exit_code)
+        told = explained(error)
+        print(printable(f"mtpeft: {told}"), file=sys.stderr)
+        sys.exit(told.exit_code)
     except (KeyboardInterrupt, SystemExit) as end:
         # Typer turns Ctrl-C into exit code 130 without a word.
         if isinstance(end, SystemExit) and end.code != 130:

@@ -47,7 +47,7 @@ def runs(
     contrasts.csv, pairs.csv and a page.
     """
     from mtpeft.core import paths
-    from mtpeft.core.files import safe_name
+    from mtpeft.core.names import safe_name
     from mtpeft.reporting import own_runs as pages
     from mtpeft.statistics import own_runs
 
@@ -63,7 +63,7 @@ def runs(
 
 def _scored(place: str, tools: list[str], folder: Path) -> str:
     """The place itself, or where the scores of a prediction file were written."""
-    from mtpeft.core.files import safe_name
+    from mtpeft.core.names import safe_name
     from mtpeft.statistics.own_runs import parted
 
     label, path = parted(place)

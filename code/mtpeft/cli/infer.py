@@ -48,7 +48,7 @@ def run(
             backbone,
             backend,
             dtype,
-            corpus or "study-a",
+            corpus,
             retry,
         )
 
@@ -67,19 +67,19 @@ def prompt(
     server: Annotated[
         str, typer.Option(help="OpenAI-compatible address up to /v1; empty: local")
     ] = "",
-    source: Annotated[str, typer.Option(help="study, own, cosqa")] = "study",
+    corpus: Annotated[str, typer.Option(help="as in train; default: that of the task's study")] = "",
     split: str = "test",
     shots: int = 0,
     limit: Annotated[int, typer.Option(help="examples, evenly spaced; 0: all")] = 0,
 ) -> None:
     """Prompt a model, zero-shot or few-shot; report strict and permissive parsing next to baselines."""
     from mtpeft.core.records import Prediction, read_predictions
-    from mtpeft.corpora import evaluation_of, spaced
-    from mtpeft.corpora.study_b import examples
+    from mtpeft.corpora import default_corpus, evaluation_of, load, spaced
     from mtpeft.inference.prompting import Endpoint, Local, ask
     from mtpeft.scoring.answers import table
 
-    every = examples(task, split, source)
+    corpus = corpus or default_corpus(task)
+    every = load(corpus, task, split)
     chat = Endpoint(server, model) if server else Local(model)
     missing = ask(
         spaced(every, limit),
@@ -87,8 +87,8 @@ def prompt(
         out,
         f"{model}/{shots}-shot",
         shots,
-        examples(task, "train", source) if shots else [],
-        evaluation_of(task, f"study-b-{source}"),
+        load(corpus, task, "train") if shots else [],
+        evaluation_of(task, corpus),
     )
     _show(table([p for p in read_predictions(out) if isinstance(p, Prediction)], every))
     sys.exit(1 if missing else 0)
@@ -104,7 +104,7 @@ def rank(
     server: Annotated[
         str, typer.Option(help="OpenAI-compatible address up to /v1; empty: local")
     ] = "",
-    source: Annotated[str, typer.Option(help="study, cloze, cosqa, own")] = "study",
+    corpus: Annotated[str, typer.Option(help="as in train; default: that of the task's study")] = "",
     split: str = "test",
     candidates: Annotated[
         int, typer.Option(help="that stage 1 finds for each query (the study: 10)")
@@ -116,15 +116,15 @@ def rank(
 ) -> None:
     """Zero-shot code search: stage 1 finds candidates, the model scores them; prints MRR@K."""
     from mtpeft.core.records import Prediction, read_predictions
-    from mtpeft.corpora import evaluation_of, spaced
-    from mtpeft.corpora.study_b import examples
+    from mtpeft.corpora import default_corpus, evaluation_of, load, spaced
     from mtpeft.inference.prompting import Endpoint, Local
     from mtpeft.inference.ranking import candidates as stage_1
     from mtpeft.inference.ranking import rank as rank_candidates
     from mtpeft.inference.ranking import stage
     from mtpeft.scoring.answers import ranking_table
 
-    every = examples("code-search", split, source)
+    corpus = corpus or default_corpus("code-search")
+    every = load(corpus, "code-search", split)
     chat = Endpoint(server, model) if server else Local(model)
     near = stage_1(every, out.with_suffix(".candidates.jsonl"), candidates, stage(stage1, chat))
     asked = {name: near[name] for name in spaced(list(near), limit)}
@@ -134,7 +134,7 @@ def rank(
         chat,
         out,
         f"{model}/rank-{candidates}-{stage1}",
-        evaluation_of("code-search", f"study-b-{source}"),
+        evaluation_of("code-search", corpus),
     )
     answers = [p for p in read_predictions(out) if isinstance(p, Prediction)]
     _show(ranking_table(answers, near, every))

@@ -42,7 +42,7 @@ def file(
 def judge(
     predictions: Annotated[Path, typer.Argument(help="prediction records (JSON lines)")],
     dry_run: Annotated[bool, typer.Option(help="only say what it would take and cost")] = False,
-    corpus: Annotated[str, typer.Option(help="as in train; default: the study's")] = "study-a",
+    corpus: Annotated[str, typer.Option(help="as in train; default: the study's")] = "",
 ) -> None:
     """Have an OpenAI-compatible model rate summaries (address, model and key from the environment)."""
     from mtpeft.scoring.judge.stage import run
@@ -53,7 +53,7 @@ def judge(
 @app.command("setup", **example("mtpeft score setup"))
 def setup() -> None:
     """Fetch the pinned analysers (checked by SHA-256), compile the Java helper, install WordNet."""
-    from mtpeft.scoring.setup import run
+    from mtpeft.scoring.setup_all import run
 
     sys.exit(2 if run() else 0)
 

@@ -6,7 +6,7 @@ logged number a cell could have been copied from. `line` counts from 1 in the up
 the notebook's file.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -178,3 +178,20 @@ class LossWeight:
     file: str
     first_line: int
     last_line: int
+
+
+@dataclass
+class Figures:
+    """Everything that a study's public files hold, in the order of its tables.
+
+    Attributes:
+        files: Values read from each file, by repository and path; 0 for a file that repeats others.
+    """
+
+    runs: list[PublishedRun] = field(default_factory=list)
+    figures: list[PublishedFigure] = field(default_factory=list)
+    printed: list[PrintedCell] = field(default_factory=list)
+    counterparts: list[Counterpart] = field(default_factory=list)
+    sets: list[EvaluationSet] = field(default_factory=list)
+    weights: list[LossWeight] = field(default_factory=list)
+    files: dict[tuple[str, str], int] = field(default_factory=dict)

@@ -8,18 +8,19 @@ that stay inside.
 - `lines`: the one notion of a line. Bytes are split at LF only; a last line without its end is a
   line.
 - `scratch`: a temporary folder that the next start removes where this process could not.
-- `safe_name`: a text from outside that may become the name of a file.
 """
 
 import contextlib
 import errno
 import hashlib
+import json
 import os
 import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from mtpeft.core.errors import BadInput, MtpeftError
 from mtpeft.core.output import claim
@@ -28,13 +29,6 @@ _HOST = hashlib.sha256(os.uname().nodename.encode()).hexdigest()[:8]
 _PART = re.compile(r"\..+\.([0-9a-f]{8})\.(\d+)\.part")
 _SCRATCH = re.compile(r"mtpeft-[a-z0-9]+-([0-9a-f]{8})\.(\d+)-.+")
 _swept: set[Path] = set()
-
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~=@-]*")
-"""What a name from outside may be, so that it can be a file's.
-
-No blank, no slash, no leading dot or hyphen.
-"""
-LONGEST_NAME = 200
 
 
 def cannot(what: str, path: Path, error: OSError) -> MtpeftError:
@@ -121,8 +115,6 @@ def append_lines(path: Path, lines: Iterable[str]) -> None:
 
 def mend_last_line(path: Path) -> None:
     """Cut off a last line without its end, or end it where it is a whole JSON object."""
-    import json
-
     try:
         data = path.read_bytes()
         last = data[data.rfind(b"\n") + 1 :]
@@ -208,34 +200,41 @@ def read_bytes(path: Path) -> bytes:
         ) from error
 
 
-# ---------------------------------------------------------------- names
-
-
-def safe_name(text: str, what: str) -> str:
-    """`text`, where it can be the name of a file or folder and nothing else.
+def json_objects(path: Path, keys: Iterable[str], fix: str = "") -> Iterator[tuple[int, Any]]:
+    """The objects of a file in JSON lines, packed or not, each with the number of its line.
 
     Args:
-        text: a name from outside: an option, an id of a catalog, a field of a record.
-        what: what it names, for the message.
+        path: the file; an empty line is none of its objects.
+        keys: what every object must have.
+        fix: what to do about a bad line, for the message.
 
     Raises:
-        MtpeftError: it is empty, too long, or has a sign that no name has.
+        BadInput: with file and line, for whatever is not an object with these keys.
     """
-    if not NAME.fullmatch(text) or len(text) > LONGEST_NAME:
-        raise MtpeftError(
-            f"{what} {ascii(text[:LONGEST_NAME])}",
-            "letters, digits and any of . _ + ~ = @ - (not first: . + ~ = @ -), "
-            f"at most {LONGEST_NAME}",
-            "choose another name",
-        )
-    return text
-
-
-def safe_path(text: str, what: str) -> str:
-    """`text`, where it is one or more safe names with slashes between, as ids of runs are."""
-    for part in text.split("/"):
-        safe_name(part, f"{what} {ascii(text)}:" if part != text else what)
-    return text
+    needed = set(keys)
+    for number, line in enumerate(lines(read_bytes(path)), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line.decode("utf-8"))
+        except UnicodeDecodeError as error:
+            raise BadInput(
+                path, f"not UTF-8: {error.reason}", "UTF-8 text", fix, line=number
+            ) from error
+        except (ValueError, RecursionError) as error:
+            raise BadInput(
+                path, f"malformed JSON: {error}", "one object a line", fix, line=number
+            ) from error
+        if not isinstance(record, dict) or not needed <= record.keys():
+            found = ", ".join(record) if isinstance(record, dict) else type(record).__name__
+            raise BadInput(
+                path,
+                f"keys {ascii(found)[1:-1]}",
+                f"an object with {', '.join(sorted(needed))}",
+                fix,
+                line=number,
+            )
+        yield number, record
 
 
 # ---------------------------------------------------------------- what a killed process left

@@ -65,7 +65,7 @@ def fetch_commit(repository: str, commit: str, folder: Path, *, sparse: bool = F
         Unavailable: git or the repository cannot be reached, or it lacks the commit.
     """
     source = address(repository)
-    if offline() and not Path(source).exists():
+    if offline() and "://" in source and not source.startswith("file:"):
         raise Unavailable(
             f"{repository} is not on this machine and OFFLINE=1",
             f"commit {commit}",

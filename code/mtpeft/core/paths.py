@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from mtpeft.core.errors import MtpeftError
+from mtpeft.core.names import safe_name, safe_path
 
 
 def _from_environment(name: str, default: Path) -> Path:
@@ -21,6 +22,7 @@ ARCHIVED = ROOT / "results" / "archived"
 PUBLISHED = ROOT / "results" / "published"
 REGENERATED = _from_environment("MTPEFT_OUT", ROOT / "results" / "regenerated")
 CATALOG = Path(__file__).resolve().parents[1] / "catalog"
+STUDIES = Path(__file__).resolve().parents[1] / "studies"
 STATS = ROOT / "stats"
 DATA = ROOT / "data"
 CACHE = _from_environment("MTPEFT_CACHE", DATA / "cache")
@@ -48,7 +50,8 @@ def seed_folder(profile: str, run: str, seed: int, root: Path | None = None) -> 
     answers for each inference profile, with `predictions/<evaluation>.jsonl` and
     `scores/<tool>/<evaluation>.csv`.
     """
-    return (root or REGENERATED / "training") / profile / run / f"seed-{seed}"
+    place = safe_name(profile, "profile"), safe_path(run, "run"), f"seed-{seed}"
+    return (root or REGENERATED / "training").joinpath(*place)
 
 
 def shown(path: Path) -> str:

@@ -7,6 +7,7 @@ ends the program (Linux).
 """
 
 import contextlib
+import ctypes
 import os
 import selectors
 import shutil
@@ -17,11 +18,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from multiprocessing import parent_process
 from pathlib import Path
 
 from mtpeft.core.errors import MtpeftError, Unavailable
 
 _BLOCK = 1 << 16
+_PR_SET_PDEATHSIG = 1
 _GRACE_SECONDS = 2.0
 _SHIM = (
     "import ctypes, os, sys\n"
@@ -153,6 +156,20 @@ def tied() -> list[str]:
     if found := _setpriv():
         return [found, "--pdeathsig", "KILL", "--"]
     return [sys.executable, "-S", "-E", "-c", _SHIM, str(os.getpid())]
+
+
+def die_with_parent() -> None:
+    """Let the kernel end this process when the one that started it dies.
+
+    For a worker of `multiprocessing`: workers of a killed run would wait for ever.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    # The kernel tells of deaths to come only: a parent that died while this process was starting is
+    # no longer its parent.
+    parent = parent_process()
+    if parent is not None and os.getppid() != parent.pid:
+        os._exit(1)
 
 
 def _communicate(

@@ -11,7 +11,6 @@ import json
 import os
 import platform
 import resource
-import subprocess
 import sys
 import time
 from functools import lru_cache
@@ -19,8 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft import __version__
+from mtpeft.core.errors import MtpeftError
 from mtpeft.core.files import write_atomic
 from mtpeft.core.paths import ROOT, shown
+from mtpeft.core.processes import run
 
 _START = time.monotonic()
 
@@ -47,12 +48,10 @@ def code_state() -> dict[str, Any]:
 
     def git(*arguments: str) -> str | None:
         try:
-            done = subprocess.run(
-                ["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, timeout=20
-            )
-        except (OSError, subprocess.TimeoutExpired):
+            done = run(["git", "-C", str(ROOT), *arguments], seconds=20)
+        except MtpeftError:
             return None
-        return done.stdout.strip() if done.returncode == 0 else None
+        return done.text.strip() if done.code == 0 else None
 
     commit = git("rev-parse", "HEAD") or os.environ.get("MTPEFT_COMMIT")
     status = git("status", "--porcelain", "--untracked-files=no")

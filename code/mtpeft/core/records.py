@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
 from mtpeft.core.files import append_lines, lines, mend_last_line, read_bytes, write_atomic
+from mtpeft.core.names import safe_name
 
 if TYPE_CHECKING:  # pandas takes longer to import than an up-to-date `make` takes to say so
     import numpy as np
@@ -512,7 +513,7 @@ def _prediction(raw: bytes, hints: dict[str, Any], required: set[str]) -> Predic
         if not isinstance(value, wanted) or isinstance(value, bool):
             raise ValueError(f"{name} is a {type(value).__name__}")
         if isinstance(value, str) and name in _SHOWN and not value.isprintable():
-            raise ValueError(f"{name} {ascii(value[:80])} holds what no name does")
+            raise ValueError(f"{name} {value[:80]!a} holds what no name does")
     return Prediction(**data)
 
 
@@ -521,7 +522,7 @@ def _prediction(raw: bytes, hints: dict[str, Any], required: set[str]) -> Predic
 
 def score_path(root: Path, tool: str, task: str) -> Path:
     """Where the scores of one tool on one task's evaluation set lie below `root`."""
-    return root / "scores" / tool / f"{task}.csv"
+    return root / "scores" / safe_name(tool, "tool") / f"{safe_name(task, 'evaluation set')}.csv"
 
 
 def row_status(statuses: Mapping[str, str]) -> str:
@@ -678,16 +679,24 @@ class ScoreSet:
                 self._rows[tool, task, str(run)] = rows
 
     @classmethod
-    def load(cls, root: Path) -> "ScoreSet":
-        """Read every `<root>/scores/<tool>/<task>.csv`."""
-        paths = sorted((root / "scores").glob("*/*.csv"))
-        if not paths:
+    def load(cls, *roots: Path) -> "ScoreSet":
+        """Read every `<root>/scores/<tool>/<task>.csv`; tables of one name are put together."""
+        import pandas as pd
+
+        parts: dict[tuple[str, str], list[pd.DataFrame]] = {}
+        for path in [p for root in roots for p in sorted((root / "scores").glob("*/*.csv"))]:
+            parts.setdefault((path.parent.name, path.stem), []).append(read_scores(path))
+        if not parts:
             raise MtpeftError(
-                f"no score tables below {root / 'scores'}",
+                f"no score tables below {' or '.join(str(root / 'scores') for root in roots)}",
                 "<tool>/<task>.csv files",
                 "git checkout results/archived",
             )
-        return cls(root, {(path.parent.name, path.stem): read_scores(path) for path in paths})
+        tables = {
+            name: frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+            for name, frames in parts.items()
+        }
+        return cls(roots[0], tables)
 
     def tool_of(self, task: str, metric: str) -> str:
         """The tool whose table for `task` has a column `metric`."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mtpeft.core.errors import BadInput
+from mtpeft.core.files import read_text, text_lines
 from mtpeft.corpora.examples import Example
 
 
@@ -16,15 +17,19 @@ def pairs(java: Path, csharp: Path) -> list[tuple[str, str]]:
     """The pairs of two parallel files. Raises `BadInput` where they have different numbers of
     lines.
     """
-    left, right = (
-        [line.rstrip("\r") for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
-        for path in (java, csharp)
-    )
+    left, right = (_lines(path) for path in (java, csharp))
     if len(left) != len(right):
         raise BadInput(
             csharp, f"{len(right)} lines", f"{len(left)}, as in {java.name}", "make data"
         )
     return list(zip(left, right, strict=True))
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of a file, ended by LF, or all by CR LF; any other control character is content."""
+    found = text_lines(read_text(path))
+    windows = bool(found) and all(line.endswith("\r") for line in found)
+    return [line[:-1] for line in found] if windows else found
 
 
 def translation(java: Path, csharp: Path) -> Iterator[Example]:

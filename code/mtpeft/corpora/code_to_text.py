@@ -16,13 +16,20 @@ when the summary has
 
 import ast
 import re
+import sys
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from mtpeft.core.files import text_lines
 from mtpeft.corpora.examples import Example
 
-_TAG = re.compile(r"^\s*([@:]\w+|Args:|Returns:|Raises:|Parameters\b)")
+# A heading is known by its form, not by its first word: a sentence may begin with "Parameters".
+_TAG = re.compile(r"^\s*([@:]\w+|(Args|Arguments|Parameters|Returns|Raises|Yields):)")
+_UNDERLINE = re.compile(r"[-=~]{3,}")
+# What ends a line for Python's parser; `str.splitlines` knows seven more.
+_PYTHON_LINE = re.compile(r"\r\n|\r|\n")
 _JAVA_TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|//[^\n]*|/\*.*?\*/|.', re.DOTALL)
 
 
@@ -41,32 +48,50 @@ def summarization(rows: Iterable[dict[str, Any]], language: str, split: str) -> 
 
 
 def generation(rows: Iterable[dict[str, Any]], language: str, split: str) -> Iterator[Example]:
-    """The derived generation corpus (rule above); ids keep the row's number."""
+    """The derived generation corpus (rule above); ids keep the row's number.
+
+    How many rows the rule leaves out, and why, is said on standard error at the end.
+    """
     seen: set[str] = set()
+    gone: Counter[str] = Counter()
     for number, row in enumerate(rows):
         summary = first_paragraph(row["docstring"])
         parts = python_parts(row["code"]) if language == "python" else java_parts(row["code"])
-        if parts is None or not 3 <= len(summary.split()) <= 100 or parts[1] in seen:
-            continue
-        seen.add(parts[1])
-        yield Example(
-            f"{language}-{split}-{number}",
-            "generation",
-            language,
-            {"summary": summary, "signature": parts[0]},
-            parts[1],
-        )
+        if parts is None:
+            gone["no function that can be taken apart"] += 1
+        elif not 3 <= len(summary.split()) <= 100:
+            gone["a summary too short or too long"] += 1
+        elif parts[1] in seen:
+            gone["code that an earlier row has"] += 1
+        else:
+            seen.add(parts[1])
+            yield Example(
+                f"{language}-{split}-{number}",
+                "generation",
+                language,
+                {"summary": summary, "signature": parts[0]},
+                parts[1],
+            )
+    if gone:
+        reasons = ", ".join(f"{count} with {why}" for why, count in sorted(gone.items()))
+        print(f"mtpeft: generation/{split}, {language}: left out {reasons}", file=sys.stderr)
 
 
 def first_paragraph(docstring: str) -> str:
-    """The first paragraph of a docstring, white space collapsed."""
-    lines: list[str] = []
-    for line in docstring.strip().splitlines():
-        if lines and (not line.strip() or _TAG.match(line)):
+    """The first paragraph of a docstring, white space collapsed.
+
+    It ends at a blank line, a tag (`@param`, `:param`, `Args:`) or a heading with a line below it.
+    """
+    every = text_lines(docstring.strip())
+    found: list[str] = []
+    for number, line in enumerate(every):
+        below = every[number + 1] if number + 1 < len(every) else ""
+        ends = _TAG.match(line) or (line.strip() and _UNDERLINE.fullmatch(below.strip()))
+        if found and (not line.strip() or ends):
             break
-        if not _TAG.match(line):
-            lines.append(line)
-    return " ".join(" ".join(lines).split())
+        if not ends and not _UNDERLINE.fullmatch(line.strip()):
+            found.append(line)
+    return " ".join(" ".join(found).split())
 
 
 def java_parts(code: str) -> tuple[str, str] | None:
@@ -83,34 +108,58 @@ def java_parts(code: str) -> tuple[str, str] | None:
 
 
 def python_parts(code: str) -> tuple[str, str] | None:
-    """Signature and code without docstring of a Python function, or None where it is no single
-    parsable function.
+    """Signature and code without docstring of a Python function.
+
+    None where it is no single parsable function, or where what is left without the docstring would
+    not be the same program.
     """
-    code = textwrap.dedent(code).strip()
-    try:
-        body = ast.parse(code).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    code = (textwrap.dedent(code) if code[:1].isspace() else code).strip()
+    function = _function(code)
+    if function is None:
         return None
-    if len(body) != 1 or not isinstance(
-        function := body[0], ast.FunctionDef | ast.AsyncFunctionDef
-    ):
-        return None
-    lines = code.splitlines()
+    lines = _PYTHON_LINE.split(code)
     inner, first = function.body, function.body[0]
     documented = (
         isinstance(first, ast.Expr)
         and isinstance(first.value, ast.Constant)
         and isinstance(first.value.value, str)
     )
-    if documented and len(inner) == 1 or first.lineno == function.lineno:
+    if (documented and len(inner) == 1) or first.lineno == function.lineno:
         return None  # nothing but a docstring, or all on one line
     header = lines[function.lineno - 1 : first.lineno - 1]
     signature = " ".join(" ".join(header).split()).removesuffix(":")
     if not signature.endswith((")", "]", '"', "'")) and "->" not in signature:
         return None  # a comment between header and body: not worth a tokenizer of our own
+    kept = set(range(1, len(lines) + 1))
     if documented:
         end = first.end_lineno or first.lineno
-        if len(inner) > 1 and inner[1].lineno == end:
+        if inner[1].lineno == end:
             return None
-        lines = lines[: first.lineno - 1] + lines[end:]
-    return signature, "\n".join(line.rstrip() for line in lines).strip()
+        kept -= set(range(first.lineno, end + 1))
+    inside = _inside_strings(function)
+    # A line's end inside a string is the string's; anywhere else blanks before it mean nothing.
+    shown = [lines[n - 1] if n in inside else lines[n - 1].rstrip() for n in sorted(kept)]
+    made = "\n".join(shown).strip()
+    left = _function(made)
+    function.body = inner[1:] if documented else inner
+    return (signature, made) if left and ast.dump(left) == ast.dump(function) else None
+
+
+def _function(code: str) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    """The function that a text is, or None where it is anything else."""
+    try:
+        body = ast.parse(code).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    function = body[0] if len(body) == 1 else None
+    return function if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) else None
+
+
+def _inside_strings(function: ast.AST) -> set[int]:
+    """The lines whose end lies inside a string."""
+    found: set[int] = set()
+    for node in ast.walk(function):
+        text = isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
+        if (text or isinstance(node, ast.JoinedStr)) and node.end_lineno is not None:
+            found |= set(range(node.lineno, node.end_lineno))
+    return found

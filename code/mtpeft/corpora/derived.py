@@ -12,7 +12,7 @@ from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.core.files import write_atomic
 from mtpeft.core.provenance import sha256
 from mtpeft.corpora import code_to_code, code_to_text, codereval, hub, prompts
-from mtpeft.corpora.examples import Example, examples_text
+from mtpeft.corpora.examples import Example, examples_text, read_examples
 from mtpeft.corpora.fetch import require
 from mtpeft.corpora.manifest import Derived, Manifest, manifest
 from mtpeft.corpora.pins import pin, pinned
@@ -101,7 +101,12 @@ def _from_hub(
     return build
 
 
-_MADE: dict[str, Callable[[], str]] = {"study-a/prompts": prompts.build}
+def examples(task: str, split: str) -> list[Example]:
+    """The examples of a task from the derived set that holds them, built where it is not here."""
+    return read_examples(built(f"{task}/{'evaluation' if split == 'test' else split}"))
+
+
+_MADE: dict[str, Callable[[], str]] = {"published/prompts": prompts.build}
 _BUILDERS: dict[str, Callable[[Manifest], Iterable[Example]]] = {
     "generation/evaluation": lambda m: codereval.generation(
         _languages(m, "codereval/prompts"), require(m.files["codereval/discarded"])

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.core.errors import BadInput
-from mtpeft.core.files import write_atomic
+from mtpeft.core.files import json_objects, write_atomic
 
 
 @dataclass(frozen=True)
@@ -56,22 +56,31 @@ def read_examples(path: Path) -> list[Example]:
         raise BadInput(path, "no such file", "examples in JSON lines", "make data")
     names = {f.name for f in fields(Example)}
     result = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n")[:-1], start=1):
-        try:
-            data = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise BadInput(
-                path, f"malformed JSON: {error}", "one example a line", line=number
-            ) from error
-        if (
-            not isinstance(data, dict)
-            or not {"id", "task", "language", "inputs"} <= data.keys() <= names
-        ):
+    fix = "write the line as docs/reference says, or remove it"
+    for number, data in json_objects(path, ("id", "task", "language", "inputs"), fix):
+        if unknown := sorted(data.keys() - names):
             raise BadInput(
                 path,
-                f"keys {sorted(data) if isinstance(data, dict) else data}",
+                f"keys {', '.join(unknown)}",
                 f"the keys of an example: {', '.join(sorted(names))}",
+                fix,
+                line=number,
+            )
+        if wrong := [name for name, value in data.items() if not _fits(name, value)]:
+            raise BadInput(
+                path,
+                f"{wrong[0]} is {ascii(data[wrong[0]])[:80]}",
+                "texts; inputs: a mapping of texts; tests: a list of texts",
+                fix,
                 line=number,
             )
         result.append(Example(**data))
     return result
+
+
+def _fits(name: str, value: Any) -> bool:
+    if name == "inputs":
+        return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
+    if name == "tests":
+        return isinstance(value, list) and all(isinstance(text, str) for text in value)
+    return isinstance(value, str)

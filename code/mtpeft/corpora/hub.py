@@ -62,7 +62,15 @@ def _mirrored(entry: HubDataset) -> Path | None:
     found = sorted(
         p for p in (mirror / entry.repository).glob(wanted) if (p / entry.config).is_dir()
     )
-    return found[-1] if found else None
+    if len(found) > 1:
+        raise MtpeftError(
+            f"{mirror / entry.repository} holds {len(found)} revisions of {entry.id}: "
+            f"{', '.join(p.name for p in found)}",
+            "one, or one that is pinned",
+            f'leave one in the mirror, or pin one: "{entry.repository}": "REVISION" in '
+            f"{paths.CACHE / 'pins.json'}",
+        )
+    return found[0] if found else None
 
 
 def _newest(entry: HubDataset) -> str:

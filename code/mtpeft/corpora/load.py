@@ -2,50 +2,67 @@
 
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-from mtpeft.catalog import catalog
+from mtpeft.catalog import Corpus, catalog
 from mtpeft.core.errors import MtpeftError, UnknownName
-from mtpeft.corpora import smoke, study_b
-from mtpeft.corpora.derived import built
+from mtpeft.corpora.analysis import from_folder
 from mtpeft.corpora.examples import Example, read_examples
 
-CORPORA = ("study-a", "study-b", "study-b-cloze", "study-b-cosqa", "study-b-own", "smoke")
 SPLITS = ("train", "valid", "test")
 
 
 def load(corpus: str, task: str, split: str) -> list[Example]:
     """The examples of `task` in `split`, in a fixed order.
 
-    corpus: `study-a`, `study-b` (files of the manifest, brought here if need be; `study-b-cloze`
-    takes the cloze set for AdvTest, `study-b-cosqa` is search alone, `study-b-own` the project's
-    tiny sets), `smoke` (data/smoke), the path of a JSON-lines file of examples, a folder (see
-    `study_b.from_folder`), or the dotted name of a module outside the package with `examples(task,
-    split)`. Raises `UnknownName` for other names, `MtpeftError` for what cannot be had.
+    Args:
+        corpus: The name of a corpus that a study declares (`corpora:` in its study.yaml), `smoke`
+            (data/smoke), the path of a JSON-lines file of examples, a folder (see
+            `analysis.from_folder`), or the dotted name of a module outside the package with
+            `examples(task, split)`. Empty: that of the first study that has the task.
+        task: Id of a task.
+        split: `train`, `valid` or `test`.
+
+    Raises:
+        UnknownName: For other names.
+        MtpeftError: For what cannot be had.
     """
+    corpus = corpus or default_corpus(task)
     if corpus.endswith(".jsonl"):
         return [e for e in read_examples(Path(corpus)) if e.task == task]
-    if corpus not in CORPORA and Path(corpus).is_dir():
-        return study_b.from_folder(Path(corpus), task, split)
-    if corpus not in CORPORA and "." not in corpus:
-        raise UnknownName("corpus", corpus, CORPORA)
+    known = corpora()
+    if corpus not in known and Path(corpus).is_dir():
+        return from_folder(Path(corpus), task, split)
+    if corpus not in known and "." not in corpus:
+        raise UnknownName("corpus", corpus, known, "mtpeft list studies")
     if split not in SPLITS:
         raise UnknownName("split", split, SPLITS)
-    if "." in corpus:
-        return _from_outside(corpus, task, split)
-    if corpus.startswith("study-b"):
-        source = corpus.removeprefix("study-b").lstrip("-") or "study"
-        return study_b.examples(
-            task, split, "study" if source == "cloze" and task != "code-search" else source
+    entry = known.get(corpus) or Corpus(corpus, "", corpus)
+    return _from_module(entry.module, task, split, entry.options)
+
+
+def corpora() -> dict[str, Corpus]:
+    """Every corpus that has a name: those of the studies, and the project's own for tests."""
+    smoke = Corpus("smoke", "tiny sets written for this project", "mtpeft.corpora.smoke")
+    return {**catalog().corpora(), "smoke": smoke}
+
+
+def default_corpus(task: str) -> str:
+    """The corpus of the first study that has a task. Raises `MtpeftError` where none has one."""
+    study = catalog().study_of_task(task)
+    if study is None or not study.corpora:
+        raise MtpeftError(
+            f"no study says where the examples of {task} are",
+            "a corpus, a folder, a JSON-lines file, or a module with examples(task, split)",
+            "--corpus NAME",
         )
-    if corpus == "smoke":
-        return smoke.examples(task, split)
-    return read_examples(built(f"{task}/{'evaluation' if split == 'test' else split}"))
+    return study.corpora[0].id
 
 
-def _from_outside(module: str, task: str, split: str) -> list[Example]:
+def _from_module(module: str, task: str, split: str, options: dict[str, Any]) -> list[Example]:
     try:
-        found: list[Example] = import_module(module).examples(task, split)
-        return found
+        examples: list[Example] = import_module(module).examples(task, split, **options)
+        return examples
     except ImportError as error:
         raise MtpeftError(
             f"corpus {module} cannot be imported: {error}",
@@ -55,15 +72,15 @@ def _from_outside(module: str, task: str, split: str) -> list[Example]:
 
 
 def evaluation_of(task: str, corpus: str) -> str:
-    """The evaluation set that a task's test split is in a corpus: `<task>-<source>` of
-    `study-b-<source>`, else the first.
+    """The evaluation set that a task's test split is in a corpus: the one that the corpus names,
+    else the task's first.
     """
     known = [e.id for e in catalog().get("tasks", task).evaluations] or [task]
-    named = f"{task}-{corpus.removeprefix('study-b-')}"
-    return named if named in known else known[0]
+    entry = corpora().get(corpus)
+    return entry.evaluations.get(task, known[0]) if entry else known[0]
 
 
-def evaluation(name: str, corpus: str = "study-a", split: str = "test") -> list[Example]:
+def evaluation(name: str, corpus: str = "", split: str = "test") -> list[Example]:
     """The instances of one evaluation set (for example `translation-cs-java`), in the order of the
     study's rows.
     """

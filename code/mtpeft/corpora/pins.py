@@ -1,31 +1,64 @@
-"""What nobody upstream pins is pinned here by its first use: `pins.json` in the cache, refused when
-it changes.
+"""What nobody upstream pins is pinned here by its first use.
+
+The pins lie in `pins.json` in the cache; another value is refused. Two processes that pin at once
+wait for each other, so that a pin that was written is never lost.
 """
 
 import json
+from pathlib import Path
 
 from mtpeft.core import paths
-from mtpeft.core.errors import MtpeftError
-from mtpeft.core.files import write_atomic
+from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.files import read_text, write_atomic
+from mtpeft.core.locks import held
 
 
 def pin(name: str, value: str) -> None:
-    """Record `value` (a revision or a SHA-256) under `name`, or refuse it where another one is
-    recorded.
+    """Record a value under a name, at its first use.
+
+    Args:
+        name: what is pinned.
+        value: a revision or a SHA-256.
+
+    Raises:
+        MtpeftError: another value is recorded.
     """
-    path = paths.CACHE / "pins.json"
-    pins = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    known = pins.setdefault(name, value)
-    if known != value:
-        raise MtpeftError(
-            f"{name} is now {value}",
-            f"{known}, as at its first use on this machine ({path})",
-            f"use that revision, or remove the entry from {path} and start the experiment anew",
-        )
-    write_atomic(path, json.dumps(pins, indent=1, sort_keys=True) + "\n")
+    path = _path()
+    with held(path):
+        pins = _read(path)
+        known = pins.get(name)
+        if known is None:
+            write_atomic(path, json.dumps({**pins, name: value}, indent=1, sort_keys=True) + "\n")
+        if known in (None, value):
+            return
+    raise MtpeftError(
+        f"{name} is now {value}",
+        f"{known}, as at its first use on this machine ({path})",
+        f"use that revision, or remove the entry from {path} and start the experiment anew",
+    )
 
 
 def pinned(name: str) -> str:
     """The recorded value, or '' where there is none yet."""
-    path = paths.CACHE / "pins.json"
-    return json.loads(path.read_text(encoding="utf-8")).get(name, "") if path.is_file() else ""
+    return _read(_path()).get(name, "")
+
+
+def _path() -> Path:
+    return paths.CACHE / "pins.json"
+
+
+def _read(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    try:
+        pins = json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise BadInput(
+            path,
+            f"malformed JSON: {error}",
+            "an object of names and values",
+            "restore the file; without it the next use pins anew what it finds",
+        ) from error
+    if not isinstance(pins, dict) or not all(isinstance(value, str) for value in pins.values()):
+        raise BadInput(path, "no object of texts", "names and values", "restore the file")
+    return pins

@@ -1,5 +1,5 @@
-"""The prompts of study A, read out of its published scripts: what the derived set `study-a/prompts`
-is built from.
+"""The prompts of a study, read out of its published scripts: what the derived set
+`published/prompts` is built from.
 
 Scripts are parsed, never run. A prompt is the list named `chat` in a function that fills the chat
 template; what a script inserts becomes a `{placeholder}`. The scripts come from the study's
@@ -9,15 +9,14 @@ the result says.
 
 import ast
 import json
-import os
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from mtpeft.core import paths
+from mtpeft.core.download import Policy, read_small
 from mtpeft.core.errors import MtpeftError, Unavailable
-from mtpeft.corpora.fetch import UPSTREAM, offline
+from mtpeft.core.files import read_text
+from mtpeft.corpora.fetch import offline, upstream
 
 REPOSITORY, COMMIT = "alvi75/MultiTask-QLoRA-NFAnalysis", "44e6077abecf5c90d6b80f3298afaf00091621e5"
 MULTI, SINGLE = "multitask/qlora_train.py", "generation/qlora_train.py"
@@ -104,18 +103,15 @@ def script(path: str) -> str:
     mirror = paths.mirror()
     local = mirror / REPOSITORY / COMMIT / path if mirror else None
     if local is not None and local.is_file():
-        return local.read_text(encoding="utf-8")
-    url = f"{os.environ.get('MTPEFT_UPSTREAM') or UPSTREAM}/{REPOSITORY}/{COMMIT}/{path}"
+        return read_text(local)
+    url = f"{upstream()}/{REPOSITORY}/{COMMIT}/{path}"
     try:
         if offline():
-            raise OSError("OFFLINE=1")
-        with urllib.request.urlopen(
-            urllib.request.Request(url, headers={"User-Agent": "mtpeft"}), timeout=30
-        ) as answer:
-            return str(answer.read(), "utf-8")
-    except (OSError, urllib.error.URLError) as error:
+            raise Unavailable("OFFLINE=1")
+        return read_small(path, url, Policy(attempts=3)).decode("utf-8")
+    except (Unavailable, UnicodeDecodeError) as error:
         raise Unavailable(
-            f"study-a/prompts: {path} of {REPOSITORY} cannot be had: {error}",
+            f"published/prompts: {path} of {REPOSITORY} cannot be had: {str(error).splitlines()[0]}",
             f"{url}, or a mirror that has it",
             "make data with network, or set MTPEFT_MIRROR",
         ) from error

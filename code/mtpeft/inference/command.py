@@ -34,6 +34,7 @@ def run(
     `MtpeftError` where there is none.
     """
     entry = catalog().usable_run(name)
+    corpus = corpus or catalog().corpus_of(entry)
     known = [e.id for task in entry.tasks for e in catalog().get("tasks", task).evaluations]
     for wanted in evaluations:
         if wanted not in known:

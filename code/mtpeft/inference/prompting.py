@@ -223,7 +223,7 @@ def ask_each(
         Refused: the server refuses the key, the model or the address.
     """
     if not run.isprintable():
-        raise MtpeftError(f"run {ascii(run)}", "a name without control characters", "--model NAME")
+        raise MtpeftError(f"run {run!a}", "a name without control characters", "--model NAME")
     with held(path, wait=False):
         done, missing = _answered(path, run), 0
         answered = bool(done)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
-from mtpeft.core.records import write_atomic
+from mtpeft.core.files import json_objects, write_atomic
 from mtpeft.corpora import Example
 from mtpeft.inference.bm25 import Bm25
 from mtpeft.inference.prompting import Chat, Question, ask_each
@@ -88,17 +88,14 @@ def candidates(
 def read_candidates(path: Path, examples: Sequence[Example]) -> dict[str, list[str]]:
     """Candidates by query. Raises `BadInput` with file and line."""
     pool, asked, result = pool_of(examples), {e.id for e in examples if e.target == "1"}, {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            row = json.loads(line)
-            name, near = str(row["instance_id"]), [str(c) for c in row["candidates"]]
-        except (ValueError, KeyError, TypeError) as error:
+    fix = "remove the file to find candidates anew"
+    for number, row in json_objects(path, ("instance_id", "candidates"), fix):
+        name, near = str(row["instance_id"]), row["candidates"]
+        if not isinstance(near, list):
             raise BadInput(
-                path,
-                f"{type(error).__name__}: {error}",
-                "an object with instance_id and candidates",
-                line=number,
-            ) from error
+                path, f"candidates are a {type(near).__name__}", "a list of ids", fix, line=number
+            )
+        near = [str(c) for c in near]
         unknown = [c for c in near if c not in pool]
         if (
             name not in asked

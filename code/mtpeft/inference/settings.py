@@ -45,7 +45,7 @@ PROFILES = {
     # included. Translation: trained with the tokenizer's template, asked with another one.
     "faithful": InferenceProfile(
         "faithful",
-        wording="study-a",
+        wording="published",
         faithful_answers=True,
         tasks={
             "generation": TaskDecoding(512, 1),

@@ -12,6 +12,14 @@ from pathlib import Path
 import pandas as pd
 
 from mtpeft.catalog import Catalog, catalog
+from mtpeft.catalog.places import (
+    archived_table,
+    published,
+    score_files,
+    score_roots,
+    statistics_files,
+    with_figures,
+)
 from mtpeft.core import paths
 from mtpeft.core.errors import BadInput
 from mtpeft.core.records import PublishedCell, ScoreSet, Test, Verdict, read_frame, read_records
@@ -61,9 +69,18 @@ class Inputs:
 
     # ------------------------------------------------------------ where things are
 
-    @property
-    def statistics_path(self) -> Path:
-        return self.published / "statistics.csv"
+    def printed_files(self, study: str) -> list[Path]:
+        """The file with the printed statistics of a study; none where it has printed none."""
+        path = published(self.known.studies[study], self.published) / "statistics.csv"
+        return [path] if path.is_file() else []
+
+    def score_file(self, tool: str, evaluation: str) -> Path:
+        """The archived scores of one tool on one evaluation set."""
+        return archived_table(self.known, tool, evaluation, self.archived)
+
+    def figure_folders(self) -> list[Path]:
+        """The folders of the studies whose published figures are records."""
+        return [published(s, self.published) for s in with_figures(self.known, self.published)]
 
     @property
     def tests_path(self) -> Path:
@@ -81,6 +98,7 @@ class Inputs:
             (self.regenerated, "results/regenerated"),
             (self.archived, "results/archived"),
             (self.published, "results/published"),
+            *((study.folder, f"studies/{study.id}") for study in self.known.studies.values()),
             *((folder, "") for folder in self.elsewhere),
         ):
             if path.is_relative_to(root):
@@ -120,17 +138,15 @@ class Inputs:
     @cached_property
     def scores(self) -> ScoreSet:
         """The archived per-instance scores."""
-        result = ScoreSet.load(self.archived)
-        self.used |= {
-            self.archived / "scores" / tool / f"{name}.csv" for tool, name in result.tables
-        }
-        return result
+        self.used |= set(score_files(self.known, self.archived))
+        return ScoreSet.load(*score_roots(self.known, self.archived))
 
     @cached_property
     def cells(self) -> list[PublishedCell]:
         """Every printed value."""
-        self.used.add(self.statistics_path)
-        return read_records(self.statistics_path, PublishedCell)
+        files = statistics_files(self.known, self.published)
+        self.used |= set(files)
+        return [cell for path in files for cell in read_records(path, PublishedCell)]
 
     @cached_property
     def printed(self) -> dict[CellKey, list[PublishedCell]]:

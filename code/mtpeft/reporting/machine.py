@@ -6,6 +6,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from mtpeft.core.records import VERDICTS, Verdict
+from mtpeft.core.text import xml
 from mtpeft.reporting.inputs import Inputs
 from mtpeft.reporting.summary import count_by_kind, exit_code, group_by_cause
 
@@ -77,17 +78,23 @@ def junit_xml(inputs: Inputs) -> str:
         ).append(verdict)
     root = ElementTree.Element("testsuites", name="mtpeft", **_totals(inputs.verdicts))
     for name, found in suites.items():
-        suite = ElementTree.SubElement(root, "testsuite", name=name, **_totals(found))
+        suite = ElementTree.SubElement(root, "testsuite", name=xml(name), **_totals(found))
         for verdict in found:
-            case = ElementTree.SubElement(suite, "testcase", classname=name, name=verdict.id)
+            case = ElementTree.SubElement(
+                suite, "testcase", classname=xml(name), name=xml(verdict.id)
+            )
             text = f"published {verdict.published or '–'}, recomputed {verdict.regenerated or '–'}"
             why = verdict.cause or verdict.reason
             if verdict.unexplained:
                 ElementTree.SubElement(
-                    case, "failure", message=f"{verdict.verdict}: {text}", type=verdict.verdict
-                ).text = verdict.reason or "no cause known"
+                    case,
+                    "failure",
+                    message=xml(f"{verdict.verdict}: {text}"),
+                    type=verdict.verdict,
+                ).text = xml(verdict.reason or "no cause known")
             elif verdict.verdict not in ("exact", "within tolerance"):
-                ElementTree.SubElement(case, "skipped", message=f"{verdict.verdict}: {text}; {why}")
+                message = xml(f"{verdict.verdict}: {text}; {why}")
+                ElementTree.SubElement(case, "skipped", message=message)
     ElementTree.indent(root, " ")
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'

@@ -7,8 +7,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from mtpeft.core.files import write_atomic
 from mtpeft.core.provenance import write_result
-from mtpeft.core.records import csv_text, records_text, write_atomic
+from mtpeft.core.records import csv_text, records_text
 from mtpeft.reporting.html import anchor, render, style
 from mtpeft.statistics.own_runs import Contrast, Side, values_of
 
@@ -41,7 +42,7 @@ def write(
     frames = [
         values_of(by_label[c.run_a], by_label[c.run_b], c.evaluation, c.metric) for c in contrasts
     ]
-    write_result(folder / "contrasts.csv", records_text(contrasts, Contrast), inputs)
+    write_result(folder / "contrasts.csv", records_text(contrasts, Contrast), list(inputs))
     columns = ["evaluation", "metric", "run_a", "run_b", "instance_id", "a", "b", "difference"]
     rows = [
         [c.evaluation, c.metric, c.run_a, c.run_b, *row]
@@ -99,7 +100,7 @@ HEAD = (
 def title(contrast: Contrast) -> str:
     """What a contrast is called on the page."""
     where = f"{contrast.evaluation}, " if contrast.evaluation else ""
-    return f"{where}{contrast.metric}: {contrast.run_a} against {contrast.run_b}"
+    return f"{where}{contrast.metric}: {contrast.run_b} against {contrast.run_a}"
 
 
 def cells(c: Contrast) -> list[str]:

@@ -9,19 +9,16 @@ of the eleven runs are read.
 import gzip
 import hashlib
 import json
-import shutil
-import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from mtpeft.core import paths
-from mtpeft.core.errors import MtpeftError, Unavailable
+from mtpeft.core.errors import MtpeftError
+from mtpeft.core.files import scratch
+from mtpeft.core.git import fetch_commit, git
 from mtpeft.core.provenance import write_provenance
 from mtpeft.core.records import write_atomic
 from mtpeft.scoring.predictions import SETS, PredictionSet, instance_order
-
-UPSTREAM = "https://github.com/"
 
 
 @dataclass(frozen=True)
@@ -54,12 +51,9 @@ def build(target: PredictionSet, repository: str = "", destination: Path | None 
     Raises `Unavailable` where git or the repository cannot be reached; MtpeftError where the commit
     lacks a run or a blob's hash or the result's SHA-256 is wrong. Nothing is written then.
     """
-    if not shutil.which("git"):
-        raise Unavailable("git is not installed", "git", "apt-get install git")
-    source = repository or f"{UPSTREAM}{target.repository}.git"
-    with tempfile.TemporaryDirectory(prefix="mtpeft-predictions-") as folder:
-        clone = Path(folder)
-        _fetch(clone, source, target.commit)
+    source = repository or target.repository
+    with scratch("predictions") as clone:
+        fetch_commit(source, target.commit, clone)
         data = canonical(target, clone)
     digest = hashlib.sha256(data).hexdigest()
     if digest != target.sha256:
@@ -103,22 +97,9 @@ def canonical(target: PredictionSet, clone: Path) -> bytes:
     return ("\n".join(lines) + "\n").encode("utf-8")
 
 
-def _fetch(clone: Path, source: str, commit: str) -> None:
-    """One commit without its history."""
-    _git(clone, "init", "--quiet")
-    try:
-        _git(clone, "fetch", "--quiet", "--depth=1", source, commit)
-    except MtpeftError as error:
-        raise Unavailable(
-            f"{source} cannot be fetched: {error.found}",
-            f"the repository with commit {commit}",
-            "connect to the network, or set MTPEFT_MIRROR",
-        ) from error
-
-
 def _list(clone: Path, commit: str, folder: str) -> list[Blob]:
     entries = (
-        _git(clone, "ls-tree", "-r", "-z", commit, "--", f"{folder}/").decode("utf-8").split("\0")
+        git(clone, "ls-tree", "-r", "-z", commit, "--", f"{folder}/").decode("utf-8").split("\0")
     )
     return [
         Blob(path, meta.split()[2]) for meta, _, path in (e.partition("\t") for e in entries if e)
@@ -130,7 +111,7 @@ def _read(clone: Path, blobs: list[Blob]) -> dict[Blob, str]:
     read them.
     """
     asked = "".join(f"{b.name}\n" for b in blobs).encode()
-    answer = _git(clone, "cat-file", "--batch", given=asked)
+    answer = git(clone, "cat-file", "--batch", given=asked)
     texts, position = {}, 0
     for blob in blobs:
         end = answer.index(b"\n", position)
@@ -151,17 +132,3 @@ def _read(clone: Path, blobs: list[Blob]) -> dict[Blob, str]:
             ) from error
         position = end + 1 + int(size) + 1
     return texts
-
-
-def _git(clone: Path, *arguments: str, given: bytes | None = None) -> bytes:
-    done = subprocess.run(
-        ["git", "-C", str(clone), "-c", "core.autocrlf=false", *arguments],
-        input=given,
-        capture_output=True,
-        timeout=1800,
-    )
-    if done.returncode:
-        raise MtpeftError(
-            f"git {arguments[0]}: {done.stderr.decode('utf-8', 'replace').strip()[-300:]}"
-        )
-    return done.stdout

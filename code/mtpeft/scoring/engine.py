@@ -12,8 +12,6 @@ A scorer may carry attributes that tell the engine how to run it (`Scorer` works
 """
 
 import ast
-import ctypes
-import fcntl
 import hashlib
 import importlib
 import inspect
@@ -28,7 +26,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
 from types import FrameType
 
@@ -37,13 +35,15 @@ import pandas as pd
 from mtpeft.catalog import Evaluation, Tool, catalog
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError, Unavailable
+from mtpeft.core.files import append_lines
+from mtpeft.core.locks import held
+from mtpeft.core.processes import die_with_parent
 from mtpeft.core.progress import Progress
 from mtpeft.core.provenance import sha256
 from mtpeft.core.records import SCORE_KEYS, SEVERITY, Score, row_status
 from mtpeft.scoring.interface import Item, Scorer
 
 _SCORING = Path(__file__).resolve().parent
-_PR_SET_PDEATHSIG = 1
 # Failed attempts in one batch, none of them successful in between, before the tool counts as broken
 # and not some outputs as bad.
 _FAILURES = 40
@@ -148,7 +148,7 @@ class Cache:
             record = json.loads(line)
             cells = {m: (c[0], c[1], c[2]) for m, c in record["cells"].items()}
             self._known[record["key"]] = Outcome(cells)
-        except (ValueError, KeyError, TypeError, IndexError):
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
             return
 
     def get(self, name: str) -> Outcome | None:
@@ -169,13 +169,8 @@ class Cache:
             for k, o in sorted(outcomes.items())
             if o.status not in ("infrastructure", "cannot run here")
         ]
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.path, "ab") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX)
-            # A line of its own even after a run that was killed in the middle of one.
-            stream.write(b"\n" + "\n".join(lines).encode() + b"\n")
-            stream.flush()
-            os.fsync(stream.fileno())
+        with held(self.path):
+            append_lines(self.path, lines)
 
 
 @dataclass(frozen=True)
@@ -340,19 +335,6 @@ def _one_by_one(tool: str, pairs: list[tuple[str, Item]]) -> Iterator[dict[str, 
                         )
                     }
                     break
-
-
-def die_with_parent() -> None:
-    """Let the kernel end this process when the one that started it dies; workers of a killed run
-    would wait for ever.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    # The kernel tells of deaths to come only: a parent that died while this process was starting is
-    # no longer its parent.
-    parent = parent_process()
-    if parent is not None and os.getppid() != parent.pid:
-        os._exit(1)
 
 
 _scorer: Scorer | None = None

@@ -5,13 +5,12 @@ time, as the study did. A syntax error (E999) makes the file unparseable.
 """
 
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from importlib.metadata import version as installed
-from pathlib import Path
 
+from mtpeft.core.files import scratch
 from mtpeft.core.records import Score
 from mtpeft.scoring.emit import measured, unmeasured
 from mtpeft.scoring.interface import Item
@@ -79,8 +78,8 @@ def violations_of(code: str, noqa: bool = True) -> list[tuple[str, int, str]]:
     application, collected = _application()
     application.options.disable_noqa = not noqa
     collected.clear()
-    with tempfile.TemporaryDirectory(prefix="mtpeft-flake8-") as folder:
-        path = Path(folder) / "output.py"
+    with scratch("flake8") as folder:
+        path = folder / "output.py"
         path.write_text(code, encoding="utf-8", newline="")
         application.options.filenames = [str(path)]
         application.make_file_checker_manager([])

@@ -2,14 +2,12 @@
 machine for all.
 """
 
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from mtpeft.core.errors import MtpeftError
+from mtpeft.core import processes
+from mtpeft.core.files import scratch
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.setup_analysers import java
 from mtpeft.scoring.wrapping import SUFFIX, file_of
@@ -34,11 +32,11 @@ def sources(items: Sequence[Item]) -> Iterator[dict[Path, Item]]:
     Each is named as its class and lies in a folder of its own: a tool's rules about names see what
     they would see in a project.
     """
-    with tempfile.TemporaryDirectory(prefix="mtpeft-java-") as folder:
+    with scratch("java") as folder:
         files = {}
         for number, item in enumerate(items):
             source = file_of(item)
-            path = Path(folder).resolve() / f"{number:05d}" / f"{source.name}{SUFFIX['java']}"
+            path = folder.resolve() / f"{number:05d}" / f"{source.name}{SUFFIX['java']}"
             path.parent.mkdir()
             path.write_text(source.text, encoding="utf-8", newline="")
             files[path] = item
@@ -60,21 +58,12 @@ def run(
     """Run Java; returns standard output and error. Raises MtpeftError on any exit code not in
     `accept`.
     """
-    # A killed run must not leave machines behind that work for nobody.
-    tied = [shutil.which("setpriv"), "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
-    done = subprocess.run(
-        [*tied, java(), *FLAGS, *arguments],
+    done = processes.run(
+        [java(), *FLAGS, *arguments],
         cwd=work,
-        input=given,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=seconds,
+        given=given,
+        seconds=seconds,
+        accept=accept,
+        fix="make setup-analysers",
     )
-    if done.returncode not in accept:
-        raise MtpeftError(
-            f"Java ended with code {done.returncode}: {done.stderr.strip()[-500:]}",
-            f"exit code {' or '.join(map(str, accept))}",
-            "make setup-analysers",
-        )
-    return done.stdout, done.stderr
+    return done.text, done.err.decode("utf-8", "replace")

@@ -193,7 +193,6 @@ def _note_problems(path: Path, predictions: Path, got: Predictions) -> None:
 
 
 def _instances(evaluation: str, corpus: str) -> dict[str, Example]:
-    corpus = corpus or f"study-{catalog().task_of(evaluation).study}"
     try:
         return {example.id: example for example in instances(evaluation, corpus)}
     except MtpeftError as error:

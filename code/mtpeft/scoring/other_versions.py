@@ -10,17 +10,17 @@ it. Written below `paths.REGENERATED`:
 
 import json
 import os
-import subprocess
 import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 from mtpeft.catalog import Tool, catalog
-from mtpeft.core import paths
+from mtpeft.catalog.places import archived_table
+from mtpeft.core import paths, processes
 from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.core.provenance import sha256, write_provenance
-from mtpeft.core.records import read_scores, score_path, write_atomic, write_scores
+from mtpeft.core.records import read_scores, write_atomic, write_scores
 from mtpeft.scoring import engine
 from mtpeft.scoring.predictions import SETS, archived_path, read_archived
 from mtpeft.scoring.rescore import as_published, up_to_date
@@ -64,15 +64,13 @@ def install(version: Version) -> str:
         requirements = made.parent / "requirements.txt"
         requirements.write_text("\n".join(version.requirements) + "\n", encoding="utf-8")
         pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
-        done = subprocess.run(
-            [*pip, "--require-hashes", "--no-deps", "--target", str(made), "-r", str(requirements)],
-            capture_output=True,
-            text=True,
-            timeout=600,
+        done = processes.run(
+            [*pip, "--require-hashes", "--no-deps", "--target", made, "-r", requirements],
+            seconds=600,
         )
-        if done.returncode:
+        if done.code:
             raise Unavailable(
-                f"{version.id} cannot be installed: {' '.join(done.stderr.strip().splitlines()[-1:])}",
+                f"{version.id} cannot be installed: {done.problem}",
                 f"the distributions of {LOCK.name}",
                 "connect to the network and run: make setup-analysers",
             )
@@ -121,7 +119,8 @@ def _in_process(version: Version, place: Path, out: Path) -> None:
             [str(place), str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH")],
         )
     )
-    done = subprocess.run(
+    # It ends with this process, and so do the workers that it starts.
+    done = processes.run(
         [
             sys.executable,
             "-m",
@@ -130,12 +129,13 @@ def _in_process(version: Version, place: Path, out: Path) -> None:
             version.version,
             str(out),
         ],
-        env=os.environ | {"PYTHONPATH": path},
-        timeout=1800,
+        seconds=1800,
+        environment=os.environ | {"PYTHONPATH": path},
+        to_terminal=True,
     )
-    if done.returncode:
+    if done.code:
         raise MtpeftError(
-            f"scoring with {version.id} ended with exit code {done.returncode}",
+            f"scoring with {version.id} ended with exit code {done.code}",
             "0",
             "see the message above",
         )
@@ -176,12 +176,12 @@ def compared_runs(tool: Tool, evaluation: str) -> set[str]:
     """The runs on either side of a comparison on this evaluation set of which one has no archived
     scores of the tool.
     """
-    path = score_path(paths.ARCHIVED, tool.id, evaluation)
+    path = archived_table(catalog(), tool.id, evaluation)
     archived = set(read_scores(path)["run"]) if path.is_file() else set()
     metrics = {metric.id for metric in tool.metrics}
     return {
         run
-        for comparison in catalog().study("comparisons", tool.study)
+        for comparison in catalog().comparisons.values()
         if metrics & set(comparison.metrics)
         for block in comparison.blocks
         if (block.task or comparison.task) == evaluation and not {block.a, block.b} <= archived

@@ -9,14 +9,13 @@ have they where Pylint itself fails (a fatal message, F), which the study's scri
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from importlib.metadata import distributions
 from importlib.metadata import version as installed
-from pathlib import Path
 from typing import Any
 
+from mtpeft.core.files import scratch
 from mtpeft.core.records import Score
 from mtpeft.scoring.emit import measured, unmeasured
 from mtpeft.scoring.interface import Item
@@ -100,8 +99,8 @@ def messages_of(code: str, name: str = HOUSE_NAME["python"]) -> list[Any]:
 
     linter = _linter()
     linter.reporter.messages = []
-    with tempfile.TemporaryDirectory(prefix="mtpeft-pylint-") as folder:
-        path = Path(folder) / f"{name}.py"
+    with scratch("pylint") as folder:
+        path = folder / f"{name}.py"
         path.write_text(code, encoding="utf-8", newline="")
         linter.check([str(path)])
     # The module of this output must not be found by the next one; the standard library may stay.
@@ -121,12 +120,12 @@ def _linter() -> Any:
     from pylint.lint import Run
     from pylint.reporters import CollectingReporter
 
-    with tempfile.TemporaryDirectory(prefix="mtpeft-pylint-") as folder:
+    with scratch("pylint") as folder:
         # An empty file in place of the user's own configuration; the study had none.
-        empty, nothing = Path(folder) / "pylintrc", Path(folder) / "nothing.py"
+        empty, nothing = folder / "pylintrc", folder / "nothing.py"
         empty.write_text("[MAIN]\n", encoding="utf-8")
         nothing.write_text("", encoding="utf-8")
-        os.environ["PYLINTHOME"] = folder
+        os.environ["PYLINTHOME"] = str(folder)
         return Run(
             ["--rcfile", str(empty), "--persistent=n", "--reports=n", str(nothing)],
             reporter=CollectingReporter(),

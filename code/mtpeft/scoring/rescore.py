@@ -24,6 +24,7 @@ from pathlib import Path
 import pandas as pd
 
 from mtpeft.catalog import Evaluation, Tool, catalog
+from mtpeft.catalog.places import archived_table
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.core.provenance import sha256, write_provenance
@@ -32,7 +33,6 @@ from mtpeft.core.records import (
     csv_text,
     format_value,
     read_scores,
-    score_path,
     write_atomic,
     write_records,
     write_scores,
@@ -180,7 +180,7 @@ def _stamp(tool: str, state: dict[str, str]) -> dict[str, object] | None:
     except Unavailable:
         return None
     answers = RESCORED[tool]
-    tables = [score_path(paths.ARCHIVED, answers, e) for e in SETS] if answers else []
+    tables = [archived_table(catalog(), answers, e) for e in SETS] if answers else []
     return {
         "predictions": state,
         "version": version,
@@ -319,7 +319,7 @@ def read_as_archived(
     """
     from mtpeft.scoring.sonar_metrics import CONSTRUCTOR_CALL, java_complexity
 
-    path = score_path(paths.ARCHIVED, "sonarcloud", evaluation.id)
+    path = archived_table(catalog(), "sonarcloud", evaluation.id)
     if evaluation.language != "java" or not path.is_file():
         return published, Counter()
     old = read_scores(path).set_index(["run", "instance_id"])["sonar_loc"]
@@ -349,7 +349,7 @@ def compare(
     and differences.
     """
     answers = RESCORED.get(name, name)
-    path = score_path(paths.ARCHIVED, answers, evaluation.id)
+    path = archived_table(catalog(), answers, evaluation.id)
     old = (
         read_scores(path).set_index(["run", "instance_id"]) if answers and path.is_file() else None
     )
@@ -469,7 +469,7 @@ def _archived_of(tool: str) -> list[Evaluation]:
 
 def _absent(name: str, tool: Tool, evaluation: Evaluation, reason: str) -> Line:
     """A line for archived scores that were not computed again, over all their runs."""
-    path = score_path(paths.ARCHIVED, RESCORED.get(name, name) or name, evaluation.id)
+    path = archived_table(catalog(), RESCORED.get(name, name) or name, evaluation.id)
     count = len(read_scores(path)) if path.is_file() else 0
     line = Line(
         name,
@@ -491,7 +491,7 @@ def _absent(name: str, tool: Tool, evaluation: Evaluation, reason: str) -> Line:
 def _untouched() -> list[Line]:
     """Lines for the archived scores that none of the tools in `RESCORED` answers to."""
     lines = []
-    for tool in catalog().study("tools", "a"):
+    for tool in catalog().tools.values():
         if tool.id in RESCORED or not tool.archive:
             continue
         for evaluation in _archived_of(tool.id):

@@ -11,14 +11,14 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError, Unavailable
+from mtpeft.core.files import scratch, text_lines
+from mtpeft.core.processes import run
 from mtpeft.core.records import Score
 from mtpeft.scoring.emit import measured, unmeasured
 from mtpeft.scoring.interface import Item
@@ -62,19 +62,14 @@ class RoslynScorer:
         requests = "".join(
             json.dumps({"key": str(n), "code": item.output}) + "\n" for n, item in enumerate(items)
         )
-        done = subprocess.run(
+        done = run(
             program(),
-            input=requests,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=self.seconds,
+            seconds=self.seconds,
+            given=requests,
+            accept=(0,),
+            fix="make setup-analysers",
         )
-        if done.returncode:
-            raise MtpeftError(
-                f"RoslynDiagnostics ended with code {done.returncode}: {done.stderr.strip()[-300:]}"
-            )
-        found = parse_results(done.stdout)
+        found = parse_results(done.text)
         for number, item in enumerate(items):
             if not item.output.strip():
                 yield from unmeasured(
@@ -96,7 +91,7 @@ def parse_results(text: str) -> dict[str, list[Diagnostic]]:
     else.
     """
     result: dict[str, list[Diagnostic]] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text_lines(text), start=1):
         try:
             record = json.loads(line)
             found = [
@@ -156,9 +151,9 @@ def build() -> str:
         )
 
     def fill(made: Path) -> str:
-        with tempfile.TemporaryDirectory(prefix="mtpeft-roslyn-") as folder:
-            shutil.copytree(PROJECT, Path(folder) / "source")
-            done = subprocess.run(
+        with scratch("roslyn") as folder:
+            shutil.copytree(PROJECT, folder / "source")
+            done = run(
                 [
                     dotnet,
                     "publish",
@@ -166,16 +161,16 @@ def build() -> str:
                     "Release",
                     "--output",
                     str(made),
-                    str(Path(folder) / "source"),
+                    str(folder / "source"),
                 ],
-                capture_output=True,
-                text=True,
-                timeout=900,
-                env=os.environ | {"DOTNET_CLI_TELEMETRY_OPTOUT": "1", "DOTNET_NOLOGO": "1"},
+                seconds=900,
+                environment=os.environ | {"DOTNET_CLI_TELEMETRY_OPTOUT": "1", "DOTNET_NOLOGO": "1"},
             )
-        if done.returncode:
+        if done.code:
             raise Unavailable(
-                f"dotnet publish failed: {done.stdout.strip()[-400:]}", "a build of docker/roslyn"
+                f"dotnet publish failed: {done.text.strip()[-400:]}",
+                "a build of docker/roslyn",
+                "run it by hand: dotnet publish docker/roslyn",
             )
         return "docker/roslyn"
 

@@ -9,25 +9,27 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 import tarfile
-import tempfile
 import tomllib
-import urllib.request
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mtpeft.core import paths
+from mtpeft.core import paths, processes
+from mtpeft.core.download import Policy, Wanted, download
 from mtpeft.core.errors import MtpeftError, Unavailable
+from mtpeft.core.files import scratch
+from mtpeft.core.http import offline
+from mtpeft.core.locks import held
 from mtpeft.core.provenance import sha256
 from mtpeft.core.records import write_atomic
 
 LOCK = paths.ROOT / "docker" / "locks" / "java-tools.toml"
 JAVA_SOURCES = Path(__file__).resolve().parent / "java"
 _SECONDS = 600
+POLICY = Policy(attempts=3)
 
 
 @dataclass(frozen=True)
@@ -88,25 +90,26 @@ def install(tool: JavaTool) -> str:
     source serves it.
     """
     target = paths.CACHE / "tools" / tool.id
+    with held(target):
+        return _install(tool, target)
+
+
+def _install(tool: JavaTool, target: Path) -> str:
     if (target / "SOURCE.json").is_file():
         record = json.loads((target / "SOURCE.json").read_text(encoding="utf-8"))
         if jars_digest(target) == record["jars_sha256"]:
             return f"{tool.id}: in place (from {record['source']})"
         shutil.rmtree(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
     reasons = []
     for source in tool.sources:
-        with tempfile.TemporaryDirectory(prefix=f".{tool.id}-", dir=target.parent) as temporary:
+        with scratch("tool", target.parent) as work:
             try:
-                made = _FETCH[source["kind"]](source, Path(temporary))
+                made = _FETCH[source["kind"]](source, work)
                 digest = _check(tool, made)
-            except (
-                MtpeftError,
-                OSError,
-                subprocess.SubprocessError,
-                tarfile.TarError,
-                zipfile.BadZipFile,
-            ) as error:
+            except MtpeftError as error:
+                reasons.append(f"{source['kind']}: {error.found}")
+                continue
+            except (OSError, tarfile.TarError, zipfile.BadZipFile) as error:
                 reasons.append(f"{source['kind']}: {error}")
                 continue
             record = {"tool": tool.id, "source": _name(source), "jars_sha256": digest}
@@ -148,13 +151,15 @@ def _verify(path: Path, expected: str) -> None:
 
 
 def _archive(source: dict[str, Any], work: Path) -> Path:
-    path = work / "download"
-    request = urllib.request.Request(source["url"], headers={"User-Agent": "mtpeft"})
-    with urllib.request.urlopen(request, timeout=60) as answer, open(path, "wb") as out:
-        shutil.copyfileobj(answer, out)
+    # Beside the tools, so that the next run goes on where this one was cut off.
+    path = paths.CACHE / "downloads" / source["sha256"]
+    if offline():
+        raise Unavailable("OFFLINE=1", source["url"], "run without OFFLINE=1")
+    download(Wanted(source["url"], source["url"], source["sha256"]), path, POLICY)
     _verify(path, source["sha256"])
     with zipfile.ZipFile(path) as archive:
         archive.extractall(work / "unpacked")
+    path.unlink()
     return work / "unpacked" / source["inside"]
 
 
@@ -192,10 +197,7 @@ _FETCH = {"archive": _archive, "npm": _npm, "deb": _deb}
 
 
 def _run(command: list[str], work: Path) -> None:
-    done = subprocess.run(command, cwd=work, capture_output=True, text=True, timeout=_SECONDS)
-    if done.returncode:
-        tail = (done.stderr or done.stdout).strip().splitlines()[-1:]
-        raise MtpeftError(f"{' '.join(command[:3])} failed: {' '.join(tail)}")
+    processes.run(command, cwd=work, seconds=_SECONDS, accept=(0,), fix="make setup-analysers")
 
 
 def helpers_id() -> str:
@@ -230,11 +232,10 @@ def install_folder(name: str, fill: Callable[[Path], str]) -> str:
     renamed when it is whole.
     """
     target = paths.CACHE / "tools" / name
-    if (target / "SOURCE.json").is_file():
-        return f"{name}: in place"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=target.parent) as temporary:
-        made = Path(temporary) / "made"
+    with held(target), scratch("tool", target.parent) as work:
+        if (target / "SOURCE.json").is_file():
+            return f"{name}: in place"
+        made = work / "made"
         made.mkdir()
         source = fill(made)
         write_atomic(made / "SOURCE.json", json.dumps({"tool": name, "source": source}) + "\n")

@@ -9,13 +9,13 @@ are not computed here.
 import ast
 import io
 import re
-import subprocess
 import tokenize
 import warnings
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from mtpeft.core.errors import MtpeftError
+from mtpeft.core.processes import run as run_program
 from mtpeft.core.records import Score
 from mtpeft.scoring import jvm
 from mtpeft.scoring.emit import measured, unmeasured
@@ -168,7 +168,7 @@ def python_loc(code: str, tree: ast.Module) -> int:
 
 @lru_cache(maxsize=1)
 def _javac() -> str:
-    text = subprocess.run([java(), "-version"], capture_output=True, text=True, timeout=60).stderr
+    text = run_program([java(), "-version"], seconds=60).err.decode("utf-8", "replace")
     match = re.search(r'version "([^"]+)"', text)
     return match[1] if match else "unknown"
 

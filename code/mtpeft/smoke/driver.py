@@ -42,7 +42,7 @@ CLEAR = (("smoke-rq2", "smoke_bleu"), ("smoke-pass1", "smoke_pass"))
 
 def smoke_catalog() -> Catalog:
     """The shipped catalog with the smoke run's own entries."""
-    return load([paths.CATALOG, paths.DATA / "smoke" / "catalog"])
+    return load([paths.CATALOG, paths.STUDIES, paths.DATA / "smoke"])
 
 
 def run(
@@ -61,7 +61,7 @@ def run(
     started = time.monotonic()
     shutil.rmtree(root, ignore_errors=True)
     known = smoke_catalog()
-    runs = list(known.study("runs", "smoke"))
+    runs = known.of("runs", "smoke")
     losses = _trained(runs, root, size, overrides or {}, jobs)
     _say(started, "scoring")
     from mtpeft.smoke.scores import score_all
@@ -129,7 +129,7 @@ def _quiet() -> None:
     import logging
     import warnings
 
-    from mtpeft.scoring.engine import die_with_parent
+    from mtpeft.core.processes import die_with_parent
 
     die_with_parent()
     warnings.filterwarnings("ignore")
@@ -143,7 +143,7 @@ def _quiet() -> None:
 def _tests(known: Catalog, root: Path) -> list[Test]:
     from mtpeft.statistics.compare import run_all
 
-    tests = run_all(ScoreSet.load(root), list(known.study("comparisons", "smoke")), known)
+    tests = run_all(ScoreSet.load(root), known.of("comparisons", "smoke"), known)
     write_records(root / "tests.csv", tests, Test)
     return tests
 

@@ -24,7 +24,7 @@ from mtpeft.core.figures import (
 from mtpeft.core.paths import PUBLISHED
 from mtpeft.core.records import read_records
 
-FOLDER = PUBLISHED / "study-b"
+FOLDER = PUBLISHED / "multitask-peft"
 GENERATIONS = ("G1", "G2", "AD")
 BASES = ("reported", "log", "derived")
 TASKS = ("clone-detection", "vulnerability-detection", "flaky-detection", "code-search")

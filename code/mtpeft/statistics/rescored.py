@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from mtpeft.catalog import Catalog, Comparison
-from mtpeft.core.paths import ARCHIVED, REGENERATED
+from mtpeft.catalog import Catalog, Comparison, catalog
+from mtpeft.catalog.places import score_roots
+from mtpeft.core.paths import REGENERATED
 from mtpeft.core.records import Column, ScoreSet, Test
 from mtpeft.statistics.compare import run_comparison
 
@@ -44,7 +45,7 @@ def archived_and_rescored() -> Layered:
     """Archived scores; where a run has none, those that `make rescore` made as the study's scripts
     do.
     """
-    return Layered(ScoreSet.load(ARCHIVED), ScoreSet.load(AS_PUBLISHED))
+    return Layered(ScoreSet.load(*score_roots(catalog())), ScoreSet.load(AS_PUBLISHED))
 
 
 def recovered_tests(

@@ -1,7 +1,8 @@
 """`make statistics`: archived scores → results/regenerated/statistics/tests.csv."""
 
 from mtpeft.catalog import catalog
-from mtpeft.core.paths import ARCHIVED, REGENERATED, STATS, shown
+from mtpeft.catalog.places import score_files, score_roots
+from mtpeft.core.paths import REGENERATED, STATS, shown
 from mtpeft.core.progress import Progress
 from mtpeft.core.provenance import write_result
 from mtpeft.core.records import ScoreSet, Test, records_text
@@ -17,17 +18,17 @@ from mtpeft.statistics.rescored import (
 
 
 def run() -> None:
-    """Recompute every test of study A from the archived scores under both protocols."""
+    """Recompute every test of every study from the archived scores under both protocols."""
     known = catalog()
-    comparisons = list(known.study("comparisons", "a"))
-    scores = ScoreSet.load(ARCHIVED)
+    comparisons = list(known.comparisons.values())
+    scores = ScoreSet.load(*score_roots(known))
     with Progress("statistics", len(comparisons)) as progress:
         tests = run_all(scores, comparisons, known, progress.step)
     path = REGENERATED / "statistics" / "tests.csv"
     write_result(
         path,
         records_text(tests, Test),
-        sorted((ARCHIVED / "scores").rglob("*.csv")) + sorted(STATS.glob("*.R")),
+        score_files(known) + sorted(STATS.glob("*.R")),
         r=r_session.version(),
     )
     print(f"T1: {len(tests)} tests of {len(comparisons)} comparisons -> {shown(path)}")
@@ -39,7 +40,7 @@ def run_rescored() -> None:
     """
     known = catalog()
     tests = recovered_tests(
-        ScoreSet.load(ARCHIVED), AS_PUBLISHED, known.study("comparisons", "a"), known
+        ScoreSet.load(*score_roots(known)), AS_PUBLISHED, known.comparisons.values(), known
     )
     path = REGENERATED / "statistics" / "rescored.csv"
     write_result(
@@ -59,7 +60,7 @@ def run_mended() -> None:
     mended = {
         name: ScoreSet.load(REGENERATED / "audit" / "outputs" / name) for name in MENDED_READINGS
     }
-    tests = mended_tests(archived_and_rescored(), mended, known.study("comparisons", "a"), known)
+    tests = mended_tests(archived_and_rescored(), mended, known.comparisons.values(), known)
     path = REGENERATED / "statistics" / "mended.csv"
     inputs = [
         p for reading in mended.values() for p in sorted((reading.root / "scores").rglob("*.csv"))

@@ -4,7 +4,7 @@ set has them.
 A wording is a nested mapping task → role → (language →) text with `{placeholders}`. The study words
 the generation prompt of Java differently in single-task and multi-task scripts, and another one at
 inference; `arm` and `inference` pick among them. Its texts are not part of this repository (derived
-set `study-a/prompts`).
+set `published/prompts`).
 """
 
 import json
@@ -39,7 +39,7 @@ OWN: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Wording:
-    """name: `own` or `study-a`; arm: `st` or `mt`; inference: prompts for prediction instead of
+    """name: `own` or `published`; arm: `st` or `mt`; inference: prompts for prediction instead of
     training.
     """
 
@@ -71,7 +71,7 @@ def wording(
     if path is None:
         from mtpeft.corpora.derived import built
 
-        path = built("study-a/prompts")
+        path = built("published/prompts")
     try:
         texts = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
@@ -94,4 +94,4 @@ def wording(
             raise BadInput(
                 path, f"{task} lacks {', '.join(missing)}", "the prompt strings of the study"
             )
-    return Wording("study-a", texts, arm, inference)
+    return Wording("published", texts, arm, inference)

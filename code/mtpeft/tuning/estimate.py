@@ -109,7 +109,7 @@ def show(names: list[str], profile: str) -> None:
     """Print the estimates of runs on every GPU class."""
     known = catalog()
     runs = [known.usable_run(n) for n in names] or [
-        r for r in known.study("runs", "a") if not r.withdrawn
+        r for r in known.runs.values() if not r.withdrawn
     ]
     for run in runs:
         if has_shared_module(run):

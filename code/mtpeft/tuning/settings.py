@@ -78,7 +78,7 @@ CHOICES = {
     "loss_on": ("answer", "prompt and answer"),
     "mixed_precision": ("bf16", "no"),
     "selection": ("none", "loss", "generation", "teacher-forced"),
-    "wording": ("own", "study-a"),
+    "wording": ("own", "published"),
     "attention": ("auto", "sdpa", "eager", "flash_attention_2", "flex_attention"),
 }
 

@@ -37,8 +37,9 @@ def run(
         return
     settings = resolve(entry, profile, parse_overrides(changes))
     base = catalog().get("backbones", entry.backbone)
+    corpus = corpus or catalog().corpus_of(entry)
     data = {
-        split: {task: spaced(load(corpus or "study-a", task, split), limit) for task in entry.tasks}
+        split: {task: spaced(load(corpus, task, split), limit) for task in entry.tasks}
         for split in ("train", "valid")
     }
     if backbone:

@@ -21,6 +21,7 @@ import numpy as np
 from mtpeft.catalog import Margin, catalog
 from mtpeft.core import paths
 from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.names import safe_name
 from mtpeft.core.provenance import write_result
 from mtpeft.core.records import (
     VERDICTS,
@@ -373,6 +374,7 @@ def run(
             "both, or none",
             "--reference-scores FOLDER --new-scores FOLDER",
         )
+    safe_name(name, "--name")
     folders = [folder for folder in (reference_scores, new_scores) if folder is not None]
     scores = [ScoreSet.load(folder) for folder in folders] or [None, None]
     command = f"mtpeft compare-predictions {reference} {new}"

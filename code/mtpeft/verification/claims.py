@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mtpeft.catalog import Catalog, Claim
+from mtpeft.catalog.schema import FIGURE_CLAIMS
 from mtpeft.core.errors import UnknownName
 from mtpeft.core.records import PublishedCell, Test, Verdict
 from mtpeft.statistics.printed import SIGNIFICANCE, adjusted
@@ -42,12 +43,14 @@ class Evidence:
 
 
 def judge_claims(
-    tests: Sequence[Test], cells: Sequence[PublishedCell], known: Catalog, study: str = "a"
+    tests: Sequence[Test], cells: Sequence[PublishedCell], known: Catalog, study: str = ""
 ) -> list[Verdict]:
     """Every claim of a study, in catalog order."""
     evidence = Evidence(tests, cells, known)
     verdicts = []
-    for claim in known.study("claims", study):
+    for claim in known.claims.values():
+        if claim.kind in FIGURE_CLAIMS or study not in ("", claim.study):
+            continue
         if claim.kind not in RULES:
             raise UnknownName(f"kind of claim {claim.id}", claim.kind, RULES)
         verdicts.append(RULES[claim.kind](claim, evidence))

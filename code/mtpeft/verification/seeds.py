@@ -28,6 +28,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from mtpeft.catalog import Catalog, Claim, Metric, Tool, catalog
+from mtpeft.catalog.places import score_roots
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.provenance import write_result
@@ -219,7 +220,7 @@ def judge_claims(known: Catalog, trained: Trained, command: str) -> list[Verdict
     Claims about significance have no direction and no seed: T1 judges them.
     """
     found = {}
-    for claim in known.study("claims", "a"):
+    for claim in known.claims.values():
         if claim.kind not in CHANGES:
             continue
         changes = {
@@ -428,7 +429,7 @@ def _apart(changes: Sequence[float], level: float) -> bool:
 
 
 def run(training: str, inference: str) -> int:
-    """Judge every run of study A that was trained and scored here →
+    """Judge every run that was trained and scored here →
     results/regenerated/verification/seeds.csv.
 
     training, inference: the profiles whose folders are read. Returns 1 where a difference has no
@@ -436,7 +437,7 @@ def run(training: str, inference: str) -> int:
     scored.
     """
     known, trained, inputs = catalog(), {}, []
-    for entry in (r for r in known.study("runs", "a") if not r.withdrawn):
+    for entry in (r for r in known.runs.values() if not r.withdrawn):
         for folder in sorted(paths.seed_folder(training, entry.id, 0).parent.glob("seed-*")):
             if tables := sorted((folder / inference / "scores").glob("*/*.csv")):
                 trained.setdefault(entry.id, {})[int(folder.name.removeprefix("seed-"))] = (
@@ -451,7 +452,7 @@ def run(training: str, inference: str) -> int:
         )
     command = f"mtpeft verify-seeds --training {training} --inference {inference}"
     verdicts = judge_claims(known, trained, command) + judge_means(
-        ScoreSet.load(paths.ARCHIVED), trained, command
+        ScoreSet.load(*score_roots(known)), trained, command
     )
     path = paths.REGENERATED / "verification" / "seeds.csv"
     write_result(

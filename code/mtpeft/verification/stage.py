@@ -8,8 +8,10 @@ not reproducible with a reason); 1: a difference without a cause; 2: could not r
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from mtpeft.catalog import catalog
-from mtpeft.core.paths import PUBLISHED, REGENERATED, shown
+from mtpeft.catalog import Catalog, catalog
+from mtpeft.catalog.places import published, statistics_files, with_figures
+from mtpeft.catalog.schema import FIGURE_CLAIMS
+from mtpeft.core.paths import REGENERATED, shown
 from mtpeft.core.provenance import write_result
 from mtpeft.core.records import (
     VERDICTS,
@@ -38,26 +40,45 @@ _PLURAL = {
 VERIFICATION = REGENERATED / "verification"
 
 
+def _every_claim_has_its_figures(known: Catalog) -> None:
+    """Refuse a claim about figures that its study does not have: it would go without a verdict."""
+    able = {study.id for study in with_figures(known)}
+    for claim in known.claims.values():
+        if claim.kind in FIGURE_CLAIMS and claim.study not in able:
+            place = published(known.studies[claim.study]) / "figures.csv"
+            raise known.bad(
+                "claims",
+                claim.id,
+                claim.kind,
+                f"{claim.kind} judges figures, and {claim.study} has none",
+                f"{shown(place)}, or another kind of claim",
+                f"mtpeft study check {shown(known.studies[claim.study].folder)}",
+            )
+
+
 def run(quiet: bool = False) -> int:
     """Judge everything, write the verdicts, print the counts; returns the exit code."""
     known = catalog()
+    printed = statistics_files(known)
     inputs = [
-        PUBLISHED / "statistics.csv",
         REGENERATED / "statistics" / "tests.csv",
         REGENERATED / "audit" / "cells.csv",
         REGENERATED / "audit" / "consistency.csv",
         VERIFICATION / "files.csv",
     ]
-    cells, tests = read_records(inputs[0], PublishedCell), read_records(inputs[1], Test)
-    causes = _causes(inputs[2])
-    multitask = Published(PUBLISHED / "study-b")
-    inputs += multitask.paths
+    tests, causes = read_records(inputs[0], Test), _causes(inputs[1])
+    cells = [cell for path in printed for cell in read_records(path, PublishedCell)]
+    inputs += printed
     verdicts = [
-        *read_records(inputs[4], Verdict),
+        *read_records(VERIFICATION / "files.csv", Verdict),
         *judge_claims(tests, cells, known),
-        *judge(known, multitask),
         *judge_cells(cells, tests, causes, _suspicions(), known),
     ]
+    _every_claim_has_its_figures(known)
+    for study in with_figures(known):
+        figures = Published(published(study))
+        inputs += figures.paths
+        verdicts += judge(known, figures, study.id)
     rescored = REGENERATED / "statistics" / "rescored.csv"
     if rescored.is_file():  # `make rescore` has run
         inputs += [rescored, REGENERATED / "audit" / "rescored-cells.csv"]

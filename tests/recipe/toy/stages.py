@@ -90,7 +90,7 @@ def score(out: Path) -> ScoreSet:
 def compare(out: Path, scores: ScoreSet) -> list[Test]:
     """Both protocols of the toy comparison."""
     known = catalog()
-    tests = run_all(scores, list(known.study("comparisons", "toy")), known)
+    tests = run_all(scores, list(known.of("comparisons", "toy")), known)
     write_records(out / "statistics" / "tests.csv", tests, Test)
     return tests
 
@@ -123,7 +123,7 @@ def main(out: Path) -> dict[str, object]:
     cells = published(capitals)
     verdicts = judge_cells(cells, tests, {}, {}, catalog())
     inputs = Inputs(catalog(), out, out / "published", out)
-    write_records(inputs.statistics_path, cells, PublishedCell)
+    write_records(out / "published" / "toy" / "statistics.csv", cells, PublishedCell)
     write_records(inputs.verdicts_path, verdicts, Verdict)
     tables = write_tables(["toy-compared", "toy-own"], inputs=inputs)
     figures = write_figures(["toy-figure"], inputs=inputs)

@@ -107,7 +107,7 @@ def draw(figure: Figure, inputs: Inputs) -> Drawing:
     ]
     files = [
         inputs.tests_path,
-        inputs.statistics_path,
+        *inputs.printed_files(figure.study),
         *([inputs.verdicts_path] if inputs.verdicts else []),
     ]
     return Drawing(

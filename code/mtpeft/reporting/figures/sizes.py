@@ -28,7 +28,7 @@ def draw(figure: Figure, inputs: Inputs) -> Drawing:
     panels: list[dict[str, Any]] = figure.options["panels"]
     height = (len(panels) + 1) // 2
     rows: list[list[object]] = []
-    files = {inputs.statistics_path}
+    files = set(inputs.printed_files(figure.study))
     with look():
         canvas = Canvas(figsize=(WIDTH, 1.75 * height + 0.5), layout="constrained")
         grid = canvas.subplots(height, 2, squeeze=False)
@@ -36,7 +36,7 @@ def draw(figure: Figure, inputs: Inputs) -> Drawing:
         for panel, axes in zip(panels, grid.flat, strict=False):
             rows += _panel(axes, panel, figure.study, inputs, arms)
             tool = inputs.scores.tool_of(panel["evaluation"], panel["metric"])
-            files.add(inputs.archived / "scores" / tool / f"{panel['evaluation']}.csv")
+            files.add(inputs.score_file(tool, panel["evaluation"]))
         for axes in list(grid.flat)[len(panels) :]:
             axes.set_axis_off()
         handles = [
@@ -69,14 +69,14 @@ def _panel(
         known.evaluations()[panel["evaluation"]],
         known.metrics()[panel["metric"]][1],
     )
-    backbones = [b for b in known.study("backbones", study)]
-    most = max(len(run.tasks) for run in known.study("runs", study))
+    backbones = [b for b in known.of("backbones", study)]
+    most = max(len(run.tasks) for run in known.of("runs", study))
     rows: list[list[object]] = []
     drawn: list[float] = []
     points: dict[str, list[tuple[int, float]]] = {}
     place: dict[str, int] = {}
     for run in sorted(
-        known.study("runs", study), key=lambda r: (r.arm != "st", r.method == "fft", r.id)
+        known.of("runs", study), key=lambda r: (r.arm != "st", r.method == "fft", r.id)
     ):
         if len(run.tasks) not in (1, most) or not inputs.scores.has(
             run.id, evaluation.id, metric.id

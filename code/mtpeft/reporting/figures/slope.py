@@ -52,7 +52,7 @@ def draw(figure: Figure, inputs: Inputs) -> Drawing:
         canvas,
         ["Evaluation set", "Metric", "Size", "A", "Mean A", "B", "Mean B", "p adj."],
         rows,
-        sorted([inputs.tests_path, inputs.statistics_path]),
+        sorted([inputs.tests_path, *inputs.printed_files(figure.study)]),
     )
 
 

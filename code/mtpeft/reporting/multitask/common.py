@@ -4,7 +4,7 @@ carry.
 
 import math
 
-from mtpeft.catalog import Catalog
+from mtpeft.catalog import Catalog, places
 from mtpeft.reporting.inputs import Inputs
 from mtpeft.reporting.marks import MISSING
 from mtpeft.reporting.tables.model import EMPTY, Value
@@ -34,9 +34,14 @@ ONE_SEED = (
 )
 
 
-def published(inputs: Inputs) -> Published:
-    """Study B's figures below the inputs' published folder; the files count as used."""
-    result = Published(inputs.published / "study-b")
+def published(inputs: Inputs, study: str) -> Published:
+    """The figures of a study below the inputs' published folder; the files count as used.
+
+    Args:
+        inputs: What the report is made from.
+        study: Id of the study.
+    """
+    result = Published(places.published(inputs.known.studies[study], inputs.published))
     inputs.used |= set(result.paths)
     return result
 

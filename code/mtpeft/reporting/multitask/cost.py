@@ -21,7 +21,7 @@ def build(table: Table, inputs: Inputs) -> TableData:
     """A group of multi-task runs per backbone (G2), then multi-task against the sum of four
     single-task runs.
     """
-    data, known = published(inputs), inputs.known
+    data, known = published(inputs, table.study), inputs.known
     columns = [
         Column("method", "Method", numeric=False),
         Column("parameters", "Trained, heads apart"),

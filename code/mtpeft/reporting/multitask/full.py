@@ -34,7 +34,7 @@ def build(table: Table, inputs: Inputs) -> TableData:
     """One group per generation and backbone, one row per method; differences are to full
     fine-tuning of the same group.
     """
-    data, known = published(inputs), inputs.known
+    data, known = published(inputs, table.study), inputs.known
     columns = [
         Column("method", "Method", numeric=False),
         *(Column(task, task_title(known, task)) for task in TASKS),

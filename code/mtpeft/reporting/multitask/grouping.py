@@ -22,7 +22,7 @@ def build(table: Table, inputs: Inputs) -> TableData:
     """One row per backbone, method and task: the value with each partner, with all four, and their
     range.
     """
-    data, known = published(inputs), inputs.known
+    data, known = published(inputs, table.study), inputs.known
     columns = [
         Column("backbone", "Backbone", numeric=False),
         Column("method", "Method", numeric=False),

@@ -23,7 +23,7 @@ METHODS = ("serial_adapter", "lora")
 
 def build(table: Table, inputs: Inputs) -> TableData:
     """One row per task of a pair; a group per generation, backbone and method."""
-    data, known = published(inputs), inputs.known
+    data, known = published(inputs, table.study), inputs.known
     columns = [
         Column("pair", "Pair", numeric=False),
         Column("task", "Task", numeric=False),

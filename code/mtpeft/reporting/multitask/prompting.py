@@ -28,7 +28,7 @@ _METRICS = {
 
 def build(table: Table, inputs: Inputs) -> TableData:
     """One group per task: trivial baselines, fine-tuned reference, then every prompted model."""
-    data, known = published(inputs), inputs.known
+    data, known = published(inputs, table.study), inputs.known
     columns = [
         Column("model", "Model", numeric=False),
         Column("how", "How", numeric=False),

@@ -29,7 +29,7 @@ def build(table: Table, inputs: Inputs) -> TableData:
     """One row per backbone and method that has both; single, multi and their difference for each
     task.
     """
-    data, known = published(inputs), inputs.known
+    data, known = published(inputs, table.study), inputs.known
     columns = [
         Column("backbone", "Backbone", numeric=False),
         Column("method", "Method", numeric=False),

@@ -5,11 +5,12 @@ says so.
 from pathlib import Path
 from typing import Any
 
+from mtpeft.catalog.places import with_figures
 from mtpeft.core.records import read_frame
 from mtpeft.reporting.html import render
 from mtpeft.reporting.inputs import Inputs
+from mtpeft.reporting.multitask.common import published
 from mtpeft.reporting.sections import Section
-from mtpeft.statistics.published import Published
 
 _PROPORTIONS = ("f1", "precision", "recall", "mrr", "flops_saved", "easiest_weight")
 
@@ -20,15 +21,13 @@ def section(inputs: Inputs) -> Section | None:
 
     None without study B's figures.
     """
-    data = Published(inputs.published / "study-b")
-    if not all(path.is_file() for path in data.paths):
+    study = next((s.id for s in with_figures(inputs.known, inputs.published)), None)
+    if study is None:
         return None
-    inputs.used |= set(data.paths)
+    data = published(inputs, study)
     verdicts = {v.id: v for v in inputs.verdicts_of_kind("claim")}
-    claims = [
-        {"claim": c, "verdict": verdicts.get(c.id)} for c in inputs.known.study("claims", "b")
-    ]
-    trained = _rows(inputs, inputs.regenerated / "study-b" / "flaky-cpu" / "results.csv")
+    claims = [{"claim": c, "verdict": verdicts.get(c.id)} for c in inputs.known.of("claims", study)]
+    trained = _rows(inputs, inputs.regenerated / "training" / "flaky-cpu" / "results.csv")
     tiny = [
         row
         for row in _rows(inputs, inputs.regenerated / "smoke-b" / "smoke.csv")
@@ -44,7 +43,7 @@ def section(inputs: Inputs) -> Section | None:
             weights=weights,
             trained=trained,
             tiny=tiny,
-            tables=list(inputs.known.study("tables", "b")),
+            tables=list(inputs.known.of("tables", study)),
             titles={task.id: task.title for task in inputs.known.tasks.values()},
         ),
         str(len(claims)),

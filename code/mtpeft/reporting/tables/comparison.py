@@ -57,7 +57,7 @@ def build(table: Table, inputs: Inputs) -> TableData:
                 )
                 for block in comparison.blocks
             ]
-    files = [inputs.statistics_path, inputs.tests_path]
+    files = [*inputs.printed_files(table.study), inputs.tests_path]
     notes = _notes(comparisons, tests)
     if inputs.verdicts:
         files.append(inputs.verdicts_path)

@@ -20,7 +20,7 @@ def build(table: Table, inputs: Inputs) -> TableData:
     options: `methods`, the methods to show (default: those of the table's study).
     """
     known = inputs.known
-    wanted = table.options.get("methods") or [m.id for m in known.study("methods", table.study)]
+    wanted = table.options.get("methods") or [m.id for m in known.of("methods", table.study)]
     methods = [known.get("methods", name) for name in wanted]
     if not methods:
         raise BadInput(
@@ -41,9 +41,9 @@ def build(table: Table, inputs: Inputs) -> TableData:
         )
         for name in names
     ]
-    backbones = [b.title for b in known.study("backbones", table.study)]
+    backbones = [b.title for b in known.of("backbones", table.study)]
     arms = {
-        m.id: sorted({r.arm.upper() for r in known.study("runs", table.study) if r.method == m.id})
+        m.id: sorted({r.arm.upper() for r in known.of("runs", table.study) if r.method == m.id})
         for m in methods
     }
     head = Row(
@@ -60,7 +60,7 @@ def build(table: Table, inputs: Inputs) -> TableData:
     ]
     shown = {
         "methods": methods,
-        **{kind: list(known.study(kind, table.study)) for kind in ("backbones", "runs")},
+        **{kind: list(known.of(kind, table.study)) for kind in ("backbones", "runs")},
     }
     files = [
         path

@@ -1,7 +1,7 @@
 """Table 1: the corpora, evaluation sets and how many instances of each the archive holds."""
 
 from mtpeft.catalog import Table
-from mtpeft.core.errors import UnknownName
+from mtpeft.core.errors import BadInput
 from mtpeft.core.records import ScoreSet
 from mtpeft.reporting.inputs import Inputs
 from mtpeft.reporting.tables.model import Column, Group, Row, TableData, Value, text
@@ -20,9 +20,10 @@ _COLUMNS = [
 
 def build(table: Table, inputs: Inputs) -> TableData:
     """One row per evaluation set; archived counts are the smallest and largest over tools and runs."""
-    tasks = list(inputs.known.study("tasks", table.study))
+    tasks = inputs.known.of("tasks", table.study)
     if not tasks:
-        raise UnknownName("study", table.study, {t.study for t in inputs.known.tasks.values()})
+        study = inputs.known.studies[table.study].folder / "study.yaml"
+        raise BadInput(study, f"no task for {table.id}", "tasks: [ID, …], or runs that have some")
     groups = []
     for task in tasks:
         rows = []
@@ -51,11 +52,7 @@ def build(table: Table, inputs: Inputs) -> TableData:
         )
     ]
     names = {e.id for task in tasks for e in task.evaluations}
-    files = [
-        inputs.archived / "scores" / tool / f"{name}.csv"
-        for tool, name in inputs.scores.tables
-        if name in names
-    ]
+    files = [inputs.score_file(tool, name) for tool, name in inputs.scores.tables if name in names]
     return TableData(
         table,
         _COLUMNS,

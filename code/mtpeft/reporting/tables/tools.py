@@ -20,7 +20,7 @@ def build(table: Table, inputs: Inputs) -> TableData:
     """One row per metric, grouped by tool and version; tools without archived scores last."""
     names = inputs.known.evaluations()
     groups, notes = [], []
-    for tool in sorted(inputs.known.study("tools", table.study), key=lambda tool: not tool.archive):
+    for tool in sorted(inputs.known.of("tools", table.study), key=lambda tool: not tool.archive):
         measured = (
             ", ".join(names[e].title for e in dict.fromkeys(tool.archive.values())) or MISSING
         )
@@ -49,7 +49,7 @@ def build(table: Table, inputs: Inputs) -> TableData:
         groups,
         notes,
         catalog_files(
-            inputs.known, "tools", (tool.id for tool in inputs.known.study("tools", table.study))
+            inputs.known, "tools", (tool.id for tool in inputs.known.of("tools", table.study))
         ),
     )
 

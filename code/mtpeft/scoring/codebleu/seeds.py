@@ -8,16 +8,17 @@ standard output.
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mtpeft.core.errors import MtpeftError
+from mtpeft.core.processes import run
 from mtpeft.scoring.codebleu.analysis import analyse
 from mtpeft.scoring.codebleu.components import data_flow_match
 
 _CODE = Path(__file__).resolve().parents[3]
+_SECONDS = 3600.0
 
 
 def data_flow_by_seed(
@@ -29,22 +30,19 @@ def data_flow_by_seed(
     for seed in seeds:
         path = os.pathsep.join(filter(None, [str(_CODE), os.environ.get("PYTHONPATH")]))
         environment = {**os.environ, "PYTHONHASHSEED": str(seed), "PYTHONPATH": path}
-        done = subprocess.run(
+        done = run(
             [sys.executable, "-m", __name__],
-            input=request,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            env=environment,
-            check=False,
+            seconds=_SECONDS,
+            given=request,
+            environment=environment,
         )
-        if done.returncode:
+        if done.code:
             raise MtpeftError(
-                f"data flow under hash seed {seed} failed: {done.stderr.strip()[-500:]}",
+                f"data flow under hash seed {seed} failed: {done.problem}",
                 "a JSON answer",
                 "run make test, then the command again",
             )
-        result[seed] = json.loads(done.stdout)
+        result[seed] = json.loads(done.text)
     return result
 
 

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from mtpeft.catalog import catalog
+from mtpeft.catalog.places import archived_table
 from mtpeft.core import paths
 from mtpeft.core.errors import BadInput
-from mtpeft.core.records import read_scores, score_path
+from mtpeft.core.records import read_scores
 from mtpeft.scoring.codebleu.archive import ArchivedRow
 from mtpeft.scoring.predictions import read_archived
 
@@ -39,7 +41,7 @@ def archived_rows() -> list[ArchivedRow]:
     """Every archived C# → Java value with its reference and its output, still laid out, in
     canonical order.
     """
-    table = read_scores(score_path(paths.ARCHIVED, "codebleu", EVALUATION))
+    table = read_scores(archived_table(catalog(), "codebleu", EVALUATION))
     values = {
         (run, name): value
         for run, name, value in zip(

@@ -16,7 +16,6 @@ Source: the result files that CoderEval publishes
 
 import json
 import shutil
-import subprocess
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.core.errors import BadInput, MtpeftError, Unavailable
+from mtpeft.core.processes import run
 from mtpeft.core.records import Prediction, Score, write_atomic
 from mtpeft.scoring.execution.pass_at_k import mean_pass_at_k
 
@@ -188,12 +188,14 @@ def engine() -> str:
         if program is None:
             tried.append(f"no {name}")
             continue
-        done = subprocess.run([program, "info"], capture_output=True, text=True, timeout=60)
-        if done.returncode == 0:
+        try:
+            done = run([program, "info"], seconds=60)
+        except MtpeftError as error:
+            tried.append(error.found)
+            continue
+        if done.code == 0:
             return program
-        tried.append(
-            f"{name} does not answer: {(done.stderr.strip().splitlines() or ['no message'])[-1]}"
-        )
+        tried.append(f"{name} does not answer: {done.problem or 'no message'}")
     raise Unavailable(
         f"CoderEval's environment cannot run here: {'; '.join(tried)}",
         "a container engine",
@@ -220,12 +222,7 @@ def execute(
     if language not in _PROGRAMS:
         raise MtpeftError(f"language {language!r}", " or ".join(_PROGRAMS))
     program = engine()
-    if (
-        subprocess.run(
-            [program, "image", "inspect", image], capture_output=True, timeout=60
-        ).returncode
-        != 0
-    ):
+    if run([program, "image", "inspect", image], seconds=60).code != 0:
         raise Unavailable(
             f"CoderEval's environment cannot run here: no image {image!r}",
             "the image that CoderEval's authors give out",
@@ -253,16 +250,11 @@ def execute(
         inside,
         str(samples),
     ]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_seconds)
-    except subprocess.TimeoutExpired as error:
-        raise MtpeftError(
-            f"CoderEval did not end within {timeout_seconds:g} s", "a result file"
-        ) from error
+    done = run(command, seconds=timeout_seconds)
     result = predictions.with_name(predictions.name + "_out.jsonl")
-    if done.returncode != 0 or not result.is_file():
+    if done.code != 0 or not result.is_file():
         raise MtpeftError(
-            f"CoderEval ended with exit code {done.returncode}: {done.stderr.strip()[-500:]}",
+            f"CoderEval ended with exit code {done.code}: {done.problem}",
             f"a result file {result.name}",
             "run the command by hand: " + " ".join(command),
         )

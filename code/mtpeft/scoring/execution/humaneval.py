@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mtpeft.core import paths
 from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.files import lines
 from mtpeft.core.records import Prediction, Score
 from mtpeft.sandbox import outcome
 from mtpeft.sandbox.instances import FunctionInstance
@@ -88,7 +89,7 @@ def read_problems(path: Path | None = None) -> dict[str, Problem]:
     except (OSError, EOFError) as error:
         raise BadInput(source, f"damaged gzip: {error}", "a whole gzip file") from error
     problems: dict[str, Problem] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(lines(text), start=1):
         try:
             fields = json.loads(line)
             problem = Problem(**{name: fields[name] for name in _FIELDS})

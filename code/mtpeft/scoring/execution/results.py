@@ -4,12 +4,12 @@ where it was.
 
 import hashlib
 import json
-import os
 import threading
 from dataclasses import asdict
 from pathlib import Path
 
 from mtpeft.core.errors import BadInput
+from mtpeft.core.files import append_lines, lines, mend_last_line, read_bytes
 from mtpeft.sandbox import outcome
 from mtpeft.sandbox.instances import Instance
 from mtpeft.sandbox.outcome import Outcome
@@ -38,16 +38,12 @@ class ResultLog:
         self.path = path
         self._known: dict[str, Outcome] = {}
         self._lock = threading.Lock()
-        path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
             self._load()
 
     def _load(self) -> None:
-        data = self.path.read_bytes()
-        whole = data[: data.rfind(b"\n") + 1]
-        if whole != data:
-            os.truncate(self.path, len(whole))
-        for number, line in enumerate(whole.splitlines(), start=1):
+        mend_last_line(self.path)
+        for number, line in enumerate(lines(read_bytes(self.path)), start=1):
             try:
                 fields = json.loads(line)
                 key = fields.pop("key")
@@ -70,12 +66,8 @@ class ResultLog:
 
     def append(self, key: str, instance_id: str, result: Outcome) -> None:
         """Write one outcome and flush it to the disk before returning."""
-        line = (
-            json.dumps({"key": key, "id": instance_id, **result.summary()}, sort_keys=True) + "\n"
-        )
-        with self._lock, open(self.path, "a", encoding="utf-8", newline="\n") as stream:
-            stream.write(line)
-            stream.flush()
-            os.fsync(stream.fileno())
+        fields = {"key": key, "id": instance_id, **result.summary()}
+        with self._lock:
+            append_lines(self.path, [json.dumps(fields, sort_keys=True)])
             if result.status in outcome.VERDICTS:
                 self._known[key] = result

@@ -4,7 +4,7 @@ answer. How a server that misbehaves is dealt with is `mtpeft.core.http`'s busin
 
 import random
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from mtpeft.core import http
 from mtpeft.core.http import Clock, Limits, Meter, Refused, RequestFailed
@@ -47,7 +47,7 @@ class Client:
             jitter,
         )
 
-    def __enter__(self) -> "Client":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

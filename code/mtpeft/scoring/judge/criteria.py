@@ -15,6 +15,7 @@ from statistics import fmean, median
 
 from mtpeft.core import paths
 from mtpeft.core.errors import BadInput
+from mtpeft.corpora.manifest import manifest
 
 CRITERIA = {
     "content_adequacy": "content adequacy",
@@ -73,7 +74,7 @@ def study_prompt() -> Prompt | None:
     it.
     """
     mirror = paths.mirror()
-    path = mirror / "derived" / "study-a-prompts.json" if mirror else None
+    path = mirror / manifest()["published/prompts"].path if mirror else None
     if path is None or not path.is_file():
         return None
     try:
@@ -100,9 +101,10 @@ def parse_strict(text: str) -> Ratings | None:
     ratings: Ratings = {}
     for key, name in CRITERIA.items():
         line = re.compile(
-            rf"^[\s*_#>-]*{name}[\s*_]*:[\s*_]*\[?([1-5])\]?(?:\s*/\s*5)?[\s*_.]*$", re.I | re.M
+            rf"^[\s*_#>-]*{name}[\s*_]*:[\s*_]*\[?([1-5])\]?(?:\s*/\s*5)?[\s*_.]*$",
+            re.IGNORECASE | re.MULTILINE,
         )
-        named = re.findall(rf"^[\s*_#>-]*{name}\b[^\n:]*:", text, re.I | re.M)
+        named = re.findall(rf"^[\s*_#>-]*{name}\b[^\n:]*:", text, re.IGNORECASE | re.MULTILINE)
         found = line.findall(text)
         if len(found) != 1 or len(named) != 1:
             return None

@@ -13,6 +13,7 @@ from collections import defaultdict
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Self
 
 from mtpeft.core.errors import BadInput, MtpeftError
 from mtpeft.core.files import append_lines, lines, read_bytes
@@ -120,7 +121,7 @@ class Ledger:
             self._held.close()
             raise
 
-    def __enter__(self) -> "Ledger":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

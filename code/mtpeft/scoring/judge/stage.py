@@ -19,7 +19,7 @@ from mtpeft.scoring.merge import add_runs
 from mtpeft.scoring.predictions import read_new
 
 
-def run(path: Path, dry_run: bool = False, corpus: str = "study-a") -> int:
+def run(path: Path, dry_run: bool = False, corpus: str = "") -> int:
     """Judge every summary in a file of prediction records with the judge that the environment
     names.
 

@@ -7,8 +7,6 @@ lines are described in the manual page lexnames(5WN) of the same package and are
 
 import hashlib
 import shutil
-import subprocess
-import tempfile
 import warnings
 from functools import cache
 from pathlib import Path
@@ -16,6 +14,9 @@ from typing import Any
 
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError, Unavailable
+from mtpeft.core.files import scratch
+from mtpeft.core.locks import held
+from mtpeft.core.processes import run
 from mtpeft.core.records import write_atomic
 
 DEBIAN_FOLDER = Path("/usr/share/wordnet")
@@ -83,8 +84,8 @@ def setup_wordnet(source: Path | None = None) -> Path:
     folder = wordnet_folder()
     if (folder / "lexnames").is_file():
         return folder
-    with tempfile.TemporaryDirectory() as scratch:
-        origin = source or _origin(Path(scratch))
+    with held(folder), scratch("wordnet") as work:
+        origin = source or _origin(work)
         folder.mkdir(parents=True, exist_ok=True)
         for name, expected in FILES.items():
             if not (origin / name).is_file():
@@ -107,7 +108,7 @@ def setup_wordnet(source: Path | None = None) -> Path:
     return folder
 
 
-def _origin(scratch: Path) -> Path:
+def _origin(work: Path) -> Path:
     if all((DEBIAN_FOLDER / name).is_file() for name in FILES):
         return DEBIAN_FOLDER
     fix = f"apt-get install {' '.join(PACKAGES)}, then make setup-analysers"
@@ -116,20 +117,14 @@ def _origin(scratch: Path) -> Path:
             "WordNet is not installed, and this machine has no apt", "WordNet 3.0", fix
         )
     try:
-        subprocess.run(
-            ["apt-get", "download", *PACKAGES],
-            cwd=scratch,
-            check=True,
-            capture_output=True,
-            timeout=300,
-        )
-        for package in sorted(scratch.glob("*.deb")):
-            subprocess.run(
-                ["dpkg-deb", "-x", package, scratch], check=True, capture_output=True, timeout=60
-            )
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        raise Unavailable(f"WordNet cannot be fetched: {error}", "WordNet 3.0", fix) from error
-    return scratch / "usr" / "share" / "wordnet"
+        run(["apt-get", "download", *PACKAGES], cwd=work, seconds=300, accept=(0,))
+        for package in sorted(work.glob("*.deb")):
+            run(["dpkg-deb", "-x", package, work], seconds=60, accept=(0,))
+    except MtpeftError as error:
+        raise Unavailable(
+            f"WordNet cannot be fetched: {error.found}", "WordNet 3.0", fix
+        ) from error
+    return work / "usr" / "share" / "wordnet"
 
 
 @cache

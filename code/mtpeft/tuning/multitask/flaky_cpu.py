@@ -33,8 +33,8 @@ from mtpeft.core import paths
 from mtpeft.core.provenance import write_provenance
 from mtpeft.core.records import csv_text, write_atomic
 from mtpeft.corpora import Example
-from mtpeft.corpora.study_b import examples
-from mtpeft.corpora.study_b.flakeflagger import leaks
+from mtpeft.corpora.analysis import examples
+from mtpeft.corpora.analysis.flakeflagger import leaks
 from mtpeft.corpora.weights import fingerprint
 from mtpeft.tasks.classification import binary_scores, random_ranking, trivial
 from mtpeft.tuning.multitask.backbones import load_encoder
@@ -97,7 +97,7 @@ def run(
     and an arm that was cut off goes on where it was.
     """
     start = time.monotonic()
-    folder = folder or paths.REGENERATED / "study-b" / "flaky-cpu"
+    folder = folder or paths.REGENERATED / "training" / "flaky-cpu"
     load = load or (
         lambda task, split: examples(task, split, "cloze" if task == SEARCH else "study")
     )

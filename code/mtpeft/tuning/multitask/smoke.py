@@ -14,7 +14,7 @@ from typing import Any
 from mtpeft.catalog import Backbone, Method, catalog
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.records import csv_text, write_atomic
-from mtpeft.corpora.study_b import own
+from mtpeft.corpora.analysis import own
 from mtpeft.tuning.multitask.backbones import config_of, empty_encoder
 from mtpeft.tuning.multitask.counts import counted
 from mtpeft.tuning.multitask.encoding import encode, shared_task
@@ -40,7 +40,6 @@ _SPECIAL = {
 TINY = (
     Backbone(
         "tiny-roberta",
-        "b",
         "tiny encoder with a pooler",
         "tiny",
         "",
@@ -50,7 +49,6 @@ TINY = (
     ),
     Backbone(
         "tiny-modernbert",
-        "b",
         "tiny encoder without a pooler",
         "tiny",
         "",
@@ -60,7 +58,6 @@ TINY = (
     ),
     Backbone(
         "tiny-t5",
-        "b",
         "tiny encoder of an encoder-decoder",
         "tiny",
         "",
@@ -78,7 +75,6 @@ TINY = (
     ),
     Backbone(
         "tiny-llama",
-        "b",
         "tiny decoder",
         "tiny",
         "",
@@ -88,7 +84,6 @@ TINY = (
     ),
     Backbone(
         "tiny-qwen2",
-        "b",
         "tiny decoder with grouped queries",
         "tiny",
         "",
@@ -131,7 +126,7 @@ def run(folder: Path) -> list[dict[str, Any]]:
     the mean selection metric over the tasks on training examples; `easiest_weight` the share of all
     loss weight on the task with the smallest loss.
     """
-    tasks = [task.id for task in catalog().study("tasks", "b")]
+    tasks = [t.id for t in catalog().tasks.values() if t.output in ("label", "ranking")]
     tokenizer = train_tokenizer(
         (t for task in tasks for e in own(task, "train") for t in e.inputs.values()), 400
     )
@@ -144,7 +139,7 @@ def run(folder: Path) -> list[dict[str, Any]]:
     }
     rows = []
     for backbone in TINY:
-        for known in catalog().study("methods", "b"):
+        for known in (m for m in catalog().methods.values() if m.objective == "heads"):
             method = small(known.id)
             row: dict[str, Any] = {
                 "run": f"{backbone.id}/mt-{method.id.removesuffix('-b')}",

@@ -36,7 +36,6 @@ from mtpeft.tuning.multitask.samplers import SAMPLERS
 from mtpeft.tuning.multitask.weighting import RULES
 
 PROFILES = Path(__file__).with_name("profiles.yaml")
-CORPUS = "study-b"
 CHOICES: dict[str, Any] = {
     "sampler": SAMPLERS,
     "weighting": RULES,
@@ -79,7 +78,7 @@ def run(
     options, method = resolve(entry, profile, changes)
     options = replace(options, seeds=list(seeds) or options.seeds)
     source, called = _source(entry, backbone)
-    corpus = corpus or CORPUS
+    corpus = corpus or catalog().corpus_of(entry)
     data = {
         split: _encoded(entry, corpus, split, source, options, limit)
         for split in ("train", "valid", "test")
@@ -149,7 +148,8 @@ def infer(
     entry = catalog().usable_run(name)
     if not has_shared_module(entry):
         return False
-    corpus, trained = corpus or CORPUS, paths.seed_folder(profile, entry.id, seed)
+    corpus = corpus or catalog().corpus_of(entry)
+    trained = paths.seed_folder(profile, entry.id, seed)
     folder, known = (
         adapter or trained / "best",
         {evaluation_of(task, corpus): task for task in entry.tasks},

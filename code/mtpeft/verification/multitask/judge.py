@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from mtpeft.catalog import Catalog, Claim
+from mtpeft.catalog.schema import TEST_CLAIMS
 from mtpeft.core.errors import UnknownName
 from mtpeft.core.records import Verdict
 from mtpeft.statistics.published import Published
@@ -57,14 +58,16 @@ def support(findings: Mapping[str, Finding]) -> str:
     return "supported" if all(held) and len(held) > 1 else "supported only in one generation"
 
 
-def judge(known: Catalog, data: Published, study: str = "b") -> list[Verdict]:
+def judge(known: Catalog, data: Published, study: str) -> list[Verdict]:
     """Every claim of the study, in catalog order. Raises `UnknownName` for a claim of an unknown
     kind.
     """
     from mtpeft.verification.multitask.rules import RULES
 
     verdicts = []
-    for claim in sorted(known.study("claims", study), key=lambda c: (len(c.id), c.id)):
+    for claim in sorted(known.of("claims", study), key=lambda c: (len(c.id), c.id)):
+        if claim.kind in TEST_CLAIMS:
+            continue
         if claim.kind not in RULES:
             raise UnknownName(f"kind of claim {claim.id}", claim.kind, RULES)
         verdicts.append(_verdict(claim, RULES[claim.kind](claim, data)))

@@ -33,11 +33,11 @@ class Attached:
 
 
 def has_shared_module(run: Run) -> bool:
-    """Whether a run trains one module with a head per task: its method is study B's or names a
-    module of its own.
+    """Whether a run trains one module with a head per task: the objective of its method is
+    `heads`, or it names a module of its own.
     """
     method = catalog().get("methods", run.method)
-    return method.study == "b" or "module" in method.tuning
+    return method.objective == "heads" or "module" in method.tuning
 
 
 def method_module(method: Method) -> ModuleType:

@@ -7,5 +7,5 @@ from mtpeft.reporting.sections import Section
 
 def section(inputs: Inputs) -> Section:
     """How many toy runs there are."""
-    number = len(list(inputs.known.study("runs", "toy")))
+    number = len(list(inputs.known.of("runs", "toy")))
     return Section("shouting", "Shouting", Markup("<p>{} runs shout.</p>").format(number))

@@ -8,7 +8,7 @@ from mtpeft.reporting.tables.model import Column, Group, Row, TableData, Value, 
 def build(table: Table, inputs: Inputs) -> TableData:
     """One row per run."""
     rows = []
-    for run in inputs.known.study("runs", "toy"):
+    for run in inputs.known.of("runs", "toy"):
         values = inputs.scores.vector(run.id, "shouting-words", "loudness_capitals")["value"]
         number = int((values > 0).sum())
         rows.append(Row({"run": text(run.id), "words": Value(number, str(number))}))

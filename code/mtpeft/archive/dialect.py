@@ -1,0 +1,65 @@
+"""What the dialect of a study offers to the importers (`mtpeft.studies` loads it)."""
+
+from pathlib import Path
+from typing import Protocol, cast
+
+from mtpeft import studies
+from mtpeft.catalog import Study
+from mtpeft.core.figures import Figures
+from mtpeft.core.upstream import Upstream
+
+
+class Dialect(Protocol):
+    """What the module of a study with figures offers.
+
+    Attributes:
+        UPSTREAM: The repositories that its figures come from.
+    """
+
+    UPSTREAM: tuple[Upstream, ...]
+
+    def read_figures(self, roots: dict[str, Path]) -> Figures:
+        """Every figure of the study.
+
+        Args:
+            roots: Checkout of each repository of `UPSTREAM`.
+
+        Raises:
+            BadInput: What is unknown, repeated or contradictory, with file and line.
+        """
+        ...
+
+
+class ScoreDialect(Protocol):
+    """What the module of a study with per-instance scores offers.
+
+    Attributes:
+        UPSTREAM: The repository that its files come from.
+        SCORES: Folder of the score files.
+        OUTPUTS: Folder of the printed outputs.
+        FILE_NAME: What the name of a score file looks like, for messages.
+    """
+
+    UPSTREAM: tuple[Upstream, ...]
+    SCORES: str
+    OUTPUTS: str
+    FILE_NAME: str
+
+    def run_of_file(self, stem: str, task: str) -> str | None:
+        """The run whose scores a file holds; None for a name that tells none."""
+        ...
+
+    def instance_id(self, text: str, numbered: bool) -> str:
+        """The canonical id of an instance."""
+        ...
+
+
+def dialect_of(study: Study) -> Dialect:
+    """The dialect of a study with figures. Raises `BadInput` where it has none that is whole."""
+    return cast("Dialect", studies.dialect(study, "UPSTREAM", "read_figures"))
+
+
+def score_dialect_of(study: Study) -> ScoreDialect:
+    """The dialect of a study with scores. Raises `BadInput` where it has none that is whole."""
+    needed = ("UPSTREAM", "SCORES", "OUTPUTS", "FILE_NAME", "run_of_file", "instance_id")
+    return cast("ScoreDialect", studies.dialect(study, *needed))

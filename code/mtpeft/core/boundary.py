@@ -1,0 +1,93 @@
+"""The boundary of every command.
+
+Whatever ended it, a person reads what was found, expected and helps.
+"""
+
+import errno
+import json
+import os
+import traceback
+
+from mtpeft.core.errors import MtpeftError, missing_package
+
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+SHOW = "MTPEFT_TRACEBACK"
+"""Environment variable that lets a traceback through, for developers."""
+
+
+def explained(error: Exception) -> MtpeftError:
+    """The error of this package for any other one that reached the end of a command.
+
+    A stage turns what it can foresee into an error that names file and line; this is for the rest.
+    """
+    if isinstance(error, MtpeftError):
+        return error
+    if isinstance(error, ModuleNotFoundError) and (missing := missing_package(error)):
+        return missing
+    if isinstance(error, _packed()):
+        return MtpeftError(
+            f"damaged packed data: {_said(error)} ({_place(error)})",
+            "a whole file",
+            f"fetch the file again: make data; {SHOW}=1 shows which step read it",
+        )
+    if isinstance(error, UnicodeError):
+        return MtpeftError(
+            f"text that cannot be read or written: {_said(error)} ({_place(error)})",
+            "UTF-8 text",
+            f"correct the file; {SHOW}=1 shows which step read it",
+        )
+    if isinstance(error, json.JSONDecodeError):
+        return MtpeftError(
+            f"a damaged JSON file: {_said(error)} ({_place(error)})",
+            "a JSON document",
+            f"remove the file and make it again; {SHOW}=1 shows which step read it",
+        )
+    if isinstance(error, OSError):
+        return _of_the_system(error)
+    if isinstance(error, MemoryError):
+        return MtpeftError("memory is used up", "more free memory", "free -h; end other programs")
+    return MtpeftError(
+        f"a fault of this package: {_said(error)} ({_place(error)})",
+        "a result, or an error that names its cause",
+        f"run the command again with {SHOW}=1 and report what it prints",
+    )
+
+
+def _packed() -> tuple[type[Exception], ...]:
+    import gzip
+    import tarfile
+    import zipfile
+    import zlib
+
+    return EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError, zipfile.BadZipFile
+
+
+def _of_the_system(error: OSError) -> MtpeftError:
+    name = error.filename if error.filename is not None else _place(error)
+    found = f"{name}: {error.strerror or _said(error)}"
+    if error.errno in _DISK:
+        return MtpeftError(found, "free disk space", 'df -h . "$MTPEFT_OUT" "$MTPEFT_CACHE"')
+    if error.errno in _DENIED:
+        return MtpeftError(
+            found,
+            "a file or folder that this user may read and write",
+            "MTPEFT_OUT, MTPEFT_CACHE and (for make) VENV name folders elsewhere; ls -ld the path",
+        )
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return MtpeftError(found, "more open files", "ulimit -n 4096")
+    return MtpeftError(found, "a file that can be read or written", f"ls -ld {name}")
+
+
+def _said(error: BaseException) -> str:
+    first = next(iter(str(error).splitlines()), "")
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+
+
+def _place(error: BaseException) -> str:
+    """The last line of this package that the error passed."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if f"{os.sep}mtpeft{os.sep}" in frame.filename:
+            name = frame.filename.rpartition(f"{os.sep}mtpeft{os.sep}")[2]
+            return f"{name}:{frame.lineno}"
+    return "in a library"

@@ -1,0 +1,89 @@
+"""The flaky tests of FlakeFlagger, split anew: 13,081 / 4,360 / 4,361, stratified, by a fixed seed.
+
+The study publishes sizes and counts of positives (485 / 162 / 162), not its split; a result on this
+one is not a result on that one. The set holds the same method several times (`leaks` counts it): a
+stratified split of methods, the study's and this one, puts some of them on both sides.
+"""
+
+import gzip
+import json
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+from mtpeft.core.errors import BadInput
+from mtpeft.corpora.analysis.formats import collapsed
+from mtpeft.corpora.examples import Example
+
+SEED = 42
+SIZES = {"train": (13081, 485), "valid": (4360, 162), "test": (4361, 162)}
+"""(examples, positives) of each split."""
+
+
+def read(path: Path) -> list[Example]:
+    """Every method, in the file's order. Raises `BadInput` with file and line."""
+    found = []
+    with gzip.open(path, "rt", encoding="utf-8") as stream:
+        for number, line in enumerate(stream, start=1):
+            try:
+                row = json.loads(line)
+                found.append(
+                    Example(
+                        row["path"].rsplit("original_tests/", 1)[-1],
+                        "flaky-detection",
+                        "java",
+                        {"code": collapsed(row["code"])},
+                        str(int(row["label"])),
+                    )
+                )
+            except (json.JSONDecodeError, AttributeError, KeyError, TypeError, ValueError) as error:
+                raise BadInput(
+                    path,
+                    f"{type(error).__name__}: {error}",
+                    "an object with path, label and code",
+                    line=number,
+                ) from error
+    return found
+
+
+def split(
+    methods: Sequence[Example], seed: int = SEED, sizes: dict[str, tuple[int, int]] = SIZES
+) -> dict[str, list[Example]]:
+    """The three splits, each in the order of `methods`. Classes are shuffled apart and dealt out by
+    `sizes`.
+
+    Raises `BadInput` where the counts do not add up to the methods given.
+    """
+    total = {"1": sum(p for _, p in sizes.values()), "0": sum(n - p for n, p in sizes.values())}
+    rng = random.Random(seed)
+    place: dict[int, str] = {}
+    for label in ("1", "0"):
+        members = [i for i, e in enumerate(methods) if e.target == label]
+        if len(members) != total[label]:
+            raise BadInput(
+                "flaky-detection/methods",
+                f"{len(members)} methods of class {label}",
+                f"{total[label]}",
+            )
+        rng.shuffle(members)
+        at = 0
+        for name, (n, positives) in sizes.items():
+            take = positives if label == "1" else n - positives
+            place |= dict.fromkeys(members[at : at + take], name)
+            at += take
+    return {name: [e for i, e in enumerate(methods) if place[i] == name] for name in sizes}
+
+
+def leaks(splits: dict[str, list[Example]]) -> dict[str, int]:
+    """How many test and validation methods have the same code as a training one, and how many of
+    those another label.
+    """
+    known: dict[str, set[str]] = {}
+    for example in splits["train"]:
+        known.setdefault(example.inputs["code"], set()).add(example.target)
+    result = {}
+    for name in ("valid", "test"):
+        same = [e for e in splits[name] if e.inputs["code"] in known]
+        result[name] = len(same)
+        result[f"{name}_other_label"] = sum(known[e.inputs["code"]] != {e.target} for e in same)
+    return result

@@ -1,0 +1,117 @@
+"""Upstream layouts of study B's data sets → examples. White space is collapsed, as in the study."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mtpeft.core.errors import BadInput
+from mtpeft.core.files import json_objects, read_text, text_lines
+from mtpeft.corpora.examples import Example
+
+
+def collapsed(code: str) -> str:
+    """Runs of white space as one blank."""
+    return " ".join(code.split())
+
+
+def devign(rows: Iterable[Mapping[str, Any]], name: str = "devign") -> Iterator[Example]:
+    """Rows with `func` and `target` (0, 1 or a truth value)."""
+    for number, row in enumerate(rows):
+        yield Example(
+            f"{name}-{row.get('idx', row.get('id', number))}",
+            "vulnerability-detection",
+            "c",
+            {"code": collapsed(row["func"])},
+            _class(row["target"]),
+        )
+
+
+def clone_rows(rows: Iterable[Mapping[str, Any]]) -> Iterator[Example]:
+    """Rows with `func1`, `func2`, `label`."""
+    for number, row in enumerate(rows):
+        yield Example(
+            f"bigclonebench-{number}",
+            "clone-detection",
+            "java",
+            {"code1": collapsed(row["func1"]), "code2": collapsed(row["func2"])},
+            _class(row["label"]),
+        )
+
+
+def clone_files(data: Path, pairs: Path) -> Iterator[Example]:
+    """`data.jsonl` (idx, func) and a file of lines `idx1 TAB idx2 TAB label`. Pairs of unknown
+    functions are left out.
+
+    Raises `BadInput` with file and line for a malformed line.
+    """
+    functions = {
+        str(row["idx"]): collapsed(row["func"]) for row in json_lines(data, {"idx", "func"})
+    }
+    for number, line in enumerate(text_lines(read_text(pairs)), start=1):
+        parts = line.removesuffix("\r").split("\t")
+        if len(parts) != 3 or parts[2] not in ("0", "1"):
+            raise BadInput(
+                pairs, repr(line), "idx1, idx2 and 0 or 1, separated by tabs", line=number
+            )
+        if parts[0] in functions and parts[1] in functions:
+            yield Example(
+                f"bigclonebench-{number - 1}",
+                "clone-detection",
+                "java",
+                {"code1": functions[parts[0]], "code2": functions[parts[1]]},
+                parts[2],
+            )
+
+
+def search_rows(rows: Iterable[Mapping[str, Any]], name: str = "advtest") -> Iterator[Example]:
+    """Rows with tokens: code from `function_tokens`, else `code_tokens`; query from
+    `docstring_tokens`, else `doc`.
+    """
+    for number, row in enumerate(rows):
+        code = row.get("function_tokens") or row["code_tokens"]
+        query = row.get("docstring_tokens") or row["doc"]
+        yield Example(
+            f"{name}-{row.get('idx', number)}",
+            "code-search",
+            "python",
+            {"query": collapsed(_joined(query)), "code": collapsed(_joined(code))},
+            "1",
+        )
+
+
+def _joined(tokens: Any) -> str:
+    return tokens if isinstance(tokens, str) else " ".join(tokens)
+
+
+def flaky_array(path: Path) -> Iterator[Example]:
+    """The study's layout: a JSON array of `code` and `label`."""
+    try:
+        rows = json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise BadInput(
+            path, f"malformed JSON: {error}", "an array of code and label", line=error.lineno
+        ) from error
+    for number, row in enumerate(rows):
+        if not isinstance(row, dict) or not {"code", "label"} <= row.keys():
+            raise BadInput(path, f"entry {number} is {str(row)[:60]!r}", "code and label")
+        yield Example(
+            f"flaky-{number}",
+            "flaky-detection",
+            "java",
+            {"code": collapsed(row["code"])},
+            _class(row["label"]),
+        )
+
+
+def json_lines(path: Path, keys: set[str]) -> Iterator[dict[str, Any]]:
+    """Rows of a JSON-lines file that all have `keys`. Raises `BadInput` with file and line."""
+    for _, row in json_objects(path, keys):
+        yield row
+
+
+def _class(value: Any) -> str:
+    number = int(value)
+    if number not in (0, 1):
+        raise ValueError(f"label {value!r} is neither 0 nor 1")
+    return str(number)

@@ -1,0 +1,1 @@
+"""Runs × seeds as a chain of stages: what is finished, what failed, what is next."""

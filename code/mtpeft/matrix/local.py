@@ -1,0 +1,147 @@
+"""The cells of a matrix on this machine: one worker for each GPU, or as many as asked for."""
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mtpeft.core import processes
+from mtpeft.core.errors import MtpeftError
+from mtpeft.core.files import write_atomic
+from mtpeft.core.locks import InUse, held
+from mtpeft.core.paths import shown
+from mtpeft.matrix.plan import Cell, Plan, cells, commands, following, home, mark
+
+
+def devices(workers: int) -> list[str]:
+    """What CUDA_VISIBLE_DEVICES is for each worker: one visible GPU each, or nothing without GPUs.
+
+    Args:
+        workers: how many; 0: one for each visible GPU, one where there is none.
+
+    Raises:
+        MtpeftError: more workers than GPUs, where there are any.
+    """
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        query = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
+        try:
+            done = processes.run(query, seconds=30)
+            visible = ",".join(done.text.split()) if done.code == 0 else ""
+        except MtpeftError:  # no such program, or it does not answer: no GPU that can be used
+            visible = ""
+    found = [name for name in visible.split(",") if name]
+    if not found:
+        return [""] * max(1, workers)
+    if workers > len(found):
+        raise MtpeftError(
+            f"{workers} workers on {len(found)} GPUs", "at most one worker a GPU", "--workers 0"
+        )
+    return found[: workers or len(found)]
+
+
+def run(name: str, plan: Plan, workers: int = 0) -> dict[Cell, str]:
+    """Do every stage that is not finished, cell by cell; a cell that fails lets the others go on.
+
+    Args:
+        name: of the matrix.
+        plan: its plan.
+        workers: cells side by side; 0: one for each GPU.
+
+    Returns:
+        The cells that failed, with what went wrong.
+    """
+    todo: queue.SimpleQueue[Cell] = queue.SimpleQueue()
+    for cell in cells(plan):
+        todo.put(cell)
+    failed: dict[Cell, str] = {}
+    stop = threading.Event()
+
+    def work(device: str) -> None:
+        while not stop.is_set():
+            try:
+                cell = todo.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                _cell(name, plan, cell, device, stop)
+            except InUse:
+                print(f"matrix: {cell.run} seed {cell.seed}: another worker has it")
+            except MtpeftError as error:
+                failed[cell] = error.found
+
+    threads = [threading.Thread(target=work, args=(d,), daemon=True) for d in devices(workers)]
+    for thread in threads:
+        thread.start()
+    try:
+        while any(thread.is_alive() for thread in threads):
+            for thread in threads:
+                thread.join(0.2)
+    except KeyboardInterrupt:
+        stop.set()
+        for thread in threads:
+            thread.join()
+        raise
+    return failed
+
+
+def _cell(name: str, plan: Plan, cell: Cell, device: str, stop: threading.Event) -> None:
+    matrix = home(name)
+    with held(cell.folder(matrix) / "cell", wait=False):
+        while (stage := following(matrix, cell)) is not None and not stop.is_set():
+            todo = commands(plan, cell, stage)
+            path = mark(matrix, cell, stage)
+            began = time.time()
+            record: dict[str, Any] = {
+                "commands": [["mtpeft", *words] for words in todo],
+                "device": device,
+            }
+            write_atomic(path, json.dumps(record) + "\n")
+            print(f"matrix: {cell.run} seed {cell.seed}: {stage}", flush=True)
+            log = path.with_suffix(".log")
+            code: int | None = 0
+            for words in todo:
+                if (code := _program(words, device, log, stop)) != 0:
+                    break
+            if code is None:
+                return
+            record |= {"code": code, "seconds": round(time.time() - began, 1)}
+            write_atomic(path, json.dumps(record) + "\n")
+            if code:
+                raise MtpeftError(
+                    f"{stage} ended with code {code}: {_last(log.read_bytes())} ({shown(log)})"
+                )
+
+
+def _program(arguments: Sequence[str], device: str, log: Path, stop: threading.Event) -> int | None:
+    """The exit code of a stage's command, None where it was stopped. What it prints goes to `log`."""
+    environment = dict(os.environ)
+    if device:
+        environment["CUDA_VISIBLE_DEVICES"] = device
+    with log.open("ab") as stream:
+        process = subprocess.Popen(
+            [*processes.tied(), sys.executable, "-m", "mtpeft", *arguments],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        while process.poll() is None:
+            if stop.wait(0.2):
+                process.terminate()
+                process.wait()
+                return None
+    return process.returncode
+
+
+def _last(said: bytes) -> str:
+    lines = [line for line in said.decode("utf-8", "replace").splitlines() if line.strip()]
+    blamed = [line for line in lines if line.startswith("mtpeft: ")]
+    return (blamed or lines or ["it said nothing"])[-1].removeprefix("mtpeft: ")[:300]

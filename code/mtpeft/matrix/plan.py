@@ -1,0 +1,188 @@
+"""What a matrix holds, and where each of its cells stands.
+
+A matrix is a folder below `results/regenerated/matrix`: `plan.json` says which runs, seeds and
+profiles; `RUN/seed-N/STAGE.json` says how a stage's command ended, and `STAGE.log` what it printed.
+The stages' own commands resume and take finished results up, so that a cell that is run again loses
+nothing.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from mtpeft.catalog import Catalog
+from mtpeft.core import paths
+from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.files import read_text, safe_name, write_atomic
+
+Stage = Literal["train", "infer", "score"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
+State = Literal["finished", "failed", "interrupted", "waiting"]
+STATES: tuple[State, ...] = get_args(State)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A matrix.
+
+    Attributes:
+        runs: ids of runs, in catalog order.
+        seeds: every run is trained once with each.
+        profile: of training.
+        inference: profile of inference.
+        corpus: as in `mtpeft train`; empty: each run's own study.
+        backbone: folder with a base model in place of the runs' own; empty: their own.
+        settings: changes of settings, `key=value`.
+    """
+
+    runs: list[str]
+    seeds: list[int]
+    profile: str
+    inference: str
+    corpus: str = ""
+    backbone: str = ""
+    settings: list[str] | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run under one seed."""
+
+    run: str
+    seed: int
+
+    def folder(self, matrix: Path) -> Path:
+        """Where the marks and logs of its stages lie."""
+        return matrix / self.run / f"seed-{self.seed}"
+
+
+def home(name: str) -> Path:
+    """The folder of a matrix."""
+    return paths.REGENERATED / "matrix" / safe_name(name, "name of a matrix")
+
+
+def choose(known: Catalog, runs: Sequence[str], study: str = "") -> list[str]:
+    """The runs of a matrix: those named, else every one of a study that is not withdrawn.
+
+    Raises:
+        UnknownName: a run or study that the catalog does not have.
+        MtpeftError: a named run is withdrawn, or nothing is left.
+    """
+    if runs:
+        return [known.usable_run(name).id for name in runs]
+    wanted = known.get("studies", study).id if study else ""
+    found = [
+        run.id
+        for run in known.runs.values()
+        if not run.withdrawn and (not wanted or run.study == wanted)
+    ]
+    if not found:
+        raise MtpeftError(
+            f"no run of study {study!r}" if study else "no run in the catalog",
+            "one or more runs",
+            "mtpeft list runs",
+        )
+    return found
+
+
+def write(name: str, plan: Plan) -> Path:
+    """Write a plan. An equal one may be there; another is refused, its marks would not be this one's.
+
+    Raises:
+        MtpeftError: a matrix of that name holds something else.
+    """
+    path = home(name) / "plan.json"
+    text = json.dumps(asdict(plan), indent=1, sort_keys=True) + "\n"
+    if path.is_file() and read_text(path) != text:
+        there = read(name)
+        unlike = [key for key, value in asdict(plan).items() if asdict(there)[key] != value]
+        raise MtpeftError(
+            f"matrix {name} is there with other {', '.join(unlike)}",
+            "the same plan, or a name of its own",
+            "mtpeft matrix plan --name ANOTHER …",
+        )
+    write_atomic(path, text)
+    return path
+
+
+def read(name: str) -> Plan:
+    """The plan of a matrix.
+
+    Raises:
+        MtpeftError: there is none of that name.
+        BadInput: its file is damaged.
+    """
+    path = home(name) / "plan.json"
+    if not path.is_file():
+        raise MtpeftError(f"no matrix {name}", "one that was planned", "mtpeft matrix plan --help")
+    try:
+        return Plan(**json.loads(read_text(path)))
+    except (ValueError, TypeError) as error:
+        raise BadInput(
+            path, f"not a plan: {error}", "what `mtpeft matrix plan` wrote", f"rm {path}"
+        ) from error
+
+
+def cells(plan: Plan) -> Iterator[Cell]:
+    """Every run with every seed; all runs with the first seed come first."""
+    for seed in plan.seeds:
+        for run in plan.runs:
+            yield Cell(run, seed)
+
+
+def commands(plan: Plan, cell: Cell, stage: Stage) -> list[list[str]]:
+    """The arguments of `mtpeft` that do a stage of a cell, one list a command.
+
+    Raises:
+        MtpeftError: there is nothing to score.
+    """
+    where = [
+        *(["--corpus", plan.corpus] if plan.corpus else []),
+        *(["--backbone", plan.backbone] if plan.backbone and stage != "score" else []),
+    ]
+    if stage == "train":
+        changes = [part for change in plan.settings or [] for part in ("--set", change)]
+        seed = ["--seed", str(cell.seed)]
+        return [["train", "run", cell.run, "--profile", plan.profile, *seed, *changes, *where]]
+    if stage == "infer":
+        profiles = ["--training", plan.profile, "--profile", plan.inference]
+        return [["infer", "run", cell.run, *profiles, "--seed", str(cell.seed), *where]]
+    folder = paths.seed_folder(plan.profile, cell.run, cell.seed)
+    place = folder / plan.inference if (folder / plan.inference).is_dir() else folder
+    files = sorted(map(str, (place / "predictions").glob("*.jsonl")))
+    if not files:
+        raise MtpeftError(
+            f"no predictions in {paths.shown(place)}",
+            "those of the stage before",
+            f"mtpeft infer {cell.run}",
+        )
+    return [["score", "file", file, "--out", str(place), *where] for file in files]
+
+
+def mark(matrix: Path, cell: Cell, stage: Stage) -> Path:
+    """The file that says how a stage ended."""
+    return cell.folder(matrix) / f"{stage}.json"
+
+
+def state(matrix: Path, cell: Cell, stage: Stage) -> State:
+    """How a stage stands: a mark without an exit code was begun and cut off."""
+    path = mark(matrix, cell, stage)
+    if not path.is_file():
+        return "waiting"
+    code = _marked(path).get("code")
+    return "interrupted" if code is None else "finished" if code == 0 else "failed"
+
+
+def _marked(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(read_text(path))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def following(matrix: Path, cell: Cell) -> Stage | None:
+    """The first stage of a cell that is not finished; None where all are."""
+    return next((stage for stage in STAGES if state(matrix, cell, stage) != "finished"), None)

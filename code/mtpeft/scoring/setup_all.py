@@ -1,0 +1,34 @@
+"""`mtpeft score setup`: every analyser that is no Python package, fetched, built and put in place."""
+
+from functools import partial
+
+from mtpeft.core import paths
+from mtpeft.core.errors import Unavailable
+from mtpeft.scoring import other_versions
+from mtpeft.scoring.roslyn import build
+from mtpeft.scoring.setup_analysers import compile_helpers, install, pinned
+from mtpeft.scoring.text_metrics import setup_wordnet
+
+
+def run() -> int:
+    """Install everything; print what was done. Returns the number of tools that could not be had.
+
+    The .NET program does not count: only C# outputs need it, and the archive has none.
+    """
+    missing = 0
+    for step in [
+        *(partial(install, tool) for tool in pinned().values()),
+        compile_helpers,
+        lambda: f"WordNet 3.0: {paths.shown(setup_wordnet())}",
+        *(partial(other_versions.install, version) for version in other_versions.pinned()),
+    ]:
+        try:
+            print(step())
+        except Unavailable as error:
+            missing += 1
+            print(error)
+    try:
+        print(build())
+    except Unavailable as error:
+        print(f"without Roslyn: {error.found}")
+    return missing

@@ -1,0 +1,189 @@
+"""`mtpeft study check`: everything that is wrong with a study, each with file, line and fix."""
+
+import importlib.util
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from mtpeft.catalog import Catalog, Study, catalog, load
+from mtpeft.catalog.loader import STUDY
+from mtpeft.catalog.places import archived, published
+from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.paths import CATALOG, STUDIES
+from mtpeft.core.records import PublishedCell, read_records, read_scores
+
+Needed = dict[tuple[str, str, str], str]
+"""(tool, evaluation set, run) → the comparison that needs its scores."""
+
+
+def check_study(folder: Path) -> tuple[list[Study], list[MtpeftError]]:
+    """Read a study, or a folder of studies, as every command does, and look further than loading.
+
+    Args:
+        folder: The folder, or the id of a study that the catalog has.
+
+    Returns:
+        The studies that were found, and what is wrong with them.
+    """
+    found: list[MtpeftError] = []
+    if not folder.is_dir() and str(folder) in catalog().studies:
+        folder = catalog().studies[str(folder)].folder
+    if not folder.is_dir():
+        missing = BadInput(
+            folder, "no such folder", f"a folder with {STUDY}", "mtpeft study new NAME"
+        )
+        return [], [missing]
+    inside = folder.is_relative_to(STUDIES)
+    known = load([CATALOG, STUDIES, *([] if inside else [folder])], found.append)
+    where = folder.resolve()
+    mine = [s for s in known.studies.values() if s.folder.resolve().is_relative_to(where)]
+    if not found:
+        for study in mine:
+            found += _of(study, known)
+    return mine, found
+
+
+def _of(study: Study, known: Catalog) -> Iterator[MtpeftError]:
+    path = study.folder / STUDY
+    for key, example in (("title", '"…"'), ("authors", "[…]")):
+        if not getattr(study, key):
+            yield BadInput(path, f"no {key}", f"{key}: {example}", f"add it to {path.name}")
+    if study.arxiv and not re.fullmatch(r"\d{4}\.\d{4,5}", study.arxiv):
+        yield known.bad(
+            "studies", study.id, study.arxiv, f"arxiv is {study.arxiv!r}", 'such as "2601.15094"'
+        )
+    yield from _modules(study, known)
+    yield from _scores(study, known)
+    yield from _printed(study, known)
+
+
+def _modules(study: Study, known: Catalog) -> Iterator[MtpeftError]:
+    """Dotted names that nothing can be imported by."""
+    here = study.folder.resolve()
+    named = [
+        (k, i.id, i.kind) for k in ("tables", "figures", "claims") for i in known.of(k, study.id)
+    ]
+    for kind in ("tasks", "tools"):
+        items = getattr(known, kind).values()
+        own = [i for i in items if known.file_of(kind, i.id).resolve().is_relative_to(here)]
+        named += [(kind, item.id, item.module) for item in own]
+    for kind, name, module in named:
+        if "." in module and not _importable(module):
+            yield known.bad(
+                kind,
+                name,
+                module,
+                f"module {module} cannot be found",
+                "the dotted name of a module",
+                "name its folder in PYTHONPATH",
+            )
+
+
+def _importable(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _scores(study: Study, known: Catalog) -> Iterator[MtpeftError]:
+    """Score tables that cannot be read or name what is unknown, and scores that are missing."""
+    root = archived(study)
+    there: set[tuple[str, str, str]] = set()
+    evaluations = known.evaluations()
+    for path in sorted((root / "scores").glob("*/*.csv")):
+        tool, evaluation = path.parent.name, path.stem
+        if tool not in known.tools or evaluation not in evaluations:
+            yield BadInput(
+                path,
+                f"no tool {tool} or no evaluation set {evaluation}",
+                "scores/TOOL/EVALUATION.csv",
+                "mtpeft list tools",
+            )
+            continue
+        try:
+            frame = read_scores(path)
+        except MtpeftError as error:
+            yield error
+            continue
+        yield from _of_table(path, frame, known, tool, evaluations[evaluation].instances)
+        there |= {(tool, evaluation, str(run)) for run in frame["run"].unique()}
+    for place, comparison in _needed(study, known).items():
+        tool, evaluation, run = place
+        if place not in there and not _said_absent(study, place):
+            file = root / "scores" / tool / f"{evaluation}.csv"
+            yield known.bad(
+                "comparisons",
+                comparison,
+                run,
+                f"no scores of {run} in {file}",
+                f"rows of {run}, or an entry under absent: in {STUDY}",
+                f"add them to {file}",
+            )
+
+
+def _of_table(
+    path: Path, frame: pd.DataFrame, known: Catalog, tool: str, instances: int
+) -> Iterator[MtpeftError]:
+    metrics = {m.id for m in known.tools[tool].metrics}
+    for column in frame.columns[4:]:
+        if column not in metrics:
+            yield BadInput(
+                path,
+                f"column {column} is no metric of {tool}",
+                ", ".join(sorted(metrics)),
+                f"mtpeft list tools, or add it to {known.file_of('tools', tool)}",
+                line=1,
+            )
+    for run, rows in frame.groupby("run", sort=False):
+        line = int(rows.index[0]) + 2
+        if run not in known.runs:
+            yield BadInput(path, f"unknown run {run}", "a run of mtpeft list runs", line=line)
+        elif len(rows) > instances:
+            found = f"{len(rows)} rows of {run}"
+            yield BadInput(path, found, f"at most {instances}, the instances of the set", line=line)
+
+
+def _needed(study: Study, known: Catalog) -> Needed:
+    metrics = known.metrics()
+    return {
+        (metrics[metric][0].id, block.task or comparison.task, run): comparison.id
+        for comparison in known.of("comparisons", study.id)
+        for block in comparison.blocks
+        for metric in comparison.metrics
+        for run in (block.a, block.b)
+    }
+
+
+def _said_absent(study: Study, place: tuple[str, str, str]) -> bool:
+    tool, evaluation, run = place
+    return any(
+        (a.tool, a.evaluation) == (tool, evaluation) and (not a.runs or run in a.runs)
+        for a in study.absent
+    )
+
+
+def _printed(study: Study, known: Catalog) -> Iterator[MtpeftError]:
+    """Printed values of comparisons, blocks or metrics that are not there."""
+    path = published(study) / "statistics.csv"
+    if not path.is_file():
+        return
+    try:
+        cells = read_records(path, PublishedCell)
+    except MtpeftError as error:
+        yield error
+        return
+    comparisons = {c.id: c for c in known.of("comparisons", study.id)}
+    for line, cell in enumerate(cells, start=2):
+        comparison = comparisons.get(cell.comparison)
+        if comparison is None:
+            expected = ", ".join(comparisons) or "a comparison of this study"
+            yield BadInput(path, f"unknown comparison {cell.comparison}", expected, line=line)
+        elif cell.block and cell.block not in {b.id for b in comparison.blocks}:
+            expected = ", ".join(b.id for b in comparison.blocks)
+            yield BadInput(path, f"unknown block {cell.block}", expected, line=line)
+        elif cell.metric and cell.metric not in comparison.metrics:
+            expected = ", ".join(comparison.metrics)
+            yield BadInput(path, f"unknown metric {cell.metric}", expected, line=line)

@@ -1,0 +1,128 @@
+"""`make doctor` promises only what the next command holds; set-up says what stands in its way."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+# The doctor as a user that is not root, whoever runs the tests.
+ORDINARY = "import os, runpy, sys; os.geteuid = lambda: 1000; runpy.run_path(sys.argv[1], run_name='__main__')"
+
+
+def program(folder: Path, name: str, says: str, code: int = 0) -> None:
+    path = folder / name
+    path.write_text(f"#!/bin/sh\ncat <<'E'\n{says}\nE\nexit {code}\n")
+    path.chmod(0o755)
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Path:
+    """The folder of a PATH on which everything is there."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("sh", "cat"):
+        (folder / name).symlink_to(shutil.which(name) or "")
+    for name, says in (("make", "GNU Make 4.3"), ("R", "R version 4.2.2 (2022-10-31)")):
+        program(folder, name, says)
+    return folder
+
+
+def doctor(machine: Path, **more: str) -> tuple[int, str]:
+    environment = {
+        "PATH": str(machine),
+        "VENV": str(machine.parent / "venv"),
+        "MTPEFT_OUT": str(machine.parent / "out"),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", ORDINARY, str(ROOT / "docker" / "setup" / "doctor.py")],
+        env=environment | more,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == ""
+    return done.returncode, done.stdout
+
+
+PROMISE = "what make reproduce-all needs of this machine is there"
+
+
+def test_a_machine_that_has_everything_passes(machine):
+    code, text = doctor(machine)
+    assert code == 0 and PROMISE in text and "ok    R 4.2 or later" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("R", "R version 4.1.2 (2021-11-01)"), ("make", "GNU Make 3.81"), ("make", "bmake")],
+)
+def test_a_version_that_is_too_old_does_not_pass(machine, name, says):
+    program(machine, name, says)
+    code, text = doctor(machine)
+    assert code == 2 and PROMISE not in text and "cannot run here yet" in text
+
+
+def test_a_program_that_fails_to_say_its_version_does_not_pass(machine):
+    program(machine, "R", "R version 4.2.2", code=127)
+    assert doctor(machine)[0] == 2
+
+
+def test_missing_r_counts_where_this_user_may_not_install_it(machine):
+    (machine / "R").unlink()
+    program(machine, "apt-get", "")
+    code, text = doctor(machine)
+    assert code == 2 and "MISS  R 4.2 or later" in text and "sudo apt-get" in text
+    program(machine, "sudo", "a password is required", code=1)
+    assert doctor(machine)[0] == 2
+
+
+def test_missing_r_does_not_count_where_make_may_install_it(machine):
+    (machine / "R").unlink()
+    program(machine, "apt-get", "")
+    program(machine, "sudo", "")
+    code, text = doctor(machine)
+    assert code == 0 and "make installs it" in text
+
+
+def test_missing_r_counts_where_the_system_offers_only_an_older_one(machine):
+    (machine / "R").unlink()
+    for name in ("apt-get", "sudo"):
+        program(machine, name, "")
+    program(machine, "apt-cache", "r-base-core:\n  Installed: (none)\n  Candidate: 4.1.2-1ubuntu2")
+    code, text = doctor(machine)
+    assert code == 2 and "offers 4.1.2" in text
+
+
+@pytest.mark.parametrize("name", ["VENV", "MTPEFT_OUT"])
+def test_a_place_that_cannot_be_written_is_named_with_its_variable(machine, name):
+    (machine.parent / "file").touch()
+    code, text = doctor(machine, **{name: str(machine.parent / "file" / "below")})
+    assert code == 2 and f"{name}=/another/folder" in text
+
+
+def test_an_old_r_is_refused_before_anything_is_installed(machine):
+    for name in ("bash", "dirname", "sed", "head", "sort", "env"):
+        (machine / name).symlink_to(shutil.which(name) or "")
+    script = [str(ROOT / "docker" / "setup" / "r.sh")]
+    environment = {"PATH": str(machine)}
+    assert subprocess.run(script, env=environment).returncode == 0
+    program(machine, "R", "R version 4.1.2 (2021-11-01)")
+    done = subprocess.run(script, env=environment, capture_output=True, text=True)
+    assert done.returncode == 2 and "R is 4.1.2; expected R 4.2" in done.stderr
+    assert "to fix:" in done.stderr
+
+
+def test_an_environment_that_cannot_be_made_is_refused_with_both_variables(tmp_path):
+    (tmp_path / "file").touch()
+    place = str(tmp_path / "file" / "venv")
+    script = [str(ROOT / "docker" / "setup" / "venv.sh"), sys.executable, place]
+    done = subprocess.run(script, capture_output=True, text=True, env=os.environ)
+    assert done.returncode == 2 and "VENV=" in done.stderr and "MTPEFT_OUT=" in done.stderr
+
+
+def test_make_test_needs_no_browser():
+    recipe = (ROOT / "Makefile").read_text().partition("\ntest: ")[2].partition("\n\n")[0]
+    assert "pytest" in recipe and "need.sh" not in recipe

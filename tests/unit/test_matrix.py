@@ -1,0 +1,139 @@
+"""Many runs and seeds: what is finished stays finished, what fails harms no other cell."""
+
+import json
+import sys
+
+import pytest
+from mtpeft.catalog import catalog
+from mtpeft.core.errors import MtpeftError, UnknownName
+from mtpeft.core.locks import InUse, held
+from mtpeft.matrix import local
+from mtpeft.matrix import plan as plans
+
+RUNS = ["qwen2.5-coder-0.5b/mt-qlora", "qwen2.5-coder-1.5b/mt-qlora"]
+
+
+@pytest.fixture
+def matrix(tmp_path, monkeypatch):
+    """A plan of two runs and two seeds; the stages are a script that notes its arguments."""
+    monkeypatch.setattr("mtpeft.core.paths.REGENERATED", tmp_path)
+    script = tmp_path / "stage.py"
+    script.write_text(
+        "import os, sys, pathlib\n"
+        f"here = pathlib.Path({str(tmp_path)!r})\n"
+        "words = sys.argv[1:]\n"
+        "with open(here / 'calls', 'a') as stream: stream.write(' '.join(words) + '\\n')\n"
+        "if os.path.exists(here / 'break') and words[0] == 'infer' and '0.5b' in words[2]:\n"
+        "    print('mtpeft: no such adapter'); sys.exit(2)\n"
+        "if words[0] == 'infer':\n"
+        "    seed = words[words.index('--seed') + 1]\n"
+        "    out = here / 'training' / 'fast' / words[2] / f'seed-{seed}' / 'clean' / 'predictions'\n"
+        "    out.mkdir(parents=True, exist_ok=True); (out / 'x.jsonl').write_text('')\n"
+    )
+    real = local.subprocess.Popen
+
+    def stage(command, **options):
+        if "mtpeft" not in command:
+            return real(command, **options)
+        words = command[command.index("mtpeft") + 1 :]
+        return real([sys.executable, str(script), *words], **options)
+
+    monkeypatch.setattr(local.subprocess, "Popen", stage)
+    made = plans.Plan(RUNS, [1, 2], "fast", "clean", settings=["epochs=1"])
+    plans.write("m", made)
+    return made, tmp_path
+
+
+def calls(folder):
+    path = folder / "calls"
+    return path.read_text().splitlines() if path.is_file() else []
+
+
+def states(made):
+    return [
+        plans.state(plans.home("m"), cell, stage)
+        for cell in plans.cells(made)
+        for stage in plans.STAGES
+    ]
+
+
+def test_each_stage_of_each_cell_is_done_once_and_a_second_call_does_nothing(matrix):
+    made, folder = matrix
+    assert local.run("m", made) == {}
+    assert set(states(made)) == {"finished"}
+    assert len(calls(folder)) == 2 * 2 * 3
+    assert "train run qwen2.5-coder-0.5b/mt-qlora --profile fast --seed 1 --set epochs=1" in calls(
+        folder
+    )
+    local.run("m", made)
+    assert len(calls(folder)) == 12
+
+
+def test_a_stage_that_fails_stops_its_cell_alone_and_is_tried_again(matrix):
+    made, folder = matrix
+    (folder / "break").touch()
+    failed = local.run("m", made)
+    assert {cell.run for cell in failed} == {RUNS[0]} and len(failed) == 2
+    assert "no such adapter" in next(iter(failed.values()))
+    assert states(made).count("failed") == 2 and states(made).count("finished") == 2 * 3 + 2
+    (folder / "break").unlink()
+    assert local.run("m", made) == {}
+    assert sum("train run" in call for call in calls(folder)) == 4, (
+        "a finished stage was done again"
+    )
+
+
+def test_a_stage_that_was_cut_off_is_begun_again(matrix):
+    made, folder = matrix
+    cell = next(plans.cells(made))
+    path = plans.mark(plans.home("m"), cell, "train")
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"commands": []}))
+    assert plans.state(plans.home("m"), cell, "train") == "interrupted"
+    assert local.run("m", made) == {} and set(states(made)) == {"finished"}
+    path.write_text("{ half")
+    assert plans.state(plans.home("m"), cell, "train") == "interrupted"
+
+
+def test_a_cell_that_another_process_has_is_left_to_it(matrix):
+    made, folder = matrix
+    cell = next(plans.cells(made))
+    with held(cell.folder(plans.home("m")) / "cell"):
+        assert local.run("m", made) == {}
+    assert states(made)[:3] == ["waiting"] * 3 and states(made).count("finished") == 9
+    with pytest.raises(InUse), held(folder / "x"), held(folder / "x", wait=False, again=False):
+        pass
+
+
+def test_another_plan_of_the_same_name_is_refused_with_what_differs(matrix):
+    made, _ = matrix
+    plans.write("m", made)
+    with pytest.raises(MtpeftError, match="other seeds"):
+        plans.write("m", plans.Plan(RUNS, [1, 3], "fast", "clean", settings=["epochs=1"]))
+
+
+def test_a_matrix_that_nobody_planned_and_a_damaged_one_are_refused(matrix):
+    with pytest.raises(MtpeftError, match="no matrix other"):
+        plans.read("other")
+    (plans.home("m") / "plan.json").write_text("{}")
+    with pytest.raises(MtpeftError, match="not a plan"):
+        plans.read("m")
+    with pytest.raises(MtpeftError, match="name of a matrix"):
+        plans.home("../x")
+
+
+def test_the_runs_of_a_matrix_are_those_of_the_catalog():
+    known = catalog()
+    assert plans.choose(known, RUNS) == RUNS
+    assert set(plans.choose(known, [])) == {r.id for r in known.runs.values() if not r.withdrawn}
+    with pytest.raises(UnknownName):
+        plans.choose(known, ["no/run"])
+
+
+def test_each_worker_has_one_gpu_and_no_two_share_one(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5,7")
+    assert local.devices(0) == ["3", "5", "7"] and local.devices(2) == ["3", "5"]
+    with pytest.raises(MtpeftError, match="4 workers on 3 GPUs"):
+        local.devices(4)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert local.devices(0) == [""] and local.devices(2) == ["", ""]
