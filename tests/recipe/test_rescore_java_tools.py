@@ -170,8 +170,9 @@ def test_pmd_says_what_its_own_command_line_says_about_the_file_of_the_studys_na
     ]
     for item, counted in zip(some, ours, strict=True):
         source = file_of(item)
-        folder = tmp_path / source.name
-        folder.mkdir()
+        project = tmp_path / source.name
+        folder = project.joinpath(*source.package)
+        folder.mkdir(parents=True)
         (folder / f"{source.name}.java").write_text(source.text, encoding="utf-8")
         rules = ",".join(f"category/java/{name}.xml" for name in pmd.CATEGORIES.values())
         done = subprocess.run(
@@ -182,7 +183,7 @@ def test_pmd_says_what_its_own_command_line_says_about_the_file_of_the_studys_na
                 "net.sourceforge.pmd.cli.PmdCli",
                 "check",
             ]
-            + ["-d", str(folder), "-R", rules, "-f", "csv", "--no-cache", "--no-progress"],
+            + ["-d", str(project), "-R", rules, "-f", "csv", "--no-cache", "--no-progress"],
             capture_output=True,
             text=True,
             check=False,

@@ -69,7 +69,11 @@ def test_a_name_that_is_no_files_name_is_refused_even_from_the_program_itself():
 
 
 def test_a_class_in_the_answer_names_the_file_and_cannot_leave_the_folder():
-    assert file_of(Item("r", "t", "i", "java", "public class Sum {}")).name == "Sum"
+    source = file_of(Item("r", "t", "i", "java", "package a.b;\npublic class Sum {}"))
+    assert (source.package, source.name) == (("a", "b"), "Sum")
+    for package in ("a/../b", "..", 'a."/tmp"', "/etc", ".".join("abcdefghijklm")):
+        text = f"package {package};\npublic class Sum {{}}"
+        assert file_of(Item("r", "t", "i", "java", text)).package == ()
     assert file_of(Item("r", "t", "i", "java", "public class Ä/../x {}")).name == "Output"
 
 
@@ -90,8 +94,10 @@ def test_pylints_counts_do_not_depend_on_the_instance_id(name):
         (
             "import java.util.List;\n\npublic int f(List<Integer> l) { return l.size(); }",
             "Output",
-            "import java.util.List;\nimport java.util.*;\n\npublic class Output {\n"
-            "    public int f(List<Integer> l) { return l.size(); }\n}",
+            (
+                "import java.util.List;\nimport java.util.*;\n\npublic class Output {\n"
+                "    public int f(List<Integer> l) { return l.size(); }\n}"
+            ),
         ),
         (
             "package a.b;\nimport java.util.*;\npublic class Sum { int f() { return 1; } }",

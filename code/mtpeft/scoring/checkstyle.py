@@ -37,13 +37,14 @@ class CheckstyleScorer:
     uses_references = False
 
     def version(self) -> str:
+        """As `Scorer.version`."""
         return f"{classpath()[1]} sun_checks"
 
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
         """Two counts per file: violations, and different checks violated."""
         version = self.version()
         with jvm.sources(items) as files:
-            found = check(list(files))
+            found = check(files)
         for path, item in files.items():
             violations = found[path]
             broken = [v for v in violations if _FAILED.match(v["source"])]
@@ -116,11 +117,11 @@ def sun_checks() -> str:
     return text.replace(head, head + '<property name="haltOnException" value="false"/>')
 
 
-def check(files: Sequence[Path]) -> dict[Path, list[dict[str, str]]]:
+def check(files: jvm.Sources) -> dict[Path, list[dict[str, str]]]:
     """Checkstyle's violations per file (attributes of its XML report). Raises MtpeftError where
     Checkstyle fails.
     """
-    work = jvm.root(files)
+    work = files.root
     report, rules = work / "report.xml", work / "rules.config"
     rules.write_text(sun_checks(), encoding="utf-8")
     # The exit code is the number of violations modulo 256, so that it says nothing.

@@ -21,9 +21,11 @@ class Classes:
     batch = 10_000
 
     def version(self) -> str:
+        """As `Scorer.version`."""
         return "1"
 
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
+        """As `Scorer.score`."""
         for item in items:
             if item.output not in ("0", "1"):
                 status = "unparseable" if item.output else "empty"

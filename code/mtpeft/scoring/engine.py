@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import pandas as pd
 
@@ -181,7 +182,7 @@ class _Tuned:
     batch: int
     seconds: float
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
 
 
@@ -230,7 +231,8 @@ def score(
             for done in _run(scorer if given else tool, parcels, limit):
                 store.put(done)
                 progress.step(tool, len(done))
-    return [store.get(k) for k in keys]
+    outcomes = [store.get(k) for k in keys]
+    return [o for o in outcomes if o is not None]
 
 
 def identity(scorer: Scorer) -> str:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from importlib.metadata import version as installed
+from typing import Any
 
 from mtpeft.core.files import scratch
 from mtpeft.core.records import Score
@@ -35,6 +36,7 @@ class Flake8Scorer:
     uses_references = False
 
     def version(self) -> str:
+        """As `Scorer.version`."""
         return f"{installed('flake8')} (pycodestyle {installed('pycodestyle')}, pyflakes {installed('pyflakes')})"
 
     def depends(self) -> str:
@@ -42,6 +44,7 @@ class Flake8Scorer:
         return sys.version
 
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
+        """As `Scorer.score`."""
         for item in items:
             if not item.output.strip():
                 yield from unmeasured(
@@ -89,7 +92,7 @@ def violations_of(code: str, noqa: bool = True) -> list[tuple[str, int, str]]:
 
 
 @lru_cache(maxsize=1)
-def _application():
+def _application() -> tuple[Any, list[Any]]:
     """A Flake8 without any configuration file, whose reporter collects instead of printing; and the
     collected list.
     """
@@ -97,7 +100,7 @@ def _application():
 
     application = Application()
     application.initialize(["--isolated", "--jobs=1", "-"])
-    collected: list = []
+    collected: list[Any] = []
     application.formatter.handle = collected.append
     return application, collected
 

@@ -2,7 +2,7 @@
 machine for all.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,27 +25,31 @@ FLAGS = (
 )
 
 
+class Sources(dict[Path, Item]):
+    """The items by the paths of their files, which lie below `root`."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__()
+        self.root = root
+
+
 @contextmanager
-def sources(items: Sequence[Item]) -> Iterator[dict[Path, Item]]:
+def sources(items: Sequence[Item]) -> Iterator[Sources]:
     """The items' files below a temporary folder, by path.
 
-    Each is named as its class and lies in a folder of its own: a tool's rules about names see what
-    they would see in a project.
+    Each is named as its class and lies in a project of its own, in the folder of its package: a
+    tool's rules about names see what they would see there.
     """
     with scratch("java") as folder:
-        files = {}
+        files = Sources(folder.resolve())
         for number, item in enumerate(items):
             source = file_of(item)
-            path = folder.resolve() / f"{number:05d}" / f"{source.name}{SUFFIX['java']}"
-            path.parent.mkdir()
+            place = files.root.joinpath(f"{number:05d}", *source.package)
+            path = place / f"{source.name}{SUFFIX['java']}"
+            place.mkdir(parents=True)
             path.write_text(source.text, encoding="utf-8", newline="")
             files[path] = item
         yield files
-
-
-def root(files: Iterable[Path]) -> Path:
-    """The temporary folder in which the folders of `sources` lie."""
-    return next(iter(files)).parent.parent
 
 
 def run(

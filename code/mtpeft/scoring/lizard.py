@@ -38,6 +38,7 @@ class LizardScorer:
         )
 
     def version(self) -> str:
+        """As `Scorer.version`."""
         return installed("lizard")
 
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
@@ -87,12 +88,15 @@ def above_threshold(function: Any) -> bool:
 
 def functions_of(code: str, language: str) -> list[Any]:
     """The functions (`lizard.FunctionInfo`) that Lizard finds in a source text."""
-    return _analyser().analyze_source_code("output" + SUFFIX[language], code).function_list
+    found: list[Any] = (
+        _analyser().analyze_source_code("output" + SUFFIX[language], code).function_list
+    )
+    return found
 
 
 def file_loc(code: str, language: str) -> int:
     """Lizard's count of code lines of a whole file (lines with more than blanks and comments)."""
-    return _analyser().analyze_source_code("output" + SUFFIX[language], code).nloc
+    return int(_analyser().analyze_source_code("output" + SUFFIX[language], code).nloc)
 
 
 @lru_cache(maxsize=1)

@@ -16,8 +16,9 @@ import pandas as pd
 from mtpeft.catalog import Evaluation, Tool, catalog
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError, Unavailable, UnknownName
+from mtpeft.core.files import write_atomic
 from mtpeft.core.locks import held
-from mtpeft.core.records import csv_text, read_frame, score_path, write_atomic
+from mtpeft.core.records import csv_text, read_frame, score_path
 from mtpeft.corpora.examples import Example
 from mtpeft.corpora.load import evaluation as instances
 from mtpeft.scoring import engine

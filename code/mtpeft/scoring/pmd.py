@@ -7,7 +7,7 @@ study then has 0 everywhere).
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,10 +51,12 @@ class PmdScorer:
         self.metrics = tuple(f"{prefix}_{name}" for name in CATEGORIES.values())
 
     def version(self) -> str:
+        """As `Scorer.version`."""
         folder(f"pmd-{self._version}")
         return self._version
 
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
+        """As `Scorer.score`."""
         with jvm.sources(items) as files:
             report = check(self._version, files)
         for path, item in files.items():
@@ -93,7 +95,7 @@ class Report:
     errors: dict[Path, str]
 
 
-def check(version: str, files: Mapping[Path, Item]) -> Report:
+def check(version: str, files: jvm.Sources) -> Report:
     """Run PMD over files that `jvm.sources` made.
 
     Raises:
@@ -101,7 +103,7 @@ def check(version: str, files: Mapping[Path, Item]) -> Report:
             rule, or leaves out a file.
     """
     place = folder(f"pmd-{version}")
-    work = jvm.root(files)
+    work = files.root
     names = work / "files.txt"
     names.write_text("".join(f"{path}\n" for path in files), encoding="utf-8")
     report = work / "report.json"

@@ -222,7 +222,7 @@ def read_archived_file(
             _check_instance(run, name, known, seen, number)
             unit = study_name(name, record["language"])
             if not unit.replace("_", "").isalnum():
-                raise ValueError(f"instance {ascii(name[:80])} names no file of the study")
+                raise ValueError(f"instance {name[:80]!a} names no file of the study")
             item = Item(run, evaluation.id, name, record["language"], "", unit=unit, archived=True)
             _admit(result, item, record["code"], number)
         except (ValueError, MtpeftError, RecursionError) as error:

@@ -40,6 +40,7 @@ class PylintScorer:
     uses_references = False
 
     def version(self) -> str:
+        """As `Scorer.version`."""
         return f"{installed('pylint')} (astroid {installed('astroid')})"
 
     def depends(self) -> str:
@@ -50,6 +51,7 @@ class PylintScorer:
         return f"{sys.version}\n" + "\n".join(packages)
 
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
+        """As `Scorer.score`."""
         for item in items:
             if not item.output.strip():
                 yield from unmeasured(

@@ -23,9 +23,11 @@ class Ranks:
     uses_references = False
 
     def version(self) -> str:
+        """As `Scorer.version`."""
         return "1"
 
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
+        """As `Scorer.score`."""
         for item in items:
             if not item.output.isdecimal():
                 status = "unparseable" if item.output else "empty"

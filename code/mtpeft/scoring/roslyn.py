@@ -54,6 +54,7 @@ class RoslynScorer:
         self.tool, self.metrics, self._published = tool, metrics, published
 
     def version(self) -> str:
+        """As `Scorer.version`."""
         program()
         return "4.14.0"
 

@@ -54,9 +54,11 @@ class SonarMetricsScorer:
     uses_references = False
 
     def version(self) -> str:
+        """As `Scorer.version`."""
         return f"7 ({helpers_id()}, javac {_javac()})"
 
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
+        """As `Scorer.score`."""
         version = self.version()
         found = {
             **java_complexity([i for i in items if i.language == "java"]),
@@ -91,7 +93,7 @@ def java_complexity(
     helpers = folder(helpers_id())
     result: dict[Item, tuple[int, int, int] | str] = {}
     with jvm.sources(items) as files:
-        work = jvm.root(files)
+        work = files.root
         out, _ = jvm.run(
             ["-cp", str(helpers), "SonarMetrics"], work, given="".join(f"{p}\n" for p in files)
         )

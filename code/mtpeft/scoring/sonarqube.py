@@ -15,7 +15,7 @@ import pandas as pd
 from mtpeft.catalog import catalog
 from mtpeft.core import paths
 from mtpeft.core.errors import BadInput, Unavailable
-from mtpeft.core.files import safe_name
+from mtpeft.core.files import write_atomic
 from mtpeft.core.http import (
     Client,
     Clock,
@@ -26,7 +26,8 @@ from mtpeft.core.http import (
     Unreadable,
     address,
 )
-from mtpeft.core.records import SCORE_KEYS, Score, write_atomic
+from mtpeft.core.names import safe_name
+from mtpeft.core.records import SCORE_KEYS, Score
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.merge import add_runs
 from mtpeft.scoring.predictions import instance_order
@@ -54,6 +55,7 @@ class SonarService:
     service = True
 
     def version(self) -> str:
+        """As `Scorer.version`."""
         raise Unavailable(
             "SonarCloud is a service that analyses projects, not single outputs",
             "measures imported with: mtpeft score sonar-import URL PROJECT",
@@ -61,6 +63,7 @@ class SonarService:
         )
 
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
+        """As `Scorer.score`."""
         self.version()
         yield from ()
 

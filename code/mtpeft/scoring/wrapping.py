@@ -21,6 +21,7 @@ SUFFIX = {"java": ".java", "python": ".py", "csharp": ".cs"}
 # Good names in each language's own convention, so that no rule about names objects to them.
 HOUSE_NAME = {"java": "Output", "python": "output", "csharp": "Output"}
 LONGEST_NAME = 100
+_DEEPEST = 10
 _TRANSLATION = re.compile(r"translation_(\d+)")
 _TAIL = "\n}"
 _IMPORT = "import java.util.*;\n"
@@ -39,10 +40,15 @@ class NotWrapped(MtpeftError):
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A file for an analyser. name: without folder and suffix; in Java that of its class."""
+    """A file for an analyser.
+
+    name: without folder and suffix; in Java that of its class. package: the folders in which
+    Java's rules want it to lie.
+    """
 
     name: str
     text: str
+    package: tuple[str, ...] = ()
 
 
 def class_name(instance_id: str) -> str:
@@ -98,7 +104,7 @@ def file_of(item: Item) -> SourceFile:
     """
     name = item.unit or HOUSE_NAME.get(item.language, "Output")
     if not _NAME.fullmatch(name):
-        raise MtpeftError(f"the file's name {ascii(name)}", "letters, digits and underscores")
+        raise MtpeftError(f"the file's name {name!a}", "letters, digits and underscores")
     if item.archived:
         text = wrap_java(item.output, name) if item.language == "java" else item.output
         return SourceFile(name, text)
@@ -117,6 +123,10 @@ def java_file(output: str, name: str) -> SourceFile:
         else:
             imports += line + "\n"
         end = match.end()
+    told = package.removeprefix("package").rstrip(";").split(".")
+    folders = tuple(part.strip() for part in told) if package else ()
+    if len(folders) > _DEEPEST or not all(_NAME.fullmatch(part) for part in folders):
+        folders = ()
     parts = _top_level(skeleton[end:])
     types = [_TYPE.match(_ANNOTATION.sub(" ", part)) for part in parts]
     if parts and all(types):
@@ -126,11 +136,12 @@ def java_file(output: str, name: str) -> SourceFile:
             if match is not None
         ]
         own = next((n for n, public in names if public), names[0][0])
-        return SourceFile(own if _NAME.fullmatch(own) else name, output)
+        return SourceFile(own if _NAME.fullmatch(own) else name, output, folders)
     if not end:
         return SourceFile(name, wrap_java(output, name))
     lead = f"{package}\n\n" if package else ""
-    return SourceFile(name, f"{lead}{imports}{wrap_java(output[end:].strip(), name)}")
+    text = f"{lead}{imports}{wrap_java(output[end:].strip(), name)}"
+    return SourceFile(name, text, folders)
 
 
 def _top_level(skeleton: str) -> list[str]:

@@ -85,7 +85,7 @@ class TextMetrics:
                 SIDE in missing,
                 lambda i: i.source,
                 lambda outputs, codes: self._side(codes, outputs),
-                lambda text: self._side.cut(text),
+                self._side.cut,
             ),
         }
         for item in items:
