@@ -26,6 +26,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import distributions
 from multiprocessing import get_context
 from pathlib import Path
 from types import FrameType
@@ -237,13 +239,23 @@ def score(
 
 def identity(scorer: Scorer) -> str:
     """Everything about a tool that decides what it says: its version (of a model that of its
-    weights), the scorer's sources, its settings, and what it `depends()` on beside these.
+    weights), the scorer's sources and its settings.
+
+    For a tool that looks at what is installed (`reads_environment`), so are the interpreter and
+    every distribution in it: whether an import can be resolved decides its messages.
 
     Raises `Unavailable` where the tool is not on this machine.
     """
-    depends = getattr(scorer, "depends", None)
-    parts = [scorer.version(), source_digest(scorer), repr(sorted(scorer.metrics))]
-    return "\n".join([*parts, depends()] if depends else parts)
+    around = environment_digest() if getattr(scorer, "reads_environment", False) else ""
+    settings = repr(sorted(scorer.metrics))
+    return "\n".join(filter(None, [scorer.version(), source_digest(scorer), settings, around]))
+
+
+@cache
+def environment_digest() -> str:
+    """SHA-256 over the interpreter's version and the distributions that it can import."""
+    found = sorted({f"{d.name}=={d.version}" for d in distributions()})
+    return hashlib.sha256("\n".join([sys.version, *found]).encode()).hexdigest()
 
 
 def source_digest(scorer: Scorer) -> str:

@@ -4,7 +4,6 @@ The study ran it and kept no values. Flake8 lives on in one process; it is start
 time, as the study did. A syntax error (E999) makes the file unparseable.
 """
 
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -32,16 +31,13 @@ class Flake8Scorer:
     metrics = tuple(METRICS.values())
     batch = 1
     workers = 64
+    reads_environment = True
     seconds = 60
     uses_references = False
 
     def version(self) -> str:
         """As `Scorer.version`."""
         return f"{installed('flake8')} (pycodestyle {installed('pycodestyle')}, pyflakes {installed('pyflakes')})"
-
-    def depends(self) -> str:
-        """The interpreter, whose grammar decides what is a syntax error."""
-        return sys.version
 
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
         """As `Scorer.score`."""

@@ -8,10 +8,8 @@ have they where Pylint itself fails (a fatal message, F), which the study's scri
 """
 
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from importlib.metadata import distributions
 from importlib.metadata import version as installed
 from typing import Any
 
@@ -36,19 +34,13 @@ class PylintScorer:
     metrics = tuple(METRICS.values())
     batch = 1
     workers = 64
+    reads_environment = True
     seconds = 120
     uses_references = False
 
     def version(self) -> str:
         """As `Scorer.version`."""
         return f"{installed('pylint')} (astroid {installed('astroid')})"
-
-    def depends(self) -> str:
-        """What decides its messages beside its version: the interpreter, and which modules an
-        import finds.
-        """
-        packages = sorted(f"{d.name} {d.version}" for d in distributions())
-        return f"{sys.version}\n" + "\n".join(packages)
 
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
         """As `Scorer.score`."""

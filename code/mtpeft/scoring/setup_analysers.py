@@ -159,7 +159,7 @@ def _archive(source: dict[str, Any], work: Path) -> Path:
     with zipfile.ZipFile(path) as archive:
         archive.extractall(work / "unpacked")
     path.unlink()
-    return work / "unpacked" / source["inside"]
+    return work / "unpacked" / str(source["inside"])
 
 
 def _npm(source: dict[str, Any], work: Path) -> Path:
@@ -171,7 +171,7 @@ def _npm(source: dict[str, Any], work: Path) -> Path:
     _verify(path, source["sha256"])
     with tarfile.open(path) as archive:
         archive.extractall(work / "unpacked", filter="data")
-    return work / "unpacked" / source["inside"]
+    return work / "unpacked" / str(source["inside"])
 
 
 def _deb(source: dict[str, Any], work: Path) -> Path:

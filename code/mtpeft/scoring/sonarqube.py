@@ -167,7 +167,7 @@ def _available(client: Client, base: str, keys: list[str]) -> list[str]:
 
 def _get(client: Client, base: str, path: str, parameters: dict[str, Any]) -> dict[str, Any]:
     try:
-        page = client.ask(base + path, query=parameters)
+        page: Any = client.ask(base + path, query=parameters)
     except Unreadable as error:
         raise BadInput(
             base,
