@@ -77,9 +77,9 @@ $(AUDIT): $(TESTS) $(wildcard code/mtpeft/audit/*.py)
 	@$(RUN) audit
 
 # Exit code 1 (an unexplained difference) must not keep the report from being written; `verdict` returns it at the end.
-# What `make rescore`, `mtpeft compare-predictions` and `mtpeft verify-seeds` leave behind is verified too.
+# What `make rescore`, `mtpeft verify predictions` and `mtpeft verify seeds` leave behind is verified too: one list, read by the stage as well.
 $(VERDICTS): $(AUDIT) $(TESTS) $(FILES) $(wildcard code/mtpeft/verification/*.py code/mtpeft/verification/*/*.py \
-  $(AUDIT_T2) $(OUT)/verification/seeds.csv $(OUT)/verification/answers/*.csv)
+  $(AUDIT_T2) $(addprefix $(OUT)/,$(shell cat code/mtpeft/verification/later.txt)))
 	@$(RUN) verify --quiet || [ $$? -eq 1 ]
 
 RENDERING := $(wildcard code/mtpeft/reporting/*.py code/mtpeft/reporting/*/*)
