@@ -24,10 +24,10 @@ from mtpeft.core.paths import REGENERATED
 from mtpeft.core.records import Prediction, ScoreSet, read_frame, read_predictions
 from mtpeft.corpora import evaluation_of
 from mtpeft.corpora.analysis import own
-from mtpeft.statistics.compare import run_all
 from mtpeft.models.base import empty_encoder
 from mtpeft.smoke.flaky import ARMS, Size
 from mtpeft.smoke.flaky import run as flaky_cpu
+from mtpeft.statistics.compare import run_all
 from mtpeft.tuning.settings import HEADS, TOKENS, objective_of, resolve
 from mtpeft.tuning.tiny import train_tokenizer
 from safetensors.torch import load_file, save_file

@@ -4,7 +4,6 @@ needs of yes/no tasks.
 
 from collections.abc import Iterator, Sequence
 
-from mtpeft.catalog import Evaluation, catalog
 from mtpeft.core.records import Score
 from mtpeft.scoring.emit import measured, unmeasured
 from mtpeft.scoring.interface import Item
@@ -22,12 +21,11 @@ class Classes:
     batch = 10_000
 
     def version(self) -> str:
+        """As `Scorer.version`."""
         return "1"
 
-    def accepts(self, evaluation: Evaluation) -> bool:
-        return catalog().output_of(evaluation.id) == "label"
-
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
+        """As `Scorer.score`."""
         for item in items:
             if item.output not in ("0", "1"):
                 status = "unparseable" if item.output else "empty"
