@@ -90,7 +90,8 @@ def prompt(
         load(corpus, task, "train") if shots else [],
         evaluation_of(task, corpus),
     )
-    _show(table([p for p in read_predictions(out) if isinstance(p, Prediction)], every))
+    answered = [p for p in read_predictions(out) if isinstance(p, Prediction)]
+    _show(table(answered, every, shots))
     sys.exit(1 if missing else 0)
 
 
