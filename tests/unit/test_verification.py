@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 from mtpeft.catalog import Claim
+from mtpeft.catalog.schema import Absent
 from mtpeft.core import records
 from mtpeft.core.errors import BadInput, UnknownName
 from mtpeft.core.records import ScoreSet, Verdict, write_records
@@ -85,7 +86,24 @@ def half(study, scores):
     return run_all(ScoreSet(scores.root, tables), study.comparisons.values(), study)
 
 
+def lacking(study, *runs):
+    """The study, its archive known to lack the counter's scores of some runs."""
+    absent = [Absent("counter", "code-x", "never uploaded", list(runs))]
+    return replace(study, studies={"own": replace(study.studies["own"], absent=absent)})
+
+
+@pytest.mark.parametrize("known", [(), ("b1/mt-q",)])
+def test_a_run_that_is_lost_is_not_taken_for_one_that_is_known_to_be_absent(
+    cells, half, study, known
+):
+    got = judged(cells, half, lacking(study, *known) if known else study)
+    lost = got["effects:RAW:2:lines:cliffs_delta"]
+    assert lost.verdict == "differs" and lost.unexplained
+    assert "lost the scores of b2/mt-q" in lost.reason
+
+
 def test_absent_inputs_and_their_families_are_not_reproducible(cells, half, study):
+    study = lacking(study, "b2/mt-q")
     verdicts = judged(
         cells, half, study, suspicions={("effects", "2", "lines"): "2 consistency checks pass"}
     )
