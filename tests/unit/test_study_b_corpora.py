@@ -187,3 +187,31 @@ def test_corpora_of_study_b_name_their_source() -> None:
     assert load("multitask-peft-own", "code-search", "test") == own("code-search", "test")
     with pytest.raises(UnknownName, match="multitask-peft-own"):
         load("multitask-peft-onw", "code-search", "test")
+
+
+def test_the_flaky_tests_are_built_from_the_public_repository(tmp_path, monkeypatch):
+    """What outsiders build is what the mirror has: the same rule, from a checkout of the files."""
+    import gzip
+
+    from mtpeft.corpora import derived
+    from mtpeft.corpora.analysis import flakeflagger as made
+
+    top = tmp_path / "mirror" / made.REPOSITORY / made.COMMIT / made.METHODS
+    texts = {"b/nonFlakyMethods/B.java": "b\r\n\u2028é", "a/flakyMethods/A.java": "a\n"}
+    for name, text in texts.items():
+        (top / name).parent.mkdir(parents=True)
+        (top / name).write_bytes(text.encode())
+    monkeypatch.setenv("MTPEFT_MIRROR", str(tmp_path / "mirror"))
+    monkeypatch.setattr("mtpeft.core.paths.CACHE", tmp_path / "cache")
+    text = made.build()
+    assert text.splitlines()[0] == (
+        f'{{"path": "{made.METHODS}/a/flakyMethods/A.java", "label": 1, "code": "a\\n"}}'
+    )
+    (tmp_path / "x.gz").write_bytes(gzip.compress(text.encode()))
+    found = made.read(tmp_path / "x.gz")
+    assert [(e.id, e.target) for e in found] == [
+        ("a/flakyMethods/A.java", "1"),
+        ("b/nonFlakyMethods/B.java", "0"),
+    ]
+    with pytest.raises(MtpeftError, match="from its upstream has SHA-256"):
+        derived.built("flaky-detection/methods")

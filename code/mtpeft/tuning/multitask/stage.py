@@ -20,8 +20,9 @@ import yaml
 from mtpeft.catalog import Method, Run, catalog
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError, UnknownName
+from mtpeft.core.files import write_atomic
 from mtpeft.core.provenance import write_provenance
-from mtpeft.core.records import Prediction, csv_text, write_atomic, write_predictions
+from mtpeft.core.records import Prediction, csv_text, write_predictions
 from mtpeft.corpora import evaluation_of, load, spaced
 from mtpeft.corpora.weights import fingerprint, model_folder, source_of
 from mtpeft.tasks.classification import random_ranking, trivial
