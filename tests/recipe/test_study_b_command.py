@@ -36,7 +36,7 @@ from typer.testing import CliRunner
 pytestmark = pytest.mark.recipe
 PAIR = "unixcoder-base/mt-serial_adapter/flaky-detection+code-search"
 ALONE = "unixcoder-base/st-serial_adapter/flaky-detection"
-RUNS = [r for r in catalog().runs.values() if r.study == "b"]
+RUNS = [r for r in catalog().runs.values() if r.study == "multitask-peft"]
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def trained(backbone: str) -> Path:
 
 def test_every_run_of_the_catalog_has_settings_under_every_profile() -> None:
     assert len(RUNS) == 165 and all(has_shared_module(r) for r in RUNS)
-    assert not any(has_shared_module(r) for r in catalog().runs.values() if r.study != "b")
+    assert not any(has_shared_module(r) for r in catalog().runs.values() if r.study != "multitask-peft")
     for run in RUNS:
         found = {profile: resolve(run, profile, {})[0] for profile in ("fast", "faithful", "paper")}
         assert (

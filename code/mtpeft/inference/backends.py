@@ -4,7 +4,7 @@ records.
 
 import gc
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -135,7 +135,10 @@ class Vllm:
         ]
 
 
-BACKENDS = {"transformers": Transformers, "vllm": Vllm}
+BACKENDS: dict[str, Callable[[str, Path | None, str, bool], Backend]] = {
+    "transformers": Transformers,
+    "vllm": Vllm,
+}
 
 
 def backend(name: str, source: str, result: Path | None, dtype: str, four_bit: bool) -> Backend:

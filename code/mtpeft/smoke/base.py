@@ -97,7 +97,7 @@ def _pretrain(model: Any, tokenizer: Any, size: Size, seed: int) -> list[float]:
 
     pieces = [
         np.array(
-            tokenizer(text)["input_ids"][: size.length - 1] + [tokenizer.eos_token_id],
+            [*tokenizer(text)["input_ids"][: size.length - 1], tokenizer.eos_token_id],
             dtype=np.int32,
         )
         for text in documents(size)

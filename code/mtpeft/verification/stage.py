@@ -12,6 +12,7 @@ from pathlib import Path
 from mtpeft.catalog import catalog
 from mtpeft.catalog.places import statistics_files, with_figures
 from mtpeft.core.figures import Contrast
+from mtpeft.core.files import read_text, text_lines
 from mtpeft.core.paths import REGENERATED, shown
 from mtpeft.core.provenance import write_result
 from mtpeft.core.records import (
@@ -75,16 +76,9 @@ def run(quiet: bool = False) -> int:
     if rescored.is_file():  # `make rescore` has run
         inputs += [rescored, REGENERATED / "audit" / "rescored-cells.csv"]
         verdicts += judge_recovered(cells, read_records(rescored, Test), _causes(inputs[-1]))
-    made = [
-        p
-        for p in sorted((VERIFICATION / "answers").glob("*.csv"))
-        if not p.name.endswith(".flipped.csv")
-    ]
-    # verdicts of T2, T3 and T4, where these tiers have run
-    for again in [REGENERATED / "rescore" / "verdicts.csv", *made, VERIFICATION / "seeds.csv"]:
-        if again.is_file():
-            inputs.append(again)
-            verdicts += read_records(again, Verdict)
+    for again in later_verdicts(REGENERATED):
+        inputs.append(again)
+        verdicts += read_records(again, Verdict)
     path = VERIFICATION / "verdicts.csv"
     write_result(path, records_text(verdicts, Verdict), inputs)
     unexplained = [v for v in verdicts if v.unexplained]
@@ -93,6 +87,25 @@ def run(quiet: bool = False) -> int:
             print(f"unexplained: {v.id}: published {v.published}, recomputed {v.regenerated}")
     print(f"verify: {len(verdicts)} verdicts -> {shown(path)}")
     return 1 if unexplained else 0
+
+
+def later(root: Path) -> list[Path]:
+    """What later tiers have left below `root` and this stage reads.
+
+    `later.txt` beside this module says what that can be; make reads the same list.
+    """
+    patterns = text_lines(read_text(Path(__file__).with_name("later.txt")))
+    return [path for pattern in patterns for path in sorted(root.glob(pattern)) if path.is_file()]
+
+
+def later_verdicts(root: Path) -> list[Path]:
+    """Those of them that hold verdicts, of T2, T3 and T4."""
+    others = ("statistics", "audit")
+    return [
+        path
+        for path in later(root)
+        if path.relative_to(root).parts[0] not in others and not path.name.endswith(".flipped.csv")
+    ]
 
 
 def _contrasts(figures: Mapping[str, FigureSet], inputs: list[Path]) -> dict[str, Contrasts]:
