@@ -90,7 +90,7 @@ $(TABLES): $(VERDICTS) $(RENDERING)
 $(FIGURES): $(VERDICTS) $(RENDERING)
 	@$(RUN) figures && touch $@
 
-$(REPORT): $(TABLES) $(FIGURES) $(wildcard $(OUT)/training/flaky-cpu/results.csv $(OUT)/smoke-b/smoke.csv)
+$(REPORT): $(TABLES) $(FIGURES) $(wildcard $(OUT)/training/flaky-cpu/results.csv $(OUT)/smoke-heads/smoke.csv)
 	@$(RUN) report && touch $@
 
 .PHONY: reproduce-all statistics audit verify report archive check-files documents known-issues
@@ -215,9 +215,9 @@ verify-seeds: | $(VENV)/.core ## T4: trained and scored runs by the interval ove
 	  [ -f "$(OUT)/verification/seeds.csv" ] || exit $$rc; \
 	  $(MAKE) --no-print-directory $(REPORT); $(RUN) verdict || [ $$? -eq 1 ]; exit $$rc
 
-.PHONY: smoke-b flaky-cpu
-smoke-b: | $(VENV)/.train ## the part of smoke with shared modules: five tiny backbones by five methods | 1 min | 10 MB | no
-	@OMP_NUM_THREADS=1 $(RUN) smoke-b
+.PHONY: smoke-heads flaky-cpu
+smoke-heads: | $(VENV)/.train ## the part of smoke with shared modules: five tiny backbones by five methods | 1 min | 10 MB | no
+	@OMP_NUM_THREADS=1 $(RUN) smoke-heads
 
 flaky-cpu: | $(VENV)/.train ## a small model on the real flaky tests (MTPEFT_MIRROR or git) against baselines | 10 min | 20 MB | no
 	@$(RUN) flaky-cpu
@@ -251,7 +251,7 @@ test: $(VENV)/.dev $(VENV)/.score ## the tests (those of group train: make test-
 
 test-train: $(VENV)/.dev $(VENV)/.score $(VENV)/.train ## the tests that train and generate, on the CPU | 5 min | 3 GB | no
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile tests/recipe/test_training.py tests/recipe/test_inference.py \
-	  tests/recipe/test_smoke_small.py tests/recipe/test_study_b_training.py tests/recipe/test_study_b_command.py \
+	  tests/recipe/test_smoke_small.py tests/recipe/test_training_heads.py tests/recipe/test_heads_command.py tests/recipe/test_training_identity.py \
 	  tests/recipe/test_extension.py tests/unit/test_smoke_shared.py \
 	  tests/recipe/test_text_metrics_models.py tests/recipe/test_judge_server.py tests/unit/test_study_b_*.py tests/unit/test_tasks_prompts.py \
 	  tests/unit/test_corpora_prompts.py

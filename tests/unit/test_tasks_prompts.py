@@ -150,7 +150,7 @@ def test_chat_template_golden(tokenizer):
 def test_forced_template_golden(tokenizer):
     assert rendered_prompt(TRANSLATION, tokenizer, wording(), HUMAN_ASSISTANT) == (
         "You translate code. Answer with the code only.\n\n"
-        "Human: Translate this Java function to C#.\nint f() { return 1; }\n\nAssistant:"
+        "Human: Translate this Java function to C#.\nint f() { return 1; }\n\nAssistant: "
     )
 
 
