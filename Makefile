@@ -219,7 +219,7 @@ verify-seeds: | $(VENV)/.core ## T4: trained and scored runs by the interval ove
 smoke-heads: | $(VENV)/.train ## the part of smoke with shared modules: five tiny backbones by five methods | 1 min | 10 MB | no
 	@OMP_NUM_THREADS=1 $(RUN) smoke-heads
 
-flaky-cpu: | $(VENV)/.train ## a small model on the real flaky tests (MTPEFT_MIRROR) against baselines | 10 min | 20 MB | no
+flaky-cpu: | $(VENV)/.train ## a small model on the real flaky tests (MTPEFT_MIRROR or git) against baselines | 10 min | 20 MB | no
 	@$(RUN) flaky-cpu
 
 # ---------------------------------------------------------------- tests, images, housekeeping

@@ -478,7 +478,14 @@ class Figure:
 
 @dataclass(frozen=True)
 class Claim:
-    """A published sentence and the rule that checks it. kind: the rule; options go to the rule."""
+    """A published sentence and the rule that checks it.
+
+    Attributes:
+        kind: The rule.
+        options: Go to the rule.
+        expected: What the shipped figures are known to say of a claim that is judged in words
+            (`supported`, `not supported` …); another word is a difference without a cause.
+    """
 
     id: str
     study: str = field(metadata=GIVEN)
@@ -488,6 +495,7 @@ class Claim:
     options: dict[str, Any]
     table: str = ""
     about: str = ""
+    expected: str = ""
 
 
 KINDS: dict[str, type] = {

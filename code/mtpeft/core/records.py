@@ -152,7 +152,7 @@ class PublishedCell:
 class Verdict:
     """What became of one published cell, claim or file.
 
-    kind: `cell`, `claim`, `file`, `score`, `recovered`, `answers`, `trained`, `trained claim`;
+    kind: `cell`, `typed`, `claim`, `file`, `complete`, `score`, `recovered`, `answers`, `trained`, `trained claim`;
     published/archived/regenerated: the values as text at the compared precision; cause: key of the
     audited cause where one is known; corrected: the value under the corrected protocol;
     conclusion_changes: `yes`, `no` or empty where the cell carries no conclusion.

@@ -20,7 +20,9 @@ _ATTENTION = (
 KIND_TITLES = {
     "claim": "Claims",
     "cell": "Printed values",
+    "typed": "Typed values",
     "file": "Files",
+    "complete": "Tables and outputs, complete",
     "score": "Scores per instance",
     "recovered": "Printed values from rescored outputs",
     "answers": "Predictions made again",

@@ -28,11 +28,15 @@ from mtpeft.statistics.contrasts import Contrasts
 from mtpeft.statistics.figures import FigureSet
 from mtpeft.verification.cells import judge_cells, judge_recovered
 from mtpeft.verification.claims import Evidence, judge_claims
+from mtpeft.verification.completeness import judge_completeness
+from mtpeft.verification.typed import judge_typed
 
 _PLURAL = {
     "file": "files",
+    "complete": "contents",
     "claim": "claims",
     "cell": "printed values",
+    "typed": "typed values",
     "score": "scores",
     "recovered": "recovered values",
     "answers": "predictions",
@@ -60,9 +64,14 @@ def run(quiet: bool = False) -> int:
     evidence = Evidence(tests, cells, known, contrasts, figures, causes)
     verdicts = [
         *read_records(VERIFICATION / "files.csv", Verdict),
+        *judge_completeness(known, cells),
         *judge_claims(evidence),
         *judge_cells(cells, tests, causes, _suspicions(), known),
     ]
+    for study, data in figures.items():
+        if data.counterparts_path.is_file():
+            inputs.append(data.counterparts_path)
+            verdicts += judge_typed(study, data.counterparts)
     rescored = REGENERATED / "statistics" / "rescored.csv"
     if rescored.is_file():  # `make rescore` has run
         inputs += [rescored, REGENERATED / "audit" / "rescored-cells.csv"]
