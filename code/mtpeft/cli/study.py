@@ -16,9 +16,7 @@ app = group("study", "Make and check studies of your own.")
 )
 def new(
     name: Annotated[str, typer.Argument(help="of the study and its folder")],
-    parent: Annotated[
-        Path, typer.Option("--dir", help="the folder in which it is made")
-    ] = Path(),
+    parent: Annotated[Path, typer.Option("--dir", help="the folder in which it is made")] = Path(),
 ) -> None:
     """Make a folder that works: two runs, a score table, a comparison, a claim, a table."""
     from mtpeft.studies.scaffold import new_study

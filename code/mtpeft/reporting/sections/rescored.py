@@ -13,9 +13,9 @@ from mtpeft.core.records import Test, read_records
 from mtpeft.reporting.drilldown import Place, instances
 from mtpeft.reporting.html import render
 from mtpeft.reporting.inputs import Inputs
+from mtpeft.reporting.names import block_title
 from mtpeft.reporting.sections import Section
 from mtpeft.reporting.summary import count
-from mtpeft.reporting.tables.comparison import block_title
 from mtpeft.statistics.printed import significant, turned
 
 COUNTS = {
@@ -97,6 +97,7 @@ def section(inputs: Inputs) -> Section:
         "Scores (T2)",
         render(
             "rescored.html",
+            names=inputs.names,
             ran=True,
             totals=totals,
             counts=_columns(lines),
