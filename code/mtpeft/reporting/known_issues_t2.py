@@ -9,6 +9,7 @@ import pandas as pd
 
 from mtpeft.audit.stage import CauseRow
 from mtpeft.core.records import Test
+from mtpeft.reporting.marks import p_text
 from mtpeft.reporting.names import Names, block_title
 from mtpeft.statistics.printed import significant, turned
 
@@ -53,7 +54,7 @@ def rescored_issues(
         )
     parts += ["", "### The tools against the archived scores\n", _tools(lines, names)]
     if damage is not None:
-        parts += ["### Damaged outputs\n", _damage(damage), _turned(mended, names)]
+        parts += ["### Damaged outputs\n", _damage(damage, names), _turned(mended, names)]
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -75,7 +76,7 @@ def _tools(lines: pd.DataFrame, names: Names) -> str:
     )
 
 
-def _damage(damage: pd.DataFrame) -> str:
+def _damage(damage: pd.DataFrame, names: Names) -> str:
     sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     for row in damage[damage["defect"] != "none"].to_dict("records"):
         for i, name in enumerate(
@@ -91,7 +92,7 @@ def _damage(damage: pd.DataFrame) -> str:
             "unparseable as archived",
             "unparseable after repair",
         ],
-        [[*names, *numbers] for names, numbers in sums.items()],
+        [[names.evaluation(place), title, *counts] for (place, title), counts in sums.items()],
     )
 
 
@@ -106,7 +107,7 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def _turned(mended: Sequence[Test], names: Names) -> str:
-    """Which yes/no of the study's tests turn when damaged outputs are mended."""
+    """Which yes/no of the study's tests flip when damaged outputs are repaired."""
     number, places = turned(mended, names.known.adjustments())
     lines = [
         f"Of {number} tests on these outputs, repair flips the significance of {len(places)} (adjusted p below 0.05; as "
@@ -114,7 +115,7 @@ def _turned(mended: Sequence[Test], names: Names) -> str:
     ]
     lines += [
         f"- {names.comparison(comparison)}, {block_title(block)}, {names.metric(metric)}: "
-        + ", ".join(f"{significant(p)} ({p:.4f})" for p in values)
+        + ", ".join(f"{significant(p)} ({p_text(p)})" for p in values)
         for (comparison, block, metric), values in places.items()
     ]
     return "\n".join(lines)

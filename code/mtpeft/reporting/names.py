@@ -101,7 +101,8 @@ class Names:
     def _titles(self) -> dict[str, str]:
         known = self.known
         titles = {
-            **{name: self.metric(name) for name in known.metrics()},
+            # A metric whose id is an ordinary word (`side`) stays as it is.
+            **{n: self.metric(n) for n in known.metrics() if re.search(r"[_@]", n)},
             **{e.id: e.title for e in known.evaluations().values()},
             **{name: self.run(name) for name in known.runs},
             **{c.id: f"{c.question} {subject(c)}" for c in known.comparisons.values()},
@@ -123,6 +124,8 @@ class Names:
 
     def words(self, text: str) -> str:
         """Running text with the ids in it replaced by what they stand for."""
+        # A hypothesis about one tool of a block reads `CG+CT/pmd: …`.
+        text = re.sub(r"(?<=[\w+])/(?=(\w+): )", lambda m: ", ", text)
         named = self._ids.sub(lambda match: self._titles[match.group()], text)
         named = _SIZE.sub(lambda match: f"{match.group(1)}B", named)
         return re.sub(

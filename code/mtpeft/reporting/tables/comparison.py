@@ -14,15 +14,13 @@ from mtpeft.core.errors import BadInput, UnknownName
 from mtpeft.core.paths import CATALOG
 from mtpeft.core.records import PublishedCell, Test, Verdict
 from mtpeft.reporting.inputs import AS_PUBLISHED, CORRECTED, Inputs
-from mtpeft.reporting.marks import CHANGED, MISSING
+from mtpeft.reporting.marks import CHANGED, MISSING, p_text
 from mtpeft.reporting.names import block_title, subject
 from mtpeft.reporting.summary import conclusion_turns, worst
 from mtpeft.reporting.tables.model import EMPTY, Column, Group, Row, TableData, Value
 from mtpeft.statistics.printed import adjusted
 
 LEVEL = 0.05
-SMALLEST = 0.0001
-"""Smaller p-values are not printed as zero."""
 _ADJUSTMENTS = {"bh": "Benjamini–Hochberg", "holm": "Holm"}
 
 
@@ -185,7 +183,7 @@ def relative_difference(a: float, b: float) -> float:
 
 def p_value(p: float) -> Value:
     """A p-value with four decimals; one that is smaller than they show is said to be so."""
-    return Value(p, "< 0.0001") if 0 < p < SMALLEST else number(p, 4)
+    return Value(p, p_text(p))
 
 
 def number(value: float, decimals: int, scale: float = 1.0) -> Value:
