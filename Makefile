@@ -1,4 +1,4 @@
-# The front door and the scheduler. `make help` lists the targets.
+# Entry point and build graph. `make help` lists the targets.
 # Every stage is a file rule: an interrupted make resumes, `make -n` plans, a finished one does nothing.
 
 SHELL := /bin/bash
@@ -77,9 +77,9 @@ $(AUDIT): $(TESTS) $(wildcard code/mtpeft/audit/*.py)
 	@$(RUN) audit
 
 # Exit code 1 (an unexplained difference) must not keep the report from being written; `verdict` returns it at the end.
-# What `make rescore`, `mtpeft compare-predictions` and `mtpeft verify-seeds` leave behind is verified too.
+# What `make rescore`, `mtpeft verify predictions` and `mtpeft verify seeds` leave behind is verified too: one list, read by the stage as well.
 $(VERDICTS): $(AUDIT) $(TESTS) $(FILES) $(wildcard code/mtpeft/verification/*.py code/mtpeft/verification/*/*.py \
-  $(AUDIT_T2) $(OUT)/verification/seeds.csv $(OUT)/verification/answers/*.csv)
+  $(AUDIT_T2) $(addprefix $(OUT)/,$(shell cat code/mtpeft/verification/later.txt)))
 	@$(RUN) verify --quiet || [ $$? -eq 1 ]
 
 RENDERING := $(wildcard code/mtpeft/reporting/*.py code/mtpeft/reporting/*/*)
@@ -93,8 +93,8 @@ $(FIGURES): $(VERDICTS) $(RENDERING)
 $(REPORT): $(TABLES) $(FIGURES) $(wildcard $(OUT)/training/flaky-cpu/results.csv $(OUT)/smoke-b/smoke.csv)
 	@$(RUN) report && touch $@
 
-.PHONY: reproduce-all statistics audit verify report archive check-files known-issues
-reproduce-all: ## everything from the archive to the verified report | 1 min | 50 MB | no
+.PHONY: reproduce-all statistics audit verify report archive check-files documents known-issues
+reproduce-all: ## everything from the archive to the verified report | 1 min | 12 MB | no
 	@if $(MAKE) --no-print-directory -q $(REPORT) 2>/dev/null && $(RUN) check-files >/dev/null; then \
 	  echo "mtpeft: nothing to do: every result is up to date ($(PAGE))"; \
 	else $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j2) $(REPORT); fi
@@ -110,7 +110,7 @@ audit: $(AUDIT) ## causes of what does not reproduce; the scores themselves | 10
 verify: $(VERDICTS) ## verdicts only: every published cell, claim and file | 20 s | 2 MB | no
 	@$(RUN) verdict
 
-report: $(REPORT) ## the offline HTML report | 40 s | 20 MB | no
+report: $(REPORT) ## the offline HTML report | 40 s | 12 MB | no
 	@echo "$(PAGE)"
 
 # Whatever table or figure is asked for: which there are, the catalog says (mtpeft list tables).
@@ -123,6 +123,9 @@ $(TABLE_TARGETS): $(VERDICTS) ## one table (table-1 to table-18, table-b1 to tab
 
 $(FIGURE_TARGETS): $(VERDICTS) ## one figure (figure-1 to figure-5); prints its files | 20 s | | no
 	@$(RUN) figures $@
+
+documents: $(VERDICTS) ## write the generated blocks of README.md and REPRODUCE.md | 20 s | | no
+	@PYTHONPATH=code $(BIN)/python docs/documents.py
 
 known-issues: $(AUDIT) ## write KNOWN_ISSUES.md (after make rescore audit-outputs) | 20 s | | no
 	@$(RUN) report known-issues >/dev/null
@@ -209,13 +212,9 @@ $(SCORE_TARGETS): | $(VENV)/.score ## scores of one run's predictions, every see
 	  for file in "$$at"/predictions/*.jsonl; do $(RUN) score "$$file" --out "$$at" $(if $(CORPUS),--corpus "$(CORPUS)") $(GO_ON); done; done; exit $$worst
 
 verify-seeds: | $(VENV)/.core ## T4: trained and scored runs by the interval over their seeds | 2 s | | no
-	@$(RUN) verify-seeds --training $(PROFILE) --inference $(ANSWERS) || [ $$? -eq 1 ]
-	@$(MAKE) --no-print-directory $(REPORT)
-	@$(RUN) verdict
-
-# ---------------------------------------------------------------- study B
-
-$(VERDICTS): $(wildcard code/mtpeft/verification/multitask/*.py)
+	@rc=0; $(RUN) verify-seeds --training $(PROFILE) --inference $(ANSWERS) || rc=$$?; \
+	  [ -f "$(OUT)/verification/seeds.csv" ] || exit $$rc; \
+	  $(MAKE) --no-print-directory $(REPORT); $(RUN) verdict || [ $$? -eq 1 ]; exit $$rc
 
 .PHONY: smoke-b flaky-cpu
 smoke-b: | $(VENV)/.train ## the part of smoke with shared modules: five tiny backbones by five methods | 1 min | 10 MB | no
@@ -226,7 +225,12 @@ flaky-cpu: | $(VENV)/.train ## a small model on the real flaky tests (MTPEFT_MIR
 
 # ---------------------------------------------------------------- tests, images, housekeeping
 
-.PHONY: test test-unit test-train lint docs doctor plan clean
+.PHONY: test test-unit test-train record-tables lint docs doctor plan clean
+record-tables: ## accept the tables of the last run as the reference of the tests | 1 s | | no
+	@cd $(OUT) && find statistics audit verification tables -name '*.csv' ! -name '.*' | LC_ALL=C sort | xargs sha256sum \
+	  >"$(CURDIR)/tests/recipe/tables.sha256"
+	@echo "tests/recipe/tables.sha256"
+
 lint: $(VENV)/.dev ## formatting, lint, types, spelling | 40 s | | no
 	@$(BIN)/ruff format --check code tests docker
 	@$(BIN)/ruff check code tests docker

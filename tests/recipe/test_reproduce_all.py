@@ -2,6 +2,7 @@
 from upstream to the archive.
 """
 
+import hashlib
 import os
 import random
 import re
@@ -88,6 +89,54 @@ def test_one_command_goes_from_the_archive_to_the_report(reference):
     assert (out / "report" / "index.html").is_file()
     assert re.search(r"^T1 printed values +\d+ exact", text, re.MULTILINE)
     assert "0 unexplained differences" in text
+
+
+def test_no_table_of_numbers_changes_without_being_named(reference, root):
+    """Every CSV that the stages write, against the checksums of the last accepted state.
+
+    A change that is right is named in CHANGELOG.md under "Changes numbers"; the list is then renewed
+    by `make reproduce-all record-tables`.
+    """
+    out, *_ = reference
+    accepted = dict(
+        line.split("  ")[::-1]
+        for line in (root / "tests" / "recipe" / "tables.sha256").read_text().splitlines()
+    )
+    now = {
+        name: hashlib.sha256(data).hexdigest()
+        for name, data in contents(out).items()
+        if name.endswith(".csv")
+    }
+    changed = sorted(
+        name for name in accepted.keys() | now.keys() if accepted.get(name) != now.get(name)
+    )
+    assert not changed, "changed, new or gone: " + ", ".join(changed)
+
+
+def test_the_documents_print_what_the_command_prints(reference, root):
+    """README.md shows the last lines, REPRODUCE.md the verdict of each claim: as they are now."""
+    out = reference[0]
+    done = subprocess.run(
+        [sys.executable, "docs/documents.py", "--check"],
+        cwd=root,
+        env=os.environ | {"MTPEFT_OUT": str(out), "PYTHONPATH": "code"},
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}; to fix: make documents"
+    shown = re.search(
+        r"`make documents`: verdict -->\n(.*?)<!-- end -->",
+        (root / "README.md").read_text(),
+        re.DOTALL,
+    )
+    lines = [line.strip() for line in shown[1].splitlines() if line.strip()]
+    assert lines[:-1] == reference[2].splitlines()[-len(lines) : -1]
+
+
+def test_the_results_take_the_disk_space_that_the_documents_state(reference):
+    size = sum(p.stat().st_size for p in reference[0].rglob("*") if p.is_file())
+    assert 6e6 < size < 12.5e6
 
 
 def test_a_second_run_does_nothing_and_says_so(reference, make):

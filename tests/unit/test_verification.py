@@ -14,7 +14,8 @@ from mtpeft.core.records import ScoreSet, Verdict, write_records
 from mtpeft.statistics.compare import run_all
 from mtpeft.verification import stage
 from mtpeft.verification.cells import judge_cells, judge_recovered
-from mtpeft.verification.claims import RULES, change, judge_claims
+from mtpeft.verification.claims import RULES, Evidence, judge_claims
+from mtpeft.verification.claims.changes import change
 from synthetic_study import Crime, printed
 
 
@@ -165,9 +166,8 @@ def claim(kind, **options):
 
 
 def verdict_of(study, tests, cells, kind, **options):
-    (verdict,) = judge_claims(
-        tests, cells, replace(study, claims={"c1": claim(kind, **options)}), "own"
-    )
+    known = replace(study, claims={"c1": claim(kind, **options)})
+    (verdict,) = judge_claims(Evidence(tests, cells, known), "own")
     return verdict
 
 
@@ -353,3 +353,33 @@ def test_a_crime_makes_cells_differ_and_the_verdict_unexplained_until_it_is_foun
     assert differing and all(before[i].unexplained for i in differing)
     after = judged(cells, tests, study, dict.fromkeys(differing, "sides-swapped"))
     assert not any(v.unexplained for v in after.values())
+
+
+def test_old_verdicts_do_not_survive_a_new_file_of_a_later_tier(root, tmp_path):
+    """Make and the stage read one list: what the stage reads makes the verdicts out of date."""
+    import os
+    import subprocess
+
+    from mtpeft.verification.stage import later, later_verdicts
+
+    out = tmp_path / "out"
+    names = ["rescore/verdicts.csv", "statistics/rescored.csv", "audit/rescored-cells.csv",
+             "verification/answers/a.csv", "verification/answers/a.flipped.csv",
+             "verification/seeds.csv"]  # fmt: skip
+    for name in names:
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_text("x\n")
+    assert [p.relative_to(out).as_posix() for p in later(out)] == names
+    assert [p.relative_to(out).as_posix() for p in later_verdicts(out)] == [
+        names[0],
+        names[3],
+        names[5],
+    ]
+    (out / "verification" / "verdicts.csv").write_text("x\n")
+    said = subprocess.run(
+        ["make", "-npq", f"{out}/verification/verdicts.csv"],
+        cwd=root, env=os.environ | {"MTPEFT_OUT": str(out)}, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    rules = [r for r in said.splitlines() if r.startswith(f"{out}/verification/verdicts.csv:")]
+    for path in later(out):
+        assert any(f" {path}" in rule for rule in rules), f"make does not know {path}"

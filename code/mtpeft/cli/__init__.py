@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from mtpeft.cli import archive, compare, data, infer, matrix, report, score, study, train, verify
 from mtpeft.cli.group import example
 from mtpeft.core.boundary import SHOW, explained
+from mtpeft.core.hashing import fix_seed
 from mtpeft.core.text import forgiving, printable
 
 ALIASES = {
@@ -109,16 +110,16 @@ def list_catalog(
 @app.command(**example("mtpeft doctor"))
 def doctor() -> None:
     """Check this machine: what is there, what is missing and how to get it."""
-    import subprocess
-
     from mtpeft.core.paths import ROOT
+    from mtpeft.core.processes import run
 
     script = ROOT / "docker" / "setup" / "doctor.py"
-    sys.exit(subprocess.run([sys.executable, str(script)], check=False).returncode)
+    sys.exit(run([sys.executable, script], seconds=300, to_terminal=True).code)
 
 
 def main() -> None:
     """Run the command line; deliberate errors are printed without a traceback and end with their code."""
+    fix_seed()
     forgiving()
     try:
         app()

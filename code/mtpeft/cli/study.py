@@ -28,7 +28,7 @@ def new(
 @app.command("check", **example("mtpeft study check my-study"))
 def check(
     folder: Annotated[
-        Path | None, typer.Argument(help="a study, or a folder of studies; default: this folder")
+        Path | None, typer.Argument(help="a study's folder or id, or a folder of studies")
     ] = None,
 ) -> None:
     """Say everything that is wrong with a study, with file, line and fix. Exit code 1: something."""

@@ -22,6 +22,7 @@ from mtpeft.catalog.places import (
 )
 from mtpeft.core import paths
 from mtpeft.core.errors import BadInput
+from mtpeft.core.figures import Contrast
 from mtpeft.core.records import PublishedCell, ScoreSet, Test, Verdict, read_frame, read_records
 from mtpeft.reporting.names import Names
 from mtpeft.reporting.summary import conclusion_turns, turned_by_recomputing
@@ -158,10 +159,11 @@ class Inputs:
         if not self.tests_path.is_file():
             return []
         adjustments = self.known.adjustments()
+        printed = {cell.comparison for cell in self.cells}
         pairs = [
             (test, self.tests.get((test.comparison, test.block, test.metric, CORRECTED)))
             for test in self.tests.values()
-            if test.protocol == AS_PUBLISHED
+            if test.protocol == AS_PUBLISHED and test.comparison in printed
         ]
         return [
             (test, corrected)
@@ -210,6 +212,21 @@ class Inputs:
         """One recomputed test, or None where the archive lacks the scores of a side."""
         found = self.tests.get((comparison, block, metric, protocol))
         return found if found and found.n_pairs else None
+
+    @property
+    def contrasts_path(self) -> Path:
+        """What the statistics stage made of published figures."""
+        return self.regenerated / "statistics" / "contrasts.csv"
+
+    @cached_property
+    def contrasts(self) -> list[Contrast]:
+        """Every contrast of published figures, of all studies."""
+        if not self.contrasts_path.is_file():
+            raise BadInput(
+                self.contrasts_path, "no such file", "contrasts of figures", "make statistics"
+            )
+        self.used.add(self.contrasts_path)
+        return read_records(self.contrasts_path, Contrast)
 
     @cached_property
     def verdicts(self) -> list[Verdict]:

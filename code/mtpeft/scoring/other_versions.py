@@ -19,8 +19,9 @@ from mtpeft.catalog import Tool, catalog
 from mtpeft.catalog.places import archived_table
 from mtpeft.core import paths, processes
 from mtpeft.core.errors import MtpeftError, Unavailable
+from mtpeft.core.files import write_atomic
 from mtpeft.core.provenance import sha256, write_provenance
-from mtpeft.core.records import read_scores, write_atomic, write_scores
+from mtpeft.core.records import read_scores, write_scores
 from mtpeft.scoring import engine
 from mtpeft.scoring.predictions import SETS, archived_path, read_archived
 from mtpeft.scoring.rescore import as_published, up_to_date
@@ -41,6 +42,7 @@ class Version:
 
     @property
     def id(self) -> str:
+        """Name of its folder."""
         return f"{self.tool}-{self.version}"
 
 
@@ -154,7 +156,8 @@ def score_with(tool: str, expected: str, out: Path) -> list[Path]:
             f"rm -r {folder(f'{tool}-{expected}')}; make setup-analysers",
         )
     written = []
-    for evaluation in engine.accepted(scorer, [catalog().evaluations()[e] for e in SETS]):
+    kinds = [catalog().evaluations()[e] for e in SETS]
+    for evaluation in [e for e in kinds if engine.applies(catalog().tools[tool], scorer, e)]:
         runs = compared_runs(catalog().tools[tool], evaluation.id)
         items = [item for item in read_archived(evaluation.id).items if item.run in runs]
         if items:

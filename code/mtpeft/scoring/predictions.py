@@ -9,10 +9,12 @@ import gzip
 import hashlib
 import json
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 from mtpeft.catalog import Evaluation, catalog
 from mtpeft.catalog.places import score_files
@@ -21,20 +23,13 @@ from mtpeft.core.errors import BadInput, MtpeftError
 from mtpeft.core.records import Prediction, numbered_predictions, read_frame
 from mtpeft.core.text import one_line
 from mtpeft.scoring.interface import Item
-from mtpeft.scoring.wrapping import NotWrapped, unwrap
+from mtpeft.scoring.wrapping import NotWrapped, study_name, unwrap
+from mtpeft.studies import dialect
 
 # Outputs are at most 512 tokens in the study; what is a thousand times longer is no answer but an
 # accident.
 MAX_OUTPUT_BYTES = 1 << 20
 FIELDS = ("task_id", "model", "method", "language", "code", "source")
-BACKBONES = {"0.5b": "qwen2.5-coder-0.5b", "1.5b": "qwen2.5-coder-1.5b", "3b": "qwen2.5-coder-3b"}
-FOLDER_MODELS = {"0.5b": "qwen0_5", "1.5b": "qwen1_5", "3b": "qwen3"}
-_ARMS = {"mt_fft": "mt-fft", "mt_qlora": "mt-qlora", "st_qlora": "st-qlora"}
-_PAIRS = {
-    "cg_cs_mt_qlora": "generation+summarization",
-    "cg_ct_mt_qlora": "generation+translation",
-    "cs_ct_mt_qlora": "summarization+translation",
-}
 
 
 @dataclass(frozen=True)
@@ -57,14 +52,15 @@ class PredictionSet:
 
     def configurations(self) -> list[tuple[str, str]]:
         """(model, method) of every run in the set, in canonical order."""
+        names = _dialect(self.evaluation)
         return sorted(
-            [(model, method) for model in BACKBONES for method in _ARMS]
+            [(model, method) for model in names.BACKBONES for method in names.METHODS]
             + [("3b", method) for method in self.two_task]
         )
 
     def folder(self, model: str, method: str) -> str:
         """Upstream's folder for one run."""
-        return f"{self.prefix}_{FOLDER_MODELS[model]}_{method}"
+        return f"{self.prefix}_{_dialect(self.evaluation).FOLDERS[model]}_{method}"
 
 
 SETS = {
@@ -109,25 +105,29 @@ class Predictions:
     """Items that can be scored, and the errors of the lines that cannot.
 
     rejected: instances whose record is sound but whose output no tool can be given (its text is
-    left out here), with the reason; they keep a row of their own in score tables, with a status.
+    left out here), with status and reason; they keep a row of their own in score tables. rows: the
+    position of each of these in its run, in the order of the file, by (run, task, instance).
     """
 
     path: Path
     items: list[Item] = field(default_factory=list)
     problems: list[BadInput] = field(default_factory=list)
-    rejected: dict[Item, str] = field(default_factory=dict)
+    rejected: dict[Item, tuple[str, str]] = field(default_factory=dict)
+    rows: dict[tuple[str, str, str], int] = field(default_factory=dict)
 
 
 def run_id(model: str, method: str, evaluation: Evaluation) -> str:
     """The catalog's run for a model and method as the archive names them. Raises `UnknownName`."""
-    task = catalog().task_of(evaluation.id).id
-    backbone = BACKBONES.get(model, model)
-    if method in _PAIRS:
-        name = f"{backbone}/mt-qlora/{_PAIRS[method]}"
-    else:
-        arm = _ARMS.get(method, method)
-        name = f"{backbone}/{arm}/{task}" if arm.startswith("st-") else f"{backbone}/{arm}"
-    return catalog().get("runs", name).id
+    name = _dialect(evaluation.id).run_of(model, method, catalog().task_of(evaluation.id).id)
+    run: str = catalog().get("runs", name).id
+    return run
+
+
+def _dialect(evaluation: str) -> ModuleType:
+    """How the study with archived outputs of an evaluation set names them."""
+    study = catalog().study_of_task(catalog().task_of(evaluation).id)
+    assert study is not None
+    return dialect(study, "BACKBONES", "METHODS", "FOLDERS", "run_of")
 
 
 def instance_order(instance_id: str) -> tuple[str, int, str]:
@@ -220,7 +220,10 @@ def read_archived_file(
             run = run_id(record["model"], record["method"], evaluation)
             name = record["task_id"]
             _check_instance(run, name, known, seen, number)
-            item = Item(run, evaluation.id, name, record["language"], "")
+            unit = study_name(name, record["language"])
+            if not unit.replace("_", "").isalnum():
+                raise ValueError(f"instance {name[:80]!a} names no file of the study")
+            item = Item(run, evaluation.id, name, record["language"], "", unit=unit, archived=True)
             _admit(result, item, record["code"], number)
         except (ValueError, MtpeftError, RecursionError) as error:
             found = error.found if isinstance(error, MtpeftError) else str(error)
@@ -245,10 +248,10 @@ def _admit(result: Predictions, item: Item, code: str, line: int) -> None:
         check_output(code)
         output = unwrap(code, item.language, item.instance_id)
     except ValueError as error:
-        result.rejected[item] = str(error)
+        result.rejected[item] = ("unparseable", str(error))
         raise
     except NotWrapped as error:
-        result.rejected[item] = error.found
+        result.rejected[item] = ("unparseable", error.found)
         raise
     result.items.append(replace(item, output=output))
 
@@ -302,7 +305,8 @@ def read_new(path: Path, ids_of: Callable[[str], Set[str]] = known_ids) -> Predi
     """
     evaluations = catalog().evaluations()
     result = Predictions(path)
-    ids_of = cache(ids_of)
+    counts: Counter[tuple[str, str]] = Counter()
+    ids_of, studied = cache(ids_of), cache(known_ids)
     for line, record in _records(path, result):
         try:
             if record.task not in evaluations:
@@ -310,16 +314,21 @@ def read_new(path: Path, ids_of: Callable[[str], Set[str]] = known_ids) -> Predi
                     f"unknown evaluation set {record.task!r} (one of {', '.join(evaluations)})"
                 )
             ids = ids_of(record.task)
+            own_ids = studied(record.task)
             if ids and record.instance_id not in ids:
                 raise ValueError(f"unknown instance {record.instance_id!r}")
+            language = evaluations[record.task].language
+            # A run on a study's own instances is compared with its archive, and so is shown to
+            # tools under the study's names. These all have one form, so that none is favoured.
+            unit = study_name(record.instance_id, language) if record.instance_id in own_ids else ""
             item = Item(
-                record.run,
-                record.task,
-                record.instance_id,
-                evaluations[record.task].language,
-                record.output,
+                record.run, record.task, record.instance_id, language, record.output, unit=unit
             )
-            _admit_new(result, item)
+            counts[record.run, record.task] += 1
+            result.rows[record.run, record.task, record.instance_id] = counts[
+                record.run, record.task
+            ]
+            _admit_new(result, item, record.error)
         except ValueError as error:
             result.problems.append(
                 BadInput(
@@ -334,11 +343,18 @@ def read_new(path: Path, ids_of: Callable[[str], Set[str]] = known_ids) -> Predi
     return result
 
 
-def _admit_new(result: Predictions, item: Item) -> None:
+def _admit_new(result: Predictions, item: Item, failed: str) -> None:
+    if failed:
+        # The model was never heard: no fault of its answer.
+        result.rejected[replace(item, output="")] = (
+            "infrastructure",
+            f"no answer: {one_line(failed)}",
+        )
+        raise ValueError(f"inference failed: {one_line(failed)}")
     try:
         check_output(item.output)
     except ValueError as error:
-        result.rejected[replace(item, output="")] = str(error)
+        result.rejected[replace(item, output="")] = ("unparseable", str(error))
         raise
     result.items.append(item)
 
@@ -347,15 +363,5 @@ def _records(path: Path, result: Predictions) -> Iterator[tuple[int, Prediction]
     for line, record in numbered_predictions(path):
         if isinstance(record, BadInput):
             result.problems.append(record)
-        elif record.error:
-            result.problems.append(
-                BadInput(
-                    path,
-                    f"{record.run} / {record.instance_id}: inference failed: {one_line(record.error)}",
-                    "an output",
-                    "mtpeft infer computes the instance again",
-                    line=line,
-                )
-            )
         else:
             yield line, record

@@ -27,13 +27,13 @@ from mtpeft.catalog import Evaluation, Tool, catalog
 from mtpeft.catalog.places import archived_table
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError, Unavailable
+from mtpeft.core.files import write_atomic
 from mtpeft.core.provenance import sha256, write_provenance
 from mtpeft.core.records import (
     Verdict,
     csv_text,
     format_value,
     read_scores,
-    write_atomic,
     write_records,
     write_scores,
 )
@@ -177,7 +177,7 @@ def _stamp(tool: str, state: dict[str, str]) -> dict[str, object] | None:
     """Everything that a tool's results depend on, or None where the tool is not here."""
     try:
         version = engine.identity(engine.load(tool))
-    except (Unavailable, AttributeError):
+    except Unavailable:
         return None
     answers = RESCORED[tool]
     tables = [archived_table(catalog(), answers, e) for e in SETS] if answers else []
@@ -215,7 +215,11 @@ def _score_tool(
     try:
         scorer = engine.load(name)
         version = scorer.version()
-        evaluations = engine.accepted(scorer, [catalog().evaluations()[e] for e in SETS])
+        evaluations = [
+            e
+            for e in map(catalog().evaluations().get, SETS)
+            if e and engine.applies(tool, scorer, e)
+        ]
         items = {e.id: prepared(name, e, sets[e.id].items) for e in evaluations}
         flat = [item for part in items.values() for item in part]
         outcomes = engine.score(name, flat, batch=SPREADS_ITS_OWN_WORK.get(name, 0), seconds=1800)
@@ -239,7 +243,7 @@ def _score_tool(
         rejected = sets[evaluation.id].rejected
         part = part + list(rejected)
         own = own + [
-            engine.failure(scorer.metrics, reason, "unparseable") for reason in rejected.values()
+            engine.failure(scorer.metrics, reason, status) for status, reason in rejected.values()
         ]
         table = engine.table(part, own, scorer.metrics)
         published = as_published(table, tool if not answers else catalog().tools[answers])
@@ -278,10 +282,9 @@ def prepared(tool: str, evaluation: Evaluation, items: list[Item]) -> list[Item]
 
     references = {example.id: example.target for example in instances(evaluation.id)}
     # CodeBLEU reads the output alone, whatever class the audit would wrap it in.
-    names = [item.instance_id.partition("@")[0] for item in items]
     return [
-        replace(item, instance_id=name, output=unformat(item.output), reference=references[name])
-        for item, name in zip(items, names, strict=True)
+        replace(item, output=unformat(item.output), reference=references[item.instance_id], unit="")
+        for item in items
     ]
 
 

@@ -14,7 +14,7 @@ def messages(example: Example, wording: Wording) -> list[Message]:
     elif "prompt" in inputs and wording.inference:
         role, inputs = "user_inference", {"input": inputs["prompt"]}
     else:
-        role = "user_single_task" if wording.arm == "st" else "user_multi_task"
+        role = {"st": "user_single_task", "mt": "user_multi_task"}[wording.arm]
     return [
         {
             "role": "system",
@@ -41,5 +41,5 @@ def answer(raw: str, faithful: bool) -> str:
     Markdown fences.
     """
     if faithful:
-        return raw.split("Human:")[0].strip().removeprefix("Assistant:").strip()
+        return raw.split("Human:", 1)[0].strip().removeprefix("Assistant:").strip()
     return unfenced(raw)

@@ -6,11 +6,13 @@ not reproducible with a reason); 1: a difference without a cause; 2: could not r
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
-from mtpeft.catalog import Catalog, catalog
-from mtpeft.catalog.places import published, statistics_files, with_figures
-from mtpeft.catalog.schema import FIGURE_CLAIMS
+from mtpeft.catalog import catalog
+from mtpeft.catalog.places import statistics_files, with_figures
+from mtpeft.core.figures import Contrast
+from mtpeft.core.files import read_text, text_lines
 from mtpeft.core.paths import REGENERATED, shown
 from mtpeft.core.provenance import write_result
 from mtpeft.core.records import (
@@ -22,10 +24,10 @@ from mtpeft.core.records import (
     read_records,
     records_text,
 )
-from mtpeft.statistics.published import Published
+from mtpeft.statistics.contrasts import Contrasts
+from mtpeft.statistics.figures import FigureSet
 from mtpeft.verification.cells import judge_cells, judge_recovered
-from mtpeft.verification.claims import judge_claims
-from mtpeft.verification.multitask import judge
+from mtpeft.verification.claims import Evidence, judge_claims
 
 _PLURAL = {
     "file": "files",
@@ -38,22 +40,6 @@ _PLURAL = {
     "trained claim": "claims over seeds",
 }
 VERIFICATION = REGENERATED / "verification"
-
-
-def _every_claim_has_its_figures(known: Catalog) -> None:
-    """Refuse a claim about figures that its study does not have: it would go without a verdict."""
-    able = {study.id for study in with_figures(known)}
-    for claim in known.claims.values():
-        if claim.kind in FIGURE_CLAIMS and claim.study not in able:
-            place = published(known.studies[claim.study]) / "figures.csv"
-            raise known.bad(
-                "claims",
-                claim.id,
-                claim.kind,
-                f"{claim.kind} judges figures, and {claim.study} has none",
-                f"{shown(place)}, or another kind of claim",
-                f"mtpeft study check {shown(known.studies[claim.study].folder)}",
-            )
 
 
 def run(quiet: bool = False) -> int:
@@ -69,30 +55,21 @@ def run(quiet: bool = False) -> int:
     tests, causes = read_records(inputs[0], Test), _causes(inputs[1])
     cells = [cell for path in printed for cell in read_records(path, PublishedCell)]
     inputs += printed
+    figures = {study.id: FigureSet.of(study) for study in with_figures(known)}
+    contrasts = _contrasts(figures, inputs)
+    evidence = Evidence(tests, cells, known, contrasts, figures, causes)
     verdicts = [
         *read_records(VERIFICATION / "files.csv", Verdict),
-        *judge_claims(tests, cells, known),
+        *judge_claims(evidence),
         *judge_cells(cells, tests, causes, _suspicions(), known),
     ]
-    _every_claim_has_its_figures(known)
-    for study in with_figures(known):
-        figures = Published(published(study))
-        inputs += figures.paths
-        verdicts += judge(known, figures, study.id)
     rescored = REGENERATED / "statistics" / "rescored.csv"
     if rescored.is_file():  # `make rescore` has run
         inputs += [rescored, REGENERATED / "audit" / "rescored-cells.csv"]
         verdicts += judge_recovered(cells, read_records(rescored, Test), _causes(inputs[-1]))
-    made = [
-        p
-        for p in sorted((VERIFICATION / "answers").glob("*.csv"))
-        if not p.name.endswith(".flipped.csv")
-    ]
-    # verdicts of T2, T3 and T4, where these tiers have run
-    for again in [REGENERATED / "rescore" / "verdicts.csv", *made, VERIFICATION / "seeds.csv"]:
-        if again.is_file():
-            inputs.append(again)
-            verdicts += read_records(again, Verdict)
+    for again in later_verdicts(REGENERATED):
+        inputs.append(again)
+        verdicts += read_records(again, Verdict)
     path = VERIFICATION / "verdicts.csv"
     write_result(path, records_text(verdicts, Verdict), inputs)
     unexplained = [v for v in verdicts if v.unexplained]
@@ -101,6 +78,35 @@ def run(quiet: bool = False) -> int:
             print(f"unexplained: {v.id}: published {v.published}, recomputed {v.regenerated}")
     print(f"verify: {len(verdicts)} verdicts -> {shown(path)}")
     return 1 if unexplained else 0
+
+
+def later(root: Path) -> list[Path]:
+    """What later tiers have left below `root` and this stage reads.
+
+    `later.txt` beside this module says what that can be; make reads the same list.
+    """
+    patterns = text_lines(read_text(Path(__file__).with_name("later.txt")))
+    return [path for pattern in patterns for path in sorted(root.glob(pattern)) if path.is_file()]
+
+
+def later_verdicts(root: Path) -> list[Path]:
+    """Those of them that hold verdicts, of T2, T3 and T4."""
+    others = ("statistics", "audit")
+    return [
+        path
+        for path in later(root)
+        if path.relative_to(root).parts[0] not in others and not path.name.endswith(".flipped.csv")
+    ]
+
+
+def _contrasts(figures: Mapping[str, FigureSet], inputs: list[Path]) -> dict[str, Contrasts]:
+    """What the statistics stage made of the figures of each study; the files count as read."""
+    if not figures:
+        return {}
+    path = REGENERATED / "statistics" / "contrasts.csv"
+    inputs += [path, *(file for data in figures.values() for file in data.paths)]
+    records = read_records(path, Contrast)
+    return {study: Contrasts(records, study) for study in figures}
 
 
 def _causes(path: Path) -> dict[str, str]:

@@ -1,10 +1,11 @@
 """The two variants of CodeBLEU as scorers."""
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mtpeft.catalog import Evaluation
+from mtpeft.core.errors import Unavailable
+from mtpeft.core.hashing import seed
 from mtpeft.core.records import Score
 from mtpeft.scoring.codebleu.analysis import LIBRARY_LANGUAGE, library_version
 from mtpeft.scoring.codebleu.batch import DEADLINE_SECONDS, Outcome, score_here
@@ -26,6 +27,7 @@ class CodeBleu:
     workers: int = 64
     batch: int = 128
     seconds: float = 128 * DEADLINE_SECONDS
+    measures_blank: bool = True
 
     def version(self) -> str:
         """The library's version and, for the released variant, the hash seed that its data flow
@@ -33,7 +35,13 @@ class CodeBleu:
         """
         if self.corrected:
             return library_version()
-        return f"{library_version()}, hash seed {os.environ.get('PYTHONHASHSEED') or 'random'}"
+        if not seed():
+            raise Unavailable(
+                "Python's hash seed is random, and CodeBLEU as released depends on it",
+                "a fixed seed",
+                "set PYTHONHASHSEED=0 before Python starts (the command and make do it)",
+            )
+        return f"{library_version()}, hash seed {seed()}"
 
     def accepts(self, evaluation: Evaluation) -> bool:
         """Translation into a language whose data flow the library extracts."""
@@ -60,6 +68,15 @@ class CodeBleu:
             )
 
 
-def scorer() -> CodeBleu:
-    """CodeBLEU exactly as released."""
-    return CodeBleu("codebleu", ("codebleu_0.7.0",), corrected=False)
+def scorer(
+    tool: str = "codebleu", metric: str = "codebleu_0.7.0", corrected: bool = False
+) -> CodeBleu:
+    """CodeBLEU in one variant; default: exactly as released.
+
+    Args:
+        tool: the catalog's name for it.
+        metric: name of the score.
+        corrected: with source-ordered data flow, a zero that stays zero and a working brevity
+            penalty (see `components`).
+    """
+    return CodeBleu(tool, (metric,), corrected)
