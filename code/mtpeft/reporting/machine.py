@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Any
 from xml.etree import ElementTree
 
-from mtpeft.core.records import VERDICTS, Verdict
+from mtpeft.core.records import VERDICTS, Verdict, unaccounted
 from mtpeft.core.text import xml
 from mtpeft.reporting.inputs import Inputs
 from mtpeft.reporting.summary import count_by_kind, count_outcomes, exit_code, group_by_cause
@@ -29,7 +29,7 @@ def verdict_json(inputs: Inputs) -> str:
             "printed_against_recomputed": len(inputs.turned_by_recomputing()),
             "recomputed_against_corrected": len(inputs.turned_by_correcting()),
         },
-        "unexplained": sorted(v.id for v in verdicts if v.unexplained),
+        "unexplained": sorted(v.id for v in unaccounted(verdicts)),
         "claims": [
             {
                 "id": v.id,

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mtpeft.core.records import VERDICTS, PublishedCell, Test, Verdict
+from mtpeft.core.records import VERDICTS, PublishedCell, Test, Verdict, unaccounted
 from mtpeft.statistics.printed import adjusted, significant
 
 # A table cell can stand for several printed renderings of one value; it shows the verdict that
@@ -21,7 +21,9 @@ _ATTENTION = (
 KIND_TITLES = {
     "claim": "Claims",
     "cell": "Printed values",
+    "typed": "Typed values",
     "file": "Files",
+    "complete": "Tables and outputs, complete",
     "score": "Scores per instance",
     "recovered": "Printed values from rescored outputs",
     "answers": "Predictions made again",
@@ -51,7 +53,7 @@ def exit_code(verdicts: list[Verdict]) -> int:
     """0 everything accounted for; 1 an unexplained difference; 2 nothing was verified."""
     if not verdicts:
         return 2
-    return 1 if any(v.unexplained for v in verdicts) else 0
+    return 1 if unaccounted(verdicts) else 0
 
 
 OUTCOMES = {

@@ -11,7 +11,7 @@ import zipfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.core.records import Score
@@ -149,7 +149,7 @@ def check(files: jvm.Sources) -> dict[Path, list[dict[str, str]]]:
         )
     found: dict[Path, list[dict[str, str]]] = defaultdict(list)
     seen = set()
-    for entry in ElementTree.parse(report).getroot().iter("file"):
+    for entry in ET.parse(report).getroot().iter("file"):
         path = Path(entry.attrib["name"])
         seen.add(path)
         found[path] += [

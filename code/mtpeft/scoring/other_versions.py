@@ -94,7 +94,7 @@ def run() -> list[Path]:
             print(f"mtpeft: {version.id} cannot run here: {error.found}", file=sys.stderr)
             continue
         out = root() / version.id
-        wanted = {
+        wanted: dict[str, object] = {
             "requirements": version.requirements,
             "predictions": [sha256(p) for p in sources],
             "rules": engine.source_digest(engine.load(version.tool)) + sha256(Path(__file__)),

@@ -10,7 +10,8 @@ import hashlib
 import json
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -201,7 +202,7 @@ def content(path: Path) -> bytes:
 
 
 def read_archived_file(
-    path: Path, evaluation: Evaluation, known: Set[str] = frozenset()
+    path: Path, evaluation: Evaluation, known: AbstractSet[str] = frozenset()
 ) -> Predictions:
     """Read outputs in the archive's form (`FIELDS`, one JSON object a line).
 
@@ -274,7 +275,7 @@ def _object(raw: bytes) -> dict[str, str]:
 
 
 def _check_instance(
-    run: str, name: str, known: Set[str], seen: dict[tuple[str, str], int], line: int
+    run: str, name: str, known: AbstractSet[str], seen: dict[tuple[str, str], int], line: int
 ) -> None:
     if known and name not in known:
         raise ValueError(f"unknown instance {name!r}")
@@ -297,7 +298,7 @@ def check_output(text: str) -> None:
         raise ValueError(f"an output of {size:,} bytes (limit {MAX_OUTPUT_BYTES:,})")
 
 
-def read_new(path: Path, ids_of: Callable[[str], Set[str]] = known_ids) -> Predictions:
+def read_new(path: Path, ids_of: Callable[[str], AbstractSet[str]] = known_ids) -> Predictions:
     """Prediction records of a new run as items; `task` of a record names its evaluation set.
 
     ids_of: evaluation set → the ids that may occur (none: any); asked once for each set that

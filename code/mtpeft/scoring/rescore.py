@@ -17,7 +17,8 @@ import gzip
 import json
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
@@ -370,11 +371,6 @@ def compare(
     for run_id in runs:
         states = table.loc[table["run"] == run_id, "status"].value_counts()
         mine = new.loc[[run_id]] if run_id in new.index.get_level_values(0) else new.iloc[:0]
-        counts = {
-            "unparseable": int(states.get("unparseable", 0)),
-            "empty": int(states.get("empty", 0)),
-            "infrastructure": int(states.get("infrastructure", 0)),
-        }
         line = Line(
             name,
             version,
@@ -383,8 +379,10 @@ def compare(
             run_id,
             " ".join(metrics or table.columns[4:]),
             len(mine),
+            unparseable=int(states.get("unparseable", 0)),
+            empty=int(states.get("empty", 0)),
+            infrastructure=int(states.get("infrastructure", 0)),
             tolerance=tolerance,
-            **counts,
         )
         theirs = (
             old.loc[[run_id]]
@@ -590,7 +588,7 @@ def _collect(sets: dict[str, Predictions], sources: dict[str, Path], write: bool
     return lines
 
 
-def verdict(line: Line, reasons: Set[str] = frozenset()) -> Verdict:
+def verdict(line: Line, reasons: AbstractSet[str] = frozenset()) -> Verdict:
     """The verdict on one line of the summary: `exact` where every archived instance has every value
     again.
 

@@ -36,10 +36,10 @@ def target(example: Example, wording: Wording) -> str:
     return wording.text("generation", "assistant").format(output=example.target)
 
 
-def answer(raw: str, faithful: bool) -> str:
+def answer(raw: str, faithful: bool, language: str = "") -> str:
     """The code. The study cut at the first `Human:`, dropped a leading `Assistant:` and kept
     Markdown fences.
     """
     if faithful:
         return raw.split("Human:", 1)[0].strip().removeprefix("Assistant:").strip()
-    return unfenced(raw)
+    return unfenced(raw, language)

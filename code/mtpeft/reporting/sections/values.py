@@ -1,5 +1,6 @@
 """How many printed values come out, by verdict, and how much else was checked."""
 
+from mtpeft.core.records import unaccounted
 from mtpeft.reporting.html import render
 from mtpeft.reporting.inputs import Inputs
 from mtpeft.reporting.sections import Section
@@ -22,7 +23,7 @@ def section(inputs: Inputs) -> Section:
             titles=KIND_TITLES,
             total=len(cells),
             cells=kinds.get("cell", {}),
-            unexplained=sum(v.unexplained for v in cells),
+            unexplained=len(unaccounted(cells)),
             causes=len(audited_groups(inputs)),
             recovered=sum(recovered.values()),
             turned_by_recomputing=len(inputs.turned_by_recomputing()),

@@ -1,6 +1,7 @@
 """The front page: what this is, which studies, how many of their claims hold."""
 
 from mtpeft.catalog import Study
+from mtpeft.core.records import unaccounted
 from mtpeft.reporting.html import render
 from mtpeft.reporting.inputs import Inputs
 from mtpeft.reporting.names import abbreviations
@@ -27,7 +28,7 @@ def section(inputs: Inputs) -> Section:
             headline=(headline(count_outcomes(verdicts.values())) if code != 2 else "")
             or STATES[code].partition(":")[0],
             state=STATES[code],
-            unexplained=sum(v.unexplained for v in inputs.verdicts),
+            unexplained=len(unaccounted(inputs.verdicts)),
             studies=[_card(inputs, study, verdicts) for study in inputs.known.studies.values()],
         ),
         summary=True,
