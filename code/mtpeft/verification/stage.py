@@ -23,6 +23,7 @@ from mtpeft.core.records import (
     read_frame,
     read_records,
     records_text,
+    unaccounted,
 )
 from mtpeft.statistics.contrasts import Contrasts
 from mtpeft.statistics.figures import FigureSet
@@ -81,7 +82,7 @@ def run(quiet: bool = False) -> int:
         verdicts += read_records(again, Verdict)
     path = VERIFICATION / "verdicts.csv"
     write_result(path, records_text(verdicts, Verdict), inputs)
-    unexplained = [v for v in verdicts if v.unexplained]
+    unexplained = unaccounted(verdicts)
     if not quiet:
         for v in unexplained[:20]:
             print(f"unexplained: {v.id}: published {v.published}, recomputed {v.regenerated}")
@@ -131,7 +132,12 @@ def conclude() -> int:
     verdicts = read_records(VERIFICATION / "verdicts.csv", Verdict)
     for line in summary(verdicts):
         print(line)
-    unexplained = [v for v in verdicts if v.unexplained]
+    unexplained = unaccounted(verdicts)
+    own = sum(v.unexplained for v in verdicts) - len(unexplained)
+    if own:
+        print(
+            f"{own} differences of answers and runs of your own, which say nothing of the archive"
+        )
     print(
         f"{len(unexplained)} unexplained differences; report: {shown(REGENERATED / 'report' / 'index.html')}"
     )
