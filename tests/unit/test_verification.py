@@ -387,6 +387,34 @@ def test_an_unexplained_difference_ends_with_1(conclude, bad):
     assert "1 unexplained" in text
 
 
+@pytest.mark.parametrize("kind", records.OWN)
+def test_a_difference_of_ones_own_runs_is_not_one_of_the_archive(conclude, kind):
+    code, text = conclude(verdict(), replace(verdict("differs"), tier="T3", kind=kind))
+    assert code == 0 and "0 unexplained differences" in text
+    assert "1 differences of answers and runs of your own" in text
+
+
+@pytest.mark.parametrize("word, code", [("exact", 0), ("differs", 1)])
+def test_judging_ends_with_1_where_a_difference_has_no_cause(monkeypatch, capsys, word, code):
+    written = []
+    for name, value in {
+        "read_records": [],
+        "_causes": {},
+        "_suspicions": {},
+        "statistics_files": [],
+        "with_figures": [],
+        "judge_completeness": [],
+        "judge_claims": [],
+        "judge_recovered": [],
+        "judge_cells": [verdict(word)],
+        "later_verdicts": [],
+    }.items():
+        monkeypatch.setattr(stage, name, lambda *_, value=value: value)
+    monkeypatch.setattr(stage, "write_result", lambda *a, **k: written.append(a))
+    assert stage.run() == code and len(written) == 1
+    assert ("unexplained: i" in capsys.readouterr().out) == bool(code)
+
+
 def test_verdicts_that_are_not_there_are_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(stage, "VERIFICATION", tmp_path)
     with pytest.raises(BadInput, match="no such file"):
@@ -434,7 +462,7 @@ def test_old_verdicts_do_not_survive_a_new_file_of_a_later_tier(root, tmp_path):
     from mtpeft.verification.stage import later, later_verdicts
 
     out = tmp_path / "out"
-    names = ["rescore/verdicts.csv", "statistics/rescored.csv", "audit/rescored-cells.csv",
+    names = ["rescore/summary.csv", "rescore/differences.csv", "statistics/rescored.csv", "audit/rescored-cells.csv",
              "verification/answers/a.csv", "verification/answers/a.flipped.csv",
              "verification/seeds.csv"]  # fmt: skip
     for name in names:
@@ -442,9 +470,8 @@ def test_old_verdicts_do_not_survive_a_new_file_of_a_later_tier(root, tmp_path):
         (out / name).write_text("x\n")
     assert [p.relative_to(out).as_posix() for p in later(out)] == names
     assert [p.relative_to(out).as_posix() for p in later_verdicts(out)] == [
-        names[0],
-        names[3],
-        names[5],
+        names[4],
+        names[6],
     ]
     (out / "verification" / "verdicts.csv").write_text("x\n")
     said = subprocess.run(

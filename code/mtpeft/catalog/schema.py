@@ -225,6 +225,7 @@ class Study:
         methods: Methods it trains with.
         backbones: Base models it trains.
         about: One or two sentences.
+        notes: What a reader of its figures should know and no figure shows, one sentence each.
     """
 
     id: str = field(metadata=GIVEN)
@@ -245,6 +246,7 @@ class Study:
     methods: list[str] = field(default_factory=list)
     backbones: list[str] = field(default_factory=list)
     about: str = ""
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

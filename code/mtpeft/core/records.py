@@ -186,6 +186,17 @@ RECORDS: dict[str, type] = {
 }
 
 
+OWN = ("answers", "trained", "trained claim")
+"""Kinds of verdicts on a user's own answers and runs: they have exit codes of their own and say
+nothing about what is shipped.
+"""
+
+
+def unaccounted(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """The verdicts on what is shipped that nothing explains."""
+    return [v for v in verdicts if v.unexplained and v.kind not in OWN]
+
+
 # ---------------------------------------------------------------- writing
 
 
