@@ -408,4 +408,4 @@ def _use_cache(folder: Path) -> None:
     if path.is_file():
         config = json.loads(path.read_text(encoding="utf-8"))
         config["use_cache"] = True
-        path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        write_atomic(path, json.dumps(config, indent=2, sort_keys=True) + "\n")
