@@ -12,6 +12,7 @@ from torch.utils.data import SequentialSampler
 
 from mtpeft.catalog import Backbone, catalog
 from mtpeft.core.errors import MtpeftError
+from mtpeft.core.files import write_atomic
 from mtpeft.models.base import load_causal, load_tokenizer
 from mtpeft.models.methods import method_module, trains_whole
 from mtpeft.models.nf4 import keep_layout, quantisation
