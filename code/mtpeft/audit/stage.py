@@ -126,7 +126,7 @@ def _row(
         len(cause.carried),
         cause.text + (f" (also fitting: {'; '.join(cause.also[:3])})" if cause.also else ""),
         " | ".join(cause.evidence),
-        "all cells" if explained else "none",
+        ("within bounds" if cause.bounds else "all cells") if explained else "none",
         changed,
         _explanation(cause) if explained else f"{cause.tried} readings tried, none fits",
     )
@@ -136,6 +136,11 @@ def _explanation(cause: Cause) -> str:
     """How many cells a cause accounts for, and in which way."""
     turned = sum(c.quantity == "significant" for c in (*cause.blamed, *cause.carried))
     parts = [f"{len(cause.blamed)} cells print what this hypothesis gives, to the last digit"]
+    if cause.bounds:
+        parts = [
+            f"{len(cause.blamed)} cells lie within the bounds that this hypothesis sets; the "
+            "results that were counted are not archived"
+        ]
     if cause.carried:
         parts.append(
             f"{len(cause.carried)} more differ only because their p-values were adjusted in the same family"
