@@ -25,6 +25,12 @@ CATALOG = {
     "study.yaml": """
 title: A study of poems
 methods: [toy-fft, toy-qlora]
+tasks: [writing]
+""",
+    "dialect.py": """
+def outputs_of(task):
+    yield "1b", "st_toy-qlora", "toy-1b/st-qlora/writing"
+    yield "1b", "mt_toy-qlora", "toy-1b/mt-qlora"
 """,
     "tasks/writing.yaml": """
 id: writing

@@ -6,13 +6,12 @@ import shutil
 
 import pytest
 from mtpeft.archive import sources
-from mtpeft.archive.sources import OUTPUTS, SCORES
 from mtpeft.archive.stage import import_archive
 from mtpeft.core import checksums
 from mtpeft.core.errors import BadInput
 from mtpeft.core.paths import ARCHIVED, PUBLISHED
 from mtpeft.verification import files
-from upstream import write_upstream
+from upstream import DIALECT, OUTPUTS, SCORES, STUDY, write_upstream
 
 # ---------------------------------------------------------------- T0 on a copy of what is shipped
 
@@ -176,11 +175,11 @@ def test_a_file_struck_off_the_list_of_checksums_is_noticed(pristine, copy):
 def imported(tmp_path, small, monkeypatch):
     upstream = write_upstream(tmp_path / "upstream")
     monkeypatch.setattr(
-        sources, "pinned_path", lambda: tmp_path / "published" / sources.STUDY / "sources.csv"
+        sources, "pinned_path", lambda study: tmp_path / "published" / study / "sources.csv"
     )
 
     def run(repin=False):
-        import_archive(repin, upstream, tmp_path / "archived", tmp_path / "published", small)
+        import_archive(STUDY, repin, upstream, tmp_path / "archived", tmp_path / "published", small)
         return {
             p.relative_to(tmp_path).as_posix(): p.read_bytes()
             for name in ("archived", "published")
@@ -267,4 +266,4 @@ def test_a_refused_import_writes_nothing(imported, tmp_path):
 def test_a_mirror_without_the_study_is_an_error(monkeypatch, tmp_path):
     monkeypatch.setenv("MTPEFT_MIRROR", str(tmp_path))
     with pytest.raises(BadInput, match="no such folder in the mirror"):
-        sources.upstream_root()
+        sources.upstream_root(DIALECT.UPSTREAM[0])

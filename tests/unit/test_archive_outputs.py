@@ -4,9 +4,8 @@ by line.
 
 import pytest
 from mtpeft.archive.outputs import expected_values, read_output, read_outputs
-from mtpeft.archive.sources import OUTPUTS
 from mtpeft.core.errors import BadInput
-from upstream import COUNTING, OUTPUT_TEXTS, PASSING, write_upstream
+from upstream import COUNTING, OUTPUT_TEXTS, OUTPUTS, PASSING, write_upstream
 
 
 @pytest.fixture

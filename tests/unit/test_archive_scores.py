@@ -3,10 +3,9 @@ reason.
 """
 
 import pytest
-from mtpeft.archive.scores import instance_id, read_all, read_scores_file, run_of
-from mtpeft.archive.sources import SCORES
+from mtpeft.archive.scores import read_all, read_scores_file, run_of
 from mtpeft.core.errors import BadInput, UnknownName
-from upstream import COUNTER, write_upstream
+from upstream import COUNTER, DIALECT, SCORES, write_upstream
 
 HERE = "counter/translation/cs_java"
 
@@ -21,7 +20,7 @@ def read(tmp_path, evaluation):
     def one(content):
         path = tmp_path / "file.csv"
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return read_scores_file(path, COUNTER, evaluation, "run")
+        return read_scores_file(path, COUNTER, evaluation, "run", DIALECT)
 
     return one
 
@@ -96,12 +95,13 @@ def test_more_rows_than_instances_are_refused(read, evaluation):
         ("cs_qwen0_5_st_qlora", "qwen2.5-coder-0.5b/st-qlora/translation"),
         ("r-x_1.5b_mt-fft", "qwen2.5-coder-1.5b/mt-fft"),
         ("r-x_3b_mt_qlora", "qwen2.5-coder-3b/mt-qlora"),
+        ("r-x_3b_cs_ct_mt-qlora", "qwen2.5-coder-3b/mt-qlora/summarization+translation"),
         ("r-x_3b_cg_cs_mt-qlora", "qwen2.5-coder-3b/mt-qlora/generation+summarization"),
         ("r-pass1_ct_1_5b_mt-qlora", "qwen2.5-coder-1.5b/mt-qlora"),
     ],
 )
 def test_a_file_name_tells_its_run(tmp_path, known, evaluation, name, run):
-    assert run_of(tmp_path / f"{name}.csv", evaluation, known) == run
+    assert run_of(tmp_path / f"{name}.csv", evaluation, known, DIALECT) == run
 
 
 @pytest.mark.parametrize(
@@ -110,13 +110,12 @@ def test_a_file_name_tells_its_run(tmp_path, known, evaluation, name, run):
 )
 def test_a_file_of_no_run_is_refused(tmp_path, known, evaluation, name, error):
     with pytest.raises(error):
-        run_of(tmp_path / f"{name}.csv", evaluation, known)
+        run_of(tmp_path / f"{name}.csv", evaluation, known, DIALECT)
 
 
-def test_only_translations_are_numbered(known):
-    evaluations = known.evaluations()
-    assert instance_id("7", evaluations["translation-cs-java"]) == "translation_7"
-    assert instance_id("7", evaluations["generation-java"]) == "7"
+def test_only_translations_are_numbered():
+    assert DIALECT.instance_id("7", numbered=True) == "translation_7"
+    assert DIALECT.instance_id("7", numbered=False) == "7"
 
 
 # ---------------------------------------------------------------- the tree
@@ -128,7 +127,7 @@ def tree(tmp_path):
 
 
 def test_every_file_of_the_tree_is_read(tree, small):
-    tables, files = read_all(tree, small)
+    tables, files = read_all(tree, small, DIALECT)
     assert set(tables) == {("counter", "translation-cs-java"), ("exam", "generation-java")}
     assert sorted(n for _, n in files) == [1, 2, 2, 3]
     assert sorted(tables["counter", "translation-cs-java"]["run"].unique()) == [
@@ -141,19 +140,30 @@ def test_every_file_of_the_tree_is_read(tree, small):
 def test_two_files_for_one_run_are_refused(tree, small):
     (tree / HERE / "r-cnt_ct_0.5b_mt_qlora.csv").write_text(GOOD)
     with pytest.raises(BadInput, match="holds already") as error:
-        read_all(tree, small)
+        read_all(tree, small, DIALECT)
     assert "0_5b" in str(error.value) or "0.5b" in str(error.value)
 
 
 def test_a_folder_without_files_is_refused(tree, small):
     (tree / "exam/generation/java/r-exam_3b_mt-qlora.csv").unlink()
     with pytest.raises(BadInput, match="no CSV file"):
-        read_all(tree, small)
+        read_all(tree, small, DIALECT)
 
 
 def test_a_file_in_a_folder_of_no_tool_is_refused(tree, small):
     (tree / "extra").mkdir()
     (tree / "extra/r-cnt_ct_3b_mt-fft.csv").write_text(GOOD)
     with pytest.raises(BadInput, match="no tool") as error:
-        read_all(tree, small)
+        read_all(tree, small, DIALECT)
     assert error.value.path.parent.name == "extra"
+
+
+def test_files_outputs_and_the_catalog_name_the_same_runs(known):
+    """One rule names runs, for score files and for model outputs alike."""
+    for task in DIALECT.TASKS.values():
+        named = {run for _, _, run in DIALECT.outputs_of(task)}
+        assert named == {r.id for r in known.of("runs", "multitask-qlora") if task in r.tasks}
+        for size, method, run in DIALECT.outputs_of(task):
+            assert DIALECT.run_of_file(f"x_{size}_{method}", task) == run
+    with pytest.raises(UnknownName, match="mt_qlora"):
+        DIALECT.run_of("3b", "mt_qlorra", "generation")

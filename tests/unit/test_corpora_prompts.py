@@ -129,15 +129,15 @@ def upstream(tmp_path, monkeypatch):
 
 def test_without_a_mirror_the_scripts_come_from_upstream_and_another_result_is_refused(upstream):
     with pytest.raises(MtpeftError, match="has SHA-256") as refused:
-        derived.built("multitask-qlora/prompts")
+        derived.built("published/prompts")
     assert "1f99f058" in refused.value.expected and not (paths.CACHE / "derived").exists()
 
 
 def test_a_script_that_is_not_there_is_named_with_a_way_out(upstream, monkeypatch):
     (upstream / prompts.REPOSITORY / prompts.COMMIT / prompts.JUDGE).unlink()
     with pytest.raises(Unavailable, match="llm_judge.py") as missing:
-        derived.built("multitask-qlora/prompts")
+        derived.built("published/prompts")
     assert "MTPEFT_MIRROR" in missing.value.fix
     monkeypatch.setenv("OFFLINE", "1")
     with pytest.raises(Unavailable, match="OFFLINE=1"):
-        derived.built("multitask-qlora/prompts")
+        derived.built("published/prompts")

@@ -53,7 +53,7 @@ def read(tmp_path, java, *lines, known_ids=frozenset()):
         (line("translation_2", "x" * 50_000_000), "50,000,055 bytes"),
         (line("translation_1"), "again (first on line 1)"),
         (line("translation_99999"), "unknown instance 'translation_99999'"),
-        (line("translation_2", method="mt_lora"), "unknown run"),
+        (line("translation_2", method="mt_lora"), "unknown method"),
         (line("translation_2", wrapped=False), "not wrapped"),
         (line("translation_2", language=None), "language is a NoneType"),
     ],

@@ -28,6 +28,7 @@ def test_the_shipped_studies_have_nothing_wrong() -> None:
     studies, found = check_study(paths.STUDIES)
     assert [s.id for s in studies] == list(catalog().studies)
     assert found == []
+    assert [s.id for s in check_study(Path("multitask-peft"))[0]] == ["multitask-peft"]
 
 
 @pytest.mark.parametrize("name", ["My-Study", "my_study", "../x", "a--b", "-a", "9a", "", "a/b"])
@@ -139,8 +140,10 @@ def test_figures_imported_on_demand_are_found(
 
 def test_a_dialect_is_loaded_from_the_folder_of_its_study(study: Path) -> None:
     known = load([paths.CATALOG, paths.STUDIES, study])
-    with pytest.raises(MtpeftError, match=r"no dialect\.py"):
+    with pytest.raises(MtpeftError, match=r"dialect\.py: no such file"):
         dialect(known.studies["my-study"])
     (study / "dialect.py").write_text("WORD = 'mine'\n")
-    assert dialect(known.studies["my-study"]).WORD == "mine"
+    assert dialect(known.studies["my-study"], "WORD").WORD == "mine"
+    with pytest.raises(MtpeftError, match="no NUMBER"):
+        dialect(known.studies["my-study"], "NUMBER")
     shutil.rmtree(study)

@@ -8,8 +8,12 @@ description of the formats.
 from dataclasses import replace
 from pathlib import Path
 
-from mtpeft.archive.sources import OUTPUTS, SCORES
-from mtpeft.catalog import Block, Catalog, Comparison, Metric, Output, Tool
+from mtpeft.archive.dialect import score_dialect_of
+from mtpeft.catalog import Block, Catalog, Comparison, Metric, Output, Tool, catalog
+
+STUDY = catalog().studies["multitask-qlora"]
+DIALECT = score_dialect_of(STUDY)
+SCORES, OUTPUTS = DIALECT.SCORES, DIALECT.OUTPUTS
 
 ST, MT, FFT = (
     "qwen2.5-coder-3b/st-qlora/translation",

@@ -1,21 +1,12 @@
-"""A study's dialect: the one module that knows how its upstream files name things.
+"""What the dialect of a study offers to the importers (`mtpeft.studies` loads it)."""
 
-`dialect.py` lies in the study's folder, beside modules that it may import as `.NAME`. The folder
-need not be part of the package: a study from outside is read the same way.
-"""
-
-import importlib.util
-import re
-import sys
 from pathlib import Path
 from typing import Protocol, cast
 
+from mtpeft import studies
 from mtpeft.catalog import Study
-from mtpeft.core.errors import BadInput
 from mtpeft.core.figures import Figures
 from mtpeft.core.upstream import Upstream
-
-FILE = "dialect.py"
 
 
 class Dialect(Protocol):
@@ -39,50 +30,36 @@ class Dialect(Protocol):
         ...
 
 
-def has_dialect(study: Study) -> bool:
-    """Whether the study's folder holds a dialect."""
-    return (study.folder / FILE).is_file()
+class ScoreDialect(Protocol):
+    """What the module of a study with per-instance scores offers.
+
+    Attributes:
+        UPSTREAM: The repository that its files come from.
+        SCORES: Folder of the score files.
+        OUTPUTS: Folder of the printed outputs.
+        FILE_NAME: What the name of a score file looks like, for messages.
+    """
+
+    UPSTREAM: tuple[Upstream, ...]
+    SCORES: str
+    OUTPUTS: str
+    FILE_NAME: str
+
+    def run_of_file(self, stem: str, task: str) -> str | None:
+        """The run whose scores a file holds; None for a name that tells none."""
+        ...
+
+    def instance_id(self, text: str, numbered: bool) -> str:
+        """The canonical id of an instance."""
+        ...
 
 
 def dialect_of(study: Study) -> Dialect:
-    """Load the dialect of a study, each folder once.
+    """The dialect of a study with figures. Raises `BadInput` where it has none that is whole."""
+    return cast("Dialect", studies.dialect(study, "UPSTREAM", "read_figures"))
 
-    Raises:
-        BadInput: It has none, or the module does not offer what a dialect must.
-    """
-    path = study.folder / FILE
-    if not path.is_file():
-        raise BadInput(
-            path,
-            "no such file",
-            "how the study's upstream files are read",
-            f"mtpeft study check {study.id}",
-        )
-    name = "mtpeft_study_" + re.sub(r"\W", "_", str(path.parent.resolve()))
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(
-            name, path, submodule_search_locations=[str(path.parent)]
-        )
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        try:
-            spec.loader.exec_module(module)
-        except Exception as error:
-            del sys.modules[name]
-            raise BadInput(
-                path,
-                f"cannot be loaded: {type(error).__name__}: {error}",
-                "a Python module",
-                f"mtpeft study check {study.id}",
-            ) from error
-    module = sys.modules[name]
-    if missing := [part for part in ("UPSTREAM", "read_figures") if not hasattr(module, part)]:
-        raise BadInput(
-            path,
-            f"no {', '.join(missing)}",
-            "UPSTREAM and read_figures",
-            f"mtpeft study check {study.id}",
-        )
-    return cast("Dialect", module)
+
+def score_dialect_of(study: Study) -> ScoreDialect:
+    """The dialect of a study with scores. Raises `BadInput` where it has none that is whole."""
+    needed = ("UPSTREAM", "SCORES", "OUTPUTS", "FILE_NAME", "run_of_file", "instance_id")
+    return cast("ScoreDialect", studies.dialect(study, *needed))

@@ -7,43 +7,27 @@ audit later questions.
 
 import csv
 import math
-import re
 from pathlib import Path
 
 import pandas as pd
 
-from mtpeft.archive.sources import STUDY
+from mtpeft.archive.dialect import ScoreDialect
 from mtpeft.catalog import Catalog, Evaluation, Tool
 from mtpeft.core.errors import BadInput
 
-_NAME = re.compile(
-    r"(?P<size>0[._]5|1[._]5|3)b?[-_](?:(?P<pair>c[gs]_c[st])_)?(?P<arm>st|mt)[-_](?P<method>qlora|fft)$"
-)
 
-
-def run_of(path: Path, evaluation: Evaluation, known: Catalog) -> str:
+def run_of(path: Path, evaluation: Evaluation, known: Catalog, dialect: ScoreDialect) -> str:
     """The run whose scores a file holds, from its name."""
-    match = _NAME.search(path.stem)
-    if not match:
-        raise BadInput(
-            path, "the name tells no run", "…SIZE_ARM_METHOD.csv, as in cs_qwen0_5_st_qlora.csv"
-        )
-    run = f"qwen2.5-coder-{match['size'].replace('_', '.')}b/{match['arm']}-{match['method']}"
-    if match["pair"]:
-        abbreviations = {t.abbreviation.lower(): t.id for t in known.of("tasks", STUDY)}
-        run += "/" + "+".join(abbreviations[part] for part in match["pair"].split("_"))
-    elif match["arm"] == "st":
-        run += "/" + known.task_of(evaluation.id).id
+    run = dialect.run_of_file(path.stem, known.task_of(evaluation.id).id)
+    if run is None:
+        raise BadInput(path, "the name tells no run", dialect.FILE_NAME)
     known.get("runs", run)
     return run
 
 
-def instance_id(text: str, evaluation: Evaluation) -> str:
-    """The canonical id of an instance; translations are numbered, with or without their prefix."""
-    return f"translation_{text}" if evaluation.source_language and text.isdigit() else text
-
-
-def read_scores_file(path: Path, tool: Tool, evaluation: Evaluation, run: str) -> pd.DataFrame:
+def read_scores_file(
+    path: Path, tool: Tool, evaluation: Evaluation, run: str, dialect: ScoreDialect
+) -> pd.DataFrame:
     """One upstream file as rows of a wide score table.
 
     Refused by line: malformed CSV, a wrong header, a field that is no number, an id that is empty
@@ -82,7 +66,7 @@ def read_scores_file(path: Path, tool: Tool, evaluation: Evaluation, run: str) -
                 path, f"{len(row)} fields", f"{len(header)} fields as in the header", line=line
             )
         fields = dict(zip(header, row, strict=True))
-        name = instance_id(fields[tool.id_column].strip(), evaluation)
+        name = dialect.instance_id(fields[tool.id_column].strip(), bool(evaluation.source_language))
         if not name:
             raise BadInput(path, "an empty instance id", "an id", line=line)
         if name in seen:
@@ -122,7 +106,7 @@ def _number(path: Path, line: int, column: str, text: str) -> float:
 
 
 def read_all(
-    folder: Path, known: Catalog
+    folder: Path, known: Catalog, dialect: ScoreDialect
 ) -> tuple[dict[tuple[str, str], pd.DataFrame], list[tuple[Path, int]]]:
     """Every per-instance file below `folder`: tables by (tool, evaluation), and (file, rows) in
     order.
@@ -139,7 +123,7 @@ def read_all(
             parts: list[pd.DataFrame] = []
             owner: dict[str, Path] = {}
             for path in sorted((folder / place).glob("*.csv")):
-                run = run_of(path, evaluation, known)
+                run = run_of(path, evaluation, known, dialect)
                 if run in owner:
                     raise BadInput(
                         path,
@@ -147,7 +131,7 @@ def read_all(
                         "one file per run",
                     )
                 owner[run] = path
-                parts.append(read_scores_file(path, tool, evaluation, run))
+                parts.append(read_scores_file(path, tool, evaluation, run, dialect))
                 files.append((path, len(parts[-1])))
             if not parts:
                 raise BadInput(

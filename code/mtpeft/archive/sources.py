@@ -12,17 +12,6 @@ from mtpeft.core.provenance import sha256
 from mtpeft.core.records import read_records
 from mtpeft.core.upstream import Upstream
 
-STUDY = "multitask-qlora"
-SCORES = "statistical_tests/per-instance-value"
-OUTPUTS = "statistical_tests/R-scripts"
-
-
-QLORA = Upstream(
-    "alvi75/MultiTask-QLoRA-NFAnalysis",
-    "44e6077abecf5c90d6b80f3298afaf00091621e5",
-    ("statistical_tests",),
-)
-
 
 @dataclass(frozen=True)
 class Source:
@@ -42,12 +31,12 @@ class Source:
     records: int
 
 
-def pinned_path() -> Path:
-    """The list of upstream files with their checksums."""
-    return PUBLISHED / STUDY / "sources.csv"
+def pinned_path(study: str) -> Path:
+    """The list of a study's upstream files with their checksums."""
+    return PUBLISHED / study / "sources.csv"
 
 
-def upstream_root(upstream: Upstream = QLORA) -> Path:
+def upstream_root(upstream: Upstream) -> Path:
     """The folder that holds a repository at its pinned commit: of the mirror, else a clone.
 
     Raises:
@@ -80,7 +69,7 @@ def upstream_root(upstream: Upstream = QLORA) -> Path:
 def check_pins(
     roots: dict[str, Path],
     found: list[Source],
-    pinned_file: Path | None = None,
+    pinned_file: Path,
     repin: bool = False,
     allow_loss: bool = False,
 ) -> None:
@@ -89,12 +78,11 @@ def check_pins(
     Args:
         roots: Folder of each repository, for messages.
         found: The files as they are now.
-        pinned_file: The list that was pinned (default: that of the per-instance scores).
+        pinned_file: The list that was pinned.
         repin: Accept unknown and changed files; a file that is gone or holds fewer records is still
             refused, since values would be lost from the archive.
         allow_loss: With `repin`, accept that, too.
     """
-    pinned_file = pinned_file or pinned_path()
     if repin and (allow_loss or not pinned_file.is_file()):
         return
     pinned = {(s.repository, s.path): s for s in read_records(pinned_file, Source)}
@@ -132,7 +120,7 @@ def check_pins(
             )
 
 
-def source(root: Path, path: Path, records: int, upstream: Upstream = QLORA) -> Source:
+def source(root: Path, path: Path, records: int, upstream: Upstream) -> Source:
     """Describe an upstream file."""
     return Source(
         upstream.repository,

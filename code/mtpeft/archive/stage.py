@@ -5,18 +5,20 @@ statistics and figures), study by study.
 from pathlib import Path
 
 from mtpeft.archive import sources
-from mtpeft.archive.dialect import has_dialect
+from mtpeft.archive.dialect import score_dialect_of
 from mtpeft.archive.figures import import_figures
 from mtpeft.archive.outputs import read_outputs
 from mtpeft.archive.scores import read_all
-from mtpeft.catalog import Catalog, catalog
+from mtpeft.catalog import Catalog, Study, catalog
 from mtpeft.core import checksums
 from mtpeft.core.errors import UnknownName
 from mtpeft.core.paths import ARCHIVED, PUBLISHED, shown
 from mtpeft.core.records import PublishedCell, write_records, write_scores
+from mtpeft.studies import dialect, has_dialect
 
 
 def import_archive(
+    study: Study,
     repin: bool = False,
     upstream: Path | None = None,
     archived: Path = ARCHIVED,
@@ -29,6 +31,7 @@ def import_archive(
     Nothing is written unless every file was read and checked.
 
     Args:
+        study: Whose scores.
         repin: Accept changed and new upstream files and write their checksums anew.
         upstream: A checkout of the study's repository (default: mirror, else network).
         archived: Where the tables of scores go.
@@ -37,23 +40,25 @@ def import_archive(
         allow_loss: With `repin`, accept that files or records are gone, too.
     """
     known = known or catalog()
-    root = upstream or sources.upstream_root()
-    tables, score_files = read_all(root / sources.SCORES, known)
-    cells, output_files = read_outputs(root / sources.OUTPUTS, known)
+    names = score_dialect_of(study)
+    (origin,) = names.UPSTREAM
+    root = upstream or sources.upstream_root(origin)
+    tables, score_files = read_all(root / names.SCORES, known, names)
+    cells, output_files = read_outputs(root / names.OUTPUTS, known)
     found = [
-        sources.source(root, path, records) for path, records in sorted(score_files + output_files)
+        sources.source(root, path, records, origin)
+        for path, records in sorted(score_files + output_files)
     ]
-    sources.check_pins({sources.QLORA.repository: root}, found, None, repin, allow_loss)
+    pins = sources.pinned_path(study.id)
+    sources.check_pins({origin.repository: root}, found, pins, repin, allow_loss)
     written = [
-        write_scores(archived / sources.STUDY, tool, task, frame)
+        write_scores(archived / study.id, tool, task, frame)
         for (tool, task), frame in sorted(tables.items())
     ]
-    statistics = published / sources.STUDY / "statistics.csv"
+    statistics = published / study.id / "statistics.csv"
     write_records(statistics, cells, PublishedCell)
     write_records(
-        sources.pinned_path()
-        if published == PUBLISHED
-        else published / sources.STUDY / "sources.csv",
+        pins if published == PUBLISHED else published / study.id / "sources.csv",
         found,
         sources.Source,
     )
@@ -77,11 +82,12 @@ def import_studies(study: str = "", repin: bool = False, allow_loss: bool = Fals
         UnknownName: The study is not known, or nothing reads its upstream files.
     """
     known = catalog()
-    able = [s for s in known.studies if s == sources.STUDY or has_dialect(known.studies[s])]
+    able = [s for s in known.studies if has_dialect(known.studies[s])]
     if study and study not in able:
         raise UnknownName("study with upstream files", study, able)
     for name in [study] if study else able:
-        if name == sources.STUDY:
-            import_archive(repin=repin, known=known, allow_loss=allow_loss)
-        else:
-            import_figures(known.studies[name], repin, allow_loss=allow_loss)
+        of = known.studies[name]
+        if hasattr(dialect(of), "SCORES"):
+            import_archive(of, repin=repin, known=known, allow_loss=allow_loss)
+        if hasattr(dialect(of), "read_figures"):
+            import_figures(of, repin, allow_loss=allow_loss)

@@ -16,9 +16,7 @@ app = group("study", "Make and check studies of your own.")
 )
 def new(
     name: Annotated[str, typer.Argument(help="of the study and its folder")],
-    parent: Annotated[
-        Path, typer.Option("--dir", help="the folder in which it is made")
-    ] = Path(),
+    parent: Annotated[Path, typer.Option("--dir", help="the folder in which it is made")] = Path(),
 ) -> None:
     """Make a folder that works: two runs, a score table, a comparison, a claim, a table."""
     from mtpeft.studies.scaffold import new_study
@@ -30,7 +28,7 @@ def new(
 @app.command("check", **example("mtpeft study check my-study"))
 def check(
     folder: Annotated[
-        Path | None, typer.Argument(help="a study, or a folder of studies; default: this folder")
+        Path | None, typer.Argument(help="a study's folder or id, or a folder of studies")
     ] = None,
 ) -> None:
     """Say everything that is wrong with a study, with file, line and fix. Exit code 1: something."""

@@ -106,7 +106,7 @@ def examples(task: str, split: str) -> list[Example]:
     return read_examples(built(f"{task}/{'evaluation' if split == 'test' else split}"))
 
 
-_MADE: dict[str, Callable[[], str]] = {"multitask-qlora/prompts": prompts.build}
+_MADE: dict[str, Callable[[], str]] = {"published/prompts": prompts.build}
 _BUILDERS: dict[str, Callable[[Manifest], Iterable[Example]]] = {
     "generation/evaluation": lambda m: codereval.generation(
         _languages(m, "codereval/prompts"), require(m.files["codereval/discarded"])

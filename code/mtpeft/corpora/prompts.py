@@ -1,5 +1,5 @@
 """The prompts of a study, read out of its published scripts: what the derived set
-`multitask-qlora/prompts` is built from.
+`published/prompts` is built from.
 
 Scripts are parsed, never run. A prompt is the list named `chat` in a function that fills the chat
 template; what a script inserts becomes a `{placeholder}`. The scripts come from the study's
@@ -111,7 +111,7 @@ def script(path: str) -> str:
         return read_small(path, url, Policy(attempts=3)).decode("utf-8")
     except (Unavailable, UnicodeDecodeError) as error:
         raise Unavailable(
-            f"multitask-qlora/prompts: {path} of {REPOSITORY} cannot be had: {str(error).splitlines()[0]}",
+            f"published/prompts: {path} of {REPOSITORY} cannot be had: {str(error).splitlines()[0]}",
             f"{url}, or a mirror that has it",
             "make data with network, or set MTPEFT_MIRROR",
         ) from error

@@ -15,7 +15,8 @@ from typing import Any, Literal, get_args
 from mtpeft.catalog import Catalog
 from mtpeft.core import paths
 from mtpeft.core.errors import BadInput, MtpeftError
-from mtpeft.core.files import read_text, safe_name, write_atomic
+from mtpeft.core.files import read_text, write_atomic
+from mtpeft.core.names import safe_name
 
 Stage = Literal["train", "infer", "score"]
 STAGES: tuple[Stage, ...] = get_args(Stage)

@@ -15,11 +15,12 @@ from typing import Any
 
 import pandas as pd
 
-from mtpeft.catalog import Catalog, Run
+from mtpeft.catalog import Catalog
 from mtpeft.core.errors import BadInput
 from mtpeft.core.files import lines
 from mtpeft.core.records import format_value, read_scores
 from mtpeft.reporting.inputs import Inputs
+from mtpeft.studies import dialect, has_dialect
 
 Place = tuple[str, str, str]
 """(evaluation set, run, instance id)"""
@@ -115,17 +116,11 @@ def archived_names(known: Catalog, evaluation: str) -> dict[tuple[str, str], str
     has.
     """
     task = known.task_of(evaluation).id
-    return {
-        (known.backbones[run.backbone].label.lower(), _method_name(known, run)): run.id
-        for run in known.runs.values()
-        if task in run.tasks
-    }
-
-
-def _method_name(known: Catalog, run: Run) -> str:
-    """`mt_qlora`, and with the tasks before it where they are two of three: `cg_cs_mt_qlora`."""
-    pair = [known.tasks[t].abbreviation.lower() for t in run.tasks] if len(run.tasks) == 2 else []
-    return "_".join([*pair, run.arm, run.method])
+    study = known.study_of_task(task)
+    if study is None or not has_dialect(study):
+        return {}
+    names = dialect(study, "outputs_of").outputs_of(task)
+    return {(size, method): run for size, method, run in names if run in known.runs}
 
 
 def _lines(inputs: Inputs, path: Path, keys: tuple[str, ...]) -> Iterator[dict[str, Any]]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 from mtpeft.catalog import Evaluation, catalog
 from mtpeft.catalog.places import score_files
@@ -22,19 +23,12 @@ from mtpeft.core.records import Prediction, numbered_predictions, read_frame
 from mtpeft.core.text import one_line
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.wrapping import NotWrapped, unwrap
+from mtpeft.studies import dialect
 
 # Outputs are at most 512 tokens in the study; what is a thousand times longer is no answer but an
 # accident.
 MAX_OUTPUT_BYTES = 1 << 20
 FIELDS = ("task_id", "model", "method", "language", "code", "source")
-BACKBONES = {"0.5b": "qwen2.5-coder-0.5b", "1.5b": "qwen2.5-coder-1.5b", "3b": "qwen2.5-coder-3b"}
-FOLDER_MODELS = {"0.5b": "qwen0_5", "1.5b": "qwen1_5", "3b": "qwen3"}
-_ARMS = {"mt_fft": "mt-fft", "mt_qlora": "mt-qlora", "st_qlora": "st-qlora"}
-_PAIRS = {
-    "cg_cs_mt_qlora": "generation+summarization",
-    "cg_ct_mt_qlora": "generation+translation",
-    "cs_ct_mt_qlora": "summarization+translation",
-}
 
 
 @dataclass(frozen=True)
@@ -57,14 +51,15 @@ class PredictionSet:
 
     def configurations(self) -> list[tuple[str, str]]:
         """(model, method) of every run in the set, in canonical order."""
+        names = _dialect(self.evaluation)
         return sorted(
-            [(model, method) for model in BACKBONES for method in _ARMS]
+            [(model, method) for model in names.BACKBONES for method in names.METHODS]
             + [("3b", method) for method in self.two_task]
         )
 
     def folder(self, model: str, method: str) -> str:
         """Upstream's folder for one run."""
-        return f"{self.prefix}_{FOLDER_MODELS[model]}_{method}"
+        return f"{self.prefix}_{_dialect(self.evaluation).FOLDERS[model]}_{method}"
 
 
 SETS = {
@@ -120,14 +115,16 @@ class Predictions:
 
 def run_id(model: str, method: str, evaluation: Evaluation) -> str:
     """The catalog's run for a model and method as the archive names them. Raises `UnknownName`."""
-    task = catalog().task_of(evaluation.id).id
-    backbone = BACKBONES.get(model, model)
-    if method in _PAIRS:
-        name = f"{backbone}/mt-qlora/{_PAIRS[method]}"
-    else:
-        arm = _ARMS.get(method, method)
-        name = f"{backbone}/{arm}/{task}" if arm.startswith("st-") else f"{backbone}/{arm}"
-    return catalog().get("runs", name).id
+    name = _dialect(evaluation.id).run_of(model, method, catalog().task_of(evaluation.id).id)
+    run: str = catalog().get("runs", name).id
+    return run
+
+
+def _dialect(evaluation: str) -> ModuleType:
+    """How the study with archived outputs of an evaluation set names them."""
+    study = catalog().study_of_task(catalog().task_of(evaluation).id)
+    assert study is not None
+    return dialect(study, "BACKBONES", "METHODS", "FOLDERS", "run_of")
 
 
 def instance_order(instance_id: str) -> tuple[str, int, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mtpeft.catalog import Catalog, Study, load
+from mtpeft.catalog import Catalog, Study, catalog, load
 from mtpeft.catalog.loader import STUDY
 from mtpeft.catalog.places import archived, published
 from mtpeft.core.errors import BadInput, MtpeftError
@@ -21,10 +21,15 @@ Needed = dict[tuple[str, str, str], str]
 def check_study(folder: Path) -> tuple[list[Study], list[MtpeftError]]:
     """Read a study, or a folder of studies, as every command does, and look further than loading.
 
+    Args:
+        folder: The folder, or the id of a study that the catalog has.
+
     Returns:
         The studies that were found, and what is wrong with them.
     """
     found: list[MtpeftError] = []
+    if not folder.is_dir() and str(folder) in catalog().studies:
+        folder = catalog().studies[str(folder)].folder
     if not folder.is_dir():
         missing = BadInput(
             folder, "no such folder", f"a folder with {STUDY}", "mtpeft study new NAME"

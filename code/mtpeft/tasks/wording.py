@@ -4,7 +4,7 @@ set has them.
 A wording is a nested mapping task → role → (language →) text with `{placeholders}`. The study words
 the generation prompt of Java differently in single-task and multi-task scripts, and another one at
 inference; `arm` and `inference` pick among them. Its texts are not part of this repository (derived
-set `multitask-qlora/prompts`).
+set `published/prompts`).
 """
 
 import json
@@ -71,7 +71,7 @@ def wording(
     if path is None:
         from mtpeft.corpora.derived import built
 
-        path = built("multitask-qlora/prompts")
+        path = built("published/prompts")
     try:
         texts = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:

@@ -15,6 +15,7 @@ from statistics import fmean, median
 
 from mtpeft.core import paths
 from mtpeft.core.errors import BadInput
+from mtpeft.corpora.manifest import manifest
 
 CRITERIA = {
     "content_adequacy": "content adequacy",
@@ -73,7 +74,7 @@ def study_prompt() -> Prompt | None:
     it.
     """
     mirror = paths.mirror()
-    path = mirror / "derived" / "study-a-prompts.json" if mirror else None
+    path = mirror / manifest()["published/prompts"].path if mirror else None
     if path is None or not path.is_file():
         return None
     try:

@@ -1,0 +1,84 @@
+"""How the public files of the study name runs and instances: score tables, printed outputs, model
+outputs.
+
+A run is named by size and method, `3b` and `mt_qlora`; the two tasks of a run that has two of three
+stand before the method, `cg_cs_mt_qlora`. File names put the same words together in several ways.
+"""
+
+import re
+from collections.abc import Iterator
+
+from mtpeft.core.errors import UnknownName
+from mtpeft.core.upstream import Upstream
+
+UPSTREAM = (
+    Upstream(
+        "alvi75/MultiTask-QLoRA-NFAnalysis",
+        "44e6077abecf5c90d6b80f3298afaf00091621e5",
+        ("statistical_tests",),
+    ),
+)
+SCORES = "statistical_tests/per-instance-value"
+"""Folder of the per-instance score files; tools name the folders below it (`archive:`)."""
+OUTPUTS = "statistical_tests/R-scripts"
+"""Folder of the printed outputs; comparisons name its files (`outputs:`)."""
+
+BACKBONES = {"0.5b": "qwen2.5-coder-0.5b", "1.5b": "qwen2.5-coder-1.5b", "3b": "qwen2.5-coder-3b"}
+FOLDERS = {"0.5b": "qwen0_5", "1.5b": "qwen1_5", "3b": "qwen3"}
+"""Sizes as the folders of model outputs have them."""
+METHODS = {"mt_fft": "mt-fft", "mt_qlora": "mt-qlora", "st_qlora": "st-qlora"}
+TASKS = {"cg": "generation", "cs": "summarization", "ct": "translation"}
+PAIRS = {
+    f"{a}_{b}_mt_qlora": f"mt-qlora/{TASKS[a]}+{TASKS[b]}"
+    for a, b in (("cg", "cs"), ("cg", "ct"), ("cs", "ct"))
+}
+_FILE = re.compile(
+    r"(?P<size>0[._]5|1[._]5|3)b?[-_](?:(?P<pair>c[gs]_c[st])_)?(?P<arm>st|mt)[-_](?P<method>qlora|fft)$"
+)
+FILE_NAME = "…SIZE_ARM_METHOD.csv, as in cs_qwen0_5_st_qlora.csv"
+
+
+def run_of(size: str, method: str, task: str) -> str:
+    """The run that is called `size` and `method` where outputs or scores of `task` are.
+
+    Raises:
+        UnknownName: There is no such size or method.
+    """
+    if size not in BACKBONES:
+        raise UnknownName("size", size, BACKBONES)
+    if method in PAIRS:
+        return f"{BACKBONES[size]}/{PAIRS[method]}"
+    if method not in METHODS and method != "st_fft":
+        raise UnknownName("method", method, [*METHODS, *PAIRS])
+    name = METHODS.get(method, "st-fft")
+    return f"{BACKBONES[size]}/{name}" + (f"/{task}" if name.startswith("st-") else "")
+
+
+def run_of_file(stem: str, task: str) -> str | None:
+    """The run whose scores a file holds, from its name; None for a name that tells none."""
+    match = _FILE.search(stem)
+    if match is None:
+        return None
+    words = [match["pair"], match["arm"], match["method"]]
+    return run_of(f"{match['size'].replace('_', '.')}b", "_".join(filter(None, words)), task)
+
+
+def outputs_of(task: str) -> Iterator[tuple[str, str, str]]:
+    """(size, method, run) of every run that may have outputs of a task."""
+    for size in BACKBONES:
+        for method in METHODS:
+            yield size, method, run_of(size, method, task)
+    for method, rest in PAIRS.items():
+        if task in rest:
+            yield "3b", method, run_of("3b", method, task)
+
+
+def instance_id(text: str, numbered: bool) -> str:
+    """The canonical id of an instance.
+
+    Args:
+        text: As a file has it.
+        numbered: The evaluation set numbers its instances, as translations do; files write the
+            number with its prefix or without.
+    """
+    return f"translation_{text}" if numbered and text.isdigit() else text
