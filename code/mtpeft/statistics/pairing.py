@@ -107,9 +107,15 @@ def by_rule(
             own_a, own_b = (side.value[~np.isnan(side.value)] for side in (a, b))
             return replace(meet(a, b), own_a=own_a, own_b=own_b)
         case "zero":
-            return meet(*(Column(s.ids, s.status, np.nan_to_num(s.value, nan=0.0)) for s in (a, b)))
+            return meet(*map(_zeros, (a, b)))
         case other:
             assert_never(other)
+
+
+def _zeros(side: Column) -> Column:
+    """The column with 0 for every missing value, as if it had been measured."""
+    missing = np.isnan(side.value)
+    return Column(side.ids, np.where(missing, "ok", side.status), np.where(missing, 0, side.value))
 
 
 def pair(
