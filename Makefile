@@ -50,6 +50,8 @@ setup: $(VENV)/.core ## install the core environment and R | 1–2 min | 0.6 GB 
 # ---------------------------------------------------------------- T0 and T1: archive -> statistics -> report
 
 ARCHIVE := $(wildcard results/archived/*/scores/*/*.csv results/published/*/*.csv)
+# What `mtpeft archive import STUDY` brought in besides.
+IMPORTED := $(wildcard $(OUT)/archived/*/scores/*/*.csv $(OUT)/published/*/*.csv)
 # Folders of yours (MTPEFT_CATALOG, separated by colons) count like the shipped ones.
 OUTSIDE := $(foreach folder,$(subst :, ,$(MTPEFT_CATALOG)),$(folder) $(wildcard $(folder)/*/study.yaml $(folder)/studies/*/study.yaml))
 OUTSIDE := $(patsubst %/study.yaml,%,$(OUTSIDE))
@@ -70,7 +72,7 @@ PAGE := $(OUT)/report/index.html
 $(FILES): $(ARCHIVE) results/archived/SHA256SUMS results/published/SHA256SUMS | $(VENV)/.core
 	@$(RUN) check-files
 
-$(TESTS): $(FILES) $(CATALOG) $(GROUND) $(wildcard stats/*.R code/mtpeft/statistics/*.py) | $(VENV)/.core
+$(TESTS): $(FILES) $(CATALOG) $(GROUND) $(IMPORTED) $(wildcard stats/*.R code/mtpeft/statistics/*.py) | $(VENV)/.core
 	@$(RUN) statistics
 
 $(AUDIT): $(TESTS) $(wildcard code/mtpeft/audit/*.py)
@@ -225,7 +227,12 @@ flaky-cpu: | $(VENV)/.train ## a small model on the real flaky tests (MTPEFT_MIR
 
 # ---------------------------------------------------------------- tests, images, housekeeping
 
-.PHONY: test test-unit test-train lint docs doctor plan clean
+.PHONY: test test-unit test-train record-tables lint docs doctor plan clean
+record-tables: ## accept the tables of the last run as the reference of the tests | 1 s | | no
+	@cd $(OUT) && find statistics audit verification tables -name '*.csv' ! -name '.*' | LC_ALL=C sort | xargs sha256sum \
+	  >"$(CURDIR)/tests/recipe/tables.sha256"
+	@echo "tests/recipe/tables.sha256"
+
 lint: $(VENV)/.dev ## formatting, lint, types, spelling | 40 s | | no
 	@$(BIN)/ruff format --check code tests docker
 	@$(BIN)/ruff check code tests docker

@@ -68,7 +68,8 @@ def layers() -> Any:
     """The test that holds the rooms, as a module."""
     path = ROOT / "tests" / "unit" / "test_layers.py"
     spec = importlib.util.spec_from_file_location("layers", path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

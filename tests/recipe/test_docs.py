@@ -28,8 +28,7 @@ FAMILIES = ("train-", "infer-", "score-", "table-", "figure-", "claim-", ".venv/
 
 def blocks(page: Path) -> Iterator[tuple[str, str, str]]:
     """(language, title, text) of every fenced block of a page."""
-    for language, title, text in BLOCK.findall(page.read_text(encoding="utf-8")):
-        yield language, title, text
+    yield from BLOCK.findall(page.read_text(encoding="utf-8"))
 
 
 EXECUTED = [page for page in PAGES if any(language == "sh" for language, *_ in blocks(page))]

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 from mtpeft.core.errors import BadInput, MtpeftError, Unavailable, UnknownName
+from mtpeft.core.locks import InUse
 from mtpeft.core.records import Prediction, read_predictions
 from mtpeft.corpora import evaluation
 from mtpeft.inference.backends import Transformers, backend
@@ -128,6 +130,28 @@ def test_a_killed_run_resumes_by_instance(trained, tmp_path):
         }
 
     assert outputs(path) == outputs(whole) and len(outputs(path)) == 7
+
+
+def test_a_second_process_does_not_write_the_same_records_again(trained, tmp_path):
+    path, refused = tmp_path / "p.jsonl", []
+
+    class Meanwhile:
+        name, tokenizer = trained.name, trained.tokenizer
+
+        def answers(self, *arguments):
+            def second():
+                try:
+                    infer(request(count=3), trained, path)
+                except InUse as error:
+                    refused.append(error)
+
+            thread = threading.Thread(target=second)
+            thread.start()
+            thread.join()
+            return trained.answers(*arguments)
+
+    infer(request(count=3), Meanwhile(), path)
+    assert refused and len(path.read_text().splitlines()) == 3
 
 
 def test_a_finished_file_is_not_touched(trained, tmp_path):

@@ -2,6 +2,7 @@
 from upstream to the archive.
 """
 
+import hashlib
 import os
 import random
 import re
@@ -88,6 +89,28 @@ def test_one_command_goes_from_the_archive_to_the_report(reference):
     assert (out / "report" / "index.html").is_file()
     assert re.search(r"^T1 printed values +\d+ exact", text, re.MULTILINE)
     assert "0 unexplained differences" in text
+
+
+def test_no_table_of_numbers_changes_without_being_named(reference, root):
+    """Every CSV that the stages write, against the checksums of the last accepted state.
+
+    A change that is right is named in CHANGELOG.md under "Changes numbers"; the list is then renewed
+    by `make reproduce-all record-tables`.
+    """
+    out, *_ = reference
+    accepted = dict(
+        line.split("  ")[::-1]
+        for line in (root / "tests" / "recipe" / "tables.sha256").read_text().splitlines()
+    )
+    now = {
+        name: hashlib.sha256(data).hexdigest()
+        for name, data in contents(out).items()
+        if name.endswith(".csv")
+    }
+    changed = sorted(
+        name for name in accepted.keys() | now.keys() if accepted.get(name) != now.get(name)
+    )
+    assert not changed, "changed, new or gone: " + ", ".join(changed)
 
 
 def test_a_second_run_does_nothing_and_says_so(reference, make):

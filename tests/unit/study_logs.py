@@ -118,8 +118,10 @@ def early_log(body: list[str], epochs: int, tree: str = "lora_A:[16, 768]", batc
     """A training log of the paper's own code around the lines of its epochs."""
     return "\n".join(
         [
-            'DEBUG:urllib3.connectionpool:https://huggingface.co:443 "HEAD '
-            '/microsoft/unixcoder-base/resolve/main/config.json HTTP/1.1" 200 0',
+            (
+                'DEBUG:urllib3.connectionpool:https://huggingface.co:443 "HEAD '
+                '/microsoft/unixcoder-base/resolve/main/config.json HTTP/1.1" 200 0'
+            ),
             f"│   │   └── lora (LowRankLinear) {tree}",
             "[INFO|(OpenDelta)basemodel:696] >> Trainable Ratio: 589824/126519552=0.466192%",
             "INFO:name:***** Running training *****",
@@ -143,8 +145,10 @@ def pair_log() -> str:
         body += [
             EVALUATION,
             "INFO:name:  Num examples clone detection = 415416",
-            f"tensor([{0.5 + epoch / 10:.4f}, 4.0000e-0{epoch}], device='cuda:0', "
-            "grad_fn=<SoftmaxBackward0>)",
+            (
+                f"tensor([{0.5 + epoch / 10:.4f}, 4.0000e-0{epoch}], device='cuda:0', "
+                "grad_fn=<SoftmaxBackward0>)"
+            ),
             "INFO:name:  Num examples code search = 9604",
             *early_values(CLONE, clone),
             *early_values(SEARCH, search),

@@ -141,9 +141,9 @@ def score_set(known: Catalog, seed: int = 0) -> ScoreSet:
             for name in COUNTS:
                 values[name][lost] = 0
             keep = [i for i in range(n) if i not in MISSING.get((run, task), [])]
-            for tool in parts:
+            for tool, frames in parts.items():
                 own = {m.id: values[m.id][keep] for m in known.tools[tool].metrics}
-                parts[tool].append(
+                frames.append(
                     pd.DataFrame(
                         {
                             "run": run,

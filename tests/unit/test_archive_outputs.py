@@ -151,7 +151,7 @@ def test_a_truncated_output_is_refused_wherever_it_is_cut(tmp_path, small, name)
     owners = {o.file: (c, o) for c in small.comparisons.values() for o in c.outputs}
     lines = OUTPUT_TEXTS[name].splitlines(keepends=True)
     carrying = [c.line for c in _cells(tmp_path, small, name, owners) if c.metric]
-    for keep in range(0, max(carrying)):
+    for keep in range(max(carrying)):
         (tmp_path / name).write_text("".join(lines[:keep]))
         with pytest.raises(BadInput, match="truncated|two bounds"):
             read_output(tmp_path / name, *owners[name], small)

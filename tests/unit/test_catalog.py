@@ -11,7 +11,7 @@ from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
 from mtpeft.core.paths import CATALOG, STUDIES
 from typer.testing import CliRunner
 
-BACKBONE = "id: tiny\ntitle: Tiny\nlabel: T\nhub: x/y\nrevision: abc\nkind: decoder\n"
+BACKBONE = 'id: tiny\ntitle: Tiny\nlabel: T\nhub: x/y\nrevision: "1234567890123456789012345678901234567890"\nkind: decoder\n'
 METHOD = "id: q\ntitle: Q\ntuning: {lora_rank: 8}\n"
 TASK = (
     "id: toy\ntitle: Toy\nabbreviation: TY\nmodule: toy\noutput: code\nevaluations:\n"

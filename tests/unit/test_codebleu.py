@@ -214,7 +214,8 @@ def item(output: str, reference: str = JAVA[0], name: str = "t") -> Item:
     return Item("r", "translation-cs-java", name, "java", output, reference)
 
 
-def test_both_scorers_name_their_variant_and_keep_a_missing_reference_apart(known):
+def test_both_scorers_name_their_variant_and_keep_a_missing_reference_apart(known, monkeypatch):
+    monkeypatch.setenv("PYTHONHASHSEED", "0")
     for module, tool in ((package, "codebleu"), (corrected, "codebleu-corrected")):
         scorer = module.scorer()
         assert scorer.tool == tool and list(scorer.metrics) == [
@@ -230,6 +231,14 @@ def test_the_released_version_names_the_hash_seed(monkeypatch):
     monkeypatch.setenv("PYTHONHASHSEED", "7")
     assert package.scorer().version() == "0.7.0, hash seed 7"
     assert corrected.scorer().version() == "0.7.0"
+
+
+def test_values_of_a_random_hash_seed_are_neither_made_nor_cached(monkeypatch):
+    for name in ("", "random"):
+        monkeypatch.setenv("PYTHONHASHSEED", name)
+        with pytest.raises(Unavailable, match="hash seed is random"):
+            package.scorer().version()
+        assert corrected.scorer().version() == "0.7.0"
 
 
 def test_only_translations_are_scored(known):

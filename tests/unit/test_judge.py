@@ -193,7 +193,7 @@ def test_the_environment_names_the_judge(monkeypatch):
     }
     study = from_environment(base | {"MTPEFT_JUDGE_PROFILE": "study"})
     assert (study.model, study.api, study.parser, study.runs, study.budget) == (
-        "gpt-5-mini",
+        "gpt-5-mini-2025-08-07",
         "responses",
         "permissive",
         5,

@@ -1,6 +1,7 @@
 """`mtpeft compare`: anyone's score tables, paired by id; every right value comes from scipy or by hand."""
 
 import csv
+import json
 import math
 import random
 
@@ -151,8 +152,18 @@ def test_prediction_files_are_scored_first_and_runs_of_one_id_keep_their_files_n
     assert "code-search-cosqa" in catalog().evaluations()
     for name, rank in (("old", "[1]"), ("new", "[2]")):
         lines = [
-            '{"run":"r","task":"code-search-cosqa","instance_id":"%s","prompt_sha256":"","raw_output":"",'
-            '"output":"%s","finish_reason":"stop","seconds":0}' % (i, rank)
+            json.dumps(
+                {
+                    "run": "r",
+                    "task": "code-search-cosqa",
+                    "instance_id": i,
+                    "prompt_sha256": "",
+                    "raw_output": "",
+                    "output": rank,
+                    "finish_reason": "stop",
+                    "seconds": 0,
+                }
+            )
             for i in ids
         ]
         (tmp_path / f"{name}.jsonl").write_text("\n".join(lines) + "\n")

@@ -2,11 +2,12 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from mtpeft.catalog import catalog
 from mtpeft.core.errors import MtpeftError, UnknownName
-from mtpeft.tuning.estimate import GPUS, estimate, parameters
+from mtpeft.tuning.estimate import GPUS, estimate, parameters, show
 from mtpeft.tuning.settings import as_dict, parse_overrides, profiles, resolve
 
 
@@ -113,3 +114,15 @@ def test_importing_the_stages_needs_no_deep_learning_library():
         "import mtpeft.smoke.driver, mtpeft.tuning.plan, mtpeft.tuning.balancing, mtpeft.tuning.mixing"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr == ""
+
+
+def test_a_plan_without_names_shows_what_it_can_and_leaves_out_withdrawn_runs(monkeypatch, capsys):
+    known = catalog()
+    gone = replace(known.runs["qwen2.5-coder-3b/mt-fft"], withdrawn="a mistake")
+    less = replace(known, runs=known.runs | {gone.id: gone})
+    monkeypatch.setattr("mtpeft.tuning.estimate.catalog", lambda: less)
+    show([], "faithful")
+    out = capsys.readouterr().out
+    assert "qwen2.5-coder-3b/mt-qlora " in out
+    assert gone.id not in out
+    assert "165 more runs" in out

@@ -122,8 +122,10 @@ def _protocols(tests: Iterable[Test], cells: Iterable[PublishedCell]) -> str:
         pairs[test.comparison, test.block, test.metric][test.protocol] = test
     lines = [
         "## Conclusions that depend on the protocol\n",
-        "Significant after adjustment (0.05) with the scores as they were meant to be read, as published and corrected "
-        "(paired by id, unreadable outputs left out).\n",
+        (
+            "Significant after adjustment (0.05) with the scores as they were meant to be read, as published and corrected "
+            "(paired by id, unreadable outputs left out).\n"
+        ),
         "| comparison | block | metric | as published | corrected | pairs | dropped |",
         "|---|---|---|---|---|---|---|",
     ]

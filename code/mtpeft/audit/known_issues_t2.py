@@ -114,8 +114,10 @@ def _turned(mended: Sequence[Test], known: Catalog) -> str:
     """Which yes/no of the study's tests turn when damaged outputs are mended."""
     number, places = turned(mended, known.adjustments())
     lines = [
-        f"Of {number} tests on these outputs, mending turns the yes/no of {len(places)} (adjusted p below 0.05; as "
-        "archived, mended, mended with constructors in a class of their own name):\n"
+        (
+            f"Of {number} tests on these outputs, mending turns the yes/no of {len(places)} (adjusted p below 0.05; as "
+            "archived, mended, mended with constructors in a class of their own name):\n"
+        )
     ]
     lines += [
         f"- {comparison}, {block}, {metric}: "

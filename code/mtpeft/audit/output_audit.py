@@ -355,7 +355,7 @@ def _conclusions(evaluation: str, scored: dict[str, dict[str, pd.DataFrame]]) ->
     """Differences of means (run A minus run B) of every published comparison that rests on these
     outputs.
     """
-    rows = []
+    rows: list[list[object]] = []
     for comparison in catalog().comparisons.values():
         for block in comparison.blocks:
             if (block.task or comparison.task) != evaluation:

@@ -166,7 +166,7 @@ def _constant(frame: pd.DataFrame, task: str, tool: Tool, metric: Metric) -> Ite
     flat = {
         run: float(part[metric.id].iloc[0])
         for run, part in _runs(frame)
-        if len(part) > 1 and part[metric.id].nunique() == 1
+        if len(part) > 1 and part[metric.id].min() == part[metric.id].max()
     }
     if len(flat) == frame["run"].nunique() and len(set(flat.values())) == 1:
         yield Finding(

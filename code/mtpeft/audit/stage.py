@@ -20,7 +20,13 @@ from mtpeft.audit.readings import Bench
 from mtpeft.audit.scores import Finding, audit_scores
 from mtpeft.audit.search import Cause, Search
 from mtpeft.catalog import Catalog, Comparison, catalog
-from mtpeft.catalog.places import score_files, score_roots, statistics_files
+from mtpeft.catalog.places import (
+    how_to_import,
+    present,
+    score_files,
+    score_roots,
+    statistics_files,
+)
 from mtpeft.core.files import write_atomic
 from mtpeft.core.paths import REGENERATED, shown
 from mtpeft.core.progress import Progress
@@ -254,9 +260,39 @@ def _printed(files: Iterable[Path]) -> list[PublishedCell]:
     return [cell for path in files for cell in read_records(path, PublishedCell)]
 
 
+def _shipped_issues(
+    rows: list[CauseRow],
+    checks: list[Check],
+    findings: list[Finding],
+    tests: list[Test],
+    cells: list[PublishedCell],
+    known: Catalog,
+) -> str:
+    """The text of the known issues: of what is shipped, whatever else was imported."""
+    shipped = {c.id for c in known.comparisons.values() if not known.studies[c.study].on_demand}
+    later = [s.id for s in known.studies.values() if s.on_demand]
+    elsewhere = {
+        e.id for name in later for task in known.of("tasks", name) for e in task.evaluations
+    } - {
+        e.id
+        for s in known.studies.values()
+        if not s.on_demand
+        for task in known.of("tasks", s.id)
+        for e in task.evaluations
+    }
+    return known_issues(
+        [r for r in rows if r.comparison in shipped],
+        [c for c in checks if c.comparison in shipped],
+        [f for f in findings if f.evaluation not in elsewhere],
+        [t for t in tests if t.comparison in shipped],
+        [c for c in cells if c.comparison in shipped],
+        known,
+    )
+
+
 def run() -> None:
     """Audit every study and write what was found."""
-    known = catalog()
+    known = present(catalog())
     comparisons = list(known.comparisons.values())
     inputs = [*statistics_files(known), REGENERATED / "statistics" / "tests.csv"]
     cells, tests = _printed(inputs[:-1]), read_records(inputs[-1], Test)
@@ -267,7 +303,7 @@ def run() -> None:
     folder = REGENERATED / "audit"
     inputs += score_files(known)
     write_atomic(
-        folder / "KNOWN_ISSUES.md", known_issues(rows, checks, findings, tests, cells, known)
+        folder / "KNOWN_ISSUES.md", _shipped_issues(rows, checks, findings, tests, cells, known)
     )
     # `make` looks at causes.csv: it comes last, so that a killed audit is run again.
     for name, records, record in (
@@ -284,6 +320,8 @@ def run() -> None:
         f"{sum(c.result != 'consistent' for c in checks)} of {len(checks)} consistency checks stand out "
         f"-> {shown(folder)}"
     )
+    for line in how_to_import(known):
+        print(line)
 
 
 def run_rescored() -> None:
@@ -293,7 +331,7 @@ def run_rescored() -> None:
     Both sides as `statistics.rescored` has them: archived scores where there are any, else those of
     `make rescore`.
     """
-    known = catalog()
+    known = present(catalog())
     versions = {
         path.name: ScoreSet.load(path)
         for path in sorted((REGENERATED / "other-versions").glob("*-*"))

@@ -43,8 +43,8 @@ def load(folders: Iterable[Path], report: Report = refuse) -> Catalog:
             known = getattr(result, kind)
             try:
                 safe_path(item.id, f"{kind} id")
-            except MtpeftError as error:
-                raise error_at(node, error.found, error.expected) from None
+            except MtpeftError as fault:
+                raise error_at(node, fault.found, fault.expected) from None
             if item.id in known:
                 at = result.sources[kind, item.id]
                 found = f"{kind} id {item.id!r} is taken ({file_of(at)}:{line(at)})"

@@ -19,7 +19,7 @@ import itertools
 import re
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -95,26 +95,50 @@ def items(
             if "abstract" in keys and _build(keys["abstract"][1], bool):
                 continue
             whole = _complete(node, by_id, record, ())
-            item = _build_record(whole, record, {"study": node.study} | given, report)
+            item = _build_record(whole, record, {"study": study_of(node)} | given, report)
         except BadInput as error:
             report(error)
         else:
             yield item, whole
 
 
+@dataclass(frozen=True)
+class _Origin:
+    """Where a node stands; kept as an attribute of the node, for which PyYAML has no place."""
+
+    file: Path
+    study: str
+
+
+def _origin(node: yaml.Node) -> _Origin:
+    origin = getattr(node, "mtpeft_origin", None)
+    assert isinstance(origin, _Origin), "nodes come from nodes_of, which marks them"
+    return origin
+
+
+def _mark(node: yaml.Node, origin: _Origin) -> None:
+    vars(node)["mtpeft_origin"] = origin
+
+
 def _mark_with(node: yaml.Node, path: Path, study: str) -> None:
-    node.file, node.study = path, study
+    _mark(node, _Origin(path, study))
     for child in node.value if not isinstance(node, yaml.ScalarNode) else ():
         for part in child if isinstance(child, tuple) else (child,):
             _mark_with(part, path, study)
 
 
 def file_of(node: yaml.Node) -> Path:
-    path: Path = node.file
-    return path
+    """The file in which a node stands."""
+    return _origin(node).file
+
+
+def study_of(node: yaml.Node) -> str:
+    """The study in whose folder a node stands, or an empty string."""
+    return _origin(node).study
 
 
 def line(node: yaml.Node) -> int:
+    """The line at which a node begins, from 1."""
     return int(node.start_mark.line) + 1
 
 
@@ -127,13 +151,19 @@ def line_of(node: yaml.Node, word: str) -> int | None:
 
 
 def error_at(node: yaml.Node, found: str, expected: str = "", fix: str = "") -> BadInput:
+    """An error that names the file and line of a node."""
     return BadInput(file_of(node), found, expected, fix, line=line(node))
+
+
+def _kind(node: yaml.Node) -> str:
+    """`scalar`, `sequence` or `mapping`."""
+    return str(getattr(node, "id", "node"))
 
 
 def _keys(node: yaml.Node, record: type) -> dict[str, tuple[yaml.Node, yaml.Node]]:
     """The keys of an item with the nodes of key and value; each may occur once."""
     if not isinstance(node, yaml.MappingNode):
-        raise error_at(node, f"a {node.id}", f"a mapping with the keys of a {record.__name__}")
+        raise error_at(node, f"a {_kind(node)}", f"a mapping with the keys of a {record.__name__}")
     found: dict[str, tuple[yaml.Node, yaml.Node]] = {}
     for key, value in node.value:
         if str(key.value) in found:
@@ -165,12 +195,13 @@ def _multiplied(
                     keys[name][0], f"key {name!r} beside items", "matrix and items alone"
                 )
             if not isinstance(keys["items"][1], yaml.SequenceNode):
-                raise error_at(keys["items"][1], f"a {keys['items'][1].id}", "a list of items")
+                raise error_at(keys["items"][1], f"a {_kind(keys['items'][1])}", "a list of items")
         for chosen in itertools.product(*axes.values()):
             inside = values | dict(zip(axes, chosen, strict=True))
             if "items" in keys:
                 yield from _multiplied(keys["items"][1].value, record, inside)
             elif not inside:
+                assert isinstance(node, yaml.MappingNode), "_keys has refused anything else"
                 yield node
             else:
                 made = yaml.MappingNode(
@@ -179,13 +210,13 @@ def _multiplied(
                     node.start_mark,
                     node.end_mark,
                 )
-                made.file, made.study = file_of(node), node.study
+                _mark(made, _origin(node))
                 yield made
 
 
 def _axes(node: yaml.Node) -> dict[str, list[yaml.Node]]:
     if not isinstance(node, yaml.MappingNode) or not node.value:
-        raise error_at(node, f"a {node.id}", "a mapping of names to lists of values")
+        raise error_at(node, f"a {_kind(node)}", "a mapping of names to lists of values")
     axes: dict[str, list[yaml.Node]] = {}
     for key, value in node.value:
         if not isinstance(value, yaml.SequenceNode) or not value.value:
@@ -219,7 +250,7 @@ def _filled_scalar(node: yaml.ScalarNode, values: dict[str, yaml.Node]) -> yaml.
         found = values[name]
         if key is None:
             return found
-        inside = (
+        inside: dict[str, yaml.Node] = (
             {str(k.value): v for k, v in found.value} if isinstance(found, yaml.MappingNode) else {}
         )
         if key not in inside:
@@ -314,7 +345,7 @@ def _build(node: yaml.Node, hint: Any, name: str = "word") -> Any:
         return value
     if origin is list:
         if not isinstance(node, yaml.SequenceNode):
-            raise error_at(node, f"a {node.id}", "a list")
+            raise error_at(node, f"a {_kind(node)}", "a list")
         return [_build(item, arguments[0], name) for item in node.value]
     if origin is dict:
         return dict(_pairs(node, arguments[1]))
@@ -330,7 +361,7 @@ def _build(node: yaml.Node, hint: Any, name: str = "word") -> Any:
 
 def _pairs(node: yaml.Node, hint: Any) -> Iterator[tuple[str, Any]]:
     if not isinstance(node, yaml.MappingNode):
-        raise error_at(node, f"a {node.id}", "a mapping")
+        raise error_at(node, f"a {_kind(node)}", "a mapping")
     seen: set[str] = set()
     for key, value in node.value:
         name = str(key.value)
@@ -361,8 +392,8 @@ def _build_record(
             continue
         try:
             values[name] = _build(value, hints[name], name)
-        except BadInput as error:
-            errors.append(error)
+        except BadInput as fault:
+            errors.append(fault)
             values[name] = None
     missing = [
         f.name

@@ -2,6 +2,7 @@
 that its kind takes.
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, get_args
 
@@ -20,6 +21,8 @@ from mtpeft.catalog.schema import (
 )
 from mtpeft.core.errors import BadInput, UnknownName
 
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
 _SHIPPED = {"tables": TABLE_KINDS, "figures": FIGURE_KINDS, "claims": CLAIM_KINDS}
 
 
@@ -36,6 +39,15 @@ def problems(known: Catalog) -> Iterator[BadInput]:
 
     for study in known.studies.values():
         yield from _of_study(study, known, check)
+    for backbone in known.backbones.values():
+        if backbone.revision and not _COMMIT.fullmatch(backbone.revision):
+            yield known.bad(
+                "backbones",
+                backbone.id,
+                backbone.revision,
+                f"revision {backbone.revision!r}, which may name other weights tomorrow",
+                "a commit of 40 hexadecimal digits, or nothing (the first download is then pinned)",
+            )
     for run in known.runs.values():
         yield from check("runs", run.id, "backbone", run.backbone, known.backbones)
         yield from check("runs", run.id, "method", run.method, known.methods)

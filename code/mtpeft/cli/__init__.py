@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from mtpeft.cli import archive, compare, data, infer, matrix, report, score, study, train, verify
 from mtpeft.cli.group import example
 from mtpeft.core.boundary import SHOW, explained
+from mtpeft.core.hashing import fix_seed
 from mtpeft.core.text import forgiving, printable
 
 ALIASES = {
@@ -119,6 +120,7 @@ def doctor() -> None:
 
 def main() -> None:
     """Run the command line; deliberate errors are printed without a traceback and end with their code."""
+    fix_seed()
     forgiving()
     try:
         app()

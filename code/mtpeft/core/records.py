@@ -688,7 +688,8 @@ class ScoreSet:
             parts.setdefault((path.parent.name, path.stem), []).append(read_scores(path))
         if not parts:
             raise MtpeftError(
-                f"no score tables below {' or '.join(str(root / 'scores') for root in roots)}",
+                "no score tables below "
+                + (" or ".join(str(root / "scores") for root in roots) or "any study's folder"),
                 "<tool>/<task>.csv files",
                 "git checkout results/archived",
             )

@@ -98,9 +98,9 @@ def java_parts(code: str) -> tuple[str, str] | None:
     """Signature and code of a Java method, or None where it has no body."""
     code, depth, position = code.strip(), 0, 0
     for match in _JAVA_TOKEN.finditer(code):
-        token = match.group()
-        depth += (token == "(") - (token == ")")
-        if token == "{" and depth == 0:
+        sign = match.group()
+        depth += (sign == "(") - (sign == ")")
+        if sign == "{" and depth == 0:
             position = match.start()
             break
     signature = " ".join(code[:position].split())
@@ -159,7 +159,9 @@ def _inside_strings(function: ast.AST) -> set[int]:
     """The lines whose end lies inside a string."""
     found: set[int] = set()
     for node in ast.walk(function):
-        text = isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
-        if (text or isinstance(node, ast.JoinedStr)) and node.end_lineno is not None:
+        text = isinstance(node, ast.JoinedStr) or (
+            isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
+        )
+        if text and isinstance(node, ast.expr) and node.end_lineno is not None:
             found |= set(range(node.lineno, node.end_lineno))
     return found

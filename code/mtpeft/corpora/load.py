@@ -75,7 +75,7 @@ def evaluation_of(task: str, corpus: str) -> str:
     """The evaluation set that a task's test split is in a corpus: the one that the corpus names,
     else the task's first.
     """
-    known = [e.id for e in catalog().get("tasks", task).evaluations] or [task]
+    known: list[str] = [e.id for e in catalog().get("tasks", task).evaluations] or [task]
     entry = corpora().get(corpus)
     return entry.evaluations.get(task, known[0]) if entry else known[0]
 

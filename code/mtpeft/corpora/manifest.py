@@ -90,7 +90,7 @@ def read_manifest(path: Path) -> Manifest:
         raise BadInput(path, f"not TOML: {error}", "TOML") from error
     kinds = {"file": File, "hub": HubDataset, "derived": Derived}
     if unknown := data.keys() - kinds.keys():
-        raise BadInput(path, f"unknown table {sorted(unknown)[0]!r}", f"one of {', '.join(kinds)}")
+        raise BadInput(path, f"unknown table {min(unknown)!r}", f"one of {', '.join(kinds)}")
     entries: dict[str, dict[str, Any]] = {kind: {} for kind in kinds}
     seen: set[str] = set()
     for kind, record in kinds.items():
@@ -115,7 +115,7 @@ def _entry(path: Path, item: dict[str, Any], record: type) -> Any:
     wanted = {f.name: f for f in fields(record)}
     name = item.get("id", "(without id)")
     if unknown := item.keys() - wanted.keys():
-        key = sorted(unknown)[0]
+        key = min(unknown)
         raise BadInput(path, f"{name}: {UnknownName('key', key, wanted)}", "see the other entries")
     missing = [
         n

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.core.errors import MtpeftError
+from mtpeft.core.locks import held
 from mtpeft.core.progress import Progress
 from mtpeft.core.provenance import write_provenance
 from mtpeft.core.records import (
@@ -50,6 +51,9 @@ def infer(request: Request, backend: Backend, path: Path) -> Path:
     Records of other prompts or of another model are refused, not continued. An instance that fails
     is a record with finish reason `error`; `drop_errors` removes such records, so that the next run
     tries again.
+
+    Raises:
+        InUse: another process writes the file.
     """
     if not request.examples:
         raise MtpeftError(
@@ -62,6 +66,13 @@ def infer(request: Request, backend: Backend, path: Path) -> Path:
         "backend": backend.name,
         **request.answered_by,
     }
+    # Two processes would both find an instance missing, and both write it.
+    with held(path, wait=False):
+        _infer(request, backend, path, made_by)
+    return path
+
+
+def _infer(request: Request, backend: Backend, path: Path, made_by: dict[str, Any]) -> None:
     _same_origin(path, made_by)
     decoding = request.profile.decoding(request.examples[0].task)
     words = wording(request.profile.wording, request.arm, inference=True)
@@ -96,7 +107,6 @@ def infer(request: Request, backend: Backend, path: Path) -> Path:
             progress.step(count=len(chosen))
     if path.is_file():
         write_provenance(path, [], **made_by)
-    return path
 
 
 def _same_origin(path: Path, made_by: dict[str, Any]) -> None:
@@ -183,4 +193,5 @@ def drop_errors(path: Path) -> int:
     """Remove records with finish reason `error`, so that they are predicted again. Returns how
     many.
     """
-    return drop_predictions(path, lambda record: record.finish_reason == "error")
+    with held(path, wait=False):
+        return drop_predictions(path, lambda record: record.finish_reason == "error")

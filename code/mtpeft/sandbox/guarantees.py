@@ -1,5 +1,7 @@
-"""Each promise of the sandbox, tried before the first instance. One that does not hold stops everything, by
-name."""
+"""Each promise of the sandbox, tried before the first instance.
+
+One that does not hold stops everything, by name.
+"""
 
 import json
 import platform
@@ -74,8 +76,14 @@ def require_kernel(wanted_abi: int | None = None) -> int:
 
 
 def check(report: dict[str, str]) -> None:
-    """Judge the probe's report: promise -> 'held' or what happened. Raises SandboxRefused for the first that
-    failed."""
+    """Judge the probe's report.
+
+    Args:
+        report: promise -> `held`, or what happened.
+
+    Raises:
+        SandboxRefused: for the first promise that does not hold.
+    """
     for promise, expected in PROMISES.items():
         found = report.get(promise, "the probe did not get that far")
         if found != "held":

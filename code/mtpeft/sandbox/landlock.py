@@ -43,8 +43,8 @@ class Access:
 
 def abi() -> int:
     """The kernel's Landlock ABI, 0 where Landlock is absent, off, or blocked by an outer filter."""
-    version = _libc.syscall(_CREATE_RULESET, None, 0, 1)
-    return version if version > 0 else 0
+    version = int(_libc.syscall(_CREATE_RULESET, None, 0, 1))
+    return max(version, 0)
 
 
 def handled(version: int) -> tuple[int, int, int]:

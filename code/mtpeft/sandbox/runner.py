@@ -15,7 +15,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 
 from mtpeft.sandbox import guarantees, outcome, processes, runtimes, scratch
 from mtpeft.sandbox.errors import SandboxRefused
@@ -71,7 +71,7 @@ class Sandbox:
         self._groups: list[int] = []
         self._start()
 
-    def __enter__(self) -> "Sandbox":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -142,7 +142,8 @@ class Sandbox:
         process, self._supervisor = self._supervisor, None
         if process is None:
             return
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         process.stdin.close()
         try:
             process.wait(10)
@@ -153,7 +154,8 @@ class Sandbox:
 
     def _answer(self, patience: float) -> dict[str, Any] | None:
         """The supervisor's next line, or None where it has ended or says nothing for too long."""
-        assert self._supervisor is not None and self._supervisor.stdout is not None
+        assert self._supervisor is not None
+        assert self._supervisor.stdout is not None
         descriptor = self._supervisor.stdout.fileno()
         while True:
             while b"\n" not in self._buffer:
@@ -338,7 +340,7 @@ class Pool:
         self._lock = threading.Lock()
         self._executor: ThreadPoolExecutor | None = None
 
-    def __enter__(self) -> "Pool":
+    def __enter__(self) -> Self:
         first = Sandbox(self._python)  # refuses here, in the caller's thread
         self._sandboxes.append(first)
         self._free = [first]

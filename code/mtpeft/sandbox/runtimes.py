@@ -86,7 +86,7 @@ def python(identity: Identity, wanted: str | None = None) -> Runtime:
         if not reachable(folders[0], identity):
             tried.append(f"{name}: its library {folders[0]} is not readable for uid {identity.uid}")
             continue
-        accesses = _base_accesses(platform.machine()) + [landlock.Access(binary, landlock.RUN)]
+        accesses = [*_base_accesses(platform.machine()), landlock.Access(binary, landlock.RUN)]
         accesses += [
             landlock.Access(folder, landlock.READ)
             for folder in {*folders, f"{prefix}/lib"}
@@ -156,7 +156,8 @@ def java(identity: Identity, program: str = "java") -> Runtime:
             "make setup-analysers",
         )
     home = Path(binary).parents[1]
-    accesses = _base_accesses(platform.machine()) + [
+    accesses = [
+        *_base_accesses(platform.machine()),
         landlock.Access(str(home), landlock.READ),
         landlock.Access(binary, landlock.RUN),
     ]

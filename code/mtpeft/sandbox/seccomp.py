@@ -26,10 +26,10 @@ ENOSYS = ERRNO | errno.ENOSYS
 # sched.h: CLONE_PARENT, CLONE_PTRACE, CLONE_UNTRACED and every CLONE_NEW* that clone(2) takes
 _CLONE_REFUSED = 0x8000 | 0x2000 | 0x00800000 | 0x7E020000
 _CLONE_THREAD = 0x00010000
-# F_SETSIG, F_SETOWN, F_SETOWN_EX would signal any process of the same user; leases, notifications,
-# pipe sizes
+# F_SETSIG, F_SETOWN and F_SETOWN_EX would signal any process of the same user; leases,
+# notifications and pipe sizes reach beyond the process as well
 _FCNTL_REFUSED = (8, 10, 15, 1024, 1026, 1031)
-# TCGETS (isatty), TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX
+# Harmless questions: TCGETS (isatty), TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX
 _IOCTL_ALLOWED = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 # PR_GET_DUMPABLE, PR_SET_NAME, PR_GET_NAME, PR_GET_SECCOMP, PR_CAPBSET_READ, PR_GET_NO_NEW_PRIVS,
 # PR_SET_VMA
@@ -71,8 +71,10 @@ def _one_of(index: int, values: tuple[int, ...], inside: int, outside: int) -> l
 
 
 def _truncating_read(index: int) -> list[Instruction]:
-    """EPERM for O_TRUNC on a descriptor opened for reading: Landlock before ABI 3 does not see that
-    truncation."""
+    """EPERM for O_TRUNC on a descriptor opened for reading.
+
+    Landlock before ABI 3 does not see that truncation.
+    """
     return [
         _argument(index),
         (_JSET, 0, 3, _O_TRUNC),

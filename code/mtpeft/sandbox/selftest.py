@@ -31,7 +31,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from mtpeft.core.errors import BadInput, MtpeftError
 from mtpeft.sandbox import limits as limits_module
@@ -165,7 +165,7 @@ class Bait:
         found = [path.stat() for path in (self.canary, self.shared)]
         return tuple((s.st_mode, s.st_uid, s.st_size, s.st_nlink, s.st_mtime_ns) for s in found)
 
-    def __enter__(self) -> "Bait":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -440,7 +440,7 @@ def _how(main: _Watched) -> str:
 
 
 def _facts(main: _Watched, wall: float) -> dict[str, Any]:
-    status, used = main.ended if main.ended else (0, None)
+    status, used = main.ended or (0, None)
     exited = main.ended is not None and os.WIFEXITED(status)
     return {
         "exit_code": os.WEXITSTATUS(status) if exited else None,
@@ -564,8 +564,11 @@ def main() -> int:
 
 
 def _base_folder(identity: Identity) -> str:
-    """A new folder for the scratch folders, below TMPDIR, that the identity can pass. Raises
-    SandboxRefused."""
+    """A new folder for the scratch folders, below TMPDIR, that the identity can pass.
+
+    Raises:
+        SandboxRefused: no such folder can be made.
+    """
     fix = "set TMPDIR to a writable folder that every user may enter"
     try:
         base = tempfile.mkdtemp(prefix="mtpeft-sandbox-")

@@ -25,6 +25,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import distributions
 from multiprocessing import get_context
 from pathlib import Path
 from types import FrameType
@@ -186,9 +188,20 @@ def identity(scorer: Scorer) -> str:
     """The tool's version and the digest of the scorer's sources: a changed rule must not meet old
     results.
 
+    For a tool that looks at what is installed (`reads_environment`), so are the interpreter and
+    every distribution in it: whether an import can be resolved decides its messages.
+
     Raises `Unavailable` where the tool is not on this machine.
     """
-    return f"{scorer.version()}\n{source_digest(scorer)}"
+    around = environment_digest() if getattr(scorer, "reads_environment", False) else ""
+    return "\n".join(filter(None, [scorer.version(), source_digest(scorer), around]))
+
+
+@cache
+def environment_digest() -> str:
+    """SHA-256 over the interpreter's version and the distributions that it can import."""
+    found = sorted({f"{d.name}=={d.version}" for d in distributions()})
+    return hashlib.sha256("\n".join([sys.version, *found]).encode()).hexdigest()
 
 
 def source_digest(scorer: Scorer) -> str:

@@ -30,6 +30,7 @@ class Flake8Scorer:
     metrics = tuple(METRICS.values())
     batch = 1
     workers = 64
+    reads_environment = True
     seconds = 60
 
     def version(self) -> str:

@@ -33,6 +33,7 @@ class PylintScorer:
     metrics = tuple(METRICS.values())
     batch = 1
     workers = 64
+    reads_environment = True
     seconds = 120
 
     def version(self) -> str:

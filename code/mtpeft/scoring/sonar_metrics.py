@@ -51,6 +51,7 @@ class SonarMetricsScorer:
     metrics = METRICS
     batch = 600
     workers = 64
+    reads_environment = True  # Python outputs are read by the parser of this interpreter
     seconds = 600
 
     def version(self) -> str:

@@ -6,7 +6,8 @@ missing on a side, has no value of this metric there, or was not readable for th
 and named. What other metrics of the same output have does not matter.
 """
 
-from collections.abc import Callable, Set
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -69,7 +70,7 @@ def by_position(a: Column, b: Column) -> Pairs:
     )
 
 
-def by_id(a: Column, b: Column, exclude: Set[str] = frozenset()) -> Pairs:
+def by_id(a: Column, b: Column, exclude: AbstractSet[str] = frozenset()) -> Pairs:
     """Pair equal ids (in A's order); drop what only one side has, what has no value, and what
     `exclude` names.
     """

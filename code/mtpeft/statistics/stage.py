@@ -1,7 +1,7 @@
 """`make statistics`: archived scores → results/regenerated/statistics/tests.csv."""
 
 from mtpeft.catalog import catalog
-from mtpeft.catalog.places import score_files, score_roots
+from mtpeft.catalog.places import how_to_import, present, score_files, score_roots
 from mtpeft.core.paths import REGENERATED, STATS, shown
 from mtpeft.core.progress import Progress
 from mtpeft.core.provenance import write_result
@@ -19,7 +19,7 @@ from mtpeft.statistics.rescored import (
 
 def run() -> None:
     """Recompute every test of every study from the archived scores under both protocols."""
-    known = catalog()
+    known = present(catalog())
     comparisons = list(known.comparisons.values())
     scores = ScoreSet.load(*score_roots(known))
     with Progress("statistics", len(comparisons)) as progress:
@@ -32,13 +32,15 @@ def run() -> None:
         r=r_session.version(),
     )
     print(f"T1: {len(tests)} tests of {len(comparisons)} comparisons -> {shown(path)}")
+    for line in how_to_import(known):
+        print(line)
 
 
 def run_rescored() -> None:
     """Compute the tests that rescored outputs make possible →
     results/regenerated/statistics/rescored.csv.
     """
-    known = catalog()
+    known = present(catalog())
     tests = recovered_tests(
         ScoreSet.load(*score_roots(known)), AS_PUBLISHED, known.comparisons.values(), known
     )
@@ -56,7 +58,7 @@ def run_mended() -> None:
     """Compute what mending damaged outputs does to the tests →
     results/regenerated/statistics/mended.csv.
     """
-    known = catalog()
+    known = present(catalog())
     mended = {
         name: ScoreSet.load(REGENERATED / "audit" / "outputs" / name) for name in MENDED_READINGS
     }

@@ -18,7 +18,7 @@ def tagged(text: str) -> str:
     first word.
     """
     if "```java" in text:
-        return text.split("```java")[1].split("```")[0].strip()
+        return text.split("```java", 2)[1].split("```", 1)[0].strip()
     if "```" in text:
-        return text.split("```")[1].strip()
+        return text.split("```", 2)[1].strip()
     return text

@@ -41,5 +41,5 @@ def answer(raw: str, faithful: bool) -> str:
     Markdown fences.
     """
     if faithful:
-        return raw.split("Human:")[0].strip().removeprefix("Assistant:").strip()
+        return raw.split("Human:", 1)[0].strip().removeprefix("Assistant:").strip()
     return unfenced(raw)

@@ -38,9 +38,6 @@ def answer(raw: str, faithful: bool) -> str:
     The study's full-fine-tuning script dropped only a leading marker; where a model writes one
     marker, as trained, both rules agree.
     """
-    text = (
-        raw.rsplit("SUMMARY:", 1)[-1].split("DONE")[0].strip()
-        if faithful or "SUMMARY:" in raw
-        else raw.strip()
-    )
-    return text
+    if faithful or "SUMMARY:" in raw:
+        return raw.rsplit("SUMMARY:", 1)[-1].split("DONE", 1)[0].strip()
+    return raw.strip()

@@ -108,14 +108,13 @@ def _adapter_weights(config: dict[str, Any], rank: int) -> float:
 def show(names: list[str], profile: str) -> None:
     """Print the estimates of runs on every GPU class."""
     known = catalog()
-    runs = [known.usable_run(n) for n in names] or [
-        r for r in known.runs.values() if not r.withdrawn
-    ]
+    usable = [r for r in known.runs.values() if not r.withdrawn]
+    runs = [known.usable_run(n) for n in names] or [r for r in usable if not has_shared_module(r)]
     for run in runs:
         if has_shared_module(run):
             raise MtpeftError(
                 f"no estimate of {run.id}: it trains a shared module",
-                "a run of study A",
+                "a run whose method trains on tokens",
                 "mtpeft list runs",
             )
     share = SHARE.get(profile, 0.2)
@@ -136,3 +135,7 @@ def show(names: list[str], profile: str) -> None:
             )
         table.add_row(run.id, f"{made.tokens / 1e6:.0f} M", f"{made.memory:.0f} GiB", *cells)
     Console(width=180).print(table)
+    if not names and len(usable) > len(runs):
+        print(
+            f"{len(usable) - len(runs)} more runs train one module with a head per task: no estimate"
+        )

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from mtpeft.catalog import Catalog, catalog
-from mtpeft.catalog.places import published, statistics_files, with_figures
+from mtpeft.catalog.places import present, published, statistics_files, with_figures
 from mtpeft.catalog.schema import FIGURE_CLAIMS
 from mtpeft.core.paths import REGENERATED, shown
 from mtpeft.core.provenance import write_result
@@ -26,6 +26,7 @@ from mtpeft.statistics.published import Published
 from mtpeft.verification.cells import judge_cells, judge_recovered
 from mtpeft.verification.claims import judge_claims
 from mtpeft.verification.multitask import judge
+from mtpeft.verification.on_demand import counts
 
 _PLURAL = {
     "file": "files",
@@ -58,7 +59,7 @@ def _every_claim_has_its_figures(known: Catalog) -> None:
 
 def run(quiet: bool = False) -> int:
     """Judge everything, write the verdicts, print the counts; returns the exit code."""
-    known = catalog()
+    known = present(catalog())
     printed = statistics_files(known)
     inputs = [
         REGENERATED / "statistics" / "tests.csv",
@@ -100,6 +101,8 @@ def run(quiet: bool = False) -> int:
         for v in unexplained[:20]:
             print(f"unexplained: {v.id}: published {v.published}, recomputed {v.regenerated}")
     print(f"verify: {len(verdicts)} verdicts -> {shown(path)}")
+    for line in counts(known, verdicts):
+        print(line)
     return 1 if unexplained else 0
 
 
@@ -114,7 +117,7 @@ def _causes(path: Path) -> dict[str, str]:
 def conclude() -> int:
     """Print the counts of the verdicts on disk; returns the exit code that they mean."""
     verdicts = read_records(VERIFICATION / "verdicts.csv", Verdict)
-    for line in summary(verdicts):
+    for line in [*summary(verdicts), *counts(catalog(), verdicts)]:
         print(line)
     unexplained = [v for v in verdicts if v.unexplained]
     print(

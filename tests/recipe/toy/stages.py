@@ -83,8 +83,9 @@ def score(out: Path) -> ScoreSet:
     """Predictions of all runs → the score table of the toy metric."""
     together = out / "all.jsonl"
     together.write_bytes(b"".join(predictions(out, run).read_bytes() for run in RUNS))
-    command("score", str(together), "loudness", "--out", str(out), "--corpus", CORPUS)
-    return ScoreSet.load(out)
+    place = out / "archived" / "toy"
+    command("score", str(together), "loudness", "--out", str(place), "--corpus", CORPUS)
+    return ScoreSet.load(place)
 
 
 def compare(out: Path, scores: ScoreSet) -> list[Test]:
@@ -122,7 +123,7 @@ def main(out: Path) -> dict[str, object]:
     )
     cells = published(capitals)
     verdicts = judge_cells(cells, tests, {}, {}, catalog())
-    inputs = Inputs(catalog(), out, out / "published", out)
+    inputs = Inputs(catalog(), out / "archived", out / "published", out)
     write_records(out / "published" / "toy" / "statistics.csv", cells, PublishedCell)
     write_records(inputs.verdicts_path, verdicts, Verdict)
     tables = write_tables(["toy-compared", "toy-own"], inputs=inputs)
@@ -133,7 +134,7 @@ def main(out: Path) -> dict[str, object]:
             run: {p.instance_id: p.output for p in read_predictions(predictions(out, run))}
             for run in RUNS
         },
-        "scores": str(score_path(out, "loudness", SET)),
+        "scores": str(score_path(out / "archived" / "toy", "loudness", SET)),
         "capitals": [capitals.mean_a, capitals.mean_b],
         "p": capitals.p,
         "read_back": len(read_records(inputs.tests_path, Test)) == len(tests),

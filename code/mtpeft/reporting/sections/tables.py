@@ -23,8 +23,10 @@ def section(inputs: Inputs) -> Section:
                 "signs": signs_used(data),
                 "verdicts": {k: n for k, n in verdicts.items() if n},
                 "corrected": [c for c in data.columns if c.corrected],
-                "files": short_list([inputs.shown(p) for p in data.inputs]),
-                "hashes": {inputs.shown(p): sha256(p)[:12] for p in data.inputs if p.is_file()},
+                "files": short_list(sorted(inputs.shown(p) for p in data.inputs)),
+                "hashes": dict(
+                    sorted((inputs.shown(p), sha256(p)[:12]) for p in data.inputs if p.is_file())
+                ),
             }
         )
     return Section("tables", "Tables", render("tables.html", tables=tables), str(len(tables)))

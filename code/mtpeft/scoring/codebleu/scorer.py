@@ -1,10 +1,11 @@
 """The two variants of CodeBLEU as scorers."""
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mtpeft.catalog import Evaluation
+from mtpeft.core.errors import Unavailable
+from mtpeft.core.hashing import seed
 from mtpeft.core.records import Score
 from mtpeft.scoring.codebleu.analysis import LIBRARY_LANGUAGE, library_version
 from mtpeft.scoring.codebleu.batch import DEADLINE_SECONDS, Outcome, score_here
@@ -33,7 +34,13 @@ class CodeBleu:
         """
         if self.corrected:
             return library_version()
-        return f"{library_version()}, hash seed {os.environ.get('PYTHONHASHSEED') or 'random'}"
+        if not seed():
+            raise Unavailable(
+                "Python's hash seed is random, and CodeBLEU as released depends on it",
+                "a fixed seed",
+                "set PYTHONHASHSEED=0 before Python starts (the command and make do it)",
+            )
+        return f"{library_version()}, hash seed {seed()}"
 
     def accepts(self, evaluation: Evaluation) -> bool:
         """Translation into a language whose data flow the library extracts."""

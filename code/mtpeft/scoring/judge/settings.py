@@ -93,7 +93,8 @@ class Settings:
 # As the study asked its judge; half a second between items, and nobody's patience for 30 s between
 # runs is needed.
 STUDY = {
-    "model": "gpt-5-mini",
+    # The study names `gpt-5-mini`, which moves; this is the snapshot that it named then.
+    "model": "gpt-5-mini-2025-08-07",
     "api": "responses",
     "parser": "permissive",
     "runs": 5,

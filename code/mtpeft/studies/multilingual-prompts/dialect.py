@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
-
 from mtpeft.catalog import Catalog, Metric
 from mtpeft.core.errors import BadInput
 from mtpeft.core.imported import Tables

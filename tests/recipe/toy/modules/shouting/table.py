@@ -18,5 +18,5 @@ def build(table: Table, inputs: Inputs) -> TableData:
         columns,
         [Group("", rows)],
         [],
-        [inputs.archived / "scores" / "loudness" / "shouting-words.csv"],
+        [inputs.score_file("loudness", "shouting-words")],
     )
