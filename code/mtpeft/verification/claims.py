@@ -13,7 +13,7 @@ from mtpeft.catalog import Catalog, Claim
 from mtpeft.catalog.schema import FIGURE_CLAIMS
 from mtpeft.core.errors import UnknownName
 from mtpeft.core.records import PublishedCell, Test, Verdict
-from mtpeft.statistics.printed import SIGNIFICANCE, adjusted
+from mtpeft.statistics.printed import SIGNIFICANCE, adjusted, same
 
 ELSEWHERE = "a figure that belongs to another place of the study"
 BY_CELLS = "printed cells that differ, each with a cause of its own"
@@ -223,7 +223,9 @@ def count_significant(claim: Claim, evidence: Evidence) -> Verdict:
     """
     options = claim.options
     comparisons = {
-        c.id for c in evidence.known.comparisons.values() if c.question == options["question"]
+        c.id
+        for c in evidence.known.of("comparisons", claim.study)
+        if c.question == options["question"] and c.test != "summary"
     }
     cells = [
         c
@@ -244,7 +246,7 @@ def count_significant(claim: Claim, evidence: Evidence) -> Verdict:
                 counted += p < SIGNIFICANCE
         return counted, checkable
 
-    printed = sum(c.printed == "Yes" for c in cells)
+    printed = sum(same("Yes", c.printed) for c in cells)
     (now, checkable), (new, _) = yes("as-published"), yes("corrected")
     total = sum(c.printed != "NA" for c in cells)
     if checkable < total:
