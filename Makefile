@@ -210,13 +210,9 @@ $(SCORE_TARGETS): | $(VENV)/.score ## scores of one run's predictions, every see
 	  for file in "$$at"/predictions/*.jsonl; do $(RUN) score "$$file" --out "$$at" $(if $(CORPUS),--corpus "$(CORPUS)") $(GO_ON); done; done; exit $$worst
 
 verify-seeds: | $(VENV)/.core ## T4: trained and scored runs by the interval over their seeds | 2 s | | no
-	@$(RUN) verify-seeds --training $(PROFILE) --inference $(ANSWERS) || [ $$? -eq 1 ]
-	@$(MAKE) --no-print-directory $(REPORT)
-	@$(RUN) verdict
-
-# ---------------------------------------------------------------- study B
-
-$(VERDICTS): $(wildcard code/mtpeft/verification/multitask/*.py)
+	@rc=0; $(RUN) verify-seeds --training $(PROFILE) --inference $(ANSWERS) || rc=$$?; \
+	  [ -f "$(OUT)/verification/seeds.csv" ] || exit $$rc; \
+	  $(MAKE) --no-print-directory $(REPORT); $(RUN) verdict || [ $$? -eq 1 ]; exit $$rc
 
 .PHONY: smoke-b flaky-cpu
 smoke-b: | $(VENV)/.train ## the part of smoke with shared modules: five tiny backbones by five methods | 1 min | 10 MB | no

@@ -23,7 +23,7 @@ from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-from mtpeft.core.records import write_atomic
+from mtpeft.core.files import write_atomic
 from packageurl import PackageURL
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -23,7 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mtpeft.core import paths
-from mtpeft.core.records import csv_text, write_atomic
+from mtpeft.core.files import write_atomic
+from mtpeft.core.records import csv_text
 from mtpeft.scoring import engine, pmd
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.predictions import read_archived

@@ -7,7 +7,6 @@ import os
 import pytest
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError
-from mtpeft.core.provenance import sha256
 from mtpeft.corpora import derived, evaluation, hub
 from mtpeft.corpora.manifest import manifest
 
@@ -21,7 +20,7 @@ def test_built_files_have_their_pinned_hashes(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "CACHE", tmp_path)
     for name, entry in manifest().derived.items():
         if entry.sha256:
-            assert sha256(derived.built(name)) == entry.sha256, name
+            assert derived.content_sha256(derived.built(name)) == entry.sha256, name
 
 
 @mirrored

@@ -24,7 +24,6 @@ from mtpeft.core.records import Prediction, ScoreSet, read_frame, read_predictio
 from mtpeft.corpora import evaluation_of
 from mtpeft.corpora.analysis import own
 from mtpeft.statistics.compare import run_all
-from mtpeft.statistics.published import METRIC
 from mtpeft.tuning.multitask.backbones import empty_encoder
 from mtpeft.tuning.multitask.flaky_cpu import ARMS, Size
 from mtpeft.tuning.multitask.flaky_cpu import run as flaky_cpu
@@ -47,7 +46,13 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> str:
 
     folder = tmp_path_factory.mktemp("backbone")
     tokenizer = train_tokenizer(
-        (t for task in METRIC for e in own(task, "train") for t in e.inputs.values()), 400
+        (
+            t
+            for task in catalog().studies["multitask-peft"].tasks
+            for e in own(task, "train")
+            for t in e.inputs.values()
+        ),
+        400,
     )
     empty_encoder(
         RobertaConfig(
@@ -192,7 +197,9 @@ def test_the_saved_module_predicts_the_same_again(trained: Path, backbone: str) 
         [(p.instance_id, p.raw_output) for p in read_predictions(path)] for path in paths
     ] == first
     with pytest.raises(MtpeftError, match="no shared module"):
-        command("infer", PAIR, "--corpus", "multitask-peft-own", "--backbone", backbone, "--seed", "7")
+        command(
+            "infer", PAIR, "--corpus", "multitask-peft-own", "--backbone", backbone, "--seed", "7"
+        )
 
 
 def test_another_base_model_neither_trains_nor_predicts_in_the_same_folder(
@@ -209,7 +216,9 @@ def test_another_base_model_neither_trains_nor_predicts_in_the_same_folder(
     with pytest.raises(MtpeftError, match="base_weights"):
         train(PAIR, str(other), "--seed", "1")
     with pytest.raises(MtpeftError, match="base_weights"):
-        command("infer", PAIR, "--corpus", "multitask-peft-own", "--backbone", str(other), "--seed", "2")
+        command(
+            "infer", PAIR, "--corpus", "multitask-peft-own", "--backbone", str(other), "--seed", "2"
+        )
     with pytest.raises(MtpeftError, match="data train code-search"):
         train(PAIR, backbone, "--seed", "1", "--limit", "3")
     assert before == {p: p.read_bytes() for p in trained.rglob("*") if p.is_file()}

@@ -244,11 +244,10 @@ def test_a_kind_that_is_a_module_outside_keeps_its_own_options(folder):
 def test_the_catalog_knows_just_the_kinds_that_are_built_drawn_and_judged():
     from mtpeft.reporting import figures, tables
     from mtpeft.verification import claims
-    from mtpeft.verification.multitask import rules
 
     assert set(schema.TABLE_KINDS) == set(tables.KINDS)
     assert set(schema.FIGURE_KINDS) == set(figures.KINDS)
-    assert set(schema.CLAIM_KINDS) == {*claims.RULES, *rules.RULES}
+    assert set(schema.CLAIM_KINDS) == set(claims.RULES)
 
 
 @pytest.mark.parametrize(

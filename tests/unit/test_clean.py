@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from mtpeft.core import output, paths
 from mtpeft.core.errors import MtpeftError
-from mtpeft.core.records import write_atomic
+from mtpeft.core.files import write_atomic
 
 
 @pytest.fixture

@@ -46,6 +46,14 @@ def test_only_the_paths_asked_for_are_there(upstream, tmp_path):
     assert files(place) == ["scores/a.csv", "scores/b.csv"]
 
 
+def test_a_commit_named_by_its_first_digits_is_found_in_the_history(upstream, tmp_path):
+    url, commit = upstream
+    place = checkout(url, commit[:8], tmp_path / "x", ["scores"])
+    assert files(place) == ["scores/a.csv", "scores/b.csv"]
+    with pytest.raises(Unavailable, match="cannot be fetched"):
+        checkout(url, "abcdef12", tmp_path / "y")
+
+
 def test_a_fetch_that_was_cut_off_is_made_anew(upstream, tmp_path, monkeypatch):
     target, real = tmp_path / "cache" / "x", fetcher.git
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mtpeft.core import records
 from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
+from mtpeft.core.files import write_atomic
 from mtpeft.core.records import (
     Prediction,
     PublishedCell,
@@ -27,7 +28,6 @@ from mtpeft.core.records import (
     read_records,
     read_scores,
     score_path,
-    write_atomic,
     write_records,
     write_scores,
 )

@@ -16,18 +16,7 @@ from mtpeft.archive.figures import import_figures
 from mtpeft.archive.stage import import_studies
 from mtpeft.catalog import Study, catalog
 from mtpeft.core.errors import BadInput, UnknownName
-from mtpeft.core.paths import PUBLISHED
-from mtpeft.statistics.published import (
-    METRIC,
-    TASKS,
-    Published,
-    always_positive_f1,
-    macro_f1_of_constant,
-    rule_of,
-    standard_error,
-    table_against_logs,
-    trivial_baselines,
-)
+from mtpeft.statistics.figures import FigureSet
 from mtpeft.verification import files
 
 STUDY = catalog().studies["multitask-peft"]
@@ -554,92 +543,21 @@ def test_the_study_and_its_dialect_name_the_same_repository_and_commit() -> None
 
 
 def test_every_shipped_figure_names_repository_commit_file_and_line() -> None:
-    data = Published()
+    data = FigureSet.of(STUDY)
     assert len(data.figures) == 3365 and len(data.runs) == 369 and len(data.printed) == 493
     assert all(f.repository and len(f.commit) == 40 and f.file and f.line for f in data.figures)
     assert all(c.repository and len(c.commit) == 40 and c.file and c.line for c in data.printed)
 
 
 def test_a_log_filed_under_the_wrong_method_counts_as_what_its_parameters_say() -> None:
-    run = Published().runs["G1/old_logs/logs_codet5p/flakiness_detection_adapterParallel.log"]
+    run = FigureSet.of(STUDY).runs["G1/old_logs/logs_codet5p/flakiness_detection_adapterParallel.log"]
     assert run.method == "lora" and "parallel_adapter" in run.variant
-
-
-def test_no_figure_of_one_generation_is_read_in_the_other() -> None:
-    data = Published()
-    assert data.score("G1", "multi", "unixcoder-base", "fft", "clone-detection") == pytest.approx(
-        93.70
-    )
-    assert data.score("G2", "multi", "unixcoder-base", "fft", "clone-detection") == pytest.approx(
-        90.73
-    )
-    assert math.isnan(data.score("G1", "multi", "modernbert-base", "fft", "clone-detection"))
-    assert math.isnan(data.score("G2", "single", "unixcoder-base", "fft", "clone-detection"))
-    assert all(
-        data.runs[f.run].generation == f.generation and f.run.startswith(f.generation)
-        for f in data.figures
-    )
-
-
-def test_other_loss_weightings_do_not_replace_the_generations_own() -> None:
-    data = Published()
-    runs = data.find_runs("G2", "multi", "unixcoder-base", "serial_adapter", "log")
-    assert {r.weighting for r in runs} >= {"normalized", "uncertainty", "famo"}
-    normal = next(r for r in runs if r.weighting == "normalized")
-    assert data.score(
-        "G2", "multi", "unixcoder-base", "serial_adapter", "code-search"
-    ) == data.value(normal, "code-search", rule_of("G2").selection)
 
 
 def test_single_task_rows_copied_into_the_revisions_table_keep_their_generation() -> None:
     rows = {
         (c.backbone, c.method): c.generation
-        for c in Published().printed
+        for c in FigureSet.of(STUDY).printed
         if (c.table, c.setting) == ("revision", "single") and c.column == "vulnerability-detection"
     }
     assert rows["unixcoder-base", "fft"] == "G1" and rows["modernbert-base", "fft"] == "G2"
-
-
-def test_the_revisions_table_is_compared_with_its_logs_row_by_row() -> None:
-    assert table_against_logs(Published()) == (18, 23)
-
-
-def test_trivial_baselines_follow_from_the_split_sizes() -> None:
-    data = Published()
-    assert trivial_baselines(data, "vulnerability-detection") == pytest.approx(
-        {"always yes": 45.937, "always no": 54.063, "majority": 54.063}, abs=1e-3
-    )
-    assert trivial_baselines(data, "flaky-detection")["always yes"] == pytest.approx(
-        7.163, abs=1e-3
-    )
-    n = data.sets["code-search", "test"].examples
-    assert trivial_baselines(data, "code-search")["random ranking"] == pytest.approx(
-        100 * sum(1 / k for k in range(1, n + 1)) / n
-    )
-
-
-def test_constant_predictions_score_what_counting_says() -> None:
-    positives, negatives = 30, 70
-    f1 = 2 * positives / (2 * positives + negatives)
-    assert always_positive_f1(0.3) == pytest.approx(100 * f1)
-    assert macro_f1_of_constant(0.3) == pytest.approx(100 * f1 / 2)
-
-
-def test_sampling_errors_match_a_simulation() -> None:
-    import numpy as np
-
-    data, rng = Published(), np.random.default_rng(0)
-    positives = 162
-    hit = rng.binomial(positives, 0.69, 20_000)
-    false = rng.poisson(positives * 0.31, 20_000)
-    f1 = 200 * hit / (positives + hit + false)
-    assert standard_error(data, "flaky-detection", 69.0) == pytest.approx(f1.std(), rel=0.03)
-    assert standard_error(data, "vulnerability-detection", 60.0) == pytest.approx(
-        rng.binomial(2732, 0.6, 20_000).std() / 27.32, rel=0.03
-    )
-
-
-def test_every_task_has_a_metric_and_a_test_set() -> None:
-    data = Published()
-    assert all((task, "test") in data.sets and task in METRIC for task in TASKS)
-    assert data.folder == PUBLISHED / "multitask-peft"

@@ -5,27 +5,47 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from mtpeft.catalog import catalog
+from mtpeft.catalog import Catalog, catalog
 from mtpeft.catalog.schema import Claim
-from mtpeft.core.errors import UnknownName
-from mtpeft.core.records import VERDICTS, write_records
+from mtpeft.core.errors import BadInput, UnknownName
+from mtpeft.core.figures import PublishedFigure
+from mtpeft.core.records import VERDICTS, Verdict, write_records
 from mtpeft.reporting.inputs import Inputs
 from mtpeft.reporting.tables import build, render
-from mtpeft.statistics.published import TASKS, Published, PublishedFigure
-from mtpeft.verification.multitask import SUPPORT, judge
-from mtpeft.verification.multitask.judge import Finding, support
+from mtpeft.statistics.contrasts import Contrasts, of_figures
+from mtpeft.statistics.figures import FigureSet
+from mtpeft.verification.claims import Evidence, judge_claims
+from mtpeft.verification.claims.editions import SUPPORT, Finding, support
+
+STUDY = catalog().studies["multitask-peft"]
 
 
-def _words(data: Published) -> dict[str, str]:
-    return {v.id: v.regenerated for v in judge(catalog(), data, "multitask-peft")}
+def shipped() -> FigureSet:
+    return FigureSet.of(STUDY)
 
 
-def _changed(tmp_path: Path, change: object) -> Published:
-    folder = tmp_path / "study-b"
-    shutil.copytree(Published().folder, folder)
-    figures = [change(f) for f in Published().figures]  # type: ignore[operator]
+def judge(known: Catalog, data: FigureSet) -> list[Verdict]:
+    found = {STUDY.id: Contrasts(of_figures(data), STUDY.id)}
+    return judge_claims(Evidence([], [], known, found, {STUDY.id: data}), STUDY.id)
+
+
+def inputs_with_contrasts() -> Inputs:
+    """What tables start from, the statistics stage having run."""
+    inputs = Inputs.default()
+    inputs.__dict__["contrasts"] = of_figures(shipped())
+    return inputs
+
+
+def _words(data: FigureSet) -> dict[str, str]:
+    return {v.id: v.regenerated for v in judge(catalog(), data)}
+
+
+def _changed(tmp_path: Path, change: object) -> FigureSet:
+    folder = tmp_path / "figures"
+    shutil.copytree(shipped().folder, folder)
+    figures = [change(f) for f in shipped().figures]  # type: ignore[operator]
     write_records(folder / "figures.csv", figures, PublishedFigure)
-    return Published(folder)
+    return FigureSet(STUDY, folder)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +68,7 @@ def test_findings_of_two_generations_become_one_word(
 
 
 def test_every_claim_has_a_rule_a_word_of_four_and_a_verdict_of_the_ladder() -> None:
-    verdicts = judge(catalog(), Published(), "multitask-peft")
+    verdicts = judge(catalog(), shipped())
     assert len(verdicts) == 11
     for v in verdicts:
         assert (
@@ -62,11 +82,11 @@ def test_every_claim_has_a_rule_a_word_of_four_and_a_verdict_of_the_ladder() -> 
 
 
 def test_all_four_words_occur() -> None:
-    assert set(_words(Published()).values()) == set(SUPPORT)
+    assert set(_words(shipped()).values()) == set(SUPPORT)
 
 
 def test_closeness_to_single_task_is_read_from_the_figures(tmp_path: Path) -> None:
-    data = Published()
+    data = shipped()
     single = {
         (r.generation, r.backbone, r.method, f.task, f.metric): f.value
         for f in data.figures
@@ -96,12 +116,12 @@ def test_a_prompted_model_that_wins_in_one_generation_is_noticed(tmp_path: Path)
             else f
         )
 
-    assert _words(Published())["C-B8"] == "supported"
+    assert _words(shipped())["C-B8"] == "supported"
     assert _words(_changed(tmp_path, win))["C-B8"] == "supported only in one generation"
 
 
 def test_prompting_under_another_metric_is_never_compared() -> None:
-    verdict = next(v for v in judge(catalog(), Published(), "multitask-peft") if v.id == "C-B9")
+    verdict = next(v for v in judge(catalog(), shipped()) if v.id == "C-B9")
     assert (
         verdict.verdict == "not reproducible"
         and "macro_f1" in verdict.reason
@@ -115,12 +135,12 @@ def test_a_claim_of_an_unknown_kind_is_refused() -> None:
         claims={"x": Claim("x", "multitask-peft", "text", "source", "shared_matches_ful", {})},
     )
     with pytest.raises(UnknownName, match="shared_matches_full"):
-        judge(known, Published(), "multitask-peft")
+        judge(known, shipped())
 
 
 @pytest.mark.parametrize("number", range(1, 7))
 def test_each_table_states_generation_selection_baselines_and_error(number: int) -> None:
-    inputs = Inputs.default()
+    inputs = inputs_with_contrasts()
     data = build(inputs.known.get("tables", f"table-b{number}"), inputs)
     text = render.markdown(data, inputs.shown)
     assert data.rows() and "G2" in text
@@ -136,7 +156,7 @@ def test_each_table_states_generation_selection_baselines_and_error(number: int)
 
 
 def test_table_b1_subtracts_full_fine_tuning_of_the_same_generation() -> None:
-    inputs = Inputs.default()
+    inputs = inputs_with_contrasts()
     rows = {
         (r.keys["generation"], r.keys["backbone"], r.keys["method_id"]): r
         for r in build(inputs.known.get("tables", "table-b1"), inputs).rows()
@@ -151,4 +171,28 @@ def test_table_b1_subtracts_full_fine_tuning_of_the_same_generation() -> None:
         "unixcoder-base",
         "mlora",
     ) not in rows
-    assert all(task in row.values for task in TASKS)
+    assert all(task in row.values for task in STUDY.tasks)
+
+
+def test_a_claim_about_figures_of_a_study_without_any_is_refused_and_not_passed_over() -> None:
+    with pytest.raises(BadInput, match="has none"):
+        judge_claims(Evidence([], [], catalog()), STUDY.id)
+
+
+def test_a_rule_beside_the_study_judges_its_claims(tmp_path: Path) -> None:
+    (tmp_path / "rules.py").write_text(
+        "from mtpeft.core.records import Verdict\n"
+        "def always(claim, evidence):\n"
+        "    return Verdict(claim.id, 'T1', 'claim', '', '', 'yes', 'own', 'own', 'exact')\n"
+    )
+    known = replace(
+        catalog(),
+        studies={"own": replace(STUDY, id="own", folder=tmp_path)},
+        claims={"x": Claim("x", "own", "text", "source", "rules.always", {})},
+        sources={**catalog().sources, ("claims", "x"): next(iter(catalog().sources.values()))},
+    )
+    (verdict,) = judge_claims(Evidence([], [], known))
+    assert (verdict.id, verdict.verdict) == ("x", "exact")
+    claims = {"x": Claim("x", "own", "text", "source", "rules.never", {})}
+    with pytest.raises(BadInput, match="no function never"):
+        judge_claims(Evidence([], [], replace(known, claims=claims)))

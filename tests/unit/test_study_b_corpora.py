@@ -14,7 +14,7 @@ from mtpeft.catalog import catalog
 from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
 from mtpeft.corpora import Example, load, write_examples
 from mtpeft.corpora.analysis import examples, flakeflagger, formats, own, search
-from mtpeft.statistics.published import Published
+from mtpeft.statistics.figures import FigureSet
 from mtpeft.tuning.multitask.encoding import shared_task
 
 TASKS = [t.id for t in catalog().of("tasks", "multitask-peft")]
@@ -48,7 +48,7 @@ def test_the_split_has_exact_sizes_no_overlap_and_follows_the_seed() -> None:
 
 
 def test_the_splits_sizes_are_those_that_the_study_states() -> None:
-    sets = Published().sets
+    sets = FigureSet.of(catalog().studies["multitask-peft"]).sets
     for name, (n, positives) in flakeflagger.SIZES.items():
         assert (
             sets["flaky-detection", name].examples,
@@ -187,3 +187,31 @@ def test_corpora_of_study_b_name_their_source() -> None:
     assert load("multitask-peft-own", "code-search", "test") == own("code-search", "test")
     with pytest.raises(UnknownName, match="multitask-peft-own"):
         load("multitask-peft-onw", "code-search", "test")
+
+
+def test_the_flaky_tests_are_built_from_the_public_repository(tmp_path, monkeypatch):
+    """What outsiders build is what the mirror has: the same rule, from a checkout of the files."""
+    import gzip
+
+    from mtpeft.corpora import derived
+    from mtpeft.corpora.analysis import flakeflagger as made
+
+    top = tmp_path / "mirror" / made.REPOSITORY / made.COMMIT / made.METHODS
+    texts = {"b/nonFlakyMethods/B.java": "b\r\n\u2028é", "a/flakyMethods/A.java": "a\n"}
+    for name, text in texts.items():
+        (top / name).parent.mkdir(parents=True)
+        (top / name).write_bytes(text.encode())
+    monkeypatch.setenv("MTPEFT_MIRROR", str(tmp_path / "mirror"))
+    monkeypatch.setattr("mtpeft.core.paths.CACHE", tmp_path / "cache")
+    text = made.build()
+    assert text.splitlines()[0] == (
+        f'{{"path": "{made.METHODS}/a/flakyMethods/A.java", "label": 1, "code": "a\\n"}}'
+    )
+    (tmp_path / "x.gz").write_bytes(gzip.compress(text.encode()))
+    found = made.read(tmp_path / "x.gz")
+    assert [(e.id, e.target) for e in found] == [
+        ("a/flakyMethods/A.java", "1"),
+        ("b/nonFlakyMethods/B.java", "0"),
+    ]
+    with pytest.raises(MtpeftError, match="from its upstream has SHA-256"):
+        derived.built("flaky-detection/methods")

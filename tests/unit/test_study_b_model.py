@@ -13,7 +13,7 @@ if importlib.util.find_spec("torch") is None:
 import torch
 from mtpeft.catalog import catalog
 from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
-from mtpeft.statistics.published import Published
+from mtpeft.statistics.figures import FigureSet
 from mtpeft.tuning.multitask.adapters import Adapters, load, matching, save
 from mtpeft.tuning.multitask.backbones import config_of, hidden_size
 from mtpeft.tuning.multitask.counts import closed_form, counted, heads_closed_form, heads_counted
@@ -40,7 +40,9 @@ def test_trained_parameters_equal_closed_form_and_the_studys_log(
     assert counted(config, how) == expected
     logged = {
         r.trainable_params
-        for r in Published().find_runs("G2", "multi", backbone, method_id.removesuffix("-b"), "log")
+        for r in FigureSet.of(catalog().studies["multitask-peft"]).find_runs(
+            "G2", "multi", backbone, method_id.removesuffix("-b"), "log"
+        )
     }
     assert logged == {expected}
 

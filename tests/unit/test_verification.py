@@ -14,7 +14,8 @@ from mtpeft.core.records import ScoreSet, Verdict, write_records
 from mtpeft.statistics.compare import run_all
 from mtpeft.verification import stage
 from mtpeft.verification.cells import judge_cells, judge_recovered
-from mtpeft.verification.claims import RULES, change, judge_claims
+from mtpeft.verification.claims import RULES, Evidence, judge_claims
+from mtpeft.verification.claims.changes import change
 from synthetic_study import Crime, printed
 
 
@@ -165,9 +166,8 @@ def claim(kind, **options):
 
 
 def verdict_of(study, tests, cells, kind, **options):
-    (verdict,) = judge_claims(
-        tests, cells, replace(study, claims={"c1": claim(kind, **options)}), "own"
-    )
+    known = replace(study, claims={"c1": claim(kind, **options)})
+    (verdict,) = judge_claims(Evidence(tests, cells, known), "own")
     return verdict
 
 

@@ -21,6 +21,8 @@ Variant = Literal[
 Regime = Literal["st", "mt", "untuned"]
 BackboneKind = Literal["decoder", "encoder", "encoder-decoder"]
 Objective = Literal["tokens", "heads"]
+Basis = Literal["log", "reported"]
+FigureMetric = Literal["acc", "f1", "mrr"]
 OutputKind = Literal["code", "text", "label", "ranking"]
 
 # What shipped builders, drawers and rules are called, and the options that each takes (`?`: may be
@@ -89,11 +91,81 @@ class Question:
 
 @dataclass(frozen=True)
 class Edition:
-    """A version of a study whose figures differ from those of the others."""
+    """A version of a study whose figures differ from those of the others.
+
+    Attributes:
+        id: How its figures name it.
+        title: What it is called.
+        about: What its figures rest on.
+        label: A short title for tables.
+        basis: Which figures count: `log` or `reported` (typed).
+        selection: Which of several figures of a run counts; empty: none of this edition is read.
+        weightings: Loss weightings that its tables use; empty text for a run of one task.
+        table: The typed table that holds its figures.
+        chosen: How its figures were chosen, for readers.
+    """
 
     id: str
     title: str
     about: str = ""
+    label: str = ""
+    basis: Basis = "log"
+    selection: str = ""
+    weightings: list[str] = field(default_factory=lambda: [""])
+    table: str = ""
+    chosen: str = ""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A task of published figures.
+
+    Attributes:
+        id: The task.
+        metric: The one that the study prints for it, a proportion.
+        typical: A value in percent at which its sampling error is told.
+        short: Its name where there is little room.
+    """
+
+    id: str
+    metric: FigureMetric
+    typical: float
+    short: str = ""
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A backbone and how it was tuned."""
+
+    backbone: str
+    method: str
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """How the published figures of a study are read: what there is, in the order of its tables.
+
+    Attributes:
+        tasks: What a shared module is trained on.
+        backbones: Ids as its figures name them.
+        methods: Titles by the names that its figures use.
+        full: The method that trains every weight.
+        shared: The methods that are held against it.
+        pairs: The methods that two tasks were trained with.
+        prompted_against: What prompted models are held against.
+        rank_deviation: Assumed standard deviation of a reciprocal rank.
+        seeds: What is known of the spread between seeds, for readers.
+    """
+
+    tasks: list[Measured]
+    backbones: list[str]
+    methods: dict[str, str]
+    full: str
+    shared: list[str]
+    pairs: list[str] = field(default_factory=list)
+    prompted_against: Tuned | None = None
+    rank_deviation: float = 0.4
+    seeds: str = ""
 
 
 @dataclass(frozen=True)
@@ -150,6 +222,7 @@ class Study:
         commit: The commit that its figures are taken from.
         questions: Its research questions, in order.
         editions: Versions with figures of their own, in order; empty where there is one.
+        numbers: How its published figures are read, where it has any.
         corpora: What `--corpus` calls its examples; the first is that of its runs.
         absent: What its archive is known to lack.
         tasks: Tasks it trains or scores.
@@ -171,6 +244,7 @@ class Study:
     commit: str = ""
     questions: list[Question] = field(default_factory=list)
     editions: list[Edition] = field(default_factory=list)
+    numbers: Numbers | None = None
     corpora: list[Corpus] = field(default_factory=list)
     absent: list[Absent] = field(default_factory=list)
     tasks: list[str] = field(default_factory=list)

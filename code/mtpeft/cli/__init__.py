@@ -110,12 +110,11 @@ def list_catalog(
 @app.command(**example("mtpeft doctor"))
 def doctor() -> None:
     """Check this machine: what is there, what is missing and how to get it."""
-    import subprocess
-
     from mtpeft.core.paths import ROOT
+    from mtpeft.core.processes import run
 
     script = ROOT / "docker" / "setup" / "doctor.py"
-    sys.exit(subprocess.run([sys.executable, str(script)], check=False).returncode)
+    sys.exit(run([sys.executable, script], seconds=300, to_terminal=True).code)
 
 
 def main() -> None:

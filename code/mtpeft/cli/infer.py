@@ -67,7 +67,9 @@ def prompt(
     server: Annotated[
         str, typer.Option(help="OpenAI-compatible address up to /v1; empty: local")
     ] = "",
-    corpus: Annotated[str, typer.Option(help="as in train; default: that of the task's study")] = "",
+    corpus: Annotated[
+        str, typer.Option(help="as in train; default: that of the task's study")
+    ] = "",
     split: str = "test",
     shots: int = 0,
     limit: Annotated[int, typer.Option(help="examples, evenly spaced; 0: all")] = 0,
@@ -104,7 +106,9 @@ def rank(
     server: Annotated[
         str, typer.Option(help="OpenAI-compatible address up to /v1; empty: local")
     ] = "",
-    corpus: Annotated[str, typer.Option(help="as in train; default: that of the task's study")] = "",
+    corpus: Annotated[
+        str, typer.Option(help="as in train; default: that of the task's study")
+    ] = "",
     split: str = "test",
     candidates: Annotated[
         int, typer.Option(help="that stage 1 finds for each query (the study: 10)")

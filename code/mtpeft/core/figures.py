@@ -180,6 +180,52 @@ class LossWeight:
     last_line: int
 
 
+@dataclass(frozen=True)
+class Contrast:
+    """What the statistics stage makes of published figures: a value, or a difference of values, with
+    its uncertainty and the rule that gave it.
+
+    Attributes:
+        edition: Version of the study whose figures it rests on; empty: of none.
+        quantity: `score`, `mean`, `difference`, `imbalance`, `range`, `range by chance`,
+            `baseline`, `typical error`, `prompted`, `hours`, `change of hours`, `parameters`,
+            `share of parameters`, `hours per epoch`, `ratio of parameters`,
+            `typed against logged`.
+        setting: `multi`, `pair`, `single` or how a model was prompted.
+        backbone: The model.
+        method: How it was tuned; of a baseline: its name.
+        tasks: The tasks of the run, joined by `+`.
+        task: The task that is measured; empty: the mean over the run's tasks.
+        metric: By which the task is measured.
+        split: Examples that it is measured on.
+        run: The figure's run, where it rests on a single one.
+        against: What is subtracted or divided by, as `SETTING METHOD` (`SETTING BACKBONE METHOD`
+            of a prompted model).
+        value: In `unit`; NaN never occurs, a figure that is missing gives no record.
+        error: One standard error in `unit`, NaN where it is not known.
+        n: Test examples that it rests on.
+        rule: How value and error are made.
+    """
+
+    study: str
+    edition: str
+    quantity: str
+    setting: str
+    backbone: str
+    method: str
+    tasks: str
+    task: str
+    metric: str
+    split: str
+    run: str
+    against: str
+    value: float
+    error: float
+    n: int | None
+    unit: str
+    rule: str
+
+
 @dataclass
 class Figures:
     """Everything that a study's public files hold, in the order of its tables.

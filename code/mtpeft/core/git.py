@@ -17,6 +17,7 @@ from mtpeft.core.processes import run
 HOST = "https://github.com/"
 COMPLETE = ".mtpeft-complete"
 _SECONDS = 1800.0
+_FULL = 40
 
 
 def address(repository: str) -> str:
@@ -57,7 +58,7 @@ def fetch_commit(repository: str, commit: str, folder: Path, *, sparse: bool = F
 
     Args:
         repository: `OWNER/NAME` on the study's host, an address, or a folder.
-        commit: the full hash.
+        commit: the hash; by the first digits alone the whole history is read.
         folder: where the repository is made.
         sparse: leave the files' contents to be fetched when they are checked out.
 
@@ -75,7 +76,11 @@ def fetch_commit(repository: str, commit: str, folder: Path, *, sparse: bool = F
     git(folder, "remote", "add", "origin", source)
     try:
         filters = ["--filter=blob:none"] if sparse else []
-        git(folder, "fetch", "--quiet", "--depth=1", *filters, "origin", commit)
+        if len(commit) == _FULL:
+            git(folder, "fetch", "--quiet", "--depth=1", *filters, "origin", commit)
+        else:  # a server gives no commit by a part of its hash
+            git(folder, "fetch", "--quiet", *filters, "origin", "+refs/heads/*:refs/remotes/origin/*")
+            git(folder, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}")
     except Unavailable:
         raise
     except MtpeftError as error:

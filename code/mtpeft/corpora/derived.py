@@ -2,6 +2,7 @@
 or by its first build.
 """
 
+import gzip
 import hashlib
 from collections.abc import Callable, Iterable
 from itertools import chain
@@ -9,9 +10,10 @@ from pathlib import Path
 
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError, Unavailable
-from mtpeft.core.files import write_atomic
+from mtpeft.core.files import read_bytes, write_atomic
 from mtpeft.core.provenance import sha256
 from mtpeft.corpora import code_to_code, code_to_text, codereval, hub, prompts
+from mtpeft.corpora.analysis import flakeflagger
 from mtpeft.corpora.examples import Example, examples_text, read_examples
 from mtpeft.corpora.fetch import require
 from mtpeft.corpora.manifest import Derived, Manifest, manifest
@@ -28,7 +30,7 @@ def built(name: str) -> Path:
     if not isinstance(entry, Derived):
         raise MtpeftError(f"{name} is not derived", "a derived entry of data/manifest.toml")
     target = paths.CACHE / entry.path
-    if target.is_file() and entry.sha256 and sha256(target) == entry.sha256:
+    if target.is_file() and entry.sha256 and content_sha256(target) == entry.sha256:
         return target
     if not entry.inputs:
         return _copied(entry, target)
@@ -55,7 +57,7 @@ def _copied(entry: Derived, target: Path) -> Path:
     mirror = paths.mirror()
     source = mirror / entry.path if mirror else None
     if source is not None and source.is_file():
-        data, origin = source.read_bytes(), str(source)
+        data, origin = read_bytes(source), str(source)
     elif entry.id in _MADE:
         data, origin = _MADE[entry.id]().encode("utf-8"), "its upstream"
     else:
@@ -71,8 +73,14 @@ def _copied(entry: Derived, target: Path) -> Path:
             f"SHA-256 {entry.sha256} (data/manifest.toml)",
             "that source is damaged or another version",
         )
-    write_atomic(target, data)
+    packed = gzip.compress(data, 9, mtime=0) if target.name.endswith(".gz") else data
+    write_atomic(target, packed)
     return target
+
+
+def content_sha256(path: Path) -> str:
+    """SHA-256 of what a file holds, unpacked: packers may differ, the content may not."""
+    return hashlib.sha256(read_bytes(path)).hexdigest()
 
 
 def _languages(m: Manifest, prefix: str) -> dict[str, Path]:
@@ -106,7 +114,10 @@ def examples(task: str, split: str) -> list[Example]:
     return read_examples(built(f"{task}/{'evaluation' if split == 'test' else split}"))
 
 
-_MADE: dict[str, Callable[[], str]] = {"published/prompts": prompts.build}
+_MADE: dict[str, Callable[[], str]] = {
+    "published/prompts": prompts.build,
+    "flaky-detection/methods": flakeflagger.build,
+}
 _BUILDERS: dict[str, Callable[[Manifest], Iterable[Example]]] = {
     "generation/evaluation": lambda m: codereval.generation(
         _languages(m, "codereval/prompts"), require(m.files["codereval/discarded"])

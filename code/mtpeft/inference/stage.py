@@ -10,16 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.core.errors import MtpeftError
+from mtpeft.core.files import write_atomic
 from mtpeft.core.locks import held
 from mtpeft.core.progress import Progress
 from mtpeft.core.provenance import write_provenance
-from mtpeft.core.records import (
-    Prediction,
-    append_predictions,
-    drop_predictions,
-    resume_predictions,
-    write_atomic,
-)
+from mtpeft.core.records import Prediction, append_predictions, drop_predictions, resume_predictions
 from mtpeft.corpora import Example
 from mtpeft.inference.backends import Backend
 from mtpeft.inference.batches import batches

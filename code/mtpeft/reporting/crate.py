@@ -10,8 +10,8 @@ from rocrate.rocrate import ROCrate
 
 from mtpeft import __version__
 from mtpeft.core.errors import MtpeftError
+from mtpeft.core.files import write_atomic
 from mtpeft.core.provenance import provenance_path, sha256
-from mtpeft.core.records import write_atomic
 from mtpeft.reporting.inputs import Inputs
 
 METADATA = "ro-crate-metadata.json"

@@ -23,6 +23,7 @@ from mtpeft.catalog.places import (
 )
 from mtpeft.core import paths
 from mtpeft.core.errors import BadInput
+from mtpeft.core.figures import Contrast
 from mtpeft.core.records import PublishedCell, ScoreSet, Test, Verdict, read_frame, read_records
 
 AS_PUBLISHED, CORRECTED = "as-published", "corrected"
@@ -175,6 +176,21 @@ class Inputs:
         """One recomputed test, or None where the archive lacks the scores of a side."""
         found = self.tests.get((comparison, block, metric, protocol))
         return found if found and found.n_pairs else None
+
+    @property
+    def contrasts_path(self) -> Path:
+        """What the statistics stage made of published figures."""
+        return self.regenerated / "statistics" / "contrasts.csv"
+
+    @cached_property
+    def contrasts(self) -> list[Contrast]:
+        """Every contrast of published figures, of all studies."""
+        if not self.contrasts_path.is_file():
+            raise BadInput(
+                self.contrasts_path, "no such file", "contrasts of figures", "make statistics"
+            )
+        self.used.add(self.contrasts_path)
+        return read_records(self.contrasts_path, Contrast)
 
     @cached_property
     def verdicts(self) -> list[Verdict]:

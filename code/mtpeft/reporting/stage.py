@@ -7,8 +7,9 @@ from typing import Any
 from mtpeft.catalog import Table, catalog
 from mtpeft.catalog.places import waiting
 from mtpeft.core.errors import MtpeftError, UnknownName
+from mtpeft.core.files import write_atomic
 from mtpeft.core.provenance import write_provenance
-from mtpeft.core.records import csv_text, write_atomic
+from mtpeft.core.records import csv_text
 from mtpeft.reporting.console import show_summary, show_table
 from mtpeft.reporting.crate import write_crate
 from mtpeft.reporting.figures import draw

@@ -14,10 +14,9 @@ from pathlib import Path
 
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError
-from mtpeft.core.files import scratch
+from mtpeft.core.files import scratch, write_atomic
 from mtpeft.core.git import fetch_commit, git
 from mtpeft.core.provenance import write_provenance
-from mtpeft.core.records import write_atomic
 from mtpeft.scoring.predictions import SETS, PredictionSet, instance_order
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from mtpeft.catalog import catalog
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError, Unavailable, UnknownName
+from mtpeft.core.files import write_atomic
 from mtpeft.core.provenance import write_provenance
-from mtpeft.core.records import csv_text, write_atomic, write_scores
+from mtpeft.core.records import csv_text, write_scores
 from mtpeft.corpora.examples import Example
 from mtpeft.corpora.load import evaluation as instances
 from mtpeft.scoring import engine

@@ -19,8 +19,9 @@ from mtpeft.catalog import Tool, catalog
 from mtpeft.catalog.places import archived_table
 from mtpeft.core import paths, processes
 from mtpeft.core.errors import MtpeftError, Unavailable
+from mtpeft.core.files import write_atomic
 from mtpeft.core.provenance import sha256, write_provenance
-from mtpeft.core.records import read_scores, write_atomic, write_scores
+from mtpeft.core.records import read_scores, write_scores
 from mtpeft.scoring import engine
 from mtpeft.scoring.predictions import SETS, archived_path, read_archived
 from mtpeft.scoring.rescore import as_published, up_to_date

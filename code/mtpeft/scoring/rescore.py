@@ -27,13 +27,13 @@ from mtpeft.catalog import Evaluation, Tool, catalog
 from mtpeft.catalog.places import archived_table
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError, Unavailable
+from mtpeft.core.files import write_atomic
 from mtpeft.core.provenance import sha256, write_provenance
 from mtpeft.core.records import (
     Verdict,
     csv_text,
     format_value,
     read_scores,
-    write_atomic,
     write_records,
     write_scores,
 )

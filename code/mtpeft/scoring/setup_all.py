@@ -1,9 +1,10 @@
 """`mtpeft score setup`: every analyser that is no Python package, fetched, built and put in place."""
 
+from collections.abc import Callable
 from functools import partial
 
 from mtpeft.core import paths
-from mtpeft.core.errors import Unavailable
+from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.scoring import other_versions
 from mtpeft.scoring.roslyn import build
 from mtpeft.scoring.setup_analysers import compile_helpers, install, pinned
@@ -16,15 +17,16 @@ def run() -> int:
     The .NET program does not count: only C# outputs need it, and the archive has none.
     """
     missing = 0
-    for step in [
+    steps: list[Callable[[], str]] = [
         *(partial(install, tool) for tool in pinned().values()),
         compile_helpers,
         lambda: f"WordNet 3.0: {paths.shown(setup_wordnet())}",
         *(partial(other_versions.install, version) for version in other_versions.pinned()),
-    ]:
+    ]
+    for step in steps:
         try:
             print(step())
-        except Unavailable as error:
+        except MtpeftError as error:  # what cannot be had must not cost the other tools
             missing += 1
             print(error)
     try:

@@ -20,11 +20,10 @@ from typing import Any
 from mtpeft.core import paths, processes
 from mtpeft.core.download import Policy, Wanted, download
 from mtpeft.core.errors import MtpeftError, Unavailable
-from mtpeft.core.files import scratch
+from mtpeft.core.files import scratch, write_atomic
 from mtpeft.core.http import offline
 from mtpeft.core.locks import held
 from mtpeft.core.provenance import sha256
-from mtpeft.core.records import write_atomic
 
 LOCK = paths.ROOT / "docker" / "locks" / "java-tools.toml"
 JAVA_SOURCES = Path(__file__).resolve().parent / "java"
@@ -160,7 +159,7 @@ def _archive(source: dict[str, Any], work: Path) -> Path:
     with zipfile.ZipFile(path) as archive:
         archive.extractall(work / "unpacked")
     path.unlink()
-    return work / "unpacked" / source["inside"]
+    return work / "unpacked" / str(source["inside"])
 
 
 def _npm(source: dict[str, Any], work: Path) -> Path:
@@ -172,7 +171,7 @@ def _npm(source: dict[str, Any], work: Path) -> Path:
     _verify(path, source["sha256"])
     with tarfile.open(path) as archive:
         archive.extractall(work / "unpacked", filter="data")
-    return work / "unpacked" / source["inside"]
+    return work / "unpacked" / str(source["inside"])
 
 
 def _deb(source: dict[str, Any], work: Path) -> Path:

@@ -15,6 +15,7 @@ import pandas as pd
 from mtpeft.catalog import Evaluation, catalog
 from mtpeft.core import paths
 from mtpeft.core.errors import BadInput, Unavailable
+from mtpeft.core.files import write_atomic
 from mtpeft.core.http import (
     Client,
     Clock,
@@ -26,7 +27,7 @@ from mtpeft.core.http import (
     address,
 )
 from mtpeft.core.provenance import write_provenance
-from mtpeft.core.records import SCORE_KEYS, Score, write_atomic, write_scores
+from mtpeft.core.records import SCORE_KEYS, Score, write_scores
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.predictions import instance_order
 from mtpeft.scoring.wrapping import SUFFIX, wrap
@@ -168,7 +169,7 @@ def _available(client: Client, base: str, keys: list[str]) -> list[str]:
 
 def _get(client: Client, base: str, path: str, parameters: dict[str, Any]) -> dict[str, Any]:
     try:
-        page = client.ask(base + path, query=parameters)
+        page: Any = client.ask(base + path, query=parameters)
     except Unreadable as error:
         raise BadInput(
             base,

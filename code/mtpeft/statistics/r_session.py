@@ -40,7 +40,7 @@ def _environment() -> Any:
         os.environ.pop("LD_LIBRARY_PATH", None)
     else:
         os.environ["LD_LIBRARY_PATH"] = libraries
-    for name in ("pairs.R", "effects.R", "variants.R", "intervals.R"):
+    for name in ("pairs.R", "effects.R", "variants.R", "intervals.R", "contrasts.R"):
         source = (STATS / name).read_text(encoding="utf-8")
         rinterface.evalr(source)
     return rinterface.globalenv

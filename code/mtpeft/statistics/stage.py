@@ -1,13 +1,24 @@
-"""`make statistics`: archived scores → results/regenerated/statistics/tests.csv."""
+"""`make statistics`: archived scores → results/regenerated/statistics/tests.csv, and published
+figures → contrasts.csv beside it.
+"""
 
 from mtpeft.catalog import catalog
-from mtpeft.catalog.places import how_to_import, present, score_files, score_roots
+from mtpeft.catalog.places import (
+    how_to_import,
+    present,
+    score_files,
+    score_roots,
+    with_figures,
+)
+from mtpeft.core.figures import Contrast
 from mtpeft.core.paths import REGENERATED, STATS, shown
 from mtpeft.core.progress import Progress
 from mtpeft.core.provenance import write_result
 from mtpeft.core.records import ScoreSet, Test, records_text
 from mtpeft.statistics import r_session
 from mtpeft.statistics.compare import run_all
+from mtpeft.statistics.contrasts import of_figures
+from mtpeft.statistics.figures import FigureSet
 from mtpeft.statistics.rescored import (
     AS_PUBLISHED,
     MENDED_READINGS,
@@ -18,7 +29,9 @@ from mtpeft.statistics.rescored import (
 
 
 def run() -> None:
-    """Recompute every test of every study from the archived scores under both protocols."""
+    """Recompute every test of every study from the archived scores under both protocols, and
+    everything that is calculated from published figures.
+    """
     known = present(catalog())
     comparisons = list(known.comparisons.values())
     scores = ScoreSet.load(*score_roots(known))
@@ -32,6 +45,12 @@ def run() -> None:
         r=r_session.version(),
     )
     print(f"T1: {len(tests)} tests of {len(comparisons)} comparisons -> {shown(path)}")
+    figures = [FigureSet.of(study) for study in with_figures(known)]
+    contrasts = [contrast for data in figures for contrast in of_figures(data)]
+    path = REGENERATED / "statistics" / "contrasts.csv"
+    sources = [file for data in figures for file in data.paths]
+    write_result(path, records_text(contrasts, Contrast), sources, r=r_session.version())
+    print(f"T1: {len(contrasts)} contrasts of published figures -> {shown(path)}")
     for line in how_to_import(known):
         print(line)
 

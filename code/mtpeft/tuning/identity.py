@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.core.errors import MtpeftError
+from mtpeft.core.files import write_atomic
 from mtpeft.core.paths import shown
 from mtpeft.core.provenance import sha256
-from mtpeft.core.records import write_atomic
 from mtpeft.corpora import Example
 
 FILE = "identity.json"

@@ -16,8 +16,9 @@ from typing import Any
 from mtpeft.catalog import Run
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError
+from mtpeft.core.files import write_atomic
 from mtpeft.core.provenance import write_provenance
-from mtpeft.core.records import csv_text, write_atomic
+from mtpeft.core.records import csv_text
 from mtpeft.corpora import Example
 from mtpeft.corpora.weights import fingerprint
 from mtpeft.tasks import wording

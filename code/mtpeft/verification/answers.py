@@ -21,6 +21,7 @@ import numpy as np
 from mtpeft.catalog import Margin, catalog
 from mtpeft.core import paths
 from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.files import write_atomic
 from mtpeft.core.names import safe_name
 from mtpeft.core.provenance import write_result
 from mtpeft.core.records import (
@@ -31,7 +32,6 @@ from mtpeft.core.records import (
     csv_text,
     read_predictions,
     records_text,
-    write_atomic,
 )
 from mtpeft.statistics import r_session
 
@@ -298,7 +298,7 @@ def _readable(
 ) -> list[Verdict]:
     """The verdict on whether the instances have a value, where not all have one on both sides."""
     x, y = (np.array([float(i in side[0]) for i in ids]) for side in (a, b))
-    if x.all() and y.all() or not x.any() and not y.any():
+    if (x.all() and y.all()) or (not x.any() and not y.any()):
         return []
     found = equivalence(x, y, READABLE_MARGIN, together)
     gained = [i for i in ids if i in b[0] and i not in a[0]]
@@ -376,9 +376,12 @@ def run(
         )
     safe_name(name, "--name")
     folders = [folder for folder in (reference_scores, new_scores) if folder is not None]
-    scores = [ScoreSet.load(folder) for folder in folders] or [None, None]
+    old, now = (
+        ScoreSet.load(folder) if folder is not None else None
+        for folder in (reference_scores, new_scores)
+    )
     command = f"mtpeft compare-predictions {reference} {new}"
-    verdicts, flips = compare(read(reference), read(new), *scores, command=command)
+    verdicts, flips = compare(read(reference), read(new), old, now, command)
     path = paths.REGENERATED / "verification" / "answers" / f"{name}.csv"
     write_atomic(path.with_suffix(".flipped.csv"), csv_text(FLIPPED, flips))
     inputs = [

@@ -24,6 +24,7 @@ where it differs.
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -396,8 +397,10 @@ def _verdict(
             verdict, why = (
                 "not run",
                 [
-                    f"{len(found)} seeds find a shift of {SHIFT:g} standard deviations in {power:.0%} of cases, "
-                    f"below {POWER:.0%}: train further seeds",
+                    (
+                        f"{len(found)} seeds find a shift of {SHIFT:g} standard deviations in {power:.0%} of cases, "
+                        f"below {POWER:.0%}: train further seeds"
+                    ),
                     seen,
                 ],
             )
@@ -436,7 +439,9 @@ def run(training: str, inference: str) -> int:
     cause, 2 where something could not be judged, else 0; raises `MtpeftError` where nothing was
     scored.
     """
-    known, trained, inputs = catalog(), {}, []
+    known = catalog()
+    trained: dict[str, dict[int, ScoreSet]] = {}
+    inputs: list[Path] = []
     for entry in (r for r in known.runs.values() if not r.withdrawn):
         for folder in sorted(paths.seed_folder(training, entry.id, 0).parent.glob("seed-*")):
             if tables := sorted((folder / inference / "scores").glob("*/*.csv")):

@@ -6,11 +6,12 @@ not reproducible with a reason); 1: a difference without a cause; 2: could not r
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
-from mtpeft.catalog import Catalog, catalog
-from mtpeft.catalog.places import present, published, statistics_files, with_figures
-from mtpeft.catalog.schema import FIGURE_CLAIMS
+from mtpeft.catalog import catalog
+from mtpeft.catalog.places import present, statistics_files, with_figures
+from mtpeft.core.figures import Contrast
 from mtpeft.core.paths import REGENERATED, shown
 from mtpeft.core.provenance import write_result
 from mtpeft.core.records import (
@@ -22,10 +23,10 @@ from mtpeft.core.records import (
     read_records,
     records_text,
 )
-from mtpeft.statistics.published import Published
+from mtpeft.statistics.contrasts import Contrasts
+from mtpeft.statistics.figures import FigureSet
 from mtpeft.verification.cells import judge_cells, judge_recovered
-from mtpeft.verification.claims import judge_claims
-from mtpeft.verification.multitask import judge
+from mtpeft.verification.claims import Evidence, judge_claims
 from mtpeft.verification.on_demand import counts
 
 _PLURAL = {
@@ -41,22 +42,6 @@ _PLURAL = {
 VERIFICATION = REGENERATED / "verification"
 
 
-def _every_claim_has_its_figures(known: Catalog) -> None:
-    """Refuse a claim about figures that its study does not have: it would go without a verdict."""
-    able = {study.id for study in with_figures(known)}
-    for claim in known.claims.values():
-        if claim.kind in FIGURE_CLAIMS and claim.study not in able:
-            place = published(known.studies[claim.study]) / "figures.csv"
-            raise known.bad(
-                "claims",
-                claim.id,
-                claim.kind,
-                f"{claim.kind} judges figures, and {claim.study} has none",
-                f"{shown(place)}, or another kind of claim",
-                f"mtpeft study check {shown(known.studies[claim.study].folder)}",
-            )
-
-
 def run(quiet: bool = False) -> int:
     """Judge everything, write the verdicts, print the counts; returns the exit code."""
     known = present(catalog())
@@ -70,16 +55,14 @@ def run(quiet: bool = False) -> int:
     tests, causes = read_records(inputs[0], Test), _causes(inputs[1])
     cells = [cell for path in printed for cell in read_records(path, PublishedCell)]
     inputs += printed
+    figures = {study.id: FigureSet.of(study) for study in with_figures(known)}
+    contrasts = _contrasts(figures, inputs)
+    evidence = Evidence(tests, cells, known, contrasts, figures, causes)
     verdicts = [
         *read_records(VERIFICATION / "files.csv", Verdict),
-        *judge_claims(tests, cells, known),
+        *judge_claims(evidence),
         *judge_cells(cells, tests, causes, _suspicions(), known),
     ]
-    _every_claim_has_its_figures(known)
-    for study in with_figures(known):
-        figures = Published(published(study))
-        inputs += figures.paths
-        verdicts += judge(known, figures, study.id)
     rescored = REGENERATED / "statistics" / "rescored.csv"
     if rescored.is_file():  # `make rescore` has run
         inputs += [rescored, REGENERATED / "audit" / "rescored-cells.csv"]
@@ -104,6 +87,16 @@ def run(quiet: bool = False) -> int:
     for line in counts(known, verdicts):
         print(line)
     return 1 if unexplained else 0
+
+
+def _contrasts(figures: Mapping[str, FigureSet], inputs: list[Path]) -> dict[str, Contrasts]:
+    """What the statistics stage made of the figures of each study; the files count as read."""
+    if not figures:
+        return {}
+    path = REGENERATED / "statistics" / "contrasts.csv"
+    inputs += [path, *(file for data in figures.values() for file in data.paths)]
+    records = read_records(path, Contrast)
+    return {study: Contrasts(records, study) for study in figures}
 
 
 def _causes(path: Path) -> dict[str, str]:

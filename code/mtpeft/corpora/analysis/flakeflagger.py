@@ -5,16 +5,20 @@ one is not a result on that one. The set holds the same method several times (`l
 stratified split of methods, the study's and this one, puts some of them on both sides.
 """
 
-import gzip
 import json
 import random
 from collections.abc import Sequence
 from pathlib import Path
 
+from mtpeft.core import paths
 from mtpeft.core.errors import BadInput
+from mtpeft.core.files import json_objects, read_text
+from mtpeft.core.git import checkout
 from mtpeft.corpora.analysis.formats import collapsed
 from mtpeft.corpora.examples import Example
 
+REPOSITORY, COMMIT = "AlshammariA/FlakeFlagger", "2fcbafc"
+METHODS = "flakiness-predicter/input_data/original_tests"
 SEED = 42
 SIZES = {"train": (13081, 485), "valid": (4360, 162), "test": (4361, 162)}
 """(examples, positives) of each split."""
@@ -23,27 +27,55 @@ SIZES = {"train": (13081, 485), "valid": (4360, 162), "test": (4361, 162)}
 def read(path: Path) -> list[Example]:
     """Every method, in the file's order. Raises `BadInput` with file and line."""
     found = []
-    with gzip.open(path, "rt", encoding="utf-8") as stream:
-        for number, line in enumerate(stream, start=1):
-            try:
-                row = json.loads(line)
-                found.append(
-                    Example(
-                        row["path"].rsplit("original_tests/", 1)[-1],
-                        "flaky-detection",
-                        "java",
-                        {"code": collapsed(row["code"])},
-                        str(int(row["label"])),
-                    )
+    for number, row in json_objects(path, ("path", "label", "code"), "make data"):
+        try:
+            found.append(
+                Example(
+                    row["path"].rsplit("original_tests/", 1)[-1],
+                    "flaky-detection",
+                    "java",
+                    {"code": collapsed(row["code"])},
+                    str(int(row["label"])),
                 )
-            except (json.JSONDecodeError, AttributeError, KeyError, TypeError, ValueError) as error:
-                raise BadInput(
-                    path,
-                    f"{type(error).__name__}: {error}",
-                    "an object with path, label and code",
-                    line=number,
-                ) from error
+            )
+        except (AttributeError, TypeError, ValueError) as error:
+            raise BadInput(
+                path,
+                f"{type(error).__name__}: {error}",
+                "texts for path and code, 0 or 1 for label",
+                "make data",
+                line=number,
+            ) from error
     return found
+
+
+def build() -> str:
+    """The file that `read` reads, from FlakeFlagger's repository at its pinned commit.
+
+    Raises:
+        Unavailable: neither mirror nor network has the repository.
+    """
+    mirror = paths.mirror()
+    root = mirror / REPOSITORY / COMMIT if mirror else None
+    if root is None or not (root / METHODS).is_dir():
+        place = paths.CACHE / "upstream" / REPOSITORY / COMMIT
+        root = checkout(REPOSITORY, COMMIT, place, (METHODS,))
+    return methods_text(root)
+
+
+def methods_text(root: Path) -> str:
+    """One JSON object a line (path, label, code) for each test method, sorted by path.
+
+    Args:
+        root: a checkout of the repository; what lies below `flakyMethods` has the label 1.
+    """
+    lines = []
+    for path in sorted((root / METHODS).rglob("*.java"), key=lambda p: p.as_posix()):
+        code = read_text(path).replace("\r\n", "\n")
+        label = int("flakyMethods" in path.parts)
+        row = {"path": path.relative_to(root).as_posix(), "label": label, "code": code}
+        lines.append(json.dumps(row, ensure_ascii=False) + "\n")
+    return "".join(lines)
 
 
 def split(

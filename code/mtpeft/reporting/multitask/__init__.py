@@ -1,3 +1,1 @@
-"""Tables of study B: one module a kind of table, named with dots in the catalog; all read
-`mtpeft.statistics.published`.
-"""
+"""Tables of published figures: one module a kind of table, named with dots in the catalog."""

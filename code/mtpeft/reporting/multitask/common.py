@@ -1,47 +1,65 @@
-"""What the tables of study B share: titles, cells in percent, and the notes that each of them must
-carry.
+"""What the tables of published figures share: titles, cells in percent, and the notes that each of
+them must carry.
+
+The tables calculate nothing: every value is a figure or a contrast of the statistics stage.
 """
 
 import math
+from dataclasses import dataclass
+from pathlib import Path
 
-from mtpeft.catalog import Catalog, places
+from mtpeft.catalog import Catalog
+from mtpeft.catalog.schema import Edition, Numbers
 from mtpeft.reporting.inputs import Inputs
-from mtpeft.reporting.marks import MISSING
 from mtpeft.reporting.tables.model import EMPTY, Value
-from mtpeft.statistics.published import (
-    METRIC,
-    TASKS,
-    Published,
-    rule_of,
-    standard_error,
-    trivial_baselines,
-)
+from mtpeft.statistics.contrasts import Contrasts
+from mtpeft.statistics.figures import FigureSet
 
-GENERATIONS = ("G1", "G2")
-METHOD_TITLES = {
-    "fft": "Full fine-tuning",
-    "serial_adapter": "Serial adapter",
-    "parallel_adapter": "Parallel adapter",
-    "lora": "LoRA",
-    "mlora": "MTL-LoRA",
-    "prefix": "Prefix tuning",
-    "none": "prompting",
-}
 METRIC_TITLES = {"f1": "F1", "acc": "accuracy", "mrr": "MRR"}
-ONE_SEED = (
-    "One seed (42) everywhere: the spread between seeds is unknown and comes on top of the sampling error, so a "
-    "difference below about two standard errors says nothing."
-)
+
+
+@dataclass(frozen=True)
+class Published:
+    """The figures of one study, and what the statistics stage made of them."""
+
+    figures: FigureSet
+    contrasts: Contrasts
+    contrasts_path: Path
+
+    @property
+    def numbers(self) -> Numbers:
+        """How the figures are read."""
+        return self.figures.numbers
+
+    @property
+    def editions(self) -> list[Edition]:
+        """The editions whose figures are read."""
+        return self.figures.editions
+
+    @property
+    def tasks(self) -> list[str]:
+        """Ids of the tasks, in the order of the tables."""
+        return self.figures.tasks
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files that tables are made from."""
+        return [*self.figures.paths, self.contrasts_path]
+
+    def method_title(self, method: str) -> str:
+        """Title of a method, its name where the study gives none."""
+        return self.numbers.methods.get(method, method)
 
 
 def published(inputs: Inputs, study: str) -> Published:
-    """The figures of a study below the inputs' published folder; the files count as used.
+    """The figures and contrasts of a study; the files count as used.
 
     Args:
         inputs: What the report is made from.
         study: Id of the study.
     """
-    result = Published(places.published(inputs.known.studies[study], inputs.published))
+    figures = FigureSet.of(inputs.known.studies[study], inputs.published)
+    result = Published(figures, Contrasts(inputs.contrasts, study), inputs.contrasts_path)
     inputs.used |= set(result.paths)
     return result
 
@@ -61,9 +79,9 @@ def whole(value: float | None) -> Value:
     return EMPTY if value is None or math.isnan(value) else Value(value, f"{value:,.0f}")
 
 
-def task_title(known: Catalog, task: str) -> str:
+def task_title(known: Catalog, data: Published, task: str) -> str:
     """Title of a task with its metric."""
-    return f"{known.get('tasks', task).title} ({METRIC_TITLES[METRIC[task]]})"
+    return f"{known.get('tasks', task).title} ({METRIC_TITLES[data.figures.metric(task)]})"
 
 
 def backbone_title(known: Catalog, backbone: str) -> str:
@@ -72,31 +90,32 @@ def backbone_title(known: Catalog, backbone: str) -> str:
     return found.title if found else backbone
 
 
-def generation_title(generation: str) -> str:
+def edition_title(edition: Edition) -> str:
     """For example `G1, the paper`."""
-    return f"{generation}, {rule_of(generation).title}"
+    return f"{edition.id}, {edition.label or edition.title}"
 
 
-def standing_notes(
-    data: Published, known: Catalog, generations: tuple[str, ...] = GENERATIONS
-) -> list[str]:
+def standing_notes(data: Published, known: Catalog) -> list[str]:
     """Which number was taken, what no training scores, and how far chance alone moves a number."""
+    titles = {task: known.get("tasks", task).title for task in data.tasks}
     trivial = "; ".join(
-        f"{known.get('tasks', task).title}: "
-        + ", ".join(f"{name} {value:.2f}" for name, value in trivial_baselines(data, task).items())
-        for task in TASKS
+        f"{titles[task]}: "
+        + ", ".join(
+            f"{c.method} {c.value:.2f}"
+            for c in data.contrasts.find(
+                "", "baseline", task=task, metric=data.figures.metric(task)
+            )
+        )
+        for task in data.tasks
     )
     errors = ", ".join(
-        f"{known.get('tasks', task).title} {standard_error(data, task, value):.2f}"
-        for task, value in zip(TASKS, (93.0, 61.0, 69.0, 32.0), strict=True)
+        f"{titles[task]} {data.contrasts.value('', 'typical error', task=task):.2f}"
+        for task in data.tasks
     )
+    chosen = ". ".join(edition.chosen for edition in data.editions)
     return [
-        "Generations are never mixed. " + ". ".join(rule_of(g).text for g in generations) + ".",
+        f"Generations are never mixed. {chosen}.",
         f"Trivial baselines on the same test sets, in percent: {trivial}.",
-        f"Sampling error of one test value (one standard error, in points): {errors}. {ONE_SEED}",
+        f"Sampling error of one test value (one standard error, in points): {errors}. "
+        + data.numbers.seeds.strip(),
     ]
-
-
-def missing_text(value: str) -> str:
-    """Words, or the sign for nothing."""
-    return value or MISSING

@@ -1,14 +1,14 @@
-"""Table B1: one module shared by all tasks against full multi-task fine-tuning."""
+"""One module shared by all tasks against full multi-task fine-tuning."""
 
 import math
 
 from mtpeft.catalog import Table
+from mtpeft.catalog.schema import Edition
 from mtpeft.reporting.inputs import Inputs
 from mtpeft.reporting.multitask.common import (
-    GENERATIONS,
-    METHOD_TITLES,
+    Published,
     backbone_title,
-    generation_title,
+    edition_title,
     percent,
     points,
     published,
@@ -17,80 +17,89 @@ from mtpeft.reporting.multitask.common import (
     whole,
 )
 from mtpeft.reporting.tables.model import Column, Group, Row, TableData, Value, text
-from mtpeft.statistics.published import (
-    METHODS,
-    TASKS,
-    Published,
-    backbones,
-    macro_error,
-    mean,
-    multi_run,
-    standard_error,
-    table_against_logs,
-)
+
+_PRINTED = 0.005 + 1e-9
+"""Half of the last digit of a value typed with two decimals."""
 
 
 def build(table: Table, inputs: Inputs) -> TableData:
-    """One group per generation and backbone, one row per method; differences are to full
-    fine-tuning of the same group.
+    """One group per edition and backbone, one row per method; differences are to full fine-tuning
+    of the same group.
     """
     data, known = published(inputs, table.study), inputs.known
     columns = [
         Column("method", "Method", numeric=False),
-        *(Column(task, task_title(known, task)) for task in TASKS),
+        *(Column(task, task_title(known, data, task)) for task in data.tasks),
         Column("macro", "Mean"),
         Column("difference", "Mean − full"),
         Column("error", "± 2 SE"),
         Column("parameters", "Trained, heads apart"),
     ]
     groups = []
-    for generation in GENERATIONS:
-        for backbone in backbones(data, generation):
+    for edition in data.editions:
+        for backbone in data.figures.backbones(edition):
             rows = [
                 row
-                for method in METHODS
-                if (row := _row(data, generation, backbone, method)) is not None
+                for method in data.numbers.methods
+                if (row := _row(data, edition, backbone, method)) is not None
             ]
             groups.append(
-                Group(f"{generation_title(generation)}: {backbone_title(known, backbone)}", rows)
+                Group(f"{edition_title(edition)}: {backbone_title(known, backbone)}", rows)
             )
-    agree, total = table_against_logs(data)
     notes = [
         *standing_notes(data, known),
         "± 2 SE: of the difference of two means, from sampling of test examples alone.",
-        f"The revision's own typed table prints the test values of the epoch chosen on validation data in {agree} of "
-        f"{total} multi-task rows; the other {total - agree} hold an epoch with a higher mean test score.",
+        *_typed(data),
     ]
     return TableData(table, columns, groups, notes, data.paths)
 
 
-def _row(data: Published, generation: str, backbone: str, method: str) -> Row | None:
-    values = {task: data.score(generation, "multi", backbone, method, task) for task in TASKS}
-    if all(math.isnan(v) for v in values.values()):
+def _typed(data: Published) -> list[str]:
+    """How many typed rows are what the logs give, for each edition that has both."""
+    notes = []
+    for edition in data.editions:
+        rows = data.contrasts.find(edition.id, "typed against logged")
+        if rows:
+            agree = sum(c.value < _PRINTED for c in rows)
+            notes.append(
+                f"The {(edition.label or edition.title).removeprefix('the ')}'s own typed table "
+                f"prints the test values of the epoch chosen on validation data in {agree} of "
+                f"{len(rows)} multi-task rows; the other {len(rows) - agree} hold an epoch with a "
+                "higher mean test score."
+            )
+    return notes
+
+
+def _row(data: Published, edition: Edition, backbone: str, method: str) -> Row | None:
+    place = {"setting": "multi", "backbone": backbone, "method": method}
+    scores = {c.task: c for c in data.contrasts.find(edition.id, "score", **place)}
+    if not scores:
         return None
-    full = {task: data.score(generation, "multi", backbone, "fft", task) for task in TASKS}
-    difference = mean(values.values()) - mean(full.values())
-    error = math.hypot(macro_error(data, values.items()), macro_error(data, full.items()))
-    counts = {
-        r.trainable_params
-        for r in data.find_runs(generation, "multi", backbone, method, "log")
-        if r.trainable_params
-    }
-    run = multi_run(data, backbone, method) if generation == "G2" else None
+    full = data.numbers.full
+    difference = data.contrasts.one(
+        edition.id, "difference", **place, task="", against=f"multi {full}"
+    )
+    run = data.figures.shared_run(edition, backbone, method) if edition.basis == "log" else None
     cut = " (log cut off)" if run and not run.status.startswith("complete") else ""
+    values = {task: scores[task].value if task in scores else math.nan for task in data.tasks}
+    errors = {task: scores[task].error if task in scores else math.nan for task in data.tasks}
     return Row(
         {
-            "method": text(METHOD_TITLES[method] + cut),
+            "method": text(data.method_title(method) + cut),
             **{task: percent(v) for task, v in values.items()},
-            "macro": percent(mean(values.values())),
-            "difference": points(math.nan if method == "fft" else difference),
-            "error": Value(None, "") if method == "fft" else percent(2 * error),
-            "parameters": whole(counts.pop() if len(counts) == 1 else None),
+            "macro": percent(data.contrasts.value(edition.id, "mean", **place)),
+            "difference": points(
+                math.nan if method == full or difference is None else difference.value
+            ),
+            "error": Value(None, "")
+            if method == full
+            else percent(2 * difference.error if difference else math.nan),
+            "parameters": whole(data.contrasts.value(edition.id, "parameters", **place)),
         },
         {
-            "generation": generation,
+            "generation": edition.id,
             "backbone": backbone,
             "method_id": method,
-            **{f"se_{task}": f"{standard_error(data, task, v):.4f}" for task, v in values.items()},
+            **{f"se_{task}": f"{error:.4f}" for task, error in errors.items()},
         },
     )

@@ -1,28 +1,24 @@
-"""Table B3: two tasks in one module, against each alone and against all four."""
+"""Two tasks in one module, against each alone and against all."""
 
-import math
 from itertools import combinations
 
 from mtpeft.catalog import Catalog, Table
+from mtpeft.catalog.schema import Edition
 from mtpeft.reporting.inputs import Inputs
 from mtpeft.reporting.multitask.common import (
-    GENERATIONS,
-    METHOD_TITLES,
+    Published,
     backbone_title,
-    generation_title,
+    edition_title,
     percent,
     points,
     published,
     standing_notes,
 )
 from mtpeft.reporting.tables.model import Column, Group, Row, TableData, text
-from mtpeft.statistics.published import TASKS, Published, backbones
-
-METHODS = ("serial_adapter", "lora")
 
 
 def build(table: Table, inputs: Inputs) -> TableData:
-    """One row per task of a pair; a group per generation, backbone and method."""
+    """One row per task of a pair; a group per edition, backbone and method."""
     data, known = published(inputs, table.study), inputs.known
     columns = [
         Column("pair", "Pair", numeric=False),
@@ -32,19 +28,18 @@ def build(table: Table, inputs: Inputs) -> TableData:
         Column("from_multi", "− all four"),
     ]
     groups = []
-    for generation in GENERATIONS:
-        for backbone in backbones(data, generation, "pair"):
-            for method in METHODS:
+    for edition in data.editions:
+        for backbone in data.figures.backbones(edition, "pair"):
+            for method in data.numbers.pairs:
                 rows = [
                     row
-                    for pair in combinations(TASKS, 2)
+                    for pair in combinations(data.tasks, 2)
                     for task in pair
-                    if (row := _row(data, known, generation, backbone, method, pair, task))
-                    is not None
+                    if (row := _row(data, known, edition, backbone, method, pair, task)) is not None
                 ]
                 if rows:
-                    title = f"{generation_title(generation)}: {backbone_title(known, backbone)}, {METHOD_TITLES[method]}"
-                    groups.append(Group(title, rows))
+                    model = f"{backbone_title(known, backbone)}, {data.method_title(method)}"
+                    groups.append(Group(f"{edition_title(edition)}: {model}", rows))
     notes = [
         "Differences in points; – where the generation has no such run.",
         *standing_notes(data, known),
@@ -55,26 +50,37 @@ def build(table: Table, inputs: Inputs) -> TableData:
 def _row(
     data: Published,
     known: Catalog,
-    generation: str,
+    edition: Edition,
     backbone: str,
     method: str,
     pair: tuple[str, ...],
     task: str,
 ) -> Row | None:
-    value = data.score(generation, "pair", backbone, method, task, pair)
-    if math.isnan(value):
+    place = {
+        "setting": "pair",
+        "backbone": backbone,
+        "method": method,
+        "tasks": "+".join(pair),
+        "task": task,
+    }
+    found = data.contrasts.one(edition.id, "score", **place)
+    if found is None:
         return None
     titles = {name: known.get("tasks", name).title for name in pair}
+    single, multi = (
+        data.contrasts.value(edition.id, "difference", **place, against=f"{other} {method}")
+        for other in ("single", "multi")
+    )
     return Row(
         {
             "pair": text(" + ".join(titles.values())),
             "task": text(titles[task]),
-            "pair_value": percent(value),
-            "from_single": points(value - data.score(generation, "single", backbone, method, task)),
-            "from_multi": points(value - data.score(generation, "multi", backbone, method, task)),
+            "pair_value": percent(found.value),
+            "from_single": points(single),
+            "from_multi": points(multi),
         },
         {
-            "generation": generation,
+            "generation": edition.id,
             "backbone": backbone,
             "method": method,
             "tasks": "+".join(pair),

@@ -1,21 +1,18 @@
-"""Table B4: prompted models, with the metric and examples that were really used, beside what no
-model at all scores.
+"""Prompted models, with the metric and examples that were really used, beside what no model at all
+scores.
 """
 
 from mtpeft.catalog import Table
 from mtpeft.reporting.inputs import Inputs
-from mtpeft.reporting.multitask.common import backbone_title, percent, published, standing_notes
-from mtpeft.reporting.tables.model import Column, Group, Row, TableData, Value, text
-from mtpeft.statistics.published import (
-    METRIC,
-    TASKS,
+from mtpeft.reporting.multitask.common import (
     Published,
-    comparability,
-    macro_f1_of_constant,
-    trivial_baselines,
+    backbone_title,
+    percent,
+    published,
+    standing_notes,
 )
+from mtpeft.reporting.tables.model import Column, Group, Row, TableData, Value, text
 
-_SHOWN = ("acc", "f1", "macro_f1", "mrr", "mrr_at_10", "mrr_100_candidates")
 _METRICS = {
     "acc": "accuracy",
     "f1": "F1 of the positive class",
@@ -24,10 +21,14 @@ _METRICS = {
     "mrr_at_10": "MRR@10",
     "mrr_100_candidates": "MRR over 100 random candidates",
 }
+"""The metrics that are shown."""
 
 
 def build(table: Table, inputs: Inputs) -> TableData:
-    """One group per task: trivial baselines, fine-tuned reference, then every prompted model."""
+    """One group per task: trivial baselines, fine-tuned reference, then every prompted model.
+
+    Options: notes.
+    """
     data, known = published(inputs, table.study), inputs.known
     columns = [
         Column("model", "Model", numeric=False),
@@ -46,13 +47,15 @@ def build(table: Table, inputs: Inputs) -> TableData:
                 *_prompted(data, inputs, task),
             ],
         )
-        for task in TASKS
+        for task in data.tasks
     ]
     notes = [
-        "Comparable: same metric and same examples as the fine-tuned rows. The study's script computes macro F1 and "
-        "prints it as F1, takes flaky tests from the validation set and the first 30,000 clone pairs, and ranks only the "
-        "ten nearest candidates; its parser calls everything without `no` or `not` a yes.",
-        "Macro F1 of always yes or always no is what a model that ignores its input scores under the script's metric.",
+        "Comparable: same metric and same examples as the fine-tuned rows. "
+        + " ".join(table.options.get("notes", [])),
+        (
+            "Macro F1 of always yes or always no is what a model that ignores its input scores under "
+            "the script's metric."
+        ),
         *standing_notes(data, known),
     ]
     return TableData(table, columns, groups, notes, data.paths)
@@ -75,59 +78,67 @@ def _row(
 
 
 def _baselines(data: Published, task: str) -> list[Row]:
-    rows = [
-        _row(name, "no model", METRIC[task], "test", percent(value), "yes", generation="")
-        for name, value in trivial_baselines(data, task).items()
+    metric = data.figures.metric(task)
+    return [
+        _row(
+            c.method,
+            "no model",
+            c.metric,
+            c.split,
+            percent(c.value),
+            "yes" if c.metric == metric else "no: another metric",
+            generation="",
+        )
+        for c in data.contrasts.find("", "baseline", task=task)
     ]
-    share = data.sets[task, "test"].positive_share
-    if share is not None:
-        rows += [
-            _row(
-                name,
-                "no model",
-                "macro_f1",
-                "test",
-                percent(macro_f1_of_constant(p)),
-                "no: another metric",
-                generation="",
-            )
-            for name, p in (("always yes", share), ("always no", 1 - share))
-        ]
-    return rows
 
 
 def _reference(data: Published, inputs: Inputs, task: str) -> list[Row]:
-    title = backbone_title(inputs.known, "deepseek-coder-1.3b")
+    reference = data.numbers.prompted_against
+    if reference is None:
+        return []
+    title = backbone_title(inputs.known, reference.backbone)
+    method = data.method_title(reference.method).lower()
     return [
         _row(
-            f"{title}, serial adapter, four tasks",
-            f"fine-tuned, {generation}",
-            METRIC[task],
+            f"{title}, {method}, four tasks",
+            f"fine-tuned, {edition.id}",
+            data.figures.metric(task),
             "test",
-            percent(data.score(generation, "multi", "deepseek-coder-1.3b", "serial_adapter", task)),
+            percent(
+                data.contrasts.value(
+                    edition.id,
+                    "score",
+                    setting="multi",
+                    backbone=reference.backbone,
+                    method=reference.method,
+                    task=task,
+                )
+            ),
             "yes",
-            generation=generation,
+            generation=edition.id,
         )
-        for generation in ("G1", "G2")
+        for edition in data.editions
     ]
 
 
 def _prompted(data: Published, inputs: Inputs, task: str) -> list[Row]:
     found = [
-        f
-        for f in data.figures
-        if f.task == task and f.metric in _SHOWN and data.runs[f.run].method == "none"
+        c
+        for edition in data.editions
+        for c in data.contrasts.find(edition.id, "prompted", task=task)
+        if c.metric in _METRICS
     ]
     return [
         _row(
-            backbone_title(inputs.known, data.runs[f.run].backbone),
-            f"{data.runs[f.run].setting}, {f.generation}",
-            f.metric,
-            f.split,
-            percent(100 * f.value),
-            comparability(f),
-            generation=f.generation,
-            run=f.run,
+            backbone_title(inputs.known, c.backbone),
+            f"{c.setting}, {c.edition}",
+            c.metric,
+            c.split,
+            percent(c.value),
+            c.rule.partition(": ")[2],
+            generation=c.edition,
+            run=c.run,
         )
-        for f in found
+        for c in found
     ]

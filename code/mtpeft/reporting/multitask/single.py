@@ -1,83 +1,88 @@
-"""Table B2: one module for four tasks against one module for each task."""
+"""One module for all tasks against one module for each task."""
 
 import math
 
 from mtpeft.catalog import Table
+from mtpeft.catalog.schema import Edition
 from mtpeft.reporting.inputs import Inputs
 from mtpeft.reporting.multitask.common import (
-    GENERATIONS,
-    METHOD_TITLES,
+    Published,
     backbone_title,
-    generation_title,
+    edition_title,
     percent,
     points,
     published,
     standing_notes,
 )
-from mtpeft.reporting.tables.model import Column, Group, Row, TableData, text
-from mtpeft.statistics.published import METHODS, TASKS, Published, backbones, mean
-
-_SHORT = {
-    "clone-detection": "clone",
-    "vulnerability-detection": "vuln.",
-    "flaky-detection": "flaky",
-    "code-search": "search",
-}
+from mtpeft.reporting.tables.model import Column, Group, Row, TableData, Value, text
 
 
 def build(table: Table, inputs: Inputs) -> TableData:
     """One row per backbone and method that has both; single, multi and their difference for each
     task.
+
+    Options: notes.
     """
     data, known = published(inputs, table.study), inputs.known
     columns = [
         Column("backbone", "Backbone", numeric=False),
         Column("method", "Method", numeric=False),
     ]
-    for task in TASKS:
+    for task in data.numbers.tasks:
+        short = task.short or known.get("tasks", task.id).title
         columns += [
-            Column(f"{task}_single", f"{_SHORT[task]} ST"),
-            Column(f"{task}_multi", f"{_SHORT[task]} MT"),
-            Column(f"{task}_change", "Δ"),
+            Column(f"{task.id}_single", f"{short} ST"),
+            Column(f"{task.id}_multi", f"{short} MT"),
+            Column(f"{task.id}_change", "Δ"),
         ]
     columns.append(Column("mean_change", "mean Δ"))
     groups = []
-    for generation in GENERATIONS:
+    for edition in data.editions:
         rows = [
             row
-            for backbone in backbones(data, generation)
-            for method in METHODS
-            if (row := _row(data, generation, backbone, backbone_title(known, backbone), method))
+            for backbone in data.figures.backbones(edition)
+            for method in data.numbers.methods
+            if (row := _row(data, edition, backbone, backbone_title(known, backbone), method))
             is not None
         ]
-        groups.append(Group(generation_title(generation), rows))
+        groups.append(Group(edition_title(edition), rows))
     notes = [
         "ST: one model per task; MT: one model for all four. Δ in points, MT − ST.",
         *standing_notes(data, known),
-        "The revision trained single-task models for ModernBERT only.",
+        *table.options.get("notes", []),
     ]
     return TableData(table, columns, groups, notes, data.paths)
 
 
-def _row(data: Published, generation: str, backbone: str, title: str, method: str) -> Row | None:
-    values, changes = {}, []
-    for task in TASKS:
-        single = data.score(generation, "single", backbone, method, task)
-        multi = data.score(generation, "multi", backbone, method, task)
-        changes.append(multi - single)
+def _row(data: Published, edition: Edition, backbone: str, title: str, method: str) -> Row | None:
+    place = {"backbone": backbone, "method": method}
+    value = data.contrasts.value
+    against = f"single {method}"
+    values: dict[str, Value] = {}
+    changes: list[float] = []
+    for task in data.tasks:
+        change = value(
+            edition.id, "difference", **place, setting="multi", task=task, against=against
+        )
+        changes.append(change)
         values |= {
-            f"{task}_single": percent(single),
-            f"{task}_multi": percent(multi),
-            f"{task}_change": points(multi - single),
+            f"{task}_single": percent(
+                value(edition.id, "score", **place, setting="single", task=task)
+            ),
+            f"{task}_multi": percent(
+                value(edition.id, "score", **place, setting="multi", task=task)
+            ),
+            f"{task}_change": points(change),
         }
     if all(map(math.isnan, changes)):
         return None
+    mean = value(edition.id, "difference", **place, setting="multi", task="", against=against)
     return Row(
         {
             "backbone": text(title),
-            "method": text(METHOD_TITLES[method]),
+            "method": text(data.method_title(method)),
             **values,
-            "mean_change": points(mean(changes)),
+            "mean_change": points(mean),
         },
-        {"generation": generation, "backbone_id": backbone, "method_id": method},
+        {"generation": edition.id, "backbone_id": backbone, "method_id": method},
     )

@@ -33,7 +33,7 @@ def section(inputs: Inputs) -> Section | None:
         for row in _rows(inputs, inputs.regenerated / "smoke-b" / "smoke.csv")
         if row.get("easiest_weight")
     ]
-    weights = [w for w in data.weights if w.last is not None and w.last == w.last]
+    weights = [w for w in data.figures.weights if w.last is not None and w.last == w.last]
     return Section(
         "multitask",
         "Shared modules: what two generations of figures say",

@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.core.errors import BadInput, MtpeftError, Unavailable
+from mtpeft.core.files import write_atomic
 from mtpeft.core.processes import run
-from mtpeft.core.records import Prediction, Score, write_atomic
+from mtpeft.core.records import Prediction, Score
 from mtpeft.scoring.execution.pass_at_k import mean_pass_at_k
 
 TOOL, METRIC, VERSION = "codereval_execution", "pass", "upstream"

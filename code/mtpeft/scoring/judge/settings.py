@@ -5,6 +5,7 @@ of everything else.
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from mtpeft.core.errors import MtpeftError, Unavailable, UnknownName
 from mtpeft.core.http import Secret, address, is_local
@@ -125,7 +126,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     profile = environment.get("MTPEFT_JUDGE_PROFILE") or "strict"
     if profile not in ("study", "strict"):
         raise UnknownName("judge profile", profile, ("study", "strict"))
-    chosen: dict[str, object] = dict(STUDY) if profile == "study" else {}
+    chosen: dict[str, Any] = dict(STUDY) if profile == "study" else {}
     if environment.get("MTPEFT_JUDGE_MODEL"):
         chosen["model"] = environment["MTPEFT_JUDGE_MODEL"]
     if "model" not in chosen:
@@ -142,7 +143,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         budget=budget[0] if budget else None,
         key=Key.from_environment(environment),
         **chosen,
-    )  # type: ignore[arg-type]
+    )
 
 
 def _numbers(environment: Mapping[str, str], name: str, count: int) -> list[float]:

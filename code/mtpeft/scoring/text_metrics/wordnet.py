@@ -14,10 +14,9 @@ from typing import Any
 
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError, Unavailable
-from mtpeft.core.files import scratch
+from mtpeft.core.files import scratch, write_atomic
 from mtpeft.core.locks import held
 from mtpeft.core.processes import run
-from mtpeft.core.records import write_atomic
 
 DEBIAN_FOLDER = Path("/usr/share/wordnet")
 PACKAGES = ("wordnet-base", "wordnet-sense-index")

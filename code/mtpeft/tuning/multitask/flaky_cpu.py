@@ -30,8 +30,9 @@ import numpy as np
 
 from mtpeft.catalog import catalog
 from mtpeft.core import paths
+from mtpeft.core.files import write_atomic
 from mtpeft.core.provenance import write_provenance
-from mtpeft.core.records import csv_text, write_atomic
+from mtpeft.core.records import csv_text
 from mtpeft.corpora import Example
 from mtpeft.corpora.analysis import examples
 from mtpeft.corpora.analysis.flakeflagger import leaks

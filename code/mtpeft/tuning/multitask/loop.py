@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.core.errors import MtpeftError
-from mtpeft.core.records import write_atomic
+from mtpeft.core.files import write_atomic
 from mtpeft.tuning import identity
 from mtpeft.tuning.multitask.encoding import TaskData
 from mtpeft.tuning.multitask.evaluation import evaluate, selected

@@ -13,7 +13,8 @@ from typing import Any
 
 from mtpeft.catalog import Backbone, Method, catalog
 from mtpeft.core.errors import MtpeftError
-from mtpeft.core.records import csv_text, write_atomic
+from mtpeft.core.files import write_atomic
+from mtpeft.core.records import csv_text
 from mtpeft.corpora.analysis import own
 from mtpeft.tuning.multitask.backbones import config_of, empty_encoder
 from mtpeft.tuning.multitask.counts import counted

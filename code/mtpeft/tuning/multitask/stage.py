@@ -20,11 +20,11 @@ import yaml
 from mtpeft.catalog import Method, Run, catalog
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError, UnknownName
+from mtpeft.core.files import write_atomic
 from mtpeft.core.provenance import write_provenance
-from mtpeft.core.records import Prediction, csv_text, write_atomic, write_predictions
+from mtpeft.core.records import Prediction, csv_text, write_predictions
 from mtpeft.corpora import evaluation_of, load, spaced
 from mtpeft.corpora.weights import fingerprint, model_folder, source_of
-from mtpeft.statistics.published import METRIC
 from mtpeft.tasks.classification import random_ranking, trivial
 from mtpeft.tuning.identity import differences
 from mtpeft.tuning.multitask.encoding import TaskData, encode, shared_task
@@ -121,7 +121,7 @@ def run(
         path, [], run=entry.id, profile=profile, base=called, corpus=corpus, seeds=options.seeds
     )
     for task in entry.tasks:
-        metric = METRIC.get(task, SELECTION[data["test"][task].head])
+        metric = _printed_metrics().get(task, SELECTION[data["test"][task].head])
         mean, spread, number = over_seeds(outcomes, task, metric)
         print(
             f"train: {name}, {task}: {metric} {mean:.4f}"
@@ -328,3 +328,9 @@ def _results(entry: Run, outcomes: list[Outcome], test: dict[str, TaskData]) -> 
         for name, scores in trivial(test[task].labels).items():
             rows += [[name, task, metric, value, "", ""] for metric, value in scores.items()]
     return csv_text(["row", "task", "metric", "value", "sd", "seeds"], rows)
+
+
+def _printed_metrics() -> dict[str, str]:
+    """The metric that a study prints for a task."""
+    numbers = [study.numbers for study in catalog().studies.values() if study.numbers]
+    return {task.id: task.metric for entry in numbers for task in entry.tasks}

@@ -1,4 +1,4 @@
-"""A verdict for every published sentence in catalog/claims, by a rule per kind of claim.
+"""Rules about tests: changes of means, and which differences are significant.
 
 A rule computes the figure from test records under both protocols; it never looks for a figure that
 would fit. Where the stated place does not give the stated figure, the verdict is `differs`, and the
@@ -6,55 +6,14 @@ reason lists where in the same study the figure does occur.
 """
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-from mtpeft.catalog import Catalog, Claim
-from mtpeft.catalog.schema import FIGURE_CLAIMS
-from mtpeft.core.errors import UnknownName
-from mtpeft.core.records import PublishedCell, Test, Verdict
+from mtpeft.catalog import Claim
+from mtpeft.core.records import Test, Verdict
 from mtpeft.statistics.printed import SIGNIFICANCE, adjusted, same
+from mtpeft.verification.claims.registry import Evidence, rule
 
 ELSEWHERE = "a figure that belongs to another place of the study"
 BY_CELLS = "printed cells that differ, each with a cause of its own"
-
-Rule = Callable[[Claim, "Evidence"], Verdict]
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What rules may look at."""
-
-    tests: Sequence[Test]
-    cells: Sequence[PublishedCell]
-    known: Catalog
-
-    def find(self, protocol: str, comparison: str, block: str, metric: str) -> Test | None:
-        """One test, or None."""
-        return next(
-            (
-                t
-                for t in self.tests
-                if (t.protocol, t.comparison, t.block, t.metric)
-                == (protocol, comparison, block, metric)
-            ),
-            None,
-        )
-
-
-def judge_claims(
-    tests: Sequence[Test], cells: Sequence[PublishedCell], known: Catalog, study: str = ""
-) -> list[Verdict]:
-    """Every claim of a study, in catalog order."""
-    evidence = Evidence(tests, cells, known)
-    verdicts = []
-    for claim in known.claims.values():
-        if claim.kind in FIGURE_CLAIMS or study not in ("", claim.study):
-            continue
-        if claim.kind not in RULES:
-            raise UnknownName(f"kind of claim {claim.id}", claim.kind, RULES)
-        verdicts.append(RULES[claim.kind](claim, evidence))
-    return verdicts
 
 
 def _verdict(
@@ -91,6 +50,7 @@ def change(test: Test | None) -> float:
     return (test.mean_b - test.mean_a) / test.mean_a * 100
 
 
+@rule
 def relative_change(claim: Claim, evidence: Evidence) -> Verdict:
     """Options: comparison, block, metric, percent (B relative to A, as printed, text)."""
     options = claim.options
@@ -148,6 +108,7 @@ def _elsewhere(
     return [text for *_, text in sorted(hits, key=lambda h: (not h[0], not h[1], h[2]))]
 
 
+@rule
 def largest_change(claim: Claim, evidence: Evidence) -> Verdict:
     """Options: comparisons, blocks, metrics, percent: the largest change (B relative to A) over all
     of them, as printed.
@@ -181,6 +142,7 @@ def largest_change(claim: Claim, evidence: Evidence) -> Verdict:
     )
 
 
+@rule
 def none_significant(claim: Claim, evidence: Evidence) -> Verdict:
     """Options: comparisons, blocks (optional), adjustment: no adjusted p-value is below 0.05. Held
     against the printed cells.
@@ -210,13 +172,15 @@ def none_significant(claim: Claim, evidence: Evidence) -> Verdict:
     return _verdict(
         claim,
         "0 significant",
-        *describe,
+        describe[0],
+        describe[1],
         "exact" if not now else "differs",
         "" if not now else "at least one adjusted p-value is below 0.05",
         "adjusted p-values below 0.05",
     )
 
 
+@rule
 def count_significant(claim: Claim, evidence: Evidence) -> Verdict:
     """Options: question, variant (suffix of the output to count in): printed yes/no against
     recomputed ones, cell by cell.
@@ -267,11 +231,3 @@ def count_significant(claim: Claim, evidence: Evidence) -> Verdict:
         "tests with adjusted p below 0.05 under the correction printed in the paper",
         BY_CELLS if verdict == "differs" else "",
     )
-
-
-RULES: dict[str, Rule] = {
-    "relative_change": relative_change,
-    "largest_change": largest_change,
-    "none_significant": none_significant,
-    "count_significant": count_significant,
-}

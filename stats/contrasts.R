@@ -1,0 +1,27 @@
+# What a published figure is worth: standard errors in the figure's own unit, over test examples (a seed's share is not known),
+# baselines without training, and quantiles. In base R.
+
+# Accuracy p over n examples: binomial.
+error_of_accuracy <- function(p, n) sqrt(p * (1 - p) / n)
+
+# F1 of the positive class with a fixed number of positives: delta method for binomial true and Poisson false positives, taken
+# where precision = recall = F.
+error_of_f1 <- function(f, positives) sqrt(f * (1 - f) * (4 - 3 * f + f * f) / (4 * positives))
+
+# Mean of n values whose standard deviation is assumed.
+error_of_mean <- function(deviation, n) deviation / sqrt(n)
+
+# Standard error of a mean of independent values.
+error_of_average <- function(errors) sqrt(sum(errors * errors)) / length(errors)
+
+# Standard error of a sum or difference of independent values.
+error_of_difference <- function(errors) sqrt(sum(errors * errors))
+
+# Expected reciprocal rank of one right answer among n in random order.
+random_reciprocal_rank <- function(n) sum(1 / seq_len(n)) / n
+
+# Range that k equal values with known standard error stay below with probability `level`, in standard errors (Tukey).
+range_by_chance <- function(k, level = 0.95) qtukey(level, k, Inf)
+
+# Chance of `hits` or more among `total` at a rate.
+tail_of_hits <- function(hits, total, rate) pbinom(hits - 1, total, rate, lower.tail = FALSE)
