@@ -172,7 +172,6 @@ def _rates(path: Path, file: str, programming: str) -> Iterator[PublishedCell]:
 def _cell(
     comparison: str, block: str, metric: str, quantity: str, file: str, line: int, printed: str
 ) -> PublishedCell:
-    adjusted = quantity in ("p_adjusted", "significant")
     return PublishedCell(
         id=f"{comparison}:{block}:{metric}:{quantity}",
         source=file,
@@ -182,6 +181,6 @@ def _cell(
         block=block,
         metric=metric,
         quantity=quantity,
-        adjustment="bh" if adjusted else "",
+        adjustment="bh",
         printed=printed,
     )
