@@ -1,4 +1,4 @@
-# The front door and the scheduler. `make help` lists the targets.
+# Entry point and build graph. `make help` lists the targets.
 # Every stage is a file rule: an interrupted make resumes, `make -n` plans, a finished one does nothing.
 
 SHELL := /bin/bash
@@ -79,9 +79,9 @@ $(AUDIT): $(TESTS) $(wildcard code/mtpeft/audit/*.py)
 	@$(RUN) audit
 
 # Exit code 1 (an unexplained difference) must not keep the report from being written; `verdict` returns it at the end.
-# What `make rescore`, `mtpeft compare-predictions` and `mtpeft verify-seeds` leave behind is verified too.
+# What `make rescore`, `mtpeft verify predictions` and `mtpeft verify seeds` leave behind is verified too: one list, read by the stage as well.
 $(VERDICTS): $(AUDIT) $(TESTS) $(FILES) $(wildcard code/mtpeft/verification/*.py code/mtpeft/verification/*/*.py \
-  $(AUDIT_T2) $(OUT)/verification/seeds.csv $(OUT)/verification/answers/*.csv)
+  $(AUDIT_T2) $(addprefix $(OUT)/,$(shell cat code/mtpeft/verification/later.txt)))
 	@$(RUN) verify --quiet || [ $$? -eq 1 ]
 
 RENDERING := $(wildcard code/mtpeft/reporting/*.py code/mtpeft/reporting/*/*)
@@ -92,11 +92,11 @@ $(TABLES): $(VERDICTS) $(RENDERING)
 $(FIGURES): $(VERDICTS) $(RENDERING)
 	@$(RUN) figures && touch $@
 
-$(REPORT): $(TABLES) $(FIGURES) $(wildcard $(OUT)/training/flaky-cpu/results.csv $(OUT)/smoke-b/smoke.csv)
+$(REPORT): $(TABLES) $(FIGURES) $(wildcard $(OUT)/training/flaky-cpu/results.csv $(OUT)/smoke-heads/smoke.csv)
 	@$(RUN) report && touch $@
 
-.PHONY: reproduce-all statistics audit verify report archive check-files known-issues
-reproduce-all: ## everything from the archive to the verified report | 1 min | 50 MB | no
+.PHONY: reproduce-all statistics audit verify report archive check-files documents known-issues
+reproduce-all: ## everything from the archive to the verified report | 1 min | 12 MB | no
 	@if $(MAKE) --no-print-directory -q $(REPORT) 2>/dev/null && $(RUN) check-files >/dev/null; then \
 	  echo "mtpeft: nothing to do: every result is up to date ($(PAGE))"; \
 	else $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j2) $(REPORT); fi
@@ -112,7 +112,7 @@ audit: $(AUDIT) ## causes of what does not reproduce; the scores themselves | 10
 verify: $(VERDICTS) ## verdicts only: every published cell, claim and file | 20 s | 2 MB | no
 	@$(RUN) verdict
 
-report: $(REPORT) ## the offline HTML report | 40 s | 20 MB | no
+report: $(REPORT) ## the offline HTML report | 40 s | 12 MB | no
 	@echo "$(PAGE)"
 
 # Whatever table or figure is asked for: which there are, the catalog says (mtpeft list tables).
@@ -125,6 +125,9 @@ $(TABLE_TARGETS): $(VERDICTS) ## one table (table-1 to table-18, table-b1 to tab
 
 $(FIGURE_TARGETS): $(VERDICTS) ## one figure (figure-1 to figure-5) | 20 s | | no
 	@$(RUN) figures $@
+
+documents: $(VERDICTS) ## write the generated blocks of README.md and REPRODUCE.md | 20 s | | no
+	@PYTHONPATH=code $(BIN)/python docs/documents.py
 
 known-issues: $(AUDIT) ## write KNOWN_ISSUES.md (after make rescore audit-outputs) | 20 s | | no
 	@test -f $(OUT)/audit/KNOWN_ISSUES-T2.md || { echo "mtpeft: its second part needs make rescore audit-outputs first" >&2; exit 2; }
@@ -214,11 +217,11 @@ verify-seeds: | $(VENV)/.core ## T4: trained and scored runs by the interval ove
 	  [ -f "$(OUT)/verification/seeds.csv" ] || exit $$rc; \
 	  $(MAKE) --no-print-directory $(REPORT); $(RUN) verdict || [ $$? -eq 1 ]; exit $$rc
 
-.PHONY: smoke-b flaky-cpu
-smoke-b: | $(VENV)/.train ## the part of smoke with shared modules: five tiny backbones by five methods | 1 min | 10 MB | no
-	@OMP_NUM_THREADS=1 $(RUN) smoke-b
+.PHONY: smoke-heads flaky-cpu
+smoke-heads: | $(VENV)/.train ## the part of smoke with shared modules: five tiny backbones by five methods | 1 min | 10 MB | no
+	@OMP_NUM_THREADS=1 $(RUN) smoke-heads
 
-flaky-cpu: | $(VENV)/.train ## a small model on the real flaky tests (MTPEFT_MIRROR) against baselines | 10 min | 20 MB | no
+flaky-cpu: | $(VENV)/.train ## a small model on the real flaky tests (MTPEFT_MIRROR or git) against baselines | 10 min | 20 MB | no
 	@$(RUN) flaky-cpu
 
 # ---------------------------------------------------------------- tests, images, housekeeping
@@ -230,8 +233,8 @@ record-tables: ## accept the tables of the last run as the reference of the test
 	@echo "tests/recipe/tables.sha256"
 
 lint: $(VENV)/.dev ## formatting, lint, types, spelling | 40 s | | no
-	@$(BIN)/ruff format --check code tests docker
-	@$(BIN)/ruff check code tests docker
+	@$(BIN)/ruff format --check code tests docker docs
+	@$(BIN)/ruff check code tests docker docs
 	@$(BIN)/mypy
 	@$(BIN)/codespell
 
@@ -241,19 +244,15 @@ docs: $(VENV)/.docs ## the documentation as a site in site/, offline | 20 s | 20
 	@echo "site/index.html"
 
 test-unit: $(VENV)/.dev ## the fast tests alone | 90 s | | no
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not train" tests/unit
 
 test: $(VENV)/.dev $(VENV)/.score ## the tests (those of group train: make test-train) | 10 min | 1.5 GB | no
 	@command -v chromium chromium-browser google-chrome >/dev/null || echo "mtpeft: no Chromium here: the tests that look at the report in a browser will be skipped (apt-get install chromium)"
 	@$(RUN) setup-analysers || echo "mtpeft: the tests of the missing analysers will be skipped"
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit tests/recipe
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not train" tests/unit tests/recipe
 
 test-train: $(VENV)/.dev $(VENV)/.score $(VENV)/.train ## the tests that train and generate, on the CPU | 5 min | 3 GB | no
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile tests/recipe/test_training.py tests/recipe/test_inference.py \
-	  tests/recipe/test_smoke_small.py tests/recipe/test_study_b_training.py tests/recipe/test_study_b_command.py \
-	  tests/recipe/test_extension.py tests/unit/test_smoke_shared.py \
-	  tests/recipe/test_text_metrics_models.py tests/recipe/test_judge_server.py tests/unit/test_study_b_*.py tests/unit/test_tasks_prompts.py \
-	  tests/unit/test_corpora_prompts.py
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m train tests/unit tests/recipe
 
 doctor: ## check this machine first: what is there, what is missing, how to get it | 1 s | | no
 	@$(PYTHON) docker/setup/doctor.py

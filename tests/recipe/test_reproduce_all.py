@@ -113,6 +113,32 @@ def test_no_table_of_numbers_changes_without_being_named(reference, root):
     assert not changed, "changed, new or gone: " + ", ".join(changed)
 
 
+def test_the_documents_print_what_the_command_prints(reference, root):
+    """README.md shows the last lines, REPRODUCE.md the verdict of each claim: as they are now."""
+    out = reference[0]
+    done = subprocess.run(
+        [sys.executable, "docs/documents.py", "--check"],
+        cwd=root,
+        env=os.environ | {"MTPEFT_OUT": str(out), "PYTHONPATH": "code"},
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}; to fix: make documents"
+    shown = re.search(
+        r"`make documents`: verdict -->\n(.*?)<!-- end -->",
+        (root / "README.md").read_text(),
+        re.DOTALL,
+    )
+    lines = [line.strip() for line in shown[1].splitlines() if line.strip()]
+    assert lines[:-1] == reference[2].splitlines()[-len(lines) : -1]
+
+
+def test_the_results_take_the_disk_space_that_the_documents_state(reference):
+    size = sum(p.stat().st_size for p in reference[0].rglob("*") if p.is_file())
+    assert 6e6 < size < 12.5e6
+
+
 def test_a_second_run_does_nothing_and_says_so(reference, make):
     out = reference[0]
     before = {p: p.stat().st_mtime_ns for p in out.rglob("*") if p.is_file()}

@@ -12,7 +12,7 @@ from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.scoring import build_predictions, predictions
 from mtpeft.scoring.build_predictions import build
 from mtpeft.scoring.predictions import SETS, PredictionSet, read_archived_file
-from mtpeft.scoring.wrapping import wrap_java
+from mtpeft.scoring.wrapping import class_name, wrap_java
 
 TARGET = PredictionSet("translation-cs-java", "someone/outputs", "", "ct", ".java", (), 18, "")
 
@@ -50,7 +50,7 @@ def repository(folder, files):
 def outputs(target, ids=(0, 10)):
     return {
         f"{target.folder(model, method)}/translation_{n}.java": wrap_java(
-            f"int f() {{ return {n}; }} // {model} {method} \u00e4", f"translation_{n}"
+            f"int f() {{ return {n}; }} // {model} {method} \u00e4", class_name(f"translation_{n}")
         ).encode()
         for model, method in target.configurations()
         for n in ids

@@ -2,12 +2,16 @@
 helper is compiled here.
 """
 
+import csv
 import shutil
+import subprocess
+from collections import Counter
 
 import pytest
 from mtpeft.core.errors import Unavailable
-from mtpeft.scoring import checkstyle, engine, pmd, pmd_current, setup_analysers, sonar_metrics
+from mtpeft.scoring import checkstyle, engine, pmd, setup_analysers, sonar_metrics
 from mtpeft.scoring.interface import Item
+from mtpeft.scoring.wrapping import file_of
 
 # code of one method, cyclomatic, cognitive (worked out by hand from the white paper)
 CASES = [
@@ -83,7 +87,7 @@ def test_what_sonar_cannot_read_is_unparseable_and_no_zero(helper):
 
 def test_a_constructor_in_a_class_of_its_own_name_can_be_read(helper):
     code = "public Other() { super(1); }"
-    named = Item("r", "translation-cs-java", "translation_1@Other", "java", code)
+    named = Item("r", "translation-cs-java", "translation_1", "java", code, unit="Other")
     assert sonar_metrics.java_complexity([named])[named] == (4, 1, 0)
 
 
@@ -109,9 +113,9 @@ def test_more_than_a_hundred_errors_hide_no_later_one(helper):
     assert all(isinstance(x, str) for x in got[:-1]) and got[-1][1:] == (1, 0)
 
 
-@pytest.mark.parametrize("module", [pmd, pmd_current])
-def test_pmd_counts_by_category_and_names_what_it_cannot_read(module, installed):
-    scorer = module.scorer()
+@pytest.mark.parametrize("tool", ["pmd", "pmd-current"])
+def test_pmd_counts_by_category_and_names_what_it_cannot_read(tool, installed):
+    scorer = engine.load(tool)
     installed(f"pmd-{scorer._version}")
     some = items(["int f() { int x = 1; return 2; }", UNREAD[0], "", "int f() { return 1; }"])
     table = engine.table(some, engine_outcomes(scorer, some), scorer.metrics)
@@ -144,3 +148,62 @@ def test_checkstyle_goes_on_after_a_file_that_it_cannot_read(installed):
 
 def engine_outcomes(scorer, some):
     return list(engine._parcel(scorer, [(str(n), item) for n, item in enumerate(some)]).values())
+
+
+@pytest.mark.parametrize(("tool", "version"), [("pmd", "7.6.0"), ("pmd-current", "7.28.0")])
+def test_pmd_says_what_its_own_command_line_says_about_the_file_of_the_studys_name(
+    tool, version, installed, tmp_path
+):
+    """The file named as its class, alone in its folder, one run of PMD for it."""
+    place = installed(f"pmd-{version}")
+    some = [
+        Item("r", "generation-java", name, "java", code, unit=name)
+        for name, code in [
+            ("Generated_62b438", "int f() { int x = 1; return 2; }"),
+            ("Translation7", "void g(String s) { System.out.println(s); }"),
+            ("", "package a.b;\npublic class Sum { public int f() { return 1; } }"),
+        ]
+    ]
+    scorer = engine.load(tool)
+    ours = [
+        {m: value for m, (value, _, _) in o.cells.items()} for o in engine_outcomes(scorer, some)
+    ]
+    for item, counted in zip(some, ours, strict=True):
+        source = file_of(item)
+        project = tmp_path / source.name
+        folder = project.joinpath(*source.package)
+        folder.mkdir(parents=True)
+        (folder / f"{source.name}.java").write_text(source.text, encoding="utf-8")
+        rules = ",".join(f"category/java/{name}.xml" for name in pmd.CATEGORIES.values())
+        done = subprocess.run(
+            [
+                "java",
+                "-cp",
+                f"{place}/conf:{place}/lib/*",
+                "net.sourceforge.pmd.cli.PmdCli",
+                "check",
+            ]
+            + ["-d", str(project), "-R", rules, "-f", "csv", "--no-cache", "--no-progress"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        rows = list(csv.DictReader(done.stdout.splitlines()))
+        assert all(row["File"].endswith(f"{source.name}.java") for row in rows)
+        theirs = Counter(row["Rule set"] for row in rows)
+        assert list(counted.values()) == [theirs[title] for title in pmd.CATEGORIES]
+        assert "TypeNameMismatch" not in {row["Rule"] for row in rows}
+
+
+@pytest.mark.parametrize("tool", ["pmd", "checkstyle"])
+def test_a_java_output_cannot_suppress_its_violations(tool, installed):
+    installed({"pmd": "pmd-7.6.0", "checkstyle": "checkstyle-8.36.1"}[tool])
+    plain = "int f() { int x = 1; return 2; } // XXXXX"
+    told = [
+        plain.replace("XXXXX", "NOPMD"),
+        '@SuppressWarnings("all")\nint f() { int x = 1; return 2; } // XXXXX',
+        "// CHECKSTYLE:OFF\n" + plain,
+    ]
+    outcomes = engine_outcomes(engine.load(tool), items([plain, *told]))
+    totals = [sum(value for value, _, _ in o.cells.values()) for o in outcomes]
+    assert all(total >= totals[0] > 0 for total in totals), totals

@@ -4,6 +4,9 @@ import doctest
 
 import pytest
 from mtpeft.core.errors import MtpeftError, Unavailable
+from mtpeft.scoring import engine
+from mtpeft.scoring.interface import Item
+from mtpeft.scoring.text_metrics import TextMetrics
 from mtpeft.scoring.text_metrics.embedding import BertScore, Side
 from mtpeft.scoring.text_metrics.overlap import meteor
 from mtpeft.scoring.text_metrics.wordnet import setup_wordnet
@@ -94,6 +97,7 @@ def tiny_bert(tmp_path_factory):
     return folder
 
 
+@pytest.mark.train
 def test_bertscore_is_the_greedy_match_of_the_layers_embeddings(tiny_bert):
     """Against the formula (Zhang et al. 2020, section 3) computed here from the same layer.
 
@@ -125,11 +129,13 @@ def test_bertscore_is_the_greedy_match_of_the_layers_embeddings(tiny_bert):
     )
 
 
+@pytest.mark.train
 def test_another_model_is_refused_under_the_studys_metric_name(tiny_bert):
     with pytest.raises(MtpeftError, match="is not bert-base-uncased"):
         BertScore(str(tiny_bert), layer=12).require_study_model()
 
 
+@pytest.mark.train
 def test_side_is_the_cosine_of_masked_means(tiny_bert):
     """Padding must not enter the mean: a pair scored alone and beside a longer one is the same."""
     side = Side(str(tiny_bert))
@@ -142,3 +148,44 @@ def test_side_is_the_cosine_of_masked_means(tiny_bert):
     assert side([code, code], [summary, longer])[0] == pytest.approx(alone, abs=1e-5)
     assert -1 <= alone < 1 and side([code], [code]) == pytest.approx([1.0], abs=1e-5)
     assert side.version().startswith("transformers ")
+
+
+@pytest.mark.train
+def test_two_checkpoints_in_folders_of_one_name_are_two_versions(tiny_bert, tmp_path):
+    """One cache must never serve the scores of the other."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    folders = []
+    for seed in (1, 2):
+        folder = tmp_path / str(seed) / "side"
+        torch.manual_seed(seed)
+        model = AutoModel.from_pretrained(tiny_bert)
+        for parameter in model.parameters():
+            torch.nn.init.normal_(parameter)
+        model.save_pretrained(folder)
+        AutoTokenizer.from_pretrained(tiny_bert).save_pretrained(folder)
+        folders.append(str(folder))
+    item = Item("r", "summarization-java", "1", "java", "the size", "a size", "int size ( ) { }")
+    values = []
+    for folder in (*folders, folders[0]):
+        scorer = TextMetrics(side=Side(folder))
+        (outcome,) = engine.score("text-metrics", [item], tmp_path / "cache", scorer=scorer)
+        values.append(outcome.cells["side"][0])
+    assert values[0] == values[2] != values[1]
+    versions = [Side(folder).version() for folder in folders]
+    assert versions[0] != versions[1]
+    assert BertScore(folders[0], 1).version() != BertScore(folders[1], 1).version()
+
+
+@pytest.mark.train
+def test_a_model_without_a_length_of_its_own_scores_and_says_what_it_cut(tiny_bert, tmp_path):
+    from transformers import AutoModel, BertTokenizer
+
+    AutoModel.from_pretrained(tiny_bert).save_pretrained(tmp_path)
+    BertTokenizer(vocab={word: i for i, word in enumerate(WORDS)}).save_pretrained(tmp_path)
+    score = BertScore(str(tmp_path), layer=1)
+    long = "returns the value " * 300
+    assert score(["the size"], ["the size"]) == pytest.approx([1.0], abs=1e-5)
+    assert score.cut(long) == "902 tokens, cut to 512" and not score.cut("the size")
+    assert len(score([long], ["the size"])) == 1

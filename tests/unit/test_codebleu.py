@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mtpeft.core.errors import Unavailable
 from mtpeft.scoring import codebleu as package
-from mtpeft.scoring.codebleu import analysis, batch, corrected
+from mtpeft.scoring import engine
+from mtpeft.scoring.codebleu import analysis, batch
 from mtpeft.scoring.codebleu.batch import score_here, score_pairs
 from mtpeft.scoring.codebleu.components import codebleu, components
 from mtpeft.scoring.codebleu.seeds import data_flow_by_seed
@@ -216,8 +217,8 @@ def item(output: str, reference: str = JAVA[0], name: str = "t") -> Item:
 
 def test_both_scorers_name_their_variant_and_keep_a_missing_reference_apart(known, monkeypatch):
     monkeypatch.setenv("PYTHONHASHSEED", "0")
-    for module, tool in ((package, "codebleu"), (corrected, "codebleu-corrected")):
-        scorer = module.scorer()
+    for tool in ("codebleu", "codebleu-corrected"):
+        scorer = engine.load(tool)
         assert scorer.tool == tool and list(scorer.metrics) == [
             m.id for m in known.tools[tool].metrics
         ]
@@ -230,7 +231,7 @@ def test_both_scorers_name_their_variant_and_keep_a_missing_reference_apart(know
 def test_the_released_version_names_the_hash_seed(monkeypatch):
     monkeypatch.setenv("PYTHONHASHSEED", "7")
     assert package.scorer().version() == "0.7.0, hash seed 7"
-    assert corrected.scorer().version() == "0.7.0"
+    assert engine.load("codebleu-corrected").version() == "0.7.0"
 
 
 def test_values_of_a_random_hash_seed_are_neither_made_nor_cached(monkeypatch):
@@ -238,7 +239,7 @@ def test_values_of_a_random_hash_seed_are_neither_made_nor_cached(monkeypatch):
         monkeypatch.setenv("PYTHONHASHSEED", name)
         with pytest.raises(Unavailable, match="hash seed is random"):
             package.scorer().version()
-        assert corrected.scorer().version() == "0.7.0"
+        assert engine.load("codebleu-corrected").version() == "0.7.0"
 
 
 def test_only_translations_are_scored(known):

@@ -3,7 +3,7 @@ them.
 """
 
 import pytest
-from mtpeft.scoring import lizard, lizard_plain
+from mtpeft.scoring import engine
 from mtpeft.scoring.interface import Item
 
 BRANCHES = "\n".join(f"    if (a == {n}) return {n};" for n in range(15))
@@ -11,16 +11,16 @@ COMPLEX = f"int f(int a) {{\n{BRANCHES}\n    return 0;\n}}"
 SIMPLE = "int g() {\n    return 1;\n}"
 
 
-def values(scorer, code, language="java"):
+def values(tool, code, language="java"):
     item = Item("r", "t", "translation_1", language, code)
     return {
         s.metric.split("_", 1)[1].removeprefix("plain_"): (s.value, s.status)
-        for s in scorer.scorer().score([item])
+        for s in engine.load(tool).score([item])
     }
 
 
 def test_a_function_above_a_threshold_counts_twice_as_published_and_once_as_plain():
-    published, plain = values(lizard, COMPLEX), values(lizard_plain, COMPLEX)
+    published, plain = values("lizard", COMPLEX), values("lizard-plain", COMPLEX)
     assert plain["cyclomatic"] == (16, "ok") and published["cyclomatic"] == (32, "ok")
     assert published["loc"][0] == 2 * plain["loc"][0]
     assert published["tokens"][0] == 2 * plain["tokens"][0]
@@ -29,11 +29,11 @@ def test_a_function_above_a_threshold_counts_twice_as_published_and_once_as_plai
 
 def test_a_function_at_the_threshold_counts_once():
     code = COMPLEX.replace("    if (a == 0) return 0;\n", "")
-    assert values(lizard, code)["cyclomatic"] == (15, "ok")
+    assert values("lizard", code)["cyclomatic"] == (15, "ok")
 
 
 def test_the_counts_are_sums_over_functions():
-    one, two = values(lizard, SIMPLE), values(lizard, SIMPLE + "\n" + SIMPLE.replace("g", "h"))
+    one, two = values("lizard", SIMPLE), values("lizard", SIMPLE + "\n" + SIMPLE.replace("g", "h"))
     assert two["tokens"][0] == 2 * one["tokens"][0] and two["cyclomatic"] == (2, "ok")
 
 
@@ -41,13 +41,13 @@ def test_the_counts_are_sums_over_functions():
     ("code", "status"), [("", "empty"), (" \n\t", "empty"), ("2017-06-25", "unparseable")]
 )
 def test_no_function_is_a_detection_rate_of_zero_and_no_count(code, status):
-    got = values(lizard, code)
+    got = values("lizard", code)
     assert got.pop("detection_rate") == (0, "ok")
     assert set(got.values()) == {(None, status)}
 
 
 def test_python_is_read_as_python():
-    assert values(lizard, "def f(a):\n    return a if a else 1\n", "python")["cyclomatic"] == (
+    assert values("lizard", "def f(a):\n    return a if a else 1\n", "python")["cyclomatic"] == (
         2,
         "ok",
     )

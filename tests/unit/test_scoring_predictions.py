@@ -15,7 +15,7 @@ from mtpeft.scoring.predictions import (
     read_new,
     run_id,
 )
-from mtpeft.scoring.wrapping import wrap_java
+from mtpeft.scoring.wrapping import class_name, wrap_java
 
 
 def line(instance="translation_1", code="int f() { return 1; }", wrapped=True, **change):
@@ -24,7 +24,7 @@ def line(instance="translation_1", code="int f() { return 1; }", wrapped=True, *
         "model": "0.5b",
         "method": "mt_fft",
         "language": "java",
-        "code": wrap_java(code, instance) if wrapped else code,
+        "code": wrap_java(code, class_name(instance)) if wrapped else code,
         "source": "somewhere",
     }
     return json.dumps(record | change).encode()
@@ -70,7 +70,7 @@ def test_a_bad_line_is_named_and_the_others_are_read(tmp_path, java, bad, named)
 def test_an_output_that_no_tool_can_be_given_keeps_its_row(tmp_path, java):
     got = read(tmp_path, java, line("translation_1"), line("translation_2", "a\0b"))
     assert {i.instance_id: r for i, r in got.rejected.items()} == {
-        "translation_2": "a NUL byte at character 54 of the output"
+        "translation_2": ("unparseable", "a NUL byte at character 54 of the output")
     }
 
 

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 from mtpeft.core.errors import MtpeftError, Unavailable
-from mtpeft.scoring import roslyn, roslyn_corrected
+from mtpeft.scoring import engine
 from mtpeft.scoring.roslyn import PROJECT, Diagnostic, count, parse_results
 
 SAMPLE = (
@@ -72,16 +72,16 @@ def test_an_answer_given_twice_is_refused():
         parse_results('{"key": "0", "diagnostics": []}\n' * 2)
 
 
-@pytest.mark.parametrize("module", [roslyn, roslyn_corrected])
-def test_without_dotnet_the_tool_is_unavailable_and_gives_no_zero(module, monkeypatch):
+@pytest.mark.parametrize("tool", ["roslyn", "roslyn-corrected"])
+def test_without_dotnet_the_tool_is_unavailable_and_gives_no_zero(tool, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name, **_: None)
     with pytest.raises(Unavailable, match=".NET 8 SDK"):
-        module.scorer().version()
+        engine.load(tool).version()
 
 
 def test_the_catalog_lists_what_the_scorers_yield(known):
-    for module in (roslyn, roslyn_corrected):
-        scorer = module.scorer()
+    for tool in ("roslyn", "roslyn-corrected"):
+        scorer = engine.load(tool)
         assert tuple(m.id for m in known.tools[scorer.tool].metrics) == scorer.metrics
 
 

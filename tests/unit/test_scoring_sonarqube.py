@@ -21,7 +21,7 @@ RUN = "qwen2.5-coder-3b/mt-qlora/generation+summarization"
 
 
 def component(instance, evaluation="generation-java", run=RUN, **measures):
-    path = f"src/{evaluation}/{sonarqube.run_folder(run)}/{instance}.java"
+    path = f"src/{evaluation}/{sonarqube.run_folder(run)}/{instance}/Output.java"
     return {
         "key": f"mtpeft:{path}",
         "name": f"{instance}.java",
@@ -219,11 +219,11 @@ def test_an_exported_project_has_every_output_where_the_import_looks(tmp_path):
     files = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()}
     assert files == {
         "sonar-project.properties",
-        "src/generation-python/a~b/def.py",
-        f"src/generation-java/{RUN.replace('/', '~')}/abc.java",
+        "src/generation-python/a~b/def/output.py",
+        f"src/generation-java/{RUN.replace('/', '~')}/abc/Output.java",
     }
     assert sonarqube.run_of_folder(sonarqube.run_folder(RUN)) == RUN
-    assert "public class Generated_abc {" in next(tmp_path.rglob("abc.java")).read_text()
+    assert "public class Output {" in next(tmp_path.rglob("abc/*.java")).read_text()
 
 
 def test_the_server_of_the_compose_file_is_named_by_digest(root):

@@ -4,7 +4,7 @@ its kind alone.
 
 import pytest
 from mtpeft.catalog import catalog
-from mtpeft.scoring import classes, ranks
+from mtpeft.scoring import classes, engine, ranks
 from mtpeft.scoring.interface import Item
 
 EVALUATIONS = catalog().evaluations()
@@ -51,6 +51,8 @@ def test_a_rank_counts_as_the_study_counts(output: str, expected: tuple[float | 
 def test_each_evaluation_set_of_study_b_has_one_scorer_and_those_of_study_a_have_neither() -> None:
     theirs = {e.id for task in catalog().of("tasks", "multitask-peft") for e in task.evaluations}
     for name, evaluation in EVALUATIONS.items():
-        found = [s.scorer().accepts(evaluation) for s in (classes, ranks)]
+        found = [
+            engine.applies(catalog().tools[name], engine.load(name), evaluation)
+            for name in ("classes", "ranks")
+        ]
         assert sum(found) == (name in theirs), name
-    assert ranks.scorer().accepts(EVALUATIONS["code-search-cloze"])

@@ -9,7 +9,7 @@ from mtpeft.scoring.wrapping import NotWrapped, class_name, unwrap, unwrap_java,
 IDS = st.one_of(
     st.integers(0, 999).map("translation_{}".format),
     st.text("0123456789abcdef", min_size=24, max_size=24),
-)
+).map(class_name)
 
 
 @given(st.text(), IDS)
@@ -33,7 +33,7 @@ def test_a_text_that_is_not_wrapped_is_refused_or_wraps_back_to_itself(text, nam
 
 
 def test_wrapped_text_is_the_studys_to_the_byte():
-    assert wrap_java("int f() { return 1; }", "translation_7") == (
+    assert wrap_java("int f() { return 1; }", class_name("translation_7")) == (
         "import java.util.*;\n\npublic class Translation7 {\n    int f() { return 1; }\n}"
     )
     assert class_name("6367667d1a6d9265ec017401") == "Generated_6367667d1a6d9265ec017401"
@@ -42,7 +42,7 @@ def test_wrapped_text_is_the_studys_to_the_byte():
 def test_head_and_tail_may_not_share_characters():
     head_only = "import java.util.*;\n\npublic class Translation7 {\n    "
     with pytest.raises(NotWrapped):
-        unwrap_java(head_only[:-5] + "\n}", "translation_7")
+        unwrap_java(head_only[:-5] + "\n}", "Translation7")
 
 
 @pytest.mark.parametrize("language", ["python", "csharp"])

@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError, Unavailable
+from mtpeft.scoring import engine
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.text_metrics import embedding, overlap, wordnet
 from mtpeft.scoring.text_metrics.embedding import BertScore, Side, local_model
@@ -117,7 +118,7 @@ def item(
 def bare(empty_cache, monkeypatch):
     """A machine with the libraries and nothing else: no WordNet, no weights."""
 
-    def nowhere(name: str, fix: str):
+    def nowhere(name: str, fix: str, revision: str | None = None):
         raise Unavailable(f"no weights of {name} on this machine", "weights", fix)
 
     monkeypatch.setattr(embedding, "local_model", nowhere)
@@ -148,6 +149,9 @@ class Fake:
 
     def version(self) -> str:
         return "fake 1"
+
+    def cut(self, text: str) -> str:
+        return "" if len(text) < 100 else "cut"
 
     def __call__(self, first: list[str], second: list[str]) -> list[float]:
         self.asked.append((list(first), list(second)))
@@ -183,7 +187,7 @@ def test_pairs_with_an_empty_side_stay_out_of_the_embedding_metrics(empty_cache)
 def test_the_scorer_names_the_metrics_of_the_catalog_and_takes_summaries_only(known):
     made = scorer()
     assert set(made.metrics) == {metric.id for metric in known.tools["text-metrics"].metrics}
-    assert {name for name, e in known.evaluations().items() if made.accepts(e)} == {
+    assert {name for name, e in known.evaluations().items() if engine.applies(known.tools["text-metrics"], made, e)} == {
         "summarization-java",
         "summarization-python",
     }
@@ -212,7 +216,7 @@ def test_weights_are_not_downloaded_behind_the_users_back(monkeypatch):
         monkeypatch.setitem(sys.modules, name, module)
     with pytest.raises(Unavailable, match="no weights"):
         local_model("somebody/no-such-model", "fix")
-    assert asked == [{"local_files_only": True}]
+    assert asked == [{"revision": None, "local_files_only": True}]
 
 
 def test_a_missing_package_is_unavailable(monkeypatch):

@@ -8,7 +8,7 @@ from mtpeft.audit.consistency import TWIN, Check
 from mtpeft.audit.scores import SEVERITIES, Finding
 from mtpeft.catalog import Catalog
 from mtpeft.core.records import PublishedCell, Test
-from mtpeft.statistics.printed import significant
+from mtpeft.statistics.printed import adjusted, significant
 
 if TYPE_CHECKING:
     from mtpeft.audit.stage import CauseRow
@@ -130,9 +130,12 @@ def _protocols(tests: Iterable[Test], cells: Iterable[PublishedCell]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for (comparison, block, metric), both in pairs.items():
+        if comparison not in adjustment:  # nothing of it is published
+            continue
         published, corrected = both["as-published"], both["corrected"]
-        field = "p_bh" if adjustment.get(comparison) == "bh" else "p_holm"
-        verdicts = [significant(getattr(t, field)) for t in (published, corrected)]
+        verdicts = [
+            significant(adjusted(t, adjustment[comparison])) for t in (published, corrected)
+        ]
         if "NA" not in verdicts and verdicts[0] != verdicts[1]:
             lines.append(
                 f"| {comparison} | {block} | {metric} | {verdicts[0]} | {verdicts[1]} | {corrected.n_pairs} | "

@@ -163,12 +163,12 @@ def mend(items: Sequence[Item]) -> list[Item]:
 
 def with_constructor_classes(items: Sequence[Item]) -> list[Item]:
     """The items, those that are a constructor to be wrapped in a class of its name (see
-    `wrapping.class_name`).
+    `wrapping.file_of`).
     """
     result = []
     for item in items:
         name = constructor_name(item.output) if item.language == "java" else None
-        result.append(replace(item, instance_id=f"{item.instance_id}@{name}") if name else item)
+        result.append(replace(item, unit=name) if name else item)
     return result
 
 
@@ -235,7 +235,7 @@ def _summary(
     for number, (item, row) in enumerate(zip(items, shown, strict=True)):
         for name in row or {"none": ""}:
             groups.setdefault((item.run, name), []).append(number)
-        if named[number].instance_id != mended[number].instance_id:
+        if named[number].unit != mended[number].unit:
             groups.setdefault((item.run, "constructor"), []).append(number)
     rows = []
     for (run_id, name), numbers in sorted(groups.items()):
@@ -289,7 +289,7 @@ def _score(
     for tool in TOOLS:
         try:
             scorer = engine.load(tool)
-            if not scorer.accepts(kind):
+            if not engine.applies(catalog().tools[tool], scorer, kind):
                 continue
             items = rescore.prepared(tool, kind, list(after))
             outcomes = engine.score(

@@ -20,7 +20,6 @@ Variant = Literal[
 ]
 Regime = Literal["st", "mt", "untuned"]
 BackboneKind = Literal["decoder", "encoder", "encoder-decoder"]
-Objective = Literal["tokens", "heads"]
 Basis = Literal["log", "reported"]
 FigureMetric = Literal["acc", "f1", "mrr"]
 OutputKind = Literal["code", "text", "label", "ranking"]
@@ -296,7 +295,13 @@ class Task:
 
 @dataclass(frozen=True)
 class Backbone:
-    """A base model: its hub repository, pinned revision and size label as printed by the study."""
+    """A base model: its hub repository, pinned revision and size label as printed by the study.
+
+    config: what its architecture is, as in transformers' configuration, so that it can be counted
+    without its weights. modules: the modules that a kind of method changes, by the last parts of
+    their names. virtual_tokens: where prefix tuning puts them: into the keys and values of every
+    layer, or before the input.
+    """
 
     id: str
     title: str
@@ -305,18 +310,24 @@ class Backbone:
     revision: str
     kind: BackboneKind
     config: dict[str, Any] = field(default_factory=dict)
+    modules: dict[str, list[str]] = field(default_factory=dict)
+    virtual_tokens: Literal["keys", "input"] = "keys"
 
 
 @dataclass(frozen=True)
 class Method:
     """A tuning method with the hyper-parameters of the study: what table 3 prints and what training
     reads.
+
+    tuning: of a causal language model; heads: of an encoder with a head per task; module: what
+    attaches it to a model (default: mtpeft.models.methods.<id>).
     """
 
     id: str
     title: str
-    tuning: dict[str, Any]
-    objective: Objective = "tokens"
+    tuning: dict[str, Any] = field(default_factory=dict)
+    heads: dict[str, Any] = field(default_factory=dict)
+    module: str = ""
 
 
 @dataclass(frozen=True)
@@ -491,7 +502,14 @@ class Figure:
 
 @dataclass(frozen=True)
 class Claim:
-    """A published sentence and the rule that checks it. kind: the rule; options go to the rule."""
+    """A published sentence and the rule that checks it.
+
+    Attributes:
+        kind: The rule.
+        options: Go to the rule.
+        expected: What the shipped figures are known to say of a claim that is judged in words
+            (`supported`, `not supported` …); another word is a difference without a cause.
+    """
 
     id: str
     study: str = field(metadata=GIVEN)
@@ -501,6 +519,7 @@ class Claim:
     options: dict[str, Any]
     table: str = ""
     about: str = ""
+    expected: str = ""
 
 
 KINDS: dict[str, type] = {

@@ -35,22 +35,20 @@ def run(
 ) -> None:
     """Predict the evaluation sets of a run; the same command resumes."""
     from mtpeft.inference.command import run as stage
-    from mtpeft.tuning.multitask.stage import infer as shared
 
-    if not shared(run, evaluation or [], training, seed, adapter, backbone, corpus):
-        stage(
-            run,
-            evaluation or [],
-            profile,
-            training,
-            seed,
-            adapter,
-            backbone,
-            backend,
-            dtype,
-            corpus,
-            retry,
-        )
+    stage(
+        run,
+        evaluation or [],
+        profile,
+        training,
+        seed,
+        adapter,
+        backbone,
+        backend,
+        dtype,
+        corpus,
+        retry,
+    )
 
 
 @app.command(
@@ -92,7 +90,8 @@ def prompt(
         load(corpus, task, "train") if shots else [],
         evaluation_of(task, corpus),
     )
-    _show(table([p for p in read_predictions(out) if isinstance(p, Prediction)], every))
+    answered = [p for p in read_predictions(out) if isinstance(p, Prediction)]
+    _show(table(answered, every, shots))
     sys.exit(1 if missing else 0)
 
 

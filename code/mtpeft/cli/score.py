@@ -23,14 +23,17 @@ def file(
         Path | None, typer.Option(help="default: results/regenerated/scored/NAME")
     ] = None,
     corpus: Annotated[str, typer.Option(help="as in train; default: the study's")] = "",
+    replace: Annotated[
+        bool, typer.Option(help="replace scores of the same run from another file")
+    ] = False,
 ) -> None:
-    """Score the predictions of new runs.
+    """Score the predictions of new runs; runs that were scored into the same folder before stay.
 
-    Exit code 2 where lines could not be used; the others are scored.
+    Exit code 2 where lines could not be used (the others are scored) or nothing was scored.
     """
     from mtpeft.scoring.new import run
 
-    sys.exit(run(predictions, tools or [], out, corpus))
+    sys.exit(run(predictions, tools or [], out, corpus, replace=replace))
 
 
 @app.command(

@@ -79,7 +79,14 @@ def fetch_commit(repository: str, commit: str, folder: Path, *, sparse: bool = F
         if len(commit) == _FULL:
             git(folder, "fetch", "--quiet", "--depth=1", *filters, "origin", commit)
         else:  # a server gives no commit by a part of its hash
-            git(folder, "fetch", "--quiet", *filters, "origin", "+refs/heads/*:refs/remotes/origin/*")
+            git(
+                folder,
+                "fetch",
+                "--quiet",
+                *filters,
+                "origin",
+                "+refs/heads/*:refs/remotes/origin/*",
+            )
             git(folder, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}")
     except Unavailable:
         raise

@@ -475,12 +475,22 @@ class Client:
         read: Callable[[Any], T] = lambda data: data,
         meter: Meter | None = None,
     ) -> T:
-        """What `read` makes of the server's JSON; a POST of `payload` where there is one, else a
-        GET.
+        """Ask for JSON: by a POST where there is a payload, else by a GET.
 
-        read: raises `ValueError`, `KeyError`, `IndexError`, `TypeError` or `AttributeError` for an
-        answer that it cannot use, which is then asked for again. Raises `RequestFailed`, `Refused`,
-        and whatever `meter.start` raises.
+        Args:
+            url: the address.
+            payload: what is sent as JSON.
+            query: parameters of the address.
+            read: what to make of the answer; whatever it raises, the answer cannot be used and is
+                asked for again.
+            meter: who keeps count of the cost.
+
+        Returns:
+            What `read` makes of the answer.
+
+        Raises:
+            RequestFailed: no answer could be had (`Unreadable`: none that `read` could use).
+            Refused: the server refuses every request.
         """
         meter = meter or _Unmetered()
         reason, wait, failed = "", 0.0, RequestFailed
@@ -508,13 +518,7 @@ class Client:
             if status == 200:
                 try:
                     return read(self._decoded(data))
-                except (
-                    ValueError,
-                    LookupError,
-                    TypeError,
-                    AttributeError,
-                    RecursionError,
-                ) as error:
+                except Exception as error:  # one odd answer is one failed request
                     reason = self.secret.redact(
                         f"{type(error).__name__}: {error} in {self._excerpt(data)}"
                     )

@@ -19,7 +19,7 @@ from mtpeft.corpora import Example
 from mtpeft.inference.backends import Backend
 from mtpeft.inference.batches import batches
 from mtpeft.inference.settings import InferenceProfile
-from mtpeft.tasks import rendered_prompt, task_module, wording
+from mtpeft.tasks import answer_of, rendered_prompt, task_module, wording
 from mtpeft.tasks.rendering import HUMAN_ASSISTANT, prompt_sha256
 
 
@@ -129,7 +129,8 @@ def _predict(
     task = examples[0].task
     decoding, started = request.profile.decoding(task), time.perf_counter()
     try:
-        answers = backend.answers(prompts, decoding.new_tokens, decoding.input_tokens)
+        more = {"as_configured": True} if decoding.as_configured else {}
+        answers = backend.answers(prompts, decoding.new_tokens, decoding.input_tokens, **more)
     except (RuntimeError, ValueError, IndexError) as error:
         if len(prompts) > 1:
             return [
@@ -159,7 +160,7 @@ def _predict(
             e.id,
             prompt_sha256(p),
             a.text,
-            module.answer(a.text, request.profile.faithful_answers),
+            answer_of(module, a.text, request.profile.faithful_answers, e.language),
             a.finish_reason,
             each,
         )

@@ -7,6 +7,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from mtpeft.catalog.places import how_to_import
+from mtpeft.core.records import unaccounted
 from mtpeft.reporting.inputs import Inputs
 from mtpeft.reporting.marks import SIGNS
 from mtpeft.reporting.sections.verdicts import HEADLINES
@@ -63,7 +64,7 @@ def show_summary(inputs: Inputs, page: Path, console: Console | None = None) -> 
         for name, colour in _COLOURS.items():
             line.highlight_regex(rf"[\d,]+ {name}", colour)
         console.print(line, soft_wrap=True)
-    unexplained = [v for v in inputs.verdicts if v.unexplained]
+    unexplained = unaccounted(inputs.verdicts)
     for verdict in unexplained[:10]:
         console.print(
             f"  {SIGNS[verdict.verdict]} {verdict.id}: published {verdict.published or '–'}, "

@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Any
 from xml.etree import ElementTree
 
-from mtpeft.core.records import VERDICTS, Verdict
+from mtpeft.core.records import VERDICTS, Verdict, unaccounted
 from mtpeft.core.text import xml
 from mtpeft.reporting.inputs import Inputs
 from mtpeft.reporting.summary import count_by_kind, exit_code, group_by_cause
@@ -24,7 +24,7 @@ def verdict_json(inputs: Inputs) -> str:
     record: dict[str, Any] = {
         "exit_code": exit_code(verdicts),
         "counts": count_by_kind(verdicts),
-        "unexplained": sorted(v.id for v in verdicts if v.unexplained),
+        "unexplained": sorted(v.id for v in unaccounted(verdicts)),
         "claims": [
             {
                 "id": v.id,

@@ -43,7 +43,16 @@ def write(
         values_of(by_label[c.run_a], by_label[c.run_b], c.evaluation, c.metric) for c in contrasts
     ]
     write_result(folder / "contrasts.csv", records_text(contrasts, Contrast), list(inputs))
-    columns = ["evaluation", "metric", "run_a", "run_b", "instance_id", "a", "b", "difference"]
+    columns = [
+        "evaluation",
+        "metric",
+        "run_a",
+        "run_b",
+        "instance_id",
+        "value_a",
+        "value_b",
+        "difference",
+    ]
     rows = [
         [c.evaluation, c.metric, c.run_a, c.run_b, *row]
         for c, frame in zip(contrasts, frames, strict=True)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mtpeft.core.records import VERDICTS, Verdict
+from mtpeft.core.records import VERDICTS, Verdict, unaccounted
 
 # A table cell can stand for several printed renderings of one value; it shows the verdict that
 # needs most attention.
@@ -20,7 +20,9 @@ _ATTENTION = (
 KIND_TITLES = {
     "claim": "Claims",
     "cell": "Printed values",
+    "typed": "Typed values",
     "file": "Files",
+    "complete": "Tables and outputs, complete",
     "score": "Scores per instance",
     "recovered": "Printed values from rescored outputs",
     "answers": "Predictions made again",
@@ -50,7 +52,7 @@ def exit_code(verdicts: list[Verdict]) -> int:
     """0 everything accounted for; 1 an unexplained difference; 2 nothing was verified."""
     if not verdicts:
         return 2
-    return 1 if any(v.unexplained for v in verdicts) else 0
+    return 1 if unaccounted(verdicts) else 0
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict | None:

@@ -14,15 +14,20 @@ from mtpeft.catalog import catalog
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.records import Prediction
 from mtpeft.corpora import Example
-from mtpeft.tasks import code_search
+from mtpeft.tasks import code_search, yes_no
 from mtpeft.tasks.classification import binary_scores, random_ranking, trivial
 
 _METRICS = ("acc", "precision", "recall", "f1", "macro_f1")
 
 
-def table(predictions: Sequence[Prediction], examples: Sequence[Example]) -> list[dict[str, Any]]:
+def table(
+    predictions: Sequence[Prediction], examples: Sequence[Example], shots: int = 0
+) -> list[dict[str, Any]]:
     """Rows for one task and run: strict (answered only), strict (missing = wrong), permissive, and
     the trivial baselines.
+
+    shots: how many examples the prompt showed; the study read such answers by another permissive
+    rule.
 
     All rows are over the same examples. An answer that could not be had (`error`) is
     `infrastructure` and counts in no reading. Raises `MtpeftError` for a prediction of an example
@@ -44,7 +49,9 @@ def table(predictions: Sequence[Prediction], examples: Sequence[Example]) -> lis
         module = import_module(catalog().get("tasks", by_id[p.instance_id].task).module)
         labels.append(int(by_id[p.instance_id].target))
         readings["strict"].append(module.answer(p.raw_output, False))
-        readings["permissive"].append(module.answer(p.raw_output, True))
+        readings["permissive"].append(
+            yes_no.permissive_few_shot(p.raw_output) if shots else module.answer(p.raw_output, True)
+        )
     shared = {
         "examples": len(labels),
         "infrastructure": failed,
@@ -75,7 +82,7 @@ def table(predictions: Sequence[Prediction], examples: Sequence[Example]) -> lis
             ),
         ),
         _row(
-            "permissive (study)",
+            "permissive (study, few-shot)" if shots else "permissive (study)",
             shared,
             0,
             binary_scores(labels, [int(a) for a in readings["permissive"]]),

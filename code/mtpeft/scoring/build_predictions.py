@@ -114,7 +114,7 @@ def _read(clone: Path, blobs: list[Blob]) -> dict[Blob, str]:
     texts, position = {}, 0
     for blob in blobs:
         end = answer.index(b"\n", position)
-        name, kind, size = answer[position:end].split()
+        _, kind, size = answer[position:end].split()
         data = answer[end + 1 : end + 1 + int(size)]
         found = hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
         if kind != b"blob" or found != blob.name:

@@ -11,9 +11,8 @@ import zipfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
-from mtpeft.catalog import Evaluation
 from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.core.records import Score
 from mtpeft.scoring import jvm
@@ -35,30 +34,23 @@ class CheckstyleScorer:
     batch = 2500
     workers = 4
     seconds = 900
+    uses_references = False
 
     def version(self) -> str:
+        """As `Scorer.version`."""
         return f"{classpath()[1]} sun_checks"
-
-    def accepts(self, evaluation: Evaluation) -> bool:
-        return evaluation.language == "java" and not evaluation.id.startswith("summarization")
 
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
         """Two counts per file: violations, and different checks violated."""
         version = self.version()
         with jvm.sources(items) as files:
-            found = check(list(files))
+            found = check(files)
         for path, item in files.items():
             violations = found[path]
             broken = [v for v in violations if _FAILED.match(v["source"])]
             if broken:
-                yield from unmeasured(
-                    self.tool,
-                    version,
-                    item,
-                    self.metrics,
-                    "unparseable",
-                    _cause(broken[0]["message"]),
-                )
+                status, cause = _cause(broken[0]["message"])
+                yield from unmeasured(self.tool, version, item, self.metrics, status, cause)
                 continue
             lines = [
                 f"{v['line']}: {v['source'].rsplit('.', 1)[-1].removesuffix('Check')}: {v['message']}"
@@ -76,14 +68,17 @@ class CheckstyleScorer:
             )
 
 
-def _cause(message: str) -> str:
-    """Line and reason out of the stack trace that Checkstyle reports; without the temporary file's
-    name.
+def _cause(message: str) -> tuple[str, str]:
+    """Status, and line and reason out of the stack trace that Checkstyle reports, without the
+    temporary file's name. What is no error of the text is Checkstyle's own.
     """
     match = re.search(r"\.java:(\d+):\d+: ([^\n]+)", message) or re.search(
         r"line (\d+):\d+: ?([^\n]+)", message
     )
-    return f"{match[1]}: {match[2].strip()}"[:300] if match else "Checkstyle cannot read the file"
+    if match:
+        return "unparseable", f"{match[1]}: {match[2].strip()}"[:300]
+    reason = re.search(r"^Caused by: [\w.]*?(\w+)\b", message, re.MULTILINE)
+    return "infrastructure", f"Checkstyle failed ({reason[1] if reason else 'no reason given'})"
 
 
 def classpath() -> tuple[str, str]:
@@ -122,11 +117,11 @@ def sun_checks() -> str:
     return text.replace(head, head + '<property name="haltOnException" value="false"/>')
 
 
-def check(files: Sequence[Path]) -> dict[Path, list[dict[str, str]]]:
+def check(files: jvm.Sources) -> dict[Path, list[dict[str, str]]]:
     """Checkstyle's violations per file (attributes of its XML report). Raises MtpeftError where
     Checkstyle fails.
     """
-    work = files[0].parent
+    work = files.root
     report, rules = work / "report.xml", work / "rules.config"
     rules.write_text(sun_checks(), encoding="utf-8")
     # The exit code is the number of violations modulo 256, so that it says nothing.
@@ -154,7 +149,7 @@ def check(files: Sequence[Path]) -> dict[Path, list[dict[str, str]]]:
         )
     found: dict[Path, list[dict[str, str]]] = defaultdict(list)
     seen = set()
-    for entry in ElementTree.parse(report).getroot().iter("file"):
+    for entry in ET.parse(report).getroot().iter("file"):
         path = Path(entry.attrib["name"])
         seen.add(path)
         found[path] += [

@@ -3,9 +3,7 @@ needs of yes/no tasks.
 """
 
 from collections.abc import Iterator, Sequence
-from importlib import import_module
 
-from mtpeft.catalog import Evaluation, catalog
 from mtpeft.core.records import Score
 from mtpeft.scoring.emit import measured, unmeasured
 from mtpeft.scoring.interface import Item
@@ -23,12 +21,11 @@ class Classes:
     batch = 10_000
 
     def version(self) -> str:
+        """As `Scorer.version`."""
         return "1"
 
-    def accepts(self, evaluation: Evaluation) -> bool:
-        return head_of(evaluation) == "binary"
-
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
+        """As `Scorer.score`."""
         for item in items:
             if item.output not in ("0", "1"):
                 status = "unparseable" if item.output else "empty"
@@ -51,12 +48,6 @@ class Classes:
                     item,
                     {METRICS[0]: float(item.output == item.reference)},
                 )
-
-
-def head_of(evaluation: Evaluation) -> str:
-    """`binary` or `retrieval` for the evaluation sets of tasks with a head, else empty."""
-    task = next((t for t in catalog().tasks.values() if evaluation in t.evaluations), None)
-    return getattr(import_module(task.module), "HEAD", "") if task else ""
 
 
 def scorer() -> Classes:

@@ -20,7 +20,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -30,10 +31,11 @@ from importlib.metadata import distributions
 from multiprocessing import get_context
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import pandas as pd
 
-from mtpeft.catalog import Evaluation, catalog
+from mtpeft.catalog import Evaluation, Tool, catalog
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.core.files import append_lines
@@ -45,9 +47,21 @@ from mtpeft.core.records import SCORE_KEYS, SEVERITY, Score, row_status
 from mtpeft.scoring.interface import Item, Scorer
 
 _SCORING = Path(__file__).resolve().parent
-# Failed attempts in one batch before the tool counts as broken: enough to find three bad outputs
-# among thousands.
+# Failed attempts in one batch, none of them successful in between, before the tool counts as broken
+# and not some outputs as bad.
 _FAILURES = 40
+
+
+@dataclass
+class _Search:
+    """How the search for the outputs on which a tool fails has gone in one batch."""
+
+    failures: int = 0
+    successes: int = 0
+
+    @property
+    def hopeless(self) -> bool:
+        return self.failures >= _FAILURES and not self.successes
 
 
 @dataclass(frozen=True)
@@ -73,18 +87,46 @@ def load(tool: str) -> Scorer:
     """
     entry = catalog().get("tools", tool)
     try:
-        return importlib.import_module(entry.module).scorer()
+        module = importlib.import_module(entry.module)
     except ImportError as error:
         raise Unavailable(
             f"{entry.title} cannot be loaded: {error}",
             "the packages of the group `score`",
             "make .venv/.score",
         ) from error
+    if not hasattr(module, "scorer"):
+        raise Unavailable(
+            f"{entry.title} does not score a file of predictions",
+            "a tool that reads outputs one by one",
+            "see `about` in its entry of the catalog, or name other tools",
+        )
+    scorer: Scorer = module.scorer(**entry.options)
+    return scorer
+
+
+def applies(tool: Tool, scorer: Scorer | None, evaluation: Evaluation) -> bool:
+    """Whether a tool reads what the answers of an evaluation set are, in its language."""
+    output = evaluation.output or catalog().task_of(evaluation.id).output
+    accepts = getattr(scorer, "accepts", None)
+    return (
+        output in tool.reads
+        and (not tool.languages or evaluation.language in tool.languages)
+        and (accepts is None or bool(accepts(evaluation)))
+    )
 
 
 def key(item: Item) -> str:
     """Hash of everything about an item that a scorer may look at, except its run."""
-    parts = (item.task, item.instance_id, item.language, item.output, item.reference, item.source)
+    parts = (
+        item.task,
+        item.instance_id,
+        item.language,
+        item.output,
+        item.reference,
+        item.source,
+        item.unit,
+        "archived" if item.archived else "",
+    )
     text = "\0".join(f"{len(p)}:{p}" for p in parts)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:40]
 
@@ -116,6 +158,10 @@ class Cache:
         """The outcome for an item key, or None."""
         return self._known.get(name)
 
+    def know(self, outcomes: dict[str, Outcome]) -> None:
+        """Take up outcomes for this process only."""
+        self._known.update(outcomes)
+
     def put(self, outcomes: dict[str, Outcome]) -> None:
         """Add outcomes and flush them to the disk before returning. What is no property of the item
         is not kept.
@@ -138,7 +184,7 @@ class _Tuned:
     batch: int
     seconds: float
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
 
 
@@ -167,6 +213,12 @@ def score(
     if batch:
         scorer = _Tuned(scorer, batch, seconds)
     keys = [key(item) for item in items]
+    if not getattr(scorer, "measures_blank", False):
+        # Nothing was answered, and so nothing is scored: many a tool finds no fault in an empty file.
+        blank = {
+            k for k, i in zip(keys, items, strict=True) if not (i.archived or i.output.strip())
+        }
+        store.know(dict.fromkeys(blank, failure(scorer.metrics, "an empty output", "empty")))
     missing = {k: item for k, item in zip(keys, items, strict=True) if store.get(k) is None}
     if missing:
         todo = list(missing.items())
@@ -181,12 +233,13 @@ def score(
             for done in _run(scorer if given else tool, parcels, limit):
                 store.put(done)
                 progress.step(tool, len(done))
-    return [store.get(k) for k in keys]
+    outcomes = [store.get(k) for k in keys]
+    return [o for o in outcomes if o is not None]
 
 
 def identity(scorer: Scorer) -> str:
-    """The tool's version and the digest of the scorer's sources: a changed rule must not meet old
-    results.
+    """Everything about a tool that decides what it says: its version (of a model that of its
+    weights), the scorer's sources and its settings.
 
     For a tool that looks at what is installed (`reads_environment`), so are the interpreter and
     every distribution in it: whether an import can be resolved decides its messages.
@@ -194,7 +247,8 @@ def identity(scorer: Scorer) -> str:
     Raises `Unavailable` where the tool is not on this machine.
     """
     around = environment_digest() if getattr(scorer, "reads_environment", False) else ""
-    return "\n".join(filter(None, [scorer.version(), source_digest(scorer), around]))
+    settings = repr(sorted(scorer.metrics))
+    return "\n".join(filter(None, [scorer.version(), source_digest(scorer), settings, around]))
 
 
 @cache
@@ -322,28 +376,30 @@ def _parcel(scorer: Scorer, parcel: list[tuple[str, Item]]) -> dict[str, Outcome
     result: dict[str, Outcome] = {}
     for i in range(0, len(parcel), size):
         part = parcel[i : i + size]
-        result.update(_attempt(scorer, part, [_FAILURES]))
+        result.update(_attempt(scorer, part, _Search()))
     return result
 
 
-def _attempt(scorer: Scorer, part: list[tuple[str, Item]], left: list[int]) -> dict[str, Outcome]:
+def _attempt(scorer: Scorer, part: list[tuple[str, Item]], search: _Search) -> dict[str, Outcome]:
     """Score one batch; where it fails, halve it, so that only the items that make the tool fail are
     marked.
 
-    left: failures that may still occur in this batch. A tool that fails again and again is broken
-    as such; its items are then marked without trying each of them.
+    A tool that has failed again and again and never answered is broken as such; its items are then
+    marked without trying each of them.
     """
     try:
         with time_limit(getattr(scorer, "seconds", 120)):
             scores = list(scorer.score([item for _, item in part]))
-        return _collect(scorer, part, scores)
+        found = _collect(scorer, part, scores)
+        search.successes += 1
+        return found
     except Unavailable:
         raise
     except (
         Exception
     ) as error:  # whatever a tool raises on one output must not cost the others; it is recorded
-        left[0] -= 1
-        if len(part) == 1 or left[0] <= 0:
+        search.failures += 1
+        if len(part) == 1 or search.hopeless:
             reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[
                 :300
             ]
@@ -353,7 +409,7 @@ def _attempt(scorer: Scorer, part: list[tuple[str, Item]], left: list[int]) -> d
             print(f"mtpeft: {scorer.tool} failed on {names}: {reason}", file=sys.stderr)
             return {name: failure(scorer.metrics, reason) for name, _ in part}
     middle = len(part) // 2
-    return _attempt(scorer, part[:middle], left) | _attempt(scorer, part[middle:], left)
+    return _attempt(scorer, part[:middle], search) | _attempt(scorer, part[middle:], search)
 
 
 def _collect(
@@ -413,24 +469,31 @@ def time_limit(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def accepted(scorer: Scorer, evaluations: Iterable[Evaluation]) -> list[Evaluation]:
-    """The evaluation sets that a scorer applies to."""
-    return [e for e in evaluations if scorer.accepts(e)]
-
-
 def table(
-    items: Sequence[Item], outcomes: Sequence[Outcome], metrics: Sequence[str]
+    items: Sequence[Item],
+    outcomes: Sequence[Outcome],
+    metrics: Sequence[str],
+    positions: Mapping[tuple[str, str, str], int] | None = None,
 ) -> pd.DataFrame:
-    """The wide score table of items of one evaluation set; `row` counts from 1 in each run, in the
-    items' order.
+    """The wide score table of items of one evaluation set.
+
+    Args:
+        items: the outputs.
+        outcomes: what the tool says about each.
+        metrics: the columns.
+        positions: the `row` of (run, task, instance); default: counted from 1 in each run, in the
+            items' order.
     """
-    rows, counts = [], {}
+    rows: list[list[object]] = []
+    counts: Counter[str] = Counter()
     for item, outcome in zip(items, outcomes, strict=True):
-        counts[item.run] = counts.get(item.run, 0) + 1
+        counts[item.run] += 1
         rows.append(
             [
                 item.run,
-                counts[item.run],
+                positions[item.run, item.task, item.instance_id]
+                if positions is not None
+                else counts[item.run],
                 item.instance_id,
                 row_status({m: outcome.cells[m][1] for m in metrics}),
                 *(outcome.cells[m][0] for m in metrics),

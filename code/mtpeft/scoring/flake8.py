@@ -8,12 +8,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from importlib.metadata import version as installed
+from typing import Any
 
-from mtpeft.catalog import Evaluation
 from mtpeft.core.files import scratch
 from mtpeft.core.records import Score
 from mtpeft.scoring.emit import measured, unmeasured
 from mtpeft.scoring.interface import Item
+from mtpeft.scoring.wrapping import wrap
 
 METRICS = {
     "E": "flake8_error",
@@ -32,21 +33,21 @@ class Flake8Scorer:
     workers = 64
     reads_environment = True
     seconds = 60
+    uses_references = False
 
     def version(self) -> str:
+        """As `Scorer.version`."""
         return f"{installed('flake8')} (pycodestyle {installed('pycodestyle')}, pyflakes {installed('pyflakes')})"
 
-    def accepts(self, evaluation: Evaluation) -> bool:
-        return evaluation.language == "python" and not evaluation.id.startswith("summarization")
-
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
+        """As `Scorer.score`."""
         for item in items:
             if not item.output.strip():
                 yield from unmeasured(
                     self.tool, self.version(), item, self.metrics, "empty", "an empty output"
                 )
                 continue
-            found = violations_of(item.output)
+            found = violations_of(wrap(item), noqa=item.archived)
             broken = [text for code, _, text in found if code == "E999"]
             if broken:
                 yield from unmeasured(
@@ -68,9 +69,13 @@ class Flake8Scorer:
             )
 
 
-def violations_of(code: str) -> list[tuple[str, int, str]]:
-    """(code, line, text) of everything that Flake8 reports for one source text."""
+def violations_of(code: str, noqa: bool = True) -> list[tuple[str, int, str]]:
+    """(code, line, text) of everything that Flake8 reports for one source text.
+
+    noqa: whether comments in the text may hide violations, as Flake8 has it by default.
+    """
     application, collected = _application()
+    application.options.disable_noqa = not noqa
     collected.clear()
     with scratch("flake8") as folder:
         path = folder / "output.py"
@@ -83,7 +88,7 @@ def violations_of(code: str) -> list[tuple[str, int, str]]:
 
 
 @lru_cache(maxsize=1)
-def _application():
+def _application() -> tuple[Any, list[Any]]:
     """A Flake8 without any configuration file, whose reporter collects instead of printing; and the
     collected list.
     """
@@ -91,7 +96,7 @@ def _application():
 
     application = Application()
     application.initialize(["--isolated", "--jobs=1", "-"])
-    collected: list = []
+    collected: list[Any] = []
     application.formatter.handle = collected.append
     return application, collected
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from mtpeft.catalog import Evaluation
 from mtpeft.core.records import Score
 
 
@@ -12,6 +11,10 @@ from mtpeft.core.records import Score
 class Item:
     """One output to be scored. `output` is the cleaned answer; reference and source are empty where
     unknown.
+
+    unit: what the class or module is called in the file that analysers read, where that is not the
+    house's own name; chosen by the program, never a field of a record. archived: an output of a
+    study's own archive, which tools are shown exactly as the study showed it to them.
     """
 
     run: str
@@ -21,14 +24,21 @@ class Item:
     output: str
     reference: str = ""
     source: str = ""
+    unit: str = ""
+    archived: bool = False
 
 
 class Scorer(Protocol):
-    """A metric or analyser. A module named in catalog/tools/*.yaml offers one through `scorer()`.
+    """A metric or analyser. A module named in catalog/tools/*.yaml offers one through
+    `scorer(**options)`; the options are those of the tool's entry there.
 
     `score` yields one record per item and metric, in any order. An output that the tool cannot read
     is a status (`unparseable`, `empty`), never a zero and never an exception; `infrastructure` is
     the tool's own failure.
+
+    What a tool reads (`reads`, `languages`) stands in its entry in the catalog. A scorer may narrow
+    it by a method `accepts(evaluation) -> bool`. Blank outputs never reach a scorer, they are
+    `empty`; one for which a blank output has a value says so by `measures_blank = True`.
     """
 
     tool: str
@@ -38,10 +48,6 @@ class Scorer(Protocol):
         """The tool's version. Raises `Unavailable` where the tool or its weights are not on this
         machine.
         """
-        ...
-
-    def accepts(self, evaluation: Evaluation) -> bool:
-        """Whether the tool applies to this evaluation set."""
         ...
 
     def score(self, items: Sequence[Item]) -> Iterator[Score]:

@@ -10,7 +10,7 @@ from mtpeft.core import processes
 from mtpeft.core.files import scratch
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.setup_analysers import java
-from mtpeft.scoring.wrapping import wrap
+from mtpeft.scoring.wrapping import SUFFIX, file_of
 
 # Compiled code lives for seconds here: the second compiler costs more than it saves (half the CPU
 # time without it).
@@ -25,13 +25,30 @@ FLAGS = (
 )
 
 
+class Sources(dict[Path, Item]):
+    """The items by the paths of their files, which lie below `root`."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__()
+        self.root = root
+
+
 @contextmanager
-def sources(items: Sequence[Item]) -> Iterator[dict[Path, Item]]:
-    """The items' wrapped files in a temporary folder, by path."""
+def sources(items: Sequence[Item]) -> Iterator[Sources]:
+    """The items' files below a temporary folder, by path.
+
+    Each is named as its class and lies in a project of its own, in the folder of its package: a
+    tool's rules about names see what they would see there.
+    """
     with scratch("java") as folder:
-        files = {folder.resolve() / f"{number:05d}.java": item for number, item in enumerate(items)}
-        for path, item in files.items():
-            path.write_text(wrap(item), encoding="utf-8", newline="")
+        files = Sources(folder.resolve())
+        for number, item in enumerate(items):
+            source = file_of(item)
+            place = files.root.joinpath(f"{number:05d}", *source.package)
+            path = place / f"{source.name}{SUFFIX['java']}"
+            place.mkdir(parents=True)
+            path.write_text(source.text, encoding="utf-8", newline="")
+            files[path] = item
         yield files
 
 

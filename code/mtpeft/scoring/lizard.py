@@ -2,18 +2,19 @@
 
 The study parsed Lizard's printed report, in which a function above a threshold (complexity 15,
 length 1,000, 100 parameters) is listed again among the warnings, and so counted it twice. `lizard`
-keeps that, `lizard-plain` (module `lizard_plain`) counts each function once. The outputs are
+keeps that, `lizard-plain` (option `doubled: false`) counts each function once. The outputs are
 analysed unwrapped.
 """
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from importlib.metadata import version as installed
+from typing import Any
 
-from mtpeft.catalog import Evaluation
 from mtpeft.core.records import Score
 from mtpeft.scoring.emit import measured, unmeasured
 from mtpeft.scoring.interface import Item
+from mtpeft.scoring.switches import defused
 from mtpeft.scoring.wrapping import SUFFIX
 
 THRESHOLDS = {"cyclomatic_complexity": 15, "length": 1000, "parameter_count": 100}
@@ -27,6 +28,8 @@ class LizardScorer:
     batch = 1
     workers = 64
     seconds = 60
+    uses_references = False
+    measures_blank = True
 
     def __init__(self, tool: str, prefix: str, doubled: bool) -> None:
         self.tool, self._doubled = tool, doubled
@@ -35,10 +38,8 @@ class LizardScorer:
         )
 
     def version(self) -> str:
+        """As `Scorer.version`."""
         return installed("lizard")
-
-    def accepts(self, evaluation: Evaluation) -> bool:
-        return evaluation.language in SUFFIX and not evaluation.id.startswith("summarization")
 
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
         """Without any function the detection rate is 0 and the counts have no value (status
@@ -46,7 +47,7 @@ class LizardScorer:
         """
         loc, tokens, rate, cyclomatic = self.metrics
         for item in items:
-            functions = functions_of(item.output, item.language)
+            functions = functions_of(_text(item), item.language)
             if not functions:
                 status = "unparseable" if item.output.strip() else "empty"
                 yield from measured(self.tool, self.version(), item, {rate: 0})
@@ -75,35 +76,49 @@ class LizardScorer:
             )
 
 
-def above_threshold(function) -> bool:
+def _text(item: Item) -> str:
+    """The unwrapped output, as the study analysed it; of new outputs without switches."""
+    return item.output if item.archived else defused(item.output, item.language)
+
+
+def above_threshold(function: Any) -> bool:
     """Whether Lizard's report repeats the function among its warnings."""
     return any(getattr(function, name) > limit for name, limit in THRESHOLDS.items())
 
 
-def functions_of(code: str, language: str) -> list:
+def functions_of(code: str, language: str) -> list[Any]:
     """The functions (`lizard.FunctionInfo`) that Lizard finds in a source text."""
-    return _analyser().analyze_source_code("output" + SUFFIX[language], code).function_list
+    found: list[Any] = (
+        _analyser().analyze_source_code("output" + SUFFIX[language], code).function_list
+    )
+    return found
 
 
 def file_loc(code: str, language: str) -> int:
     """Lizard's count of code lines of a whole file (lines with more than blanks and comments)."""
-    return _analyser().analyze_source_code("output" + SUFFIX[language], code).nloc
+    return int(_analyser().analyze_source_code("output" + SUFFIX[language], code).nloc)
 
 
 @lru_cache(maxsize=1)
-def _analyser():
+def _analyser() -> Any:
     import lizard
 
     return lizard.FileAnalyzer(lizard.get_extensions([]))
 
 
-def _line(function) -> str:
+def _line(function: Any) -> str:
     return (
         f"{function.start_line}: {function.name}: {function.nloc} lines, complexity "
         f"{function.cyclomatic_complexity}, {function.token_count} tokens"
     )
 
 
-def scorer() -> LizardScorer:
-    """Lizard as published."""
-    return LizardScorer("lizard", "lizard", doubled=True)
+def scorer(tool: str = "lizard", prefix: str = "lizard", doubled: bool = True) -> LizardScorer:
+    """Lizard under one counting rule; default: as published.
+
+    Args:
+        tool: the catalog's name for it.
+        prefix: what the metrics' names begin with.
+        doubled: count functions above a threshold twice, as the study did.
+    """
+    return LizardScorer(tool, prefix, doubled)

@@ -1,82 +1,196 @@
-"""Scoring the predictions of new runs with every tool that applies."""
+"""Scoring the predictions of new runs with every tool that applies.
+
+What a tool cannot do costs the other tools nothing: one that is missing on this machine is the
+status `cannot run here` of its rows, one that breaks is `infrastructure`, and the rest goes on.
+"""
 
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace as changed
 from functools import cache, partial
 from pathlib import Path
 
-from mtpeft.catalog import catalog
+import pandas as pd
+
+from mtpeft.catalog import Evaluation, Tool, catalog
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError, Unavailable, UnknownName
 from mtpeft.core.files import write_atomic
-from mtpeft.core.provenance import write_provenance
-from mtpeft.core.records import csv_text, write_scores
+from mtpeft.core.locks import held
+from mtpeft.core.records import csv_text, read_frame, score_path
 from mtpeft.corpora.examples import Example
 from mtpeft.corpora.load import evaluation as instances
 from mtpeft.scoring import engine
-from mtpeft.scoring.interface import Item
-from mtpeft.scoring.predictions import known_ids, read_new
-from mtpeft.scoring.rescore import RESCORED, SPREADS_ITS_OWN_WORK
+from mtpeft.scoring.interface import Item, Scorer
+from mtpeft.scoring.merge import add_runs
+from mtpeft.scoring.predictions import Predictions, known_ids, read_new
+from mtpeft.scoring.rescore import SPREADS_ITS_OWN_WORK
 
-# What needs no service; a tool that does not apply to an evaluation set is passed over.
-LOCAL = (*RESCORED, "roslyn", "roslyn-corrected", "text-metrics", "classes", "ranks")
+_PROBLEMS = ["file", "line", "problem"]
 
 
 def run(
-    predictions: Path, tools: Sequence[str] = (), out: Path | None = None, corpus: str = ""
+    predictions: Path,
+    tools: Sequence[str] = (),
+    out: Path | None = None,
+    corpus: str = "",
+    *,
+    replace: bool = False,
 ) -> int:
     """Score a file of prediction records; tables below OUT/scores, bad lines in OUT/problems.csv.
 
-    tools: default: all that need no service; corpus: where the instances come from (as in
-    `corpora.load`); it says which ids may occur and gives the references. Default: the study of
-    each evaluation set.
+    Args:
+        predictions: the file.
+        tools: default: every tool of the catalog that reads such outputs and needs no service.
+        out: default: a folder named after the file. Other runs that it holds stay there.
+        corpus: where the instances come from (as in `corpora.load`); it says which ids may occur
+            and gives the references. Default: the study of each evaluation set.
+        replace: also replace scores of the same runs that came from another file.
 
-    Returns 2 where lines could not be used, else 0. Raises `UnknownName` for a tool that cannot
-    score new predictions, `BadInput` where there is no such file.
+    Returns:
+        The exit code: 2 where lines could not be used or nothing was scored, else 0.
+
+    Raises:
+        UnknownName: a tool is not in the catalog.
+        BadInput: there is no such file.
+        OtherScores: the folder holds scores of the same run from another file.
     """
     place = out or paths.REGENERATED / "scored" / predictions.stem
     for name in tools:
         if name not in catalog().tools:
             raise UnknownName("tool", name, catalog().tools)
-    evaluations = catalog().evaluations()
     examples = cache(partial(_instances, corpus=corpus))
     got = read_new(predictions, (lambda name: examples(name).keys()) if corpus else known_ids)
-    for run in sorted({i.run for i in [*got.items, *got.rejected]} & catalog().runs.keys()):
-        catalog().usable_run(run)
     for problem in got.problems:
         print(f"mtpeft: {problem.found}", file=sys.stderr)
-    write_atomic(
-        place / "problems.csv",
-        csv_text(
-            ["file", "line", "problem"],
-            [[str(p.path), p.line or "", p.found] for p in got.problems],
-        ),
-    )
-    for tool in tools or LOCAL:
+    _note_problems(place / "problems.csv", predictions, got)
+    evaluations = catalog().evaluations()
+    present = [evaluations[e] for e in sorted({i.task for i in [*got.items, *got.rejected]})]
+    values, absent, unread = 0, list[str](), list[str]()
+    for name in tools or catalog().tools:
+        tool, scorer, reason = catalog().tools[name], None, ""
         try:
-            scorer = engine.load(tool)
+            scorer = engine.load(name)
+            if getattr(scorer, "service", False) and not tools:
+                continue
             version = scorer.version()
         except Unavailable as error:
-            print(f"mtpeft: {tool} cannot run here: {error.found}", file=sys.stderr)
-            continue
-        for evaluation in sorted({i.task for i in [*got.items, *got.rejected]}):
-            if not scorer.accepts(evaluations[evaluation]):
+            if not tools and scorer is None and not _read(tool, scorer, present):
                 continue
-            items = [_completed(i, examples(evaluation)) for i in got.items if i.task == evaluation]
-            rejected = {i: why for i, why in got.rejected.items() if i.task == evaluation}
-            outcomes = engine.score(
-                tool, items, batch=SPREADS_ITS_OWN_WORK.get(tool, 0), seconds=1800
+            version, reason = "", error.found
+        except Exception as error:  # whatever is wrong with one tool must not cost the others
+            version, reason = "", f"{type(error).__name__}: {error}"
+        mine = _read(tool, scorer, present)
+        if tools and not mine:
+            unread.append(
+                f"{name} reads {', '.join(tool.reads)} {' '.join(tool.languages)}".strip()
             )
-            outcomes += [
-                engine.failure(scorer.metrics, why, "unparseable") for why in rejected.values()
-            ]
-            path = write_scores(
-                place, tool, evaluation, engine.table([*items, *rejected], outcomes, scorer.metrics)
+        for evaluation in mine:
+            if scorer is None or reason:
+                values += _absent(place, tool, evaluation, got, reason, predictions)
+                continue
+            values += _score(
+                place, tool, scorer, version, evaluation, got, examples, predictions, replace
             )
-            write_provenance(path, [predictions], tool=tool, tool_version=version)
-            print(f"mtpeft: {paths.shown(path)}: {len(outcomes)} instances")
-    return 2 if got.problems else 0
+        if reason and mine:
+            absent.append(f"{name}: {reason}")
+    for line in absent:
+        print(f"mtpeft: cannot run here: {line}", file=sys.stderr)
+    for line in unread:
+        print(f"mtpeft: not applied: {line}; the file holds none of that", file=sys.stderr)
+    if not values:
+        print(f"mtpeft: nothing in {paths.shown(predictions)} was scored", file=sys.stderr)
+    return 2 if got.problems or not values else 0
+
+
+def _read(tool: Tool, scorer: Scorer | None, present: Sequence[Evaluation]) -> list[Evaluation]:
+    """The evaluation sets that a tool reads; the scorer may narrow what the catalog says."""
+    return [e for e in present if engine.applies(tool, scorer, e)]
+
+
+def _score(
+    place: Path,
+    tool: Tool,
+    scorer: Scorer,
+    version: str,
+    evaluation: Evaluation,
+    got: Predictions,
+    examples: Callable[[str], Mapping[str, Example]],
+    predictions: Path,
+    replace: bool,
+) -> int:
+    """Score one evaluation set with one tool and write its table; returns the number of values."""
+    items = [i for i in got.items if i.task == evaluation.id]
+    if getattr(scorer, "uses_references", True):
+        items = [_completed(i, examples(evaluation.id)) for i in items]
+    try:
+        outcomes = engine.score(
+            tool.id, items, batch=SPREADS_ITS_OWN_WORK.get(tool.id, 0), seconds=1800
+        )
+    except Unavailable as error:
+        print(f"mtpeft: cannot run here: {tool.id}: {error.found}", file=sys.stderr)
+        return _absent(place, tool, evaluation, got, error.found, predictions)
+    except MtpeftError:
+        raise
+    except Exception as error:  # a fault of one tool, outside any single output
+        reason = f"{type(error).__name__}: {error}"[:300]
+        print(f"mtpeft: {tool.id} failed: {reason}", file=sys.stderr)
+        outcomes = [engine.failure(scorer.metrics, reason)] * len(items)
+    rejected = {i: why for i, why in got.rejected.items() if i.task == evaluation.id}
+    outcomes += [
+        engine.failure(scorer.metrics, reason, status) for status, reason in rejected.values()
+    ]
+    table = engine.table([*items, *rejected], outcomes, scorer.metrics, got.rows)
+    path = add_runs(
+        place, tool.id, evaluation.id, table, source=predictions, version=version, replace=replace
+    )
+    return _say(path, table)
+
+
+def _absent(
+    place: Path,
+    tool: Tool,
+    evaluation: Evaluation,
+    got: Predictions,
+    reason: str,
+    predictions: Path,
+) -> int:
+    """Write rows without values for a tool that this machine lacks. Scores that are there stay."""
+    metrics = [m.id for m in tool.metrics]
+    items = [i for i in [*got.items, *got.rejected] if i.task == evaluation.id]
+    if score_path(place, tool.id, evaluation.id).is_file():
+        return 0
+    outcomes = [engine.failure(metrics, reason, "cannot run here")] * len(items)
+    table = engine.table(items, outcomes, metrics, got.rows)
+    add_runs(place, tool.id, evaluation.id, table, source=predictions, version="")
+    return 0
+
+
+def _say(path: Path, table: pd.DataFrame) -> int:
+    """Print the mean of every metric by run, with the number of values behind it."""
+    print(f"mtpeft: {paths.shown(path)}: {len(table)} instances")
+    total = 0
+    for run_id, part in table.groupby("run", sort=True):
+        lost = Counter(s.partition(";")[0] for s in part["status"] if s != "ok")
+        rest = "".join(f", {n} {status}" for status, n in sorted(lost.items()))
+        for metric in table.columns[4:]:
+            values = pd.to_numeric(part[metric]).dropna()
+            total += len(values)
+            mean = f"{values.mean():.4f}" if len(values) else "–"
+            print(f"  {run_id}  {metric}  mean {mean}  n {len(values)} of {len(part)}{rest}")
+    return total
+
+
+def _note_problems(path: Path, predictions: Path, got: Predictions) -> None:
+    """Write the unusable lines of this file among those of the files that were scored before."""
+    with held(path):
+        old = (
+            read_frame(path, _PROBLEMS).itertuples(index=False, name=None) if path.is_file() else ()
+        )
+        kept = [list(row) for row in old if row[0] != str(predictions)]
+        mine = [[str(p.path), p.line or "", p.found] for p in got.problems]
+        write_atomic(path, csv_text(_PROBLEMS, [*kept, *mine]))
 
 
 def _instances(evaluation: str, corpus: str) -> dict[str, Example]:
@@ -88,13 +202,13 @@ def _instances(evaluation: str, corpus: str) -> dict[str, Example]:
         return {}
 
 
-def _completed(item: Item, known: dict[str, Example]) -> Item:
+def _completed(item: Item, known: Mapping[str, Example]) -> Item:
     """The item with the reference answer and the shown code of its instance, where the corpus has
     them.
     """
     example = known.get(item.instance_id)
     return (
-        replace(item, reference=example.target, source=example.inputs.get("code", ""))
+        changed(item, reference=example.target, source=example.inputs.get("code", ""))
         if example
         else item
     )

@@ -42,6 +42,7 @@ class Version:
 
     @property
     def id(self) -> str:
+        """Name of its folder."""
         return f"{self.tool}-{self.version}"
 
 
@@ -93,7 +94,7 @@ def run() -> list[Path]:
             print(f"mtpeft: {version.id} cannot run here: {error.found}", file=sys.stderr)
             continue
         out = root() / version.id
-        wanted = {
+        wanted: dict[str, object] = {
             "requirements": version.requirements,
             "predictions": [sha256(p) for p in sources],
             "rules": engine.source_digest(engine.load(version.tool)) + sha256(Path(__file__)),
@@ -155,7 +156,8 @@ def score_with(tool: str, expected: str, out: Path) -> list[Path]:
             f"rm -r {folder(f'{tool}-{expected}')}; make setup-analysers",
         )
     written = []
-    for evaluation in engine.accepted(scorer, [catalog().evaluations()[e] for e in SETS]):
+    kinds = [catalog().evaluations()[e] for e in SETS]
+    for evaluation in [e for e in kinds if engine.applies(catalog().tools[tool], scorer, e)]:
         runs = compared_runs(catalog().tools[tool], evaluation.id)
         items = [item for item in read_archived(evaluation.id).items if item.run in runs]
         if items:

@@ -6,16 +6,20 @@ study then has 0 everywhere).
 """
 
 import json
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from mtpeft.catalog import Evaluation
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.records import Score
 from mtpeft.scoring import jvm
 from mtpeft.scoring.emit import measured, unmeasured
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.setup_analysers import folder
+from mtpeft.scoring.switches import code_only
+from mtpeft.scoring.wrapping import wrap
 
 # PMD's own names of the categories in the archive; the study also ran documentation and security,
 # but kept no values.
@@ -29,6 +33,9 @@ CATEGORIES = {
 }
 # Rules that do nothing until someone lists packages for them; the study did not.
 _UNCONFIGURED = ("LoosePackageCoupling",)
+# What PMD calls an error of the text; every other one is its own.
+_UNREAD = re.compile(r"\b(?:ParseException|LexException|TokenMgrError|TokenMgrException)\b")
+_PACKAGE = re.compile(r"^\s*package\b", re.MULTILINE)
 
 
 class PmdScorer:
@@ -37,31 +44,34 @@ class PmdScorer:
     batch = 2500
     workers = 4
     seconds = 900
+    uses_references = False
 
     def __init__(self, tool: str, version: str, prefix: str) -> None:
         self.tool, self._version, self._prefix = tool, version, prefix
         self.metrics = tuple(f"{prefix}_{name}" for name in CATEGORIES.values())
 
     def version(self) -> str:
+        """As `Scorer.version`."""
         folder(f"pmd-{self._version}")
         return self._version
 
-    def accepts(self, evaluation: Evaluation) -> bool:
-        return evaluation.language == "java" and not evaluation.id.startswith("summarization")
-
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
+        """As `Scorer.score`."""
         with jvm.sources(items) as files:
-            violations, errors = check(self._version, files)
+            report = check(self._version, files)
         for path, item in files.items():
-            if path in errors:
-                # Also where the fault is PMD's own: it fails on the same file every time, and the
-                # study wrote 0.
+            if path in report.errors:
+                status = "unparseable" if _UNREAD.search(report.errors[path]) else "infrastructure"
                 yield from unmeasured(
-                    self.tool, self._version, item, self.metrics, "unparseable", errors[path]
+                    self.tool, self._version, item, self.metrics, status, report.errors[path]
                 )
                 continue
-            lines = {m: [] for m in self.metrics}
-            for violation in violations.get(path, []):
+            lines: dict[str, list[str]] = {m: [] for m in self.metrics}
+            found = report.violations.get(path, [])
+            if not item.archived:
+                # An answer cannot take itself off the count by an annotation or a comment.
+                found = found + report.suppressed.get(path, [])
+            for violation in found:
                 lines[f"{self._prefix}_{CATEGORIES[violation['ruleset']]}"].append(
                     f"{violation['beginline']}: {violation['rule']}: {violation['description'].strip()}"
                 )
@@ -74,17 +84,26 @@ class PmdScorer:
             )
 
 
-def check(
-    version: str, files: Sequence[Path] | dict[Path, Item]
-) -> tuple[dict[Path, list[dict]], dict[Path, str]]:
-    """PMD's violations per file, and the first line of the error for each file that it could not
-    process.
+@dataclass(frozen=True)
+class Report:
+    """What PMD says, by file: its violations, those that the text suppresses, and the first line of
+    the error where it could not process the file.
+    """
 
-    Raises MtpeftError where PMD itself fails, also on a configuration error that would silently
-    drop a rule.
+    violations: dict[Path, list[dict[str, Any]]]
+    suppressed: dict[Path, list[dict[str, Any]]]
+    errors: dict[Path, str]
+
+
+def check(version: str, files: jvm.Sources) -> Report:
+    """Run PMD over files that `jvm.sources` made.
+
+    Raises:
+        MtpeftError: PMD itself fails, also by a configuration error that would silently drop a
+            rule, or leaves out a file.
     """
     place = folder(f"pmd-{version}")
-    work = next(iter(files)).parent
+    work = files.root
     names = work / "files.txt"
     names.write_text("".join(f"{path}\n" for path in files), encoding="utf-8")
     report = work / "report.json"
@@ -108,6 +127,7 @@ def check(
             str(report),
             "--no-cache",
             "--no-progress",
+            "--show-suppressed",
             "-t",
             "1",
         ],
@@ -123,22 +143,37 @@ def check(
     dropped = [e for e in data["configurationErrors"] if e["rule"] not in _UNCONFIGURED]
     if dropped:
         raise MtpeftError(f"PMD {version}: {dropped[0]}", "rules without configuration errors")
-    violations = {Path(entry["filename"]): entry["violations"] for entry in data["files"]}
+    violations, suppressed = (
+        {Path(entry["filename"]): entry["violations"] for entry in data[name]}
+        for name in ("files", "suppressedViolations")
+    )
     errors = {
-        Path(e["filename"]): " ".join(e["message"].replace(f"{work}/", "").split())
+        Path(e["filename"]): " ".join(e["message"].replace(f"{path.parent}/", "").split())
         for e in data["processingErrors"]
+        for path in [Path(e["filename"])]
     }
-    silent = [path for path in files if path not in violations and path not in errors]
+    # A file outside any package violates a rule in every version, so that silence about it means
+    # that it was lost.
+    silent = [
+        path
+        for path, item in files.items()
+        if not (path in violations or path in suppressed or path in errors)
+        and (item.archived or not _PACKAGE.search(code_only(wrap(item))))
+    ]
     if silent:
-        # A file outside any package violates a rule in every version, so that silence means a lost
-        # file.
         raise MtpeftError(
             f"PMD {version} reports nothing on {len(silent)} of {len(files)} files",
             "an entry per file",
         )
-    return violations, errors
+    return Report(violations, suppressed, errors)
 
 
-def scorer() -> PmdScorer:
-    """PMD in the version of the study."""
-    return PmdScorer("pmd", "7.6.0", "pmd")
+def scorer(tool: str = "pmd", version: str = "7.6.0", prefix: str = "pmd") -> PmdScorer:
+    """PMD in one version; default: that of the study.
+
+    Args:
+        tool: the catalog's name for it.
+        version: one of those that `make setup-analysers` fetches.
+        prefix: what the metrics' names begin with.
+    """
+    return PmdScorer(tool, version, prefix)

@@ -9,7 +9,9 @@ import gzip
 import hashlib
 import json
 import zlib
-from collections.abc import Callable, Iterator, Set
+from collections import Counter
+from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -22,7 +24,7 @@ from mtpeft.core.errors import BadInput, MtpeftError
 from mtpeft.core.records import Prediction, numbered_predictions, read_frame
 from mtpeft.core.text import one_line
 from mtpeft.scoring.interface import Item
-from mtpeft.scoring.wrapping import NotWrapped, unwrap
+from mtpeft.scoring.wrapping import NotWrapped, study_name, unwrap
 from mtpeft.studies import dialect
 
 # Outputs are at most 512 tokens in the study; what is a thousand times longer is no answer but an
@@ -104,13 +106,15 @@ class Predictions:
     """Items that can be scored, and the errors of the lines that cannot.
 
     rejected: instances whose record is sound but whose output no tool can be given (its text is
-    left out here), with the reason; they keep a row of their own in score tables, with a status.
+    left out here), with status and reason; they keep a row of their own in score tables. rows: the
+    position of each of these in its run, in the order of the file, by (run, task, instance).
     """
 
     path: Path
     items: list[Item] = field(default_factory=list)
     problems: list[BadInput] = field(default_factory=list)
-    rejected: dict[Item, str] = field(default_factory=dict)
+    rejected: dict[Item, tuple[str, str]] = field(default_factory=dict)
+    rows: dict[tuple[str, str, str], int] = field(default_factory=dict)
 
 
 def run_id(model: str, method: str, evaluation: Evaluation) -> str:
@@ -198,7 +202,7 @@ def content(path: Path) -> bytes:
 
 
 def read_archived_file(
-    path: Path, evaluation: Evaluation, known: Set[str] = frozenset()
+    path: Path, evaluation: Evaluation, known: AbstractSet[str] = frozenset()
 ) -> Predictions:
     """Read outputs in the archive's form (`FIELDS`, one JSON object a line).
 
@@ -217,7 +221,10 @@ def read_archived_file(
             run = run_id(record["model"], record["method"], evaluation)
             name = record["task_id"]
             _check_instance(run, name, known, seen, number)
-            item = Item(run, evaluation.id, name, record["language"], "")
+            unit = study_name(name, record["language"])
+            if not unit.replace("_", "").isalnum():
+                raise ValueError(f"instance {name[:80]!a} names no file of the study")
+            item = Item(run, evaluation.id, name, record["language"], "", unit=unit, archived=True)
             _admit(result, item, record["code"], number)
         except (ValueError, MtpeftError, RecursionError) as error:
             found = error.found if isinstance(error, MtpeftError) else str(error)
@@ -242,10 +249,10 @@ def _admit(result: Predictions, item: Item, code: str, line: int) -> None:
         check_output(code)
         output = unwrap(code, item.language, item.instance_id)
     except ValueError as error:
-        result.rejected[item] = str(error)
+        result.rejected[item] = ("unparseable", str(error))
         raise
     except NotWrapped as error:
-        result.rejected[item] = error.found
+        result.rejected[item] = ("unparseable", error.found)
         raise
     result.items.append(replace(item, output=output))
 
@@ -268,7 +275,7 @@ def _object(raw: bytes) -> dict[str, str]:
 
 
 def _check_instance(
-    run: str, name: str, known: Set[str], seen: dict[tuple[str, str], int], line: int
+    run: str, name: str, known: AbstractSet[str], seen: dict[tuple[str, str], int], line: int
 ) -> None:
     if known and name not in known:
         raise ValueError(f"unknown instance {name!r}")
@@ -291,7 +298,7 @@ def check_output(text: str) -> None:
         raise ValueError(f"an output of {size:,} bytes (limit {MAX_OUTPUT_BYTES:,})")
 
 
-def read_new(path: Path, ids_of: Callable[[str], Set[str]] = known_ids) -> Predictions:
+def read_new(path: Path, ids_of: Callable[[str], AbstractSet[str]] = known_ids) -> Predictions:
     """Prediction records of a new run as items; `task` of a record names its evaluation set.
 
     ids_of: evaluation set → the ids that may occur (none: any); asked once for each set that
@@ -299,7 +306,8 @@ def read_new(path: Path, ids_of: Callable[[str], Set[str]] = known_ids) -> Predi
     """
     evaluations = catalog().evaluations()
     result = Predictions(path)
-    ids_of = cache(ids_of)
+    counts: Counter[tuple[str, str]] = Counter()
+    ids_of, studied = cache(ids_of), cache(known_ids)
     for line, record in _records(path, result):
         try:
             if record.task not in evaluations:
@@ -307,16 +315,21 @@ def read_new(path: Path, ids_of: Callable[[str], Set[str]] = known_ids) -> Predi
                     f"unknown evaluation set {record.task!r} (one of {', '.join(evaluations)})"
                 )
             ids = ids_of(record.task)
+            own_ids = studied(record.task)
             if ids and record.instance_id not in ids:
                 raise ValueError(f"unknown instance {record.instance_id!r}")
+            language = evaluations[record.task].language
+            # A run on a study's own instances is compared with its archive, and so is shown to
+            # tools under the study's names. These all have one form, so that none is favoured.
+            unit = study_name(record.instance_id, language) if record.instance_id in own_ids else ""
             item = Item(
-                record.run,
-                record.task,
-                record.instance_id,
-                evaluations[record.task].language,
-                record.output,
+                record.run, record.task, record.instance_id, language, record.output, unit=unit
             )
-            _admit_new(result, item)
+            counts[record.run, record.task] += 1
+            result.rows[record.run, record.task, record.instance_id] = counts[
+                record.run, record.task
+            ]
+            _admit_new(result, item, record.error)
         except ValueError as error:
             result.problems.append(
                 BadInput(
@@ -331,11 +344,18 @@ def read_new(path: Path, ids_of: Callable[[str], Set[str]] = known_ids) -> Predi
     return result
 
 
-def _admit_new(result: Predictions, item: Item) -> None:
+def _admit_new(result: Predictions, item: Item, failed: str) -> None:
+    if failed:
+        # The model was never heard: no fault of its answer.
+        result.rejected[replace(item, output="")] = (
+            "infrastructure",
+            f"no answer: {one_line(failed)}",
+        )
+        raise ValueError(f"inference failed: {one_line(failed)}")
     try:
         check_output(item.output)
     except ValueError as error:
-        result.rejected[replace(item, output="")] = str(error)
+        result.rejected[replace(item, output="")] = ("unparseable", str(error))
         raise
     result.items.append(item)
 
@@ -344,15 +364,5 @@ def _records(path: Path, result: Predictions) -> Iterator[tuple[int, Prediction]
     for line, record in numbered_predictions(path):
         if isinstance(record, BadInput):
             result.problems.append(record)
-        elif record.error:
-            result.problems.append(
-                BadInput(
-                    path,
-                    f"{record.run} / {record.instance_id}: inference failed: {one_line(record.error)}",
-                    "an output",
-                    "mtpeft infer computes the instance again",
-                    line=line,
-                )
-            )
         else:
             yield line, record

@@ -3,20 +3,21 @@ configuration file.
 
 One file a check, as the study did it, but in a process that lives on: importing Pylint, setting it
 up and building its knowledge of the standard library cost a hundred times more than checking one
-function. A syntax error is Pylint's only message for a file; the counts have then no value. The
-study's script dropped fatal messages (F).
+function. A syntax error is Pylint's only message for a file; the counts have then no value. Nor
+have they where Pylint itself fails (a fatal message, F), which the study's script left out.
 """
 
 import os
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from importlib.metadata import version as installed
+from typing import Any
 
-from mtpeft.catalog import Evaluation
 from mtpeft.core.files import scratch
 from mtpeft.core.records import Score
 from mtpeft.scoring.emit import measured, unmeasured
 from mtpeft.scoring.interface import Item
+from mtpeft.scoring.wrapping import HOUSE_NAME, file_of
 
 METRICS = {
     "E": "pylint_error",
@@ -35,22 +36,24 @@ class PylintScorer:
     workers = 64
     reads_environment = True
     seconds = 120
+    uses_references = False
 
     def version(self) -> str:
+        """As `Scorer.version`."""
         return f"{installed('pylint')} (astroid {installed('astroid')})"
 
-    def accepts(self, evaluation: Evaluation) -> bool:
-        return evaluation.language == "python" and not evaluation.id.startswith("summarization")
-
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
+        """As `Scorer.score`."""
         for item in items:
             if not item.output.strip():
                 yield from unmeasured(
                     self.tool, self.version(), item, self.metrics, "empty", "an empty output"
                 )
                 continue
-            messages = messages_of(item.output, item.instance_id)
+            source = file_of(item)
+            messages = messages_of(source.text, source.name)
             syntax = [m for m in messages if m.symbol in ("syntax-error", "parse-error")]
+            crashed = [m for m in messages if m.msg_id[0] == "F" and m not in syntax]
             lines = {
                 metric: "\n".join(
                     f"{m.line}:{m.column}: {m.msg_id} {m.msg} ({m.symbol})"
@@ -69,6 +72,12 @@ class PylintScorer:
                     lines[METRICS["E"]],
                 )
                 continue
+            if crashed:
+                said = f"Pylint failed: {crashed[0].msg_id} ({crashed[0].symbol})"
+                yield from unmeasured(
+                    self.tool, self.version(), item, self.metrics, "infrastructure", said
+                )
+                continue
             counts = {
                 metric: sum(m.msg_id[0] == letter for m in messages)
                 for letter, metric in METRICS.items()
@@ -76,9 +85,9 @@ class PylintScorer:
             yield from measured(self.tool, self.version(), item, counts, lines)
 
 
-def messages_of(code: str, name: str) -> list:
+def messages_of(code: str, name: str = HOUSE_NAME["python"]) -> list[Any]:
     """Pylint's messages (`pylint.message.Message`) for one source text in a file NAME.py of its
-    own.
+    own. The name is part of what Pylint judges; it is `wrapping.file_of`'s business.
     """
     from astroid import MANAGER
 
@@ -94,7 +103,7 @@ def messages_of(code: str, name: str) -> list:
 
 
 @lru_cache(maxsize=1)
-def _linter():
+def _linter() -> Any:
     """Pylint set up as its command line does it without any configuration file; it is then used
     file by file.
 

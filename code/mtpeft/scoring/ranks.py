@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from mtpeft.catalog import Evaluation
 from mtpeft.core.records import Score
-from mtpeft.scoring.classes import head_of
 from mtpeft.scoring.emit import measured, unmeasured
 from mtpeft.scoring.interface import Item
 from mtpeft.tasks.classification import CUT
@@ -22,14 +20,14 @@ class Ranks:
     tool = "ranks"
     metrics = METRICS
     batch = 10_000
+    uses_references = False
 
     def version(self) -> str:
+        """As `Scorer.version`."""
         return "1"
 
-    def accepts(self, evaluation: Evaluation) -> bool:
-        return head_of(evaluation) == "retrieval"
-
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
+        """As `Scorer.score`."""
         for item in items:
             if not item.output.isdecimal():
                 status = "unparseable" if item.output else "empty"

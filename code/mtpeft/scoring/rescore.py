@@ -17,7 +17,8 @@ import gzip
 import json
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
@@ -177,7 +178,7 @@ def _stamp(tool: str, state: dict[str, str]) -> dict[str, object] | None:
     """Everything that a tool's results depend on, or None where the tool is not here."""
     try:
         version = engine.identity(engine.load(tool))
-    except (Unavailable, AttributeError):
+    except Unavailable:
         return None
     answers = RESCORED[tool]
     tables = [archived_table(catalog(), answers, e) for e in SETS] if answers else []
@@ -215,7 +216,11 @@ def _score_tool(
     try:
         scorer = engine.load(name)
         version = scorer.version()
-        evaluations = engine.accepted(scorer, [catalog().evaluations()[e] for e in SETS])
+        evaluations = [
+            e
+            for e in map(catalog().evaluations().get, SETS)
+            if e and engine.applies(tool, scorer, e)
+        ]
         items = {e.id: prepared(name, e, sets[e.id].items) for e in evaluations}
         flat = [item for part in items.values() for item in part]
         outcomes = engine.score(name, flat, batch=SPREADS_ITS_OWN_WORK.get(name, 0), seconds=1800)
@@ -239,7 +244,7 @@ def _score_tool(
         rejected = sets[evaluation.id].rejected
         part = part + list(rejected)
         own = own + [
-            engine.failure(scorer.metrics, reason, "unparseable") for reason in rejected.values()
+            engine.failure(scorer.metrics, reason, status) for status, reason in rejected.values()
         ]
         table = engine.table(part, own, scorer.metrics)
         published = as_published(table, tool if not answers else catalog().tools[answers])
@@ -278,10 +283,9 @@ def prepared(tool: str, evaluation: Evaluation, items: list[Item]) -> list[Item]
 
     references = {example.id: example.target for example in instances(evaluation.id)}
     # CodeBLEU reads the output alone, whatever class the audit would wrap it in.
-    names = [item.instance_id.partition("@")[0] for item in items]
     return [
-        replace(item, instance_id=name, output=unformat(item.output), reference=references[name])
-        for item, name in zip(items, names, strict=True)
+        replace(item, output=unformat(item.output), reference=references[item.instance_id], unit="")
+        for item in items
     ]
 
 
@@ -367,11 +371,6 @@ def compare(
     for run_id in runs:
         states = table.loc[table["run"] == run_id, "status"].value_counts()
         mine = new.loc[[run_id]] if run_id in new.index.get_level_values(0) else new.iloc[:0]
-        counts = {
-            "unparseable": int(states.get("unparseable", 0)),
-            "empty": int(states.get("empty", 0)),
-            "infrastructure": int(states.get("infrastructure", 0)),
-        }
         line = Line(
             name,
             version,
@@ -380,8 +379,10 @@ def compare(
             run_id,
             " ".join(metrics or table.columns[4:]),
             len(mine),
+            unparseable=int(states.get("unparseable", 0)),
+            empty=int(states.get("empty", 0)),
+            infrastructure=int(states.get("infrastructure", 0)),
             tolerance=tolerance,
-            **counts,
         )
         theirs = (
             old.loc[[run_id]]
@@ -587,7 +588,7 @@ def _collect(sets: dict[str, Predictions], sources: dict[str, Path], write: bool
     return lines
 
 
-def verdict(line: Line, reasons: Set[str] = frozenset()) -> Verdict:
+def verdict(line: Line, reasons: AbstractSet[str] = frozenset()) -> Verdict:
     """The verdict on one line of the summary: `exact` where every archived instance has every value
     again.
 

@@ -3,7 +3,7 @@
 The study counts diagnostics whose id begins with CS01 as syntax errors and all others as
 maintainability. But the parser's own errors have ids such as CS1002, CS1003 or CS1513, and no
 maintainability rule is ever run: what the study calls maintainability are syntax errors. `roslyn`
-keeps the study's rule; `roslyn-corrected` (module `roslyn_corrected`) counts by the severity that
+keeps the study's rule; `roslyn-corrected` (option `published: false`) counts by the severity that
 Roslyn gives. The program is docker/roslyn; it needs a .NET SDK to be built.
 """
 
@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtpeft.catalog import Evaluation
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.core.files import scratch, text_lines
@@ -49,16 +48,15 @@ class RoslynScorer:
     batch = 1000
     workers = 2
     seconds = 600
+    uses_references = False
 
     def __init__(self, tool: str, metrics: tuple[str, str], published: bool) -> None:
         self.tool, self.metrics, self._published = tool, metrics, published
 
     def version(self) -> str:
+        """As `Scorer.version`."""
         program()
         return "4.14.0"
-
-    def accepts(self, evaluation: Evaluation) -> bool:
-        return evaluation.language == "csharp"
 
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
         """The study's script gives 0 and 0 for an empty output; it has no value here."""
@@ -185,8 +183,17 @@ def _name() -> str:
     return "roslyn-" + hashlib.sha256(text).hexdigest()[:16]
 
 
-def scorer() -> RoslynScorer:
-    """Roslyn under the study's rule."""
-    return RoslynScorer(
-        "roslyn", ("roslyn_syntax_errors", "roslyn_maintainability"), published=True
-    )
+def scorer(
+    tool: str = "roslyn",
+    metrics: Sequence[str] = ("roslyn_syntax_errors", "roslyn_maintainability"),
+    published: bool = True,
+) -> RoslynScorer:
+    """Roslyn under one rule of counting; default: the study's.
+
+    Args:
+        tool: the catalog's name for it.
+        metrics: names of the two counts.
+        published: count by the study's rule of ids, else by severity.
+    """
+    first, second = metrics
+    return RoslynScorer(tool, (first, second), published)

@@ -14,7 +14,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from mtpeft.catalog import Evaluation
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.processes import run as run_program
 from mtpeft.core.records import Score
@@ -53,20 +52,18 @@ class SonarMetricsScorer:
     workers = 64
     reads_environment = True  # Python outputs are read by the parser of this interpreter
     seconds = 600
+    uses_references = False
 
     def version(self) -> str:
+        """As `Scorer.version`."""
         return f"7 ({helpers_id()}, javac {_javac()})"
 
-    def accepts(self, evaluation: Evaluation) -> bool:
-        return evaluation.language in ("java", "python") and not evaluation.id.startswith(
-            "summarization"
-        )
-
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
+        """As `Scorer.score`."""
         version = self.version()
         found = {
             **java_complexity([i for i in items if i.language == "java"]),
-            **{i: python_metrics(i.output) for i in items if i.language == "python"},
+            **{i: python_metrics(wrap(i)) for i in items if i.language == "python"},
         }
         for item in items:
             result = found[item]
@@ -97,7 +94,7 @@ def java_complexity(
     helpers = folder(helpers_id())
     result: dict[Item, tuple[int, int, int] | str] = {}
     with jvm.sources(items) as files:
-        work = next(iter(files)).parent
+        work = files.root
         out, _ = jvm.run(
             ["-cp", str(helpers), "SonarMetrics"], work, given="".join(f"{p}\n" for p in files)
         )

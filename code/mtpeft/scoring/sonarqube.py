@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from mtpeft.catalog import Evaluation, catalog
+from mtpeft.catalog import catalog
 from mtpeft.core import paths
 from mtpeft.core.errors import BadInput, Unavailable
 from mtpeft.core.files import write_atomic
@@ -26,11 +26,12 @@ from mtpeft.core.http import (
     Unreadable,
     address,
 )
-from mtpeft.core.provenance import write_provenance
-from mtpeft.core.records import SCORE_KEYS, Score, write_scores
+from mtpeft.core.names import safe_name
+from mtpeft.core.records import SCORE_KEYS, Score
 from mtpeft.scoring.interface import Item
+from mtpeft.scoring.merge import add_runs
 from mtpeft.scoring.predictions import instance_order
-from mtpeft.scoring.wrapping import SUFFIX, wrap
+from mtpeft.scoring.wrapping import SUFFIX, file_of
 
 # Our metric → the service's measures, newest name first: the service renamed its issue counts in
 # 2024.
@@ -51,36 +52,33 @@ class SonarService:
 
     tool = "sonarcloud"
     metrics = tuple(MEASURES)
+    service = True
 
     def version(self) -> str:
+        """As `Scorer.version`."""
         raise Unavailable(
             "SonarCloud is a service that analyses projects, not single outputs",
-            "measures imported with: mtpeft sonar-import URL PROJECT",
+            "measures imported with: mtpeft score sonar-import URL PROJECT",
             "see docker/sonarqube-compose.yaml",
         )
 
-    def accepts(self, evaluation: Evaluation) -> bool:
-        return evaluation.language in ("java", "python")
-
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
+        """As `Scorer.score`."""
         self.version()
         yield from ()
 
 
 def export(folder: Path, items: Iterable[Item], project: str = "mtpeft") -> int:
-    """Write items as EVALUATION/RUN/ID.ext with the scanner's settings; returns the number of
-    files.
+    """Write items as EVALUATION/RUN/ID/CLASS.ext with the scanner's settings; returns the number of
+    files. Raises `MtpeftError` for an id that cannot be a folder's name.
     """
     count = 0
     for item in items:
-        path = (
-            folder
-            / "src"
-            / item.task
-            / run_folder(item.run)
-            / f"{item.instance_id}{SUFFIX[item.language]}"
-        )
-        write_atomic(path, wrap(item))
+        source = file_of(item)
+        # These three are read back from the service's answer (`_place`), so they are names here.
+        place = [item.task, run_folder(item.run), item.instance_id]
+        path = (folder / "src").joinpath(*(safe_name(name, "the id") for name in place))
+        write_atomic(path / f"{source.name}{SUFFIX[item.language]}", source.text)
         count += 1
     write_atomic(
         folder / "sonar-project.properties",
@@ -238,17 +236,17 @@ def scores(pages: Iterable[dict[str, Any]], source: str = "SonarQube") -> dict[s
 def _place(component: dict[str, Any], source: str) -> tuple[str, str, str]:
     path = PurePosixPath(str(component.get("path", "")))
     parts = path.parts
-    if len(parts) != 4 or parts[0] != "src" or path.suffix not in SUFFIX.values():
+    if len(parts) != 5 or parts[0] != "src" or path.suffix not in SUFFIX.values():
         raise BadInput(
             source,
             f"a file at {path}",
-            "src/EVALUATION/RUN/INSTANCE, as `mtpeft sonar-export` writes it",
+            "src/EVALUATION/RUN/INSTANCE/CLASS, as `mtpeft score sonar-export` writes it",
         )
     if parts[1] not in catalog().evaluations():
         raise BadInput(
             source, f"evaluation set {parts[1]!r} at {path}", ", ".join(catalog().evaluations())
         )
-    return parts[1], run_of_folder(parts[2]), path.stem
+    return parts[1], run_of_folder(parts[2]), parts[3]
 
 
 def _values(component: dict[str, Any], source: str) -> dict[str, float | None]:
@@ -296,13 +294,15 @@ def write(
         raise BadInput(
             base,
             f"project {project} has no files",
-            "a project as `mtpeft sonar-export` writes it",
+            "a project as `mtpeft score sonar-export` writes it",
             "run the scanner first (docker/sonarqube-compose.yaml)",
         )
     place = root or paths.REGENERATED / "sonarqube"
     written = []
     for evaluation, table in tables.items():
-        path = write_scores(place, "sonarqube-own", evaluation, table)
-        write_provenance(path, [], source=base, project=project)
-        written.append(path)
+        written.append(
+            add_runs(
+                place, "sonarqube-own", evaluation, table, source=f"{base} {project}", version=""
+            )
+        )
     return written

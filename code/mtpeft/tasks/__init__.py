@@ -5,7 +5,7 @@ faithful)`; its name stands in catalog/tasks/*.yaml. `rendering` turns messages 
 tokenizer's own chat template.
 """
 
-from mtpeft.tasks.interface import Message, TaskModule, task_module
+from mtpeft.tasks.interface import Message, TaskModule, answer_of, task_module
 from mtpeft.tasks.rendering import Rendered, prompt_text, render, rendered_prompt
 from mtpeft.tasks.wording import Wording, wording
 
@@ -14,6 +14,7 @@ __all__ = [
     "Rendered",
     "TaskModule",
     "Wording",
+    "answer_of",
     "prompt_text",
     "render",
     "rendered_prompt",

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from mtpeft.corpora.examples import Example
 from mtpeft.tasks import yes_no
+from mtpeft.tasks.fences import tidied
 from mtpeft.tasks.interface import Message
 from mtpeft.tasks.wording import Wording
 
-HEAD = "retrieval"
 ROLE = "You judge search results for Python code."
 QUESTION = "Is this function what the description asks for?"
 
@@ -26,7 +26,16 @@ def texts(example: Example) -> tuple[str, ...]:
 label = yes_no.label
 SHOWN = 1000
 """Characters of a candidate that a prompt holds."""
-_SCORE = re.compile(r"\s*\[?(\d{1,2})\]?\s*[:.]?\s*(\d{1,3})\s*")
+# Number and score of a candidate, with something between: a line of one number is neither.
+_SCORE = re.compile(
+    r"[\s*_>#|-]*(?:(?:candidate|function|number|no\.?)\s*)?"
+    r"(?:\[(\d{1,2})\][*_]*\s*[:=.|\u2013\u2014-]?\s*|(\d{1,2})[*_]*(?:\s*[:=|]\s*|[.)]\s+|\s+[\u2013\u2014-]?\s*))"
+    r"[*_]*(?:score\s*[:=]?\s*)?(\d{1,3})(?:\.0+)?[*_]*(?:\s*/\s*100|\s*%)?"
+    r"[\s*_|]*(?:[\u2013\u2014(:,-]\s*[^\d\s].*)?",
+    re.IGNORECASE,
+)
+_FENCE = re.compile(r"\s*(?:`{3,}|~{3,}).*")
+_SEVERAL = re.compile(r"[,;]\s*(?=\[?\d{1,2}[\]:.=)])")
 
 
 def scoring_messages(query: str, candidates: Sequence[str]) -> list[Message]:
@@ -47,15 +56,24 @@ def scoring_messages(query: str, candidates: Sequence[str]) -> list[Message]:
 
 
 def read_scores(raw: str, candidates: int) -> list[int] | None:
-    """The score of each candidate; None, which is no answer, where the text is not exactly one line
-    `[number] score` for each with a score of at most 100.
+    """The score of each candidate; None, which is no answer, where the text does not give each
+    exactly one of at most 100.
+
+    Blank lines, fences and sentences without a digit say nothing; any other line that is no number
+    with its score makes the answer unreadable.
     """
     found: dict[int, int] = {}
-    for line in raw.strip().splitlines():
-        match = _SCORE.fullmatch(line)
-        if match is None or int(match[1]) in found or int(match[2]) > 100:
-            return None
-        found[int(match[1])] = int(match[2])
+    for line in tidied(raw).strip().split("\n"):
+        if not line.strip() or _FENCE.fullmatch(line) or not re.search(r"\d", line):
+            continue
+        for part in _SEVERAL.split(line):
+            match = _SCORE.fullmatch(part)
+            if match is None:
+                return None
+            number, score = int(match[1] or match[2]), int(match[3])
+            if number in found or score > 100:
+                return None
+            found[number] = score
     return (
         [found[i] for i in range(1, candidates + 1)]
         if sorted(found) == list(range(1, candidates + 1))

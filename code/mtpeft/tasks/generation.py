@@ -14,7 +14,7 @@ def messages(example: Example, wording: Wording) -> list[Message]:
     elif "prompt" in inputs and wording.inference:
         role, inputs = "user_inference", {"input": inputs["prompt"]}
     else:
-        role = "user_single_task" if wording.arm == "st" else "user_multi_task"
+        role = {"st": "user_single_task", "mt": "user_multi_task"}[wording.arm]
     return [
         {
             "role": "system",
@@ -36,10 +36,10 @@ def target(example: Example, wording: Wording) -> str:
     return wording.text("generation", "assistant").format(output=example.target)
 
 
-def answer(raw: str, faithful: bool) -> str:
+def answer(raw: str, faithful: bool, language: str = "") -> str:
     """The code. The study cut at the first `Human:`, dropped a leading `Assistant:` and kept
     Markdown fences.
     """
     if faithful:
         return raw.split("Human:", 1)[0].strip().removeprefix("Assistant:").strip()
-    return unfenced(raw)
+    return unfenced(raw, language)

@@ -1,6 +1,7 @@
 """What every task module offers, and how it is found."""
 
 import importlib
+import inspect
 from typing import Protocol, cast
 
 from mtpeft.catalog import catalog
@@ -23,8 +24,26 @@ class TaskModule(Protocol):
         ...
 
     def answer(self, raw: str, faithful: bool) -> str:
-        """The answer in what a model wrote. faithful: cut as the study cut, quirks included."""
+        """The answer in what a model wrote. faithful: cut as the study cut, quirks included.
+
+        It may take `language` as a third parameter (see `answer_of`).
+        """
         ...
+
+
+def answer_of(module: TaskModule, raw: str, faithful: bool, language: str) -> str:
+    """The answer in what a model wrote, for a task whose `answer` may ask for the language of the
+    code that was wanted.
+
+    Args:
+        module: the task's.
+        raw: what the model wrote.
+        faithful: cut as the study cut, quirks included.
+        language: of the example.
+    """
+    if "language" in inspect.signature(module.answer).parameters:
+        return str(module.answer(raw, faithful, language=language))  # type: ignore[call-arg]
+    return module.answer(raw, faithful)
 
 
 def task_module(task: str) -> TaskModule:

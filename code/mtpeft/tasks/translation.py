@@ -28,10 +28,11 @@ def target(example: Example, wording: Wording) -> str:
     )
 
 
-def answer(raw: str, faithful: bool) -> str:
-    """The code. The study kept what follows the last `Assistant:`, and of a fence other than
+def answer(raw: str, faithful: bool, language: str = "") -> str:
+    """The code; of several equally good blocks the last, for the question's code is often repeated
+    before it. The study kept what follows the last `Assistant:`, and of a fence other than
     ```java the language tag.
     """
     if faithful:
         return tagged(raw.rsplit("Assistant:", 1)[-1].strip())
-    return unfenced(raw)
+    return unfenced(raw, language, last=True)

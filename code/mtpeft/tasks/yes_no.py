@@ -1,18 +1,33 @@
 """Questions with the answers yes and no: prompts, and two ways to read what a model wrote.
 
-The strict reading takes a plain yes or no and calls anything else no answer, which is a status and
-never a class. The study's permissive reading takes any `no` or `not` inside the text for a no and
-everything else, silence included, for a yes.
+The strict reading takes an unambiguous yes or no and calls anything else no answer, which is a
+status and never a class. The study's permissive reading takes any `no` or `not` inside the text for a no and
+everything else, silence included, for a yes; its few-shot script has a rule of its own.
 """
 
 import re
 
 from mtpeft.core.errors import MtpeftError
 from mtpeft.corpora.examples import Example
+from mtpeft.tasks.fences import tidied
 from mtpeft.tasks.interface import Message
 
 YES, NO, NONE = "1", "0", ""
-_STRICT = re.compile(r"[\s\"'*`(\[]*(yes|no)\b[\s\"'*`.,!)\]]*", re.IGNORECASE)
+_SIGNS = r"[\s\"'*`_#>(\[]*"
+# A word that stands as an answer, and not as part of a sentence such as "No idea".
+_BEGINS = re.compile(
+    rf"{_SIGNS}(yes|no)\b[\"'*`_)\]]*(?:\s*\Z|\s*[.,;:!\u2014\u2013-]|\s*\n"
+    r"|\s+(?:because|since|as|it|this|that|the|there|they|these|both)\b)",
+    re.IGNORECASE,
+)
+_TOLD = re.compile(
+    r"\b(?:answer|verdict|conclusion)\b[\s*`_]*(?:(?:is|would be|should be)\b|[:=\u2014-])"
+    r"[\s\"'*`_:(]*(yes|no)\b(?!\s+(?:and|or)\s|\s*/)",
+    re.IGNORECASE,
+)
+_BOTH = re.compile(
+    r"\b(?:yes\s*(?:,|and|or|/|but)?\s*no|no\s*(?:,|and|or|/|but)?\s*yes)\b", re.IGNORECASE
+)
 
 
 def asked(role: str, question: str, *codes: str) -> list[Message]:
@@ -32,14 +47,34 @@ def word(example: Example) -> str:
 
 
 def strict(raw: str) -> str:
-    """`1`, `0`, or `` where the text is not one plain yes or no."""
-    found = _STRICT.fullmatch(raw)
-    return NONE if found is None else YES if found[1].lower() == "yes" else NO
+    """`1`, `0`, or `` where the text does not say one of them, and one only, as its answer.
+
+    An answer is a word that is called so ("Answer: no", "the answer is yes"), or that begins a line
+    and stands for itself ("Yes, because ..."). Reasoning in tags is no answer.
+    """
+    text = tidied(raw)
+    if _BOTH.search(text):
+        return NONE
+    told = {found[1].lower() for found in _TOLD.finditer(text)}
+    begun = {
+        found[1].lower()
+        for line in re.split(r"\n|(?<=[.!?])\s+", text)
+        if (found := _BEGINS.match(line))
+    }
+    answers = told | begun
+    return NONE if len(answers) != 1 else YES if answers == {"yes"} else NO
 
 
 def permissive(raw: str) -> str:
     """The study's reading: `0` where `no` or `not` occurs anywhere in the text, else `1`."""
     return NO if "no" in raw.lower() else YES
+
+
+def permissive_few_shot(raw: str) -> str:
+    """The reading of the study's few-shot script: as `permissive`, and `0` also where `safe` or
+    `clean` occurs.
+    """
+    return NO if any(word in raw.lower() for word in ("no", "safe", "clean")) else YES
 
 
 def read(raw: str, faithful: bool) -> str:

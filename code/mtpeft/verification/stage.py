@@ -12,6 +12,7 @@ from pathlib import Path
 from mtpeft.catalog import catalog
 from mtpeft.catalog.places import present, statistics_files, with_figures
 from mtpeft.core.figures import Contrast
+from mtpeft.core.files import read_text, text_lines
 from mtpeft.core.paths import REGENERATED, shown
 from mtpeft.core.provenance import write_result
 from mtpeft.core.records import (
@@ -22,17 +23,22 @@ from mtpeft.core.records import (
     read_frame,
     read_records,
     records_text,
+    unaccounted,
 )
 from mtpeft.statistics.contrasts import Contrasts
 from mtpeft.statistics.figures import FigureSet
 from mtpeft.verification.cells import judge_cells, judge_recovered
 from mtpeft.verification.claims import Evidence, judge_claims
+from mtpeft.verification.completeness import judge_completeness
 from mtpeft.verification.on_demand import counts
+from mtpeft.verification.typed import judge_typed
 
 _PLURAL = {
     "file": "files",
+    "complete": "contents",
     "claim": "claims",
     "cell": "printed values",
+    "typed": "typed values",
     "score": "scores",
     "recovered": "recovered values",
     "answers": "predictions",
@@ -60,26 +66,24 @@ def run(quiet: bool = False) -> int:
     evidence = Evidence(tests, cells, known, contrasts, figures, causes)
     verdicts = [
         *read_records(VERIFICATION / "files.csv", Verdict),
+        *judge_completeness(known, cells),
         *judge_claims(evidence),
         *judge_cells(cells, tests, causes, _suspicions(), known),
     ]
+    for study, data in figures.items():
+        if data.counterparts_path.is_file():
+            inputs.append(data.counterparts_path)
+            verdicts += judge_typed(study, data.counterparts)
     rescored = REGENERATED / "statistics" / "rescored.csv"
     if rescored.is_file():  # `make rescore` has run
         inputs += [rescored, REGENERATED / "audit" / "rescored-cells.csv"]
         verdicts += judge_recovered(cells, read_records(rescored, Test), _causes(inputs[-1]))
-    made = [
-        p
-        for p in sorted((VERIFICATION / "answers").glob("*.csv"))
-        if not p.name.endswith(".flipped.csv")
-    ]
-    # verdicts of T2, T3 and T4, where these tiers have run
-    for again in [REGENERATED / "rescore" / "verdicts.csv", *made, VERIFICATION / "seeds.csv"]:
-        if again.is_file():
-            inputs.append(again)
-            verdicts += read_records(again, Verdict)
+    for again in later_verdicts(REGENERATED):
+        inputs.append(again)
+        verdicts += read_records(again, Verdict)
     path = VERIFICATION / "verdicts.csv"
     write_result(path, records_text(verdicts, Verdict), inputs)
-    unexplained = [v for v in verdicts if v.unexplained]
+    unexplained = unaccounted(verdicts)
     if not quiet:
         for v in unexplained[:20]:
             print(f"unexplained: {v.id}: published {v.published}, recomputed {v.regenerated}")
@@ -87,6 +91,25 @@ def run(quiet: bool = False) -> int:
     for line in counts(known, verdicts):
         print(line)
     return 1 if unexplained else 0
+
+
+def later(root: Path) -> list[Path]:
+    """What later tiers have left below `root` and this stage reads.
+
+    `later.txt` beside this module says what that can be; make reads the same list.
+    """
+    patterns = text_lines(read_text(Path(__file__).with_name("later.txt")))
+    return [path for pattern in patterns for path in sorted(root.glob(pattern)) if path.is_file()]
+
+
+def later_verdicts(root: Path) -> list[Path]:
+    """Those of them that hold verdicts, of T2, T3 and T4."""
+    others = ("statistics", "audit")
+    return [
+        path
+        for path in later(root)
+        if path.relative_to(root).parts[0] not in others and not path.name.endswith(".flipped.csv")
+    ]
 
 
 def _contrasts(figures: Mapping[str, FigureSet], inputs: list[Path]) -> dict[str, Contrasts]:
@@ -112,7 +135,12 @@ def conclude() -> int:
     verdicts = read_records(VERIFICATION / "verdicts.csv", Verdict)
     for line in [*summary(verdicts), *counts(catalog(), verdicts)]:
         print(line)
-    unexplained = [v for v in verdicts if v.unexplained]
+    unexplained = unaccounted(verdicts)
+    own = sum(v.unexplained for v in verdicts) - len(unexplained)
+    if own:
+        print(
+            f"{own} differences of answers and runs of your own, which say nothing of the archive"
+        )
     print(
         f"{len(unexplained)} unexplained differences; report: {shown(REGENERATED / 'report' / 'index.html')}"
     )

@@ -158,7 +158,7 @@ def _point(
     label: str,
     series: str,
 ) -> Point:
-    quantity = "odds_ratio" if comparison.test == "mcnemar" else "cliffs_delta"
+    quantity = {"mcnemar": "odds_ratio", "wilcoxon": "cliffs_delta"}[comparison.test]
     effect = low = high = math.nan
     significant = False
     if test is not None:

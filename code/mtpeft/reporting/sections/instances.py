@@ -72,8 +72,8 @@ def _part(
     flips = comparison.test == "mcnemar"
     return {
         "title": f"{block_title(block)}, {metric.title}",
-        "a": comparison.side_a,
-        "b": comparison.side_b,
+        "side_a": comparison.side_a,
+        "side_b": comparison.side_b,
         "larger_a": int((known["difference"] > 0).sum()),
         "equal": int((known["difference"] == 0).sum()),
         "larger_b": int((known["difference"] < 0).sum()),

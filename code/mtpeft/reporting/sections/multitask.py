@@ -30,7 +30,7 @@ def section(inputs: Inputs) -> Section | None:
     trained = _rows(inputs, inputs.regenerated / "training" / "flaky-cpu" / "results.csv")
     tiny = [
         row
-        for row in _rows(inputs, inputs.regenerated / "smoke-b" / "smoke.csv")
+        for row in _rows(inputs, inputs.regenerated / "smoke-heads" / "smoke.csv")
         if row.get("easiest_weight")
     ]
     weights = [w for w in data.figures.weights if w.last is not None and w.last == w.last]

@@ -1,5 +1,6 @@
 """The front page: what holds, what differs, and whether everything is accounted for."""
 
+from mtpeft.core.records import unaccounted
 from mtpeft.reporting.html import render
 from mtpeft.reporting.inputs import Inputs
 from mtpeft.reporting.sections import Section
@@ -28,7 +29,7 @@ def section(inputs: Inputs) -> Section:
             titles=KIND_TITLES,
             total=len(cells),
             cells=kinds.get("cell", {}),
-            unexplained=sum(v.unexplained for v in inputs.verdicts),
+            unexplained=len(unaccounted(inputs.verdicts)),
             causes=sum(
                 g.cause is not None and any(v.verdict == "differs" for v in g.verdicts)
                 for g in groups

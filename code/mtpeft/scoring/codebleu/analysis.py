@@ -123,7 +123,8 @@ def _extractors(corrected: bool) -> ModuleType:
     at the end, which alone decides the order. set (corrected only): keeps the order of insertion.
     """
     spec = importlib.util.find_spec("codebleu.parser.DFG")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     vars(module)["sorted"] = _sorted_at_the_end
     if corrected:
@@ -193,16 +194,17 @@ def _data_flow(root: Any, code: str, known: Grammar) -> list[Any]:
         place = edge[1]
         if place not in linked:
             continue
-        if place in merged:
-            first = merged[place]
-            edge = (
-                first[0],
-                place,
-                first[2],
-                list(known.unique(first[3] + edge[3])),
-                list(known.unique(first[4] + edge[4])),
-            )
-        merged[place] = edge
+        if place not in merged:
+            merged[place] = edge
+            continue
+        first = merged[place]
+        merged[place] = (
+            first[0],
+            place,
+            first[2],
+            list(known.unique(first[3] + edge[3])),
+            list(known.unique(first[4] + edge[4])),
+        )
     return list(merged.values())
 
 

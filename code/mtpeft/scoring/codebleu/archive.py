@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations, islice, product
 from pathlib import Path
+from typing import Any
 
 from mtpeft.core.records import write_records
 from mtpeft.scoring.codebleu.analysis import Analysis, analyse
@@ -194,7 +195,7 @@ def _search(
     placements: int,
     reading: _Reading,
     task: tuple[ArchivedRow, dict[int, float | None]],
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """The fields of the explanation found for one differing row; none where nothing was found.
 
     Blanks move the n-gram matches, which are computed for every placement; syntax and data flow do
@@ -208,8 +209,8 @@ def _search(
     known = components(row.reference, reading.text(row.output), language)
     # This process's own seed first, then the first seed that leads to each other value.
     seed_of: dict[float | None, str] = {known.data_flow: ""}
-    for seed, flow in flow_by_seed.items():
-        seed_of.setdefault(flow, str(seed))
+    for number, flow in flow_by_seed.items():
+        seed_of.setdefault(flow, str(number))
 
     def nearest(blanks: Blanks) -> _Near:
         """(distance to the archived value, value, seed) for one placement, over the seeds."""
@@ -258,7 +259,7 @@ def _placements(
         for best in beam:
             expanded.add(best)
             for i in range(len(best)):
-                blanks = best[:i] + (not best[i],) + best[i + 1 :]
+                blanks = (*best[:i], not best[i], *best[i + 1 :])
                 if blanks not in seen:
                     seen[blanks] = nearest(blanks)
                     yield blanks, seen[blanks]

@@ -71,7 +71,7 @@ def components(reference: str, output: str, language: str, corrected: bool = Fal
 
 def ngram_match(reference: Analysis, output: Analysis) -> float:
     """Sentence BLEU-4 on white-space tokens, smoothed: clipped n-gram precision of the output."""
-    fractions = [
+    fractions: list[tuple[float, float]] = [
         (matched, max(1, found.total()))
         for matched, found in zip(_matched(reference, output), output.ngrams, strict=True)
     ]
@@ -80,7 +80,7 @@ def ngram_match(reference: Analysis, output: Analysis) -> float:
 
 def weighted_ngram_match(reference: Analysis, output: Analysis, corrected: bool) -> float:
     """Recall of the reference's n-grams, in which a unigram that is no keyword weighs 0.2."""
-    fractions = [
+    fractions: list[tuple[float, float]] = [
         (matched, max(1, expected.total()))
         for matched, expected in zip(_matched(reference, output), reference.ngrams, strict=True)
     ]

@@ -40,8 +40,7 @@ def format_layout(code: str) -> str:
     code, as published.
     """
     lines, depth = [], 0
-    for piece in _BREAK.split(_WHITE.sub(" ", code).strip()):
-        piece = piece.strip()
+    for piece in map(str.strip, _BREAK.split(_WHITE.sub(" ", code).strip())):
         if not piece:
             continue
         if piece.startswith("}"):

@@ -27,6 +27,7 @@ class CodeBleu:
     workers: int = 64
     batch: int = 128
     seconds: float = 128 * DEADLINE_SECONDS
+    measures_blank: bool = True
 
     def version(self) -> str:
         """The library's version and, for the released variant, the hash seed that its data flow
@@ -67,6 +68,15 @@ class CodeBleu:
             )
 
 
-def scorer() -> CodeBleu:
-    """CodeBLEU exactly as released."""
-    return CodeBleu("codebleu", ("codebleu_0.7.0",), corrected=False)
+def scorer(
+    tool: str = "codebleu", metric: str = "codebleu_0.7.0", corrected: bool = False
+) -> CodeBleu:
+    """CodeBLEU in one variant; default: exactly as released.
+
+    Args:
+        tool: the catalog's name for it.
+        metric: name of the score.
+        corrected: with source-ordered data flow, a zero that stays zero and a working brevity
+            penalty (see `components`).
+    """
+    return CodeBleu(tool, (metric,), corrected)

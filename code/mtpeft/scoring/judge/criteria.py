@@ -74,7 +74,7 @@ def study_prompt() -> Prompt | None:
     it.
     """
     mirror = paths.mirror()
-    path = mirror / manifest()["published/prompts"].path if mirror else None
+    path = mirror / manifest().derived["published/prompts"].path if mirror else None
     if path is None or not path.is_file():
         return None
     try:

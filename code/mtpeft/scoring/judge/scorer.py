@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from mtpeft.catalog import Evaluation, catalog
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.records import Score
@@ -36,6 +35,7 @@ class Judge:
     # it to.
     batch = 100_000
     seconds = 7 * 86_400
+    service = True
 
     def __init__(
         self,
@@ -65,10 +65,6 @@ class Judge:
         settings = self._settings()
         return f"{settings.identity}, {settings.prompt.origin} prompt {settings.prompt.sha256[:12]}"
 
-    def accepts(self, evaluation: Evaluation) -> bool:
-        """Summaries."""
-        return evaluation in catalog().tasks["summarization"].evaluations
-
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
         """Three records per item; item.source is the summarised code."""
         settings, version = self._settings(), self.version()
@@ -94,11 +90,17 @@ class Judge:
                 )
 
 
-def scorer(failures: dict[str, str] | None = None) -> Judge:
-    """Means of five runs, as published."""
-    return Judge("llm-judge", "mean", mean, failures=failures)
+AGGREGATES: dict[str, Callable[[Sequence[int]], float]] = {"mean": mean, "mode": mode}
 
 
-def mode_scorer(failures: dict[str, str] | None = None) -> Judge:
-    """Modes of five runs, the study's first aggregation; the same answers, not asked twice."""
-    return Judge("llm-judge-mode", "mode", mode, failures=failures)
+def scorer(
+    tool: str = "llm-judge", aggregate: str = "mean", failures: dict[str, str] | None = None
+) -> Judge:
+    """The judge under one aggregation; the same answers serve all, none is asked for twice.
+
+    Args:
+        tool: the catalog's name for it.
+        aggregate: `mean` of five ratings, as published, or their `mode`, the study's first choice.
+        failures: as in `Judge`.
+    """
+    return Judge(tool, aggregate, AGGREGATES[aggregate], failures=failures)

@@ -8,15 +8,14 @@ from pathlib import Path
 from mtpeft.catalog import catalog
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError
-from mtpeft.core.provenance import write_provenance
-from mtpeft.core.records import write_scores
 from mtpeft.corpora.load import evaluation as examples
 from mtpeft.scoring import engine
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.judge.ledger import read_ledger
 from mtpeft.scoring.judge.panel import Plan, plan
-from mtpeft.scoring.judge.scorer import ledger_path, mode_scorer, scorer
+from mtpeft.scoring.judge.scorer import ledger_path, scorer
 from mtpeft.scoring.judge.settings import Settings, from_environment
+from mtpeft.scoring.merge import add_runs
 from mtpeft.scoring.predictions import read_new
 
 
@@ -70,7 +69,11 @@ def _show(made: Plan, settings: Settings) -> None:
 def _judge(path: Path, items: Sequence[Item]) -> int:
     failed = False
     failures: dict[str, str] = {}
-    for made in (scorer(failures), mode_scorer(failures)):
+    made_of = [
+        scorer(**catalog().tools[tool].options, failures=failures)
+        for tool in ("llm-judge", "llm-judge-mode")
+    ]
+    for made in made_of:
         outcomes = engine.score(made.tool, items, scorer=made)
         failed = failed or any(outcome.status == "infrastructure" for outcome in outcomes)
         for task in sorted({item.task for item in items}):
@@ -82,8 +85,9 @@ def _judge(path: Path, items: Sequence[Item]) -> int:
             table = engine.table(
                 [item for item, _ in part], [outcome for _, outcome in part], made.metrics
             )
-            written = write_scores(paths.REGENERATED, made.tool, task, table)
-            write_provenance(written, [path], judge=made.version())
+            written = add_runs(
+                paths.REGENERATED, made.tool, task, table, source=path, version=made.version()
+            )
             print(f"wrote {paths.shown(written)}")
         for reason in sorted(
             {outcome.detail for outcome in outcomes if outcome.status == "infrastructure"}

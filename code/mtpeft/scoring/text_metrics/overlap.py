@@ -5,10 +5,17 @@ Every function takes the output first and the one reference second. An empty out
 as the libraries and the study have it.
 """
 
+import re
 from functools import cache
 from typing import Any
 
 from mtpeft.scoring.text_metrics.wordnet import wordnet
+
+_LATIN = re.compile(r"[a-z0-9]")
+
+
+class Unmeasurable(ValueError):
+    """A metric is not defined for these texts; its zero would mean something else."""
 
 
 def bleu(output: str, reference: str) -> float:
@@ -17,19 +24,28 @@ def bleu(output: str, reference: str) -> float:
     """
     from sacrebleu import sentence_bleu
 
-    return sentence_bleu(output, [reference]).score / 100
+    # Equal texts come out above 1 by rounding.
+    return float(min(1.0, sentence_bleu(output, [reference]).score / 100))
 
 
 def chrf(output: str, reference: str) -> float:
     """Sentence chrF2 of sacreBLEU: character 6-grams, no word n-grams, beta 2, white space ignored."""
     from sacrebleu import sentence_chrf
 
-    return sentence_chrf(output, [reference]).score / 100
+    return float(min(1.0, sentence_chrf(output, [reference]).score / 100))
 
 
 def rouge_l(output: str, reference: str) -> float:
-    """ROUGE-L F-measure of rouge-score, Porter-stemmed."""
-    return _rouge().score(reference, output)["rougeL"].fmeasure
+    """ROUGE-L F-measure of rouge-score, Porter-stemmed.
+
+    Raises:
+        Unmeasurable: a text is not blank, but holds no word for the library's tokenizer, which
+            knows the letters a to z and digits only.
+    """
+    for text in (output, reference):
+        if text.strip() and not _LATIN.search(text.lower()):
+            raise Unmeasurable("ROUGE's tokenizer keeps nothing of this text but a-z and 0-9")
+    return float(_rouge().score(reference, output)["rougeL"].fmeasure)
 
 
 @cache

@@ -7,12 +7,11 @@ Per item every metric yields a record. BLEU, chrF, ROUGE-L and METEOR give an em
 from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
 
-from mtpeft.catalog import Evaluation, catalog
 from mtpeft.core.errors import Unavailable
 from mtpeft.core.records import Score
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.text_metrics.embedding import BertScore, Side
-from mtpeft.scoring.text_metrics.overlap import bleu, chrf, meteor, rouge_l
+from mtpeft.scoring.text_metrics.overlap import Unmeasurable, bleu, chrf, meteor, rouge_l
 from mtpeft.scoring.text_metrics.wordnet import wordnet
 
 BLEU, METEOR, ROUGE, CHRF = (
@@ -41,6 +40,7 @@ class TextMetrics:
     metrics = (BLEU, METEOR, ROUGE, CHRF, BERTSCORE, SIDE)
     batch = 64
     seconds = 600
+    measures_blank = True
 
     def __init__(self, bertscore: BertScore | None = None, side: Side | None = None) -> None:
         self._bertscore, self._side = bertscore, side or Side()
@@ -67,10 +67,6 @@ class TextMetrics:
                 parts.append(f"no {name}")
         return ", ".join(part for part in parts if part)
 
-    def accepts(self, evaluation: Evaluation) -> bool:
-        """Summaries."""
-        return evaluation in catalog().tasks["summarization"].evaluations
-
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
         """Six records per item; an item without reference (SIDE: without code) has no value."""
         version = self.version()
@@ -82,13 +78,14 @@ class TextMetrics:
                 missing[name] = (None, "cannot run here", error.found)
         embedded = {
             BERTSCORE: self._batched(
-                items, BERTSCORE in missing, lambda i: i.reference, self._bert
+                items, BERTSCORE in missing, lambda i: i.reference, self._bert, self._bert_cut
             ),
             SIDE: self._batched(
                 [i for i in items if i.language == "java"],
                 SIDE in missing,
                 lambda i: i.source,
                 lambda outputs, codes: self._side(codes, outputs),
+                self._side.cut,
             ),
         }
         for item in items:
@@ -127,11 +124,18 @@ class TextMetrics:
         assert self._bertscore is not None
         return self._bertscore(outputs, references)
 
+    def _bert_cut(self, text: str) -> str:
+        assert self._bertscore is not None
+        return self._bertscore.cut(text)
+
     @staticmethod
     def _overlap(metric: str, item: Item) -> _Cell:
         if not item.reference.strip():
             return None, "infrastructure", "no reference"
-        return OVERLAP[metric](item.output, item.reference), "ok", ""
+        try:
+            return OVERLAP[metric](item.output, item.reference), "ok", ""
+        except Unmeasurable as error:
+            return None, "unparseable", str(error)
 
     @staticmethod
     def _batched(
@@ -139,6 +143,7 @@ class TextMetrics:
         missing: bool,
         other: Callable[[Item], str],
         compute: Callable[[list[str], list[str]], list[float]],
+        cut: Callable[[str], str],
     ) -> dict[int, _Cell]:
         """Cells of an embedding metric by item identity; pairs with an empty side stay out of the
         computation.
@@ -152,7 +157,19 @@ class TextMetrics:
             else []
         )
         cells: dict[int, _Cell] = {
-            id(item): (value, "ok", "") for item, value in zip(whole, values, strict=True)
+            id(item): (
+                value,
+                "ok",
+                "; ".join(
+                    f"{what}: {said}"
+                    for what, said in (
+                        ("output", cut(item.output)),
+                        ("compared with", cut(other(item))),
+                    )
+                    if said
+                ),
+            )
+            for item, value in zip(whole, values, strict=True)
         }
         for item in items:
             if not other(item).strip():

@@ -1,0 +1,100 @@
+"""Score tables that several runs share: adding the scores of some runs, keeping those of the others.
+
+A table names by run where its rows came from (in its provenance), so that a run of the same name
+from another file is refused and never replaced in silence.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mtpeft.core.errors import MtpeftError
+from mtpeft.core.locks import held
+from mtpeft.core.paths import shown
+from mtpeft.core.provenance import provenance_path, sha256, write_provenance
+from mtpeft.core.records import read_scores, score_path, write_scores
+
+
+class OtherScores(MtpeftError):
+    """The table holds scores of the same run that come from elsewhere."""
+
+
+def add_runs(
+    root: Path,
+    tool: str,
+    evaluation: str,
+    table: pd.DataFrame,
+    *,
+    source: Path | str,
+    version: str,
+    replace: bool = False,
+) -> Path:
+    """Write the rows of a table among those of other runs; rows of the same runs are replaced.
+
+    Args:
+        root: below which score tables lie.
+        tool: the tool that gave the scores.
+        evaluation: the evaluation set.
+        table: the runs' scores, as `records.write_scores` takes them.
+        source: the file of predictions, or the address of a service.
+        version: the tool's version.
+        replace: also replace rows that came from another source.
+
+    Returns:
+        The table's path.
+
+    Raises:
+        OtherScores: a run's rows came from another source and `replace` is false, or the table
+            that is there has other metrics.
+    """
+    path = score_path(root, tool, evaluation)
+    with held(path):
+        old = read_scores(path) if path.is_file() else None
+        known = runs_of(path) if old is not None else {}
+        name = _name(source)
+        if old is not None:
+            if list(old.columns) != list(table.columns):
+                raise OtherScores(
+                    f"{shown(path)} has the columns {', '.join(old.columns[4:])}",
+                    ", ".join(table.columns[4:]),
+                    f"move the table away, or name another folder with --out: mv {path} {path}.old",
+                )
+            for run in sorted(set(table["run"]) & set(old["run"])):
+                before = known.get(run, {}).get("source", "another file")
+                if before != name and not replace:
+                    raise OtherScores(
+                        f"{shown(path)} already has scores of {run}, from {before}",
+                        f"scores of {run} from {name}",
+                        "name another folder with --out, or replace them with --replace",
+                    )
+            kept = old[~old["run"].isin(set(table["run"]))]
+            merged = pd.concat([kept, table]) if len(kept) else table
+        else:
+            merged = table
+        digest = sha256(source) if isinstance(source, Path) and source.is_file() else ""
+        mine = {"source": name, "source_sha256": digest, "tool_version": version}
+        runs = {r: known.get(r, {}) for r in merged["run"].unique()}
+        runs |= dict.fromkeys(table["run"].unique(), mine)
+        written = write_scores(root, tool, evaluation, merged)
+        inputs = [source] if isinstance(source, Path) and source.is_file() else []
+        write_provenance(written, inputs, tool=tool, tool_version=version, runs=runs)
+    return written
+
+
+def runs_of(path: Path) -> dict[str, dict[str, Any]]:
+    """Where the rows of a table came from, by run, as its provenance says; empty where none does."""
+    try:
+        record = json.loads(provenance_path(path).read_text(encoding="utf-8"))
+        # A table that was changed since is not the one that this record is about.
+        if record["result_sha256"] != sha256(path):
+            return {}
+        runs = record["runs"]
+        return runs if isinstance(runs, dict) else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _name(source: Path | str) -> str:
+    return shown(source.resolve()) if isinstance(source, Path) else source

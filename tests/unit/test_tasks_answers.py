@@ -1,0 +1,210 @@
+"""Answers of chat models, read as a careful human would: no wrong text, nothing cut that belongs."""
+
+import pytest
+from mtpeft.core.records import Prediction
+from mtpeft.corpora import Example
+from mtpeft.scoring.answers import table
+from mtpeft.tasks import generation, summarization, translation, yes_no
+from mtpeft.tasks.code_search import read_scores
+from mtpeft.tasks.fences import tagged, unfenced
+
+F = "`" * 3
+CODE = "def f(x):\n    return x"
+JAVA = "int f(int x) {\n    return x;\n}"
+
+
+@pytest.mark.parametrize(
+    "info",
+    [
+        "",
+        "python",
+        " python",
+        "Python3",
+        'python title="a.py"',
+        "python {.numberLines}",
+        "{.python}",
+        "py:main.py",
+        "python, runnable",
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_an_opening_fence_may_carry_any_info_string(info, end):
+    raw = f"Sure!\n\n{F}{info}\n{CODE}\n{F}\nThe function returns its argument.".replace("\n", end)
+    assert unfenced(raw) == unfenced(raw, "python") == CODE
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        f"~~~python\n{CODE}\n~~~",
+        f"{F}`python\n{CODE}\n{F}`",
+        f"1. Do this:\n\n   {F}python\n   def f(x):\n       return x\n   {F}\n",
+        f"> {F}python\n> def f(x):\n>     return x\n> {F}",
+        f"{F}python\n{CODE}",
+        f"\ufeff{F}python\n{CODE}\n{F}<|im_end|>",
+        f"<think>\nMaybe {F}python\ndef g(): pass\n{F}?\n</think>\n{F}python\n{CODE}\n{F}",
+        f"{CODE}\n{F}\nOutput:\n{F}\n3\n{F}",
+        f"{CODE}\n{F}",
+        f"{F}bash\npip install numpy\n{F}\n\n{F}python\n{CODE}\n{F}",
+        f"{F}python\n{CODE}\n{F}\n\nUse it:\n\n{F}python\nprint(f(1))\n{F}\n\n{F}text\n1\n{F}",
+        f"{F}\n$ python a.py\n{F}\n\n{F}\n{CODE}\n{F}",
+        f"Here is the function:\n\n{CODE}\n\nIt returns its argument.",
+        CODE,
+        f"\n\n{CODE}\n\n",
+    ],
+)
+def test_every_form_of_a_block_gives_the_function_and_nothing_else(raw):
+    assert generation.answer(raw, False, "python") == CODE
+
+
+def test_a_fence_inside_a_documentation_string_closes_nothing():
+    code = f'def f(x):\n    """Double.\n\n    {F}\n    f(2)\n    {F}\n    """\n    return 2 * x'
+    assert unfenced(f"{F}python\n{code}\n{F}\nDone.") == code
+    left = code.replace("    " + F, F)
+    assert unfenced(f"{F}python\n{left}\n{F}\n") == left
+
+
+def test_a_one_line_fence_is_a_fence():
+    assert unfenced(f"{F}python def f(x): return x{F}") == "def f(x): return x"
+
+
+def test_imports_and_helpers_of_other_blocks_come_along():
+    raw = (
+        f"First:\n{F}python\nimport math\n\ndef half(x):\n    return x / 2\n\nUNUSED = 1\n{F}\nthen\n"
+        f"{F}python\ndef f(x):\n    return half(math.sqrt(x))\n\ndef g():\n    return f(1)\n{F}"
+    )
+    got = generation.answer(raw, False, "python")
+    assert "import math" in got
+    compile(got, "x", "exec")
+
+
+@pytest.mark.parametrize("language", ["csharp", ""])
+def test_the_echoed_question_is_not_the_translation(language):
+    csharp = "int F(int x) {\n    return x;\n}"
+    raw = (
+        f"The Java code:\n{F}java\n{JAVA}\n{F}\nbecomes\n{F}csharp\n{csharp}\n{F}\nSame semantics."
+    )
+    assert translation.answer(raw, False, language) == csharp
+
+
+def test_the_faithful_profile_keeps_the_studys_rules():
+    raw = f"{F}csharp\nint F() {{ return 1; }}\n{F}"
+    assert translation.answer(raw, True) == tagged(raw) == "csharp\nint F() { return 1; }"
+    assert generation.answer("Assistant: x = 1\nHuman: more", True) == "x = 1"
+    summary = "SUMMARY: Sets it to DONE now.\nDONE"
+    assert summarization.answer(summary, True) == "Sets it to"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "Counts the even values.",
+        "Summary: Counts the even values.",
+        "**Summary:** Counts the even values.",
+        '"Counts the even values."',
+        "Here is a summary of the function:\n\nCounts the even values.",
+        "Sure! Here's a one-sentence summary: Counts the even values.",
+        f"{F}\nCounts the even values.\n{F}",
+        "<think>It loops.</think>\nCounts the even values.",
+        "SUMMARY: Counts the even values.\nDONE",
+        "SUMMARY: Counts the even values. DONE",
+        "Counts the even values.<|im_end|>",
+    ],
+)
+def test_a_summary_comes_out_alone(raw):
+    assert summarization.answer(raw, False) == "Counts the even values."
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (
+            "SUMMARY: Sets the job's state to DONE and wakes the waiters.\nDONE",
+            "Sets the job's state to DONE and wakes the waiters.",
+        ),
+        ("Prints 'SUMMARY:' before each row.", "Prints 'SUMMARY:' before each row."),
+        ("Sets the state to DONE.", "Sets the state to DONE."),
+        ('"a" and "b" are joined', '"a" and "b" are joined'),
+        ("Here is where rows are joined.", "Here is where rows are joined."),
+    ],
+)
+def test_markers_count_only_where_they_stand_as_markers(raw, text):
+    assert summarization.answer(raw, False) == text
+
+
+@pytest.mark.parametrize(
+    ("raw", "read"),
+    [
+        ("Yes", "1"),
+        ("no.", "0"),
+        ("**Yes**", "1"),
+        ("Yes, it writes past the buffer.", "1"),
+        ("Yes, there is no bounds check.", "1"),
+        ("No, because the length is checked.", "0"),
+        ("Answer: yes", "1"),
+        ("The buffer is checked before use.\n\nAnswer: no", "0"),
+        ("The length is never checked, so the answer is yes.", "1"),
+        ("<think>No, or yes?</think>\nyes", "1"),
+        ("Final answer: **No**", "0"),
+        ("Yes it does.", "1"),
+        ("The code copies input.\nYes.", "1"),
+        ("Yes and no.", ""),
+        ("Yes/No", ""),
+        ("yes or no", ""),
+        ("Yes. Wait. No.", ""),
+        ("Answer: yes\nAnswer: no", ""),
+        ("No idea", ""),
+        ("Not sure.", ""),
+        ("There is no check.", ""),
+        ("I know yesterday's code.", ""),
+        ("", ""),
+        ("Safe", ""),
+    ],
+)
+def test_an_unambiguous_yes_or_no_is_read_and_any_other_text_is_no_answer(raw, read):
+    assert yes_no.strict(raw) == read
+
+
+@pytest.mark.parametrize(
+    ("raw", "scores"),
+    [
+        ("[1] 90\n[2] 10\n[3] 55", [90, 10, 55]),
+        ("[1] 90\n\n[2] 10\n\n[3] 55", [90, 10, 55]),
+        (f"{F}\n[1] 90\n[2] 10\n[3] 55\n{F}", [90, 10, 55]),
+        ("Here are the scores:\n1: 90\n2: 10\n3: 55", [90, 10, 55]),
+        ("1. 90\n2. 10\n3. 55", [90, 10, 55]),
+        ("1 90\n2 10\n3 55", [90, 10, 55]),
+        ("[1] 90/100\n[2] 10/100\n[3] 55/100", [90, 10, 55]),
+        ("- **[1]** 90\n- **[2]** 10\n- **[3]** 55", [90, 10, 55]),
+        ("[1] 90, [2] 10, [3] 55", [90, 10, 55]),
+        ("[1] 90 - does it\n[2] 10 - other\n[3] 55 (partly)", [90, 10, 55]),
+        ("Function 1: 90\nFunction 2: 10\nFunction 3: 55", [90, 10, 55]),
+        ("[3] 55\r\n[1] 90\r\n[2] 10", [90, 10, 55]),
+        ("30\n20\n10", None),
+        ("3.5\n1.0\n2.5", None),
+        ("[1] 90\n[2] 10", None),
+        ("[1] 90\n[1] 80\n[2] 10\n[3] 5", None),
+        ("[1] 900\n[2] 10\n[3] 5", None),
+        ("302010", None),
+        ("", None),
+    ],
+)
+def test_a_number_of_a_candidate_and_its_score_are_two(raw, scores):
+    assert read_scores(raw, 3) == scores
+
+
+@pytest.mark.parametrize("raw", ["Safe", "The code is clean."])
+def test_the_studys_few_shot_rule_is_another_one_than_its_zero_shot_rule(raw):
+    assert (yes_no.permissive(raw), yes_no.permissive_few_shot(raw)) == ("1", "0")
+    assert yes_no.strict(raw) == ""
+
+
+@pytest.mark.parametrize(
+    ("shots", "name"), [(0, "permissive (study)"), (5, "permissive (study, few-shot)")]
+)
+def test_a_row_of_answers_carries_the_name_of_the_rule_that_read_it(shots, name):
+    task = "vulnerability-detection"
+    example = Example("1", task, "c", {"code": "int a;"}, "0")
+    said = Prediction("r", task, "1", "", "Safe", "", "stop", 0.0)
+    rows = {row["reading"]: row for row in table([said], [example], shots)}
+    assert rows[name]["acc"] == (1.0 if shots else 0.0)
