@@ -123,13 +123,14 @@ FIGURE_TARGETS := $(filter figure-%,$(MAKECMDGOALS))
 $(TABLE_TARGETS): $(VERDICTS) ## one table (table-1 to table-18, table-b1 to table-b6), printed too | 20 s | | no
 	@$(RUN) tables $@ --show
 
-$(FIGURE_TARGETS): $(VERDICTS) ## one figure (figure-1 to figure-5) | 20 s | | no
+$(FIGURE_TARGETS): $(VERDICTS) ## one figure (figure-1 to figure-5); prints its files | 20 s | | no
 	@$(RUN) figures $@
 
 documents: $(VERDICTS) ## write the generated blocks of README.md and REPRODUCE.md | 20 s | | no
 	@PYTHONPATH=code $(BIN)/python docs/documents.py
 
 known-issues: $(AUDIT) ## write KNOWN_ISSUES.md (after make rescore audit-outputs) | 20 s | | no
+	@$(RUN) report known-issues >/dev/null
 	@test -f $(OUT)/audit/KNOWN_ISSUES-T2.md || { echo "mtpeft: its second part needs make rescore audit-outputs first" >&2; exit 2; }
 	@cat $(OUT)/audit/KNOWN_ISSUES.md $(OUT)/audit/KNOWN_ISSUES-T2.md >KNOWN_ISSUES.md
 

@@ -2,10 +2,9 @@
 the scores themselves.
 
 Writes below results/regenerated/audit: causes.csv (one row per cause), cells.csv (which cell has
-which cause), consistency.csv, scores.csv, and KNOWN_ISSUES.md, with which the file at the top of
-the repository begins. After `make rescore` also the causes of printed values that only rescored
-outputs can be held against: rescored-causes.csv, rescored-cells.csv, and KNOWN_ISSUES-T2.md, with
-which that file goes on.
+which cause), consistency.csv, scores.csv. After `make rescore` also the causes of printed values
+that only rescored outputs can be held against: rescored-causes.csv and rescored-cells.csv.
+`reporting.known_issues` tells in words what these hold.
 """
 
 from collections import defaultdict
@@ -14,8 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mtpeft.audit.consistency import TWIN, Check, check_printed
-from mtpeft.audit.known_issues import known_issues
-from mtpeft.audit.known_issues_t2 import rescored_issues
 from mtpeft.audit.readings import Bench
 from mtpeft.audit.scores import Finding, audit_scores
 from mtpeft.audit.search import Cause, Search
@@ -27,7 +24,6 @@ from mtpeft.catalog.places import (
     score_roots,
     statistics_files,
 )
-from mtpeft.core.files import write_atomic
 from mtpeft.core.paths import REGENERATED, shown
 from mtpeft.core.progress import Progress
 from mtpeft.core.provenance import write_result
@@ -35,7 +31,6 @@ from mtpeft.core.records import (
     PublishedCell,
     ScoreSet,
     Test,
-    read_frame,
     read_records,
     records_text,
 )
@@ -260,36 +255,6 @@ def _printed(files: Iterable[Path]) -> list[PublishedCell]:
     return [cell for path in files for cell in read_records(path, PublishedCell)]
 
 
-def _shipped_issues(
-    rows: list[CauseRow],
-    checks: list[Check],
-    findings: list[Finding],
-    tests: list[Test],
-    cells: list[PublishedCell],
-    known: Catalog,
-) -> str:
-    """The text of the known issues: of what is shipped, whatever else was imported."""
-    shipped = {c.id for c in known.comparisons.values() if not known.studies[c.study].on_demand}
-    later = [s.id for s in known.studies.values() if s.on_demand]
-    elsewhere = {
-        e.id for name in later for task in known.of("tasks", name) for e in task.evaluations
-    } - {
-        e.id
-        for s in known.studies.values()
-        if not s.on_demand
-        for task in known.of("tasks", s.id)
-        for e in task.evaluations
-    }
-    return known_issues(
-        [r for r in rows if r.comparison in shipped],
-        [c for c in checks if c.comparison in shipped],
-        [f for f in findings if f.evaluation not in elsewhere],
-        [t for t in tests if t.comparison in shipped],
-        [c for c in cells if c.comparison in shipped],
-        known,
-    )
-
-
 def run() -> None:
     """Audit every study and write what was found."""
     known = present(catalog())
@@ -302,9 +267,6 @@ def run() -> None:
     findings = audit_scores(scores, known)
     folder = REGENERATED / "audit"
     inputs += score_files(known)
-    write_atomic(
-        folder / "KNOWN_ISSUES.md", _shipped_issues(rows, checks, findings, tests, cells, known)
-    )
     # `make` looks at causes.csv: it comes last, so that a killed audit is run again.
     for name, records, record in (
         ("cells.csv", owners, CauseCell),
@@ -348,18 +310,6 @@ def run_rescored() -> None:
             rows.append(_row(cause, recovered, comparison))
             owners += [CauseCell(c.id, cause.key) for c in (*cause.blamed, *cause.carried)]
     folder = REGENERATED / "audit"
-    mended, damage = REGENERATED / "statistics" / "mended.csv", folder / "outputs" / "summary.csv"
-    write_atomic(
-        folder / "KNOWN_ISSUES-T2.md",
-        rescored_issues(
-            rows,
-            tests,
-            read_frame(REGENERATED / "rescore" / "summary.csv"),
-            read_frame(damage) if damage.is_file() else None,
-            read_records(mended, Test) if mended.is_file() else [],
-            known,
-        ),
-    )
     inputs += [
         path
         for scores in versions.values()

@@ -231,6 +231,7 @@ class Study:
         about: One or two sentences.
         on_demand: Its figures are not shipped: `mtpeft archive import` fetches them, and until then
             every command passes over the study.
+        notes: What a reader of its figures should know and no figure shows, one sentence each.
     """
 
     id: str = field(metadata=GIVEN)
@@ -252,6 +253,7 @@ class Study:
     backbones: list[str] = field(default_factory=list)
     about: str = ""
     on_demand: bool = False
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -25,12 +25,14 @@ from mtpeft.core.records import (
     records_text,
     unaccounted,
 )
+from mtpeft.core.rescored import Difference, Line
 from mtpeft.statistics.contrasts import Contrasts
 from mtpeft.statistics.figures import FigureSet
 from mtpeft.verification.cells import judge_cells, judge_recovered
 from mtpeft.verification.claims import Evidence, judge_claims
 from mtpeft.verification.completeness import judge_completeness
 from mtpeft.verification.on_demand import counts
+from mtpeft.verification.rescored import judge_rescored
 from mtpeft.verification.typed import judge_typed
 
 _PLURAL = {
@@ -78,9 +80,13 @@ def run(quiet: bool = False) -> int:
     if rescored.is_file():  # `make rescore` has run
         inputs += [rescored, REGENERATED / "audit" / "rescored-cells.csv"]
         verdicts += judge_recovered(cells, read_records(rescored, Test), _causes(inputs[-1]))
-    for again in later_verdicts(REGENERATED):
-        inputs.append(again)
-        verdicts += read_records(again, Verdict)
+    again = [REGENERATED / "rescore" / f"{name}.csv" for name in ("summary", "differences")]
+    if all(file.is_file() for file in again):
+        inputs += again
+        verdicts += judge_rescored(read_records(again[0], Line), read_records(again[1], Difference))
+    for made in later_verdicts(REGENERATED):
+        inputs.append(made)
+        verdicts += read_records(made, Verdict)
     path = VERIFICATION / "verdicts.csv"
     write_result(path, records_text(verdicts, Verdict), inputs)
     unexplained = unaccounted(verdicts)
@@ -103,8 +109,8 @@ def later(root: Path) -> list[Path]:
 
 
 def later_verdicts(root: Path) -> list[Path]:
-    """Those of them that hold verdicts, of T2, T3 and T4."""
-    others = ("statistics", "audit")
+    """Those of them that hold verdicts, of T3 and T4."""
+    others = ("rescore", "statistics", "audit")
     return [
         path
         for path in later(root)

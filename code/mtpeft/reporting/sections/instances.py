@@ -6,8 +6,9 @@ from mtpeft.catalog import Block, Comparison, Metric
 from mtpeft.core.records import format_value
 from mtpeft.reporting.html import render
 from mtpeft.reporting.inputs import AS_PUBLISHED, CORRECTED, Inputs
+from mtpeft.reporting.names import block_title, subject
 from mtpeft.reporting.sections import Section
-from mtpeft.reporting.tables.comparison import LEVEL, block_title, subject
+from mtpeft.reporting.tables.comparison import LEVEL
 from mtpeft.statistics.printed import adjusted
 
 SHOWN = 5
