@@ -252,7 +252,7 @@ test: $(VENV)/.dev $(VENV)/.score ## the tests (those of group train: make test-
 test-train: $(VENV)/.dev $(VENV)/.score $(VENV)/.train ## the tests that train and generate, on the CPU | 5 min | 3 GB | no
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile tests/recipe/test_training.py tests/recipe/test_inference.py \
 	  tests/recipe/test_smoke_small.py tests/recipe/test_training_heads.py tests/recipe/test_heads_command.py tests/recipe/test_training_identity.py \
-	  tests/recipe/test_extension.py tests/unit/test_smoke_shared.py \
+	  tests/recipe/test_extension.py tests/unit/test_smoke_heads.py tests/unit/test_shared_model.py tests/unit/test_training_pieces.py \
 	  tests/recipe/test_text_metrics_models.py tests/recipe/test_judge_server.py tests/unit/test_study_b_*.py tests/unit/test_tasks_prompts.py \
 	  tests/unit/test_corpora_prompts.py
 
