@@ -121,13 +121,14 @@ FIGURE_TARGETS := $(filter figure-%,$(MAKECMDGOALS))
 $(TABLE_TARGETS): $(VERDICTS) ## one table (table-1 to table-18, table-b1 to table-b6), printed too | 20 s | | no
 	@$(RUN) tables $@ --show
 
-$(FIGURE_TARGETS): $(VERDICTS) ## one figure (figure-1 to figure-5) | 20 s | | no
+$(FIGURE_TARGETS): $(VERDICTS) ## one figure (figure-1 to figure-5); prints its files | 20 s | | no
 	@$(RUN) figures $@
 
 documents: $(VERDICTS) ## write the generated blocks of README.md and REPRODUCE.md | 20 s | | no
 	@PYTHONPATH=code $(BIN)/python docs/documents.py
 
 known-issues: $(AUDIT) ## write KNOWN_ISSUES.md (after make rescore audit-outputs) | 20 s | | no
+	@$(RUN) report known-issues >/dev/null
 	@test -f $(OUT)/audit/KNOWN_ISSUES-T2.md || { echo "mtpeft: its second part needs make rescore audit-outputs first" >&2; exit 2; }
 	@cat $(OUT)/audit/KNOWN_ISSUES.md $(OUT)/audit/KNOWN_ISSUES-T2.md >KNOWN_ISSUES.md
 
@@ -219,7 +220,7 @@ verify-seeds: | $(VENV)/.core ## T4: trained and scored runs by the interval ove
 smoke-heads: | $(VENV)/.train ## the part of smoke with shared modules: five tiny backbones by five methods | 1 min | 10 MB | no
 	@OMP_NUM_THREADS=1 $(RUN) smoke-heads
 
-flaky-cpu: | $(VENV)/.train ## a small model on the real flaky tests (MTPEFT_MIRROR) against baselines | 10 min | 20 MB | no
+flaky-cpu: | $(VENV)/.train ## a small model on the real flaky tests (MTPEFT_MIRROR or git) against baselines | 10 min | 20 MB | no
 	@$(RUN) flaky-cpu
 
 # ---------------------------------------------------------------- tests, images, housekeeping
@@ -231,8 +232,8 @@ record-tables: ## accept the tables of the last run as the reference of the test
 	@echo "tests/recipe/tables.sha256"
 
 lint: $(VENV)/.dev ## formatting, lint, types, spelling | 40 s | | no
-	@$(BIN)/ruff format --check code tests docker
-	@$(BIN)/ruff check code tests docker
+	@$(BIN)/ruff format --check code tests docker docs
+	@$(BIN)/ruff check code tests docker docs
 	@$(BIN)/mypy
 	@$(BIN)/codespell
 
@@ -242,19 +243,15 @@ docs: $(VENV)/.docs ## the documentation as a site in site/, offline | 20 s | 20
 	@echo "site/index.html"
 
 test-unit: $(VENV)/.dev ## the fast tests alone | 90 s | | no
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not train" tests/unit
 
 test: $(VENV)/.dev $(VENV)/.score ## the tests (those of group train: make test-train) | 10 min | 1.5 GB | no
 	@command -v chromium chromium-browser google-chrome >/dev/null || echo "mtpeft: no Chromium here: the tests that look at the report in a browser will be skipped (apt-get install chromium)"
 	@$(RUN) setup-analysers || echo "mtpeft: the tests of the missing analysers will be skipped"
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit tests/recipe
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not train" tests/unit tests/recipe
 
 test-train: $(VENV)/.dev $(VENV)/.score $(VENV)/.train ## the tests that train and generate, on the CPU | 5 min | 3 GB | no
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile tests/recipe/test_training.py tests/recipe/test_inference.py \
-	  tests/recipe/test_smoke_small.py tests/recipe/test_training_heads.py tests/recipe/test_heads_command.py tests/recipe/test_training_identity.py \
-	  tests/recipe/test_extension.py tests/unit/test_smoke_heads.py tests/unit/test_shared_model.py tests/unit/test_training_pieces.py \
-	  tests/recipe/test_text_metrics_models.py tests/recipe/test_judge_server.py tests/unit/test_study_b_*.py tests/unit/test_tasks_prompts.py \
-	  tests/unit/test_corpora_prompts.py
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m train tests/unit tests/recipe
 
 doctor: ## check this machine first: what is there, what is missing, how to get it | 1 s | | no
 	@$(PYTHON) docker/setup/doctor.py

@@ -406,6 +406,24 @@ def test_a_withdrawn_run_is_refused_with_its_reason(known, monkeypatch, command)
     assert "withdrawn: trained on the test set" in str(result.exception)
 
 
+def test_answers_of_a_withdrawn_run_are_not_scored(known, monkeypatch, tmp_path):
+    from mtpeft import cli
+    from mtpeft.scoring import predictions
+
+    monkeypatch.setattr(predictions, "catalog", lambda: withdrawn(known))
+    path = tmp_path / "answers.jsonl"
+    path.write_text(
+        '{"run": "qwen2.5-coder-3b/mt-fft", "task": "summarization-java", "instance_id": "x", '
+        '"prompt_sha256": "", "raw_output": "", "output": "Adds.", "finish_reason": "stop", '
+        '"seconds": 0}\n'
+    )
+    monkeypatch.setattr(predictions, "known_ids", lambda name: frozenset())
+    monkeypatch.setattr(predictions.read_new, "__defaults__", (lambda name: frozenset(),))
+    result = CliRunner().invoke(cli.app, ["score", str(path)])
+    assert isinstance(result.exception, MtpeftError), result.output
+    assert "withdrawn: trained on the test set" in str(result.exception)
+
+
 def test_a_withdrawn_run_stays_listed_with_its_reason(known, monkeypatch):
     from mtpeft import cli
 

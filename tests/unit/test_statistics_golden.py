@@ -164,3 +164,15 @@ def test_pass_rates_that_are_no_outcomes_are_refused_with_their_values(tmp_path,
     write_scores(tmp_path, known.metrics()[metric][0].id, task, frame)
     with pytest.raises(MtpeftError, match="meets 0.5"):
         run_comparison(ScoreSet.load(tmp_path), comparison, known, "corrected")
+
+
+def test_means_stand_on_the_side_of_their_run(archived, known):
+    """A change of the mean is read from side A to side B: exchanged means turn every claim."""
+    comparison = known.comparisons["rq1-generation-java"]
+    for test in run_comparison(archived, comparison, known, "as-published"):
+        a, b = (archived.column(r, test.task, test.metric).value for r in (test.run_a, test.run_b))
+        assert len(a) == len(b) == test.n_pairs
+        assert (test.mean_a, test.mean_b) == (pytest.approx(a.mean()), pytest.approx(b.mean()))
+    assert any(
+        t.mean_a != t.mean_b for t in run_comparison(archived, comparison, known, "corrected")
+    )

@@ -61,17 +61,24 @@ def other_evaluation(scores: ScoreSet, known: Catalog, study: str) -> Iterator[H
 def other_version(versions: Mapping[str, ScoreSet], known: Catalog) -> Iterator[Hypothesis]:
     """Another version of the tool made the scores of one side, or of both."""
     for name, scores in versions.items():
-        for label, fields in (("side B", ("b",)), ("side A", ("a",)), ("both sides", ("a", "b"))):
+        for label, on_a, on_b in (
+            ("side B", False, True),
+            ("side A", True, False),
+            ("both sides", True, True),
+        ):
 
             def apply(
                 reading: Reading,
                 name: str = name,
                 scores: ScoreSet = scores,
-                fields: tuple[str, ...] = fields,
+                on_a: bool = on_a,
+                on_b: bool = on_b,
             ) -> Reading | None:
-                sides = {f: replace(getattr(reading, f), version=name) for f in fields}
-                whole = all(scores.has(side.run, side.task, side.metric) for side in sides.values())
-                return replace(reading, **sides) if whole else None
+                a = replace(reading.a, version=name) if on_a else reading.a
+                b = replace(reading.b, version=name) if on_b else reading.b
+                changed = [side for side, on in ((a, on_a), (b, on_b)) if on]
+                whole = all(scores.has(side.run, side.task, side.metric) for side in changed)
+                return replace(reading, a=a, b=b) if whole else None
 
             tool, _, number = name.rpartition("-")
             yield Hypothesis(
@@ -146,12 +153,12 @@ def other_block(comparison: Comparison) -> Iterator[Hypothesis]:
         yield Hypothesis("other block", f"scores of block {source.id} were read instead", apply)
 
 
-def other_run(known: Catalog, study: str, sides: str) -> Iterator[Hypothesis]:
-    """The file of another run of the study was read on side A, B or both (`ab`)."""
+def other_run(known: Catalog, study: str, on_a: bool, on_b: bool) -> Iterator[Hypothesis]:
+    """The file of another run of the study was read on side A, on side B, or on both."""
     runs: list[str | None] = [run.id for run in known.of("runs", study)]
     kept: list[str | None] = [None]
-    for run_a in runs if "a" in sides else kept:
-        for run_b in runs if "b" in sides else kept:
+    for run_a in runs if on_a else kept:
+        for run_b in runs if on_b else kept:
 
             def apply(
                 reading: Reading, run_a: str | None = run_a, run_b: str | None = run_b
@@ -199,11 +206,11 @@ def of_inputs(comparison: Comparison, bench: Bench) -> Iterator[Hypothesis]:
     yield from other_pairing()
     yield from unreadable_dropped()
     yield from other_block(comparison)
-    yield from other_run(known, comparison.study, "b")
-    yield from other_run(known, comparison.study, "a")
+    yield from other_run(known, comparison.study, on_a=False, on_b=True)
+    yield from other_run(known, comparison.study, on_a=True, on_b=False)
     yield from other_metric(known)
     yield from other_comparison(comparison, known)
-    yield from other_run(known, comparison.study, "ab")
+    yield from other_run(known, comparison.study, on_a=True, on_b=True)
 
 
 def of_tests(comparison: Comparison) -> Iterator[Hypothesis]:

@@ -225,6 +225,7 @@ class Study:
         methods: Methods it trains with.
         backbones: Base models it trains.
         about: One or two sentences.
+        notes: What a reader of its figures should know and no figure shows, one sentence each.
     """
 
     id: str = field(metadata=GIVEN)
@@ -245,6 +246,7 @@ class Study:
     methods: list[str] = field(default_factory=list)
     backbones: list[str] = field(default_factory=list)
     about: str = ""
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -478,7 +480,14 @@ class Figure:
 
 @dataclass(frozen=True)
 class Claim:
-    """A published sentence and the rule that checks it. kind: the rule; options go to the rule."""
+    """A published sentence and the rule that checks it.
+
+    Attributes:
+        kind: The rule.
+        options: Go to the rule.
+        expected: What the shipped figures are known to say of a claim that is judged in words
+            (`supported`, `not supported` …); another word is a difference without a cause.
+    """
 
     id: str
     study: str = field(metadata=GIVEN)
@@ -488,6 +497,7 @@ class Claim:
     options: dict[str, Any]
     table: str = ""
     about: str = ""
+    expected: str = ""
 
 
 KINDS: dict[str, type] = {

@@ -5,10 +5,10 @@ from collections import Counter
 from typing import Any
 from xml.etree import ElementTree
 
-from mtpeft.core.records import VERDICTS, Verdict
+from mtpeft.core.records import VERDICTS, Verdict, unaccounted
 from mtpeft.core.text import xml
 from mtpeft.reporting.inputs import Inputs
-from mtpeft.reporting.summary import count_by_kind, exit_code, group_by_cause
+from mtpeft.reporting.summary import count_by_kind, count_outcomes, exit_code, group_by_cause
 
 
 def verdict_json(inputs: Inputs) -> str:
@@ -24,7 +24,12 @@ def verdict_json(inputs: Inputs) -> str:
     record: dict[str, Any] = {
         "exit_code": exit_code(verdicts),
         "counts": count_by_kind(verdicts),
-        "unexplained": sorted(v.id for v in verdicts if v.unexplained),
+        "claim_outcomes": count_outcomes(inputs.claim_verdicts().values()),
+        "conclusions_turned": {
+            "printed_against_recomputed": len(inputs.turned_by_recomputing()),
+            "recomputed_against_corrected": len(inputs.turned_by_correcting()),
+        },
+        "unexplained": sorted(v.id for v in unaccounted(verdicts)),
         "claims": [
             {
                 "id": v.id,

@@ -6,6 +6,7 @@ from dataclasses import replace
 from mtpeft.catalog import Catalog
 from mtpeft.core.records import PublishedCell, Test, Verdict
 from mtpeft.statistics.printed import conclusion_changes, in_seven_digits, render, same, value_for
+from mtpeft.verification.completeness import known_absent
 
 TestKey = tuple[str, str, str, str]  # comparison, block, metric, protocol
 _FAMILY = ("p_adjusted", "significant")
@@ -43,6 +44,14 @@ def _judge(
         )
     corrected = tests.get((cell.comparison, cell.block, cell.metric, "corrected"))
     if published.note.startswith("no archived scores"):
+        lost = _lost(published, known)
+        if lost:
+            return _verdict(
+                cell,
+                "differs",
+                reason=f"the archive has lost the scores of {lost}, which it is not known to lack "
+                "(`absent:` in study.yaml)",
+            )
         doubt = suspicions.get((cell.comparison, cell.block, cell.metric), "")
         return _verdict(
             cell,
@@ -68,6 +77,15 @@ def _judge(
         reason="" if equal else "explained by the audit" if cause else "no cause is known",
         corrected=render(new, cell.printed, seven) if new != "" else "",
         changes=conclusion_changes(cell, corrected),
+    )
+
+
+def _lost(test: Test, known: Catalog) -> str:
+    """The runs of a test whose scores are absent, though nothing says that the archive lacks them."""
+    study = known.comparisons[test.comparison].study
+    absent = test.note.removeprefix("no archived scores of ").split(" and ")
+    return " and ".join(
+        run for run in absent if not known_absent(known, study, test.metric, test.task, run)
     )
 
 

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
 INK, MUTED, GRID, BAND = "#1c1f23", "#5b626b", "#d8dce1", "#eef0f2"
-WIDTH = 5.4
+WIDTH = 4.0
 """Inches. Narrow, so that the text stays legible on a phone."""
 
 
@@ -26,15 +26,39 @@ class Series:
 
     colour: str
     marker: str
-    line: str
 
 
-SERIES = [
-    Series("#0072B2", "o", "-"),
-    Series("#C44E00", "s", "--"),
-    Series("#00785A", "^", ":"),
-    Series("#8F4B77", "v", "-."),
-]
+MEANINGS = {
+    "size": [
+        Series("#0072B2", "o"),
+        Series("#C44E00", "s"),
+        Series("#00785A", "^"),
+        Series("#7A5C00", "v"),
+    ],
+    "regime": [
+        Series("#8F4B77", "P"),
+        Series("#333A99", "X"),
+        Series("#5F6B00", "*"),
+        Series("#8A1C1C", "p"),
+    ],
+    "tasks": [
+        Series("#5B626B", "<"),
+        Series("#A0522D", ">"),
+        Series("#2F6F73", "h"),
+        Series("#6A3B80", "d"),
+    ],
+}
+"""A look of its own for each meaning: no colour or marker stands for a size here and for a regime
+there.
+"""
+
+
+def series(meaning: str, number: int) -> Series:
+    """The look of the `number`-th member of a meaning; further ones repeat."""
+    looks = MEANINGS[meaning]
+    return looks[number % len(looks)]
+
+
 PUBLISHED = {
     "marker": "D",
     "markersize": 8,

@@ -4,16 +4,14 @@ audit-outputs` find.
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from mtpeft.catalog import Catalog
+import pandas as pd
+
+from mtpeft.audit.stage import CauseRow
 from mtpeft.core.records import Test
+from mtpeft.reporting.marks import p_text
+from mtpeft.reporting.names import Names, block_title
 from mtpeft.statistics.printed import significant, turned
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from mtpeft.audit.stage import CauseRow
 
 _HEAD = """
 ## What the archived outputs show (tier T2)
@@ -24,45 +22,43 @@ _COUNTED = ("equal", "within_tolerance", "different", "no_output", "cannot_run_h
 
 
 def rescored_issues(
-    causes: Sequence["CauseRow"],
+    causes: Sequence[CauseRow],
     recovered: Sequence[Test],
-    lines: "pd.DataFrame",
-    damage: "pd.DataFrame | None",
+    lines: pd.DataFrame,
+    damage: pd.DataFrame | None,
     mended: Sequence[Test],
-    known: Catalog,
+    names: Names,
 ) -> str:
     """Markdown. lines: rescore/summary.csv; damage: audit/outputs/summary.csv, where that audit has
     run; both as text.
     """
     parts = [
         _HEAD,
-        "### Printed values of RQ3 whose scores were not archived\n",
+        "### Printed values whose scores were not archived\n",
         f"{len(recovered)} tests can be computed from rescored outputs. What they do not print has these causes:\n",
     ]
     for row in causes:
+        evidence = "; ".join(f"`{names.words(line)}`" for line in row.evidence.split(" | ")[:2])
         parts.append(
-            f"- **{row.comparison}**: {row.hypothesis}. {row.cells} cells ({row.explanation}). "
-            f"Conclusions that change: {row.conclusion_changes}."
+            f"- **{names.comparison(row.comparison)}**: {names.words(row.hypothesis)}. "
+            f"{row.cells:,} cell{'' if row.cells == 1 else 's'} ({names.words(row.explanation)}). "
+            f"The corrected protocol contradicts {row.conclusion_changes} printed yes/no among them."
         )
         if row.evidence:
-            parts.append(
-                "  Evidence: "
-                + "; ".join(f"`{line}`" for line in row.evidence.split(" | ")[:2])
-                + "."
-            )
+            parts.append(f"  Evidence: {evidence}.")
     versions = [row for row in causes if row.kind == "other tool version"]
     if versions:
         parts.append(
-            f"\nSo {len(versions)} comparisons of three tasks with two mix versions of a tool: one version scored the "
-            "three-task runs, another the two-task runs."
+            f"\nSo {len(versions)} comparison{'' if len(versions) == 1 else 's'} mix versions of a tool: one version "
+            "scored side A, another side B."
         )
-    parts += ["", "### The tools against the archived scores\n", _tools(lines, known)]
+    parts += ["", "### The tools against the archived scores\n", _tools(lines, names)]
     if damage is not None:
-        parts += ["### Damaged outputs\n", _damage(damage), _turned(mended, known)]
+        parts += ["### Damaged outputs\n", _damage(damage, names), _turned(mended, names)]
     return "\n".join(parts).rstrip() + "\n"
 
 
-def _tools(lines: "pd.DataFrame", known: Catalog) -> str:
+def _tools(lines: pd.DataFrame, names: Names) -> str:
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for row in lines[lines["answers_to"] != ""].to_dict("records"):
         for name in _COUNTED:
@@ -76,11 +72,11 @@ def _tools(lines: "pd.DataFrame", known: Catalog) -> str:
             "output not archived",
             "cannot run here",
         ],
-        [[known.tools[tool].title, *(c[name] for name in _COUNTED)] for tool, c in counts.items()],
+        [[names.tool(tool), *(c[name] for name in _COUNTED)] for tool, c in counts.items()],
     )
 
 
-def _damage(damage: "pd.DataFrame") -> str:
+def _damage(damage: pd.DataFrame, names: Names) -> str:
     sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     for row in damage[damage["defect"] != "none"].to_dict("records"):
         for i, name in enumerate(
@@ -92,11 +88,11 @@ def _damage(damage: "pd.DataFrame") -> str:
             "outputs of",
             "defect",
             "outputs",
-            "mended",
-            "unreadable as archived",
-            "unreadable after mending",
+            "repaired",
+            "unparseable as archived",
+            "unparseable after repair",
         ],
-        [[*names, *numbers] for names, numbers in sums.items()],
+        [[names.evaluation(place), title, *counts] for (place, title), counts in sums.items()],
     )
 
 
@@ -110,18 +106,16 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     )
 
 
-def _turned(mended: Sequence[Test], known: Catalog) -> str:
-    """Which yes/no of the study's tests turn when damaged outputs are mended."""
-    number, places = turned(mended, known.adjustments())
+def _turned(mended: Sequence[Test], names: Names) -> str:
+    """Which yes/no of the study's tests flip when damaged outputs are repaired."""
+    number, places = turned(mended, names.known.adjustments())
     lines = [
-        (
-            f"Of {number} tests on these outputs, mending turns the yes/no of {len(places)} (adjusted p below 0.05; as "
-            "archived, mended, mended with constructors in a class of their own name):\n"
-        )
+        f"Of {number} tests on these outputs, repair flips the significance of {len(places)} (adjusted p below 0.05; as "
+        "archived, repaired, repaired with constructors in a class of their own name):\n"
     ]
     lines += [
-        f"- {comparison}, {block}, {metric}: "
-        + ", ".join(f"{significant(p)} ({p:.4f})" for p in values)
+        f"- {names.comparison(comparison)}, {block_title(block)}, {names.metric(metric)}: "
+        + ", ".join(f"{significant(p)} ({p_text(p)})" for p in values)
         for (comparison, block, metric), values in places.items()
     ]
     return "\n".join(lines)
