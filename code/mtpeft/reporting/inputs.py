@@ -88,10 +88,12 @@ class Inputs:
 
     @property
     def tests_path(self) -> Path:
+        """Every recomputed test."""
         return self.regenerated / "statistics" / "tests.csv"
 
     @property
     def verdicts_path(self) -> Path:
+        """Every verdict."""
         return self.regenerated / "verification" / "verdicts.csv"
 
     def shown(self, path: Path) -> str:

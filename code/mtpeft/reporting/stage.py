@@ -132,7 +132,8 @@ def tiers_and_abbreviations(inputs: Inputs) -> dict[str, str]:
     """What the page explains where it first stands: tiers, questions, editions, tasks, regimes."""
     found = dict(TIERS)
     for study in inputs.known.studies.values():
-        found |= {item.id: item.title for item in (*study.questions, *study.editions)}
+        found |= {question.id: question.title for question in study.questions}
+        found |= {edition.id: edition.title for edition in study.editions}
         found |= dict(abbreviations(inputs.known, study))
     return found
 
