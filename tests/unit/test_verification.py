@@ -462,7 +462,7 @@ def test_old_verdicts_do_not_survive_a_new_file_of_a_later_tier(root, tmp_path):
     from mtpeft.verification.stage import later, later_verdicts
 
     out = tmp_path / "out"
-    names = ["rescore/verdicts.csv", "statistics/rescored.csv", "audit/rescored-cells.csv",
+    names = ["rescore/summary.csv", "rescore/differences.csv", "statistics/rescored.csv", "audit/rescored-cells.csv",
              "verification/answers/a.csv", "verification/answers/a.flipped.csv",
              "verification/seeds.csv"]  # fmt: skip
     for name in names:
@@ -470,9 +470,8 @@ def test_old_verdicts_do_not_survive_a_new_file_of_a_later_tier(root, tmp_path):
         (out / name).write_text("x\n")
     assert [p.relative_to(out).as_posix() for p in later(out)] == names
     assert [p.relative_to(out).as_posix() for p in later_verdicts(out)] == [
-        names[0],
-        names[3],
-        names[5],
+        names[4],
+        names[6],
     ]
     (out / "verification" / "verdicts.csv").write_text("x\n")
     said = subprocess.run(

@@ -236,10 +236,10 @@ def _point(
         (comparison.id, block.id, metric, quantity, comparison.adjustment), []
     )
     verdict = worst(v for c in cells if (v := inputs.verdict_of.get(("cell", c.id))))
-    printed = [
+    printed, printed_low, printed_high = (
         printed_number(inputs, comparison, block.id, metric, q)
         for q in (quantity, "ci_low", "ci_high")
-    ]
+    )
     return Point(
         directed(_two_lines(label), inputs.known.metrics()[metric][1]),
         label,
@@ -247,7 +247,9 @@ def _point(
         effect,
         low,
         high,
-        *printed,
+        printed,
+        printed_low,
+        printed_high,
         significant,
         verdict is not None and verdict.verdict == "differs",
     )
