@@ -168,7 +168,7 @@ def arguments(folder: Path, s: Settings, device: str, **more: Any) -> Any:
         **more,
     )
     # A process that no launcher started would take every visible GPU, with as many times the batch.
-    made._n_gpu = min(1, made.n_gpu)
+    made._n_gpu = min(1, made.n_gpu)  # noqa: SLF001 (the library has no setting for it)
     return made
 
 
