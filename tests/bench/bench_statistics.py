@@ -234,7 +234,10 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
     known = catalog()
-    scores, comparisons = ScoreSet.load(*score_roots(known)), known.of("comparisons", "multitask-qlora")
+    scores, comparisons = (
+        ScoreSet.load(*score_roots(known)),
+        known.of("comparisons", "multitask-qlora"),
+    )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_sides(scores, folder)
