@@ -13,6 +13,11 @@ from hypothesis import strategies as st
 from mtpeft.core.errors import MtpeftError, UnknownName
 from mtpeft.tasks.classification import binary_scores, ranks, reciprocal_rank, trivial
 from mtpeft.tasks.encoding import TaskData, answers
+from mtpeft.tuning.balancing import RULES, balancing
+from mtpeft.tuning.balancing.famo import Famo
+from mtpeft.tuning.balancing.learnable import collapsed
+from mtpeft.tuning.balancing.loss_proportional import LossProportional
+from mtpeft.tuning.balancing.uncertainty import Uncertainty
 from mtpeft.tuning.mixing.batches import (
     SAMPLERS,
     Drawn,
@@ -21,11 +26,6 @@ from mtpeft.tuning.mixing.batches import (
     RoundRobin,
     sampler,
 )
-from mtpeft.tuning.balancing import RULES, balancing
-from mtpeft.tuning.balancing.famo import Famo
-from mtpeft.tuning.balancing.learnable import collapsed
-from mtpeft.tuning.balancing.loss_proportional import LossProportional
-from mtpeft.tuning.balancing.uncertainty import Uncertainty
 
 SIZES = st.dictionaries(st.sampled_from(["a", "b", "c", "d"]), st.integers(1, 40), min_size=1)
 QUICK = settings(max_examples=40, deadline=None)

@@ -38,6 +38,7 @@ class Bottleneck(nn.Module):
             nn.init.zeros_(tensor)
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
+        """What is added, in the type of `states`."""
         inner = nn.functional.gelu(self.down(states.to(self.down.weight.dtype)), approximate="tanh")
         return self.up(inner).to(states.dtype)
 

@@ -19,6 +19,7 @@ class LabelHead(nn.Module):
         self.outer = nn.Linear(hidden // 2, 1)
 
     def forward(self, pooled: torch.Tensor) -> torch.Tensor:
+        """Logits."""
         return self.outer(self.dropout(nn.functional.gelu(self.inner(pooled)))).squeeze(-1)
 
 
@@ -31,6 +32,7 @@ class RankingHead(nn.Module):
         self.project = nn.Linear(hidden, hidden)
 
     def forward(self, pooled: torch.Tensor) -> torch.Tensor:
+        """Vectors of length 1."""
         return nn.functional.normalize(self.project(self.norm(pooled)), dim=-1)
 
 

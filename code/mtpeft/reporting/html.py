@@ -99,7 +99,6 @@ def explained(body: Markup, meanings: dict[str, str]) -> Markup:
             name = piece.strip("</>").split(" ")[0]
             if name in _CLOSED:
                 inside += -1 if piece.startswith("</") else 1
-        elif not inside and len(seen) < len(meanings):
-            piece = pattern.sub(once, piece)
-        result.append(piece)
+        marked = not piece.startswith("<") and not inside and len(seen) < len(meanings)
+        result.append(pattern.sub(once, piece) if marked else piece)
     return Markup("".join(result))

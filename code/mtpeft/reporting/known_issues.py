@@ -121,9 +121,11 @@ def known_issues(
 def told(row: CauseRow, names: Names) -> list[str]:
     """One cause as an item of a list."""
     lines = [
-        f"- **{names.comparison(row.comparison)}**: {names.words(row.hypothesis)}. "
-        f"{counted(row.cells, 'cell')} ({names.words(row.explanation)}). "
-        f"The corrected protocol contradicts {row.conclusion_changes} printed yes/no among them."
+        (
+            f"- **{names.comparison(row.comparison)}**: {names.words(row.hypothesis)}. "
+            f"{counted(row.cells, 'cell')} ({names.words(row.explanation)}). "
+            f"The corrected protocol contradicts {row.conclusion_changes} printed yes/no among them."
+        )
     ]
     if row.evidence:
         evidence = "; ".join(f"`{names.words(line)}`" for line in row.evidence.split(" | ")[:2])
@@ -185,7 +187,7 @@ def _by_position(inputs: Inputs) -> str:
             abs(getattr(test, name) - getattr(other, name)) > _ODD_LIMIT
             for name in ("a_only", "b_only", "p", "odds_ratio")
         )
-        if told_apart and not inputs.known.comparisons[test.comparison].pairing == "id":
+        if told_apart and inputs.known.comparisons[test.comparison].pairing != "id":
             rows.append(
                 [
                     inputs.names.comparison(test.comparison),
@@ -208,9 +210,11 @@ def _by_position(inputs: Inputs) -> str:
     return "\n".join(
         [
             "## Printed tests that pair the wrong instances\n",
-            "These tests pair row by row, but the rows of the two files hold different instances. What is "
-            "printed is recomputed exactly, and is an artefact of the pairing; the columns on the right pair "
-            "by instance id.\n",
+            (
+                "These tests pair row by row, but the rows of the two files hold different instances. What is "
+                "printed is recomputed exactly, and is an artefact of the pairing; the columns on the right pair "
+                "by instance id.\n"
+            ),
             *("| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)),
             "",
         ]
@@ -222,8 +226,10 @@ def _protocols(inputs: Inputs) -> str:
     adjustments = inputs.known.adjustments()
     lines = [
         "## Conclusions that depend on the protocol\n",
-        "Significant after adjustment (0.05) with the scores as they were meant to be read, as published and "
-        "corrected (paired by id, unparseable outputs left out).\n",
+        (
+            "Significant after adjustment (0.05) with the scores as they were meant to be read, as published and "
+            "corrected (paired by id, unparseable outputs left out).\n"
+        ),
         "| comparison | block | metric | as published | corrected | pairs | dropped |",
         "|---|---|---|---|---|---|---|",
     ]

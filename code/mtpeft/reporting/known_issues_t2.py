@@ -110,8 +110,10 @@ def _turned(mended: Sequence[Test], names: Names) -> str:
     """Which yes/no of the study's tests flip when damaged outputs are repaired."""
     number, places = turned(mended, names.known.adjustments())
     lines = [
-        f"Of {number} tests on these outputs, repair flips the significance of {len(places)} (adjusted p below 0.05; as "
-        "archived, repaired, repaired with constructors in a class of their own name):\n"
+        (
+            f"Of {number} tests on these outputs, repair flips the significance of {len(places)} (adjusted p below 0.05; as "
+            "archived, repaired, repaired with constructors in a class of their own name):\n"
+        )
     ]
     lines += [
         f"- {names.comparison(comparison)}, {block_title(block)}, {names.metric(metric)}: "

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from mtpeft.catalog import Block, Catalog, Comparison, Study
+from mtpeft.catalog import Block, Catalog, Comparison, Method, Study, Tool
 from mtpeft.core.records import PublishedCell
 
 QUANTITIES = {
@@ -110,7 +110,8 @@ class Names:
             **{b.id: b.title for b in known.backbones.values()},
         }
         # A tool or method whose id is an ordinary word (`classes`, `prefix`) stays as it is.
-        for item in (*known.tools.values(), *known.methods.values()):
+        named: list[Tool | Method] = [*known.tools.values(), *known.methods.values()]
+        for item in named:
             if "_" in item.id or item.title.lower().startswith(item.id):
                 titles.setdefault(item.id, item.title)
         titles |= {t.id: t.title.lower() for t in known.tasks.values() if "-" in t.id}

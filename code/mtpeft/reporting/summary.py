@@ -144,6 +144,7 @@ class Group:
 
     @property
     def unexplained(self) -> bool:
+        """Whether any of them differs without a cause."""
         return any(v.unexplained for v in self.verdicts)
 
     @property

@@ -248,7 +248,7 @@ def answers(data: TaskData, outputs: np.ndarray) -> np.ndarray:
     candidate = np.array([first.setdefault(tuple(code), len(first)) for code in data.codes])
     _, kept = np.unique(candidate, return_index=True)
     asked = np.flatnonzero(data.labels)
-    found = np.zeros(len(data), dtype=int)
+    found: np.ndarray = np.zeros(len(data), dtype=int)
     found[asked] = ranks(outputs[asked, 0], outputs[kept, 1], candidate[asked])
     return found
 

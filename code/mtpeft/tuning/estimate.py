@@ -106,9 +106,7 @@ def show(names: list[str], profile: str) -> None:
     """Print the estimates of runs on every GPU class."""
     known = catalog()
     usable = [r for r in known.runs.values() if not r.withdrawn]
-    runs = [known.usable_run(n) for n in names] or [
-        r for r in usable if objective_of(r) != HEADS
-    ]
+    runs = [known.usable_run(n) for n in names] or [r for r in usable if objective_of(r) != HEADS]
     for run in runs:
         if objective_of(run) == HEADS:
             raise MtpeftError(
@@ -135,6 +133,4 @@ def show(names: list[str], profile: str) -> None:
         table.add_row(run.id, f"{made.tokens / 1e6:.0f} M", f"{made.memory:.0f} GiB", *cells)
     Console(width=180).print(table)
     if not names and len(usable) > len(runs):
-        print(
-            f"{len(usable) - len(runs)} more runs train a head per task: no estimate"
-        )
+        print(f"{len(usable) - len(runs)} more runs train a head per task: no estimate")

@@ -175,8 +175,8 @@ def _profile(name: str, objective: str, run: Run) -> dict[str, Any]:
 def _checked(values: dict[str, Any]) -> Settings:
     hints = get_type_hints(Settings)
     made = {}
-    for key, value in values.items():
-        kind = get_origin(hints[key]) or hints[key]
+    for key, given in values.items():
+        kind, value = get_origin(hints[key]) or hints[key], given
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):

@@ -147,8 +147,10 @@ def _heads(
     write_provenance(
         path, [], run=entry.id, profile=profile, base=called, corpus=corpus, seeds=seeds, **base
     )
+    numbers = [study.numbers for study in catalog().studies.values() if study.numbers]
+    printed = {task.id: task.metric for some in numbers for task in some.tasks}
     for task in entry.tasks:
-        metric = SELECTION[data["test"][task].head]
+        metric = printed.get(task, SELECTION[data["test"][task].head])
         mean, spread, number = over_seeds(outcomes, task, metric)
         more = f" ± {spread:.4f} over {number} seeds" if number > 1 else ""
         print(f"train: {entry.id}, {task}: {metric} {mean:.4f}{more}")
@@ -160,8 +162,10 @@ def _results(entry: Run, outcomes: "list[Outcome]", test: dict[str, TaskData]) -
 
     rows: list[list[Any]] = []
     for task in entry.tasks:
-        for metric in outcomes[0].test[task]:
-            rows.append([entry.id, task, metric, *over_seeds(outcomes, task, metric)])
+        rows += [
+            [entry.id, task, metric, *over_seeds(outcomes, task, metric)]
+            for metric in outcomes[0].test[task]
+        ]
         if test[task].head == RANKING:
             rows.append(["random ranking", task, "mrr", random_ranking(len(test[task])), "", ""])
             continue

@@ -17,6 +17,7 @@ import torch
 from transformers import Trainer
 
 from mtpeft.core.errors import MtpeftError
+from mtpeft.models.damage import newest_whole
 from mtpeft.tuning.balancing import Rule
 from mtpeft.tuning.ledger import Ledger
 from mtpeft.tuning.settings import Settings
@@ -125,9 +126,11 @@ class MultiTaskTrainer(Trainer):
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint that was written to its end."""
-    complete = [p for p in folder.glob("checkpoint-*") if (p / STATE).is_file()]
-    return max(complete, key=lambda p: int(p.name.split("-")[1]), default=None)
+    """The newest checkpoint that was written to its end and whose files are whole.
+
+    One that is damaged is named and left out: the run goes on from the one before it.
+    """
+    return newest_whole(p for p in folder.glob("checkpoint-*") if (p / STATE).is_file())
 
 
 def arguments(folder: Path, s: Settings, device: str, **more: Any) -> Any:
@@ -165,7 +168,7 @@ def arguments(folder: Path, s: Settings, device: str, **more: Any) -> Any:
         **more,
     )
     # A process that no launcher started would take every visible GPU, with as many times the batch.
-    made._n_gpu = min(1, made.n_gpu)
+    made._n_gpu = min(1, made.n_gpu)  # noqa: SLF001 (the library has no setting for it)
     return made
 
 

@@ -36,6 +36,7 @@ class TaskLinear(nn.Module):
         nn.init.kaiming_uniform_(self.mixture, a=math.sqrt(5))
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
+        """The formula above, for the task that was chosen last."""
         inner = self.dropout(states.to(self.down.dtype)) @ self.down.T * self.diagonal[self.task]
         up = torch.einsum("p,por->or", self.mixture[self.task].softmax(0), self.up)
         change = self.scale * (inner @ up.T)

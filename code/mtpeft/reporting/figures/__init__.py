@@ -55,13 +55,17 @@ class Drawing:
 
     @property
     def command(self) -> str:
+        """The command that makes it."""
         return f"make {self.figure.id}"
 
 
 def draw(figure: Figure, inputs: Inputs) -> Drawing:
     """One figure."""
     if "." in figure.kind:
-        return import_module(figure.kind).draw(figure, inputs)
-    if figure.kind not in KINDS:
+        name = figure.kind
+    elif figure.kind in KINDS:
+        name = f"{__name__}.{figure.kind}"
+    else:
         raise UnknownName(f"kind of {figure.id}", figure.kind, KINDS)
-    return import_module(f"{__name__}.{figure.kind}").draw(figure, inputs)
+    drawing: Drawing = import_module(name).draw(figure, inputs)
+    return drawing

@@ -33,6 +33,7 @@ def draw(figure: Figure, inputs: Inputs) -> Drawing:
         canvas = Canvas(figsize=(WIDTH, 1.75 * height + 0.5), layout="constrained")
         grid = canvas.subplots(height, 2, squeeze=False)
         arms: dict[str, None] = {}
+        axes: Axes
         for panel, axes in zip(panels, grid.flat, strict=False):
             rows += _panel(axes, panel, figure.study, inputs, arms)
             tool = inputs.scores.tool_of(panel["evaluation"], panel["metric"])
@@ -69,7 +70,7 @@ def _panel(
         known.evaluations()[panel["evaluation"]],
         known.metrics()[panel["metric"]][1],
     )
-    backbones = [b for b in known.of("backbones", study)]
+    backbones = list(known.of("backbones", study))
     most = max(len(run.tasks) for run in known.of("runs", study))
     rows: list[list[object]] = []
     drawn: list[float] = []

@@ -35,6 +35,7 @@ def draw(figure: Figure, inputs: Inputs) -> Drawing:
         canvas = Canvas(figsize=(WIDTH, 1.75 * height + 0.5), layout="constrained")
         grid = canvas.subplots(height, 2, squeeze=False)
         sizes: dict[str, None] = {}
+        axes: Axes
         for panel, axes in zip(panels, grid.flat, strict=False):
             rows += _panel(axes, panel, inputs, sizes)
         for axes in list(grid.flat)[len(panels) :]:
@@ -47,7 +48,7 @@ def draw(figure: Figure, inputs: Inputs) -> Drawing:
         ]
         dashes = [
             Line2D([], [], color=MUTED, linestyle=line, label=label)
-            for line, label in (("-", "significant"), ((0, (3, 2)), "not"))
+            for line, label in (("-", "significant"), ((0, (3, 2)), "not significant"))
         ]
         canvas.legend(
             handles=[*handles, *dashes, published_handle()],

@@ -7,8 +7,9 @@ comes with a marker shape and a line style of its own, so that no meaning rests 
 import io
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any
 
-import matplotlib
+import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -59,7 +60,7 @@ def series(meaning: str, number: int) -> Series:
     return looks[number % len(looks)]
 
 
-PUBLISHED = {
+PUBLISHED: dict[str, Any] = {
     "marker": "D",
     "markersize": 8,
     "markerfacecolor": "none",
@@ -71,7 +72,7 @@ PUBLISHED = {
 
 def look() -> AbstractContextManager[None]:
     """The settings under which every figure is drawn."""
-    return matplotlib.rc_context(
+    return mpl.rc_context(
         {
             "font.family": "DejaVu Sans",
             "font.size": 8,
@@ -118,7 +119,7 @@ def pad_limits(axes: Axes, values: list[float], share: float = 0.18) -> None:
 
 def svg_bytes(canvas: Canvas, salt: str) -> bytes:
     """The figure as SVG without date, its ids derived from `salt`."""
-    with matplotlib.rc_context({"svg.hashsalt": salt, "svg.fonttype": "path"}):
+    with mpl.rc_context({"svg.hashsalt": salt, "svg.fonttype": "path"}):
         buffer = io.BytesIO()
         FigureCanvasSVG(canvas).print_svg(buffer, metadata={"Date": None, "Creator": "mtpeft"})
     return buffer.getvalue()

@@ -53,7 +53,7 @@ def _rows(inputs: Inputs, cells: list[PublishedCell]) -> Iterator[dict[str, str 
             "printed": cell.printed,
             "regenerated": verdict.regenerated if verdict else "",
             "verdict": verdict.verdict if verdict else "not run",
-            "cause": cause if cause else "",
+            "cause": cause or "",
             "why": (
                 (KINDS.get(audited.get("kind", ""), "") or inputs.names.words(audited["title"]))
                 if audited

@@ -190,7 +190,7 @@ def _recovered(inputs: Inputs) -> list[dict[str, Any]]:
         comparison = inputs.known.comparisons.get(cell.comparison) if cell else None
         block = (
             next((block_title(b) for b in comparison.blocks if b.id == cell.block), cell.block)
-            if comparison
+            if comparison and cell
             else ""
         )
         parts[f"{comparison.question}: {comparison.title}" if comparison else "other"].append(

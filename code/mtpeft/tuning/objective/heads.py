@@ -83,7 +83,9 @@ def train_seeds(
 
     Args:
         make: Gives the model of a seed.
-        train, valid, test: Examples by task.
+        train: Examples by task.
+        valid: Those that choose the epoch.
+        test: Those that the best checkpoint is tested on.
         settings: Of the run.
         folder: Of all seeds.
         seeds: Which.
@@ -134,7 +136,9 @@ def fit(
 
     Args:
         model: On its device, its random numbers drawn.
-        train, valid, test: Examples by task.
+        train: Examples by task.
+        valid: Those that choose the epoch.
+        test: Those that the best checkpoint is tested on.
         settings: Of the run.
         folder: Of this seed.
         stop_at: End after this step as a killed process would (for tests).
@@ -170,7 +174,7 @@ def fit(
         _restore_random(random)  # the library has seeded again
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint is not None else None)
     elif checkpoint is not None:
-        trainer._load_from_checkpoint(str(checkpoint))
+        model.load(checkpoint)
     return trainer.outcome(test) if trainer.done else None
 
 

@@ -12,6 +12,7 @@ from torch.utils.data import SequentialSampler
 
 from mtpeft.catalog import Backbone, catalog
 from mtpeft.core.errors import MtpeftError
+from mtpeft.core.files import write_atomic
 from mtpeft.models.base import load_causal, load_tokenizer
 from mtpeft.models.methods import method_module, trains_whole
 from mtpeft.models.nf4 import keep_layout, quantisation
@@ -408,4 +409,4 @@ def _use_cache(folder: Path) -> None:
     if path.is_file():
         config = json.loads(path.read_text(encoding="utf-8"))
         config["use_cache"] = True
-        path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        write_atomic(path, json.dumps(config, indent=2, sort_keys=True) + "\n")
