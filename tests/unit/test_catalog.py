@@ -52,7 +52,7 @@ def test_the_shipped_catalog_loads_as_a_whole(known):
         "backbones": 8,
         "methods": 8,
         "runs": 183,
-        "tools": 19,
+        "tools": 20,
         "comparisons": 25,
         "tables": 24,
         "figures": 5,

@@ -73,7 +73,7 @@ class SonarMetricsScorer:
 
     def version(self) -> str:
         """As `Scorer.version`."""
-        return f"7 ({helpers_id()}, javac {_javac()})"
+        return f"8 ({helpers_id()}, javac {_javac()})"
 
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
         """As `Scorer.score`."""
