@@ -50,6 +50,8 @@ setup: $(VENV)/.core ## install the core environment and R | 1–2 min | 0.6 GB 
 # ---------------------------------------------------------------- T0 and T1: archive -> statistics -> report
 
 ARCHIVE := $(wildcard results/archived/*/scores/*/*.csv results/published/*/*.csv)
+# What `mtpeft archive import STUDY` brought in besides.
+IMPORTED := $(wildcard $(OUT)/archived/*/scores/*/*.csv $(OUT)/published/*/*.csv)
 # Folders of yours (MTPEFT_CATALOG, separated by colons) count like the shipped ones.
 OUTSIDE := $(foreach folder,$(subst :, ,$(MTPEFT_CATALOG)),$(folder) $(wildcard $(folder)/*/study.yaml $(folder)/studies/*/study.yaml))
 OUTSIDE := $(patsubst %/study.yaml,%,$(OUTSIDE))
@@ -70,7 +72,7 @@ PAGE := $(OUT)/report/index.html
 $(FILES): $(ARCHIVE) results/archived/SHA256SUMS results/published/SHA256SUMS | $(VENV)/.core
 	@$(RUN) check-files
 
-$(TESTS): $(FILES) $(CATALOG) $(GROUND) $(wildcard stats/*.R code/mtpeft/statistics/*.py) | $(VENV)/.core
+$(TESTS): $(FILES) $(CATALOG) $(GROUND) $(IMPORTED) $(wildcard stats/*.R code/mtpeft/statistics/*.py) | $(VENV)/.core
 	@$(RUN) statistics
 
 $(AUDIT): $(TESTS) $(wildcard code/mtpeft/audit/*.py)
@@ -90,7 +92,7 @@ $(TABLES): $(VERDICTS) $(RENDERING)
 $(FIGURES): $(VERDICTS) $(RENDERING)
 	@$(RUN) figures && touch $@
 
-$(REPORT): $(TABLES) $(FIGURES) $(wildcard $(OUT)/training/flaky-cpu/results.csv $(OUT)/smoke-b/smoke.csv)
+$(REPORT): $(TABLES) $(FIGURES) $(wildcard $(OUT)/training/flaky-cpu/results.csv $(OUT)/smoke-heads/smoke.csv)
 	@$(RUN) report && touch $@
 
 .PHONY: reproduce-all statistics audit verify report archive check-files documents known-issues
@@ -121,13 +123,14 @@ FIGURE_TARGETS := $(filter figure-%,$(MAKECMDGOALS))
 $(TABLE_TARGETS): $(VERDICTS) ## one table (table-1 to table-18, table-b1 to table-b6), printed too | 20 s | | no
 	@$(RUN) tables $@ --show
 
-$(FIGURE_TARGETS): $(VERDICTS) ## one figure (figure-1 to figure-5) | 20 s | | no
+$(FIGURE_TARGETS): $(VERDICTS) ## one figure (figure-1 to figure-5); prints its files | 20 s | | no
 	@$(RUN) figures $@
 
 documents: $(VERDICTS) ## write the generated blocks of README.md and REPRODUCE.md | 20 s | | no
 	@PYTHONPATH=code $(BIN)/python docs/documents.py
 
 known-issues: $(AUDIT) ## write KNOWN_ISSUES.md (after make rescore audit-outputs) | 20 s | | no
+	@$(RUN) report known-issues >/dev/null
 	@test -f $(OUT)/audit/KNOWN_ISSUES-T2.md || { echo "mtpeft: its second part needs make rescore audit-outputs first" >&2; exit 2; }
 	@cat $(OUT)/audit/KNOWN_ISSUES.md $(OUT)/audit/KNOWN_ISSUES-T2.md >KNOWN_ISSUES.md
 
@@ -215,11 +218,11 @@ verify-seeds: | $(VENV)/.core ## T4: trained and scored runs by the interval ove
 	  [ -f "$(OUT)/verification/seeds.csv" ] || exit $$rc; \
 	  $(MAKE) --no-print-directory $(REPORT); $(RUN) verdict || [ $$? -eq 1 ]; exit $$rc
 
-.PHONY: smoke-b flaky-cpu
-smoke-b: | $(VENV)/.train ## the part of smoke with shared modules: five tiny backbones by five methods | 1 min | 10 MB | no
-	@OMP_NUM_THREADS=1 $(RUN) smoke-b
+.PHONY: smoke-heads flaky-cpu
+smoke-heads: | $(VENV)/.train ## the part of smoke with shared modules: five tiny backbones by five methods | 1 min | 10 MB | no
+	@OMP_NUM_THREADS=1 $(RUN) smoke-heads
 
-flaky-cpu: | $(VENV)/.train ## a small model on the real flaky tests (MTPEFT_MIRROR) against baselines | 10 min | 20 MB | no
+flaky-cpu: | $(VENV)/.train ## a small model on the real flaky tests (MTPEFT_MIRROR or git) against baselines | 10 min | 20 MB | no
 	@$(RUN) flaky-cpu
 
 # ---------------------------------------------------------------- tests, images, housekeeping
@@ -231,8 +234,8 @@ record-tables: ## accept the tables of the last run as the reference of the test
 	@echo "tests/recipe/tables.sha256"
 
 lint: $(VENV)/.dev ## formatting, lint, types, spelling | 40 s | | no
-	@$(BIN)/ruff format --check code tests docker
-	@$(BIN)/ruff check code tests docker
+	@$(BIN)/ruff format --check code tests docker docs
+	@$(BIN)/ruff check code tests docker docs
 	@$(BIN)/mypy
 	@$(BIN)/codespell
 
@@ -242,19 +245,15 @@ docs: $(VENV)/.docs ## the documentation as a site in site/, offline | 20 s | 20
 	@echo "site/index.html"
 
 test-unit: $(VENV)/.dev ## the fast tests alone | 90 s | | no
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not train" tests/unit
 
 test: $(VENV)/.dev $(VENV)/.score ## the tests (those of group train: make test-train) | 10 min | 1.5 GB | no
 	@command -v chromium chromium-browser google-chrome >/dev/null || echo "mtpeft: no Chromium here: the tests that look at the report in a browser will be skipped (apt-get install chromium)"
 	@$(RUN) setup-analysers || echo "mtpeft: the tests of the missing analysers will be skipped"
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit tests/recipe
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not train" tests/unit tests/recipe
 
 test-train: $(VENV)/.dev $(VENV)/.score $(VENV)/.train ## the tests that train and generate, on the CPU | 5 min | 3 GB | no
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile tests/recipe/test_training.py tests/recipe/test_inference.py \
-	  tests/recipe/test_smoke_small.py tests/recipe/test_study_b_training.py tests/recipe/test_study_b_command.py \
-	  tests/recipe/test_extension.py tests/unit/test_smoke_shared.py \
-	  tests/recipe/test_text_metrics_models.py tests/recipe/test_judge_server.py tests/unit/test_study_b_*.py tests/unit/test_tasks_prompts.py \
-	  tests/unit/test_corpora_prompts.py
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m train tests/unit tests/recipe
 
 doctor: ## check this machine first: what is there, what is missing, how to get it | 1 s | | no
 	@$(PYTHON) docker/setup/doctor.py

@@ -3,6 +3,7 @@ tree.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,28 @@ settings.register_profile("mtpeft", deadline=None, derandomize=True, database=No
 settings.load_profile("mtpeft")
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+WHOLE_MODULE = re.compile(
+    r'^(?:pytest\.importorskip\("torch"|if importlib\.util\.find_spec\("torch"\) is None)',
+    re.MULTILINE,
+)
+"""How a test module says that it cannot even be imported without the training group."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs the training group, so that `make test-train` is no list kept by hand.
+
+    Marked are the tests of a module that is skipped as a whole without torch, those skipped one by
+    one with the group named as the reason, and those that carry the mark.
+    """
+    whole: dict[Path, bool] = {}
+    for item in items:
+        if item.path not in whole:
+            whole[item.path] = bool(WHOLE_MODULE.search(item.path.read_text(encoding="utf-8")))
+        reasons = [str(mark.kwargs.get("reason", "")) for mark in item.iter_markers("skipif")]
+        if whole[item.path] or any("group `train`" in reason for reason in reasons):
+            item.add_marker(pytest.mark.train)
 
 
 def pytest_sessionfinish() -> None:

@@ -22,14 +22,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mtpeft.catalog import Run, catalog
+from mtpeft.catalog import Backbone, Run, catalog
 from mtpeft.corpora import load
 from mtpeft.tasks import wording
 from mtpeft.tasks.rendering import render
-from mtpeft.tuning.estimate import parameters
 from mtpeft.tuning.settings import resolve
 from mtpeft.tuning.tiny import save_backbone, tiny_model, train_tokenizer
-from mtpeft.tuning.train import Job, train
+from mtpeft.tuning.job import Job
+from mtpeft.tuning.train import train
 
 PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "4090": 165e12}
 WARM = 3  # steps that are not timed
@@ -55,7 +55,8 @@ def backbone(folder: Path, size: str, texts: list[str], tiny: bool) -> tuple[str
         }
         config["tie_word_embeddings"] = True
     else:
-        config = catalog().get("backbones", f"qwen2.5-coder-{size}").config
+        config = dict(catalog().get("backbones", f"qwen2.5-coder-{size}").config)
+        del config["model_type"]
         torch.manual_seed(0)
         model = Qwen2ForCausalLM(
             Qwen2Config(
@@ -129,11 +130,20 @@ def ours(
     }
 
 
+def weights(source: str) -> int:
+    """Those in matrix products of a forward pass: all, the embedding being tied to the output."""
+    from mtpeft.models.base import empty_causal
+    from transformers import AutoConfig
+
+    return sum(p.numel() for p in empty_causal(AutoConfig.from_pretrained(source)).parameters())
+
+
 def trl(source: str, method: str, steps: int, tiny: bool, root: Path) -> dict[str, float]:
     """TRL's SFTTrainer with its defaults on the same examples (conversations as text, no packing)."""
     from datasets import Dataset
-    from mtpeft.tuning.backbone import load_tokenizer
-    from mtpeft.tuning.methods.lora import adapted
+    from mtpeft.models.base import load_tokenizer
+    from mtpeft.models.methods.lora import attach
+    from mtpeft.tuning.settings import how
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig, TrainerCallback
     from trl import SFTConfig, SFTTrainer
 
@@ -157,7 +167,9 @@ def trl(source: str, method: str, steps: int, tiny: bool, root: Path) -> dict[st
     )
     model = AutoModelForCausalLM.from_pretrained(source, dtype=kind, quantization_config=four)
     run = Run("bench/qlora", "bench", "bench", "qlora", "mt", ["translation"])
-    model = adapted(model, resolve(run, "fast")) if method == "qlora" else model
+    if method == "qlora":
+        base = Backbone("bench", "", "", "", "", "decoder")
+        model = attach(model, base, how(resolve(run, "fast"))).encoder
     stamps: list[tuple[float, int]] = []
 
     class Clock(TrainerCallback):
@@ -225,7 +237,7 @@ def main() -> int:
                             source, method, way, given.steps, given.tiny, Path(folder) / "runs"
                         )
                     )
-                    operations = (6 if method == "fft" else 4) * parameters(config)[1]
+                    operations = (6 if method == "fft" else 4) * weights(source)
                     share = made["tokens_per_second"] * operations / peak if peak else float("nan")
                     rows.append(
                         {"size": size, "method": method, "way": way, "share_of_peak": share, **made}

@@ -34,12 +34,27 @@ def blocks(page: Path) -> Iterator[tuple[str, str, str]]:
 EXECUTED = [page for page in PAGES if any(language == "sh" for language, *_ in blocks(page))]
 
 
-@pytest.mark.parametrize("page", EXECUTED, ids=lambda p: p.relative_to(ROOT / "docs").as_posix())
+def needs_train(page: Path) -> bool:
+    """Whether a page trains or generates."""
+    return "<!-- needs: train -->" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(
+            page,
+            id=page.relative_to(ROOT / "docs").as_posix(),
+            marks=[pytest.mark.train] if needs_train(page) else [],
+        )
+        for page in EXECUTED
+    ],
+)
 def test_the_commands_of_a_page_run_as_they_stand(page, tmp_path):
     """Blocks with a title become files, blocks of `sh` are run in order, each must succeed."""
     if page.parts[-2] == "reference":
         pytest.skip("generated: every command is shown, none is meant to be run in order")
-    if "<!-- needs: train -->" in page.read_text(encoding="utf-8"):
+    if needs_train(page):
         pytest.importorskip(
             "torch", reason="the group `train` is not installed (make .venv/.train)"
         )

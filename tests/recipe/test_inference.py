@@ -268,9 +268,10 @@ def test_the_studys_truncation_cuts_the_assistants_header(trained):
 
 def test_profiles_are_those_of_the_study():
     faithful = profile("faithful")
-    assert faithful.decoding("generation") == TaskDecoding(512, 1)
-    assert faithful.decoding("summarization") == TaskDecoding(128, 8, input_tokens=512)
-    assert faithful.decoding("translation") == TaskDecoding(512, 8, forced_template=True)
+    study = {"as_configured": True}
+    assert faithful.decoding("generation") == TaskDecoding(512, 1, **study)
+    assert faithful.decoding("summarization") == TaskDecoding(128, 8, input_tokens=512, **study)
+    assert faithful.decoding("translation") == TaskDecoding(512, 8, forced_template=True, **study)
     with pytest.raises(UnknownName, match="faithful"):
         profile("faithfull")
 
@@ -302,3 +303,27 @@ def test_records_lie_beside_their_provenance(trained, tmp_path):
     assert (
         made["run"] == "tiny/x" and made["profile"] == "short" and len(made["result_sha256"]) == 64
     )
+
+
+@pytest.mark.parametrize("penalty", [1.0, 1.3])
+def test_faithful_decoding_is_the_studys_call_with_all_that_it_inherits(trained, prompts, penalty):
+    """A penalty on repetition counts under greedy decoding, too; `clean` knows none."""
+    config, some = trained.model.generation_config, prompts[:3]
+    before = config.repetition_penalty
+    config.repetition_penalty = penalty
+    try:
+        faithful = [a.text for a in trained.answers(some, 24, 0, as_configured=True)]
+        clean = [a.text for a in trained.answers(some, 24, 0)]
+        asked = trained.tokenizer(some, return_tensors="pt", padding=True, add_special_tokens=False)
+        made = trained.model.generate(
+            **{k: asked[k] for k in ("input_ids", "attention_mask")},
+            do_sample=False,
+            max_new_tokens=24,
+            eos_token_id=trained.tokenizer.eos_token_id,
+            pad_token_id=trained.tokenizer.pad_token_id,
+        )
+    finally:
+        config.repetition_penalty = before
+    new = made[:, asked["input_ids"].shape[1] :]
+    assert faithful == trained.tokenizer.batch_decode(new, skip_special_tokens=True)
+    assert (faithful == clean) == (penalty == 1.0)

@@ -21,7 +21,7 @@ from mtpeft.scoring.judge.ledger import Ledger, read_ledger
 from mtpeft.scoring.judge.panel import judge
 from mtpeft.scoring.judge.settings import Key, Settings
 
-pytestmark = [pytest.mark.recipe, pytest.mark.slow]
+pytestmark = [pytest.mark.recipe, pytest.mark.slow, pytest.mark.train]
 
 ANSWER = "Content adequacy: 4\nConciseness: 5\nFluency: 3"
 ITEMS = [

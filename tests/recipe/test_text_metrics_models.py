@@ -97,6 +97,7 @@ def tiny_bert(tmp_path_factory):
     return folder
 
 
+@pytest.mark.train
 def test_bertscore_is_the_greedy_match_of_the_layers_embeddings(tiny_bert):
     """Against the formula (Zhang et al. 2020, section 3) computed here from the same layer.
 
@@ -128,11 +129,13 @@ def test_bertscore_is_the_greedy_match_of_the_layers_embeddings(tiny_bert):
     )
 
 
+@pytest.mark.train
 def test_another_model_is_refused_under_the_studys_metric_name(tiny_bert):
     with pytest.raises(MtpeftError, match="is not bert-base-uncased"):
         BertScore(str(tiny_bert), layer=12).require_study_model()
 
 
+@pytest.mark.train
 def test_side_is_the_cosine_of_masked_means(tiny_bert):
     """Padding must not enter the mean: a pair scored alone and beside a longer one is the same."""
     side = Side(str(tiny_bert))
@@ -147,6 +150,7 @@ def test_side_is_the_cosine_of_masked_means(tiny_bert):
     assert side.version().startswith("transformers ")
 
 
+@pytest.mark.train
 def test_two_checkpoints_in_folders_of_one_name_are_two_versions(tiny_bert, tmp_path):
     """One cache must never serve the scores of the other."""
     import torch
@@ -174,6 +178,7 @@ def test_two_checkpoints_in_folders_of_one_name_are_two_versions(tiny_bert, tmp_
     assert BertScore(folders[0], 1).version() != BertScore(folders[1], 1).version()
 
 
+@pytest.mark.train
 def test_a_model_without_a_length_of_its_own_scores_and_says_what_it_cut(tiny_bert, tmp_path):
     from transformers import AutoModel, BertTokenizer
 

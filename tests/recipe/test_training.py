@@ -21,7 +21,7 @@ from mtpeft.core.provenance import sha256
 from mtpeft.tuning.balancing import balancing
 from mtpeft.tuning.loss import install
 from mtpeft.tuning.merge import merge
-from mtpeft.tuning.methods import prepare
+from mtpeft.tuning.objective.tokens import prepare
 from mtpeft.tuning.plan import IGNORED, collate, plan
 from mtpeft.tuning.store import tokenized
 from mtpeft.tuning.train import train
@@ -53,7 +53,7 @@ def losses(made) -> np.ndarray:
 def batch_of(backbone, rows, **settings):
     made = job(backbone, Path("unused"), "fft", batch_size=rows, **settings)
     from mtpeft.tasks import wording
-    from mtpeft.tuning.backbone import load_tokenizer
+    from mtpeft.models.base import load_tokenizer
 
     tokenizer = load_tokenizer(str(backbone))
     store = tokenized(
@@ -257,8 +257,9 @@ def test_a_killed_run_that_selects_and_stops_by_task_ends_alike(backbone, tmp_pa
 def test_what_a_resumed_run_took_before_is_counted(backbone, tmp_path):
     made = job(backbone, tmp_path, "fft", save_steps=3, count=4)
     train(made, stop_at=4)
-    path = next(made.folder.glob("checkpoints/*/balancing.json"))
-    path.write_text(json.dumps({**json.loads(path.read_text()), "seconds": 1000.0}))
+    path = next(made.folder.glob("checkpoints/*/state.json"))
+    state = json.loads(path.read_text())
+    path.write_text(json.dumps({**state, "ledger": {**state["ledger"], "seconds": 1000.0}}))
     train(made)
     ledger = json.loads((made.folder / "ledger.json").read_text())
     assert ledger["seconds"] > 1000
@@ -514,7 +515,7 @@ def test_faithful_and_fast_agree_where_their_settings_do(backbone):
     with the same labels.
     """
     from mtpeft.tasks import wording
-    from mtpeft.tuning.backbone import load_tokenizer
+    from mtpeft.models.base import load_tokenizer
 
     made = job(backbone, Path("unused"), "fft", loss_on="prompt and answer", max_length=48)
     tokenizer = load_tokenizer(str(backbone))

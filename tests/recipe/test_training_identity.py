@@ -16,7 +16,9 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 from mtpeft.core.errors import MtpeftError
 from mtpeft.tuning import identity
-from mtpeft.tuning.train import Job, on_each, train
+from mtpeft.tuning.job import Job
+from mtpeft.tuning.once import on_each
+from mtpeft.tuning.train import train
 from tiny_backbone import build, job, with_settings
 
 

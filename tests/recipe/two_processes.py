@@ -12,7 +12,7 @@ from pathlib import Path
 
 from accelerate import state
 from accelerate.utils import DistributedType
-from mtpeft.tuning import trainer
+from mtpeft.tuning.objective import tokens
 from mtpeft.tuning.train import train
 from tiny_backbone import job
 
@@ -32,13 +32,13 @@ def shard_on_cpus() -> None:
 
 def tell_kind_of_parameters() -> None:
     """Print the type of the model's parameters at every validation."""
-    original = trainer.MultiTaskTrainer.validation_losses
+    original = tokens.TokensTrainer.validation_losses
 
     def told(self, limit=None):
         print("parameters:", type(next(self.model.parameters())).__name__, flush=True)
         return original(self, limit)
 
-    trainer.MultiTaskTrainer.validation_losses = told
+    tokens.TokensTrainer.validation_losses = told
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def test_learnable_softmax_drifts_to_the_smallest_loss():
 def test_learnable_softmax_leaves_absent_tasks_alone():
     rule = balancing("learnable", 3)
     rule.after_step(np.array([1.0, 3.0, np.nan]), learning_rate=0.1)
-    assert rule.state()["logits"][2] == 0.0 and np.isfinite(rule.weights()).all()
+    assert rule.state()["value"][2] == 0.0 and np.isfinite(rule.weights()).all()
 
 
 def test_slope_by_hand():

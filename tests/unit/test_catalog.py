@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 from mtpeft.catalog import load, loader, nodes, schema
+from mtpeft.catalog.places import present
 from mtpeft.catalog.schema import KINDS, OWNED
 from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
 from mtpeft.core.paths import CATALOG, STUDIES
@@ -47,16 +48,16 @@ def test_every_shipped_file_loads(path):
 
 def test_the_shipped_catalog_loads_as_a_whole(known):
     assert {kind: len(getattr(known, kind)) for kind in KINDS} == {
-        "studies": 2,
-        "tasks": 7,
-        "backbones": 8,
+        "studies": 3,
+        "tasks": 8,
+        "backbones": 11,
         "methods": 8,
-        "runs": 183,
-        "tools": 20,
-        "comparisons": 25,
-        "tables": 24,
+        "runs": 203,
+        "tools": 26,
+        "comparisons": 43,
+        "tables": 36,
         "figures": 5,
-        "claims": 21,
+        "claims": 23,
     }
 
 
@@ -79,7 +80,7 @@ def test_study_a_is_all_there(known):
 
 
 def test_every_output_of_the_study_belongs_to_one_comparison(known):
-    files = [o.file for c in known.comparisons.values() for o in c.outputs]
+    files = [o.file for c in known.of("comparisons", "multitask-qlora") for o in c.outputs]
     assert len(files) == len(set(files)) == 56
 
 
@@ -398,8 +399,6 @@ def test_a_withdrawn_run_is_refused_with_its_reason(known, monkeypatch, command)
         "tuning.stage",
         "tuning.estimate",
         "inference.command",
-        "tuning.multitask.stage",
-        "tuning.multitask.methods",
     ):
         __import__(f"mtpeft.{module}")
         monkeypatch.setattr(f"mtpeft.{module}.catalog", lambda: withdrawn(known))
@@ -408,12 +407,30 @@ def test_a_withdrawn_run_is_refused_with_its_reason(known, monkeypatch, command)
     assert "withdrawn: trained on the test set" in str(result.exception)
 
 
+def test_answers_of_a_withdrawn_run_are_not_scored(known, monkeypatch, tmp_path):
+    from mtpeft import cli
+    from mtpeft.scoring import predictions
+
+    monkeypatch.setattr(predictions, "catalog", lambda: withdrawn(known))
+    path = tmp_path / "answers.jsonl"
+    path.write_text(
+        '{"run": "qwen2.5-coder-3b/mt-fft", "task": "summarization-java", "instance_id": "x", '
+        '"prompt_sha256": "", "raw_output": "", "output": "Adds.", "finish_reason": "stop", '
+        '"seconds": 0}\n'
+    )
+    monkeypatch.setattr(predictions, "known_ids", lambda name: frozenset())
+    monkeypatch.setattr(predictions.read_new, "__defaults__", (lambda name: frozenset(),))
+    result = CliRunner().invoke(cli.app, ["score", str(path)])
+    assert isinstance(result.exception, MtpeftError), result.output
+    assert "withdrawn: trained on the test set" in str(result.exception)
+
+
 def test_a_withdrawn_run_stays_listed_with_its_reason(known, monkeypatch):
     from mtpeft import cli
 
     monkeypatch.setattr("mtpeft.catalog.catalog", lambda: withdrawn(known))
     lines = CliRunner().invoke(cli.app, ["list", "runs"]).output.splitlines()
-    assert [x for x in lines if "withdrawn" in x] == [
+    assert [x for x in lines if "withdrawn" in x and "qwen" in x] == [
         f"{'qwen2.5-coder-3b/mt-fft':55} withdrawn: trained on the test set"
     ]
 
@@ -423,7 +440,7 @@ def test_ids_are_listed_alone():
 
     lines = CliRunner().invoke(cli.app, ["list", "runs", "--ids"]).output.splitlines()
     assert "qwen2.5-coder-3b/mt-qlora/generation+translation" in lines
-    assert len(lines) == 183
+    assert len(lines) == 203
 
 
 def test_an_evaluation_set_is_what_its_task_says_unless_it_says_otherwise(folder):
@@ -449,6 +466,7 @@ def test_a_study_knows_its_title_authors_and_what_its_archive_lacks(known):
 def test_just_what_a_study_says_is_absent_has_no_scores(known, archived):
     """Scores that a comparison needs and the archive lacks, against the list in study.yaml."""
     lacking = set()
+    known = present(known)
     for comparison in known.comparisons.values():
         for block in comparison.blocks:
             task = block.task or comparison.task

@@ -26,7 +26,7 @@ def archive() -> bytes:
 def checkpoint(folder: Path, step: int, **changed: bytes) -> Path:
     place = folder / f"checkpoint-{step}"
     place.mkdir()
-    files = {"model.safetensors": safetensors(), "optimizer.pt": archive(), "state.json": b"{}"}
+    files = {"model.safetensors": safetensors(), "optimizer.pt": archive(), "settings.json": b"{}"}
     for name, data in (files | {n.replace("_", "."): d for n, d in changed.items()}).items():
         (place / name).write_bytes(data)
     return place
@@ -39,7 +39,7 @@ DAMAGE = {
     "zeros, as after a full disk": ("model_safetensors", bytes(len(safetensors()))),
     "more than the header says": ("model_safetensors", safetensors() + b"x"),
     "half an archive": ("optimizer_pt", archive()[:300]),
-    "half a JSON file": ("state_json", b'{"a": '),
+    "half a JSON file": ("settings_json", b'{"a": '),
 }
 
 
@@ -69,3 +69,13 @@ def test_what_libraries_write_is_whole(tmp_path):
     )
     torch.save({"x": torch.zeros(3)}, tmp_path / "optimizer.pt")
     assert damaged(tmp_path) == ""
+
+
+def test_a_run_is_taken_up_from_the_checkpoint_before_a_damaged_one(tmp_path):
+    trainer = pytest.importorskip("mtpeft.tuning.trainer")
+    name, data = DAMAGE["half the tensors"]
+    whole, broken = checkpoint(tmp_path, 5), checkpoint(tmp_path, 10, **{name: data})
+    for place in (whole, broken):
+        (place / trainer.STATE).write_text("{}")
+    checkpoint(tmp_path, 20)  # cut off before its end
+    assert trainer.last_checkpoint(tmp_path) == whole

@@ -303,7 +303,7 @@ def test_damaged_outputs_are_counted_and_looked_into_once_the_audit_has_run(inpu
     )
     page = body(inputs)
     assert re.search(r"ends early</th><td class=\"num\">7<", page) and ">-<" not in page
-    assert "Of 2 compared means, mending turns the sign of 1." in page and "-0.25" in page
+    assert "Of 2 compared means, repair reverses the sign of 1." in page and "-0.25" in page
     assert "Damaged: cut short" in page
     assert page.count("<code>v1</code>") == 1 and page.count("<code>v2</code>") == 1
 
@@ -361,7 +361,10 @@ def test_a_test_that_mending_turns_is_shown_with_every_reading(inputs):
     ]
     write_records(inputs.regenerated / "statistics" / "mended.csv", rows, Test)
     page = body(inputs)
-    assert "Of 2 tests of the study on these outputs, mending turns the yes/no of <b>1</b>" in page
+    assert (
+        "Of 2 tests of the study on these outputs, repair flips the significance of <b>1</b>"
+        in page
+    )
     assert (
         all(text in page for text in ("No, 0.2000", "Yes, 0.0100", "Yes, 0.0400"))
         and "No, 0.3000" not in page

@@ -9,11 +9,13 @@ import pytest
 from mtpeft.catalog import catalog
 from mtpeft.core import paths
 from mtpeft.core.records import SCORE_KEYS, write_scores
+from mtpeft.core.rescored import Line
 from mtpeft.scoring import engine
 from mtpeft.scoring.engine import Outcome
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.other_versions import compared_runs
-from mtpeft.scoring.rescore import NO_OUTPUTS, Line, as_published, compare, verdict
+from mtpeft.scoring.rescore import NO_OUTPUTS, as_published, compare
+from mtpeft.verification.rescored import judge_line as verdict
 
 RUN, OTHER = "qwen2.5-coder-3b/mt-qlora", "qwen2.5-coder-3b/mt-qlora/generation+translation"
 METRICS = ("lizard_loc", "lizard_tokens", "lizard_detection_rate", "lizard_cyclomatic")

@@ -2,8 +2,8 @@
 
 import pytest
 from mtpeft.core.errors import BadInput
-from mtpeft.smoke.base import Size, chosen, documents, examples
-from mtpeft.smoke.driver import learning_problems, smoke_catalog
+from mtpeft.smoke.base import Size, chosen, documents, examples, smoke_catalog
+from mtpeft.smoke.driver import learning_problems
 from mtpeft.smoke.expected import compare, read_table, shown, table
 
 CELL = ("smoke/mt-fft", "generation-java", "smoke_exact_match")

@@ -9,7 +9,7 @@ import pytest
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.records import ScoreSet, write_scores
 from mtpeft.statistics.compare import run_all, run_comparison
-from mtpeft.statistics.printed import in_seven_digits, same, value_for
+from mtpeft.statistics.printed import style_of, same, value_for
 
 LEFT_OUT = ("rq1-translation-cs-java", "rq2-translation-cs-java")
 COMPARISONS = [
@@ -46,7 +46,7 @@ def test_every_printed_value_comes_out_again(archived, known, published, name):
     wrong = [
         f"{c.source}:{c.line} {c.quantity}: printed {c.printed}, recomputed {value}"
         for c in cells
-        if not same(value := value_for(c, tests[c.block, c.metric]), c.printed, in_seven_digits(c))
+        if not same(value := value_for(c, tests[c.block, c.metric]), c.printed, style_of(c))
     ]
     assert not wrong
 
@@ -164,3 +164,15 @@ def test_pass_rates_that_are_no_outcomes_are_refused_with_their_values(tmp_path,
     write_scores(tmp_path, known.metrics()[metric][0].id, task, frame)
     with pytest.raises(MtpeftError, match="meets 0.5"):
         run_comparison(ScoreSet.load(tmp_path), comparison, known, "corrected")
+
+
+def test_means_stand_on_the_side_of_their_run(archived, known):
+    """A change of the mean is read from side A to side B: exchanged means turn every claim."""
+    comparison = known.comparisons["rq1-generation-java"]
+    for test in run_comparison(archived, comparison, known, "as-published"):
+        a, b = (archived.column(r, test.task, test.metric).value for r in (test.run_a, test.run_b))
+        assert len(a) == len(b) == test.n_pairs
+        assert (test.mean_a, test.mean_b) == (pytest.approx(a.mean()), pytest.approx(b.mean()))
+    assert any(
+        t.mean_a != t.mean_b for t in run_comparison(archived, comparison, known, "corrected")
+    )

@@ -78,7 +78,8 @@ def test_every_claim_has_a_rule_a_word_of_four_and_a_verdict_of_the_ladder() -> 
             and "G1" in v.reason
             and "G2" in v.reason
         )
-        assert (v.verdict == "differs") == bool(v.cause)
+        assert (v.verdict == "differs") == bool(v.cause) and not v.unexplained
+        assert (v.verdict == "exact") == (v.regenerated == "supported")
 
 
 def test_all_four_words_occur() -> None:
@@ -196,3 +197,30 @@ def test_a_rule_beside_the_study_judges_its_claims(tmp_path: Path) -> None:
     claims = {"x": Claim("x", "own", "text", "source", "rules.never", {})}
     with pytest.raises(BadInput, match="no function never"):
         judge_claims(Evidence([], [], replace(known, claims=claims)))
+
+
+def test_a_claim_whose_word_changes_is_unexplained_whichever_way_it_goes(tmp_path: Path) -> None:
+    data = shipped()
+
+    def lower(f: PublishedFigure) -> PublishedFigure:
+        r = data.runs[f.run]
+        tuned = r.setting == "multi" and r.method != "fft" and f.split == "test"
+        return replace(f, value=max(0.0, f.value - 0.10)) if tuned else f
+
+    changed = {v.id: v for v in judge(catalog(), _changed(tmp_path, lower))}
+    assert {changed[c].regenerated for c in ("C-B1", "C-B2", "C-B8")} == {"not supported"}
+    assert all(changed[c].unexplained for c in ("C-B1", "C-B2", "C-B8"))
+    assert not changed["C-B11"].unexplained
+
+
+def test_a_claim_that_becomes_supported_is_unexplained_too(tmp_path: Path) -> None:
+    data = shipped()
+
+    def raise_search(f: PublishedFigure) -> PublishedFigure:
+        r = data.runs[f.run]
+        mine = r.setting == "multi" and f.task == "code-search" and f.split == "test"
+        return replace(f, value=min(1.0, f.value + 0.15)) if mine else f
+
+    words = {v.id: v for v in judge(catalog(), _changed(tmp_path, raise_search))}
+    assert words["C-B3"].regenerated != "not supported" and words["C-B3"].unexplained
+    assert "'not supported' is expected" in words["C-B3"].reason

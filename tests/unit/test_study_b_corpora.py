@@ -15,7 +15,7 @@ from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
 from mtpeft.corpora import Example, load, write_examples
 from mtpeft.corpora.analysis import examples, flakeflagger, formats, own, search
 from mtpeft.statistics.figures import FigureSet
-from mtpeft.tuning.multitask.encoding import shared_task
+from mtpeft.tasks.encoding import encoded_task, head_of
 
 TASKS = [t.id for t in catalog().of("tasks", "multitask-peft")]
 mirrored = pytest.mark.skipif(
@@ -111,11 +111,11 @@ def test_a_label_that_is_no_class_is_refused() -> None:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_own_sets_have_both_classes_in_every_split_and_no_code_in_two(task: str) -> None:
-    module = shared_task(task)
+    module = encoded_task(task)
     splits = {name: own(task, name) for name in ("train", "valid", "test")}
     for found in splits.values():
         assert found and all(module.texts(e) for e in found)
-        assert module.HEAD == "retrieval" or {e.target for e in found} == {"0", "1"}
+        assert head_of(task) == "ranking" or {e.target for e in found} == {"0", "1"}
     assert max(Counter(e.id for s in splits.values() for e in s).values()) == 1
 
 

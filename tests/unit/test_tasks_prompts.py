@@ -139,6 +139,7 @@ def tokenizer():
     )
 
 
+@pytest.mark.train
 def test_chat_template_golden(tokenizer):
     assert rendered_prompt(TRANSLATION, tokenizer, wording()) == (
         "<|im_start|>system\nYou translate code. Answer with the code only.<|im_end|>\n"
@@ -147,13 +148,15 @@ def test_chat_template_golden(tokenizer):
     )
 
 
+@pytest.mark.train
 def test_forced_template_golden(tokenizer):
     assert rendered_prompt(TRANSLATION, tokenizer, wording(), HUMAN_ASSISTANT) == (
         "You translate code. Answer with the code only.\n\n"
-        "Human: Translate this Java function to C#.\nint f() { return 1; }\n\nAssistant:"
+        "Human: Translate this Java function to C#.\nint f() { return 1; }\n\nAssistant: "
     )
 
 
+@pytest.mark.train
 def test_training_sees_the_tokens_of_inference_and_the_end_mark(tokenizer):
     made = render(TRANSLATION, tokenizer, wording())
     asked = tokenizer(rendered_prompt(TRANSLATION, tokenizer, wording()), add_special_tokens=False)[
@@ -163,6 +166,7 @@ def test_training_sees_the_tokens_of_inference_and_the_end_mark(tokenizer):
     assert tokenizer.decode(made.tokens[made.prompt :]) == "int F() { return 1; }<|im_end|>\n"
 
 
+@pytest.mark.train
 def test_the_joined_layout_ends_with_the_end_token(tokenizer):
     made = render(TRANSLATION, tokenizer, wording(), joined=True)
     assert made.tokens[-1] == tokenizer.eos_token_id
@@ -171,6 +175,7 @@ def test_the_joined_layout_ends_with_the_end_token(tokenizer):
     )
 
 
+@pytest.mark.train
 def test_a_template_whose_prompt_is_no_prefix_is_refused(tokenizer):
     import copy
 

@@ -1,4 +1,4 @@
-"""Estimates and settings: no deep-learning library needed."""
+"""Estimates and settings."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from mtpeft.catalog import catalog
 from mtpeft.core.errors import MtpeftError, UnknownName
-from mtpeft.tuning.estimate import GPUS, estimate, parameters, show
+from mtpeft.tuning.estimate import GPUS, counts, estimate, show
 from mtpeft.tuning.settings import as_dict, parse_overrides, profiles, resolve
 
 
@@ -24,9 +24,18 @@ def run(name):
     ],
 )
 def test_parameter_counts_are_those_of_the_published_models(backbone, weights):
-    assert parameters(catalog().get("backbones", backbone).config)[0] == pytest.approx(
-        weights, rel=2e-3
+    item = run(f"{backbone}/mt-qlora")
+    base, settings = catalog().get("backbones", backbone), resolve(item, "faithful")
+    every, used, trained = counts(item, base, settings)
+    assert every == pytest.approx(weights, rel=2e-3) and used == every
+    c = base.config
+    h, f, kv = (
+        c["hidden_size"],
+        c["intermediate_size"],
+        c["hidden_size"] // c["num_attention_heads"],
     )
+    pairs = 2 * (h + h) + 2 * (h + kv * c["num_key_value_heads"]) + 3 * (h + f)
+    assert trained == c["num_hidden_layers"] * settings.lora_rank * pairs
 
 
 def test_three_tasks_take_longer_than_one_and_full_tuning_needs_more_memory():
@@ -43,7 +52,7 @@ def test_three_tasks_take_longer_than_one_and_full_tuning_needs_more_memory():
     assert made["mt-qlora"].memory < made["mt-fft"].memory
 
 
-@pytest.mark.parametrize("profile", profiles())
+@pytest.mark.parametrize("profile", profiles("tokens"))
 def test_every_run_of_the_study_resolves_under_every_profile(profile):
     for item in catalog().of("runs", "multitask-qlora"):
         if catalog().methods[item.method].id in ("fft", "qlora", "lora"):
@@ -103,6 +112,11 @@ def test_overrides_are_yaml_values():
     assert parse_overrides(
         ["epochs=2", "learning_rate=2e-4", "mixing=round-robin", "liger=false"]
     ) == {"epochs": 2, "learning_rate": 2e-4, "mixing": "round-robin", "liger": False}
+    # A word stays a word: YAML reads `no` as false.
+    assert parse_overrides(["mixed_precision=no", 'attention="sdpa"']) == {
+        "mixed_precision": "no",
+        "attention": "sdpa",
+    }
     with pytest.raises(MtpeftError, match="key=value"):
         parse_overrides(["epochs"])
 
@@ -125,4 +139,4 @@ def test_a_plan_without_names_shows_what_it_can_and_leaves_out_withdrawn_runs(mo
     out = capsys.readouterr().out
     assert "qwen2.5-coder-3b/mt-qlora " in out
     assert gone.id not in out
-    assert "165 more runs" in out
+    assert "170 more runs" in out

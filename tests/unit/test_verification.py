@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 from mtpeft.catalog import Claim
+from mtpeft.catalog.schema import Absent
 from mtpeft.core import records
 from mtpeft.core.errors import BadInput, UnknownName
 from mtpeft.core.records import ScoreSet, Verdict, write_records
@@ -15,7 +16,7 @@ from mtpeft.statistics.compare import run_all
 from mtpeft.verification import stage
 from mtpeft.verification.cells import judge_cells, judge_recovered
 from mtpeft.verification.claims import RULES, Evidence, judge_claims
-from mtpeft.verification.claims.changes import change
+from mtpeft.verification.claims.changes import BY_CELLS, change
 from synthetic_study import Crime, printed
 
 
@@ -85,7 +86,24 @@ def half(study, scores):
     return run_all(ScoreSet(scores.root, tables), study.comparisons.values(), study)
 
 
+def lacking(study, *runs):
+    """The study, its archive known to lack the counter's scores of some runs."""
+    absent = [Absent("counter", "code-x", "never uploaded", list(runs))]
+    return replace(study, studies={"own": replace(study.studies["own"], absent=absent)})
+
+
+@pytest.mark.parametrize("known", [(), ("b1/mt-q",)])
+def test_a_run_that_is_lost_is_not_taken_for_one_that_is_known_to_be_absent(
+    cells, half, study, known
+):
+    got = judged(cells, half, lacking(study, *known) if known else study)
+    lost = got["effects:RAW:2:lines:cliffs_delta"]
+    assert lost.verdict == "differs" and lost.unexplained
+    assert "lost the scores of b2/mt-q" in lost.reason
+
+
 def test_absent_inputs_and_their_families_are_not_reproducible(cells, half, study):
+    study = lacking(study, "b2/mt-q")
     verdicts = judged(
         cells, half, study, suspicions={("effects", "2", "lines"): "2 consistency checks pass"}
     )
@@ -206,7 +224,7 @@ def test_a_change_that_stands_elsewhere_is_said_to_stand_there(study, shift, cel
         study, shift, cells, "relative_change", **PLACE | {"block": "2"}, percent="25.000"
     )
     assert got.verdict == "differs"
-    assert "effects 1 lines (relative)" in got.reason
+    assert "effects 1 lines (relative): 1 of " in got.reason and "expected by chance" in got.reason
     nowhere = verdict_of(study, shift, cells, "relative_change", **PLACE, percent="912.345678")
     assert "nowhere" in nowhere.reason and nowhere.unexplained
 
@@ -224,14 +242,45 @@ def test_the_largest_change_is_looked_for_in_all_named_places(study, shift, cell
     nothing = verdict_of(
         study, shift, cells, "largest_change", **options | {"blocks": ["9"]}, percent="25"
     )
-    assert nothing.verdict == "differs"
+    assert nothing.verdict == "not reproducible"
+
+
+def test_the_largest_of_what_is_left_is_not_the_largest(study, shift, cells):
+    options = {"comparisons": ["effects"], "blocks": ["1"], "metrics": ["lines"], "percent": "25"}
+    left = [t for t in shift if (t.block, t.metric) != ("1", "lines")]
+    got = verdict_of(study, left, cells, "largest_change", **options)
+    assert got.verdict == "not reproducible" and "1 of 1 tests" in got.reason
+
+
+def test_a_figure_of_another_metric_is_no_cause(study, tests, cells):
+    # Every change of every other metric is +3.3 %, that of the same metric is not.
+    moved = [replace(t, mean_a=10.0, mean_b=10.33 if t.metric != "lines" else 12.0) for t in tests]
+    got = verdict_of(study, moved, cells, "relative_change", **PLACE, percent="3.3")
+    assert got.verdict == "differs" and got.unexplained
+
+
+def test_a_figure_that_occurs_as_often_as_chance_would_have_it_is_no_cause(study, tests, cells):
+    # One place of the same metric fits, but so does nearly every other figure of the study.
+    moved = [
+        replace(t, mean_a=10.0, mean_b=12.0 if (t.block, t.metric) == ("1", "lines") else 10.33)
+        for t in tests
+    ]
+    got = verdict_of(study, moved, cells, "relative_change", **PLACE, percent="3.3")
+    assert "places that may be meant" in got.reason and got.unexplained
+
+
+def test_a_change_that_cannot_be_computed_is_not_reproducible(study, tests, cells):
+    got = verdict_of(study, [], cells, "relative_change", **PLACE, percent="3.3")
+    assert got.verdict == "not reproducible" and got.reason and not got.cause
 
 
 def adjusted_to(tests, p):
     return [replace(t, p_holm=p, p_bh=p) for t in tests]
 
 
-@pytest.mark.parametrize("p, verdict", [(0.05, "exact"), (0.0499, "differs"), (math.nan, "exact")])
+@pytest.mark.parametrize(
+    "p, verdict", [(0.05, "exact"), (0.0499, "differs"), (math.nan, "not reproducible")]
+)
 def test_none_significant_holds_up_to_the_threshold(study, tests, cells, p, verdict):
     got = verdict_of(
         study,
@@ -242,6 +291,28 @@ def test_none_significant_holds_up_to_the_threshold(study, tests, cells, p, verd
         adjustment="holm",
     )
     assert got.verdict == verdict
+
+
+def test_nothing_is_said_of_all_tests_where_there_is_none(study, tests, cells):
+    left = [t for t in tests if t.comparison != "passes"]
+    options = {"comparisons": ["passes"], "adjustment": "holm"}
+    got = verdict_of(study, left, cells, "none_significant", **options)
+    assert got.verdict == "not reproducible" and "are absent" in got.reason
+    unknown = verdict_of(
+        study, tests, cells, "none_significant", **options | {"comparisons": ["x"]}
+    )
+    assert unknown.verdict == "not reproducible"
+
+
+def test_a_count_that_differs_is_explained_only_by_causes_of_the_cells_that_turn(
+    study, tests, cells
+):
+    many = adjusted_to(tests, 0.001)
+    known = replace(study, claims={"c1": claim("count_significant", question="RQ1")})
+    turned = [c.id for c in cells if c.quantity == "significant" and c.printed == "No"]
+    for causes, cause in (({}, ""), (dict.fromkeys(turned, "x"), BY_CELLS)):
+        (got,) = judge_claims(Evidence(many, cells, known, causes=causes), "own")
+        assert (got.verdict, got.cause) == ("differs", cause)
 
 
 def test_significant_results_are_counted_against_the_printed_ones(study, tests, cells):
@@ -316,6 +387,34 @@ def test_an_unexplained_difference_ends_with_1(conclude, bad):
     assert "1 unexplained" in text
 
 
+@pytest.mark.parametrize("kind", records.OWN)
+def test_a_difference_of_ones_own_runs_is_not_one_of_the_archive(conclude, kind):
+    code, text = conclude(verdict(), replace(verdict("differs"), tier="T3", kind=kind))
+    assert code == 0 and "0 unexplained differences" in text
+    assert "1 differences of answers and runs of your own" in text
+
+
+@pytest.mark.parametrize("word, code", [("exact", 0), ("differs", 1)])
+def test_judging_ends_with_1_where_a_difference_has_no_cause(monkeypatch, capsys, word, code):
+    written = []
+    for name, value in {
+        "read_records": [],
+        "_causes": {},
+        "_suspicions": {},
+        "statistics_files": [],
+        "with_figures": [],
+        "judge_completeness": [],
+        "judge_claims": [],
+        "judge_recovered": [],
+        "judge_cells": [verdict(word)],
+        "later_verdicts": [],
+    }.items():
+        monkeypatch.setattr(stage, name, lambda *_, value=value: value)
+    monkeypatch.setattr(stage, "write_result", lambda *a, **k: written.append(a))
+    assert stage.run() == code and len(written) == 1
+    assert ("unexplained: i" in capsys.readouterr().out) == bool(code)
+
+
 def test_verdicts_that_are_not_there_are_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(stage, "VERIFICATION", tmp_path)
     with pytest.raises(BadInput, match="no such file"):
@@ -363,7 +462,7 @@ def test_old_verdicts_do_not_survive_a_new_file_of_a_later_tier(root, tmp_path):
     from mtpeft.verification.stage import later, later_verdicts
 
     out = tmp_path / "out"
-    names = ["rescore/verdicts.csv", "statistics/rescored.csv", "audit/rescored-cells.csv",
+    names = ["rescore/summary.csv", "rescore/differences.csv", "statistics/rescored.csv", "audit/rescored-cells.csv",
              "verification/answers/a.csv", "verification/answers/a.flipped.csv",
              "verification/seeds.csv"]  # fmt: skip
     for name in names:
@@ -371,9 +470,8 @@ def test_old_verdicts_do_not_survive_a_new_file_of_a_later_tier(root, tmp_path):
         (out / name).write_text("x\n")
     assert [p.relative_to(out).as_posix() for p in later(out)] == names
     assert [p.relative_to(out).as_posix() for p in later_verdicts(out)] == [
-        names[0],
-        names[3],
-        names[5],
+        names[4],
+        names[6],
     ]
     (out / "verification" / "verdicts.csv").write_text("x\n")
     said = subprocess.run(

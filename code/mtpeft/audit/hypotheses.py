@@ -6,9 +6,13 @@ reproduce all of them. The generators know nothing of the studies beyond the cat
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import get_args
+
+import numpy as np
 
 from mtpeft.audit.readings import PAIRINGS, VARIANTS, Bench, Reading, Side
 from mtpeft.catalog import Block, Catalog, Comparison
+from mtpeft.catalog.schema import Missing
 from mtpeft.core.records import ScoreSet
 
 
@@ -61,17 +65,24 @@ def other_evaluation(scores: ScoreSet, known: Catalog, study: str) -> Iterator[H
 def other_version(versions: Mapping[str, ScoreSet], known: Catalog) -> Iterator[Hypothesis]:
     """Another version of the tool made the scores of one side, or of both."""
     for name, scores in versions.items():
-        for label, fields in (("side B", ("b",)), ("side A", ("a",)), ("both sides", ("a", "b"))):
+        for label, on_a, on_b in (
+            ("side B", False, True),
+            ("side A", True, False),
+            ("both sides", True, True),
+        ):
 
             def apply(
                 reading: Reading,
                 name: str = name,
                 scores: ScoreSet = scores,
-                fields: tuple[str, ...] = fields,
+                on_a: bool = on_a,
+                on_b: bool = on_b,
             ) -> Reading | None:
-                sides = {f: replace(getattr(reading, f), version=name) for f in fields}
-                whole = all(scores.has(side.run, side.task, side.metric) for side in sides.values())
-                return replace(reading, **sides) if whole else None
+                a = replace(reading.a, version=name) if on_a else reading.a
+                b = replace(reading.b, version=name) if on_b else reading.b
+                changed = [side for side, on in ((a, on_a), (b, on_b)) if on]
+                whole = all(scores.has(side.run, side.task, side.metric) for side in changed)
+                return replace(reading, a=a, b=b) if whole else None
 
             tool, _, number = name.rpartition("-")
             yield Hypothesis(
@@ -95,7 +106,7 @@ def other_comparison(comparison: Comparison, known: Catalog) -> Iterator[Hypothe
                 return replace(
                     reading,
                     a=Side(block.a, task, reading.a.metric),
-                    b=Side(block.b, task, reading.b.metric),
+                    b=Side(block.b or block.a, task, reading.b.metric),
                 )
 
             yield Hypothesis(
@@ -122,6 +133,47 @@ def other_pairing() -> Iterator[Hypothesis]:
         yield Hypothesis("other pairing", f"rows paired by {pairing}", apply)
 
 
+def other_rows(comparison: Comparison, bench: Bench) -> Iterator[Hypothesis]:
+    """Only some of the repetitions were read, missing values were treated in another way, or both.
+
+    Asked only where problems were answered repeatedly, or some instance has no value.
+    """
+    sets = bench.known.evaluations()
+    tasks = {block.task or comparison.task for block in comparison.blocks}
+    most = min(sets[task].repetitions for task in tasks)
+    gaps = any(
+        np.isnan(bench.scores.column(run, block.task or comparison.task, metric).value).any()
+        for block in comparison.blocks
+        for run in filter(None, (block.a, block.b))
+        for metric in comparison.metrics
+        if bench.scores.has(run, block.task or comparison.task, metric)
+    )
+    rules: list[Missing | None] = [None, *get_args(Missing)] if gaps else [None]
+    for missing in rules:
+        for first in range(most):
+            if missing == comparison.missing or (missing is None and not first):
+                continue
+
+            def apply(
+                reading: Reading, first: int = first, missing: Missing | None = missing
+            ) -> Reading:
+                return replace(reading, first=first, missing=missing or reading.missing)
+
+            what = [f"only the first {first} of {most} repetitions were read"] if first else []
+            what += [_MISSING[missing]] if missing else []
+            kind = "other repetitions" if first else "missing values"
+            if first and missing:
+                kind = "other repetitions, missing values"
+            yield Hypothesis(kind, ", ".join(what), apply)
+
+
+_MISSING: dict[Missing, str] = {
+    "drop": "a missing value left out its pair",
+    "own": "a missing value left out its own side in the effect",
+    "zero": "missing values stood for 0",
+}
+
+
 def unreadable_dropped() -> Iterator[Hypothesis]:
     """Outputs that the tool could not read were left out."""
     yield Hypothesis(
@@ -140,18 +192,18 @@ def other_block(comparison: Comparison) -> Iterator[Hypothesis]:
             return replace(
                 reading,
                 a=Side(source.a, task, reading.a.metric),
-                b=Side(source.b, task, reading.b.metric),
+                b=Side(source.b or source.a, task, reading.b.metric),
             )
 
         yield Hypothesis("other block", f"scores of block {source.id} were read instead", apply)
 
 
-def other_run(known: Catalog, study: str, sides: str) -> Iterator[Hypothesis]:
-    """The file of another run of the study was read on side A, B or both (`ab`)."""
+def other_run(known: Catalog, study: str, on_a: bool, on_b: bool) -> Iterator[Hypothesis]:
+    """The file of another run of the study was read on side A, on side B, or on both."""
     runs: list[str | None] = [run.id for run in known.of("runs", study)]
     kept: list[str | None] = [None]
-    for run_a in runs if "a" in sides else kept:
-        for run_b in runs if "b" in sides else kept:
+    for run_a in runs if on_a else kept:
+        for run_b in runs if on_b else kept:
 
             def apply(
                 reading: Reading, run_a: str | None = run_a, run_b: str | None = run_b
@@ -168,9 +220,9 @@ def other_run(known: Catalog, study: str, sides: str) -> Iterator[Hypothesis]:
             yield Hypothesis("other run", f"scores of {what} were read instead", apply)
 
 
-def other_metric(known: Catalog) -> Iterator[Hypothesis]:
+def other_metric(known: Catalog, study: str) -> Iterator[Hypothesis]:
     """Another column was read, of the same or another tool."""
-    for name in known.metrics():
+    for name in [m.id for tool in known.of("tools", study) for m in tool.metrics]:
 
         def apply(reading: Reading, name: str = name) -> Reading:
             return replace(
@@ -195,15 +247,16 @@ def of_inputs(comparison: Comparison, bench: Bench) -> Iterator[Hypothesis]:
     scores, known = bench.scores, bench.known
     yield from other_evaluation(scores, known, comparison.study)
     yield from other_version(bench.versions, known)
+    yield from other_rows(comparison, bench)
     yield from swapped()
     yield from other_pairing()
     yield from unreadable_dropped()
     yield from other_block(comparison)
-    yield from other_run(known, comparison.study, "b")
-    yield from other_run(known, comparison.study, "a")
-    yield from other_metric(known)
+    yield from other_run(known, comparison.study, on_a=False, on_b=True)
+    yield from other_run(known, comparison.study, on_a=True, on_b=False)
+    yield from other_metric(known, comparison.study)
     yield from other_comparison(comparison, known)
-    yield from other_run(known, comparison.study, "ab")
+    yield from other_run(known, comparison.study, on_a=True, on_b=True)
 
 
 def of_tests(comparison: Comparison) -> Iterator[Hypothesis]:
@@ -211,3 +264,9 @@ def of_tests(comparison: Comparison) -> Iterator[Hypothesis]:
     if comparison.test == "wilcoxon":
         yield from other_pairing()
         yield from other_test()
+        if comparison.exactness != "normal":
+            yield Hypothesis(
+                "other test",
+                "Wilcoxon test, normal approximation without continuity correction",
+                lambda reading: replace(reading, exactness="normal"),
+            )

@@ -2,10 +2,9 @@
 the scores themselves.
 
 Writes below results/regenerated/audit: causes.csv (one row per cause), cells.csv (which cell has
-which cause), consistency.csv, scores.csv, and KNOWN_ISSUES.md, with which the file at the top of
-the repository begins. After `make rescore` also the causes of printed values that only rescored
-outputs can be held against: rescored-causes.csv, rescored-cells.csv, and KNOWN_ISSUES-T2.md, with
-which that file goes on.
+which cause), consistency.csv, scores.csv. After `make rescore` also the causes of printed values
+that only rescored outputs can be held against: rescored-causes.csv and rescored-cells.csv.
+`reporting.known_issues` tells in words what these hold.
 """
 
 from collections import defaultdict
@@ -14,14 +13,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mtpeft.audit.consistency import TWIN, Check, check_printed
-from mtpeft.audit.known_issues import known_issues
-from mtpeft.audit.known_issues_t2 import rescored_issues
 from mtpeft.audit.readings import Bench
 from mtpeft.audit.scores import Finding, audit_scores
 from mtpeft.audit.search import Cause, Search
 from mtpeft.catalog import Catalog, Comparison, catalog
-from mtpeft.catalog.places import score_files, score_roots, statistics_files
-from mtpeft.core.files import write_atomic
+from mtpeft.catalog.places import (
+    how_to_import,
+    present,
+    score_files,
+    score_roots,
+    statistics_files,
+)
 from mtpeft.core.paths import REGENERATED, shown
 from mtpeft.core.progress import Progress
 from mtpeft.core.provenance import write_result
@@ -29,7 +31,6 @@ from mtpeft.core.records import (
     PublishedCell,
     ScoreSet,
     Test,
-    read_frame,
     read_records,
     records_text,
 )
@@ -126,7 +127,7 @@ def _row(
         len(cause.carried),
         cause.text + (f" (also fitting: {'; '.join(cause.also[:3])})" if cause.also else ""),
         " | ".join(cause.evidence),
-        "all cells" if explained else "none",
+        ("within bounds" if cause.bounds else "all cells") if explained else "none",
         changed,
         _explanation(cause) if explained else f"{cause.tried} readings tried, none fits",
     )
@@ -136,6 +137,11 @@ def _explanation(cause: Cause) -> str:
     """How many cells a cause accounts for, and in which way."""
     turned = sum(c.quantity == "significant" for c in (*cause.blamed, *cause.carried))
     parts = [f"{len(cause.blamed)} cells print what this hypothesis gives, to the last digit"]
+    if cause.bounds:
+        parts = [
+            f"{len(cause.blamed)} cells lie within the bounds that this hypothesis sets; the "
+            "results that were counted are not archived"
+        ]
     if cause.carried:
         parts.append(
             f"{len(cause.carried)} more differ only because their p-values were adjusted in the same family"
@@ -251,7 +257,7 @@ def _printed(files: Iterable[Path]) -> list[PublishedCell]:
 
 def run() -> None:
     """Audit every study and write what was found."""
-    known = catalog()
+    known = present(catalog())
     comparisons = list(known.comparisons.values())
     inputs = [*statistics_files(known), REGENERATED / "statistics" / "tests.csv"]
     cells, tests = _printed(inputs[:-1]), read_records(inputs[-1], Test)
@@ -261,9 +267,6 @@ def run() -> None:
     findings = audit_scores(scores, known)
     folder = REGENERATED / "audit"
     inputs += score_files(known)
-    write_atomic(
-        folder / "KNOWN_ISSUES.md", known_issues(rows, checks, findings, tests, cells, known)
-    )
     # `make` looks at causes.csv: it comes last, so that a killed audit is run again.
     for name, records, record in (
         ("cells.csv", owners, CauseCell),
@@ -279,6 +282,8 @@ def run() -> None:
         f"{sum(c.result != 'consistent' for c in checks)} of {len(checks)} consistency checks stand out "
         f"-> {shown(folder)}"
     )
+    for line in how_to_import(known):
+        print(line)
 
 
 def run_rescored() -> None:
@@ -288,7 +293,7 @@ def run_rescored() -> None:
     Both sides as `statistics.rescored` has them: archived scores where there are any, else those of
     `make rescore`.
     """
-    known = catalog()
+    known = present(catalog())
     versions = {
         path.name: ScoreSet.load(path)
         for path in sorted((REGENERATED / "other-versions").glob("*-*"))
@@ -305,18 +310,6 @@ def run_rescored() -> None:
             rows.append(_row(cause, recovered, comparison))
             owners += [CauseCell(c.id, cause.key) for c in (*cause.blamed, *cause.carried)]
     folder = REGENERATED / "audit"
-    mended, damage = REGENERATED / "statistics" / "mended.csv", folder / "outputs" / "summary.csv"
-    write_atomic(
-        folder / "KNOWN_ISSUES-T2.md",
-        rescored_issues(
-            rows,
-            tests,
-            read_frame(REGENERATED / "rescore" / "summary.csv"),
-            read_frame(damage) if damage.is_file() else None,
-            read_records(mended, Test) if mended.is_file() else [],
-            known,
-        ),
-    )
     inputs += [
         path
         for scores in versions.values()

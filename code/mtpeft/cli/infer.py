@@ -35,22 +35,20 @@ def run(
 ) -> None:
     """Predict the evaluation sets of a run; the same command resumes."""
     from mtpeft.inference.command import run as stage
-    from mtpeft.tuning.multitask.stage import infer as shared
 
-    if not shared(run, evaluation or [], training, seed, adapter, backbone, corpus):
-        stage(
-            run,
-            evaluation or [],
-            profile,
-            training,
-            seed,
-            adapter,
-            backbone,
-            backend,
-            dtype,
-            corpus,
-            retry,
-        )
+    stage(
+        run,
+        evaluation or [],
+        profile,
+        training,
+        seed,
+        adapter,
+        backbone,
+        backend,
+        dtype,
+        corpus,
+        retry,
+    )
 
 
 @app.command(

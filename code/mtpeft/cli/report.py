@@ -23,9 +23,10 @@ def tables(
     show: Annotated[bool, typer.Option(help="also print the tables")] = False,
 ) -> None:
     """Render tables as Markdown, CSV and LaTeX."""
+    from mtpeft.reporting.console import show_files
     from mtpeft.reporting.stage import write_tables
 
-    write_tables(only or [], show=show)
+    show_files(write_tables(only or [], show=show))
 
 
 @app.command("figures", **example("mtpeft report figures figure-3"))
@@ -33,6 +34,16 @@ def figures(
     only: Annotated[list[str] | None, typer.Argument(help="figure ids; default: all")] = None,
 ) -> None:
     """Render figures as SVG and PNG."""
+    from mtpeft.reporting.console import show_files
     from mtpeft.reporting.stage import write_figures
 
-    write_figures(only or [])
+    show_files(write_figures(only or []))
+
+
+@app.command("known-issues", **example("mtpeft report known-issues"))
+def known_issues() -> None:
+    """Tell in words what the audit found, as Markdown."""
+    from mtpeft.reporting.console import show_files
+    from mtpeft.reporting.known_issues import write
+
+    show_files(write())

@@ -38,9 +38,10 @@ def run(
 ) -> None:
     """Train a run; the same command resumes it."""
     from mtpeft.inference.generate import texts
+    from mtpeft.inference.heads import write
     from mtpeft.tuning.stage import run as stage
 
-    stage(run, profile, seed or [], corpus, backbone, change or [], limit, texts)
+    stage(run, profile, seed or [], corpus, backbone, change or [], limit, texts, write)
 
 
 @app.command("merge", **example("mtpeft train merge ADAPTER MODEL --dtype bfloat16"))
@@ -93,7 +94,7 @@ def smoke_heads(
 
     Exit code 1 where expected and actual differ.
     """
-    from mtpeft.smoke.shared import run as stage
+    from mtpeft.smoke.heads import run as stage
 
     sys.exit(stage(update=update))
 
@@ -109,7 +110,7 @@ def flaky_cpu(
     Full fine-tuning and serial adapters, one task and two; F1, cost and trivial baselines. The same
     command resumes.
     """
-    from mtpeft.tuning.multitask.flaky_cpu import Size, run
+    from mtpeft.smoke.flaky import Size, run
 
     columns = (
         ("F1", "f1"),

@@ -36,8 +36,10 @@ def audit(
 ) -> None:
     """Search for the causes of cells that do not reproduce, and audit the scores themselves."""
     from mtpeft.audit.stage import run, run_rescored
+    from mtpeft.reporting.known_issues import write
 
     run_rescored() if rescored else run()
+    write()
 
 
 @app.command("all", **example("mtpeft verify"))

@@ -152,7 +152,7 @@ class PublishedCell:
 class Verdict:
     """What became of one published cell, claim or file.
 
-    kind: `cell`, `claim`, `file`, `score`, `recovered`, `answers`, `trained`, `trained claim`;
+    kind: `cell`, `typed`, `claim`, `file`, `complete`, `score`, `recovered`, `answers`, `trained`, `trained claim`;
     published/archived/regenerated: the values as text at the compared precision; cause: key of the
     audited cause where one is known; corrected: the value under the corrected protocol;
     conclusion_changes: `yes`, `no` or empty where the cell carries no conclusion.
@@ -184,6 +184,17 @@ class Verdict:
 RECORDS: dict[str, type] = {
     c.__name__: c for c in (Prediction, Score, Test, PublishedCell, Verdict)
 }
+
+
+OWN = ("answers", "trained", "trained claim")
+"""Kinds of verdicts on a user's own answers and runs: they have exit codes of their own and say
+nothing about what is shipped.
+"""
+
+
+def unaccounted(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """The verdicts on what is shipped that nothing explains."""
+    return [v for v in verdicts if v.unexplained and v.kind not in OWN]
 
 
 # ---------------------------------------------------------------- writing

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from mtpeft.core.errors import MtpeftError, Unavailable, UnknownName
 from mtpeft.inference.generate import Generated, generate
+from mtpeft.inference.generate import as_configured as generate_as_configured
 from mtpeft.models.nf4 import keep_layout, quantisation
 
 
@@ -20,9 +21,13 @@ class Backend(Protocol):
     tokenizer: Any
 
     def answers(
-        self, prompts: Sequence[str], new_tokens: int, input_tokens: int
+        self,
+        prompts: Sequence[str],
+        new_tokens: int,
+        input_tokens: int,
+        as_configured: bool = False,
     ) -> list[Generated]:
-        """Answers in the order of the prompts."""
+        """Answers in the order of the prompts; the settings are those of `TaskDecoding`."""
         ...
 
 
@@ -64,13 +69,18 @@ class Transformers:
         self.model = (model if quantised else model.to(device)).eval()
 
     def answers(
-        self, prompts: Sequence[str], new_tokens: int, input_tokens: int
+        self,
+        prompts: Sequence[str],
+        new_tokens: int,
+        input_tokens: int,
+        as_configured: bool = False,
     ) -> list[Generated]:
         """Answers of one batch; a batch that does not fit into memory is halved."""
         import torch
 
+        way = generate_as_configured if as_configured else generate
         try:
-            return generate(self.model, self.tokenizer, list(prompts), new_tokens, input_tokens)
+            return way(self.model, self.tokenizer, list(prompts), new_tokens, input_tokens)
         except torch.OutOfMemoryError:
             if len(prompts) == 1:
                 raise
@@ -78,8 +88,8 @@ class Transformers:
         torch.cuda.empty_cache()
         half = len(prompts) // 2
         return [
-            *self.answers(prompts[:half], new_tokens, input_tokens),
-            *self.answers(prompts[half:], new_tokens, input_tokens),
+            *self.answers(prompts[:half], new_tokens, input_tokens, as_configured),
+            *self.answers(prompts[half:], new_tokens, input_tokens, as_configured),
         ]
 
 
@@ -111,13 +121,18 @@ class Vllm:
         self.tokenizer = self._engine.get_tokenizer()
 
     def answers(
-        self, prompts: Sequence[str], new_tokens: int, input_tokens: int
+        self,
+        prompts: Sequence[str],
+        new_tokens: int,
+        input_tokens: int,
+        as_configured: bool = False,
     ) -> list[Generated]:
         """Answers; the engine batches by itself."""
-        if input_tokens:
+        if input_tokens or as_configured:
             raise MtpeftError(
-                "input truncation is not available with vLLM",
-                "--backend transformers for the faithful profile",
+                "vLLM neither cuts prompts nor takes over the model's generation_config",
+                "transformers for the faithful profile",
+                "--backend transformers",
             )
         found = self._engine.generate(
             list(prompts),

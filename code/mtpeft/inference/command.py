@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mtpeft.catalog import catalog
+from mtpeft.catalog import Method, catalog
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError, UnknownName
 from mtpeft.core.provenance import sha256
 from mtpeft.corpora import evaluation
 from mtpeft.corpora.weights import fingerprint, model_folder, source_of
+from mtpeft.inference import heads
 from mtpeft.inference.backends import backend as load_backend
 from mtpeft.inference.settings import profile as load_profile
 from mtpeft.inference.stage import Request, drop_errors, infer
+from mtpeft.tasks.encoding import has_heads
 
 
 def run(
@@ -35,6 +37,9 @@ def run(
     """
     entry = catalog().usable_run(name)
     corpus = corpus or catalog().corpus_of(entry)
+    if has_heads(entry):
+        heads.run(entry, evaluations, training, seed, adapter, backbone, corpus)
+        return
     known = [e.id for task in entry.tasks for e in catalog().get("tasks", task).evaluations]
     for wanted in evaluations:
         if wanted not in known:
@@ -61,7 +66,9 @@ def run(
         model_folder(backbone)
     elif base.hub and (result / "adapter_config.json").is_file():
         backbone = source_of(base)
-    engine = load_backend(backend, backbone, result, dtype, entry.method == "qlora")
+    engine = load_backend(
+        backend, backbone, result, dtype, four_bit(catalog().get("methods", entry.method))
+    )
     by = {
         "training": training,
         "seed": seed,
@@ -76,3 +83,8 @@ def run(
             drop_errors(path)
         infer(Request(name, wanted, entry.arm, chosen, some, by), engine, path)
         print(f"infer: {name} {wanted}: {paths.shown(path)}")
+
+
+def four_bit(method: Method) -> bool:
+    """Whether a method's adapters were trained on a base in 4-bit weights."""
+    return method.tuning.get("weights") == "nf4"

@@ -59,6 +59,42 @@ def generate(
     return result
 
 
+def as_configured(
+    model: Any, tokenizer: Any, prompts: list[str], new_tokens: int, input_tokens: int = 0
+) -> list[Generated]:
+    """Answers as a bare `model.generate(do_sample=False, max_new_tokens, eos_token_id,
+    pad_token_id)` gives them: everything else is what the model's generation_config says, a penalty
+    on repetition for instance. It stops at the tokenizer's end token alone.
+    """
+    import torch
+
+    cut = {"truncation": True, "max_length": input_tokens} if input_tokens else {}
+    encoded = tokenizer(
+        prompts, return_tensors="pt", padding=True, add_special_tokens=False, **cut
+    ).to(next(model.parameters()).device)
+    end, padding, training = tokenizer.eos_token_id, tokenizer.pad_token_id, model.training
+    model.eval()
+    with torch.inference_mode():
+        made = model.generate(
+            input_ids=encoded["input_ids"],
+            attention_mask=encoded["attention_mask"],
+            do_sample=False,
+            max_new_tokens=new_tokens,
+            eos_token_id=end,
+            pad_token_id=padding,
+            use_cache=True,
+        )
+    model.train(training)
+    result = []
+    for row in made[:, encoded["input_ids"].shape[1] :].tolist():
+        stopped = end in row
+        tokens = row[: row.index(end)] if stopped else row
+        text = tokenizer.decode(tokens, skip_special_tokens=True)
+        reason = "stop" if stopped else "length"
+        result.append(Generated(text, len(tokens) + stopped, reason))
+    return result
+
+
 def texts(
     model: Any, tokenizer: Any, prompts: list[str], new_tokens: int, tokens_in_flight: int = 65536
 ) -> list[str]:

@@ -12,13 +12,15 @@ class TaskDecoding:
     batch_size: prompts at a time, where the profile fixes it (0: by `tokens_in_flight`);
     new_tokens: limit of an answer; input_tokens: prompts are cut to this many tokens, from the
     right, as the study's tokenizer call did (0: never); forced_template: the Human/Assistant layout
-    instead of the tokenizer's own.
+    instead of the tokenizer's own; as_configured: with what a bare call inherits from the model's
+    generation_config (see `generate.as_configured`).
     """
 
     new_tokens: int = 512
     batch_size: int = 0
     input_tokens: int = 0
     forced_template: bool = False
+    as_configured: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,9 @@ PROFILES = {
         wording="published",
         faithful_answers=True,
         tasks={
-            "generation": TaskDecoding(512, 1),
-            "summarization": TaskDecoding(128, 8, input_tokens=512),
-            "translation": TaskDecoding(512, 8, forced_template=True),
+            "generation": TaskDecoding(512, 1, as_configured=True),
+            "summarization": TaskDecoding(128, 8, input_tokens=512, as_configured=True),
+            "translation": TaskDecoding(512, 8, forced_template=True, as_configured=True),
         },
     ),
     "smoke": InferenceProfile(

@@ -129,7 +129,8 @@ def _predict(
     task = examples[0].task
     decoding, started = request.profile.decoding(task), time.perf_counter()
     try:
-        answers = backend.answers(prompts, decoding.new_tokens, decoding.input_tokens)
+        more = {"as_configured": True} if decoding.as_configured else {}
+        answers = backend.answers(prompts, decoding.new_tokens, decoding.input_tokens, **more)
     except (RuntimeError, ValueError, IndexError) as error:
         if len(prompts) > 1:
             return [

@@ -67,11 +67,12 @@ def write_crate(inputs: Inputs) -> Path:
             },
         )
     )
-    results = []
-    for folder, about in FOLDERS.items():
-        for path in sorted((root / folder).rglob("*")):
-            if path.is_file() and not path.name.startswith("."):
-                results.append(_add(crate, path, root, about))
+    results = [
+        _add(crate, path, root, about)
+        for folder, about in FOLDERS.items()
+        for path in sorted((root / folder).rglob("*"))
+        if path.is_file() and not path.name.startswith(".")
+    ]
     archive = crate.add(
         ContextEntity(
             crate,
@@ -107,6 +108,7 @@ def write_crate(inputs: Inputs) -> Path:
 
 def _add(crate: ROCrate, path: Path, root: Path, about: str) -> str:
     name = path.relative_to(root).as_posix()
+    properties: dict[str, str | dict[str, str]]
     if path.name.endswith(".provenance.json"):
         properties = {
             "name": f"provenance of {name.removesuffix('.provenance.json')}",
@@ -121,7 +123,7 @@ def _add(crate: ROCrate, path: Path, root: Path, about: str) -> str:
         }
         if provenance_path(path).is_file():
             properties["subjectOf"] = {"@id": f"{name}.provenance.json"}
-    return crate.add_file(path, name, properties=properties).id
+    return str(crate.add_file(path, name, properties=properties).id)
 
 
 def check_crate(root: Path) -> int:

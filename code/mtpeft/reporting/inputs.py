@@ -14,6 +14,7 @@ import pandas as pd
 from mtpeft.catalog import Catalog, catalog
 from mtpeft.catalog.places import (
     archived_table,
+    present,
     published,
     score_files,
     score_roots,
@@ -24,6 +25,8 @@ from mtpeft.core import paths
 from mtpeft.core.errors import BadInput
 from mtpeft.core.figures import Contrast
 from mtpeft.core.records import PublishedCell, ScoreSet, Test, Verdict, read_frame, read_records
+from mtpeft.reporting.names import Names
+from mtpeft.reporting.summary import conclusion_turns, turned_by_recomputing
 
 AS_PUBLISHED, CORRECTED = "as-published", "corrected"
 CAUSE_COLUMNS = ("key", "title", "hypothesis", "evidence", "conclusion_changes", "explanation")
@@ -61,7 +64,7 @@ class Inputs:
         """The shipped catalog and the folders that `paths` names."""
         mirror = paths.mirror()
         return cls(
-            catalog(),
+            present(catalog()),
             paths.ARCHIVED,
             paths.PUBLISHED,
             paths.REGENERATED,
@@ -85,10 +88,12 @@ class Inputs:
 
     @property
     def tests_path(self) -> Path:
+        """Every recomputed test."""
         return self.regenerated / "statistics" / "tests.csv"
 
     @property
     def verdicts_path(self) -> Path:
+        """Every verdict."""
         return self.regenerated / "verification" / "verdicts.csv"
 
     def shown(self, path: Path) -> str:
@@ -133,6 +138,41 @@ class Inputs:
                 path, f"no column {', '.join(missing)}", ", ".join(columns), "make audit", line=1
             )
         return frame
+
+    @cached_property
+    def names(self) -> Names:
+        """The titles under which readers know what is in the catalog."""
+        return Names(self.known)
+
+    # ------------------------------------------------------------ conclusions
+
+    def claim_verdicts(self) -> dict[str, str]:
+        """Every claim of the catalog, and every other that has a verdict, with its verdict."""
+        found = {v.id: v.verdict for v in self.verdicts_of_kind("claim")}
+        return {name: found.get(name, "not run") for name in [*self.known.claims, *found]}
+
+    def turned_by_recomputing(self) -> list[PublishedCell]:
+        """The printed yes/no that the recomputed value contradicts."""
+        return turned_by_recomputing(self.cells, self.verdict_of)
+
+    def turned_by_correcting(self) -> list[tuple[Test, Test]]:
+        """The recomputed tests whose yes/no is another one under the corrected protocol, with the
+        corrected tests.
+        """
+        if not self.tests_path.is_file():
+            return []
+        adjustments = self.known.adjustments()
+        printed = {cell.comparison for cell in self.cells}
+        pairs = [
+            (test, self.tests.get((test.comparison, test.block, test.metric, CORRECTED)))
+            for test in self.tests.values()
+            if test.protocol == AS_PUBLISHED and test.comparison in printed
+        ]
+        return [
+            (test, corrected)
+            for test, corrected in pairs
+            if corrected and conclusion_turns(test, corrected, adjustments[test.comparison])
+        ]
 
     # ------------------------------------------------------------ records
 

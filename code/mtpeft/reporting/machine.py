@@ -3,12 +3,12 @@
 import json
 from collections import Counter
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
-from mtpeft.core.records import VERDICTS, Verdict
+from mtpeft.core.records import VERDICTS, Verdict, unaccounted
 from mtpeft.core.text import xml
 from mtpeft.reporting.inputs import Inputs
-from mtpeft.reporting.summary import count_by_kind, exit_code, group_by_cause
+from mtpeft.reporting.summary import count_by_kind, count_outcomes, exit_code, group_by_cause
 
 
 def verdict_json(inputs: Inputs) -> str:
@@ -24,7 +24,12 @@ def verdict_json(inputs: Inputs) -> str:
     record: dict[str, Any] = {
         "exit_code": exit_code(verdicts),
         "counts": count_by_kind(verdicts),
-        "unexplained": sorted(v.id for v in verdicts if v.unexplained),
+        "claim_outcomes": count_outcomes(inputs.claim_verdicts().values()),
+        "conclusions_turned": {
+            "printed_against_recomputed": len(inputs.turned_by_recomputing()),
+            "recomputed_against_corrected": len(inputs.turned_by_correcting()),
+        },
+        "unexplained": sorted(v.id for v in unaccounted(verdicts)),
         "claims": [
             {
                 "id": v.id,
@@ -76,17 +81,15 @@ def junit_xml(inputs: Inputs) -> str:
         suites.setdefault(
             f"{name}.{place[verdict.id]}" if verdict.id in place else name, []
         ).append(verdict)
-    root = ElementTree.Element("testsuites", name="mtpeft", **_totals(inputs.verdicts))
+    root = ET.Element("testsuites", {"name": "mtpeft", **_totals(inputs.verdicts)})
     for name, found in suites.items():
-        suite = ElementTree.SubElement(root, "testsuite", name=xml(name), **_totals(found))
+        suite = ET.SubElement(root, "testsuite", {"name": xml(name), **_totals(found)})
         for verdict in found:
-            case = ElementTree.SubElement(
-                suite, "testcase", classname=xml(name), name=xml(verdict.id)
-            )
+            case = ET.SubElement(suite, "testcase", classname=xml(name), name=xml(verdict.id))
             text = f"published {verdict.published or '–'}, recomputed {verdict.regenerated or '–'}"
             why = verdict.cause or verdict.reason
             if verdict.unexplained:
-                ElementTree.SubElement(
+                ET.SubElement(
                     case,
                     "failure",
                     message=xml(f"{verdict.verdict}: {text}"),
@@ -94,13 +97,9 @@ def junit_xml(inputs: Inputs) -> str:
                 ).text = xml(verdict.reason or "no cause known")
             elif verdict.verdict not in ("exact", "within tolerance"):
                 message = xml(f"{verdict.verdict}: {text}; {why}")
-                ElementTree.SubElement(case, "skipped", message=message)
-    ElementTree.indent(root, " ")
-    return (
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        + ElementTree.tostring(root, encoding="unicode")
-        + "\n"
-    )
+                ET.SubElement(case, "skipped", message=message)
+    ET.indent(root, " ")
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
 
 def _totals(verdicts: list[Verdict]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from mtpeft.core.files import write_atomic
 from mtpeft.core.provenance import write_result
 from mtpeft.core.records import csv_text, records_text
 from mtpeft.reporting.html import anchor, render, style
+from mtpeft.reporting.marks import MISSING, p_text
 from mtpeft.statistics.own_runs import Contrast, Side, values_of
 
 SHOWN = 50
@@ -43,7 +44,16 @@ def write(
         values_of(by_label[c.run_a], by_label[c.run_b], c.evaluation, c.metric) for c in contrasts
     ]
     write_result(folder / "contrasts.csv", records_text(contrasts, Contrast), list(inputs))
-    columns = ["evaluation", "metric", "run_a", "run_b", "instance_id", "a", "b", "difference"]
+    columns = [
+        "evaluation",
+        "metric",
+        "run_a",
+        "run_b",
+        "instance_id",
+        "value_a",
+        "value_b",
+        "difference",
+    ]
     rows = [
         [c.evaluation, c.metric, c.run_a, c.run_b, *row]
         for c, frame in zip(contrasts, frames, strict=True)
@@ -114,8 +124,8 @@ def cells(c: Contrast) -> list[str]:
         number(c.mean_a),
         number(c.mean_b),
         number(c.difference, "+") + interval(c.low, c.high),
-        p_value(c.p),
-        p_value(c.p_adjusted),
+        p_text(c.p, MISSING),
+        p_text(c.p_adjusted, MISSING),
         "–"
         if math.isnan(c.effect)
         else f"{c.effect_name} {number(c.effect)}" + interval(c.effect_low, c.effect_high),
@@ -130,11 +140,6 @@ def number(value: float, sign: str = "") -> str:
 def interval(low: float, high: float) -> str:
     """An interval in brackets, empty where it cannot be estimated."""
     return "" if math.isnan(low) else f" [{low:.3g}, {high:.3g}]"
-
-
-def p_value(p: float) -> str:
-    """A p-value with four decimals, and no zero that is none."""
-    return "–" if math.isnan(p) else "< 0.0001" if p < 0.0001 else f"{p:.4f}"
 
 
 def show(contrasts: Sequence[Contrast], how: str, console: Console | None = None) -> None:

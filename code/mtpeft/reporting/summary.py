@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mtpeft.core.records import VERDICTS, Verdict
+from mtpeft.core.records import VERDICTS, PublishedCell, Test, Verdict, unaccounted
+from mtpeft.statistics.printed import adjusted, significant
 
 # A table cell can stand for several printed renderings of one value; it shows the verdict that
 # needs most attention.
@@ -20,7 +21,9 @@ _ATTENTION = (
 KIND_TITLES = {
     "claim": "Claims",
     "cell": "Printed values",
+    "typed": "Typed values",
     "file": "Files",
+    "complete": "Tables and outputs, complete",
     "score": "Scores per instance",
     "recovered": "Printed values from rescored outputs",
     "answers": "Predictions made again",
@@ -50,7 +53,76 @@ def exit_code(verdicts: list[Verdict]) -> int:
     """0 everything accounted for; 1 an unexplained difference; 2 nothing was verified."""
     if not verdicts:
         return 2
-    return 1 if any(v.unexplained for v in verdicts) else 0
+    return 1 if unaccounted(verdicts) else 0
+
+
+OUTCOMES = {
+    "holds": ("exact", "within tolerance"),
+    "does not hold as worded": ("differs",),
+    "cannot be checked": ("not reproducible", "cannot run here"),
+    "not checked yet": ("not run",),
+}
+"""What a verdict of the ladder means for a claim."""
+
+
+def outcome(verdict: str) -> str:
+    """Whether a claim with this verdict holds."""
+    return next(name for name, members in OUTCOMES.items() if verdict in members)
+
+
+def count_outcomes(verdicts: Iterable[str]) -> dict[str, int]:
+    """How many claims hold, do not, cannot be checked; every outcome listed.
+
+    Args:
+        verdicts: The verdict of each claim.
+    """
+    found = Counter(map(outcome, verdicts))
+    return {name: found.get(name, 0) for name in OUTCOMES}
+
+
+def headline(outcomes: dict[str, int]) -> str:
+    """The counts of the claims in one sentence; empty where there is no claim."""
+    total = sum(outcomes.values())
+    if not total:
+        return ""
+    hold, fail, unknown, open_ = outcomes.values()
+    parts = [f"{hold} of {total} claim{'' if total == 1 else 's'} hold{'s' if hold == 1 else ''}"]
+    if fail:
+        parts.append(f"{fail} {'does' if fail == 1 else 'do'} not as worded")
+    if unknown:
+        parts.append(f"{unknown} cannot be checked")
+    if open_:
+        parts.append(f"{open_} {'is' if open_ == 1 else 'are'} not checked yet")
+    return ", ".join(parts)
+
+
+def turned_by_recomputing(
+    cells: Iterable[PublishedCell], verdict_of: dict[tuple[str, str], Verdict]
+) -> list[PublishedCell]:
+    """The printed yes/no that the recomputed value contradicts: printed against recomputed."""
+    words = {"Yes", "No"}
+    return [
+        cell
+        for cell in cells
+        if cell.quantity == "significant"
+        and (verdict := verdict_of.get(("cell", cell.id)))
+        and {cell.printed, verdict.regenerated} == words
+    ]
+
+
+def conclusion_turns(published: Test | None, corrected: Test | None, adjustment: str) -> bool:
+    """Whether the corrected protocol comes to another yes/no than the recomputed one. `NA` is no
+    conclusion.
+
+    Args:
+        published: The recomputed test as the study does it.
+        corrected: The same test under the corrected protocol.
+        adjustment: The correction that the study uses.
+    """
+    if published is None or corrected is None:
+        return False
+    words = {significant(adjusted(test, adjustment)) for test in (published, corrected)}
+    return words == {"Yes", "No"}
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict | None:
@@ -72,6 +144,7 @@ class Group:
 
     @property
     def unexplained(self) -> bool:
+        """Whether any of them differs without a cause."""
         return any(v.unexplained for v in self.verdicts)
 
     @property

@@ -10,16 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 MODIFIER = r"(?:public|protected|private|static|final|abstract|synchronized|native|@[A-Za-z]\w*)\b"
-_LOST_LETTER = re.compile(r"\A\s*(ublic|rotected|rivate|tatic|inal|bstract|ynchronized)\b")
 _LETTER = {
-    "ublic": "p",
-    "rotected": "p",
-    "rivate": "p",
-    "tatic": "s",
-    "inal": "f",
-    "bstract": "a",
-    "ynchronized": "s",
+    word[1:]: word[0]
+    for word in ("public", "protected", "private", "static", "final", "abstract", "synchronized")
 }
+_LOST_LETTER = re.compile(rf"\A\s*({'|'.join(_LETTER)})\b")
 _STRAY_NUMBER = re.compile(rf"\A\s*[\d.:;,()/+-][\s\d.:;,()/+-]*(?={MODIFIER})")
 _STRAY_WORD = re.compile(
     rf"\A\s*(?:c#|csharp|c|cs|java|diff|code|translated)\s+(?={MODIFIER})", re.IGNORECASE

@@ -302,7 +302,8 @@ def read_new(path: Path, ids_of: Callable[[str], AbstractSet[str]] = known_ids) 
     """Prediction records of a new run as items; `task` of a record names its evaluation set.
 
     ids_of: evaluation set → the ids that may occur (none: any); asked once for each set that
-    occurs. Default: those of the archived tables, where there are any.
+    occurs. Default: those of the archived tables, where there are any. Raises `MtpeftError` for a
+    withdrawn run.
     """
     evaluations = catalog().evaluations()
     result = Predictions(path)
@@ -340,6 +341,8 @@ def read_new(path: Path, ids_of: Callable[[str], AbstractSet[str]] = known_ids) 
                     line=line,
                 )
             )
+    for run in sorted({i.run for i in [*result.items, *result.rejected]} & catalog().runs.keys()):
+        catalog().usable_run(run)
     result.items.sort(key=lambda i: (i.task, i.run, instance_order(i.instance_id)))
     return result
 

@@ -9,17 +9,17 @@ Written below `paths.REGENERATED`:
     rescore/summary.csv                      per tool, evaluation and run: instances, equal, within
     tolerance, … rescore/differences.csv                  every value that differs, with the reason
     where it shows rescore/problems.csv                     lines of the prediction files that could
-    not be used rescore/verdicts.csv                     one `Verdict` of tier T2 per line of the
-    summary rescore/messages/TOOL/EVALUATION.jsonl.gz  what each tool said about each instance
+    not be used rescore/messages/TOOL/EVALUATION.jsonl.gz  what each tool said about each instance
+
+The verdicts on it are verification's (`mtpeft.verification.rescored`).
 """
 
 import gzip
 import json
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import pandas as pd
@@ -31,13 +31,12 @@ from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.core.files import write_atomic
 from mtpeft.core.provenance import sha256, write_provenance
 from mtpeft.core.records import (
-    Verdict,
     csv_text,
-    format_value,
     read_scores,
     write_records,
     write_scores,
 )
+from mtpeft.core.rescored import Difference, Line
 from mtpeft.scoring import engine
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.predictions import SETS, Predictions, archived_path, read_archived
@@ -64,52 +63,6 @@ ELSEWHERE = {
     "codereval": "cannot run here: needs CoderEval's own Docker environment with its tests",
     "sonarcloud": "cannot run here: the issue counts need SonarCloud's rules (see docker/sonarqube-compose.yaml)",
 }
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of the summary: a tool on one run of one evaluation set, counted in instances.
-
-    equal: every metric as archived; within_tolerance: every metric as near as `tolerance`, not all
-    equal; no_output: archived scores whose output is not there; not_archived: outputs without
-    archived scores.
-    """
-
-    tool: str
-    version: str
-    answers_to: str
-    evaluation: str
-    run: str
-    metrics: str
-    instances: int
-    equal: int = 0
-    within_tolerance: int = 0
-    different: int = 0
-    cannot_run_here: int = 0
-    no_output: int = 0
-    not_archived: int = 0
-    unparseable: int = 0
-    empty: int = 0
-    infrastructure: int = 0
-    tolerance: float = 0.0
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One value that is not the archived one. difference: regenerated minus archived."""
-
-    tool: str
-    evaluation: str
-    run: str
-    instance_id: str
-    metric: str
-    archived: float
-    regenerated: float | None
-    difference: float | None
-    status: str
-    reason: str
-    message: str
 
 
 def run(tools: Sequence[str] = (), force: bool = False) -> list[Line]:
@@ -571,55 +524,12 @@ def _collect(sets: dict[str, Predictions], sources: dict[str, Path], write: bool
     write_records(folder() / "summary.csv", lines, Line)
     write_provenance(folder() / "summary.csv", list(sources.values()))
     write_records(folder() / "differences.csv", differences, Difference)
-    reasons: dict[tuple[str, str, str], set[str]] = defaultdict(set)
-    for difference in differences:
-        reasons[difference.tool, difference.evaluation, difference.run].add(difference.reason)
-    judged = [line for line in lines if line.answers_to and line.instances != line.not_archived]
-    write_records(
-        folder() / "verdicts.csv",
-        [verdict(line, reasons[line.tool, line.evaluation, line.run]) for line in judged],
-        Verdict,
-    )
     if len(sets) == len(SETS) or not (folder() / "problems.csv").is_file():
         problems = [
             [paths.shown(p.path), p.line or "", p.found] for s in sets.values() for p in s.problems
         ]
         write_atomic(folder() / "problems.csv", csv_text(["file", "line", "problem"], problems))
     return lines
-
-
-def verdict(line: Line, reasons: AbstractSet[str] = frozenset()) -> Verdict:
-    """The verdict on one line of the summary: `exact` where every archived instance has every value
-    again.
-
-    reasons: of its differences; they are the verdict's cause where every difference has one.
-    """
-    compared = line.equal + line.within_tolerance + line.different
-    if line.reason.startswith("cannot run here"):
-        kind = "cannot run here"
-    elif line.reason == NO_OUTPUTS:
-        kind = "not reproducible"
-    elif not compared:
-        kind = "not run"
-    elif line.different or line.no_output:
-        kind = "differs"
-    else:
-        kind = "within tolerance" if line.within_tolerance else "exact"
-    identity = "/".join(filter(None, ["score", line.tool, line.evaluation, line.run]))
-    return Verdict(
-        identity,
-        "T2",
-        "score",
-        published="",
-        archived=f"{compared + line.no_output + line.cannot_run_here} instances",
-        regenerated=f"{line.equal} equal, {line.within_tolerance} within tolerance, {line.different} different",
-        tolerance=format_value(line.tolerance),
-        tolerance_source="counts must be equal" if not line.tolerance else "order of summation",
-        verdict=kind,
-        reason=line.reason,
-        command="make rescore",
-        cause="; ".join(sorted(reasons)) if kind == "differs" and "" not in reasons else "",
-    )
 
 
 FIELDS = [f.name for f in fields(Line)]

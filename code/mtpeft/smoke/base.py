@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mtpeft.catalog import Catalog
+from mtpeft.catalog import load as read_catalog
+from mtpeft.core import paths
 from mtpeft.corpora import Example, load, smoke
 from mtpeft.tasks import task_module, wording
 
@@ -30,6 +33,11 @@ class Size:
     rows: int = 3
     learning_rate: float = 0.008
     length: int = 320
+
+
+def smoke_catalog() -> Catalog:
+    """The shipped catalog with the smoke run's own entries."""
+    return read_catalog([paths.CATALOG, paths.STUDIES, paths.DATA / "smoke"])
 
 
 def chosen(size: Size, split: str = "train") -> set[str]:

@@ -12,14 +12,14 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from mtpeft.catalog import Catalog, Run, load
+from mtpeft.catalog import Catalog, Run
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.files import write_atomic
 from mtpeft.core.provenance import write_provenance
 from mtpeft.core.records import ScoreSet, Test, write_records
-from mtpeft.smoke import expected, shared
-from mtpeft.smoke.base import Size
+from mtpeft.smoke import expected, heads
+from mtpeft.smoke.base import Size, smoke_catalog
 
 FOLDER = paths.REGENERATED / "smoke"
 SHOWN = ("smoke_exact_match", "smoke_bleu", "smoke_pass")
@@ -38,11 +38,6 @@ ARITHMETIC = {
 # Full tuning knows the code, adapters of a tiny model do not: these contrasts are the same on every
 # machine.
 CLEAR = (("smoke-rq2", "smoke_bleu"), ("smoke-pass1", "smoke_pass"))
-
-
-def smoke_catalog() -> Catalog:
-    """The shipped catalog with the smoke run's own entries."""
-    return load([paths.CATALOG, paths.STUDIES, paths.DATA / "smoke"])
 
 
 def run(
@@ -81,9 +76,9 @@ def run(
         )
         write_atomic(expected.EXPECTED, expected.table(obtained, kept))
         print(f"smoke: wrote {paths.shown(expected.EXPECTED)} in {seconds:.0f} s")
-        return shared.run(update=True)
+        return heads.run(update=True)
     code = _verdict(obtained, losses, root, seconds)
-    return max(code, shared.run())
+    return max(code, heads.run())
 
 
 def _trained(

@@ -4,15 +4,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mtpeft.catalog import Run
+from mtpeft.catalog import Run, catalog
 from mtpeft.corpora import Example, evaluation
 from mtpeft.inference.backends import Transformers
+from mtpeft.inference.command import four_bit
 from mtpeft.inference.generate import texts
 from mtpeft.inference.settings import profile
 from mtpeft.inference.stage import Request, infer
 from mtpeft.smoke.base import Size, chosen, examples
+from mtpeft.tuning.job import Job
 from mtpeft.tuning.settings import resolve
-from mtpeft.tuning.train import Job, train
+from mtpeft.tuning.train import train
 
 EVALUATIONS = {
     "generation": ("generation-java", "generation-python"),
@@ -51,7 +53,9 @@ def one_run(
         root / "training",
     )
     train(job, generate=texts)
-    backend = Transformers(str(backbone), job.result, "float32", run.method == "qlora")
+    backend = Transformers(
+        str(backbone), job.result, "float32", four_bit(catalog().get("methods", run.method))
+    )
     for task in run.tasks:
         for name in EVALUATIONS[task]:
             infer(

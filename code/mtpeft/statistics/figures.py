@@ -95,7 +95,12 @@ class FigureSet:
 
         `counterparts.csv` is not among `paths`: no table of figures is made from it.
         """
-        return read_records(self.folder / "counterparts.csv", Counterpart)
+        return read_records(self.counterparts_path, Counterpart)
+
+    @property
+    def counterparts_path(self) -> Path:
+        """Where they are; a study without logs has none."""
+        return self.folder / "counterparts.csv"
 
     @cached_property
     def sets(self) -> dict[tuple[str, str], EvaluationSet]:

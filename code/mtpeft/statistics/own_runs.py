@@ -328,17 +328,21 @@ def _ids(side: Side) -> str:
 
 
 def values_of(a: Side, b: Side, evaluation: str, metric: str) -> pd.DataFrame:
-    """The paired values of one contrast: columns `instance_id`, `a`, `b`, `difference` (b - a)."""
+    """The paired values of one contrast: columns `instance_id`, `value_a`, `value_b`,
+    `difference` (B - A).
+    """
     x, y = a.values[evaluation, metric], b.values[evaluation, metric]
     ids = [name for name in x if name in y]
-    frame = pd.DataFrame({"instance_id": ids, "a": [x[i] for i in ids], "b": [y[i] for i in ids]})
-    frame["difference"] = frame["b"] - frame["a"]
+    frame = pd.DataFrame(
+        {"instance_id": ids, "value_a": [x[i] for i in ids], "value_b": [y[i] for i in ids]}
+    )
+    frame["difference"] = frame["value_b"] - frame["value_a"]
     return frame
 
 
 def _contrast(a: Side, b: Side, evaluation: str, metric: str, level: float) -> Contrast:
     frame = values_of(a, b, evaluation, metric)
-    x, y = frame["a"].to_numpy(dtype="float64"), frame["b"].to_numpy(dtype="float64")
+    x, y = frame["value_a"].to_numpy(dtype="float64"), frame["value_b"].to_numpy(dtype="float64")
     every = {
         name
         for side in (a, b)

@@ -5,7 +5,6 @@ from mtpeft.tasks import yes_no
 from mtpeft.tasks.interface import Message
 from mtpeft.tasks.wording import Wording
 
-HEAD = "binary"
 ROLE = "You compare Java methods."
 QUESTION = "Do these two methods implement the same functionality?"
 

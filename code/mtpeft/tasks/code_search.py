@@ -14,7 +14,6 @@ from mtpeft.tasks.fences import tidied
 from mtpeft.tasks.interface import Message
 from mtpeft.tasks.wording import Wording
 
-HEAD = "retrieval"
 ROLE = "You judge search results for Python code."
 QUESTION = "Is this function what the description asks for?"
 

@@ -5,7 +5,6 @@ from mtpeft.tasks import yes_no
 from mtpeft.tasks.interface import Message
 from mtpeft.tasks.wording import Wording
 
-HEAD = "binary"
 ROLE = "You review Java tests."
 QUESTION = "Is this test flaky, that is, can it pass and fail without any change to the code?"
 

@@ -9,12 +9,13 @@ from mtpeft.corpora.examples import Example
 from mtpeft.tasks.interface import Message, task_module
 from mtpeft.tasks.wording import Wording
 
-# The study's translation inference replaced the tokenizer's template by a plain one of this form.
+# The study's translation inference replaced the tokenizer's template by a plain one of this form;
+# the blank at its end is a token of its own.
 HUMAN_ASSISTANT = (
     "{% for m in messages %}{% if m['role'] == 'system' %}{{ m['content'] + '\n\n' }}"
     "{% elif m['role'] == 'user' %}{{ 'Human: ' + m['content'] + '\n\n' }}"
     "{% else %}{{ 'Assistant: ' + m['content'] + '\n\n' }}{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
+    "{% if add_generation_prompt %}{{ 'Assistant: ' }}{% endif %}"
 )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from transformers import TrainerCallback
 from transformers.trainer_callback import ExportableState
 
+from mtpeft.tuning.ledger import synchronize
 from mtpeft.tuning.trainer import MultiTaskTrainer
 
 SMALL_VALIDATION = 8  # rows a task for a balancing rule that looks at validation often
@@ -32,7 +33,7 @@ class Recorder(TrainerCallback):
         )
         self._board: Any = None
         self._start = self._said = time.monotonic()
-        self._begun = 0
+        self._begun, self._step = 0, 0.0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._begun = state.global_step
@@ -45,8 +46,13 @@ class Recorder(TrainerCallback):
         if self._trainer.rule.needs_validation and state.global_step == 0:
             self._trainer.rule.after_validation(self._trainer.validation_losses(SMALL_VALIDATION))
 
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._step = time.monotonic()
+
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         row = self._trainer.finish_step()
+        synchronize()  # a GPU's work is queued, not done
+        self._trainer.ledger.seconds += time.monotonic() - self._step
         if self._trainer.rule.needs_validation and state.global_step % self._every == 0:
             self._trainer.rule.after_validation(self._trainer.validation_losses(SMALL_VALIDATION))
         if self._board is not None:
@@ -118,3 +124,13 @@ class PerTaskStopping(TrainerCallback, ExportableState):
         ].get("PerTaskStopping")
         if saved:
             self.best, self.waited = saved["attributes"]["best"], saved["attributes"]["waited"]
+
+
+class StopAt(TrainerCallback):
+    """End after a step as a killed process would (for tests)."""
+
+    def __init__(self, step: int) -> None:
+        self._step = step
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        control.should_training_stop |= state.global_step >= self._step

@@ -12,17 +12,15 @@ vocabulary).
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from mtpeft.catalog import Backbone, Run, catalog
 from mtpeft.core.errors import MtpeftError
-from mtpeft.tuning.multitask.methods import has_shared_module
-from mtpeft.tuning.settings import Settings, resolve
+from mtpeft.tuning.settings import HEADS, Settings, how, objective_of, resolve
 
-# Examples and mean tokens (prompt and answer) of each task; study A's corpora.
+# Examples and mean tokens (prompt and answer) of each task.
 EXAMPLES = {"generation": 416_743, "summarization": 416_743, "translation": 20_600}
 TOKENS = {"generation": 190, "summarization": 200, "translation": 130}
 # What share of the peak each profile is assumed to reach.
@@ -65,26 +63,32 @@ class Estimate:
         return self.operations / (gpu.peak * 1e12 * share) / 3600
 
 
-def parameters(config: dict[str, Any]) -> tuple[float, float]:
-    """Weights of a Qwen2: (all, those in matrix products of a forward pass)."""
-    h, f, n = config["hidden_size"], config["intermediate_size"], config["num_hidden_layers"]
-    kv = config["num_key_value_heads"] * h // config["num_attention_heads"]
-    layer = 2 * h * h + 2 * h * kv + 3 * h * f + (h + 2 * kv) + 2 * h
-    table = config["vocab_size"] * h
-    return n * layer + table * (
-        1 if config.get("tie_word_embeddings") else 2
-    ) + h, n * layer + table
+def counts(run: Run, backbone: Backbone, settings: Settings) -> tuple[float, float, float]:
+    """Weights of the backbone, those in matrix products of a forward pass, those that are trained:
+    counted in a model that has shapes and no weights.
+    """
+    from mtpeft.models.base import config_of, empty_causal
+    from mtpeft.models.methods import method_module
+
+    model = empty_causal(config_of(backbone))
+    every = sum(p.numel() for p in model.parameters())
+    table = model.get_input_embeddings().weight
+    tied = table is model.get_output_embeddings().weight
+    method = catalog().get("methods", run.method)
+    attached = method_module(method).attach(model, backbone, how(settings)).encoder
+    trained = sum(p.numel() for p in attached.parameters() if p.requires_grad)
+    return every, every - (0 if tied else table.numel()), trained
 
 
 def estimate(run: Run, backbone: Backbone, settings: Settings) -> Estimate:
     """Tokens, operations and memory of a run."""
-    every, used = parameters(backbone.config)
+    from mtpeft.models.methods import trains_whole
+
+    every, used, trained = counts(run, backbone, settings)
     tokens = settings.epochs * sum(EXAMPLES[t] * TOKENS[t] for t in run.tasks)
-    full = run.method == "fft"
+    full = trains_whole(catalog().get("methods", run.method))
     rate = (6 if full else 4) + (2 if settings.gradient_checkpointing else 0)
     bytes_each = {"nf4": 0.55, "bfloat16": 2, "float16": 2, "float32": 4}[settings.weights]
-    adapters = _adapter_weights(backbone.config, settings.lora_rank)
-    trained = every if full else adapters
     state = 4 if "8bit" not in settings.optimizer else 1
     kept = trained * (bytes_each + 2 * min(state, bytes_each) if full else 4 + 4 + 2 * state)
     width, layers = backbone.config["hidden_size"], backbone.config["num_hidden_layers"]
@@ -98,23 +102,16 @@ def estimate(run: Run, backbone: Backbone, settings: Settings) -> Estimate:
     return Estimate(every, tokens, rate * used * tokens, total / 2**30)
 
 
-def _adapter_weights(config: dict[str, Any], rank: int) -> float:
-    """LoRA weights on the seven projections of every layer."""
-    h, f = config["hidden_size"], config["intermediate_size"]
-    kv = config["num_key_value_heads"] * h // config["num_attention_heads"]
-    return config["num_hidden_layers"] * rank * (2 * (h + h) + 2 * (h + kv) + 3 * (h + f))
-
-
 def show(names: list[str], profile: str) -> None:
     """Print the estimates of runs on every GPU class."""
     known = catalog()
     usable = [r for r in known.runs.values() if not r.withdrawn]
-    runs = [known.usable_run(n) for n in names] or [r for r in usable if not has_shared_module(r)]
+    runs = [known.usable_run(n) for n in names] or [r for r in usable if objective_of(r) != HEADS]
     for run in runs:
-        if has_shared_module(run):
+        if objective_of(run) == HEADS:
             raise MtpeftError(
-                f"no estimate of {run.id}: it trains a shared module",
-                "a run whose method trains on tokens",
+                f"no estimate of {run.id}: it trains heads",
+                "a run whose tasks give code or text",
                 "mtpeft list runs",
             )
     share = SHARE.get(profile, 0.2)
@@ -136,6 +133,4 @@ def show(names: list[str], profile: str) -> None:
         table.add_row(run.id, f"{made.tokens / 1e6:.0f} M", f"{made.memory:.0f} GiB", *cells)
     Console(width=180).print(table)
     if not names and len(usable) > len(runs):
-        print(
-            f"{len(usable) - len(runs)} more runs train one module with a head per task: no estimate"
-        )
+        print(f"{len(usable) - len(runs)} more runs train a head per task: no estimate")

@@ -16,6 +16,7 @@ from mtpeft.tuning.settings import Settings
 from mtpeft.tuning.store import TokenStore
 
 IGNORED = -100  # the label that torch's cross entropy skips
+PADDED = -1  # the task of a position that belongs to no example
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ def collate(rows: list[dict[str, np.ndarray]], padding: int) -> dict[str, Any]:
         "input_ids": np.full((len(rows), longest), padding),
         "labels": np.full((len(rows), longest), IGNORED),
         "position_ids": np.zeros((len(rows), longest), dtype=np.int64),
-        "token_tasks": np.zeros((len(rows), longest), dtype=np.int64),
+        "token_tasks": np.full((len(rows), longest), PADDED),
     }
     for number, row in enumerate(rows):
         size = len(row["input_ids"])

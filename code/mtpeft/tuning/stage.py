@@ -2,14 +2,33 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from mtpeft.catalog import catalog
-from mtpeft.core.paths import shown
-from mtpeft.corpora import load, spaced
-from mtpeft.corpora.weights import model_folder, source_of
-from mtpeft.tuning.multitask.methods import has_shared_module
-from mtpeft.tuning.settings import parse_overrides, resolve
-from mtpeft.tuning.train import Job, train
+from mtpeft.catalog import Run, catalog
+from mtpeft.core import paths
+from mtpeft.core.errors import MtpeftError
+from mtpeft.core.files import write_atomic
+from mtpeft.core.provenance import write_provenance
+from mtpeft.core.records import csv_text
+from mtpeft.corpora import evaluation_of, load, spaced
+from mtpeft.corpora.weights import fingerprint, model_folder, source_of
+from mtpeft.tasks.classification import random_ranking, trivial
+from mtpeft.tasks.encoding import (
+    RANKING,
+    SELECTION,
+    TaskData,
+    encoded,
+    head_of,
+)
+from mtpeft.tuning.job import Job
+from mtpeft.tuning.settings import HEADS, Settings, how, objective_of, parse_overrides, resolve
+from mtpeft.tuning.train import train
+
+if TYPE_CHECKING:
+    from mtpeft.tuning.objective.heads import Outcome
+
+Predict = Callable[..., Path]
 
 
 def run(
@@ -20,33 +39,46 @@ def run(
     backbone: str,
     changes: list[str],
     limit: int,
-    generate: Callable[..., list[str]],
+    generate: Callable[..., list[str]] | None = None,
+    predict: Predict | None = None,
 ) -> None:
-    """Train run `name` for every seed (default: the settings' one). backbone: folder in place of
-    the run's own base.
+    """Train a run for every seed.
 
-    generate: the inference stage's function, for selection on generated text. Raises `MtpeftError`s
-    that say what is missing and how to get it. A run with one module and a head per task is trained
-    by `multitask.stage`.
+    Args:
+        name: Of the run.
+        profile: How it is trained.
+        seeds: Which (default: the settings' one).
+        corpus: As in `corpora.load` (default: the study's own sets).
+        backbone: Folder in place of the run's own base.
+        changes: Settings, `key=value`.
+        limit: Examples of each task and split, evenly spaced (0: all).
+        generate: The inference stage's function, for selection on generated text.
+        predict: The inference stage's function that answers the test sets of trained heads.
+
+    Raises:
+        MtpeftError: Something is missing; it says how to get it.
     """
     entry = catalog().usable_run(name)
-    if has_shared_module(entry):
-        from mtpeft.tuning.multitask.stage import run as train_shared
-
-        train_shared(name, profile, seeds, corpus, backbone, parse_overrides(changes), limit)
-        return
     settings = resolve(entry, profile, parse_overrides(changes))
-    base = catalog().get("backbones", entry.backbone)
+    objective = objective_of(entry)
     corpus = corpus or catalog().corpus_of(entry)
+    if corpus.endswith(".jsonl"):
+        raise MtpeftError(
+            f"{corpus} is one file, and training needs three splits",
+            "a folder with train.jsonl, valid.jsonl and test.jsonl",
+            "--corpus FOLDER",
+        )
+    base = catalog().get("backbones", entry.backbone)
+    source, called = (model_folder(backbone), backbone) if backbone else (source_of(base), base.hub)
+    chosen = list(seeds) or [settings.seed]
+    if objective == HEADS:
+        _heads(entry, profile, settings, chosen, corpus, source, called, limit, predict)
+        return
     data = {
         split: {task: spaced(load(corpus, task, split), limit) for task in entry.tasks}
         for split in ("train", "valid")
     }
-    if backbone:
-        source, called = model_folder(backbone), backbone
-    else:
-        source, called = source_of(base), base.hub
-    for seed in seeds or [settings.seed]:
+    for seed in chosen:
         job = Job(
             entry,
             replace(settings, seed=seed),
@@ -56,6 +88,87 @@ def run(
             data["train"],
             data["valid"],
         )
-        print(
-            f"train: {name}, profile {profile}, seed {seed}: {shown(train(job, generate=generate))}"
+        made = train(job, generate=generate)
+        print(f"train: {name}, profile {profile}, seed {seed}: {paths.shown(made)}")
+
+
+def _heads(
+    entry: Run,
+    profile: str,
+    settings: Settings,
+    seeds: list[int],
+    corpus: str,
+    source: str,
+    called: str,
+    limit: int,
+    predict: Predict | None,
+) -> None:
+    """Train heads, predict their test sets, and write `results.csv`: mean and spread over seeds
+    beside what no model scores.
+    """
+    from mtpeft.models.base import load_encoder, load_tokenizer, longest_input
+    from mtpeft.models.shared import SharedModel
+    from mtpeft.tuning.objective.heads import over_seeds, positive_weights, train_seeds
+
+    tokenizer, read = load_tokenizer(source), how(settings)
+    data = {
+        split: encoded(entry, corpus, split, tokenizer, read, longest_input(source), limit)
+        for split in ("train", "valid", "test")
+    }
+    valid = {task: some.some(settings.valid_examples) for task, some in data["valid"].items()}
+    weights, base = positive_weights(data["train"]), fingerprint(source)
+    backbone = catalog().get("backbones", entry.backbone)
+    method = catalog().get("methods", entry.method)
+
+    def make(seed: int) -> SharedModel:
+        return SharedModel(
+            load_encoder(source, settings.attention),
+            backbone,
+            method,
+            {task: head_of(task) for task in entry.tasks},
+            read,
+            weights,
+            {"run": entry.id, "base": called, **base},
         )
+
+    def after(model: SharedModel, place: Path) -> None:
+        for task, some in data["test"].items():
+            wanted = evaluation_of(task, corpus)
+            if predict is not None:
+                predict(model, some, entry.id, wanted, place / "predictions" / f"{wanted}.jsonl")
+
+    folder = paths.REGENERATED / "training" / profile / entry.id
+    about = {"run": entry.id, "method": entry.method, "positive_weights": weights, **base}
+    outcomes = train_seeds(
+        make, data["train"], valid, data["test"], settings, folder, seeds, about, after
+    )
+    path = folder / "results.csv"
+    write_atomic(path, _results(entry, outcomes, data["test"]))
+    write_provenance(
+        path, [], run=entry.id, profile=profile, base=called, corpus=corpus, seeds=seeds, **base
+    )
+    numbers = [study.numbers for study in catalog().studies.values() if study.numbers]
+    printed = {task.id: task.metric for some in numbers for task in some.tasks}
+    for task in entry.tasks:
+        metric = printed.get(task, SELECTION[data["test"][task].head])
+        mean, spread, number = over_seeds(outcomes, task, metric)
+        more = f" ± {spread:.4f} over {number} seeds" if number > 1 else ""
+        print(f"train: {entry.id}, {task}: {metric} {mean:.4f}{more}")
+    print(f"train: {entry.id}: {paths.shown(path)}")
+
+
+def _results(entry: Run, outcomes: "list[Outcome]", test: dict[str, TaskData]) -> str:
+    from mtpeft.tuning.objective.heads import over_seeds
+
+    rows: list[list[Any]] = []
+    for task in entry.tasks:
+        rows += [
+            [entry.id, task, metric, *over_seeds(outcomes, task, metric)]
+            for metric in outcomes[0].test[task]
+        ]
+        if test[task].head == RANKING:
+            rows.append(["random ranking", task, "mrr", random_ranking(len(test[task])), "", ""])
+            continue
+        for name, found in trivial(test[task].labels).items():
+            rows += [[name, task, metric, value, "", ""] for metric, value in found.items()]
+    return csv_text(["row", "task", "metric", "value", "sd", "seeds"], rows)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mtpeft.catalog import catalog
-from mtpeft.catalog.places import statistics_files, with_figures
+from mtpeft.catalog.places import present, statistics_files, with_figures
 from mtpeft.core.figures import Contrast
 from mtpeft.core.files import read_text, text_lines
 from mtpeft.core.paths import REGENERATED, shown
@@ -23,16 +23,24 @@ from mtpeft.core.records import (
     read_frame,
     read_records,
     records_text,
+    unaccounted,
 )
+from mtpeft.core.rescored import Difference, Line
 from mtpeft.statistics.contrasts import Contrasts
 from mtpeft.statistics.figures import FigureSet
 from mtpeft.verification.cells import judge_cells, judge_recovered
 from mtpeft.verification.claims import Evidence, judge_claims
+from mtpeft.verification.completeness import judge_completeness
+from mtpeft.verification.on_demand import counts
+from mtpeft.verification.rescored import judge_rescored
+from mtpeft.verification.typed import judge_typed
 
 _PLURAL = {
     "file": "files",
+    "complete": "contents",
     "claim": "claims",
     "cell": "printed values",
+    "typed": "typed values",
     "score": "scores",
     "recovered": "recovered values",
     "answers": "predictions",
@@ -44,7 +52,7 @@ VERIFICATION = REGENERATED / "verification"
 
 def run(quiet: bool = False) -> int:
     """Judge everything, write the verdicts, print the counts; returns the exit code."""
-    known = catalog()
+    known = present(catalog())
     printed = statistics_files(known)
     inputs = [
         REGENERATED / "statistics" / "tests.csv",
@@ -60,23 +68,34 @@ def run(quiet: bool = False) -> int:
     evidence = Evidence(tests, cells, known, contrasts, figures, causes)
     verdicts = [
         *read_records(VERIFICATION / "files.csv", Verdict),
+        *judge_completeness(known, cells),
         *judge_claims(evidence),
         *judge_cells(cells, tests, causes, _suspicions(), known),
     ]
+    for study, data in figures.items():
+        if data.counterparts_path.is_file():
+            inputs.append(data.counterparts_path)
+            verdicts += judge_typed(study, data.counterparts)
     rescored = REGENERATED / "statistics" / "rescored.csv"
     if rescored.is_file():  # `make rescore` has run
         inputs += [rescored, REGENERATED / "audit" / "rescored-cells.csv"]
         verdicts += judge_recovered(cells, read_records(rescored, Test), _causes(inputs[-1]))
-    for again in later_verdicts(REGENERATED):
-        inputs.append(again)
-        verdicts += read_records(again, Verdict)
+    again = [REGENERATED / "rescore" / f"{name}.csv" for name in ("summary", "differences")]
+    if all(file.is_file() for file in again):
+        inputs += again
+        verdicts += judge_rescored(read_records(again[0], Line), read_records(again[1], Difference))
+    for made in later_verdicts(REGENERATED):
+        inputs.append(made)
+        verdicts += read_records(made, Verdict)
     path = VERIFICATION / "verdicts.csv"
     write_result(path, records_text(verdicts, Verdict), inputs)
-    unexplained = [v for v in verdicts if v.unexplained]
+    unexplained = unaccounted(verdicts)
     if not quiet:
         for v in unexplained[:20]:
             print(f"unexplained: {v.id}: published {v.published}, recomputed {v.regenerated}")
     print(f"verify: {len(verdicts)} verdicts -> {shown(path)}")
+    for line in counts(known, verdicts):
+        print(line)
     return 1 if unexplained else 0
 
 
@@ -90,8 +109,8 @@ def later(root: Path) -> list[Path]:
 
 
 def later_verdicts(root: Path) -> list[Path]:
-    """Those of them that hold verdicts, of T2, T3 and T4."""
-    others = ("statistics", "audit")
+    """Those of them that hold verdicts, of T3 and T4."""
+    others = ("rescore", "statistics", "audit")
     return [
         path
         for path in later(root)
@@ -120,9 +139,14 @@ def _causes(path: Path) -> dict[str, str]:
 def conclude() -> int:
     """Print the counts of the verdicts on disk; returns the exit code that they mean."""
     verdicts = read_records(VERIFICATION / "verdicts.csv", Verdict)
-    for line in summary(verdicts):
+    for line in [*summary(verdicts), *counts(catalog(), verdicts)]:
         print(line)
-    unexplained = [v for v in verdicts if v.unexplained]
+    unexplained = unaccounted(verdicts)
+    own = sum(v.unexplained for v in verdicts) - len(unexplained)
+    if own:
+        print(
+            f"{own} differences of answers and runs of your own, which say nothing of the archive"
+        )
     print(
         f"{len(unexplained)} unexplained differences; report: {shown(REGENERATED / 'report' / 'index.html')}"
     )

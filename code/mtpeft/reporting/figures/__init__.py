@@ -17,27 +17,55 @@ from mtpeft.reporting.inputs import Inputs
 KINDS = ("slope", "forest", "sizes")
 
 
+def parts_of(folder: Path, name: str) -> list[Path]:
+    """The drawings of a figure in a folder, in order: `NAME.svg`, else `NAME-PART.svg` for each."""
+    whole = folder / f"{name}.svg"
+    return [whole] if whole.is_file() else sorted(folder.glob(f"{name}-[1-9]*.svg"))
+
+
 @dataclass(frozen=True)
 class Drawing:
     """A drawn figure, the values in it as a table (for those who cannot see it), and the files they
     came from.
+
+    Attributes:
+        figure: What the catalog says of it.
+        parts: Title and canvas of each part, each with its own legend; one without title is whole.
+        columns: Headings of the values.
+        rows: The values.
+        inputs: The files that they come from.
     """
 
     figure: Figure
-    canvas: Canvas
+    parts: list[tuple[str, Canvas]]
     columns: list[str]
     rows: list[list[object]]
     inputs: list[Path]
 
+    def names(self) -> list[str]:
+        """The file names of the parts, without suffix: `figure-1`, or `figure-3-1-generation` and so
+        on.
+        """
+        if len(self.parts) == 1:
+            return [self.figure.id]
+        return [
+            f"{self.figure.id}-{number}-{title.lower().replace(' ', '-')}"
+            for number, (title, _) in enumerate(self.parts, start=1)
+        ]
+
     @property
     def command(self) -> str:
+        """The command that makes it."""
         return f"make {self.figure.id}"
 
 
 def draw(figure: Figure, inputs: Inputs) -> Drawing:
     """One figure."""
     if "." in figure.kind:
-        return import_module(figure.kind).draw(figure, inputs)
-    if figure.kind not in KINDS:
+        name = figure.kind
+    elif figure.kind in KINDS:
+        name = f"{__name__}.{figure.kind}"
+    else:
         raise UnknownName(f"kind of {figure.id}", figure.kind, KINDS)
-    return import_module(f"{__name__}.{figure.kind}").draw(figure, inputs)
+    drawing: Drawing = import_module(name).draw(figure, inputs)
+    return drawing

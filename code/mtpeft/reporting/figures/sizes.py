@@ -11,13 +11,13 @@ from mtpeft.reporting.figures import Drawing
 from mtpeft.reporting.figures.style import (
     MUTED,
     PUBLISHED,
-    SERIES,
     WIDTH,
     look,
     pad_limits,
     published_handle,
+    series,
 )
-from mtpeft.reporting.figures.values import printed_pass_rates, scale, unit
+from mtpeft.reporting.figures.values import directed, printed_pass_rates, scale, unit
 from mtpeft.reporting.inputs import Inputs
 
 
@@ -33,6 +33,7 @@ def draw(figure: Figure, inputs: Inputs) -> Drawing:
         canvas = Canvas(figsize=(WIDTH, 1.75 * height + 0.5), layout="constrained")
         grid = canvas.subplots(height, 2, squeeze=False)
         arms: dict[str, None] = {}
+        axes: Axes
         for panel, axes in zip(panels, grid.flat, strict=False):
             rows += _panel(axes, panel, figure.study, inputs, arms)
             tool = inputs.scores.tool_of(panel["evaluation"], panel["metric"])
@@ -40,17 +41,17 @@ def draw(figure: Figure, inputs: Inputs) -> Drawing:
         for axes in list(grid.flat)[len(panels) :]:
             axes.set_axis_off()
         handles = [
-            Line2D([], [], color=s.colour, marker=s.marker, linestyle=s.line, label=arm)
-            for s, arm in zip(SERIES, arms, strict=False)
+            Line2D([], [], color=s.colour, marker=s.marker, label=arm)
+            for s, arm in ((series("regime", i), arm) for i, arm in enumerate(arms))
         ]
         canvas.legend(
             handles=[*handles, published_handle()],
             loc="outside upper center",
-            ncols=len(handles) + 1,
+            ncols=min(len(handles) + 1, 2),
         )
     return Drawing(
         figure,
-        canvas,
+        [("", canvas)],
         ["Evaluation set", "Metric", "Arm", "Size", "Mean", "n"],
         rows,
         sorted(files),
@@ -69,7 +70,7 @@ def _panel(
         known.evaluations()[panel["evaluation"]],
         known.metrics()[panel["metric"]][1],
     )
-    backbones = [b for b in known.of("backbones", study)]
+    backbones = list(known.of("backbones", study))
     most = max(len(run.tasks) for run in known.of("runs", study))
     rows: list[list[object]] = []
     drawn: list[float] = []
@@ -100,18 +101,19 @@ def _panel(
         drawn.append(mean)
     for arm, found in points.items():
         arms.setdefault(arm)
-        series = SERIES[list(arms).index(arm)]
+        look_of = series("regime", list(arms).index(arm))
         axes.plot(
             *zip(*sorted(found), strict=True),
-            color=series.colour,
-            marker=series.marker,
-            linestyle=series.line,
+            color=look_of.colour,
+            marker=look_of.marker,
             markersize=5,
             clip_on=False,
         )
     drawn += _printed(axes, panel, inputs, evaluation.id, place)
     axes.set_title(f"{evaluation.title}\n", pad=2)
-    axes.text(0, 1.04, unit(metric), transform=axes.transAxes, color=MUTED, fontsize=7.5)
+    axes.text(
+        0, 1.04, directed(unit(metric), metric), transform=axes.transAxes, color=MUTED, fontsize=7.5
+    )
     axes.set_xticks(range(len(backbones)), [b.label for b in backbones])
     axes.set_xlim(-0.25, len(backbones) - 0.75)
     axes.grid(axis="y")

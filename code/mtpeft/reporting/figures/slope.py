@@ -13,15 +13,16 @@ from mtpeft.reporting.figures import Drawing
 from mtpeft.reporting.figures.style import (
     MUTED,
     PUBLISHED,
-    SERIES,
     WIDTH,
     look,
     pad_limits,
     published_handle,
+    series,
 )
-from mtpeft.reporting.figures.values import printed_pass_rates, scale, unit
+from mtpeft.reporting.figures.values import directed, printed_pass_rates, scale, unit
 from mtpeft.reporting.inputs import AS_PUBLISHED, Inputs
-from mtpeft.reporting.tables.comparison import LEVEL, block_title
+from mtpeft.reporting.names import block_title
+from mtpeft.reporting.tables.comparison import LEVEL
 from mtpeft.statistics.printed import adjusted
 
 
@@ -34,22 +35,30 @@ def draw(figure: Figure, inputs: Inputs) -> Drawing:
         canvas = Canvas(figsize=(WIDTH, 1.75 * height + 0.5), layout="constrained")
         grid = canvas.subplots(height, 2, squeeze=False)
         sizes: dict[str, None] = {}
+        axes: Axes
         for panel, axes in zip(panels, grid.flat, strict=False):
             rows += _panel(axes, panel, inputs, sizes)
         for axes in list(grid.flat)[len(panels) :]:
             axes.set_axis_off()
         handles: list[Line2D] = [
-            Line2D([], [], color=SERIES[i].colour, marker=SERIES[i].marker, label=size)
+            Line2D(
+                [], [], color=series("size", i).colour, marker=series("size", i).marker, label=size
+            )
             for i, size in enumerate(sizes)
         ]
+        dashes = [
+            Line2D([], [], color=MUTED, linestyle=line, label=label)
+            for line, label in (("-", "significant"), ((0, (3, 2)), "not"))
+        ]
         canvas.legend(
-            handles=[*handles, published_handle()],
+            handles=[*handles, *dashes, published_handle()],
             loc="outside upper center",
-            ncols=len(handles) + 1,
+            ncols=max(3, len(handles)),
+            columnspacing=1.0,
         )
     return Drawing(
         figure,
-        canvas,
+        [("", canvas)],
         ["Evaluation set", "Metric", "Size", "A", "Mean A", "B", "Mean B", "p adj."],
         rows,
         sorted([inputs.tests_path, *inputs.printed_files(figure.study)]),
@@ -70,7 +79,7 @@ def _panel(
             continue
         size = block_title(block).split()[-1]
         sizes.setdefault(size)
-        look_of = SERIES[list(sizes).index(size)]
+        look_of = series("size", list(sizes).index(size))
         ends = [test.mean_a * scale(metric), test.mean_b * scale(metric)]
         p = adjusted(test, comparison.adjustment)
         axes.plot(
@@ -103,7 +112,9 @@ def _panel(
             ]
         )
     axes.set_title(f"{evaluation.title}\n", pad=2)
-    axes.text(0, 1.04, unit(metric), transform=axes.transAxes, color=MUTED, fontsize=7.5)
+    axes.text(
+        0, 1.04, directed(unit(metric), metric), transform=axes.transAxes, color=MUTED, fontsize=7.5
+    )
     axes.set_xlim(-0.18, 1.18)
     axes.set_xticks([0, 1], [comparison.side_a, comparison.side_b])
     axes.tick_params(axis="x", length=0)

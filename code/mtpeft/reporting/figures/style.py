@@ -7,8 +7,9 @@ comes with a marker shape and a line style of its own, so that no meaning rests 
 import io
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any
 
-import matplotlib
+import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -16,7 +17,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
 INK, MUTED, GRID, BAND = "#1c1f23", "#5b626b", "#d8dce1", "#eef0f2"
-WIDTH = 5.4
+WIDTH = 4.0
 """Inches. Narrow, so that the text stays legible on a phone."""
 
 
@@ -26,16 +27,40 @@ class Series:
 
     colour: str
     marker: str
-    line: str
 
 
-SERIES = [
-    Series("#0072B2", "o", "-"),
-    Series("#C44E00", "s", "--"),
-    Series("#00785A", "^", ":"),
-    Series("#8F4B77", "v", "-."),
-]
-PUBLISHED = {
+MEANINGS = {
+    "size": [
+        Series("#0072B2", "o"),
+        Series("#C44E00", "s"),
+        Series("#00785A", "^"),
+        Series("#7A5C00", "v"),
+    ],
+    "regime": [
+        Series("#8F4B77", "P"),
+        Series("#333A99", "X"),
+        Series("#5F6B00", "*"),
+        Series("#8A1C1C", "p"),
+    ],
+    "tasks": [
+        Series("#5B626B", "<"),
+        Series("#A0522D", ">"),
+        Series("#2F6F73", "h"),
+        Series("#6A3B80", "d"),
+    ],
+}
+"""A look of its own for each meaning: no colour or marker stands for a size here and for a regime
+there.
+"""
+
+
+def series(meaning: str, number: int) -> Series:
+    """The look of the `number`-th member of a meaning; further ones repeat."""
+    looks = MEANINGS[meaning]
+    return looks[number % len(looks)]
+
+
+PUBLISHED: dict[str, Any] = {
     "marker": "D",
     "markersize": 8,
     "markerfacecolor": "none",
@@ -47,7 +72,7 @@ PUBLISHED = {
 
 def look() -> AbstractContextManager[None]:
     """The settings under which every figure is drawn."""
-    return matplotlib.rc_context(
+    return mpl.rc_context(
         {
             "font.family": "DejaVu Sans",
             "font.size": 8,
@@ -94,7 +119,7 @@ def pad_limits(axes: Axes, values: list[float], share: float = 0.18) -> None:
 
 def svg_bytes(canvas: Canvas, salt: str) -> bytes:
     """The figure as SVG without date, its ids derived from `salt`."""
-    with matplotlib.rc_context({"svg.hashsalt": salt, "svg.fonttype": "path"}):
+    with mpl.rc_context({"svg.hashsalt": salt, "svg.fonttype": "path"}):
         buffer = io.BytesIO()
         FigureCanvasSVG(canvas).print_svg(buffer, metadata={"Date": None, "Creator": "mtpeft"})
     return buffer.getvalue()

@@ -4,6 +4,7 @@ import math
 
 from mtpeft.catalog import Comparison, Metric
 from mtpeft.reporting.inputs import Inputs
+from mtpeft.reporting.names import BETTER
 
 
 def scale(metric: Metric) -> float:
@@ -12,7 +13,13 @@ def scale(metric: Metric) -> float:
 
 
 def unit(metric: Metric) -> str:
+    """Title of a metric and whether it is in percent."""
     return f"{metric.title}, %" if metric.percent else metric.title
+
+
+def directed(title: str, metric: Metric) -> str:
+    """A title with the direction in which the metric gets better, where there is one."""
+    return f"{title} {BETTER[metric.better]}".rstrip()
 
 
 def printed_pass_rates(

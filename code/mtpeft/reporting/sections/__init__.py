@@ -13,11 +13,13 @@ from mtpeft.reporting.inputs import Inputs
 
 ORDER = (
     "verdicts",
-    "causes",
     "claims",
-    "multitask",
+    "values",
+    "causes",
+    "conclusions",
     "tables",
     "figures",
+    "multitask",
     "instances",
     "printed",
     "files",
@@ -30,12 +32,21 @@ ORDER = (
 
 @dataclass(frozen=True)
 class Section:
-    """One part of the report. note: a few words for the table of contents (a count, say)."""
+    """One part of the report.
+
+    Attributes:
+        id: Its name in addresses.
+        title: Its heading.
+        body: What it shows.
+        note: A few words for the table of contents, a count for example.
+        summary: Whether it is part of the summary that is printed on paper.
+    """
 
     id: str
     title: str
     body: Markup
     note: str = ""
+    summary: bool = False
 
 
 def build_all(inputs: Inputs, order: tuple[str, ...] = ORDER) -> list[Section]:

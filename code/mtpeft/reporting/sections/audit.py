@@ -30,6 +30,7 @@ def section(inputs: Inputs) -> Section:
         "Audit",
         render(
             "audit.html",
+            names=inputs.names,
             severities=severities,
             ran=inputs.findings is not None,
             metrics=metrics,

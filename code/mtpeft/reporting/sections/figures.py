@@ -3,6 +3,7 @@
 import base64
 
 from mtpeft.core.records import read_frame
+from mtpeft.reporting.figures import parts_of
 from mtpeft.reporting.html import render
 from mtpeft.reporting.inputs import Inputs
 from mtpeft.reporting.sections import Section
@@ -12,15 +13,26 @@ def section(inputs: Inputs) -> Section:
     """Figures as written by the figures stage; one that is missing is named with its command."""
     figures = []
     for figure in inputs.known.figures.values():
-        drawing, values = (
-            inputs.regenerated / "figures" / f"{figure.id}{suffix}" for suffix in (".svg", ".csv")
-        )
-        entry: dict[str, object] = {"figure": figure, "image": "", "frame": None}
-        if drawing.is_file() and values.is_file():
-            inputs.used |= {drawing, values}
-            entry["image"] = (
-                "data:image/svg+xml;base64," + base64.b64encode(drawing.read_bytes()).decode()
-            )
+        folder = inputs.regenerated / "figures"
+        values = folder / f"{figure.id}.csv"
+        entry: dict[str, object] = {"figure": figure, "images": [], "frame": None, "files": []}
+        drawings = parts_of(folder, figure.id)
+        if drawings and values.is_file():
+            inputs.used |= {*drawings, values}
+            entry["images"] = [
+                {
+                    "title": path.stem.removeprefix(figure.id).strip("-").replace("-", " "),
+                    "data": "data:image/svg+xml;base64,"
+                    + base64.b64encode(path.read_bytes()).decode(),
+                }
+                for path in drawings
+            ]
             entry["frame"] = read_frame(values)
+            entry["files"] = [
+                file.name
+                for path in drawings
+                for file in (path, path.with_suffix(".png"))
+                if file.is_file()
+            ] + [values.name]
         figures.append(entry)
     return Section("figures", "Figures", render("figures.html", figures=figures), str(len(figures)))

@@ -6,8 +6,9 @@ from mtpeft.catalog import Block, Comparison, Metric
 from mtpeft.core.records import format_value
 from mtpeft.reporting.html import render
 from mtpeft.reporting.inputs import AS_PUBLISHED, CORRECTED, Inputs
+from mtpeft.reporting.names import block_title, subject
 from mtpeft.reporting.sections import Section
-from mtpeft.reporting.tables.comparison import LEVEL, block_title, subject
+from mtpeft.reporting.tables.comparison import LEVEL
 from mtpeft.statistics.printed import adjusted
 
 SHOWN = 5
@@ -72,8 +73,8 @@ def _part(
     flips = comparison.test == "mcnemar"
     return {
         "title": f"{block_title(block)}, {metric.title}",
-        "a": comparison.side_a,
-        "b": comparison.side_b,
+        "side_a": comparison.side_a,
+        "side_b": comparison.side_b,
         "larger_a": int((known["difference"] > 0).sum()),
         "equal": int((known["difference"] == 0).sum()),
         "larger_b": int((known["difference"] < 0).sum()),

@@ -1,6 +1,4 @@
-"""Study B at a glance: what each generation of its figures says about each claim, and the rule that
-says so.
-"""
+"""Studies whose figures come in editions: the loss weights in their logs, and what was trained here."""
 
 from pathlib import Path
 from typing import Any
@@ -16,37 +14,33 @@ _PROPORTIONS = ("f1", "precision", "recall", "mrr", "flops_saved", "easiest_weig
 
 
 def section(inputs: Inputs) -> Section | None:
-    """One row per claim of study B, the learnable loss weights that its logs print, and what was
-    trained here (where it was).
+    """The learnable loss weights that the logs print, and what was trained here (where it was).
 
-    None without study B's figures.
+    None without a study whose published figures are records.
     """
     study = next((s.id for s in with_figures(inputs.known, inputs.published)), None)
     if study is None:
         return None
     data = published(inputs, study)
-    verdicts = {v.id: v for v in inputs.verdicts_of_kind("claim")}
-    claims = [{"claim": c, "verdict": verdicts.get(c.id)} for c in inputs.known.of("claims", study)]
     trained = _rows(inputs, inputs.regenerated / "training" / "flaky-cpu" / "results.csv")
     tiny = [
         row
-        for row in _rows(inputs, inputs.regenerated / "smoke-b" / "smoke.csv")
+        for row in _rows(inputs, inputs.regenerated / "smoke-heads" / "smoke.csv")
         if row.get("easiest_weight")
     ]
     weights = [w for w in data.figures.weights if w.last is not None and w.last == w.last]
     return Section(
         "multitask",
-        "Shared modules: what two generations of figures say",
+        "Loss weights and small runs",
         render(
             "multitask.html",
-            claims=claims,
+            study=inputs.known.studies[study],
             weights=weights,
             trained=trained,
             tiny=tiny,
             tables=list(inputs.known.of("tables", study)),
             titles={task.id: task.title for task in inputs.known.tasks.values()},
         ),
-        str(len(claims)),
     )
 
 

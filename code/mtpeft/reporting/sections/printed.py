@@ -1,13 +1,14 @@
-"""Every printed value of the study with its verdict, grouped by the file that prints it."""
+"""Every printed value of the studies with its verdict, grouped by the file that prints it."""
 
 from collections.abc import Iterator
 
 from mtpeft.core.records import PublishedCell
 from mtpeft.reporting.html import render
 from mtpeft.reporting.inputs import Inputs
+from mtpeft.reporting.names import QUANTITIES, block_title
 from mtpeft.reporting.sections import Section
+from mtpeft.reporting.sections.causes import KINDS
 from mtpeft.reporting.summary import count
-from mtpeft.reporting.tables.comparison import block_title
 
 
 def section(inputs: Inputs) -> Section:
@@ -23,6 +24,7 @@ def section(inputs: Inputs) -> Section:
             counts["not run"] = counts.get("not run", 0) + len(cells) - len(verdicts)
         parts.append(
             {
+                "title": inputs.names.comparison(cells[0].comparison),
                 "source": source,
                 "total": len(cells),
                 "verdicts": counts,
@@ -38,19 +40,25 @@ def section(inputs: Inputs) -> Section:
 
 
 def _rows(inputs: Inputs, cells: list[PublishedCell]) -> Iterator[dict[str, str | int]]:
-    metrics = inputs.known.metrics()
-    blocks = {
-        (c.id, b.id): block_title(b) for c in inputs.known.comparisons.values() for b in c.blocks
-    }
+    causes = inputs.causes or {}
     for cell in cells:
         verdict = inputs.verdict_of.get(("cell", cell.id))
+        cause = verdict.cause if verdict else ""
+        audited = causes.get(cause)
         yield {
             "line": cell.line,
-            "block": blocks.get((cell.comparison, cell.block), cell.block),
-            "metric": metrics[cell.metric][1].title if cell.metric in metrics else cell.metric,
-            "quantity": cell.quantity.replace("_", " "),
+            "block": block_title(cell.block) if cell.block else "",
+            "metric": inputs.names.metric(cell.metric),
+            "quantity": QUANTITIES.get(cell.quantity, cell.quantity.replace("_", " ")),
             "printed": cell.printed,
             "regenerated": verdict.regenerated if verdict else "",
             "verdict": verdict.verdict if verdict else "not run",
-            "cause": (verdict.cause or verdict.reason) if verdict else "",
+            "cause": cause or "",
+            "why": (
+                (KINDS.get(audited.get("kind", ""), "") or inputs.names.words(audited["title"]))
+                if audited
+                else inputs.names.words(cause or verdict.reason)
+            )
+            if verdict
+            else "",
         }

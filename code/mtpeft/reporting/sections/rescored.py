@@ -13,9 +13,10 @@ from mtpeft.core.records import Test, read_records
 from mtpeft.reporting.drilldown import Place, instances
 from mtpeft.reporting.html import render
 from mtpeft.reporting.inputs import Inputs
+from mtpeft.reporting.marks import p_text
+from mtpeft.reporting.names import block_title
 from mtpeft.reporting.sections import Section
 from mtpeft.reporting.summary import count
-from mtpeft.reporting.tables.comparison import block_title
 from mtpeft.statistics.printed import significant, turned
 
 COUNTS = {
@@ -97,6 +98,7 @@ def section(inputs: Inputs) -> Section:
         "Scores (T2)",
         render(
             "rescored.html",
+            names=inputs.names,
             ran=True,
             totals=totals,
             counts=_columns(lines),
@@ -188,7 +190,7 @@ def _recovered(inputs: Inputs) -> list[dict[str, Any]]:
         comparison = inputs.known.comparisons.get(cell.comparison) if cell else None
         block = (
             next((block_title(b) for b in comparison.blocks if b.id == cell.block), cell.block)
-            if comparison
+            if comparison and cell
             else ""
         )
         parts[f"{comparison.question}: {comparison.title}" if comparison else "other"].append(
@@ -264,7 +266,7 @@ def _turned(inputs: Inputs) -> dict[str, Any]:
                 "comparison": comparison,
                 "block": block,
                 "metric": metrics[metric][1].title,
-                "readings": [f"{significant(p)}, {p:.4f}" for p in values],
+                "readings": [f"{significant(p)}, {p_text(p)}" for p in values],
             }
             for (comparison, block, metric), values in places.items()
         ],

@@ -19,6 +19,6 @@ def section(inputs: Inputs) -> Section | None:
     return Section(
         "trained",
         "Predictions and training (T3, T4)",
-        render("trained.html", found=found, titles=KIND_TITLES),
+        render("trained.html", found=found, titles=KIND_TITLES, names=inputs.names),
         str(total),
     )

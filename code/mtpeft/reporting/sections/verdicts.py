@@ -1,39 +1,46 @@
-"""The front page: what holds, what differs, and whether everything is accounted for."""
+"""The front page: what this is, which studies, how many of their claims hold."""
 
+from mtpeft.catalog import Study
+from mtpeft.core.records import unaccounted
 from mtpeft.reporting.html import render
 from mtpeft.reporting.inputs import Inputs
+from mtpeft.reporting.names import abbreviations
 from mtpeft.reporting.sections import Section
-from mtpeft.reporting.summary import KIND_TITLES, count_by_kind, exit_code, group_by_cause
+from mtpeft.reporting.summary import count_outcomes, exit_code, headline
 
-HEADLINES = {
-    0: "Everything is accounted for",
+STATES = {
+    0: "Everything is accounted for: each difference has a cause, each gap a reason.",
     1: "Not everything is accounted for",
     2: "Nothing is verified yet",
 }
 
 
 def section(inputs: Inputs) -> Section:
-    """Counts of every verdict per kind, and the answer in one sentence."""
-    kinds = count_by_kind(inputs.verdicts)
-    cells = inputs.verdicts_of_kind("cell")
-    groups = group_by_cause(cells, inputs.causes)
+    """The claims in one sentence, whether everything has a cause, and a card for each study."""
+    verdicts = inputs.claim_verdicts()
+    code = exit_code(inputs.verdicts)
     return Section(
         "verdicts",
-        "Verdicts",
+        "Summary",
         render(
             "verdicts.html",
-            code=exit_code(inputs.verdicts),
-            headlines=HEADLINES,
-            kinds=kinds,
-            titles=KIND_TITLES,
-            total=len(cells),
-            cells=kinds.get("cell", {}),
-            unexplained=sum(v.unexplained for v in inputs.verdicts),
-            causes=sum(
-                g.cause is not None and any(v.verdict == "differs" for v in g.verdicts)
-                for g in groups
-            ),
-            changed=sum(v.conclusion_changes == "yes" and v.verdict == "differs" for v in cells),
-            causes_run=inputs.causes is not None,
+            code=code,
+            headline=(headline(count_outcomes(verdicts.values())) if code != 2 else "")
+            or STATES[code].partition(":")[0],
+            state=STATES[code],
+            unexplained=len(unaccounted(inputs.verdicts)),
+            studies=[_card(inputs, study, verdicts) for study in inputs.known.studies.values()],
         ),
+        summary=True,
     )
+
+
+def _card(inputs: Inputs, study: Study, verdicts: dict[str, str]) -> dict[str, object]:
+    claims = [verdicts[claim.id] for claim in inputs.known.of("claims", study.id)]
+    outcomes = count_outcomes(claims)
+    return {
+        "study": study,
+        "claims": len(claims),
+        "outcomes": {name: number for name, number in outcomes.items() if number},
+        "abbreviations": abbreviations(inputs.known, study),
+    }

@@ -17,7 +17,10 @@ KINDS = ("corpora", "tools", "configuration", "comparison")
 def build(table: Table, inputs: Inputs) -> TableData:
     """The contents of one table."""
     if "." in table.kind:
-        return import_module(table.kind).build(table, inputs)
-    if table.kind not in KINDS:
+        name = table.kind
+    elif table.kind in KINDS:
+        name = f"{__name__}.{table.kind}"
+    else:
         raise UnknownName(f"kind of {table.id}", table.kind, KINDS)
-    return import_module(f"{__name__}.{table.kind}").build(table, inputs)
+    contents: TableData = import_module(name).build(table, inputs)
+    return contents

@@ -7,7 +7,6 @@ matched-pairs effect size.
 """
 
 import math
-import re
 from dataclasses import replace
 
 from mtpeft.catalog import Block, Comparison, Metric, Table
@@ -15,8 +14,9 @@ from mtpeft.core.errors import BadInput, UnknownName
 from mtpeft.core.paths import CATALOG
 from mtpeft.core.records import PublishedCell, Test, Verdict
 from mtpeft.reporting.inputs import AS_PUBLISHED, CORRECTED, Inputs
-from mtpeft.reporting.marks import CHANGED, MISSING
-from mtpeft.reporting.summary import worst
+from mtpeft.reporting.marks import CHANGED, MISSING, p_text
+from mtpeft.reporting.names import block_title, subject
+from mtpeft.reporting.summary import conclusion_turns, worst
 from mtpeft.reporting.tables.model import EMPTY, Column, Group, Row, TableData, Value
 from mtpeft.statistics.printed import adjusted
 
@@ -181,6 +181,11 @@ def relative_difference(a: float, b: float) -> float:
     return math.nan if a == 0 else (b - a) / a * 100
 
 
+def p_value(p: float) -> Value:
+    """A p-value with four decimals; one that is smaller than they show is said to be so."""
+    return Value(p, p_text(p))
+
+
 def number(value: float, decimals: int, scale: float = 1.0) -> Value:
     """A number rounded for print, full precision kept; a negative zero loses its sign."""
     if math.isnan(value):
@@ -194,7 +199,7 @@ def _adjusted(test: Test, adjustment: str) -> Value:
     adjusted.
     """
     p = adjusted(test, adjustment)
-    return EMPTY if math.isnan(p) and not math.isnan(test.p) else number(p, 4)
+    return EMPTY if math.isnan(p) and not math.isnan(test.p) else p_value(p)
 
 
 def _significant(p: Value) -> Value:
@@ -218,7 +223,7 @@ def _statistics(
     recomputed: dict[str, Value] = {}
     if test is not None:
         p = _adjusted(test, comparison.adjustment)
-        recomputed = {"p": number(test.p, 4), "p_adjusted": p, "significant": _significant(p)}
+        recomputed = {"p": p_value(test.p), "p_adjusted": p, "significant": _significant(p)}
         if comparison.test == "mcnemar":
             recomputed |= {
                 "effect": number(test.odds_ratio, 4),
@@ -256,10 +261,7 @@ def _corrected(
     if corrected is None:
         return {}
     p = _adjusted(corrected, comparison.adjustment)
-    changed = (
-        test is not None
-        and _significant(_adjusted(test, comparison.adjustment)).raw != _significant(p).raw
-    )
+    changed = conclusion_turns(test, corrected, comparison.adjustment)
     effect, low, high = (
         number(v, 2)
         for v in (
@@ -274,21 +276,6 @@ def _corrected(
         "corrected_rank_biserial": Value(effect.raw, effect.text + interval),
         "corrected_n": Value(corrected.n_pairs, f"{corrected.n_pairs:,}"),
     }
-
-
-def subject(comparison: Comparison) -> str:
-    return comparison.title.split(":")[0].removesuffix(", static quality")
-
-
-def block_title(block: Block) -> str:
-    """`python-0.5b` → `Python 0.5B`, `java-CG+CS` → `Java CG+CS`."""
-    words = []
-    for part in block.id.split("-"):
-        if re.fullmatch(r"[\d.]+b", part):
-            words.append(part.upper())
-        else:
-            words.append(part if "+" in part else part.capitalize())
-    return " ".join(words)
 
 
 def _notes(comparisons: list[Comparison], tests: set[str]) -> list[str]:

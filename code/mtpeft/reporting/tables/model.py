@@ -38,10 +38,12 @@ class Value:
 
     @property
     def status(self) -> str:
+        """The verdict's word; empty where there is none."""
         return self.verdict.verdict if self.verdict else ""
 
     @property
     def marked(self) -> bool:
+        """Whether a reader's attention is drawn to it."""
         return needs_attention(self.status)
 
 
@@ -89,9 +91,11 @@ class TableData:
 
     @property
     def command(self) -> str:
+        """The command that makes the table."""
         return f"make {self.table.id}"
 
     def rows(self) -> list[Row]:
+        """The rows of all groups, in order."""
         return [row for group in self.groups for row in group.rows]
 
     def verdicts(self) -> list[Verdict]:

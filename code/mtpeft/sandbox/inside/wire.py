@@ -64,7 +64,7 @@ def _encode(value: "Any", depth: int) -> bytes:
     if isinstance(value, str):
         return _text(b"s", value)
     if isinstance(value, (bytes, bytearray)):
-        return b"%s%d:" % (b"b" if isinstance(value, bytes) else b"B", len(value)) + bytes(value)
+        return b"%s%d:" % (b"y" if isinstance(value, bytes) else b"B", len(value)) + bytes(value)
     if isinstance(value, list):
         return _sequence(b"l", value, depth)
     if isinstance(value, tuple):
@@ -178,7 +178,7 @@ class _Reader:
             return struct.unpack("<d", self.take(8))[0]
         if tag == b"s":
             return self.take(self.number()).decode("utf-8", "surrogatepass")
-        if tag == b"b":
+        if tag == b"y":
             return self.take(self.number())
         if tag == b"B":
             return bytearray(self.take(self.number()))

@@ -4,36 +4,31 @@ from pathlib import Path
 
 from mtpeft.catalog import catalog
 from mtpeft.catalog.places import archived_table
-from mtpeft.core import paths
-from mtpeft.core.errors import BadInput
+from mtpeft.core.files import read_text, text_lines
 from mtpeft.core.records import read_scores
+from mtpeft.corpora.fetch import require
+from mtpeft.corpora.manifest import manifest
 from mtpeft.scoring.codebleu.archive import ArchivedRow
 from mtpeft.scoring.predictions import read_archived
 
 EVALUATION = "translation-cs-java"
-# The newest commit of this repository changed seven of the Java references; the archived values
-# follow this one.
-_COMMIT = "90f11dc34f14fb3995631f4cab53d9b8ed9d2ecd"
-_PATH = "Code-Code/code-to-code-trans/data/test.java-cs.txt.java"
+# The newest commit of the repository changed seven of the Java references; the archived values
+# follow the one that the manifest pins.
+_REFERENCES = "code-to-code/test.java"
 
 
 def references_path() -> Path:
-    """The file of references. Raises `BadInput` where the mirror does not have it."""
-    mirror = paths.mirror()
-    path = (mirror or Path("MTPEFT_MIRROR")) / "microsoft" / "CodeXGLUE" / _COMMIT / _PATH
-    if not path.is_file():
-        raise BadInput(
-            path,
-            "the references are not here",
-            "CodeXGLUE's translation test set at 90f11dc",
-            "set MTPEFT_MIRROR",
-        )
-    return path
+    """The verified file of references, brought here if need be.
+
+    Raises:
+        MtpeftError: neither cache, mirror nor network has it.
+    """
+    return require(manifest().files[_REFERENCES])
 
 
 def references() -> dict[str, str]:
     """The 1,000 Java references by instance id."""
-    lines = references_path().read_text(encoding="utf-8").split("\n")
+    lines = text_lines(read_text(references_path()))
     return {f"translation_{i}": line for i, line in enumerate(lines) if line}
 
 

@@ -22,10 +22,10 @@ from typing import Any
 
 import numpy as np
 
-from mtpeft.tuning.balancing.fixed import TokenEqual, shared
+from mtpeft.tuning.balancing.rule import Rule
 
 
-class CoBa(TokenEqual):
+class CoBa(Rule):
     """Task weights from validation slopes. window: N; warm_up: W, at least 2; tau: sharpness of the
     divergence factor.
     """
@@ -38,10 +38,6 @@ class CoBa(TokenEqual):
         self._losses: list[list[float]] = []
         self._slopes: list[list[float]] = []
         self._weights = np.full(tasks, 1.0 / tasks)
-
-    def factors(self, counts: np.ndarray, micro_count: int, micro_batches: int) -> np.ndarray:
-        """w_k / tokens of task k; absent tasks leave their weight to the others."""
-        return shared(self._weights, counts)
 
     def weights(self) -> np.ndarray:
         """w."""

@@ -1,64 +1,57 @@
 """Learnable softmax weights: loss = sum_k softmax(s)_k L_k, with s trained by Adam beside the model
 (s starts at 0).
 
-There is no regulariser, so s drifts towards the task with the smallest loss: a known footgun, kept
-because study B used it. The gradient is dL/ds_j = w_j (L_j - sum_k w_k L_k), w = softmax(s); Adam
-as in Kingma and Ba 2015 (arXiv:1412.6980, algorithm 1), betas 0.9 and 0.999, at the model's current
-learning rate.
+There is no regulariser, so s drifts towards the task with the smallest loss until nothing is left
+for the others: a known footgun, kept because a study used it; `collapsed` says when. The gradient
+is dL/ds_j = w_j (L_j - sum_k w_k L_k), w = softmax(s), at the model's current learning rate.
 """
 
 from typing import Any
 
 import numpy as np
 
-from mtpeft.tuning.balancing.fixed import TokenEqual, shared
+from mtpeft.tuning.balancing.rule import Adam, Rule, rescaled
 
 
-class LearnableSoftmax(TokenEqual):
-    """Task weights that are trained with the model."""
+class LearnableSoftmax(Rule):
+    """Task weights that are trained with the model.
 
-    def __init__(self, tasks: int) -> None:
+    Where a step lacks tasks, their weight goes to those present, or (`as_they_are`) to nobody.
+    """
+
+    def __init__(self, tasks: int, as_they_are: bool = False) -> None:
         super().__init__(tasks)
-        self._logits, self._m, self._v, self._t = (
-            np.zeros(tasks),
-            np.zeros(tasks),
-            np.zeros(tasks),
-            0,
-        )
+        self._logits, self._as_they_are = Adam(tasks), as_they_are
 
-    def factors(self, counts: np.ndarray, micro_count: int, micro_batches: int) -> np.ndarray:
-        """softmax(s)_k / tokens of task k; absent tasks leave their weight to the others."""
-        return shared(self.weights(), counts)
+    def shares(self, counts: np.ndarray) -> np.ndarray:
+        """softmax(s) of the tasks present."""
+        if self._as_they_are:
+            return np.where(counts > 0, self.weights(), 0.0)
+        return rescaled(self.weights(), counts)
 
     def weights(self) -> np.ndarray:
         """softmax(s)."""
-        e = np.exp(self._logits - self._logits.max())
-        return e / e.sum()
+        e = np.exp(self._logits.value - self._logits.value.max())
+        return np.asarray(e / e.sum())
 
     def after_step(self, losses: np.ndarray, learning_rate: float) -> None:
-        """One Adam step on s; tasks absent from the batch do not move."""
+        """One Adam step on s; tasks absent from the step have no gradient."""
         w, present = self.weights(), ~np.isnan(losses)
         loss = np.where(present, losses, 0.0)
         mean = (w * loss).sum() / max(w[present].sum(), 1e-12)
         gradient = np.where(present, w * (loss - mean), 0.0)
-        self._t += 1
-        self._m = 0.9 * self._m + 0.1 * gradient
-        self._v = 0.999 * self._v + 0.001 * gradient**2
-        m, v = self._m / (1 - 0.9**self._t), self._v / (1 - 0.999**self._t)
-        self._logits = self._logits - learning_rate * m / (np.sqrt(v) + 1e-8)
+        self._logits.value = self._logits.value - self._logits.step(gradient, learning_rate)
 
     def state(self) -> dict[str, Any]:
         """s and Adam's moments."""
-        return {
-            "logits": self._logits.tolist(),
-            "m": self._m.tolist(),
-            "v": self._v.tolist(),
-            "t": self._t,
-        }
+        return self._logits.state()
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a state."""
-        self._logits, self._m, self._v = (
-            np.array(state[k], dtype=float) for k in ("logits", "m", "v")
-        )
-        self._t = int(state["t"])
+        self._logits.restore(state)
+
+
+def collapsed(weights: dict[str, float], limit: float = 0.99) -> str:
+    """The task that holds more than `limit` of all weight, or ''."""
+    total = sum(weights.values())
+    return next((task for task, value in weights.items() if value > limit * total), "")

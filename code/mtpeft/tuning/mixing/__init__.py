@@ -1,5 +1,8 @@
 """In which order a run sees the examples of its tasks: one small module per strategy.
 
+Where rows of several tasks make up a batch, a strategy orders examples (below); where every batch
+belongs to one task, it draws batches (`batches`).
+
 A strategy is `order(sizes, epochs, rng, temperature)`: sizes holds the number of examples of each
 task; it yields, for each epoch, an int64 array of as many global indices as there are examples
 (task k's examples are numbered from sum(sizes[:k])). The order of a whole run is known before the

@@ -6,14 +6,17 @@ reason lists where in the same study the figure does occur.
 """
 
 import math
+from collections.abc import Sequence
 
 from mtpeft.catalog import Claim
-from mtpeft.core.records import Test, Verdict
-from mtpeft.statistics.printed import SIGNIFICANCE, adjusted
+from mtpeft.core.records import PublishedCell, Test, Verdict
+from mtpeft.statistics.printed import SIGNIFICANCE, adjusted, same
 from mtpeft.verification.claims.registry import Evidence, rule
 
 ELSEWHERE = "a figure that belongs to another place of the study"
 BY_CELLS = "printed cells that differ, each with a cause of its own"
+CHANCE = 0.05
+"""Expected number of places that print a figure by accident, above which a hit is no cause."""
 
 
 def _verdict(
@@ -60,52 +63,80 @@ def relative_change(claim: Claim, evidence: Evidence) -> Verdict:
     now, new = (
         change(evidence.find(protocol, *place)) for protocol in ("as-published", "corrected")
     )
+    said = f"{float(printed):+.{decimals}f} %"
+    how = "change of the mean from A to B, relative, at printed decimals"
+    if math.isnan(now):
+        reason = "no change can be computed there: a mean is absent, or that of A is zero"
+        return _verdict(claim, said, "", "", "not reproducible", reason, how)
     equal = f"{now:.{decimals}f}" == f"{float(printed):.{decimals}f}"
-    places = [] if equal else _elsewhere(printed, decimals, place, evidence)
-    reason = (
-        ""
-        if equal
-        else "the stated place gives another change; the printed one occurs "
-        + ("at " + "; ".join(places[:4]) if places else "nowhere among the study's comparisons")
-    )
+    reason, cause = ("", "") if equal else _elsewhere(printed, decimals, place, evidence)
     return _verdict(
         claim,
-        f"{float(printed):+.{decimals}f} %",
+        said,
         f"{now:+.{decimals}f} %",
         f"{new:+.{decimals}f} %",
         "exact" if equal else "differs",
         reason,
-        "change of the mean from A to B, relative, at printed decimals",
-        ELSEWHERE if places else "",
+        how,
+        cause,
     )
 
 
 def _elsewhere(
     printed: str, decimals: int, place: tuple[str, str, str], evidence: Evidence
-) -> list[str]:
-    """Where else in the study the printed change occurs, relative or in points; same metric and
-    block first.
+) -> tuple[str, str]:
+    """(reason, cause) for a printed change that is not that of its place: where else it occurs.
+
+    A place counts where it has the same metric: first those in a block of the same name, then all,
+    with the metrics of the same tool in the same block. What chance explains is no cause: the
+    expected number of places that print the same figure by accident must stay below `CHANCE`. It
+    is the number of candidates times the rate at which the study's other figures, which cannot be
+    meant, fall on one printed value near this one.
     """
-    hits = []
+    known = evidence.known.metrics()
+    tool = known[place[2]][0].id if place[2] in known else ""
+    wanted = f"{float(printed):.{decimals}f}"
+    near: list[tuple[float, str]] = []
+    far: list[tuple[float, str]] = []
+    others: list[float] = []
     for test in evidence.tests:
-        if test.protocol != "as-published" or (test.comparison, test.block, test.metric) == place:
+        here = (test.comparison, test.block, test.metric)
+        if test.protocol != "as-published" or here == place:
             continue
-        points = (test.mean_b - test.mean_a) * (
-            100 if evidence.known.metrics()[test.metric][1].percent else 1
-        )
+        points = (test.mean_b - test.mean_a) * (100 if known[test.metric][1].percent else 1)
         for value, what in ((change(test), "relative"), (points, "in points")):
-            if (
-                not math.isnan(value)
-                and f"{value:.{decimals}f}" == f"{float(printed):.{decimals}f}"
+            if math.isnan(value):
+                continue
+            text = f"{test.comparison} {test.block} {test.metric} ({what})"
+            if test.metric == place[2] and test.block == place[1]:
+                near.append((value, text))
+            elif test.metric == place[2] or (
+                here[:2] == place[:2] and known[test.metric][0].id == tool
             ):
-                hits.append(
-                    (
-                        test.metric == place[2],
-                        test.block == place[1],
-                        f"{test.comparison} {test.block} {test.metric} ({what})",
-                    )
-                )
-    return [text for *_, text in sorted(hits, key=lambda h: (not h[0], not h[1], h[2]))]
+                far.append((value, text))
+            else:
+                others.append(value)
+    rate = _rate(others, float(printed), decimals)
+    wrong = "the stated place gives another change"
+    for candidates in (near, near + far):
+        hits = [text for value, text in candidates if f"{value:.{decimals}f}" == wanted]
+        expected = rate * len(candidates)
+        if hits:
+            found = (
+                f"{wrong}; the printed one occurs at {'; '.join(hits[:4])}: {len(hits)} of "
+                f"{len(candidates)} places that may be meant, {expected:.2g} expected by chance"
+            )
+            return found, ELSEWHERE if expected < CHANCE else ""
+    return f"{wrong}; the printed one occurs nowhere where it may be meant", ""
+
+
+def _rate(values: list[float], printed: float, decimals: int) -> float:
+    """How often one of `values` falls on a given printed value near `printed`."""
+    step = 10.0**-decimals
+    half = max(10 * step, abs(printed) / 2)
+    inside = sum(abs(value - printed) <= half for value in values)
+    steps = 2 * half / step + 1
+    return (inside + 1) / (len(values) + 1) / steps
 
 
 @rule
@@ -115,30 +146,60 @@ def largest_change(claim: Claim, evidence: Evidence) -> Verdict:
     """
     options = claim.options
     printed = str(options["percent"])
+    named = _named(evidence, options["comparisons"], options["blocks"], options["metrics"])
 
     def largest(protocol: str) -> tuple[float, str]:
-        found = [
-            (change(t), f"{t.comparison} {t.block} {t.metric}")
-            for t in evidence.tests
-            if t.protocol == protocol
-            and t.comparison in options["comparisons"]
-            and t.block in options["blocks"]
-            and t.metric in options["metrics"]
-            and not math.isnan(change(t))
-        ]
-        return max(found, default=(math.nan, "no test"))
+        found = [(change(evidence.find(protocol, *place)), " ".join(place)) for place in named]
+        return max((f for f in found if not math.isnan(f[0])), default=(math.nan, ""))
 
     (now, where), (new, _) = largest("as-published"), largest("corrected")
     decimals = len(printed.partition(".")[2])
+    said = f"up to {float(printed):+.{decimals}f} %"
+    how = "largest relative change over the named comparisons, at printed decimals"
+    without = [p for p in named if math.isnan(change(evidence.find("as-published", *p)))]
+    if without or not named:
+        return _verdict(claim, said, "", "", "not reproducible", _lacking(named, without), how)
     equal = f"{now:.{decimals}f}" == f"{float(printed):.{decimals}f}"
     return _verdict(
         claim,
-        f"up to {float(printed):+.{decimals}f} %",
+        said,
         f"{now:+.{decimals}f} % ({where})",
         f"{new:+.{decimals}f} %",
         "exact" if equal else "differs",
         "" if equal else "the largest change is another one",
-        "largest relative change over the named comparisons, at printed decimals",
+        how,
+    )
+
+
+Place = tuple[str, str, str]  # comparison, block, metric
+
+
+def _named(
+    evidence: Evidence,
+    comparisons: Sequence[str],
+    blocks: Sequence[str] | None,
+    metrics: Sequence[str] | None,
+) -> list[Place]:
+    """Every place that a claim speaks of, whether or not it has a test."""
+    known = evidence.known.comparisons
+    return [
+        (name, block.id, metric)
+        for name in comparisons
+        if name in known
+        for block in known[name].blocks
+        for metric in known[name].metrics
+        if (blocks is None or block.id in blocks) and (metrics is None or metric in metrics)
+    ]
+
+
+def _lacking(named: Sequence[Place], without: Sequence[Place]) -> str:
+    """Why a statement about all of them cannot be checked."""
+    if not named:
+        return "no comparison of the catalog is what the claim speaks of"
+    shown = ", ".join(" ".join(place) for place in without[:3])
+    more = f" and {len(without) - 3} more" if len(without) > 3 else ""
+    return (
+        f"{len(without)} of {len(named)} tests that the claim speaks of are absent: {shown}{more}"
     )
 
 
@@ -148,6 +209,16 @@ def none_significant(claim: Claim, evidence: Evidence) -> Verdict:
     against the printed cells.
     """
     options = claim.options
+    named = _named(evidence, options["comparisons"], options.get("blocks"), None)
+    without = [
+        place
+        for place in named
+        if not _tested(evidence.find("as-published", *place), options["adjustment"])
+    ]
+    how = "adjusted p-values below 0.05"
+    if without or not named:
+        reason = _lacking(named, without)
+        return _verdict(claim, "0 significant", "", "", "not reproducible", reason, how)
 
     def below(protocol: str) -> list[Test]:
         return [
@@ -176,8 +247,15 @@ def none_significant(claim: Claim, evidence: Evidence) -> Verdict:
         describe[1],
         "exact" if not now else "differs",
         "" if not now else "at least one adjusted p-value is below 0.05",
-        "adjusted p-values below 0.05",
+        how,
     )
+
+
+def _tested(test: Test | None, adjustment: str) -> bool:
+    """Whether a test has an adjusted p-value, or pairs without any difference, which have none."""
+    if test is None or not test.n_pairs or test.note:
+        return False
+    return not math.isnan(adjusted(test, adjustment)) or math.isnan(test.p)
 
 
 @rule
@@ -187,7 +265,9 @@ def count_significant(claim: Claim, evidence: Evidence) -> Verdict:
     """
     options = claim.options
     comparisons = {
-        c.id for c in evidence.known.comparisons.values() if c.question == options["question"]
+        c.id
+        for c in evidence.known.of("comparisons", claim.study)
+        if c.question == options["question"] and c.test != "summary"
     }
     cells = [
         c
@@ -198,27 +278,38 @@ def count_significant(claim: Claim, evidence: Evidence) -> Verdict:
     ]
     tests = {(t.protocol, t.comparison, t.block, t.metric): t for t in evidence.tests}
 
-    def yes(protocol: str) -> tuple[int, int]:
-        counted = checkable = 0
-        for cell in cells:
-            test = tests[protocol, cell.comparison, cell.block, cell.metric]
-            p = adjusted(test, cell.adjustment)
-            if cell.printed != "NA" and not math.isnan(p):
-                checkable += 1
-                counted += p < SIGNIFICANCE
-        return counted, checkable
+    def p_of(cell: PublishedCell, protocol: str) -> float:
+        test = tests.get((protocol, cell.comparison, cell.block, cell.metric))
+        return math.nan if test is None else adjusted(test, cell.adjustment)
 
-    printed = sum(c.printed == "Yes" for c in cells)
+    def yes(protocol: str) -> tuple[int, int]:
+        found = [p_of(cell, protocol) for cell in cells if cell.printed != "NA"]
+        known = [p for p in found if not math.isnan(p)]
+        return sum(p < SIGNIFICANCE for p in known), len(known)
+
+    printed = sum(same("Yes", c.printed) for c in cells)
     (now, checkable), (new, _) = yes("as-published"), yes("corrected")
     total = sum(c.printed != "NA" for c in cells)
-    if checkable < total:
+    turned = [
+        cell
+        for cell in cells
+        if cell.printed != "NA"
+        and not math.isnan(p := p_of(cell, "as-published"))
+        and same("Yes", cell.printed) != (p < SIGNIFICANCE)
+    ]
+    unexplained = [cell.id for cell in turned if not evidence.causes.get(cell.id)]
+    if checkable < total or not total:
         verdict, reason = (
             "not reproducible",
             f"only {checkable} of {total} of these tests can be recomputed from the archive",
         )
     else:
         verdict = "exact" if now == printed else "differs"
-        reason = "" if now == printed else "see the cells that differ, by cause"
+        reason = ""
+        if now != printed:
+            reason = f"{len(turned)} printed yes/no turn, {len(unexplained)} without a cause" + (
+                f" ({', '.join(unexplained[:3])})" if unexplained else ""
+            )
     return _verdict(
         claim,
         f"{printed} of {total} significant",
@@ -227,5 +318,5 @@ def count_significant(claim: Claim, evidence: Evidence) -> Verdict:
         verdict,
         reason,
         "tests with adjusted p below 0.05 under the correction printed in the paper",
-        BY_CELLS if verdict == "differs" else "",
+        BY_CELLS if verdict == "differs" and turned and not unexplained else "",
     )

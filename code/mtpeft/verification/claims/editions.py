@@ -21,19 +21,13 @@ from mtpeft.statistics.figures import FigureSet
 from mtpeft.verification.claims.registry import RULES, Evidence
 
 SUPPORT = ("supported", "supported only in one generation", "not supported", "not checkable")
-# The ladder's word and, for what differs, the cause under which the report groups it.
 _LADDER = {
-    "supported": ("within tolerance", ""),
-    "supported only in one generation": (
-        "differs",
-        "the claim holds in one generation of the figures only",
-    ),
-    "not supported": (
-        "differs",
-        "the published and logged figures do not show what the claim says",
-    ),
-    "not checkable": ("not reproducible", ""),
+    "supported": "exact",
+    "supported only in one generation": "differs",
+    "not supported": "differs",
+    "not checkable": "not reproducible",
 }
+"""The ladder's verdict on a claim; the claim's own word stands beside it."""
 _WORDS = {True: "holds", False: "fails", None: "cannot be checked"}
 _SECONDARY = ("mcc", "macro_precision", "macro_recall", "precision", "recall")
 """Metrics that stand beside the one by which a prompted model is judged."""
@@ -146,11 +140,19 @@ def _without_figures(claim: Claim, evidence: Evidence) -> BadInput:
 
 def _verdict(claim: Claim, judgement: Judgement) -> Verdict:
     word = support(judgement.findings)
-    verdict, cause = _LADDER[word]
+    verdict = _LADDER[word]
+    said = ", ".join(f"{name} {_WORDS[f.holds]}" for name, f in judgement.findings.items())
+    # A claim that its figures do not show is a finding; a word that the catalog does not know is a
+    # change of figures or code, whichever way it goes.
+    cause = f"the figures do not show it: {said}" if verdict == "differs" else ""
     reason = "; ".join(
         f"{name} {_WORDS[finding.holds]}: {finding.detail}"
         for name, finding in judgement.findings.items()
     )
+    if word != claim.expected:
+        verdict, cause = "differs", ""
+        known = f"{claim.expected!r} is expected" if claim.expected else "no word is expected yet"
+        reason = f"the claim is {word}, {known} (`expected:` in its file); {reason}"
     return Verdict(
         id=claim.id,
         tier="T1",
@@ -496,7 +498,7 @@ def validation_chosen(claim: Claim, case: Case) -> Judgement:
         rows = case.contrasts.find(edition.id, "typed against logged")
         agree = sum(c.value < _PRINTED for c in rows)
         findings[edition.id] = (
-            Finding(agree == len(rows), f"{agree} of {len(rows)} rows")
+            Finding(agree == len(rows), f"{agree} of {len(rows)} rows agree")
             if rows
             else Finding(None, f"no {case.count()}-task log exists")
         )

@@ -1,0 +1,159 @@
+"""Base models: causal language models, encoders without a language-model head, their tokenizers.
+
+Nothing here knows a family: what differs between architectures is asked of the model's own
+configuration and modules, or stands in the backbone's YAML.
+"""
+
+import importlib.util
+from typing import Any
+
+from mtpeft.catalog import Backbone
+from mtpeft.core.errors import MtpeftError
+
+
+def attention(name: str, device: str) -> str:
+    """The attention implementation: as named, or flash attention where it is installed and there is
+    a GPU, else sdpa.
+    """
+    if name != "auto":
+        return name
+    installed = device.startswith("cuda") and importlib.util.find_spec("flash_attn")
+    return "flash_attention_2" if installed else "sdpa"
+
+
+def load_tokenizer(source: str) -> Any:
+    """The tokenizer of a backbone, padding on the left (generation needs that; training pads by
+    itself).
+    """
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(source, padding_side="left")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_causal(
+    source: str,
+    *,
+    dtype: str,
+    attention_name: str = "auto",
+    device: str = "cpu",
+    quantisation: Any = None,
+    liger: bool = False,
+) -> Any:
+    """A causal language model.
+
+    Args:
+        source: Folder of the weights.
+        dtype: Torch's name of the type of weights that are not quantised.
+        attention_name: As in `attention`.
+        device: As torch names it.
+        quantisation: Configuration of 4-bit weights, or None.
+        liger: Fused kernels, where they are installed and there is a GPU.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(
+        source,
+        dtype=getattr(torch, dtype),
+        quantization_config=quantisation,
+        attn_implementation=attention(attention_name, device),
+        device_map={"": device} if quantisation is not None else None,
+    )
+    model.config.use_cache = False
+    if liger and device.startswith("cuda") and importlib.util.find_spec("liger_kernel"):
+        from liger_kernel.transformers import _apply_liger_kernel_to_instance
+
+        # Our loss replaces the fused one: it needs a factor for each token.
+        _apply_liger_kernel_to_instance(
+            model, fused_linear_cross_entropy=False, cross_entropy=False
+        )
+    return model
+
+
+def config_of(backbone: Backbone) -> Any:
+    """The transformers configuration of a backbone, from the figures in the catalog alone (no
+    download).
+
+    Attention is eager, so that FLOPs can be counted and runs on a CPU repeat to the bit.
+
+    Raises:
+        MtpeftError: The entry names no architecture, or one that transformers does not have.
+    """
+    from transformers import AutoConfig
+
+    values = dict(backbone.config)
+    try:
+        config = AutoConfig.for_model(values.pop("model_type"), **values)
+    except (KeyError, ValueError) as error:
+        raise MtpeftError(
+            f"backbone {backbone.id}: {backbone.config.get('model_type', 'no model_type')} is no "
+            "architecture of transformers",
+            "model_type as in the model's config.json",
+            f"correct config in {backbone.id}.yaml",
+        ) from error
+    config._attn_implementation = "eager"  # noqa: SLF001 (no public way to say it before a model)
+    return config
+
+
+def _encoder_class(config: Any) -> Any:
+    """Of an encoder-decoder only the encoder is built: its decoder would be unused."""
+    from transformers import AutoModel, AutoModelForTextEncoding
+
+    return AutoModelForTextEncoding if config.is_encoder_decoder else AutoModel
+
+
+def empty_encoder(config: Any, device: str = "cpu", seed: int | None = None) -> Any:
+    """An encoder with random float32 weights; on the device `meta` it has shapes and no weights."""
+    import torch
+
+    if seed is not None:
+        torch.manual_seed(seed)
+    with torch.device(device):
+        return _encoder_class(config).from_config(config)
+
+
+def empty_causal(config: Any) -> Any:
+    """A causal language model without weights, for counting."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(config)
+
+
+def load_encoder(source: str, attention_name: str = "eager") -> Any:
+    """An encoder with the weights in `source` (a folder), float32."""
+    import torch
+    from transformers import AutoConfig
+
+    made: Any = _encoder_class(AutoConfig.from_pretrained(source)).from_pretrained(
+        source, attn_implementation=attention_name, dtype=torch.float32
+    )
+    return made
+
+
+def longest_input(source: str) -> int | None:
+    """Tokens that the encoder in `source` has positions for; None where positions have no limit."""
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(source)
+    length = getattr(config, "max_position_embeddings", None)
+    if length is None:
+        return None
+    # Some position tables begin after the padding's own row.
+    tables = [
+        module.padding_idx
+        for name, module in empty_encoder(config, "meta").named_modules()
+        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None
+    ]
+    return int(length) - (tables[0] + 1 if tables else 0)
+
+
+def takes_keys(encoder: Any) -> bool:
+    """Whether attention uses keys and values that are handed in, so that a prefix reaches it."""
+    import inspect
+
+    return "past_key_values" in inspect.signature(encoder.forward).parameters

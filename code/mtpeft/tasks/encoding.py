@@ -1,0 +1,267 @@
+"""Examples → padded batches of tokens, for models with a head per task; and what such a model says
+about the examples of a task.
+
+What the task's output is (`label` or `ranking`, in its YAML) decides how its texts are read: those
+of a label as one sequence, those of a ranking as a query and a candidate.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from mtpeft.catalog import Run, catalog
+from mtpeft.core.errors import MtpeftError, UnknownName
+from mtpeft.corpora import Example, load, spaced
+from mtpeft.tasks.classification import binary_scores, ranks, reciprocal_rank
+
+LABEL, RANKING = "label", "ranking"
+SELECTION = {LABEL: "f1", RANKING: "mrr"}
+"""The metric that chooses the epoch, by output (the revision's choice)."""
+
+
+def head_of(task: str) -> str:
+    """What a head for a task gives: the task's output.
+
+    Raises:
+        UnknownName: The output takes no head.
+    """
+    output = catalog().get("tasks", task).output
+    if output not in SELECTION:
+        raise UnknownName(f"output with a head of its own, of task {task},", output, SELECTION)
+    return str(output)
+
+
+def has_heads(run: Run) -> bool:
+    """Whether a head per task trains a run: every task's output is a label or a ranking.
+
+    Raises:
+        MtpeftError: Some are, others are code or text.
+    """
+    outputs = {task: catalog().get("tasks", task).output for task in run.tasks}
+    kinds = {output in SELECTION for output in outputs.values()}
+    if len(kinds) != 1:
+        raise MtpeftError(
+            f"{run.id} has tasks with {', '.join(f'{t} ({o})' for t, o in outputs.items())}",
+            "code and text alone, or labels and rankings alone",
+            "two runs",
+        )
+    return kinds.pop()
+
+
+def encoded_task(task: str) -> ModuleType:
+    """The module of a task, which must offer texts and label to be trained with a head of its own.
+
+    Raises:
+        MtpeftError: One is missing.
+    """
+    module = import_module(catalog().get("tasks", task).module)
+    missing = [name for name in ("texts", "label") if not hasattr(module, name)]
+    if missing:
+        raise MtpeftError(
+            f"module {module.__name__} of task {task} lacks {', '.join(missing)}",
+            "texts(example) and label(example)",
+            "see mtpeft/tasks/clone_detection.py",
+        )
+    return module
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """Tokenized examples of one task. rows: tokens of each example; codes: of the second sequence
+    of a ranking pair.
+    """
+
+    task: str
+    head: str
+    ids: list[str]
+    rows: list[list[int]]
+    labels: list[int]
+    codes: list[list[int]]
+    padding: int
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def lengths(self) -> list[int]:
+        """Tokens of each example; of a ranking pair those of the longer sequence."""
+        return [
+            max(map(len, pair)) for pair in zip(self.rows, self.codes or self.rows, strict=True)
+        ]
+
+    def some(self, number: int) -> "TaskData":
+        """`number` examples, evenly spaced; all of them where number is 0 or there are no more."""
+        if not number or number >= len(self):
+            return self
+        at = [i * len(self) // number for i in range(number)]
+        return replace(
+            self,
+            ids=[self.ids[i] for i in at],
+            rows=[self.rows[i] for i in at],
+            labels=[self.labels[i] for i in at],
+            codes=[self.codes[i] for i in at] if self.codes else [],
+        )
+
+    def sha256(self) -> str:
+        """Hash of everything that training can see."""
+        digest = hashlib.sha256(f"{self.task} {self.head} {self.padding} {self.labels}".encode())
+        for texts in (self.ids, self.rows, self.codes):
+            for text in texts:
+                digest.update(str(text).encode())
+        return digest.hexdigest()
+
+    def batch(self, positions: Sequence[int], device: str = "cpu") -> dict[str, Any]:
+        """ids and mask [B, L], labels [B]; of a ranking task [2 B, L], queries first. Padded on
+        the right.
+        """
+        import torch
+
+        rows = [self.rows[i] for i in positions]
+        if self.head == RANKING:
+            rows += [self.codes[i] for i in positions]
+        longest = max(len(row) for row in rows)
+        ids = torch.full((len(rows), longest), self.padding)
+        mask = torch.zeros((len(rows), longest), dtype=torch.long)
+        for number, row in enumerate(rows):
+            ids[number, : len(row)] = torch.tensor(row)
+            mask[number, : len(row)] = 1
+        labels = torch.tensor([self.labels[i] for i in positions])
+        return {"ids": ids.to(device), "mask": mask.to(device), "labels": labels.to(device)}
+
+
+def encode(
+    task: str,
+    examples: Sequence[Example],
+    tokenizer: Any,
+    code_length: int,
+    query_length: int = 128,
+) -> TaskData:
+    """Tokenize. Texts of a classified example are one joint sequence, cut at the longest; a query
+    has its own limit.
+
+    A text without any token (36 of FlakeFlagger's methods are empty, and not every tokenizer adds a
+    first token) becomes one end token: a mean over no positions is no number.
+    """
+    module, head = encoded_task(task), head_of(task)
+    columns = [list(column) for column in zip(*map(module.texts, examples), strict=True)]
+    codes: list[list[int]] = []
+    if head == RANKING:
+        queries, wanted = columns
+        rows, codes = (
+            _tokens(tokenizer, [queries], query_length),
+            _tokens(tokenizer, [wanted], code_length),
+        )
+    else:
+        rows = _tokens(tokenizer, columns, code_length)
+    padding = tokenizer.pad_token_id
+    return TaskData(
+        task,
+        head,
+        [e.id for e in examples],
+        rows,
+        [module.label(e) for e in examples],
+        codes,
+        tokenizer.eos_token_id if padding is None else padding,
+    )
+
+
+def encoded(
+    run: Run,
+    corpus: str,
+    split: str,
+    tokenizer: Any,
+    how: Mapping[str, Any],
+    longest: int | None = None,
+    limit: int = 0,
+) -> dict[str, TaskData]:
+    """The examples of every task of a run, tokenized.
+
+    Args:
+        run: Whose tasks.
+        corpus: As in `corpora.load`.
+        split: `train`, `valid` or `test`.
+        tokenizer: Of the base model.
+        how: Settings: code_length and query_length.
+        longest: Tokens that the base model has positions for (None: any number).
+        limit: Examples of each task, evenly spaced (0: all).
+
+    Raises:
+        MtpeftError: Texts may be longer than the positions, or there are no examples.
+    """
+    if longest is not None and how["code_length"] > longest:
+        raise MtpeftError(
+            f"code_length is {how['code_length']}",
+            f"at most {longest}, the positions of the base model",
+            f"--set code_length={longest}",
+        )
+    found = {}
+    for task in run.tasks:
+        examples = spaced(load(corpus, task, split), limit)
+        if not examples:
+            raise MtpeftError(
+                f"corpus {corpus} has no example of {task} in split {split}",
+                "at least one",
+                "mtpeft train run --help says what --corpus takes",
+            )
+        found[task] = encode(task, examples, tokenizer, how["code_length"], how["query_length"])
+    return found
+
+
+def _tokens(
+    tokenizer: Any, columns: list[list[str]], length: int, chunk: int = 10_000
+) -> list[list[int]]:
+    """columns: first texts, and second ones where two are read as one sequence. Many at a time:
+    five times as fast as each.
+    """
+    found: list[list[int]] = []
+    for start in range(0, len(columns[0]), chunk):
+        found += tokenizer(
+            *(column[start : start + chunk] for column in columns),
+            max_length=length,
+            return_attention_mask=False,
+            truncation="longest_first" if len(columns) > 1 else True,
+        )["input_ids"]
+    end = tokenizer.pad_token_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id
+    return [row or [end] for row in found]
+
+
+def answers(data: TaskData, outputs: np.ndarray) -> np.ndarray:
+    """What a model says about each example, from its raw outputs.
+
+    Args:
+        data: The examples.
+        outputs: Probability of the positive class [n] of a label task; vectors of query and code
+            [n, 2, h] of a ranking task.
+
+    Returns:
+        The probabilities as they are; of a ranking task the rank of the right code among the codes
+        of the set, 0 for an example whose pair does not belong together (it only adds its code).
+        Codes that read alike are one candidate.
+    """
+    if data.head == LABEL:
+        return outputs
+    first: dict[tuple[int, ...], int] = {}
+    candidate = np.array([first.setdefault(tuple(code), len(first)) for code in data.codes])
+    _, kept = np.unique(candidate, return_index=True)
+    asked = np.flatnonzero(data.labels)
+    found: np.ndarray = np.zeros(len(data), dtype=int)
+    found[asked] = ranks(outputs[asked, 0], outputs[kept, 1], candidate[asked])
+    return found
+
+
+def classes(probabilities: np.ndarray) -> list[int]:
+    """1 where the probability exceeds one half."""
+    return [int(p > 0.5) for p in probabilities]
+
+
+def scores(data: TaskData, loss: float, said: np.ndarray) -> dict[str, float]:
+    """Scores of answers: label: loss and `classification.binary_scores` at the threshold 0.5;
+    ranking: loss and mrr.
+    """
+    if data.head == RANKING:
+        return {"loss": loss, "mrr": float(reciprocal_rank(said[said > 0]).mean())}
+    return {"loss": loss, **binary_scores(data.labels, classes(said))}

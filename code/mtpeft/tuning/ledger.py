@@ -1,0 +1,124 @@
+"""What a run costs: tokens, FLOPs, seconds, memory. FLOPs of one multiplication and addition: 2."""
+
+import os
+import resource
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass
+class Ledger:
+    """The bill of a run, by task.
+
+    tokens: without padding; padded: with; supervised: those with a loss of their own; steps: in
+    which a task was seen; seconds: training only (evaluation is kept apart); flops: (padded tokens,
+    counted FLOPs) of the first `counted_steps` batches of each task, extrapolated by padded tokens:
+    counting every step would slow the run down.
+    """
+
+    counted_steps: int = 2
+    tokens: dict[str, int] = field(default_factory=dict)
+    padded: dict[str, int] = field(default_factory=dict)
+    supervised: dict[str, int] = field(default_factory=dict)
+    steps: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    evaluation_seconds: float = 0.0
+    counted: dict[str, list[list[int]]] = field(default_factory=dict)
+
+    def seen(self, task: str, tokens: int, padded: int = 0, supervised: int = 0) -> None:
+        """Enter one step's tokens of a task."""
+        for book, number in (
+            (self.tokens, tokens),
+            (self.padded, padded),
+            (self.supervised, supervised),
+            (self.steps, int(tokens > 0)),
+        ):
+            book[task] = book.get(task, 0) + number
+
+    @contextmanager
+    def counting(self, task: str, padded: int) -> Iterator[None]:
+        """Around forward and backward pass of one task's batch."""
+        if len(self.counted.setdefault(task, [])) >= self.counted_steps:
+            yield
+            return
+        from torch.utils.flop_counter import FlopCounterMode
+
+        with FlopCounterMode(display=False) as counter:
+            yield
+        self.counted[task].append([padded, int(counter.get_total_flops())])
+
+    @contextmanager
+    def evaluation(self) -> Iterator[None]:
+        """Around validation and testing."""
+        start = time.monotonic()
+        yield
+        self.evaluation_seconds += time.monotonic() - start
+
+    def flops(self) -> float:
+        """Training FLOPs of all steps together, extrapolated by padded tokens."""
+        total = 0.0
+        for task, counted in self.counted.items():
+            if counted:
+                tokens, work = (sum(column) for column in zip(*counted, strict=True))
+                total += work / tokens * self.padded[task]
+        return total
+
+    def state(self) -> dict[str, Any]:
+        """The books, as plain values, for a run that goes on later."""
+        return asdict(self)
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
+        for name, value in state.items():
+            setattr(self, name, value)
+
+    def summary(self, processes: int = 1) -> dict[str, Any]:
+        """The bill as JSON. Times in seconds; peak memory in MiB (of the process, or of the GPU
+        where there is one); cost only where MTPEFT_PRICE_PER_HOUR is set.
+        """
+        price, whole = (
+            os.environ.get("MTPEFT_PRICE_PER_HOUR"),
+            self.seconds + self.evaluation_seconds,
+        )
+        hours = whole / 3600 * processes
+        return {
+            "flops": self.flops() or None,
+            "tokens": self.tokens,
+            "padded_tokens": self.padded,
+            "supervised_tokens": self.supervised,
+            "steps_by_task": self.steps,
+            "seconds": round(self.seconds, 3),
+            "evaluation_seconds": round(self.evaluation_seconds, 3),
+            "tokens_per_second": round(sum(self.tokens.values()) / max(self.seconds, 1e-9), 1),
+            "peak_memory_mib": round(peak_memory() / 2**20, 1),
+            "processes": processes,
+            "device_hours": round(hours, 6),
+            "cost": round(float(price) * hours, 4) if price else None,
+        }
+
+
+def synchronize() -> None:
+    """Wait for queued work on a GPU."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def peak_memory() -> int:
+    """Bytes: of the GPU where there is one, else of the process."""
+    import torch
+
+    if torch.cuda.is_available():
+        return int(torch.cuda.max_memory_allocated())
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def saving(run: float, base: float) -> float:
+    """1 − run / base: the share of the base's FLOPs that the run saves. The base's work must be
+    over the same examples.
+    """
+    return 1.0 - run / base

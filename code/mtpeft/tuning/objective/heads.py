@@ -1,0 +1,555 @@
+"""Training an encoder with a head per task, on batches of one task each.
+
+A step holds one batch of one task or of every task, as the sampler says. Where a batch does not fit
+a device at once, or is divided among processes, the same loss and gradients come out: those of
+labels are sums over examples, those of rankings, in which all examples of a batch meet, come from
+cached vectors (Gao et al. 2021, arXiv:2101.06983). A run that is cut off goes on as if nothing had
+happened: on a CPU the same bytes come out.
+"""
+
+import hashlib
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from mtpeft.core.errors import MtpeftError
+from mtpeft.core.files import write_atomic
+from mtpeft.core.paths import shown
+from mtpeft.core.records import csv_text
+from mtpeft.models.heads import positive_weight, ranking_loss
+from mtpeft.models.shared import SharedModel, outputs
+from mtpeft.tasks.encoding import RANKING, SELECTION, TaskData, answers, scores
+from mtpeft.tuning.balancing import balancing
+from mtpeft.tuning.balancing.learnable import collapsed
+from mtpeft.tuning.callbacks import PerTaskStopping, Recorder, StopAt, TrainerCallback
+from mtpeft.tuning.mixing.batches import Step, sampler
+from mtpeft.tuning.once import CHECKPOINTS, once
+from mtpeft.tuning.seeding import seed_everything
+from mtpeft.tuning.settings import Settings, as_dict
+from mtpeft.tuning.trainer import MultiTaskTrainer, arguments, here, last_checkpoint
+
+Data = Mapping[str, TaskData]
+BEST = "best"
+
+
+@dataclass
+class Outcome:
+    """One seed.
+
+    best_epoch: by the mean selection metric on validation data; test: of the reloaded best
+    checkpoint; history: one record an epoch (validation scores, mean training losses, loss weights,
+    tasks stopped).
+    """
+
+    seed: int
+    best_epoch: int
+    best_valid: float
+    test: dict[str, dict[str, float]]
+    history: list[dict[str, Any]]
+    cost: dict[str, Any]
+
+
+def evaluate(model: SharedModel, data: TaskData, device: str = "cpu") -> dict[str, float]:
+    """Loss and scores of a model on one task."""
+    loss, raw = outputs(model, data, device=device)
+    return scores(data, loss, answers(data, raw))
+
+
+def linear(steps: int, warmup: int) -> Callable[[int], float]:
+    """Factor of the learning rate: up from 0 over the warm-up, then down to 0 at the last step."""
+    warm = max(1, warmup)
+    return lambda step: min((step + 1) / warm, max(0.0, (steps - step) / max(1, steps - warm)))
+
+
+def train_seeds(
+    make: Callable[[int], SharedModel],
+    train: Data,
+    valid: Data,
+    test: Data,
+    settings: Settings,
+    folder: Path,
+    seeds: list[int] | None = None,
+    about: Mapping[str, Any] | None = None,
+    after: Callable[[SharedModel, Path], None] | None = None,
+    **trial: Any,
+) -> list[Outcome]:
+    """Train once for each seed (default: the settings' one). Results go to `folder/seed-<n>`.
+
+    Args:
+        make: Gives the model of a seed.
+        train: Examples by task.
+        valid: Those that choose the epoch.
+        test: Those that the best checkpoint is tested on.
+        settings: Of the run.
+        folder: Of all seeds.
+        seeds: Which.
+        about: Whatever else decides what the model is, as JSON.
+        after: Handed each newly trained model, best checkpoint loaded, and its folder, before the
+            seed counts as finished.
+        trial: As in `fit`, for tests.
+
+    Raises:
+        MtpeftError: A seed's folder holds a result of something else (see `identity`).
+    """
+    data = {
+        split: {task: some.sha256() for task, some in by.items()}
+        for split, by in (("train", train), ("valid", valid), ("test", test))
+    }
+    made = []
+    for seed in seeds or [settings.seed]:
+        place, chosen = folder / f"seed-{seed}", replace(settings, seed=seed)
+
+        def one(s: Settings, place: Path = place) -> tuple[dict[str, Any], list[Path]] | None:
+            seed_everything(s.seed)
+            model = make(s.seed).to(here())
+            outcome = fit(model, train, valid, test, s, place, **trial)
+            if outcome is None:
+                return None
+            if after is not None:
+                after(model, place)
+            return asdict(outcome), [p for p in (place / BEST).rglob("*") if p.is_file()]
+
+        decides = {"settings": as_dict(chosen), "data": data, **(about or {})}
+        if kept := once(place, decides, chosen, one):
+            made.append(Outcome(**kept))
+    return made
+
+
+def fit(
+    model: SharedModel,
+    train: Data,
+    valid: Data,
+    test: Data,
+    settings: Settings,
+    folder: Path,
+    stop_at: int | None = None,
+    fail_at_rows: int | None = None,
+) -> Outcome | None:
+    """One run, from its last checkpoint where there is one (`once` sees to it that it is this
+    run's). The model ends as its best checkpoint.
+
+    Args:
+        model: On its device, its random numbers drawn.
+        train: Examples by task.
+        valid: Those that choose the epoch.
+        test: Those that the best checkpoint is tested on.
+        settings: Of the run.
+        folder: Of this seed.
+        stop_at: End after this step as a killed process would (for tests).
+        fail_at_rows: Pretend that more rows than this do not fit into memory (for tests).
+
+    Returns:
+        What came of it; None where it was stopped.
+
+    Raises:
+        MtpeftError: A loss is not finite, or the reloaded checkpoint is not what was saved.
+    """
+    from transformers import PrinterCallback
+
+    if fail_at_rows is not None:
+        _pretend_full(model, fail_at_rows)
+    random = _random_state()
+    trainer = HeadsTrainer(model, train, valid, settings, folder)
+    trainer.remove_callback(PrinterCallback)
+    title = f"{folder.parent.name} seed {settings.seed}"
+    every = int(settings.balancing_options.get("every", 10))
+    trainer.add_callback(Recorder(trainer, folder / "tensorboard", every, title))
+    patience = settings.early_stopping_patience or settings.epochs + 1
+    stopping = PerTaskStopping(trainer, patience, settings.early_stopping_threshold)
+    trainer.add_callback(stopping)
+    trainer.add_callback(_Saving(trainer.per_epoch, settings.save_steps))
+    if stop_at is not None:
+        trainer.add_callback(StopAt(stop_at))
+    checkpoint = last_checkpoint(folder / CHECKPOINTS)
+    if checkpoint is not None:
+        trainer.restore(checkpoint)
+        stopping.restore(checkpoint)
+    if not trainer.done:
+        _restore_random(random)  # the library has seeded again
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint is not None else None)
+    elif checkpoint is not None:
+        model.load(checkpoint)
+    return trainer.outcome(test) if trainer.done else None
+
+
+class HeadsTrainer(MultiTaskTrainer):
+    """A trainer whose data set is a number of steps; a sampler says what each of them holds."""
+
+    def __init__(
+        self, model: SharedModel, train: Data, valid: Data, settings: Settings, folder: Path
+    ) -> None:
+        whole = settings.batch_size * settings.gradient_accumulation
+        lengths = {t: d.lengths() for t, d in train.items()} if settings.group_by_length else None
+        self.sampler = sampler(
+            settings.mixing,
+            {t: len(d) for t, d in train.items()},
+            whole,
+            settings.seed,
+            settings.mixing_temperature,
+            lengths,
+        )
+        epoch = self.sampler.steps_per_epoch
+        self.per_epoch = min(epoch, settings.limit_steps or epoch)
+        self.data, self.valid, self.settings, self.folder = train, valid, settings, folder
+        steps = range(self.per_epoch * settings.epochs)
+        options = {k: v for k, v in settings.balancing_options.items() if k != "every"}
+        super().__init__(
+            names=list(train),
+            rule=balancing(settings.balancing, len(train), **options),
+            model=model,
+            args=arguments(
+                folder / CHECKPOINTS,
+                settings,
+                here(),
+                per_device_train_batch_size=1,
+                eval_strategy="steps",
+                eval_steps=self.per_epoch,
+                save_strategy="no",  # `_Saving` says when
+                save_total_limit=2,
+            ),
+            train_dataset=steps,
+            eval_dataset=steps,
+        )
+        self.history: list[dict[str, Any]] = []
+        self.sums: dict[str, float] = {}
+        self.counts: dict[str, int] = {}
+        self.best, self.best_epoch, self.best_sha256 = -math.inf, 0, ""
+        self._step: Step = {}
+        self._losses: dict[str, float] = {}
+        self._loss = self._rate = 0.0
+
+    # ------------------------------------------------------------ steps
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """The numbers of the steps. A generator of its own: the model's random numbers go on."""
+        return DataLoader(
+            self.train_dataset, batch_size=1, collate_fn=list, generator=torch.Generator()
+        )
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
+    ) -> tuple[list[Any], None]:
+        """What the next step holds."""
+        next(epoch_iterator)
+        return [self.sampler.next(frozenset(self.stopped))], None
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """The named optimizer with two groups: what tasks share, and heads."""
+        if self.optimizer is None:
+            s = self.settings
+            self.args.optim, self.args.learning_rate = s.optimizer, s.learning_rate
+            kind, named = self.get_optimizer_cls_and_kwargs(self.args, None)
+            named |= {"weight_decay": s.weight_decay, "betas": tuple(s.adam_betas)}
+            groups = [
+                {"params": self.model.shared_parameters(), "lr": s.learning_rate},
+                {"params": self.model.head_parameters(), "lr": s.head_learning_rate},
+            ]
+            self.optimizer = kind(groups, **named)
+        return self.optimizer
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """Linear, over all epochs."""
+        s = self.settings
+        warmup = s.warmup_steps or round(num_training_steps * s.warmup_share)
+        self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(
+            self.optimizer if optimizer is None else optimizer, linear(num_training_steps, warmup)
+        )
+        self._created_lr_scheduler = True
+        return self.lr_scheduler
+
+    def training_step(
+        self, model: Any, inputs: Step, num_items_in_batch: Any = None
+    ) -> torch.Tensor:
+        """Losses and gradients of one step; each task's graph is freed before the next one's is
+        built.
+        """
+        self.model.train()
+        self._step, self._losses = inputs, {}
+        self._rate = self.optimizer.param_groups[0]["lr"]
+        counts = np.array([len(inputs.get(name, ())) for name in self.names], dtype=float)
+        shares = dict(zip(self.names, map(float, self.rule.shares(counts)), strict=True))
+        for task, positions in inputs.items():
+            self._losses[task] = self._backward(task, positions, shares[task])
+            self.sums[task] = self.sums.get(task, 0.0) + self._losses[task]
+            self.counts[task] = self.counts.get(task, 0) + 1
+        self._loss = sum(shares[task] * loss for task, loss in self._losses.items())
+        self._add_up_gradients()
+        return torch.tensor(self._loss, device=self.args.device)
+
+    def _backward(self, task: str, positions: list[int], share: float) -> float:
+        """Add share × the gradient of a batch's mean loss; returns the loss."""
+        data, size = self.data[task], self.settings.batch_size
+        mine = [int(i) for i in np.array_split(positions, self.args.world_size)[self._rank]]
+        parts = [mine[i : i + size] for i in range(0, len(mine), size)]
+        batches = [data.batch(part, str(self.args.device)) for part in parts]
+        tokens = sum(int(b["mask"].sum()) for b in batches)
+        padded = sum(b["mask"].numel() for b in batches)
+        self.ledger.seen(task, tokens, padded, len(mine))
+        with self.ledger.counting(task, padded):
+            if len(batches) == self.args.world_size == 1:
+                loss = self.model.loss(task, batches[0])
+                (share * loss).backward()
+                return float(loss.detach())
+            if data.head == RANKING:
+                return self._cached(task, batches, len(positions), share)
+            total = 0.0
+            for batch in batches:
+                loss = self.model.loss(task, batch) * (len(batch["labels"]) / len(positions))
+                (share * loss).backward()
+                total += float(loss.detach())
+            return float(self._added(torch.tensor(total, dtype=torch.float64)))
+
+    def _cached(self, task: str, batches: list[Any], number: int, share: float) -> float:
+        """The loss over all vectors first, without a graph; then its gradient through each part,
+        with the random numbers that the part had.
+        """
+        states, queries, codes = [], [], []
+        for batch in batches:
+            states.append(_random_state())
+            with torch.no_grad():
+                query, code = self.model(task, batch).chunk(2)
+            queries.append(query)
+            codes.append(code)
+        sizes = [len(p) for p in np.array_split(range(number), self.args.world_size)]
+        at = sum(sizes[: self._rank])
+        together = [self._gathered(part, number, at) for part in (queries, codes)]
+        loss = ranking_loss(*together)
+        gradients = torch.autograd.grad(loss, together)
+        after = _random_state()
+        for state, batch in zip(states, batches, strict=True):
+            _restore_random(state)
+            end = at + len(batch["labels"])
+            parts = self.model(task, batch).chunk(2)
+            pulled = [(v * g[at:end]).sum() for v, g in zip(parts, gradients, strict=True)]
+            (share * (pulled[0] + pulled[1])).backward()
+            at = end
+        _restore_random(after)
+        return float(loss.detach())
+
+    def _gathered(self, parts: list[torch.Tensor], number: int, at: int) -> torch.Tensor:
+        """Vectors of all processes, in the order of the batch, as a leaf."""
+        width = self.model.heads[next(iter(self._step))]  # any parameter tells type and device
+        like = parts[0] if parts else next(width.parameters())
+        whole = like.new_zeros((number, like.shape[-1]))
+        if parts:
+            mine = torch.cat(parts)
+            whole[at : at + len(mine)] = mine
+        return self._added(whole).requires_grad_()
+
+    @property
+    def _rank(self) -> int:
+        return int(self.args.process_index)
+
+    def _added(self, values: torch.Tensor) -> torch.Tensor:
+        """The sum over processes."""
+        if self.args.world_size > 1:
+            values = values.to(self.args.device)
+            torch.distributed.all_reduce(values)
+        return values
+
+    def _add_up_gradients(self) -> None:
+        if self.args.world_size == 1:
+            return
+        trained = [p for p in self.model.parameters() if p.requires_grad]
+        has = self._added(torch.tensor([float(p.grad is not None) for p in trained]))
+        for p, count in zip(trained, has.tolist(), strict=True):
+            if count:
+                p.grad = torch.zeros_like(p) if p.grad is None else p.grad
+                torch.distributed.all_reduce(p.grad)
+
+    def step_losses(self) -> tuple[np.ndarray, float]:
+        """Of each task in the step."""
+        losses = np.array([self._losses.get(name, math.nan) for name in self.names])
+        return losses, self._loss
+
+    def was_seen(self, name: str) -> bool:
+        """Whether the step held a batch of a task."""
+        return name in self._step
+
+    def step_rows(self) -> str:
+        """Examples by task."""
+        found = {t: [self.data[t].ids[i] for i in some] for t, some in self._step.items()}
+        return "; ".join(f"{t}: {', '.join(ids[:4])} …" for t, ids in found.items())
+
+    def rate(self) -> float:
+        """What the step was taken with."""
+        return self._rate
+
+    # ------------------------------------------------------------ epochs
+
+    def validation_losses(self, limit: int | None = None) -> np.ndarray:
+        """Of each task, over `limit` examples at most."""
+        device = str(self.args.device)
+        some = {t: d.some(limit or 0) for t, d in self.valid.items()}
+        return np.array([outputs(self.model, some[t], device=device)[0] for t in self.names])
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """After an epoch: validation scores, the rule's new weights, the best model so far, the
+        tasks that stop.
+        """
+        losses = {t: self.sums[t] / self.counts[t] for t in self.names if t in self.counts}
+        self.rule.after_epoch(np.array([losses.get(t, math.nan) for t in self.names]))
+        with self.ledger.evaluation():
+            found = {
+                t: evaluate(self.model, d, device=str(self.args.device))
+                for t, d in self.valid.items()
+            }
+        if self.args.world_size > 1:  # a flipped answer on one process must not part them
+            shared = [found]
+            torch.distributed.broadcast_object_list(shared, src=0)
+            found = shared[0]
+        chosen = {t: float(found[t][SELECTION[self.valid[t].head]]) for t in self.names}
+        combined = sum(chosen.values()) / len(self.names)
+        metrics = {f"eval_loss_{t}": found[t]["loss"] for t in self.names}
+        metrics |= {f"eval_selection_{t}": value for t, value in chosen.items()}
+        metrics |= {"eval_selection": combined}
+        metrics["eval_loss"] = sum(found[t]["loss"] for t in self.names) / len(self.names)
+        epoch = len(self.history) + 1
+        if combined > self.best:
+            self.best, self.best_epoch, self.best_sha256 = combined, epoch, _digest(self.model)
+            if self.is_world_process_zero():
+                self.model.save(self.folder / BEST)
+        self.control = self.callback_handler.on_evaluate(
+            self.args, self.state, self.control, metrics
+        )
+        weights = dict(zip(self.names, map(float, self.rule.weights()), strict=True))
+        self.history.append(
+            {
+                "epoch": epoch,
+                "valid": found,
+                "train_loss": losses,
+                "weights": weights,
+                "collapsed": collapsed(weights),
+                "stopped": sorted(self.stopped),
+                "combined": combined,
+            }
+        )
+        self.sums, self.counts = {}, {}
+        return metrics
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to train."""
+        return len(self.history) == self.settings.epochs or self.stopped >= set(self.names)
+
+    def outcome(self, test: Data) -> Outcome:
+        """Reload the best checkpoint, make sure that it is what was saved, and test it; the records
+        of the seed beside it.
+        """
+        if self.args.world_size > 1:
+            torch.distributed.barrier()
+        self.model.load(self.folder / BEST)
+        if (again := _digest(self.model)) != self.best_sha256:
+            raise MtpeftError(
+                f"the checkpoint of epoch {self.best_epoch} has other weights after reloading "
+                f"({again[:12]})",
+                f"{self.best_sha256[:12]}, as when saved",
+                f"rm -r {shown(self.folder)}, then train again",
+            )
+        with self.ledger.evaluation():
+            final = {
+                t: evaluate(self.model, d, device=str(self.args.device)) for t, d in test.items()
+            }
+        if self.is_world_process_zero():
+            columns = list(self.curve[0])
+            rows = ([row[c] for c in columns] for row in self.curve)
+            write_atomic(self.folder / "loss_curve.csv", csv_text(columns, rows))
+        cost = self.ledger.summary(self.args.world_size)
+        return Outcome(self.settings.seed, self.best_epoch, self.best, final, self.history, cost)
+
+    # ------------------------------------------------------------ checkpoints
+
+    def more_state(self) -> dict[str, Any]:
+        """The sampler's place and how far the run has come."""
+        return {
+            "sampler": self.sampler.state(),
+            "history": self.history,
+            "sums": self.sums,
+            "counts": self.counts,
+            "best": [self.best, self.best_epoch, self.best_sha256],
+        }
+
+    def take_up(self, state: dict[str, Any]) -> None:
+        """Go to that place."""
+        self.sampler.restore(state["sampler"])
+        self.history, self.sums, self.counts = state["history"], state["sums"], state["counts"]
+        self.best, self.best_epoch, self.best_sha256 = state["best"]
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        if self.args.should_save:
+            self.model.save(Path(output_dir or self.args.output_dir))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        self.model.load(Path(resume_from_checkpoint))
+
+
+class _Saving(TrainerCallback):
+    """A checkpoint after each epoch, and every `steps` steps within it."""
+
+    def __init__(self, per_epoch: int, steps: int) -> None:
+        self._per_epoch, self._steps = per_epoch, steps
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        within = state.global_step % self._per_epoch
+        if self._steps and within and within % self._steps == 0:
+            control.should_save = True
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        control.should_save = True
+
+
+def _digest(model: SharedModel) -> str:
+    """Hash of the trained weights."""
+    digest = hashlib.sha256()
+    for name, p in model.named_parameters():
+        if p.requires_grad:
+            digest.update(name.encode())
+            digest.update(p.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _random_state() -> tuple[torch.Tensor, list[torch.Tensor]]:
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return torch.get_rng_state(), cuda
+
+
+def _restore_random(state: tuple[torch.Tensor, list[torch.Tensor]]) -> None:
+    torch.set_rng_state(state[0])
+    if state[1]:
+        torch.cuda.set_rng_state_all(state[1])
+
+
+def _pretend_full(model: SharedModel, rows: int) -> None:
+    forward = model.forward
+
+    def limited(task: str, batch: Any) -> Any:
+        if model.training and len(batch["labels"]) > rows:
+            raise torch.OutOfMemoryError(f"pretended: {len(batch['labels'])} examples")
+        return forward(task, batch)
+
+    model.forward = limited  # type: ignore[method-assign]
+
+
+def over_seeds(outcomes: list[Outcome], task: str, metric: str) -> tuple[float, float, int]:
+    """(mean, standard deviation, number) of a test value over seeds; the deviation of one seed is
+    NaN.
+    """
+    values = [o.test[task][metric] for o in outcomes]
+    mean = sum(values) / len(values)
+    if len(values) == 1:
+        return mean, math.nan, 1
+    spread = math.sqrt(sum((v - mean) ** 2 for v in values) / (len(values) - 1))
+    return mean, spread, len(values)
+
+
+def positive_weights(train: Data) -> dict[str, float]:
+    """How much a positive counts in training, by label task: negatives / positives where that
+    exceeds 2, else 1 (the revision's rule).
+    """
+    return {t: positive_weight(d.labels) for t, d in train.items() if d.head != RANKING}

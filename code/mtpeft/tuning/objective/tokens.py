@@ -1,0 +1,412 @@
+"""Tuning a causal language model on rows of tokens."""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import SequentialSampler
+
+from mtpeft.catalog import Backbone, catalog
+from mtpeft.core.errors import MtpeftError
+from mtpeft.core.files import write_atomic
+from mtpeft.models.base import load_causal, load_tokenizer
+from mtpeft.models.methods import method_module, trains_whole
+from mtpeft.models.nf4 import keep_layout, quantisation
+from mtpeft.tasks import wording
+from mtpeft.tuning import identity, selection
+from mtpeft.tuning.balancing import balancing
+from mtpeft.tuning.callbacks import PerTaskStopping, Recorder, StopAt
+from mtpeft.tuning.job import Job
+from mtpeft.tuning.loss import install
+from mtpeft.tuning.once import CHECKPOINTS, on_each
+from mtpeft.tuning.plan import IGNORED, PADDED, Plan, collate, plan, validation_plan
+from mtpeft.tuning.seeding import seed_everything
+from mtpeft.tuning.settings import Settings, how
+from mtpeft.tuning.store import tokenized
+from mtpeft.tuning.trainer import MultiTaskTrainer, arguments, here, last_checkpoint
+
+Generate = Callable[..., list[str]]
+Metrics = Callable[[Any, int], dict[str, float]]
+
+
+class TokensTrainer(MultiTaskTrainer):
+    """A trainer whose data set is a `Plan`.
+
+    validation: task → plan of its validation rows; metrics: called with model and step at every
+    evaluation, its result is merged into the evaluation's.
+    """
+
+    def __init__(
+        self, *, validation: dict[str, Plan], metrics: Metrics | None, padding: int, **more: Any
+    ) -> None:
+        super().__init__(data_collator=lambda rows: collate(rows, padding), **more)
+        self.validation, self.metrics, self.padding = validation, metrics, padding
+        self.loss_is_scaled_for_ga = True  # factors are over the whole batch already
+        self._counts = np.zeros(len(self.names))
+        self._micro_batches = 1
+        self._sums = torch.zeros(2, len(self.names), dtype=torch.float64)
+
+    # ------------------------------------------------------------ data
+
+    def _get_train_sampler(self, *_: Any) -> SequentialSampler:
+        return SequentialSampler(self.train_dataset)
+
+    def _set_signature_columns_if_needed(self) -> None:
+        self._signature_columns = ["input_ids", "labels", "position_ids", "token_tasks"]
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
+    ) -> tuple[list[Any], None]:
+        """Draw the micro-batches of one optimizer step and count their supervised tokens over all
+        processes.
+        """
+        batches = []
+        for _ in range(num_batches):
+            try:
+                batches.append(next(epoch_iterator))
+            except StopIteration:
+                break
+        totals = torch.zeros(3, len(self.names), dtype=torch.float64)
+        for batch in batches:
+            self._silence(batch)
+            tasks, kept = batch["token_tasks"], batch["labels"][:, 1:] != IGNORED
+            totals[0] += _count(tasks[:, 1:][kept], len(self.names))
+            totals[1] += _count(tasks[tasks != PADDED], len(self.names))
+            totals[2] += float(tasks.numel()) / len(self.names)
+        supervised, tokens, padded = self._summed(totals).numpy()
+        self._counts = supervised
+        for i, name in enumerate(self.names):
+            self.ledger.seen(name, int(tokens[i]), round(padded[i]), int(supervised[i]))
+        self._micro_batches = len(batches) * self.args.world_size
+        self._sums.zero_()
+        return batches, None
+
+    def _silence(self, batch: dict[str, torch.Tensor]) -> None:
+        """Take the labels of stopped tasks away."""
+        for name in self.stopped:
+            batch["labels"][batch["token_tasks"] == self.names.index(name)] = IGNORED
+
+    def _summed(self, values: torch.Tensor) -> torch.Tensor:
+        """The sum over processes of a small float64 tensor, on the CPU."""
+        if self.args.world_size == 1:
+            return values.cpu()
+        summed: torch.Tensor = self.accelerator.reduce(values.to(self.args.device), reduction="sum")
+        return summed.cpu()
+
+    # ------------------------------------------------------------ loss
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
+        **_: Any,
+    ) -> Any:
+        """The share of this micro-batch in the whole batch's loss, times the processes (gradients
+        are averaged).
+        """
+        micro = int((inputs["labels"][:, 1:] != IGNORED).sum())
+        factors = self.rule.factors(self._counts, micro, self._micro_batches)
+        given = torch.tensor(factors, dtype=torch.float32, device=inputs["labels"].device)
+        out = model(**inputs, task_factors=given)
+        self._sums += torch.stack([out["task_sums"], out["task_counts"]]).to(self._sums)
+        loss = out["loss"] * self.args.world_size
+        return (loss, out) if return_outputs else loss
+
+    def step_losses(self) -> tuple[np.ndarray, float]:
+        """Means over supervised tokens of the whole batch."""
+        sums, counts = self._summed(self._sums).numpy()
+        losses = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+        factors = self.rule.factors(counts, int(counts.sum()), 1)
+        return losses, float((factors * sums).sum())
+
+    def was_seen(self, name: str) -> bool:
+        """Whether the step had supervised tokens of a task."""
+        return bool(self._counts[self.names.index(name)])
+
+    def step_rows(self) -> str:
+        """Row numbers of the plan."""
+        size = self.args.train_batch_size * self._micro_batches
+        last = self.state.global_step * size
+        return f"rows {last - size} to {last - 1} of the plan"
+
+    # ------------------------------------------------------------ validation
+
+    def validation_losses(self, limit: int | None = None) -> np.ndarray:
+        """Mean cross entropy of each task over (the first `limit` rows of) its validation plan."""
+        model = self.model
+        model.eval()
+        sums = torch.zeros(2, len(self.names), dtype=torch.float64)
+        ones = torch.ones(len(self.names))
+        with torch.no_grad(), self.compute_loss_context_manager():
+            for rows in self.validation.values():
+                size = self.args.per_device_eval_batch_size
+                total = min(len(rows), limit or len(rows))
+                for start in range(0, total, size * self.args.world_size):
+                    first = start + self.args.process_index * size
+                    mine = range(first, min(first + size, total))
+                    # A sharded model runs on all processes or on none: one that has no rows left
+                    # runs another's, uncounted.
+                    batch = self._prepare_inputs(
+                        collate([rows[i] for i in mine or [0]], self.padding)
+                    )
+                    out = model(**batch, task_factors=ones.to(batch["labels"].device))
+                    if mine:
+                        sums += torch.stack([out["task_sums"], out["task_counts"]]).cpu()
+        model.train()
+        summed, counts = self._summed(sums).numpy()
+        return np.where(counts > 0, summed / np.maximum(counts, 1), np.nan)
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """Validation loss a task, their mean, and the selection metrics; logged, and given to the
+        callbacks.
+        """
+        with self.ledger.evaluation():
+            losses = self.validation_losses()
+            metrics = {f"eval_loss_{name}": float(losses[i]) for i, name in enumerate(self.names)}
+            metrics["eval_loss"] = float(np.nanmean(losses))
+            if self.metrics is not None:
+                random = torch.get_rng_state()
+                metrics.update(self.metrics(self.model, self.state.global_step))
+                torch.set_rng_state(random)
+        self.log(dict(metrics))
+        self.control = self.callback_handler.on_evaluate(
+            self.args, self.state, self.control, metrics
+        )
+        return metrics
+
+
+def _count(tasks: torch.Tensor, number: int) -> torch.Tensor:
+    return torch.bincount(tasks.flatten().cpu(), minlength=number).to(torch.float64)
+
+
+def prepare(
+    method_id: str,
+    source: str,
+    settings: Settings,
+    device: str = "cpu",
+    backbone: Backbone | None = None,
+) -> Any:
+    """The model to train.
+
+    Args:
+        method_id: Of the method that is attached.
+        source: Folder of the base model.
+        settings: Of the run.
+        device: As torch names it.
+        backbone: The base's entry in the catalog, where it has one.
+
+    Raises:
+        MtpeftError: Every weight is to be trained, and they are 4-bit.
+    """
+    method = catalog().get("methods", method_id)
+    four_bit = settings.weights == "nf4"
+    if four_bit and trains_whole(method):
+        raise MtpeftError(
+            f"weights are nf4, but {method.id} trains every weight",
+            "bfloat16, float16 or float32",
+            "--set weights=bfloat16",
+        )
+    model = load_causal(
+        source,
+        dtype=settings.compute_dtype if four_bit else settings.weights,
+        attention_name=settings.attention,
+        device=device,
+        quantisation=quantisation(settings.compute_dtype, settings.double_quantisation)
+        if four_bit
+        else None,
+        liger=settings.liger,
+    )
+    known = backbone or Backbone("", "", "", "", "", "decoder")
+    attached = method_module(method).attach(
+        keep_layout(model) if four_bit else model, known, how(settings)
+    )
+    return attached.encoder
+
+
+def fit(
+    job: Job,
+    settings: Settings,
+    generate: Generate | None = None,
+    stop_at: int | None = None,
+    fail_at_rows: int | None = None,
+) -> tuple[TokensTrainer, Any, str] | None:
+    """Train a job from its last checkpoint, where there is one.
+
+    Returns:
+        Trainer, tokenizer and hash of the data's order; None where it was stopped before its end.
+    """
+    from transformers import EarlyStoppingCallback, PrinterCallback
+
+    seed_everything(settings.seed)
+    device = here()
+    tokenizer = load_tokenizer(job.source)
+    words = wording(settings.wording, job.run.arm)
+    whole = settings.packing == "wrapped"
+    layout = {"joined": whole, "longest": None if whole else settings.max_length}
+    store = tokenized(job.train, tokenizer, words, **layout)
+    multiple = settings.batch_size * settings.gradient_accumulation
+    settings = on_each(settings, identity.processes())
+    args = _arguments(job, settings, device)
+    rows = plan(store, settings, multiple)
+    if not len(rows):
+        raise MtpeftError(
+            f"{job.run.id}: {len(store.tokens)} tokens fill no row of {settings.max_length}",
+            "at least one row",
+            "--set max_length=N with a smaller one",
+        )
+    validation, metrics = {}, None
+    every = int(settings.balancing_options.get("every", 10))
+    options = {k: v for k, v in settings.balancing_options.items() if k != "every"}
+    rule = balancing(settings.balancing, len(store.names), **options)
+    if settings.eval_steps or rule.needs_validation:
+        for number, task in enumerate(store.names):  # a plan of one task numbers it 0
+            some = tokenized({task: job.valid[task]}, tokenizer, words, **layout)
+            validation[task] = validation_plan(some, settings, settings.eval_samples)
+            validation[task].store.tasks[:] = number
+        metrics = _metrics(job.valid, settings, tokenizer, words, layout, generate)
+    seed_everything(settings.seed)  # the adapter's weights do not depend on what was drawn before
+    base = catalog().backbones.get(job.run.backbone)
+    model = prepare(job.run.method, job.source, settings, _local(device), base)
+    install(model)
+    if fail_at_rows is not None:
+        _pretend_full(model, fail_at_rows)
+    trainer = TokensTrainer(
+        model=model,
+        args=args,
+        train_dataset=rows,
+        names=list(store.names),
+        rule=rule,
+        validation=validation,
+        metrics=metrics,
+        padding=tokenizer.pad_token_id,
+        eval_dataset=rows if validation else None,
+    )
+    trainer.remove_callback(PrinterCallback)  # a raw line a step; the recorder speaks instead
+    title = f"{job.run.id} seed {settings.seed}"
+    trainer.add_callback(Recorder(trainer, job.folder / "tensorboard", every, title))
+    checkpoint = last_checkpoint(job.folder / CHECKPOINTS)
+    if checkpoint is not None:
+        trainer.restore(checkpoint)
+    patience, threshold = settings.early_stopping_patience, settings.early_stopping_threshold
+    if settings.per_task_stopping and patience and settings.selection == "generation":
+        stopping = PerTaskStopping(trainer, patience, threshold)
+        if checkpoint is not None:
+            stopping.restore(checkpoint)
+        trainer.add_callback(stopping)
+    elif patience and settings.selection != "none" and settings.eval_steps:
+        trainer.add_callback(EarlyStoppingCallback(patience, threshold))
+    if stop_at is not None:
+        trainer.add_callback(StopAt(stop_at))
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    seed_everything(settings.seed)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint is not None else None)
+    if stop_at is not None and trainer.state.global_step < trainer.state.max_steps:
+        return None
+    return trainer, tokenizer, rows.sha256()
+
+
+def _local(device: str) -> str:
+    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if device == "cuda" else device
+
+
+def _arguments(job: Job, s: Settings, device: str) -> Any:
+    watched = s.eval_steps > 0
+    chosen = watched and s.selection != "none"
+    # the best checkpoint must have been saved when it was evaluated
+    save = s.eval_steps if chosen else s.save_steps
+    metric = "eval_loss" if s.selection == "loss" else "eval_selection"
+    sharded = identity.processes() > 1 and job.whole
+    return arguments(
+        job.folder / CHECKPOINTS,
+        s,
+        device,
+        per_device_train_batch_size=s.batch_size,
+        per_device_eval_batch_size=s.batch_size,
+        gradient_accumulation_steps=s.gradient_accumulation,
+        learning_rate=s.learning_rate,
+        lr_scheduler_type=s.schedule,
+        warmup_steps=s.warmup_steps,
+        optim=s.optimizer,
+        weight_decay=s.weight_decay,
+        adam_beta1=s.adam_betas[0],
+        adam_beta2=s.adam_betas[1],
+        bf16=s.mixed_precision == "bf16",
+        eval_strategy="steps" if watched else "no",
+        eval_steps=s.eval_steps or None,
+        save_strategy="steps" if save else "no",
+        save_steps=save or 500,
+        save_total_limit=s.save_total_limit,
+        load_best_model_at_end=chosen,
+        metric_for_best_model=metric if chosen else None,
+        greater_is_better=s.selection != "loss" if chosen else None,
+        **({"fsdp": True} if sharded else {}),
+    )
+
+
+def _metrics(
+    valid: dict[str, Sequence[Any]],
+    s: Settings,
+    tokenizer: Any,
+    words: Any,
+    layout: dict[str, Any],
+    generate: Generate | None,
+) -> Metrics | None:
+    if s.selection == "generation":
+        if generate is None:
+            raise MtpeftError(
+                "selection=generation needs a generate function",
+                "one, as `mtpeft train` gives it",
+                "--set selection=loss",
+            )
+        some = {t: examples[: s.selection_samples] for t, examples in valid.items()}
+        return selection.generated(some, tokenizer, words, generate)
+    if s.selection == "teacher-forced":
+        union = validation_plan(tokenized(valid, tokenizer, words, **layout), s, s.eval_samples)
+        return selection.teacher_forced(union, tokenizer, list(valid))
+    return None
+
+
+def _pretend_full(model: Any, rows: int) -> None:
+    causal = model.get_base_model() if hasattr(model, "get_base_model") else model
+    forward = causal.forward
+
+    def limited(*positional: Any, **named: Any) -> Any:
+        if len(named["input_ids"]) > rows:
+            raise torch.OutOfMemoryError(f"pretended: {len(named['input_ids'])} rows")
+        return forward(*positional, **named)
+
+    causal.forward = limited
+
+
+def write(job: Job, trainer: TokensTrainer, tokenizer: Any) -> None:
+    """Adapter (PEFT's format) or whole model, with its tokenizer."""
+    trainer.accelerator.wait_for_everyone()
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    if trainer.is_fsdp_enabled:
+        trainer.save_model(str(job.result))
+        # the first process may still be collecting what the others hold
+        trainer.accelerator.wait_for_everyone()
+    if not trainer.is_world_process_zero():
+        return
+    if not trainer.is_fsdp_enabled:
+        if hasattr(model, "peft_config"):
+            model.peft_config["default"].base_model_name_or_path = job.base
+        model.save_pretrained(job.result)
+    tokenizer.save_pretrained(job.result)
+    _use_cache(job.result)
+
+
+def _use_cache(folder: Path) -> None:
+    """A setting of training is not the model's."""
+    path = folder / "config.json"
+    if path.is_file():
+        config = json.loads(path.read_text(encoding="utf-8"))
+        config["use_cache"] = True
+        write_atomic(path, json.dumps(config, indent=2, sort_keys=True) + "\n")

@@ -1,0 +1,110 @@
+"""What an archive should hold, and what it is known to lack.
+
+Absence is not taken for known absence. The scores that a study's archive lacks are listed in its
+study.yaml (`absent`), and `sources.csv` beside its printed statistics says how many records each
+upstream file gave. Whatever else is missing gets a verdict without a cause.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from mtpeft.catalog import Catalog
+from mtpeft.catalog.places import archived, published
+from mtpeft.catalog.schema import Study
+from mtpeft.core.errors import BadInput
+from mtpeft.core.paths import shown
+from mtpeft.core.records import PublishedCell, Verdict, read_frame, read_scores
+
+
+def known_absent(known: Catalog, study: str, metric: str, evaluation: str, run: str) -> str:
+    """Why the archive of a study lacks the scores of a run, empty where it should hold them."""
+    tools = {tool.id for tool in known.tools.values() if metric in {m.id for m in tool.metrics}}
+    return next(
+        (
+            absent.reason
+            for absent in known.studies[study].absent
+            if absent.tool in tools
+            and absent.evaluation == evaluation
+            and (not absent.runs or run in absent.runs)
+        ),
+        "",
+    )
+
+
+def judge_completeness(known: Catalog, cells: Sequence[PublishedCell]) -> list[Verdict]:
+    """One verdict for each score table and each printed output of every study that says how many
+    records its sources gave.
+    """
+    verdicts: list[Verdict] = []
+    for study in known.studies.values():
+        sources = published(study) / "sources.csv"
+        if sources.is_file() and (published(study) / "statistics.csv").is_file():
+            records = _records(sources)
+            verdicts += _tables(known, study, records)
+            verdicts += _outputs(known, study, records, cells)
+    return verdicts
+
+
+def _records(sources: Path) -> dict[str, int]:
+    """Records that each upstream file gave, by its path."""
+    frame = read_frame(sources)
+    try:
+        return {
+            str(path): int(number)
+            for path, number in zip(frame["path"], frame["records"], strict=True)
+        }
+    except (KeyError, ValueError) as error:
+        raise BadInput(
+            sources, f"no count of records: {error}", "path and records of each source"
+        ) from error
+
+
+def _tables(known: Catalog, study: Study, records: dict[str, int]) -> Iterable[Verdict]:
+    for tool in known.tools.values():
+        for folder, evaluation in tool.archive.items():
+            files = {p: n for p, n in records.items() if _within(p, folder)}
+            if not files:
+                continue
+            path = archived(study) / "scores" / tool.id / f"{evaluation}.csv"
+            table = read_scores(path) if path.is_file() else None
+            rows = 0 if table is None else len(table)
+            runs = 0 if table is None else table["run"].nunique()
+            wanted = f"{sum(files.values())} rows of {len(files)} runs"
+            yield _verdict(shown(path), wanted, f"{rows} rows of {runs} runs")
+
+
+def _within(path: str, folder: str) -> bool:
+    return f"/{path}".rpartition("/")[0].endswith(f"/{folder}")
+
+
+def _outputs(
+    known: Catalog, study: Study, records: dict[str, int], cells: Sequence[PublishedCell]
+) -> Iterable[Verdict]:
+    mine = {c.id for c in known.of("comparisons", study.id)}
+    found = Counter(cell.source for cell in cells if cell.comparison in mine)
+    expected = {
+        path.rpartition("/")[2]: number
+        for path, number in records.items()
+        if path.rpartition("/")[2] in {o.file for c in mine for o in known.comparisons[c].outputs}
+    }
+    for name in dict.fromkeys([*expected, *found]):
+        yield _verdict(
+            f"{study.id}/{name}", f"{expected.get(name, 0)} values", f"{found[name]} values"
+        )
+
+
+def _verdict(name: str, expected: str, found: str) -> Verdict:
+    return Verdict(
+        id=name,
+        tier="T0",
+        kind="complete",
+        published="",
+        archived=expected,
+        regenerated=found,
+        tolerance="",
+        tolerance_source="records that each source gave, in sources.csv",
+        verdict="exact" if found == expected else "differs",
+        reason="" if found == expected else "records are lost or added since the import",
+        command="make verify",
+    )
