@@ -50,6 +50,8 @@ setup: $(VENV)/.core ## install the core environment and R | 1–2 min | 0.6 GB 
 # ---------------------------------------------------------------- T0 and T1: archive -> statistics -> report
 
 ARCHIVE := $(wildcard results/archived/*/scores/*/*.csv results/published/*/*.csv)
+# What `mtpeft archive import STUDY` brought in besides.
+IMPORTED := $(wildcard $(OUT)/archived/*/scores/*/*.csv $(OUT)/published/*/*.csv)
 # Folders of yours (MTPEFT_CATALOG, separated by colons) count like the shipped ones.
 OUTSIDE := $(foreach folder,$(subst :, ,$(MTPEFT_CATALOG)),$(folder) $(wildcard $(folder)/*/study.yaml $(folder)/studies/*/study.yaml))
 OUTSIDE := $(patsubst %/study.yaml,%,$(OUTSIDE))
@@ -70,7 +72,7 @@ PAGE := $(OUT)/report/index.html
 $(FILES): $(ARCHIVE) results/archived/SHA256SUMS results/published/SHA256SUMS | $(VENV)/.core
 	@$(RUN) check-files
 
-$(TESTS): $(FILES) $(CATALOG) $(GROUND) $(wildcard stats/*.R code/mtpeft/statistics/*.py) | $(VENV)/.core
+$(TESTS): $(FILES) $(CATALOG) $(GROUND) $(IMPORTED) $(wildcard stats/*.R code/mtpeft/statistics/*.py) | $(VENV)/.core
 	@$(RUN) statistics
 
 $(AUDIT): $(TESTS) $(wildcard code/mtpeft/audit/*.py)

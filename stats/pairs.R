@@ -24,13 +24,17 @@ signed_rank_exact <- function(ranks, v) {
 # Wilcoxon signed-rank test of a against b (equal length, no missing values), two-sided. Returns c(V, p).
 # published = FALSE: differences as `distinct_differences` has them, zeros dropped; exact below 25 of them (a permutation test,
 # so that ties do no harm), else the normal approximation without continuity correction.
-# published = TRUE: as the study's scripts: always the approximation, ties and zeros as binary noise decides them; missing where
-# they print NA: both sides constant, or no difference at all.
-signed_rank <- function(a, b, published = FALSE) {
+# published = TRUE: as the study's scripts: ties and zeros as binary noise decides them; missing where they print NA: both sides
+# constant, or no difference at all. exactness = "normal": always the approximation, without continuity correction; "r-default":
+# whatever wilcox.test decides (exact below 50 pairs without ties and zeros, else with continuity correction).
+signed_rank <- function(a, b, published = FALSE, exactness = "normal") {
   if (published) {
     constant <- function(x) length(unique(x)) < 2L
     if (length(a) == 0L || (constant(a) && constant(b)) || all(a == b)) return(c(NA_real_, NA_real_))
-    test <- wilcox.test(a, b, alternative = "two.sided", paired = TRUE, exact = FALSE, correct = FALSE)
+    test <- switch(exactness,
+      normal = wilcox.test(a, b, alternative = "two.sided", paired = TRUE, exact = FALSE, correct = FALSE),
+      `r-default` = suppressWarnings(wilcox.test(a, b, paired = TRUE)),
+      stop("unknown exactness ", exactness))
     return(c(unname(test$statistic), test$p.value))
   }
   difference <- distinct_differences(a, b)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mtpeft.core.records import PublishedCell, Test, frame_of
 from mtpeft.statistics.printed import (
     adjusted,
-    in_seven_digits,
+    style_of,
     magnitude,
     render,
     resolution,
@@ -82,13 +82,13 @@ def test_fixed_decimals_at_the_boundary(value, printed, equal):
 
 @given(st.floats(1e-12, 1e3))
 def test_seven_digits_are_equal_to_their_own_print(value):
-    assert same(value, f"{value:.7g}", True)
-    assert same(-value, f"-{value:.6e}", True)
+    assert same(value, f"{value:.7g}", "seven")
+    assert same(-value, f"-{value:.6e}", "seven")
 
 
 @given(st.floats(1e-12, 1e3))
 def test_the_seventh_digit_counts(value):
-    assert not same(value * (1 + 3e-6), f"{value:.6e}", True)
+    assert not same(value * (1 + 3e-6), f"{value:.6e}", "seven")
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_the_seventh_digit_counts(value):
     ],
 )
 def test_seven_digits_at_the_boundary(value, printed, equal):
-    assert same(value, printed, True) is equal
+    assert same(value, printed, "seven") is equal
 
 
 @pytest.mark.parametrize(
@@ -128,13 +128,13 @@ def test_seven_digits_at_the_boundary(value, printed, equal):
     [(0.0, True), (-0.0, True), (1e-17, True), (0.3, False), (-1e-6, False), (1e-9, False)],
 )
 def test_a_lone_zero_in_r_is_zero_and_nothing_else(value, equal):
-    assert same(value, "0", True) is equal
+    assert same(value, "0", "seven") is equal
 
 
 # ---------------------------------------------------------------- missing values and labels
 
 
-@pytest.mark.parametrize("seven", [False, True])
+@pytest.mark.parametrize("seven", ["fixed", "seven", 4])
 @pytest.mark.parametrize(
     "value, printed, equal",
     [
@@ -230,18 +230,18 @@ def test_every_published_quantity_is_known(published):
     ],
 )
 def test_the_style_of_printing_follows_the_output(variant, source, seven):
-    assert in_seven_digits(cell(variant=variant, source=source)) is seven
+    assert (style_of(cell(variant=variant, source=source)) == "seven") is seven
 
 
 @pytest.mark.parametrize(
     "value, printed, seven, text",
     [
-        (0.123456789, "0.9999", False, "0.1235"),
-        (0.123456789, "0.5", True, "0.1234568"),
-        (NAN, "0.5", False, "NA"),
-        ("Yes", "No", False, "Yes"),
-        (0.25, "NA", False, "0.2500"),
-        (12.0, "11", False, "12"),
+        (0.123456789, "0.9999", "fixed", "0.1235"),
+        (0.123456789, "0.5", "seven", "0.1234568"),
+        (NAN, "0.5", "fixed", "NA"),
+        ("Yes", "No", "fixed", "Yes"),
+        (0.25, "NA", "fixed", "0.2500"),
+        (12.0, "11", "fixed", "12"),
     ],
 )
 def test_a_value_is_shown_as_the_printed_one(value, printed, seven, text):
@@ -250,7 +250,7 @@ def test_a_value_is_shown_as_the_printed_one(value, printed, seven, text):
 
 @pytest.mark.parametrize("printed", ["0.1234", "1e-05", "-2.5", "100"])
 def test_half_a_step_separates_neighbours(printed):
-    step = resolution(printed, False)
+    step = resolution(printed, "fixed")
     assert same(float(printed) + 0.99 * step, printed) and not same(
         float(printed) + 1.01 * step, printed
     )

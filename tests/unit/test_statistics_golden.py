@@ -9,7 +9,7 @@ import pytest
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.records import ScoreSet, write_scores
 from mtpeft.statistics.compare import run_all, run_comparison
-from mtpeft.statistics.printed import in_seven_digits, same, value_for
+from mtpeft.statistics.printed import style_of, same, value_for
 
 LEFT_OUT = ("rq1-translation-cs-java", "rq2-translation-cs-java")
 COMPARISONS = [
@@ -46,7 +46,7 @@ def test_every_printed_value_comes_out_again(archived, known, published, name):
     wrong = [
         f"{c.source}:{c.line} {c.quantity}: printed {c.printed}, recomputed {value}"
         for c in cells
-        if not same(value := value_for(c, tests[c.block, c.metric]), c.printed, in_seven_digits(c))
+        if not same(value := value_for(c, tests[c.block, c.metric]), c.printed, style_of(c))
     ]
     assert not wrong
 

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from mtpeft import studies
-from mtpeft.catalog import Study
+from mtpeft.catalog import Catalog, Study
 from mtpeft.core.figures import Figures
+from mtpeft.core.imported import Tables
 from mtpeft.core.upstream import Upstream
 
 
@@ -52,6 +53,33 @@ class ScoreDialect(Protocol):
     def instance_id(self, text: str, numbered: bool) -> str:
         """The canonical id of an instance."""
         ...
+
+
+class TablesDialect(Protocol):
+    """What the module of a study with tables of scores offers that are imported on demand.
+
+    Attributes:
+        UPSTREAM: The repository that its files come from.
+    """
+
+    UPSTREAM: tuple[Upstream, ...]
+
+    def read_tables(self, roots: dict[str, Path], known: Catalog) -> Tables:
+        """Every score and every printed value of the study.
+
+        Args:
+            roots: Checkout of each repository of `UPSTREAM`.
+            known: The catalog.
+
+        Raises:
+            BadInput: What is missing, unknown, repeated or no number, with file and line.
+        """
+        ...
+
+
+def tables_dialect_of(study: Study) -> TablesDialect:
+    """The dialect of a study with tables. Raises `BadInput` where it has none that is whole."""
+    return cast("TablesDialect", studies.dialect(study, "UPSTREAM", "read_tables"))
 
 
 def dialect_of(study: Study) -> Dialect:

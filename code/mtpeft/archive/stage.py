@@ -9,6 +9,7 @@ from mtpeft.archive.dialect import score_dialect_of
 from mtpeft.archive.figures import import_figures
 from mtpeft.archive.outputs import read_outputs
 from mtpeft.archive.scores import read_all
+from mtpeft.archive.tables import import_tables
 from mtpeft.catalog import Catalog, Study, catalog
 from mtpeft.core import checksums
 from mtpeft.core.errors import UnknownName
@@ -74,7 +75,7 @@ def import_studies(study: str = "", repin: bool = False, allow_loss: bool = Fals
     """Import one study, or all of them: scores and statistics, or figures through its dialect.
 
     Args:
-        study: Id of the study; empty: every study that can be imported.
+        study: Id of the study; empty: every study whose figures are shipped.
         repin: Accept changed and new upstream files and pin them again.
         allow_loss: With `repin`, accept that files or records are gone, too.
 
@@ -85,9 +86,12 @@ def import_studies(study: str = "", repin: bool = False, allow_loss: bool = Fals
     able = [s for s in known.studies if has_dialect(known.studies[s])]
     if study and study not in able:
         raise UnknownName("study with upstream files", study, able)
-    for name in [study] if study else able:
+    shipped = [name for name in able if not known.studies[name].on_demand]
+    for name in [study] if study else shipped:
         of = known.studies[name]
         if hasattr(dialect(of), "SCORES"):
             import_archive(of, repin=repin, known=known, allow_loss=allow_loss)
         if hasattr(dialect(of), "read_figures"):
             import_figures(of, repin, allow_loss=allow_loss)
+        if hasattr(dialect(of), "read_tables"):
+            import_tables(of, known, repin, allow_loss)

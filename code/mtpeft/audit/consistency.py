@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from mtpeft.catalog import Block, Catalog, Comparison
 from mtpeft.core.records import PublishedCell, ScoreSet
 from mtpeft.statistics import r_session
-from mtpeft.statistics.printed import in_seven_digits, magnitude, resolution, same, significant
+from mtpeft.statistics.printed import magnitude, resolution, same, significant, style_of
 
 TWIN = "interval stands elsewhere"
 COARSE = 0.25  # half the distance of printable values, in counts of pairs, above which a count cannot be told
@@ -49,11 +49,11 @@ def check_printed(
         for metric in comparison.metrics:
             printed = at.get((block.id, metric), {})
             task = block.task or comparison.task
-            checks = (
-                _of_counts(printed, block, scores)
-                if comparison.test == "mcnemar"
-                else _of_effects(printed, task, sizes)
-            )
+            checks = {
+                "mcnemar": _of_counts(printed, block, scores),
+                "wilcoxon": _of_effects(printed, task, sizes),
+                "summary": _of_sums(printed),
+            }[comparison.test]
             twins = _twins(comparison.id, block.id, metric, printed, elsewhere)
             for name, result, detail in (*_of_renderings(printed), *checks, *twins):
                 yield Check(comparison.id, block.id, metric, name, result, detail)
@@ -72,7 +72,7 @@ def _number(cell: PublishedCell) -> float:
 
 
 def _most_precise(cells: list[PublishedCell]) -> PublishedCell:
-    return max(cells, key=lambda c: (in_seven_digits(c), len(c.printed)))
+    return max(cells, key=lambda c: (style_of(c) == "seven", len(c.printed)))
 
 
 def _of_renderings(printed: _Printed) -> Iterator[_Outcome]:
@@ -88,7 +88,7 @@ def _of_renderings(printed: _Printed) -> Iterator[_Outcome]:
         ]
         for group in groups if quantity == "p_adjusted" else [cells]:
             best = _most_precise(group)
-            wrong = [c for c in group if not same(_number(best), c.printed, in_seven_digits(c))]
+            wrong = [c for c in group if not same(_number(best), c.printed, style_of(c))]
             if len(group) > 1:
                 yield _outcome(
                     f"{quantity} agrees between renderings",
@@ -154,7 +154,7 @@ def _of_effects(printed: _Printed, task: str, sizes: dict[str, int]) -> Iterator
             low <= delta <= high or low == high,
             f"{low:g} <= {delta:g} <= {high:g}",
         )
-    step = resolution(best.printed, in_seven_digits(best))
+    step = resolution(best.printed, style_of(best))
     # With too few digits every number is close to a whole one, and the check could not fail.
     if not math.isnan(delta) and step * sizes[task] ** 2 < COARSE:
 
@@ -183,8 +183,20 @@ def _of_effects(printed: _Printed, task: str, sizes: dict[str, int]) -> Iterator
             continue
         yield _outcome(
             "yes/no fits adjusted p",
-            cell.printed == significant(_number(p[0])),
+            same(significant(_number(p[0])), cell.printed),
             f"{cell.printed}, p {p[0].printed}",
+        )
+
+
+def _of_sums(printed: _Printed) -> Iterator[_Outcome]:
+    """A printed share must be that of the sum and the number printed beside it."""
+    if all(q in printed for q in ("sum_a", "n_pairs", "rate_a")):
+        total, number, rate = (printed[q][0] for q in ("sum_a", "n_pairs", "rate_a"))
+        share = 100 * _number(total) / _number(number)
+        yield _outcome(
+            "rate fits sum and number",
+            same(share, rate.printed, style_of(rate)),
+            f"printed {rate.printed}, {total.printed} of {number.printed} give {share:.4f}",
         )
 
 
@@ -193,6 +205,8 @@ def _of_counts(printed: _Printed, block: Block, scores: ScoreSet) -> Iterator[_O
         return _number(printed[quantity][0]) if quantity in printed else math.nan
 
     both, only_a, only_b, neither = (one(q) for q in ("both_pass", "a_only", "b_only", "both_fail"))
+    if math.isnan(only_a + only_b):
+        return
     if math.isnan(only_a) or math.isnan(only_b):
         return
     a, b = [1.0] * int(only_a) + [0.0] * int(only_b), [0.0] * int(only_a) + [1.0] * int(only_b)

@@ -6,9 +6,13 @@ reproduce all of them. The generators know nothing of the studies beyond the cat
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import get_args
+
+import numpy as np
 
 from mtpeft.audit.readings import PAIRINGS, VARIANTS, Bench, Reading, Side
 from mtpeft.catalog import Block, Catalog, Comparison
+from mtpeft.catalog.schema import Missing
 from mtpeft.core.records import ScoreSet
 
 
@@ -102,7 +106,7 @@ def other_comparison(comparison: Comparison, known: Catalog) -> Iterator[Hypothe
                 return replace(
                     reading,
                     a=Side(block.a, task, reading.a.metric),
-                    b=Side(block.b, task, reading.b.metric),
+                    b=Side(block.b or block.a, task, reading.b.metric),
                 )
 
             yield Hypothesis(
@@ -129,6 +133,47 @@ def other_pairing() -> Iterator[Hypothesis]:
         yield Hypothesis("other pairing", f"rows paired by {pairing}", apply)
 
 
+def other_rows(comparison: Comparison, bench: Bench) -> Iterator[Hypothesis]:
+    """Only some of the repetitions were read, missing values were treated in another way, or both.
+
+    Asked only where problems were answered repeatedly, or some instance has no value.
+    """
+    sets = bench.known.evaluations()
+    tasks = {block.task or comparison.task for block in comparison.blocks}
+    most = min(sets[task].repetitions for task in tasks)
+    gaps = any(
+        np.isnan(bench.scores.column(run, block.task or comparison.task, metric).value).any()
+        for block in comparison.blocks
+        for run in filter(None, (block.a, block.b))
+        for metric in comparison.metrics
+        if bench.scores.has(run, block.task or comparison.task, metric)
+    )
+    rules: list[Missing | None] = [None, *get_args(Missing)] if gaps else [None]
+    for missing in rules:
+        for first in range(most):
+            if missing == comparison.missing or (missing is None and not first):
+                continue
+
+            def apply(
+                reading: Reading, first: int = first, missing: Missing | None = missing
+            ) -> Reading:
+                return replace(reading, first=first, missing=missing or reading.missing)
+
+            what = [f"only the first {first} of {most} repetitions were read"] if first else []
+            what += [_MISSING[missing]] if missing else []
+            kind = "other repetitions" if first else "missing values"
+            if first and missing:
+                kind = "other repetitions, missing values"
+            yield Hypothesis(kind, ", ".join(what), apply)
+
+
+_MISSING: dict[Missing, str] = {
+    "drop": "a missing value left out its pair",
+    "own": "a missing value left out its own side in the effect",
+    "zero": "missing values stood for 0",
+}
+
+
 def unreadable_dropped() -> Iterator[Hypothesis]:
     """Outputs that the tool could not read were left out."""
     yield Hypothesis(
@@ -147,7 +192,7 @@ def other_block(comparison: Comparison) -> Iterator[Hypothesis]:
             return replace(
                 reading,
                 a=Side(source.a, task, reading.a.metric),
-                b=Side(source.b, task, reading.b.metric),
+                b=Side(source.b or source.a, task, reading.b.metric),
             )
 
         yield Hypothesis("other block", f"scores of block {source.id} were read instead", apply)
@@ -175,9 +220,9 @@ def other_run(known: Catalog, study: str, on_a: bool, on_b: bool) -> Iterator[Hy
             yield Hypothesis("other run", f"scores of {what} were read instead", apply)
 
 
-def other_metric(known: Catalog) -> Iterator[Hypothesis]:
+def other_metric(known: Catalog, study: str) -> Iterator[Hypothesis]:
     """Another column was read, of the same or another tool."""
-    for name in known.metrics():
+    for name in [m.id for tool in known.of("tools", study) for m in tool.metrics]:
 
         def apply(reading: Reading, name: str = name) -> Reading:
             return replace(
@@ -202,13 +247,14 @@ def of_inputs(comparison: Comparison, bench: Bench) -> Iterator[Hypothesis]:
     scores, known = bench.scores, bench.known
     yield from other_evaluation(scores, known, comparison.study)
     yield from other_version(bench.versions, known)
+    yield from other_rows(comparison, bench)
     yield from swapped()
     yield from other_pairing()
     yield from unreadable_dropped()
     yield from other_block(comparison)
     yield from other_run(known, comparison.study, on_a=False, on_b=True)
     yield from other_run(known, comparison.study, on_a=True, on_b=False)
-    yield from other_metric(known)
+    yield from other_metric(known, comparison.study)
     yield from other_comparison(comparison, known)
     yield from other_run(known, comparison.study, on_a=True, on_b=True)
 
@@ -218,3 +264,9 @@ def of_tests(comparison: Comparison) -> Iterator[Hypothesis]:
     if comparison.test == "wilcoxon":
         yield from other_pairing()
         yield from other_test()
+        if comparison.exactness != "normal":
+            yield Hypothesis(
+                "other test",
+                "Wilcoxon test, normal approximation without continuity correction",
+                lambda reading: replace(reading, exactness="normal"),
+            )

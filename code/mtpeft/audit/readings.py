@@ -5,14 +5,17 @@ come from.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from mtpeft.catalog import Block, Catalog, Comparison
+from mtpeft.catalog.schema import Exactness, Missing
 from mtpeft.core.records import Column, PublishedCell, ScoreSet, Test
 from mtpeft.statistics import r_session
-from mtpeft.statistics.pairing import Pairs, by_id, by_position, unreadable
+from mtpeft.statistics.compare import summarized
+from mtpeft.statistics.pairing import Pairs, by_id, by_position, by_rule, unreadable
 
 CORRECTIONS = ("holm", "BH", "none", "bonferroni", "hochberg", "BY")
 VARIANTS = ("stated", "continuity", "unpaired", "less", "greater", "exact")
@@ -33,13 +36,27 @@ class Side:
 
 @dataclass(frozen=True)
 class Reading:
-    """Where both vectors come from and how they meet."""
+    """Where both vectors come from and how they meet.
+
+    Attributes:
+        a: Side A.
+        b: Side B.
+        pairing: How rows met.
+        drop_unreadable: Whether outputs that the tool could not read were left out.
+        variant: Another test that gave the p-value.
+        exactness: How the signed-rank test got its p-value, as in `Comparison`.
+        missing: What became of instances without a value, as in `Comparison`.
+        first: Only so many of the repetitions of each problem were read; 0: all.
+    """
 
     a: Side
     b: Side
     pairing: str
     drop_unreadable: bool = False
     variant: str = "stated"
+    exactness: Exactness = "normal"
+    missing: Missing = "drop"
+    first: int = 0
 
 
 @dataclass(frozen=True)
@@ -53,7 +70,13 @@ class Family:
 def stated(comparison: Comparison, block: Block, metric: str) -> Reading:
     """The reading that the study's own description gives."""
     task = block.task or comparison.task
-    return Reading(Side(block.a, task, metric), Side(block.b, task, metric), comparison.pairing)
+    return Reading(
+        Side(block.a, task, metric),
+        Side(block.b or block.a, task, metric),
+        comparison.pairing,
+        exactness=comparison.exactness,
+        missing=comparison.missing,
+    )
 
 
 # Of a reading's test only what a published cell can show is filled in.
@@ -74,7 +97,7 @@ class Bench:
         self._adjusted: dict[tuple[str, bytes], list[float]] = {}
 
     def test(self, kind: str, reading: Reading) -> Test | None:
-        """The test of a kind (`wilcoxon`, `mcnemar`) under a reading, or None where its scores do
+        """The test of a kind (`wilcoxon`, `mcnemar`, `summary`) under a reading, or None where its scores do
         not exist or make no pairs.
         """
         key = (kind, reading)
@@ -91,10 +114,12 @@ class Bench:
         return self._adjusted[key]
 
     def _compute(self, kind: str, reading: Reading) -> Test | None:
-        a, b = (self._column(side, reading.drop_unreadable) for side in (reading.a, reading.b))
+        a, b = (self._column(side, reading) for side in (reading.a, reading.b))
         if a is None or b is None:
             return None
-        pairs = _meet(a, b, reading.pairing)
+        if kind == "summary":
+            return summarized(_EMPTY, a)
+        pairs = by_rule(a, b, reading.missing, partial(_meet, pairing=reading.pairing))
         if not len(pairs.a):
             return None
         if kind == "mcnemar":
@@ -105,6 +130,9 @@ class Bench:
             )
             return replace(
                 _EMPTY,
+                n_pairs=len(pairs.a),
+                mean_a=float(pairs.a.mean()),
+                mean_b=float(pairs.b.mean()),
                 statistic=chi,
                 p=p,
                 both_pass=both,
@@ -114,24 +142,33 @@ class Bench:
                 odds_ratio=odds,
             )
         p = (
-            r_session.call("signed_rank", pairs.a, pairs.b, published=True)[1]
+            r_session.call(
+                "signed_rank", pairs.a, pairs.b, published=True, exactness=reading.exactness
+            )[1]
             if reading.variant == "stated"
             else r_session.call("variant_p", pairs.a, pairs.b, kind=reading.variant)[0]
         )
-        delta, low, high = r_session.call("cliffs_delta", pairs.a, pairs.b)
+        delta, low, high = r_session.call("cliffs_delta", *pairs.sides)
         return replace(
             _EMPTY, p=float(p), cliffs_delta=delta, cliffs_delta_low=low, cliffs_delta_high=high
         )
 
-    def _column(self, side: Side, drop_unreadable: bool) -> Column | None:
+    def _column(self, side: Side, reading: Reading) -> Column | None:
         scores = self.versions[side.version] if side.version else self.scores
         if not scores.has(side.run, side.task, side.metric):
             return None
         column = scores.column(side.run, side.task, side.metric)
-        if not drop_unreadable:
+        if reading.first:
+            column = _rows(column, repetitions(column) < reading.first)
+        if not reading.drop_unreadable:
             return column
         lost = unreadable(scores, *self.known.metrics()[side.metric], side.run, side.task)
         return _rows(column, np.array([name not in lost for name in column.ids], dtype=bool))
+
+
+def repetitions(column: Column) -> np.ndarray:
+    """Which repetition of its problem each row is, from 0: the N of an id `PROBLEM#N`."""
+    return np.array([int(name.rpartition("#")[2]) for name in column.ids], dtype="int64")
 
 
 def _rows(column: Column, rows: np.ndarray | slice) -> Column:

@@ -7,8 +7,8 @@ place). It is accepted where it reproduces every differing place of the scope, s
 of it, and the digits are too many for chance (`_chance`); every further hypothesis that fits there
 is reported beside it. Step 2 puts the readings found into their families and looks at adjusted
 values; where some still differ, it tries other families and corrections, other tests, and both
-together, first for a whole output, then family by family. What nothing reproduces is reported as
-unexplained, with what was tried.
+together, first for a whole output, then family by family. Step 3 looks at summaries of repeated
+passes. What nothing reproduces is reported as unexplained, with what was tried.
 """
 
 import math
@@ -18,15 +18,16 @@ from dataclasses import dataclass, field
 
 from mtpeft.audit.hypotheses import Hypothesis, of_inputs, of_tests
 from mtpeft.audit.readings import CORRECTIONS, Bench, Family, Reading, effect_cells, stated
+from mtpeft.audit.repeated import carried
 from mtpeft.catalog import Comparison
 from mtpeft.core.records import PublishedCell, Test
 from mtpeft.statistics.printed import (
     MISSING,
-    in_seven_digits,
+    of_p,
     render,
     resolution,
     same,
-    significant,
+    style_of,
     value_for,
 )
 
@@ -48,7 +49,8 @@ class Cause:
 
     blamed: cells that differ because of it at first hand (their own scores were read wrongly);
     carried: cells that differ because they share a family with a blamed one; evidence: printed
-    value beside the one that the hypothesis gives.
+    value beside the one that the hypothesis gives; bounds: the hypothesis gives no digits, but
+    bounds within which every cell lies.
     """
 
     key: str
@@ -61,6 +63,7 @@ class Cause:
     evidence: list[str] = field(default_factory=list)
     also: list[str] = field(default_factory=list)
     tried: int = 0
+    bounds: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ class Search:
         wrong = []
         for cell in effect_cells(self.at.get(place, [])):
             value = self._value(cell, reading)
-            if value is None or not same(value, cell.printed, in_seven_digits(cell)):
+            if value is None or not same(value, cell.printed, style_of(cell)):
                 wrong.append(cell)
         return wrong
 
@@ -156,9 +159,9 @@ class Search:
                         or cell.block not in within
                     ):
                         continue
-                    value: float | str = p if cell.quantity == "p_adjusted" else significant(p)
-                    if not same(value, cell.printed, in_seven_digits(cell)):
-                        yield cell, render(value, cell.printed, in_seven_digits(cell))
+                    value = of_p(cell, p)
+                    if not same(value, cell.printed, style_of(cell)):
+                        yield cell, render(value, cell.printed, style_of(cell))
 
     def _variants(self) -> list[str]:
         return [
@@ -210,6 +213,9 @@ class Search:
                 near[0].carried.append(cell)
             owned |= {cell.id} if own or near else set()
         rest = [c for c in differing.values() if c.id not in owned]
+        if rest and (found := self._explain_sums(rest)):
+            causes.append(found)
+            rest = []
         if rest:
             causes.append(
                 Cause(
@@ -288,9 +294,9 @@ class Search:
         for place in places:
             best: dict[str, float] = {}
             for cell in effect_cells(self.at[place]):
-                if cell.quantity == "cliffs_delta" and cell.printed not in MISSING:
-                    single = 2 * resolution(cell.printed, in_seven_digits(cell)) / SPREAD
-                elif cell.quantity in ("a_only", "b_only", "both_pass"):
+                if cell.quantity in ("cliffs_delta", "cohens_g") and cell.printed not in MISSING:
+                    single = 2 * resolution(cell.printed, style_of(cell)) / SPREAD
+                elif cell.quantity in ("a_only", "b_only", "both_pass", "sum_a"):
                     single = 1 / COUNTS
                 else:
                     continue
@@ -328,6 +334,45 @@ class Search:
                     for cell in wrong[place]
                 ]
         cause.evidence = cause.evidence[:3]
+        return cause
+
+    def _explain_sums(self, wrong: list[PublishedCell]) -> Cause | None:
+        """Step 3, for summaries of passes: whether the archived columns carry failures forward to
+        later repetitions, and every printed sum lies between the bounds that this sets.
+        """
+        tasks = {r.a.task for r in self.meant.values()}
+        sets = self.known.evaluations()
+        if self.comparison.test != "summary" or any(sets[t].repetitions < 2 for t in tasks):
+            return None
+        falls, lines = 0, []
+        for place, reading in self.meant.items():
+            column = self.bench.scores.column(reading.a.run, reading.a.task, reading.a.metric)
+            found = carried(column)
+            printed = {c.quantity: c for c in self.at.get(place, [])}
+            if found is None or found.rises or not printed.keys() >= {"sum_a", "n_pairs", "rate_a"}:
+                return None
+            falls += found.falls
+            total, number, rate = (printed[q] for q in ("sum_a", "n_pairs", "rate_a"))
+            n, passes = int(number.printed), int(total.printed)
+            if not found.low <= passes <= found.high or n > len(column.ids):
+                return None
+            if not same(100 * passes / n, rate.printed, style_of(rate)):
+                return None
+            lines.append(
+                f"{total.source}:{total.line} {place[0]}: printed {passes} of {n} ({rate.printed} %, "
+                f"as these give), archived {found.low} of {len(column.ids)}, at most {found.high}"
+            )
+        # Were changes between repetitions chance, a rise would be as likely as a fall.
+        if 0.5**falls >= CHANCE:
+            return None
+        cause = self._cause(
+            self.comparison.id,
+            "failures carried forward",
+            "the sums count each repetition by itself; the archived table holds a pass only while no "
+            f"earlier repetition of the problem failed ({falls} falls and no rise between repetitions)",
+        )
+        cause.blamed, cause.bounds, cause.evidence = wrong, True, lines[:3]
+        cause.places = sorted({(c.block, c.metric) for c in wrong})
         return cause
 
     def _explain_adjusted(self) -> tuple[list[Cause], set[str]]:
@@ -435,9 +480,7 @@ class Search:
         self, cell: PublishedCell, before: float | str | None, after: float | str | None
     ) -> str:
         def text(value: float | str | None) -> str:
-            return (
-                "nothing" if value is None else render(value, cell.printed, in_seven_digits(cell))
-            )
+            return "nothing" if value is None else render(value, cell.printed, style_of(cell))
 
         return (
             f"{cell.source}:{cell.line} {cell.quantity} of {cell.metric} ({cell.block}): printed {cell.printed}, "

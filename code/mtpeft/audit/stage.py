@@ -17,7 +17,13 @@ from mtpeft.audit.readings import Bench
 from mtpeft.audit.scores import Finding, audit_scores
 from mtpeft.audit.search import Cause, Search
 from mtpeft.catalog import Catalog, Comparison, catalog
-from mtpeft.catalog.places import score_files, score_roots, statistics_files
+from mtpeft.catalog.places import (
+    how_to_import,
+    present,
+    score_files,
+    score_roots,
+    statistics_files,
+)
 from mtpeft.core.paths import REGENERATED, shown
 from mtpeft.core.progress import Progress
 from mtpeft.core.provenance import write_result
@@ -121,7 +127,7 @@ def _row(
         len(cause.carried),
         cause.text + (f" (also fitting: {'; '.join(cause.also[:3])})" if cause.also else ""),
         " | ".join(cause.evidence),
-        "all cells" if explained else "none",
+        ("within bounds" if cause.bounds else "all cells") if explained else "none",
         changed,
         _explanation(cause) if explained else f"{cause.tried} readings tried, none fits",
     )
@@ -131,6 +137,11 @@ def _explanation(cause: Cause) -> str:
     """How many cells a cause accounts for, and in which way."""
     turned = sum(c.quantity == "significant" for c in (*cause.blamed, *cause.carried))
     parts = [f"{len(cause.blamed)} cells print what this hypothesis gives, to the last digit"]
+    if cause.bounds:
+        parts = [
+            f"{len(cause.blamed)} cells lie within the bounds that this hypothesis sets; the "
+            "results that were counted are not archived"
+        ]
     if cause.carried:
         parts.append(
             f"{len(cause.carried)} more differ only because their p-values were adjusted in the same family"
@@ -246,7 +257,7 @@ def _printed(files: Iterable[Path]) -> list[PublishedCell]:
 
 def run() -> None:
     """Audit every study and write what was found."""
-    known = catalog()
+    known = present(catalog())
     comparisons = list(known.comparisons.values())
     inputs = [*statistics_files(known), REGENERATED / "statistics" / "tests.csv"]
     cells, tests = _printed(inputs[:-1]), read_records(inputs[-1], Test)
@@ -271,6 +282,8 @@ def run() -> None:
         f"{sum(c.result != 'consistent' for c in checks)} of {len(checks)} consistency checks stand out "
         f"-> {shown(folder)}"
     )
+    for line in how_to_import(known):
+        print(line)
 
 
 def run_rescored() -> None:
@@ -280,7 +293,7 @@ def run_rescored() -> None:
     Both sides as `statistics.rescored` has them: archived scores where there are any, else those of
     `make rescore`.
     """
-    known = catalog()
+    known = present(catalog())
     versions = {
         path.name: ScoreSet.load(path)
         for path in sorted((REGENERATED / "other-versions").glob("*-*"))

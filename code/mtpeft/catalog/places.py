@@ -1,9 +1,10 @@
 """Where the figures of a study lie: shipped, imported on demand, or in its own folder."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from mtpeft.catalog.index import Catalog
-from mtpeft.catalog.schema import Study
+from mtpeft.catalog.schema import OWNED, Study
 from mtpeft.core import paths
 
 
@@ -47,6 +48,31 @@ def score_files(known: Catalog, shipped: Path | None = None) -> list[Path]:
         for root in score_roots(known, shipped)
         for path in sorted((root / "scores").glob("*/*.csv"))
     ]
+
+
+def waiting(known: Catalog) -> list[Study]:
+    """The studies whose figures are imported on demand and have not been."""
+    every = known.studies.values()
+    return [s for s in every if s.on_demand and not (archived(s) / "scores").is_dir()]
+
+
+def present(known: Catalog) -> Catalog:
+    """The catalog without comparisons, tables, figures and claims of studies that are waiting."""
+    absent = {study.id for study in waiting(known)}
+    if not absent:
+        return known
+    return replace(
+        known,
+        **{
+            kind: {k: i for k, i in getattr(known, kind).items() if i.study not in absent}
+            for kind in OWNED
+        },
+    )
+
+
+def how_to_import(known: Catalog) -> list[str]:
+    """For each study that is waiting, one line that says so and names the command."""
+    return [f"{s.id}: not imported: mtpeft archive import {s.id}" for s in waiting(known)]
 
 
 def archived_table(known: Catalog, tool: str, evaluation: str, shipped: Path | None = None) -> Path:

@@ -108,7 +108,15 @@ def _of_comparison(
         yield from check("comparisons", comparison.id, "metric", metric, metrics)
     yield from check("comparisons", comparison.id, "evaluation set", comparison.task, evaluations)
     for block in comparison.blocks:
-        for run in (block.a, block.b):
+        if bool(block.b) == (comparison.test == "summary"):
+            yield known.bad(
+                "comparisons",
+                comparison.id,
+                block.id,
+                f"block {block.id!r} {'with' if block.b else 'without'} side B",
+                "side A alone for a summary, both sides for a test",
+            )
+        for run in filter(None, (block.a, block.b)):
             yield from check("comparisons", comparison.id, "run", run, known.runs)
         if block.task:
             yield from check(

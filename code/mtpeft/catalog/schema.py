@@ -8,13 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-TestName = Literal["wilcoxon", "mcnemar"]
+TestName = Literal["wilcoxon", "mcnemar", "summary"]
+Exactness = Literal["normal", "r-default"]
+Missing = Literal["drop", "own", "zero"]
 Pairing = Literal["position", "id"]
 Family = Literal["block", "comparison"]
 Adjustment = Literal["holm", "bh"]
 Better = Literal["higher", "lower", "neither"]
-Variant = Literal["CLEAN", "RAW", "holm-CLEAN", "holm-RAW", "BH-CLEAN", "BH-RAW"]
-Regime = Literal["st", "mt"]
+Variant = Literal[
+    "CLEAN", "RAW", "holm-CLEAN", "holm-RAW", "BH-CLEAN", "BH-RAW", "rounded-2", "rounded-4"
+]
+Regime = Literal["st", "mt", "untuned"]
 BackboneKind = Literal["decoder", "encoder", "encoder-decoder"]
 Basis = Literal["log", "reported"]
 FigureMetric = Literal["acc", "f1", "mrr"]
@@ -225,6 +229,8 @@ class Study:
         methods: Methods it trains with.
         backbones: Base models it trains.
         about: One or two sentences.
+        on_demand: Its figures are not shipped: `mtpeft archive import` fetches them, and until then
+            every command passes over the study.
         notes: What a reader of its figures should know and no figure shows, one sentence each.
     """
 
@@ -246,6 +252,7 @@ class Study:
     methods: list[str] = field(default_factory=list)
     backbones: list[str] = field(default_factory=list)
     about: str = ""
+    on_demand: bool = False
     notes: list[str] = field(default_factory=list)
 
 
@@ -254,7 +261,9 @@ class Evaluation:
     """One evaluation set of a task, for example `generation-java`; its id names score tables and
     records.
 
-    output: what an answer is, where it is not what the task says.
+    output: what an answer is, where it is not what the task says; repetitions: how often each
+    problem was answered: where it is more than once, instances are numbered `PROBLEM#0`,
+    `PROBLEM#1`, …
     """
 
     id: str
@@ -263,6 +272,7 @@ class Evaluation:
     instances: int
     source_language: str = ""
     output: OutputKind | None = None
+    repetitions: int = 1
 
 
 @dataclass(frozen=True)
@@ -405,12 +415,12 @@ class Tool:
 @dataclass(frozen=True)
 class Block:
     """One part of a comparison (a model size, or a task pair): side A against side B. `task` where
-    it differs.
+    it differs; a summary has no side B.
     """
 
     id: str
     a: str
-    b: str
+    b: str = ""
     task: str = ""
 
 
@@ -418,6 +428,10 @@ class Block:
 class Output:
     """An archived rendering of a comparison's results: file name, variant, and the correction it
     applied.
+
+    variant: how its values are printed. `…CLEAN`: fixed decimals; `…RAW`: R's seven significant
+    digits; `rounded-N`: rounded to N decimals, zeros at the end left out (R's `round(x, N)` in
+    `write.csv`), yes or no judged by the rounded p-value.
     """
 
     file: str
@@ -429,9 +443,17 @@ class Output:
 class Comparison:
     """One script of the study: a test over blocks and metrics.
 
-    test: `wilcoxon` or `mcnemar`; pairing: `position` or `id`, as the study did it; family: `block`
-    or `comparison`, the set of tests adjusted together; adjustment: the correction that the paper
-    uses.
+    Attributes:
+        test: `wilcoxon`, `mcnemar`, or `summary`: no test, but the sum, number and share of side A.
+        pairing: `position` or `id`, as the study did it.
+        family: `block` or `comparison`, the set of tests adjusted together.
+        adjustment: The correction that the paper uses.
+        exactness: How the study's signed-rank test gets its p-value. `normal`: always the normal
+            approximation, uncorrected; `r-default`: as R's `wilcox.test` decides, exact below 50
+            pairs without ties or zeros, else with continuity correction.
+        missing: What the study did with an instance that has no value. `drop`: it left its pair
+            out; `own`: out of the test with its pair, out of the unpaired effect on its own side
+            only (R's `wilcox.test` and `cliff.delta`); `zero`: it stood for 0.
     """
 
     id: str
@@ -448,6 +470,8 @@ class Comparison:
     blocks: list[Block]
     metrics: list[str]
     outputs: list[Output]
+    exactness: Exactness = "normal"
+    missing: Missing = "drop"
 
 
 @dataclass(frozen=True)

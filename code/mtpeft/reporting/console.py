@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from mtpeft.catalog.places import how_to_import
 from mtpeft.core.paths import shown as shown_path
 from mtpeft.core.records import unaccounted
 from mtpeft.reporting.inputs import Inputs
@@ -163,4 +164,6 @@ def show_summary(inputs: Inputs, page: Path, console: Console | None = None) -> 
     ):
         if missing:
             console.print(f"  not run: {command}")
+    for line in how_to_import(inputs.known):
+        console.print(f"  {line}", markup=False)
     console.print(f"Report: {page}", soft_wrap=True, markup=False)

@@ -14,6 +14,7 @@ import pandas as pd
 from mtpeft.catalog import Catalog, catalog
 from mtpeft.catalog.places import (
     archived_table,
+    present,
     published,
     score_files,
     score_roots,
@@ -63,7 +64,7 @@ class Inputs:
         """The shipped catalog and the folders that `paths` names."""
         mirror = paths.mirror()
         return cls(
-            catalog(),
+            present(catalog()),
             paths.ARCHIVED,
             paths.PUBLISHED,
             paths.REGENERATED,

@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mtpeft.catalog import Table
-from mtpeft.core.errors import UnknownName
+from mtpeft.catalog import Table, catalog
+from mtpeft.catalog.places import waiting
+from mtpeft.core.errors import MtpeftError, UnknownName
 from mtpeft.core.files import write_atomic
 from mtpeft.core.provenance import write_provenance
 from mtpeft.core.records import csv_text
@@ -28,6 +29,13 @@ from mtpeft.reporting.tables import build, render
 def _chosen(known: dict[str, Any], kind: str, only: Iterable[str]) -> list[Any]:
     for name in only:
         if name not in known:
+            study = getattr(getattr(catalog(), f"{kind}s").get(name), "study", "")
+            if study in {s.id for s in waiting(catalog())}:
+                raise MtpeftError(
+                    f"{kind} {name} belongs to {study}, which is not imported",
+                    "the figures of the study",
+                    f"mtpeft archive import {study}",
+                )
             raise UnknownName(kind, name, known, f"mtpeft list {kind}s")
     return [item for name, item in known.items() if not only or name in only]
 

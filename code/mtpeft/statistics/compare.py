@@ -11,9 +11,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import assert_never
 
+import numpy as np
+
 from mtpeft.catalog import Block, Catalog, Comparison
+from mtpeft.catalog.schema import Exactness
 from mtpeft.core.errors import MtpeftError
-from mtpeft.core.records import ScoreSet, Test
+from mtpeft.core.records import Column, ScoreSet, Test
 from mtpeft.statistics import r_session
 from mtpeft.statistics.pairing import Pairs, pair
 
@@ -101,10 +104,23 @@ def _test(
         both_fail=NAN,
         odds_ratio=NAN,
     )
-    absent = [run for run in (block.a, block.b) if not scores.has(run, task, metric_id)]
+    sides = [block.a, block.b] if block.b else [block.a]
+    absent = [run for run in sides if not scores.has(run, task, metric_id)]
     if absent:
         return replace(empty, note="no archived scores of " + " and ".join(absent))
-    pairs = pair(scores, tool, metric, task, block.a, block.b, protocol, comparison.pairing)
+    if comparison.test == "summary":
+        return summarized(empty, scores.column(block.a, task, metric_id))
+    pairs = pair(
+        scores,
+        tool,
+        metric,
+        task,
+        block.a,
+        block.b,
+        protocol,
+        comparison.pairing,
+        comparison.missing,
+    )
     filled = replace(
         empty,
         n_a=pairs.n_a,
@@ -120,9 +136,23 @@ def _test(
         case "mcnemar":
             return _discordance(filled, pairs)
         case "wilcoxon":
-            return _signed_rank(filled, pairs, protocol)
+            return _signed_rank(filled, pairs, protocol, comparison.exactness)
         case other:
             assert_never(other)
+
+
+def summarized(test: Test, side: Column) -> Test:
+    """A record without a test: how many values side A has, and their mean."""
+    values = side.value[~np.isnan(side.value)]
+    dropped = side.ids[np.isnan(side.value)]
+    return replace(
+        test,
+        n_a=len(side.ids),
+        n_pairs=len(values),
+        n_dropped=len(dropped),
+        dropped_ids=" ".join(dropped),
+        mean_a=float(values.mean()) if len(values) else NAN,
+    )
 
 
 def _family(comparison: Comparison, block: Block) -> str:
@@ -136,12 +166,16 @@ def _family(comparison: Comparison, block: Block) -> str:
             assert_never(other)
 
 
-def _signed_rank(test: Test, pairs: Pairs, protocol: str) -> Test:
+def _signed_rank(test: Test, pairs: Pairs, protocol: str, exactness: Exactness) -> Test:
     statistic, p = r_session.call(
-        "signed_rank", pairs.a, pairs.b, published=protocol == "as-published"
+        "signed_rank",
+        pairs.a,
+        pairs.b,
+        published=protocol == "as-published",
+        exactness=exactness,
     )
     delta, low, high = r_session.call(
-        "cliffs_delta", pairs.a, pairs.b, quirk=protocol == "as-published"
+        "cliffs_delta", *pairs.sides, quirk=protocol == "as-published"
     )
     test = replace(
         test,

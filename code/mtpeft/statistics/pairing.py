@@ -6,21 +6,23 @@ missing on a side, has no value of this metric there, or was not readable for th
 and named. What other metrics of the same output have does not matter.
 """
 
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 import numpy as np
 
 from mtpeft.catalog import Metric, Tool
-from mtpeft.catalog.schema import Pairing
+from mtpeft.catalog.schema import Missing, Pairing
 from mtpeft.core.records import Column, ScoreSet
 
 
 @dataclass(frozen=True)
 class Pairs:
     """Equal-length values of both sides; n_a and n_b count what each side has; dropped are ids left
-    out.
+    out; own_a and own_b are the values of each side by itself, where a study took its unpaired
+    effect from them.
     """
 
     a: np.ndarray
@@ -28,6 +30,15 @@ class Pairs:
     n_a: int
     n_b: int
     dropped: tuple[str, ...]
+    own_a: np.ndarray | None = None
+    own_b: np.ndarray | None = None
+
+    @property
+    def sides(self) -> tuple[np.ndarray, np.ndarray]:
+        """What an unpaired effect looks at: the values of the pairs, or all that each side has."""
+        if self.own_a is None or self.own_b is None:
+            return self.a, self.b
+        return self.own_a, self.own_b
 
 
 def unreadable(scores: ScoreSet, tool: Tool, metric: Metric, run: str, task: str) -> set[str]:
@@ -79,6 +90,35 @@ def by_id(a: Column, b: Column, exclude: AbstractSet[str] = frozenset()) -> Pair
     return Pairs(a.value[rows_a], b.value[rows_b], len(a.ids), len(b.ids), tuple(dropped))
 
 
+def by_rule(
+    a: Column, b: Column, missing: Missing, meet: Callable[[Column, Column], Pairs]
+) -> Pairs:
+    """Pairs of two columns under a study's rule for instances without a value.
+
+    Args:
+        a: Side A.
+        b: Side B.
+        missing: The rule, as in `Comparison`.
+        meet: How rows become pairs.
+    """
+    match missing:
+        case "drop":
+            return meet(a, b)
+        case "own":
+            own_a, own_b = (side.value[~np.isnan(side.value)] for side in (a, b))
+            return replace(meet(a, b), own_a=own_a, own_b=own_b)
+        case "zero":
+            return meet(*map(_zeros, (a, b)))
+        case other:
+            assert_never(other)
+
+
+def _zeros(side: Column) -> Column:
+    """The column with 0 for every missing value, as if it had been measured."""
+    missing = np.isnan(side.value)
+    return Column(side.ids, np.where(missing, "ok", side.status), np.where(missing, 0, side.value))
+
+
 def pair(
     scores: ScoreSet,
     tool: Tool,
@@ -88,8 +128,11 @@ def pair(
     run_b: str,
     protocol: str,
     published_pairing: Pairing,
+    missing: Missing = "drop",
 ) -> Pairs:
-    """The pairs of one test under a protocol (`as-published` or `corrected`)."""
+    """The pairs of one test under a protocol (`as-published` or `corrected`); the study's rules of
+    pairing and for missing values hold as published only.
+    """
     a, b = scores.column(run_a, task, metric.id), scores.column(run_b, task, metric.id)
     if protocol == "corrected":
         exclude = unreadable(scores, tool, metric, run_a, task) | unreadable(
@@ -98,8 +141,8 @@ def pair(
         return by_id(a, b, exclude)
     match published_pairing:
         case "id":
-            return by_id(a, b)
+            return by_rule(a, b, missing, by_id)
         case "position":
-            return by_position(a, b)
+            return by_rule(a, b, missing, by_position)
         case other:
             assert_never(other)

@@ -3,7 +3,13 @@ figures → contrasts.csv beside it.
 """
 
 from mtpeft.catalog import catalog
-from mtpeft.catalog.places import score_files, score_roots, with_figures
+from mtpeft.catalog.places import (
+    how_to_import,
+    present,
+    score_files,
+    score_roots,
+    with_figures,
+)
 from mtpeft.core.figures import Contrast
 from mtpeft.core.paths import REGENERATED, STATS, shown
 from mtpeft.core.progress import Progress
@@ -26,7 +32,7 @@ def run() -> None:
     """Recompute every test of every study from the archived scores under both protocols, and
     everything that is calculated from published figures.
     """
-    known = catalog()
+    known = present(catalog())
     comparisons = list(known.comparisons.values())
     scores = ScoreSet.load(*score_roots(known))
     with Progress("statistics", len(comparisons)) as progress:
@@ -45,13 +51,15 @@ def run() -> None:
     sources = [file for data in figures for file in data.paths]
     write_result(path, records_text(contrasts, Contrast), sources, r=r_session.version())
     print(f"T1: {len(contrasts)} contrasts of published figures -> {shown(path)}")
+    for line in how_to_import(known):
+        print(line)
 
 
 def run_rescored() -> None:
     """Compute the tests that rescored outputs make possible →
     results/regenerated/statistics/rescored.csv.
     """
-    known = catalog()
+    known = present(catalog())
     tests = recovered_tests(
         ScoreSet.load(*score_roots(known)), AS_PUBLISHED, known.comparisons.values(), known
     )
@@ -69,7 +77,7 @@ def run_mended() -> None:
     """Compute what mending damaged outputs does to the tests →
     results/regenerated/statistics/mended.csv.
     """
-    known = catalog()
+    known = present(catalog())
     mended = {
         name: ScoreSet.load(REGENERATED / "audit" / "outputs" / name) for name in MENDED_READINGS
     }

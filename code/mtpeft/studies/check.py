@@ -9,7 +9,7 @@ import pandas as pd
 
 from mtpeft.catalog import Catalog, Study, catalog, load
 from mtpeft.catalog.loader import STUDY
-from mtpeft.catalog.places import archived, published
+from mtpeft.catalog.places import archived, published, waiting
 from mtpeft.core.errors import BadInput, MtpeftError
 from mtpeft.core.paths import CATALOG, STUDIES
 from mtpeft.core.records import PublishedCell, read_records, read_scores
@@ -55,8 +55,9 @@ def _of(study: Study, known: Catalog) -> Iterator[MtpeftError]:
             "studies", study.id, study.arxiv, f"arxiv is {study.arxiv!r}", 'such as "2601.15094"'
         )
     yield from _modules(study, known)
-    yield from _scores(study, known)
-    yield from _printed(study, known)
+    if study not in waiting(known):
+        yield from _scores(study, known)
+        yield from _printed(study, known)
 
 
 def _modules(study: Study, known: Catalog) -> Iterator[MtpeftError]:
@@ -153,7 +154,7 @@ def _needed(study: Study, known: Catalog) -> Needed:
         for comparison in known.of("comparisons", study.id)
         for block in comparison.blocks
         for metric in comparison.metrics
-        for run in (block.a, block.b)
+        for run in filter(None, (block.a, block.b))
     }
 
 

@@ -5,7 +5,14 @@ from dataclasses import replace
 
 from mtpeft.catalog import Catalog
 from mtpeft.core.records import PublishedCell, Test, Verdict
-from mtpeft.statistics.printed import conclusion_changes, in_seven_digits, render, same, value_for
+from mtpeft.statistics.printed import (
+    conclusion_changes,
+    precision,
+    render,
+    same,
+    style_of,
+    value_for,
+)
 from mtpeft.verification.completeness import known_absent
 
 TestKey = tuple[str, str, str, str]  # comparison, block, metric, protocol
@@ -61,9 +68,9 @@ def _judge(
         )
     if cell.quantity in _FAMILY and published.note.startswith("family incomplete"):
         return _verdict(cell, "not reproducible", reason=published.note)
-    seven = in_seven_digits(cell)
+    style = style_of(cell)
     value = value_for(cell, published)
-    equal = same(value, cell.printed, seven)
+    equal = same(value, cell.printed, style)
     new = (
         value_for(cell, corrected)
         if corrected is not None and not _no_effect_of_kind(cell, corrected)
@@ -72,10 +79,10 @@ def _judge(
     return _verdict(
         cell,
         "exact" if equal else "differs",
-        regenerated=render(value, cell.printed, seven),
+        regenerated=render(value, cell.printed, style),
         cause="" if equal else cause,
         reason="" if equal else "explained by the audit" if cause else "no cause is known",
-        corrected=render(new, cell.printed, seven) if new != "" else "",
+        corrected=render(new, cell.printed, style) if new != "" else "",
         changes=conclusion_changes(cell, corrected),
     )
 
@@ -103,16 +110,16 @@ def judge_recovered(
         test = tests.get((cell.comparison, cell.block, cell.metric))
         if test is None or (cell.quantity in _FAMILY and test.note.startswith("family incomplete")):
             continue
-        seven = in_seven_digits(cell)
+        style = style_of(cell)
         value = value_for(cell, test)
-        equal = same(value, cell.printed, seven)
+        equal = same(value, cell.printed, style)
         cause = causes.get(cell.id, "")
         verdicts.append(
             replace(
                 _verdict(
                     cell,
                     "exact" if equal else "differs",
-                    regenerated=render(value, cell.printed, seven),
+                    regenerated=render(value, cell.printed, style),
                     reason=""
                     if equal
                     else "explained by the audit"
@@ -180,7 +187,7 @@ def _verdict(
         published=cell.printed,
         archived="",
         regenerated=regenerated,
-        tolerance="seven significant digits" if in_seven_digits(cell) else "printed decimals",
+        tolerance=precision(cell),
         tolerance_source="printed precision",
         verdict=verdict,
         reason=reason,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mtpeft.catalog import catalog
-from mtpeft.catalog.places import statistics_files, with_figures
+from mtpeft.catalog.places import present, statistics_files, with_figures
 from mtpeft.core.figures import Contrast
 from mtpeft.core.files import read_text, text_lines
 from mtpeft.core.paths import REGENERATED, shown
@@ -31,6 +31,7 @@ from mtpeft.statistics.figures import FigureSet
 from mtpeft.verification.cells import judge_cells, judge_recovered
 from mtpeft.verification.claims import Evidence, judge_claims
 from mtpeft.verification.completeness import judge_completeness
+from mtpeft.verification.on_demand import counts
 from mtpeft.verification.rescored import judge_rescored
 from mtpeft.verification.typed import judge_typed
 
@@ -51,7 +52,7 @@ VERIFICATION = REGENERATED / "verification"
 
 def run(quiet: bool = False) -> int:
     """Judge everything, write the verdicts, print the counts; returns the exit code."""
-    known = catalog()
+    known = present(catalog())
     printed = statistics_files(known)
     inputs = [
         REGENERATED / "statistics" / "tests.csv",
@@ -93,6 +94,8 @@ def run(quiet: bool = False) -> int:
         for v in unexplained[:20]:
             print(f"unexplained: {v.id}: published {v.published}, recomputed {v.regenerated}")
     print(f"verify: {len(verdicts)} verdicts -> {shown(path)}")
+    for line in counts(known, verdicts):
+        print(line)
     return 1 if unexplained else 0
 
 
@@ -136,7 +139,7 @@ def _causes(path: Path) -> dict[str, str]:
 def conclude() -> int:
     """Print the counts of the verdicts on disk; returns the exit code that they mean."""
     verdicts = read_records(VERIFICATION / "verdicts.csv", Verdict)
-    for line in summary(verdicts):
+    for line in [*summary(verdicts), *counts(catalog(), verdicts)]:
         print(line)
     unexplained = unaccounted(verdicts)
     own = sum(v.unexplained for v in verdicts) - len(unexplained)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from mtpeft.catalog import Claim
 from mtpeft.core.records import PublishedCell, Test, Verdict
-from mtpeft.statistics.printed import SIGNIFICANCE, adjusted
+from mtpeft.statistics.printed import SIGNIFICANCE, adjusted, same
 from mtpeft.verification.claims.registry import Evidence, rule
 
 ELSEWHERE = "a figure that belongs to another place of the study"
@@ -265,7 +265,9 @@ def count_significant(claim: Claim, evidence: Evidence) -> Verdict:
     """
     options = claim.options
     comparisons = {
-        c.id for c in evidence.known.comparisons.values() if c.question == options["question"]
+        c.id
+        for c in evidence.known.of("comparisons", claim.study)
+        if c.question == options["question"] and c.test != "summary"
     }
     cells = [
         c
@@ -285,7 +287,7 @@ def count_significant(claim: Claim, evidence: Evidence) -> Verdict:
         known = [p for p in found if not math.isnan(p)]
         return sum(p < SIGNIFICANCE for p in known), len(known)
 
-    printed = sum(c.printed == "Yes" for c in cells)
+    printed = sum(same("Yes", c.printed) for c in cells)
     (now, checkable), (new, _) = yes("as-published"), yes("corrected")
     total = sum(c.printed != "NA" for c in cells)
     turned = [
@@ -293,7 +295,7 @@ def count_significant(claim: Claim, evidence: Evidence) -> Verdict:
         for cell in cells
         if cell.printed != "NA"
         and not math.isnan(p := p_of(cell, "as-published"))
-        and (cell.printed == "Yes") != (p < SIGNIFICANCE)
+        and same("Yes", cell.printed) != (p < SIGNIFICANCE)
     ]
     unexplained = [cell.id for cell in turned if not evidence.causes.get(cell.id)]
     if checkable < total or not total:
