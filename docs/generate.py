@@ -41,11 +41,18 @@ def shown(hint: Any) -> str:
     return f"`{name}`"
 
 
+def parts(record: type) -> tuple[str, dict[str, str]]:
+    """The docstring of a dataclass without its section of attributes, and what that says of each."""
+    text, _, section = inspect.cleandoc(record.__doc__ or "").partition("\nAttributes:\n")
+    found = re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", section, re.MULTILINE)
+    return text.strip(), {name: " ".join(about.split()) for name, about in found}
+
+
 def fields(record: type) -> Iterator[str]:
     """The rows of a table of a dataclass's fields."""
-    hints = get_type_hints(record)
-    yield "| field | type | default |"
-    yield "|---|---|---|"
+    hints, about = get_type_hints(record), parts(record)[1]
+    yield "| field | type | default | meaning |"
+    yield "|---|---|---|---|"
     for entry in dataclasses.fields(record):
         if entry.default is not dataclasses.MISSING:
             default = f"`{entry.default!r}`"
@@ -53,13 +60,14 @@ def fields(record: type) -> Iterator[str]:
             default = f"`{entry.default_factory()!r}`"
         else:
             default = "must be given"
-        yield f"| `{entry.name}` | {cell(shown(hints[entry.name]))} | {cell(default)} |"
+        meaning = cell(about.get(entry.name, ""))
+        yield f"| `{entry.name}` | {cell(shown(hints[entry.name]))} | {cell(default)} | {meaning} |"
 
 
 def described(record: type) -> Iterator[str]:
     """A heading, the docstring and the fields of a dataclass."""
     yield f"## {record.__name__}\n"
-    yield inspect.cleandoc(record.__doc__ or "") + "\n"
+    yield parts(record)[0] + "\n"
     yield from fields(record)
     yield ""
 

@@ -261,9 +261,10 @@ class Evaluation:
     """One evaluation set of a task, for example `generation-java`; its id names score tables and
     records.
 
-    output: what an answer is, where it is not what the task says; repetitions: how often each
-    problem was answered: where it is more than once, instances are numbered `PROBLEM#0`,
-    `PROBLEM#1`, …
+    Attributes:
+        output: What an answer is, where it is not what the task says.
+        repetitions: How often each problem was answered: where it is more than once,
+            instances are numbered `PROBLEM#0`, `PROBLEM#1`, ….
     """
 
     id: str
@@ -280,7 +281,8 @@ class Task:
     """A task. `module` holds how an example becomes prompt and target, and how output becomes an
     answer.
 
-    output: what an answer is; tools say which of these they read.
+    Attributes:
+        output: What an answer is; tools say which of these they read.
     """
 
     id: str
@@ -299,10 +301,13 @@ class Task:
 class Backbone:
     """A base model: its hub repository, pinned revision and size label as printed by the study.
 
-    config: what its architecture is, as in transformers' configuration, so that it can be counted
-    without its weights. modules: the modules that a kind of method changes, by the last parts of
-    their names. virtual_tokens: where prefix tuning puts them: into the keys and values of every
-    layer, or before the input.
+    Attributes:
+        config: What its architecture is, as in transformers' configuration, so that it can
+            be counted without its weights.
+        modules: The modules that a kind of method changes, by the last parts of their
+            names.
+        virtual_tokens: Where prefix tuning puts them: into the keys and values of every
+            layer, or before the input.
     """
 
     id: str
@@ -318,11 +323,13 @@ class Backbone:
 
 @dataclass(frozen=True)
 class Method:
-    """A tuning method with the hyper-parameters of the study: what table 3 prints and what training
-    reads.
+    """A tuning method with the hyper-parameters of the study: what table 3 prints and what
+    training reads.
 
-    tuning: of a causal language model; heads: of an encoder with a head per task; module: what
-    attaches it to a model (default: mtpeft.models.methods.<id>).
+    Attributes:
+        tuning: Of a causal language model.
+        heads: Of an encoder with a head per task.
+        module: What attaches it to a model (default: mtpeft.models.methods.<id>).
     """
 
     id: str
@@ -351,8 +358,10 @@ class Run:
 class Margin:
     """How much the mean of a metric may move between two machines and still count as the same.
 
-    size: in the metric's unit; share: as a share of the reference's mean (one of the two); reason:
-    why so much.
+    Attributes:
+        size: In the metric's unit.
+        share: As a share of the reference's mean (one of the two).
+        reason: Why so much.
     """
 
     reason: str
@@ -364,11 +373,16 @@ class Margin:
 class Metric:
     """A metric by its exact variant.
 
-    better: `higher`, `lower` or `neither`; low/high: the range a value can have; printed: the
-    labels under which the study's outputs print it; column: its column in the study's per-instance
-    files; percent: shown ×100; margin: as in `Tool`, where this metric needs another; least_share:
-    the share of the instances with a value on one side that must have one on both, or nothing is
-    said about the mean.
+    Attributes:
+        better: `higher`, `lower` or `neither`.
+        low: The least value that it can have.
+        high: The greatest value that it can have.
+        printed: The labels under which the study's outputs print it.
+        column: Its column in the study's per-instance files.
+        percent: Shown ×100.
+        margin: As in `Tool`, where this metric needs another.
+        least_share: The share of the instances with a value on one side that must have one
+            on both, or nothing is said about the mean.
     """
 
     id: str
@@ -389,11 +403,16 @@ class Metric:
 class Tool:
     """An analyser or metric library and the metrics it yields.
 
-    unparseable_when: metric values that together show that the tool could not read the output;
-    unparseable_metrics: the metrics whose value is then meaningless (empty: all of them); archive:
-    folder of the study's per-instance files → evaluation id; reads: the kinds of output that it can
-    score; languages: those that it knows (empty: any); options: settings of the scorer, passed to
-    it as they stand; margin: within which two sets of answers are equivalent.
+    Attributes:
+        unparseable_when: Metric values that together show that the tool could not read the
+            output.
+        unparseable_metrics: The metrics whose value is then meaningless (empty: all of
+            them).
+        archive: Folder of the study's per-instance files → evaluation id.
+        reads: The kinds of output that it can score.
+        languages: Those that it knows (empty: any).
+        options: Settings of the scorer, passed to it as they stand.
+        margin: Within which two sets of answers are equivalent.
     """
 
     id: str
@@ -429,9 +448,12 @@ class Output:
     """An archived rendering of a comparison's results: file name, variant, and the correction it
     applied.
 
-    variant: how its values are printed. `…CLEAN`: fixed decimals; `…RAW`: R's seven significant
-    digits; `rounded-N`: rounded to N decimals, zeros at the end left out (R's `round(x, N)` in
-    `write.csv`), yes or no judged by the rounded p-value.
+    `…CLEAN`: fixed decimals; `…RAW`: R's seven significant digits; `rounded-N`: rounded to N
+    decimals, zeros at the end left out (R's `round(x, N)` in `write.csv`), yes or no judged by
+    the rounded p-value.
+
+    Attributes:
+        variant: How its values are printed.
     """
 
     file: str
@@ -476,7 +498,11 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the paper. kind: the builder that renders it; options go to the builder."""
+    """A table of the paper.
+
+    Attributes:
+        kind: The builder that renders it; options go to the builder.
+    """
 
     id: str
     number: str
@@ -489,8 +515,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure. kind: the drawer that makes it; options go to the drawer; text: what it shows, in
-    one or two sentences.
+    """A figure.
+
+    Attributes:
+        kind: The drawer that makes it; options go to the drawer.
+        text: What it shows, in one or two sentences.
     """
 
     id: str

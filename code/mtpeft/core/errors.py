@@ -12,7 +12,10 @@ from pathlib import Path
 class MtpeftError(Exception):
     """Base of all user-facing errors.
 
-    found: what the program met; expected: what it needed; fix: a command or action that mends it.
+    Args:
+        found: What the program met.
+        expected: What it needed.
+        fix: A command or action that repairs it.
     """
 
     exit_code = 2
@@ -30,7 +33,9 @@ class MtpeftError(Exception):
 class BadInput(MtpeftError):
     """A file that a person or an earlier stage supplied is malformed.
 
-    path: the file; line: 1-based line in it, where one line can be blamed.
+    Args:
+        path: The file.
+        line: 1-based line in it, where one line can be blamed.
     """
 
     def __init__(

@@ -61,8 +61,10 @@ class Refused(MtpeftError):
 class Trouble(Exception):
     """One attempt failed.
 
-    sent: whether the server may have worked on it; status: of its answer, 0 without one; wait:
-    seconds that it asked for.
+    Args:
+        sent: Whether the server may have worked on it.
+        status: Of its answer, 0 without one.
+        wait: Seconds that it asked for.
     """
 
     def __init__(self, reason: str, sent: bool, status: int = 0, wait: float = 0.0) -> None:
@@ -85,10 +87,16 @@ class Clock:
 class Limits:
     """What one server may take.
 
-    attempts: requests until one succeeds; seconds: for one request, to its last byte; body: bytes
-    of one answer; rate: bytes a second that a file must come at, over `window` seconds (then
-    `seconds` grows with the file's size); pause, longest: the first and the longest back-off;
-    connections: at the same time; per_minute: requests started (0: no limit).
+    Attributes:
+        attempts: Requests until one succeeds.
+        seconds: For one request, to its last byte.
+        body: Bytes of one answer.
+        rate: Bytes a second that a file must come at, over `window` seconds (then `seconds`
+            grows with the file's size).
+        pause: The first back-off.
+        longest: The longest back-off.
+        connections: At the same time.
+        per_minute: Requests started (0: no limit).
     """
 
     attempts: int = 6
@@ -214,9 +222,14 @@ def _pattern(secret: str) -> re.Pattern[str]:
 def address(url: str, name: str, secret: Secret | None = None) -> str:
     """A server's address without its last slash.
 
-    name: the setting that holds it, for the message. Raises `MtpeftError` for what is no plain
-    http(s) address, and where `secret` would travel unencrypted to another machine. No message
-    shows a user or password.
+    Args:
+        name: The setting that holds it, for the message.
+        url: The address.
+        secret: Whether a key travels with each request.
+
+    Raises:
+        MtpeftError: For what is no plain http(s) address, and where `secret` would travel
+            unencrypted to another machine. No message shows a user or password.
     """
     expected, fix = "http(s)://host[:port][/path]", f"set {name} to such an address"
     if any(character <= " " or character > "~" or character in '\\"<>' for character in url):
@@ -429,7 +442,9 @@ class Client:
     """Asks one server, or reads files of any. Safe to use from several threads; `close` it, or use
     it in a `with` block.
 
-    server: what people call it in messages; fix: what to do where it refuses every request.
+    Args:
+        server: What people call it in messages.
+        fix: What to do where it refuses every request.
     """
 
     def __init__(
@@ -610,9 +625,15 @@ class Client:
         """The answer to a GET, for its body to be read as it arrives. Redirects are followed, from
         https never to http.
 
-        size: bytes to expect; the deadline is `seconds` and what they take at the lowest rate.
         Raises `Trouble`, also while `blocks` is read. Not for requests with a key: raises
         `RuntimeError` where there is one.
+
+        Args:
+            url: The address.
+            headers: Of the request, by name.
+            hops: How many redirects may still be followed.
+            size: Bytes to expect; the deadline is `seconds` and what they take at the
+                lowest rate.
         """
         if self.secret:
             raise RuntimeError("files are read without a key")

@@ -40,8 +40,10 @@ _at_start = {paths.REGENERATED: _names(paths.REGENERATED)}
 class Marker:
     """What the package knows of an output folder.
 
-    made: whether the package made the folder itself; foreign: entries that were there before;
-    entries: those that it made.
+    Attributes:
+        made: Whether the package made the folder itself.
+        foreign: Entries that were there before.
+        entries: Those that it made.
     """
 
     made: bool

@@ -84,9 +84,14 @@ class Score:
 class Test:
     """One paired comparison of run A with run B on one metric under one protocol.
 
-    comparison/block: the study's script and the model size or task pair inside it; protocol:
-    `as-published` or `corrected`; p_holm and p_bh: `p` adjusted within `family` (of `m` tests with
-    a defined p). Effects are A minus B. Missing values are NaN.
+    Effects are A minus B. Missing values are NaN.
+
+    Attributes:
+        comparison: The study's script.
+        block: The model size or task pair inside it.
+        protocol: `as-published` or `corrected`.
+        p_holm: `p` adjusted within `family` (of `m` tests with a defined p) by Holm.
+        p_bh: The same by Benjamini and Hochberg.
     """
 
     __test__ = False  # not a pytest class
@@ -131,9 +136,11 @@ class Test:
 class PublishedCell:
     """One printed value of a study, exactly as printed.
 
-    source: output file in the study's repository; line: 1-based; variant: which rendering of the
-    same result (for example `CLEAN` table or `RAW` console output, with the correction in its
-    name).
+    Attributes:
+        source: Output file in the study's repository.
+        line: 1-based.
+        variant: Which rendering of the same result (for example `CLEAN` table or `RAW`
+            console output, with the correction in its name).
     """
 
     id: str
@@ -152,10 +159,15 @@ class PublishedCell:
 class Verdict:
     """What became of one published cell, claim or file.
 
-    kind: `cell`, `typed`, `claim`, `file`, `complete`, `score`, `recovered`, `answers`, `trained`, `trained claim`;
-    published/archived/regenerated: the values as text at the compared precision; cause: key of the
-    audited cause where one is known; corrected: the value under the corrected protocol;
-    conclusion_changes: `yes`, `no` or empty where the cell carries no conclusion.
+    Attributes:
+        kind: `cell`, `typed`, `claim`, `file`, `complete`, `score`, `recovered`, `answers`,
+            `trained`, `trained claim`.
+        published: The printed value as text, at the compared precision.
+        archived: The archived value, likewise.
+        regenerated: The recomputed value, likewise.
+        cause: Key of the audited cause where one is known.
+        corrected: The value under the corrected protocol.
+        conclusion_changes: `yes`, `no` or empty where the cell carries no conclusion.
     """
 
     id: str
@@ -252,8 +264,10 @@ def read_frame(
     """Read canonical CSV as text columns (numeric ones as float64), refusing what is malformed by
     file and line.
 
-    columns: the exact header expected, where known; numeric: columns whose every non-empty field is
-    a number.
+    Args:
+        path: The file.
+        columns: The exact header expected, where known.
+        numeric: Columns whose every non-empty field is a number.
     """
     header, rows = _rows(path, columns)
     return _frame(path, header, rows, set(numeric))

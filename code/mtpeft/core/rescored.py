@@ -7,9 +7,11 @@ from dataclasses import dataclass
 class Line:
     """One line of the summary: a tool on one run of one evaluation set, counted in instances.
 
-    equal: every metric as archived; within_tolerance: every metric as near as `tolerance`, not all
-    equal; no_output: archived scores whose output is not there; not_archived: outputs without
-    archived scores.
+    Attributes:
+        equal: Every metric as archived.
+        within_tolerance: Every metric as near as `tolerance`, not all equal.
+        no_output: Archived scores whose output is not there.
+        not_archived: Outputs without archived scores.
     """
 
     tool: str
@@ -34,7 +36,11 @@ class Line:
 
 @dataclass(frozen=True)
 class Difference:
-    """One value that is not the archived one. difference: regenerated minus archived."""
+    """One value that is not the archived one.
+
+    Attributes:
+        difference: Regenerated minus archived.
+    """
 
     tool: str
     evaluation: str

@@ -156,10 +156,13 @@ class _Cognitive(ast.NodeVisitor):
 
     def _parenthesized(self, node: ast.expr, outer: ast.expr) -> bool:
         """Whether an operand stands in parentheses of its own."""
-        if isinstance(node, ast.BoolOp) and isinstance(outer, ast.BoolOp):
-            # Only `and` inside `or` can stand without them.
-            if not (isinstance(node.op, ast.And) and isinstance(outer.op, ast.Or)):
-                return True
+        # Of two, only `and` inside `or` can stand without them.
+        if (
+            isinstance(node, ast.BoolOp)
+            and isinstance(outer, ast.BoolOp)
+            and not (isinstance(node.op, ast.And) and isinstance(outer.op, ast.Or))
+        ):
+            return True
         start = (outer.lineno, outer.col_offset)
         line, column = node.lineno, node.col_offset
         if (line, column) == start or not any(self._lines):

@@ -166,7 +166,13 @@ class FigureSet:
     ) -> float:
         """The one test value of a cell in percent under the edition's rule, NaN where it has none.
 
-        tasks: of the run (single: `task` alone; default: all).
+        Args:
+            edition: Of the figures.
+            backbone: Its id.
+            method: Its id.
+            setting: Single task, pair or all tasks.
+            task: The task that is measured.
+            tasks: Of the run (single: `task` alone; default: all).
         """
         wanted = (task,) if setting == "single" else tuple(tasks) or tuple(self.tasks)
         found = [

@@ -66,11 +66,14 @@ def conclusion_changes(cell: PublishedCell, test: Test | None) -> str:
 def turned(
     tests: Iterable[Test], adjustments: Mapping[str, str]
 ) -> tuple[int, dict[Place, list[float]]]:
-    """How many places have tests, and the tests whose significance flips: their
-    adjusted p-values, in order.
+    """How many places have tests, and the tests whose significance flips: their adjusted p-values,
+    in order.
 
-    tests: several readings of each place (comparison, block, metric); adjustments: correction by
-    comparison. A place where a reading has no p-value does not turn.
+    A place where a reading has no p-value does not turn.
+
+    Args:
+        tests: Several readings of each place (comparison, block, metric).
+        adjustments: Correction by comparison.
     """
     found: dict[Place, list[float]] = {}
     for test in tests:

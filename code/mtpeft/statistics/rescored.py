@@ -54,9 +54,14 @@ def recovered_tests(
     """Tests of the study that only rescored outputs make possible, adjusted where their whole
     family is there.
 
-    root: folder with `scores/<tool>/<evaluation>.csv` in the study's own projection. Pairs are
-    formed by id, since the rows of the missing files are not known; every archived file of these
-    sets is in the same order.
+    Pairs are formed by id, since the rows of the missing files are not known; every archived
+    file of these sets is in the same order.
+
+    Args:
+        archived: The archived scores.
+        comparisons: Those of the study.
+        known: The catalog.
+        root: Folder with `scores/<tool>/<evaluation>.csv` in the study's own projection.
     """
     layered = Layered(archived, ScoreSet.load(root))
     result = []
@@ -87,11 +92,17 @@ def mended_tests(
     comparisons: Iterable[Comparison],
     known: Catalog,
 ) -> list[Test]:
-    """The as-published tests on mended evaluation sets, from the outputs as archived and under each
-    reading.
+    """The as-published tests on mended evaluation sets, from the outputs as archived and under
+    each reading.
 
-    mended: reading → its scores; a metric that was not scored again keeps its archived scores.
     Protocols of the result: `ARCHIVED_READING` and the readings.
+
+    Args:
+        scores: The archived scores.
+        comparisons: Those of the study.
+        known: The catalog.
+        mended: Reading → its scores; a metric that was not scored again keeps its archived
+            scores.
     """
     again = {
         (task, metric)
