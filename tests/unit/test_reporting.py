@@ -2,6 +2,7 @@
 equal bytes.
 """
 
+import io
 import json
 import re
 import shutil
@@ -17,6 +18,7 @@ from mtpeft.core.provenance import provenance_path
 from mtpeft.core.records import VERDICTS as LADDER
 from mtpeft.core.records import Verdict, write_frame, write_records
 from mtpeft.reporting import marks
+from mtpeft.reporting.console import show_table
 from mtpeft.reporting.crate import check_crate
 from mtpeft.reporting.figures import draw
 from mtpeft.reporting.figures.forest import odds_ratio_interval
@@ -38,6 +40,8 @@ from mtpeft.reporting.summary import (
     headline,
     worst,
 )
+from mtpeft.reporting.tables import build
+from rich.console import Console
 from rocrate.rocrate import ROCrate
 from small_study import CAUSES, CELLS, TESTS, VERDICTS, write_study
 
@@ -592,3 +596,25 @@ def test_default_inputs_read_the_folders_that_paths_names():
         paths.PUBLISHED,
         paths.REGENERATED,
     )
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_a_printed_table_is_never_wider_than_the_terminal(inputs, width):
+    data = build(inputs.known.tables["table-4"], inputs)
+    output = io.StringIO()
+    show_table(data, Console(file=output, width=width, highlight=False))
+    text = output.getvalue()
+    assert max(map(len, text.splitlines())) <= width
+    assert "-0.3333 ≠ -0.4000" in text
+    assert "Rhyme" in text
+
+
+def test_the_files_of_an_earlier_drawing_do_not_stay(inputs):
+    folder = inputs.regenerated / "figures"
+    folder.mkdir(parents=True)
+    for name in ("figure-3-9-gone.svg", "figure-30.svg"):
+        (folder / name).write_text("old", encoding="utf-8")
+    written = write_figures(["figure-3"], inputs=inputs)
+    assert not (folder / "figure-3-9-gone.svg").exists()
+    assert (folder / "figure-30.svg").exists()
+    assert all(path.is_file() for path in written)

@@ -164,7 +164,7 @@ def _canvas(panels: list[tuple[Comparison, list[Point]]], looks: dict[str, Serie
             marker="o",
             markersize=5,
             markerfacecolor="white",
-            label="not",
+            label="not significant",
         ),
         Line2D([], [], color=INK, marker="|", markersize=8, linestyle="none", label="printed"),
         Line2D(
@@ -174,7 +174,7 @@ def _canvas(panels: list[tuple[Comparison, list[Point]]], looks: dict[str, Serie
             marker="$≠$",
             markersize=6,
             linestyle="none",
-            label="printed value differs",
+            label="print differs",
         ),
     ]
     shown = signs if any(p.differs for _, points in panels for p in points) else signs[:-1]
@@ -187,7 +187,7 @@ def _canvas(panels: list[tuple[Comparison, list[Point]]], looks: dict[str, Serie
             columnspacing=0.9,
             handletextpad=0.3,
             borderaxespad=0.1,
-            fontsize=7.5,
+            fontsize=7,
         )
     return canvas
 
@@ -292,7 +292,7 @@ def _panel(
                 annotation_clip=False,
             )
     axes.set_ylim(len(labels) - 0.5, -0.5)
-    axes.set_yticks(range(len(labels)), labels, fontsize=7.5, linespacing=0.9)
+    axes.set_yticks(range(len(labels)), labels, fontsize=7, linespacing=1.0)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     name = subject(comparison)

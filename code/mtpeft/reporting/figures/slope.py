@@ -48,7 +48,7 @@ def draw(figure: Figure, inputs: Inputs) -> Drawing:
         ]
         dashes = [
             Line2D([], [], color=MUTED, linestyle=line, label=label)
-            for line, label in (("-", "significant"), ((0, (3, 2)), "not"))
+            for line, label in (("-", "significant"), ((0, (3, 2)), "not significant"))
         ]
         canvas.legend(
             handles=[*handles, *dashes, published_handle()],

@@ -11,6 +11,7 @@ from mtpeft.reporting.sections.causes import KINDS
 from mtpeft.reporting.summary import count_outcomes, outcome
 
 _NUMBER = re.compile(r"[-+−]?\d+(?:\.\d+)?")
+LONG = 80
 _COUNT = re.compile(r"^(\d[\d,]*) of (\d[\d,]*)\b")
 
 
@@ -80,7 +81,9 @@ def why(inputs: Inputs, verdict: Verdict) -> str:
         kind = audited.get("kind", "")
         return KINDS.get(kind, "") or inputs.names.words(audited["title"])
     cause = re.sub(r"^study \w+: ", "", verdict.cause)
-    return inputs.names.words(cause or verdict.reason.partition(";")[0])
+    first = verdict.reason.partition(";")[0]
+    # What a reason lists after its colon stands below, under "How it was checked".
+    return inputs.names.words(cause or (first if len(first) < LONG else first.partition(":")[0]))
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
