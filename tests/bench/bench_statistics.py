@@ -39,15 +39,33 @@ OURS_IN_SCRIPTS = "one R process per script, the stage's bootstrap"
 
 PLAIN = r"""
 rank_biserial <- function(a, b, resamples, seed) {
-  difference <- signif(a - b, 12)
+  difference <- rounded(a, b)
   if (all(difference == 0)) return(rep(NA_real_, 3))
   correlation <- function(d) { d <- d[d != 0]; r <- rank(abs(d)); sum(sign(d) * r) / sum(r) }
+  moved <- difference[difference != 0]
+  if (length(moved) < 20 || length(unique(sign(moved))) < 2) return(c(correlation(difference), NA, NA))
   set.seed(seed)
   drawn <- replicate(resamples, correlation(difference[sample.int(length(difference), replace = TRUE)]))
   c(correlation(difference), quantile(drawn, c(0.025, 0.975), na.rm = TRUE, names = FALSE))
 }
 """
 LIBRARY = r"""
+rounded <- function(a, b) {
+  unit <- 10^(floor(log10(max(abs(a), abs(b), 1e-300))) - 11)
+  round((a - b) / unit) * unit
+}
+corrected_p <- function(a, b) {
+  d <- rounded(a, b); d <- d[d != 0]
+  if (length(d) == 0) return(NA)
+  if (length(d) >= 25) return(wilcox.test(d, exact = FALSE, correct = FALSE)$p.value)
+  r <- rank(abs(d)); sums <- 0; weights <- 1
+  for (x in r) {
+    both <- rowsum(c(weights, weights) / 2, c(sums, sums + x))
+    sums <- as.numeric(rownames(both)); weights <- both[, 1]
+  }
+  v <- sum(r[d > 0])
+  min(1, 2 * min(sum(weights[sums <= v + 1e-9]), sum(weights[sums >= v - 1e-9])))
+}
 read_side <- function(file) { d <- read.csv(file, check.names = FALSE); d$instance_id <- as.character(d$instance_id); d }
 unreadable <- function(side, rule) {
   if (length(rule) == 0 || !all(names(rule) %in% names(side))) return(character(0))
@@ -73,7 +91,7 @@ one_test <- function(test, a, b, quirk, seed) {
     counts <- matrix(c(sum(a == 1 & b == 1), y, x, sum(a == 0 & b == 0)), 2)
     return(c(if (x + y == 0) NA else mcnemar.test(counts, correct = TRUE)$p.value, (x + 0.5) / (y + 0.5), NA, NA, NA, NA))
   }
-  p <- if (length(unique(a)) < 2 && length(unique(b)) < 2) NA else
+  p <- if (!quirk) corrected_p(a, b) else if (length(unique(a)) < 2 && length(unique(b)) < 2) NA else
     wilcox.test(a, b, alternative = "two.sided", paired = TRUE, exact = FALSE, correct = FALSE)$p.value
   c(p, delta_of(a, b, quirk), if (is.na(seed)) c(NA, NA) else rank_biserial(a, b, RESAMPLES, seed)[1:2])
 }
@@ -167,7 +185,7 @@ def program(
             )
     body = ",\n".join(places)
     return (
-        f"RESAMPLES <- {RESAMPLES}\n{bootstrap}\n{LIBRARY}\n"
+        f"RESAMPLES <- {RESAMPLES}\n{LIBRARY}\n{bootstrap}\n"
         f"compare({text(comparison.test)}, {'TRUE' if comparison.pairing == 'position' else 'FALSE'}, list(\n{body}))\n"
         f"if (length(rows)) finish({text(str(folder / (comparison.id + '.out')))})\n"
     )
@@ -234,13 +252,16 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
     known = catalog()
-    scores, comparisons = ScoreSet.load(*score_roots(known)), known.of("comparisons", "multitask-qlora")
+    scores, comparisons = (
+        ScoreSet.load(*score_roots(known)),
+        known.of("comparisons", "multitask-qlora"),
+    )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_sides(scores, folder)
         sides: dict[str, tuple[list[list[str]], dict[str, str]]] = {}
         for side, bootstrap in (
-            (OURS_IN_SCRIPTS, (STATS / "effects.R").read_text()),
+            (OURS_IN_SCRIPTS, "".join((STATS / f).read_text() for f in ("pairs.R", "effects.R"))),
             (SCRIPTS, PLAIN),
         ):
             commands = []

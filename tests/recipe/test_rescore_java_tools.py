@@ -35,6 +35,11 @@ CASES = [
     ("void f() { x: for (;;) { continue x; } }", 2, 2),
     ("Runnable f() { return new Runnable() { public void run() { if (h) { g(); } } }; }", 3, 2),
     ("int f(int a) { switch (a == -1 ? g() : a) { default: return 1; } }", 2, 3),
+    ("void f() { while (a ? b : c) { g(); } }", 3, 3),
+    ("void f() { for (int x : a ? b : c) { g(); } }", 3, 3),
+    ("boolean x = a && b; void f() { }", 2, 0),
+    ("Runnable r = new Runnable() { public void run() { if (h) { g(); } } };", 2, 1),
+    ("static { if (h) { g(); } }", 1, 1),
 ]
 UNREAD = [
     "ublic int f() { return 1; } }",

@@ -368,3 +368,10 @@ def test_what_decides_a_score_is_in_the_key_of_the_cache():
     item = Item("r", "t", "i", "java", "x")
     keys = {engine.key(item), engine.key(replace(item, unit="A"))}
     assert len({*keys, engine.key(replace(item, archived=True))}) == 3
+
+
+def test_switches_stand_in_a_column_of_their_own(tmp_path):
+    path = predictions(tmp_path / "p.jsonl", python("import os  # noqa\n"))
+    assert new.run(path, ["switches"], tmp_path / "t") == 0
+    table = read_scores(tmp_path / "t/scores/switches/generation-python.csv")
+    assert list(table["analyser_switches"]) == [1]

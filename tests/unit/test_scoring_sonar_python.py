@@ -116,3 +116,43 @@ def test_unreadable_code_is_a_reason_and_no_number():
     assert python_metrics("def f(:\n") == "1: invalid syntax (<unknown>, line 1)"
     assert isinstance(python_metrics("a\0b"), str)
     assert isinstance(python_metrics("(" * 5000), str)
+
+
+@pytest.mark.parametrize(
+    ("code", "right"),
+    [
+        ("def f(a, b, c, d):\n    return a or (b and c) or d\n", 2),
+        ("def f(a, b, c, d):\n    return a or b and c or d\n", 3),
+        ("def f(a, b, c):\n    return (a and b) or c\n", 2),
+        ("def f(a, b, c):\n    return a or (  # (\n        b and c)\n", 2),
+        ("def o(x):\n    def i(y):\n        if y:\n            return 1\n    return i(x)\n", 2),
+        ("def o(x):\n    def i(y):\n        if y:\n            return 1\n    return i\n", 1),
+        (
+            "def o(x):\n    class C:\n        def m(self):\n            if x:\n                pass\n",
+            1,
+        ),
+    ],
+)
+def test_cognitive_complexity_follows_sonars_visitor(code, right):
+    assert python_metrics(code)[2] == right
+
+
+@pytest.mark.parametrize(
+    ("code", "right"),
+    [
+        ("def f(x):\n    print x\n", (2, 1, 0)),
+        ("\ufeffx = 1\n", (1, 0, 0)),
+        ("x = " + " + ".join(["a"] * 600) + "\n", (1, 0, 0)),
+        (
+            "def f():\n    try:\n        print >>s, 'a', 1\n    except E, e:\n        raise X, 'no'\n",
+            (5, 1, 1),
+        ),
+    ],
+)
+def test_what_sonars_parser_reads_has_a_value(code, right):
+    assert python_metrics(code) == right
+
+
+@pytest.mark.parametrize("code", ["print = (1\n", "def f(:\n", "print 'a\n"])
+def test_what_no_parser_reads_is_still_unreadable(code):
+    assert isinstance(python_metrics(code), str)

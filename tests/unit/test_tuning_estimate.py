@@ -1,5 +1,6 @@
 """Estimates and settings."""
 
+import importlib.util
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,6 +16,9 @@ def run(name):
     return catalog().get("runs", name)
 
 
+@pytest.mark.skipif(
+    importlib.util.find_spec("torch") is None, reason="the group `train` is not installed"
+)
 @pytest.mark.parametrize(
     "backbone, weights",
     [
@@ -38,6 +42,9 @@ def test_parameter_counts_are_those_of_the_published_models(backbone, weights):
     assert trained == c["num_hidden_layers"] * settings.lora_rank * pairs
 
 
+@pytest.mark.skipif(
+    importlib.util.find_spec("torch") is None, reason="the group `train` is not installed"
+)
 def test_three_tasks_take_longer_than_one_and_full_tuning_needs_more_memory():
     base = catalog().get("backbones", "qwen2.5-coder-1.5b")
     made = {
@@ -130,6 +137,9 @@ def test_importing_the_stages_needs_no_deep_learning_library():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr == ""
 
 
+@pytest.mark.skipif(
+    importlib.util.find_spec("torch") is None, reason="the group `train` is not installed"
+)
 def test_a_plan_without_names_shows_what_it_can_and_leaves_out_withdrawn_runs(monkeypatch, capsys):
     known = catalog()
     gone = replace(known.runs["qwen2.5-coder-3b/mt-fft"], withdrawn="a mistake")

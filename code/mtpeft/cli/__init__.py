@@ -37,7 +37,7 @@ ALIASES = {
     "selftest-sandbox": ("score", "selftest-sandbox"),
     "setup-analysers": ("score", "setup"),
     "smoke": ("train", "smoke"),
-    "smoke-b": ("train", "smoke-heads"),
+    "smoke-heads": ("train", "smoke-heads"),
     "sonar-export": ("score", "sonar-export"),
     "sonar-import": ("score", "sonar-import"),
     "statistics": ("verify", "statistics"),

@@ -77,7 +77,7 @@ def _cause(message: str) -> tuple[str, str]:
     )
     if match:
         return "unparseable", f"{match[1]}: {match[2].strip()}"[:300]
-    reason = re.search(r"^Caused by: [\w.]*?(\w+)\b", message, re.MULTILINE)
+    reason = re.search(r"^(?:Caused by:|Got an exception -) (?:\w+\.)*(\w+)", message, re.MULTILINE)
     return "infrastructure", f"Checkstyle failed ({reason[1] if reason else 'no reason given'})"
 
 

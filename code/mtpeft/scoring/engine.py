@@ -86,6 +86,12 @@ def load(tool: str) -> Scorer:
     installed.
     """
     entry = catalog().get("tools", tool)
+    if not entry.reads:
+        raise Unavailable(
+            f"{entry.title} ({tool}) was measured by a study; nothing here measures it again",
+            "a tool that says what it reads",
+            "name other tools",
+        )
     try:
         module = importlib.import_module(entry.module)
     except ImportError as error:

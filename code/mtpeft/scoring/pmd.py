@@ -34,7 +34,9 @@ CATEGORIES = {
 # Rules that do nothing until someone lists packages for them; the study did not.
 _UNCONFIGURED = ("LoosePackageCoupling",)
 # What PMD calls an error of the text; every other one is its own.
-_UNREAD = re.compile(r"\b(?:ParseException|LexException|TokenMgrError|TokenMgrException)\b")
+_UNREAD = re.compile(
+    r"\b(?:ParseException|LexException|TokenMgrError|TokenMgrException|MalformedSourceException)\b"
+)
 _PACKAGE = re.compile(r"^\s*package\b", re.MULTILINE)
 
 
@@ -61,7 +63,10 @@ class PmdScorer:
             report = check(self._version, files)
         for path, item in files.items():
             if path in report.errors:
-                status = "unparseable" if _UNREAD.search(report.errors[path]) else "infrastructure"
+                # Of an archived output the study wrote 0 in either case, as for a text that cannot be
+                # read; PMD fails on the same file every time.
+                broken = item.archived or _UNREAD.search(report.errors[path])
+                status = "unparseable" if broken else "infrastructure"
                 yield from unmeasured(
                     self.tool, self._version, item, self.metrics, status, report.errors[path]
                 )

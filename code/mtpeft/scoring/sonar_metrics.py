@@ -9,9 +9,11 @@ are not computed here.
 import ast
 import io
 import re
+import sys
 import tokenize
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 
 from mtpeft.core.errors import MtpeftError
@@ -29,6 +31,21 @@ from mtpeft.scoring.wrapping import wrap
 # SonarCloud read 133.
 CONSTRUCTOR_CALL = "call of a constructor outside a constructor"
 METRICS = ("sonar_loc", "sonar_cyclomatic", "sonar_cognitive")
+_DEEPEST = 10_000
+_MOST_REWRITTEN = 500
+_PYTHON_2 = (
+    (
+        re.compile(r"^((?:.*[:;])?\s*)print\s*>>\s*([^,\n]+),?\s*(.*?)\s*$", re.MULTILINE),
+        r"\1print(\2, \3)",
+    ),
+    (re.compile(r"^((?:.*[:;])?\s*)print\s+(?![=(.])(.*?),?\s*$", re.MULTILINE), r"\1print(\2)"),
+    (re.compile(r"^((?:.*[:;])?\s*)print\s+(\(.*\S)\s*$", re.MULTILINE), r"\1print((\2))"),
+    (re.compile(r"^(\s*)exec\s+(?![=(.])(.*?)\s*$", re.MULTILINE), r"\1exec(\2)"),
+    (re.compile(r"^(\s*except\s+[\w.]+|\s*except\s+\([^)]*\))\s*,\s*(\w+)\s*:"), r"\1 as \2:"),
+    (re.compile(r"^(\s*raise\s+[\w.]+)\s*,\s*(.*?)\s*$", re.MULTILINE), r"\1(\2)"),
+    (re.compile(r"<>"), "!="),
+    (re.compile(r"\b0([0-7]+)\b(?!\.)"), r"0o\1"),
+)
 _INDENT = re.compile(r"^[ \t]+", re.MULTILINE)
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 # Tokens that are layout, not code.
@@ -56,7 +73,7 @@ class SonarMetricsScorer:
 
     def version(self) -> str:
         """As `Scorer.version`."""
-        return f"7 ({helpers_id()}, javac {_javac()})"
+        return f"8 ({helpers_id()}, javac {_javac()})"
 
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
         """As `Scorer.score`."""
@@ -116,9 +133,11 @@ def python_metrics(code: str) -> tuple[int, int, int] | str:
     reaches to the next multiple of 8), and a line that falls back to a depth at which no block is
     open (it then belongs to the nearest outer one).
     """
+    code = code.removeprefix("\ufeff")
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _deep():
             warnings.simplefilter("ignore")
+            code = _in_python_3(code)
             try:
                 tree = ast.parse(code)
             except TabError:
@@ -127,9 +146,49 @@ def python_metrics(code: str) -> tuple[int, int, int] | str:
             except IndentationError as error:
                 code = _at_open_depth(code, error)
                 tree = ast.parse(code)
-            return python_loc(code, tree), cyclomatic(tree), cognitive(tree)
-    except (SyntaxError, ValueError, RecursionError, tokenize.TokenError) as error:
+            return python_loc(code, tree), cyclomatic(tree), cognitive(tree, code)
+    except (SyntaxError, ValueError, tokenize.TokenError) as error:
         return f"{getattr(error, 'lineno', None) or 0}: {error}"
+
+
+@contextmanager
+def _deep() -> Iterator[None]:
+    """Room for deeply nested texts, which are sound. What is deeper still is a limit of this
+    program's, and so an error of the tool (RecursionError) and not of the text.
+    """
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, _DEEPEST))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
+
+def _in_python_3(code: str) -> str:
+    """The code with Python 2's statements, which Sonar's grammar has, written as Python 3 reads
+    them; line by line, and only where the parser objects.
+    """
+    for _ in range(_MOST_REWRITTEN):
+        try:
+            ast.parse(code)
+        except SyntaxError as error:
+            # The lines of the parser: no other sign than these ends one.
+            lines = re.split(r"(?<=\n)", code)
+            number = (error.lineno or 0) - 1
+            if not 0 <= number < len(lines):
+                return code
+            line = lines[number]
+            for pattern, replacement in _PYTHON_2:
+                line = pattern.sub(replacement, line)
+            if line == lines[number]:
+                return code
+            lines[number] = line
+            code = "".join(lines)
+        except ValueError:
+            return code
+        else:
+            return code
+    return code
 
 
 def _at_open_depth(code: str, error: IndentationError) -> str:

@@ -31,17 +31,18 @@ def cyclomatic(tree: ast.AST) -> int:
     return total
 
 
-def cognitive(tree: ast.AST) -> int:
+def cognitive(tree: ast.AST, code: str = "") -> int:
     """Cognitive complexity as SonarSource's white paper defines it (G. Ann Campbell), for a whole
     module.
     """
-    counter = _Cognitive()
+    counter = _Cognitive(code)
     counter.visit(tree)
     return counter.total
 
 
 class _Cognitive(ast.NodeVisitor):
-    def __init__(self) -> None:
+    def __init__(self, code: str) -> None:
+        self._lines = code.encode("utf-8", "surrogatepass").split(b"\n")
         self.total = 0
         self._nesting = 0
         # Whether a function met here deepens the nesting: inside another function, unless that is a
@@ -69,6 +70,16 @@ class _Cognitive(ast.NodeVisitor):
         self._deepens = deeper
 
     visit_FunctionDef = visit_AsyncFunctionDef = _function
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        """The methods of a class begin anew, wherever the class stands."""
+        before = self._nesting, self._deepens
+        for part in (*node.decorator_list, *node.bases, *node.keywords):
+            self.visit(part)
+        self._nesting, self._deepens = 0, False
+        for statement in node.body:
+            self.visit(statement)
+        self._nesting, self._deepens = before
 
     def visit_If(self, node: ast.If) -> None:
         self._structure()
@@ -113,11 +124,10 @@ class _Cognitive(ast.NodeVisitor):
 
     def visit_IfExp(self, node: ast.IfExp) -> None:
         self._structure()
-        self.visit(node.test)
-        self._nested(node.body, node.orelse)
+        self._nested(node.body, node.test, node.orelse)
 
     def visit_BoolOp(self, node: ast.BoolOp) -> None:
-        operators, operands = _sequence(node)
+        operators, operands = self._sequence(node)
         self.total += sum(
             operator is not before
             for before, operator in zip([None, *operators[:-1]], operators, strict=True)
@@ -125,30 +135,53 @@ class _Cognitive(ast.NodeVisitor):
         for operand in operands:
             self.visit(operand)
 
+    def _sequence(self, node: ast.BoolOp) -> tuple[list[type], list[ast.expr]]:
+        """Operators (in reading order) and operands of a logical expression; parentheses end a
+        sequence.
+
+        The tree holds no parentheses, but an operand in them begins after one in the text.
+        """
+        operators: list[type] = []
+        operands: list[ast.expr] = []
+        for number, value in enumerate(node.values):
+            if number:
+                operators.append(type(node.op))
+            if isinstance(value, ast.BoolOp) and not self._parenthesized(value, node):
+                inner, leaves = self._sequence(value)
+                operators += inner
+                operands += leaves
+            else:
+                operands.append(value)
+        return operators, operands
+
+    def _parenthesized(self, node: ast.expr, outer: ast.expr) -> bool:
+        """Whether an operand stands in parentheses of its own."""
+        if isinstance(node, ast.BoolOp) and isinstance(outer, ast.BoolOp):
+            # Only `and` inside `or` can stand without them.
+            if not (isinstance(node.op, ast.And) and isinstance(outer.op, ast.Or)):
+                return True
+        start = (outer.lineno, outer.col_offset)
+        line, column = node.lineno, node.col_offset
+        if (line, column) == start or not any(self._lines):
+            return False
+        while (line, column) > start:
+            before = self._lines[line - 1][:column].rstrip(b" \t\r\f\\")
+            # A comment may end the line above.
+            if line < node.lineno and b"#" in before:
+                before = before[: before.index(b"#")].rstrip()
+            if before:
+                return before.endswith(b"(")
+            line, column = line - 1, len(self._lines[line - 2])
+        return False
+
 
 def is_decorator(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    """Whether a function's body is one inner function and a return statement, and nothing else (no
-    docstring either).
+    """Whether a function's body is one inner function and the return of a name, and nothing else
+    (no docstring either).
     """
     return (
         len(node.body) == 2
         and isinstance(node.body[0], _FUNCTIONS)
         and isinstance(node.body[1], ast.Return)
+        and isinstance(node.body[1].value, ast.Name)
     )
-
-
-def _sequence(node: ast.expr, inside: type | None = None) -> tuple[list[type], list[ast.expr]]:
-    """Operators (in reading order) and operands of a logical expression; parentheses end a
-    sequence.
-
-    The tree holds no parentheses, but only `and` inside `or` can stand without them.
-    """
-    if not isinstance(node, ast.BoolOp) or inside is ast.And or type(node.op) is inside:
-        return [], [node]
-    operators: list[type] = []
-    operands: list[ast.expr] = []
-    for number, value in enumerate(node.values):
-        inner, leaves = _sequence(value, type(node.op))
-        operators += ([type(node.op)] if number else []) + inner
-        operands += leaves
-    return operators, operands

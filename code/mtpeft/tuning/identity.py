@@ -24,7 +24,7 @@ from mtpeft.corpora import Example
 
 FILE = "identity.json"
 LIBRARIES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "tokenizers", "numpy")
-ROOMS = ("tuning", "tasks", "catalog/methods")
+ROOMS = ("tuning", "models", "tasks", "catalog/methods", "catalog/backbones")
 """Whose sources decide what training does with given settings and examples."""
 
 

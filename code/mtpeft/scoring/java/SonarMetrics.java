@@ -272,7 +272,11 @@ public final class SonarMetrics {
         private int classes;
 
         private void structure() {
-            total += 1 + nesting;
+            add(1 + nesting);
+        }
+
+        private void add(int more) {
+            total += inField ? 0 : more;
         }
 
         private void nested(Tree tree) {
@@ -288,8 +292,13 @@ public final class SonarMetrics {
             boolean before = nestedInMethod;
             classes++;
             nesting += local ? 1 : 0;
-            nestedInMethod = false;
-            super.visitClass(tree, unused);
+            for (Tree member : tree.getMembers()) {
+                boolean field = inField;
+                inField |= member instanceof VariableTree;
+                nestedInMethod = member instanceof BlockTree;
+                scan(member, null);
+                inField = field;
+            }
             nestedInMethod = before;
             nesting -= local ? 1 : 0;
             classes--;
@@ -297,13 +306,18 @@ public final class SonarMetrics {
         }
 
         private boolean nestedInMethod;
+        /** Sonar visits methods and initializer blocks; what initializes a field counts for nothing. */
+        private boolean inField;
 
         @Override
         public Void visitMethod(MethodTree tree, Void unused) {
             boolean before = nestedInMethod;
+            boolean field = inField;
             nestedInMethod = true;
+            inField = false;
             super.visitMethod(tree, unused);
             nestedInMethod = before;
+            inField = field;
             return null;
         }
 
@@ -319,10 +333,10 @@ public final class SonarMetrics {
             nested(tree.getThenStatement());
             StatementTree other = tree.getElseStatement();
             if (other instanceof IfTree) {
-                total++;
+                add(1);
                 branches((IfTree) other);
             } else if (other != null) {
-                total++;
+                add(1);
                 nested(other);
             }
         }
@@ -330,34 +344,36 @@ public final class SonarMetrics {
         @Override
         public Void visitForLoop(ForLoopTree tree, Void unused) {
             structure();
-            scan(tree.getInitializer(), unused);
-            scan(tree.getCondition(), unused);
-            scan(tree.getUpdate(), unused);
-            nested(tree.getStatement());
+            nesting++;
+            super.visitForLoop(tree, unused);
+            nesting--;
             return null;
         }
 
         @Override
         public Void visitEnhancedForLoop(EnhancedForLoopTree tree, Void unused) {
             structure();
-            scan(tree.getExpression(), unused);
-            nested(tree.getStatement());
+            nesting++;
+            super.visitEnhancedForLoop(tree, unused);
+            nesting--;
             return null;
         }
 
         @Override
         public Void visitWhileLoop(WhileLoopTree tree, Void unused) {
             structure();
-            scan(tree.getCondition(), unused);
-            nested(tree.getStatement());
+            nesting++;
+            super.visitWhileLoop(tree, unused);
+            nesting--;
             return null;
         }
 
         @Override
         public Void visitDoWhileLoop(DoWhileLoopTree tree, Void unused) {
             structure();
-            scan(tree.getCondition(), unused);
-            nested(tree.getStatement());
+            nesting++;
+            super.visitDoWhileLoop(tree, unused);
+            nesting--;
             return null;
         }
 
@@ -388,7 +404,7 @@ public final class SonarMetrics {
         @Override
         public Void visitConditionalExpression(ConditionalExpressionTree tree, Void unused) {
             structure();
-            scan(tree.getCondition(), unused);
+            nested(tree.getCondition());
             nested(tree.getTrueExpression());
             nested(tree.getFalseExpression());
             return null;
@@ -402,13 +418,13 @@ public final class SonarMetrics {
 
         @Override
         public Void visitBreak(BreakTree tree, Void unused) {
-            total += tree.getLabel() == null ? 0 : 1;
+            add(tree.getLabel() == null ? 0 : 1);
             return null;
         }
 
         @Override
         public Void visitContinue(ContinueTree tree, Void unused) {
-            total += tree.getLabel() == null ? 0 : 1;
+            add(tree.getLabel() == null ? 0 : 1);
             return null;
         }
 
@@ -423,7 +439,7 @@ public final class SonarMetrics {
             Tree.Kind last = null;
             for (Tree.Kind operator : operators) {
                 if (operator != last) {
-                    total++;
+                    add(1);
                 }
                 last = operator;
             }
