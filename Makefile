@@ -159,7 +159,7 @@ $(AUDIT_T2): $(TESTS_T2) $(wildcard $(OUT)/other-versions/*/stamp.json $(OUT)/st
 predictions: | $(VENV)/.core ## archived outputs from the study's git repositories, pinned | 5 min | 200 MB | no
 	@$(RUN) predictions
 
-audit-outputs: | $(VENV)/.score ## damaged outputs, mended and scored again (after make rescore) | 2 min | 100 MB | no
+audit-outputs: | $(VENV)/.score ## damaged outputs, repaired and scored again (after make rescore) | 2 min | 100 MB | no
 	@$(RUN) audit-outputs
 	@$(RUN) statistics --mended
 	@$(MAKE) --silent $(AUDIT_T2)
@@ -168,7 +168,7 @@ audit-outputs: | $(VENV)/.score ## damaged outputs, mended and scored again (aft
 explain-codebleu: | $(VENV)/.score ## why archived CodeBLEU values differ, row by row | 5 min | 1 MB | no
 	@$(RUN) explain-codebleu
 
-selftest-sandbox: | $(VENV)/.core ## every evil program against the sandbox | 1 min | | no
+selftest-sandbox: | $(VENV)/.core ## the adversarial test programs against the sandbox | 1 min | | no
 	@$(RUN) selftest-sandbox
 
 # ---------------------------------------------------------------- tuning and inference (T3, T4)
@@ -195,7 +195,7 @@ TRAIN := $(if $(filter 1,$(GPUS)),$(BIN)/python -m,$(BIN)/python -m torch.distri
 data: | $(VENV)/.train ## fetch and verify the corpora (OFFLINE=1: only what is here) | 1–20 min | 2 GB | no
 	@$(RUN) data
 
-smoke: | $(VENV)/.train $(VENV)/.score ## every stage from nothing on a tiny model, expected beside obtained | 8 min | 50 MB | no
+smoke: | $(VENV)/.train $(VENV)/.score ## every stage from scratch on a tiny model, expected vs. actual | 8 min | 50 MB | no
 	@OMP_NUM_THREADS=1 $(RUN) smoke
 
 plan-training: | $(VENV)/.core ## time, memory and cost of every training run on four GPU classes | 2 s | | no

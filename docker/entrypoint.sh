@@ -5,7 +5,7 @@ fail() { printf 'mtpeft: %s\n  to fix:   %s\n' "$1" "$2" >&2; exit 2; }
 
 out=${MTPEFT_OUT:-$PWD/results/regenerated}
 if [ ! -d "$out" ] || [ ! -w "$out" ]; then
-    fail "$out is no folder that user $(id -u) may write; results go there" \
+    fail "$out is not a directory that user $(id -u) may write; results go there" \
          "mount one (-v \"\$PWD/out:/out\" -e MTPEFT_OUT=/out) and make it writable, or run with --user \"\$(id -u):\$(id -g)\""
 fi
 # A mounted checkout may be newer than the image. Its locks decide whether the image's environment still fits.

@@ -63,7 +63,14 @@ def claims(study: str) -> str:
     for claim in listed:
         row = found[claim.id]
         values = [row["published"], row["regenerated"], *([row["corrected"]] if corrected else [])]
-        rows.append([claim.id, claim.text.rstrip("."), *(_plain(v) for v in values), f"**{row['verdict']}**"])
+        rows.append(
+            [
+                claim.id,
+                claim.text.rstrip("."),
+                *(_plain(v) for v in values),
+                f"**{row['verdict']}**",
+            ]
+        )
     head = ["claim", "what the study says", "printed", "recomputed"]
     return table([*head, *(["corrected"] if corrected else []), "verdict"], rows)
 

@@ -160,7 +160,7 @@ def checks():
         "re-scoring without network",
         "a mirror of upstream files",
         there,
-        "%sset MTPEFT_MIRROR (optional)" % (f"{mirror} is no folder; " if mirror else ""),
+        "%sset MTPEFT_MIRROR (optional)" % (f"{mirror} is not a directory; " if mirror else ""),
     )
     yield (
         "Java metrics",

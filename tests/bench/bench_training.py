@@ -26,9 +26,9 @@ from mtpeft.catalog import Backbone, Run, catalog
 from mtpeft.corpora import load
 from mtpeft.tasks import wording
 from mtpeft.tasks.rendering import render
+from mtpeft.tuning.job import Job
 from mtpeft.tuning.settings import resolve
 from mtpeft.tuning.tiny import save_backbone, tiny_model, train_tokenizer
-from mtpeft.tuning.job import Job
 from mtpeft.tuning.train import train
 
 PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "4090": 165e12}

@@ -1,4 +1,4 @@
-"""Every evil program must be contained, as root and as an ordinary user, and each layer of the
+"""Every adversarial test program must be contained, as root and as an ordinary user, and each layer of the
 sandbox must be needed.
 """
 

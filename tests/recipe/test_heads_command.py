@@ -203,7 +203,9 @@ def test_the_saved_module_predicts_the_same_again(trained: Path, backbone: str) 
         [(p.instance_id, p.raw_output) for p in read_predictions(path)] for path in paths
     ] == first
     with pytest.raises(MtpeftError, match="no heads of"):
-        command("infer", PAIR, "--corpus", "multitask-peft-own", "--backbone", backbone, "--seed", "7")
+        command(
+            "infer", PAIR, "--corpus", "multitask-peft-own", "--backbone", backbone, "--seed", "7"
+        )
 
 
 def test_another_base_model_neither_trains_nor_predicts_in_the_same_folder(

@@ -52,8 +52,8 @@ def losses(made) -> np.ndarray:
 
 def batch_of(backbone, rows, **settings):
     made = job(backbone, Path("unused"), "fft", batch_size=rows, **settings)
-    from mtpeft.tasks import wording
     from mtpeft.models.base import load_tokenizer
+    from mtpeft.tasks import wording
 
     tokenizer = load_tokenizer(str(backbone))
     store = tokenized(
@@ -514,8 +514,8 @@ def test_faithful_and_fast_agree_where_their_settings_do(backbone):
     """One program: where every example fills exactly one row, the two layouts are the same rows
     with the same labels.
     """
-    from mtpeft.tasks import wording
     from mtpeft.models.base import load_tokenizer
+    from mtpeft.tasks import wording
 
     made = job(backbone, Path("unused"), "fft", loss_on="prompt and answer", max_length=48)
     tokenizer = load_tokenizer(str(backbone))

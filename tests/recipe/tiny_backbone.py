@@ -5,9 +5,9 @@ from pathlib import Path
 
 from mtpeft.catalog import Run
 from mtpeft.corpora import load
+from mtpeft.tuning.job import Job
 from mtpeft.tuning.settings import resolve
 from mtpeft.tuning.tiny import save_backbone, tiny_model, train_tokenizer
-from mtpeft.tuning.job import Job
 
 TASKS = ["generation", "summarization", "translation"]
 

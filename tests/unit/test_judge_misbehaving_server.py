@@ -541,7 +541,7 @@ def test_a_dry_run_sends_and_writes_nothing(predictions, tmp_path, monkeypatch, 
         assert server.requests == []
     said = capsys.readouterr()
     assert (
-        "10 to be asked" in said.out
+        "10 requests to send" in said.out
         and "at most 0.0" in said.out
         and "predictions.jsonl:3" in said.err
     )

@@ -61,7 +61,7 @@ def test_no_mirror_is_none(monkeypatch):
 
 def test_a_mirror_that_is_no_folder_is_an_error(monkeypatch, tmp_path):
     monkeypatch.setenv("MTPEFT_MIRROR", str(tmp_path / "gone"))
-    with pytest.raises(MtpeftError, match="no folder") as error:
+    with pytest.raises(MtpeftError, match="not a directory") as error:
         paths.mirror()
     assert "unset MTPEFT_MIRROR" in error.value.fix
 

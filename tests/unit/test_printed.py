@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from mtpeft.core.records import PublishedCell, Test, frame_of
 from mtpeft.statistics.printed import (
     adjusted,
-    style_of,
     magnitude,
     render,
     resolution,
     same,
     significant,
+    style_of,
     value_for,
 )
 

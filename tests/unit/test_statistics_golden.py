@@ -9,7 +9,7 @@ import pytest
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.records import ScoreSet, write_scores
 from mtpeft.statistics.compare import run_all, run_comparison
-from mtpeft.statistics.printed import style_of, same, value_for
+from mtpeft.statistics.printed import same, style_of, value_for
 
 LEFT_OUT = ("rq1-translation-cs-java", "rq2-translation-cs-java")
 COMPARISONS = [

@@ -550,7 +550,9 @@ def test_every_shipped_figure_names_repository_commit_file_and_line() -> None:
 
 
 def test_a_log_filed_under_the_wrong_method_counts_as_what_its_parameters_say() -> None:
-    run = FigureSet.of(STUDY).runs["G1/old_logs/logs_codet5p/flakiness_detection_adapterParallel.log"]
+    run = FigureSet.of(STUDY).runs[
+        "G1/old_logs/logs_codet5p/flakiness_detection_adapterParallel.log"
+    ]
     assert run.method == "lora" and "parallel_adapter" in run.variant
 
 

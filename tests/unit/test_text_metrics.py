@@ -187,7 +187,11 @@ def test_pairs_with_an_empty_side_stay_out_of_the_embedding_metrics(empty_cache)
 def test_the_scorer_names_the_metrics_of_the_catalog_and_takes_summaries_only(known):
     made = scorer()
     assert set(made.metrics) == {metric.id for metric in known.tools["text-metrics"].metrics}
-    assert {name for name, e in known.evaluations().items() if engine.applies(known.tools["text-metrics"], made, e)} == {
+    assert {
+        name
+        for name, e in known.evaluations().items()
+        if engine.applies(known.tools["text-metrics"], made, e)
+    } == {
         "summarization-java",
         "summarization-python",
     }

@@ -168,7 +168,10 @@ class Bench:
 
 def repetitions(column: Column) -> np.ndarray:
     """Which repetition of its problem each row is, from 0: the N of an id `PROBLEM#N`."""
-    return np.array([int(name.rpartition("#")[2]) for name in column.ids], dtype="int64")
+    result: np.ndarray = np.array(
+        [int(name.rpartition("#")[2]) for name in column.ids], dtype="int64"
+    )
+    return result
 
 
 def _rows(column: Column, rows: np.ndarray | slice) -> Column:

@@ -41,7 +41,7 @@ def carried(column: Column) -> Carried | None:
     rises = falls = passes = still_open = 0
     for results in problems.values():
         values = [value for _, value in sorted(results)]
-        steps = np.diff(values)
+        steps: np.ndarray = np.diff(np.array(values))
         rises, falls = rises + int((steps > 0).sum()), falls + int((steps < 0).sum())
         passes += sum(values)
         still_open += len(values) - 1 - values.index(0) if 0 in values else 0

@@ -139,8 +139,10 @@ def _explanation(cause: Cause) -> str:
     parts = [f"{len(cause.blamed)} cells print what this hypothesis gives, to the last digit"]
     if cause.bounds:
         parts = [
-            f"{len(cause.blamed)} cells lie within the bounds that this hypothesis sets; the "
-            "results that were counted are not archived"
+            (
+                f"{len(cause.blamed)} cells lie within the bounds that this hypothesis sets; the "
+                "results that were counted are not archived"
+            )
         ]
     if cause.carried:
         parts.append(

@@ -109,7 +109,7 @@ def download(wanted: Wanted, target: Path, policy: Policy, client: Client | None
 
     Raises:
         Mismatch: what the server has is another file.
-        Unavailable: it could not be had; what has arrived is kept.
+        Unavailable: it could not be obtained; what has arrived is kept.
     """
     if client is None:
         with opened(policy) as own:
@@ -140,7 +140,7 @@ def download(wanted: Wanted, target: Path, policy: Policy, client: Client | None
         else:
             reason = f"{policy.attempts} attempts, last: {reason}"
     raise Unavailable(
-        f"{wanted.name} could not be had from {wanted.url}: {reason}",
+        f"{wanted.name} could not be obtained from {wanted.url}: {reason}",
         f"a file with SHA-256 {wanted.sha256}",
         wanted.fix,
     )
@@ -156,7 +156,7 @@ def read_small(name: str, url: str, policy: Policy, most: int = 4 << 20) -> byte
         most: bytes that it can have.
 
     Raises:
-        Unavailable: it could not be had.
+        Unavailable: it could not be obtained.
     """
     reason = ""
     with opened(policy) as client:
@@ -178,7 +178,9 @@ def read_small(name: str, url: str, policy: Policy, most: int = 4 << 20) -> byte
                     break
                 if attempt + 1 < policy.attempts:
                     policy.wait(attempt, trouble.wait)
-    raise Unavailable(f"{name} could not be had: {reason}", url, "run the same command again later")
+    raise Unavailable(
+        f"{name} could not be obtained: {reason}", url, "run the same command again later"
+    )
 
 
 def opened(policy: Policy, connections: int = 4) -> Client:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 class MtpeftError(Exception):
-    """Base of all deliberate errors.
+    """Base of all user-facing errors.
 
     found: what the program met; expected: what it needed; fix: a command or action that mends it.
     """

@@ -38,7 +38,7 @@ def mirror() -> Path | None:
     path = Path(value).expanduser().resolve()
     if not path.is_dir():
         raise MtpeftError(
-            f"MTPEFT_MIRROR names {value}, which is no folder",
+            f"MTPEFT_MIRROR names {value}, which is not a directory",
             "a folder laid out as OWNER/REPOSITORY/COMMIT/PATH",
             "unset MTPEFT_MIRROR, or point it at the mirror",
         )

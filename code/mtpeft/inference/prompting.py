@@ -2,7 +2,7 @@
 locally.
 
 Greedy, ten new tokens, as in the study. Every answer is appended at once, so that a killed run
-resumes; an answer that could not be had is recorded with its error and asked again next time. The
+resumes; an answer that could not be obtained is recorded with its error and asked again next time. The
 prediction's `output` is the strict reading (`1`, `0` or nothing); what other readings make of the
 raw text is scoring's business.
 """

@@ -94,7 +94,7 @@ def config_of(backbone: Backbone) -> Any:
             "model_type as in the model's config.json",
             f"correct config in {backbone.id}.yaml",
         ) from error
-    config._attn_implementation = "eager"  # noqa: SLF001 (no public way to say it before a model)
+    config._attn_implementation = "eager"
     return config
 
 

@@ -164,6 +164,6 @@ def show_summary(inputs: Inputs, page: Path, console: Console | None = None) -> 
     ):
         if missing:
             console.print(f"  not run: {command}")
-    for line in how_to_import(inputs.known):
-        console.print(f"  {line}", markup=False)
+    for hint in how_to_import(inputs.known):
+        console.print(f"  {hint}", markup=False)
     console.print(f"Report: {page}", soft_wrap=True, markup=False)

@@ -58,7 +58,7 @@ class ProgramInstance:
         if self.language not in (PYTHON, JAVA):
             raise MtpeftError(f"language {self.language!r}", f"{PYTHON} or {JAVA}")
         if not self.cases:
-            raise MtpeftError(f"program {self.id} has no case", "at least one case")
+            raise MtpeftError(f"program {self.id} has no test case", "at least one test case")
         if self.limits is None:
             object.__setattr__(self, "limits", JAVA_LIMITS if self.language == JAVA else Limits())
 

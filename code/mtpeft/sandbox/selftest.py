@@ -1,4 +1,4 @@
-"""Run a folder of evil programs against the sandbox of this machine.
+"""Run a folder of adversarial test programs against the sandbox of this machine.
 
     python -m mtpeft.sandbox.selftest tests/evil_programs
 
@@ -79,7 +79,7 @@ class EvilProgram:
 
 
 def read_program(path: Path) -> EvilProgram:
-    """Parse the header of an evil program. Raises BadInput where it is not complete."""
+    """Parse the header of a test program. Raises BadInput where it is not complete."""
     fields: dict[str, str] = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         match = _HEADER.match(line)
@@ -113,12 +113,12 @@ def read_program(path: Path) -> EvilProgram:
 
 
 def read_folder(folder: Path) -> list[EvilProgram]:
-    """All evil programs of a folder by name. Raises BadInput where there are none."""
+    """All test programs of a folder by name. Raises BadInput where there are none."""
     programs = [
         read_program(path) for path in sorted(folder.iterdir()) if path.suffix in (".py", ".java")
     ]
     if not programs:
-        raise BadInput(folder, "no evil program", "*.py and *.java with a header")
+        raise BadInput(folder, "no test program", "*.py and *.java with a header")
     return programs
 
 
@@ -211,7 +211,7 @@ class Bait:
 
 
 def marked() -> set[str]:
-    """Files under the evil programs' name in places where they try to write."""
+    """Files under the test programs' name in places where they try to write."""
     places = (
         "/tmp",
         "/var/tmp",

@@ -48,7 +48,7 @@ _STARVED = 0.5
 
 @dataclass
 class _Watched:
-    """One running process and what it has said."""
+    """A running process and its captured output."""
 
     pid: int
     limits: Limits
@@ -81,7 +81,7 @@ class Supervisor:
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
         if ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
             raise SandboxRefused(
-                "an end to every process",
+                "process cleanup",
                 "the kernel refuses PR_SET_CHILD_SUBREAPER",
                 "Linux >= 3.4",
                 "use a newer kernel",

@@ -29,7 +29,7 @@ def table(
     shots: how many examples the prompt showed; the study read such answers by another permissive
     rule.
 
-    All rows are over the same examples. An answer that could not be had (`error`) is
+    All rows are over the same examples. An answer that could not be obtained (`error`) is
     `infrastructure` and counts in no reading. Raises `MtpeftError` for a prediction of an example
     that is not among `examples`.
     """

@@ -12,7 +12,7 @@ from mtpeft.scoring.text_metrics import setup_wordnet
 
 
 def run() -> int:
-    """Install everything; print what was done. Returns the number of tools that could not be had.
+    """Install everything; print what was done. Returns the number of tools that could not be obtained.
 
     The .NET program does not count: only C# outputs need it, and the archive has none.
     """

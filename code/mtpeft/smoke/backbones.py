@@ -14,7 +14,8 @@ from typing import Any
 
 from mtpeft.catalog import Backbone, catalog
 from mtpeft.core.errors import MtpeftError
-from mtpeft.core.records import csv_text, write_atomic
+from mtpeft.core.files import write_atomic
+from mtpeft.core.records import csv_text
 from mtpeft.corpora.analysis import own
 from mtpeft.models.base import config_of, empty_encoder
 from mtpeft.models.counts import counted

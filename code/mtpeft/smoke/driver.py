@@ -47,8 +47,8 @@ def run(
     overrides: dict[str, Any] | None = None,
     update: bool = False,
 ) -> int:
-    """Run everything anew below `root`, then the shared modules of study B; print expected beside
-    obtained. Returns 0 when the tables agree and the models have learned, else 1.
+    """Run everything anew below `root`, then the shared modules of study B; print expected vs.
+    actual. Returns 0 when the tables agree and the models have learned, else 1.
 
     jobs: processes that train side by side. update: write the expected table instead of comparing;
     tolerances stay (0 for a new cell).

@@ -66,7 +66,7 @@ def compare(obtained: dict[Cell, float], path: Path | None = None) -> list[Compa
 
 
 def shown(comparisons: list[Comparison]) -> str:
-    """The table as people read it: expected beside obtained."""
+    """The table as people read it: expected vs. actual."""
     lines = [
         f"{'run':46} {'evaluation':22} {'metric':18} {'expected':>9} {'obtained':>9} {'±':>7}  verdict"
     ]

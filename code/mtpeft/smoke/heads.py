@@ -18,7 +18,7 @@ LEARNED_LOSS, LEARNED = 1 / 3, 0.9
 
 
 def run(root: Path = FOLDER, update: bool = False) -> int:
-    """Train everything anew below `root` and print expected beside obtained. Returns 0 when the
+    """Train everything anew below `root` and print expected vs. actual. Returns 0 when the
     table agrees and the models have learned, else 1. update: write the expected table instead;
     tolerances stay (0 for a new cell).
     """

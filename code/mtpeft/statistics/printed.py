@@ -66,7 +66,7 @@ def conclusion_changes(cell: PublishedCell, test: Test | None) -> str:
 def turned(
     tests: Iterable[Test], adjustments: Mapping[str, str]
 ) -> tuple[int, dict[Place, list[float]]]:
-    """How many places have tests, and where not all of a place's tests give the same yes/no: their
+    """How many places have tests, and the tests whose significance flips: their
     adjusted p-values, in order.
 
     tests: several readings of each place (comparison, block, metric); adjustments: correction by

@@ -144,7 +144,7 @@ def encode(
     has its own limit.
 
     A text without any token (36 of FlakeFlagger's methods are empty, and not every tokenizer adds a
-    first token) becomes one end token: a mean over no positions is no number.
+    first token) becomes one end token: the mean of an empty sequence would be NaN.
     """
     module, head = encoded_task(task), head_of(task)
     columns = [list(column) for column in zip(*map(module.texts, examples), strict=True)]

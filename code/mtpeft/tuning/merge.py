@@ -41,4 +41,4 @@ def base_of(adapter: Path) -> str:
         raise BadInput(
             adapter, "no adapter_config.json", "a folder with a PEFT adapter", "mtpeft train RUN"
         )
-    return json.loads(path.read_text(encoding="utf-8"))["base_model_name_or_path"]
+    return str(json.loads(path.read_text(encoding="utf-8"))["base_model_name_or_path"])

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mtpeft.tuning.mixing import strategy
-from mtpeft.tuning.packing import PACKINGS
+from mtpeft.tuning.packing import PACKINGS, Rows
 from mtpeft.tuning.settings import Settings
 from mtpeft.tuning.store import TokenStore
 
@@ -47,7 +47,7 @@ class Plan:
         at = 0
         for example, start, end in self.segments[self.rows[row] : self.rows[row + 1]]:
             begin = self.store.offsets[example]
-            tokens = self.store.tokens[begin + start : begin + end].astype(np.int64)
+            tokens: np.ndarray = self.store.tokens[begin + start : begin + end].astype(np.int64)
             labels = tokens.copy()
             if self.answer_only:
                 labels[: max(0, int(self.store.prompts[example]) - start)] = IGNORED
@@ -87,7 +87,8 @@ def plan(store: TokenStore, settings: Settings, multiple: int) -> Plan:
     """
     rng = np.random.default_rng(settings.seed)
     pack = PACKINGS[settings.packing]
-    rows, first = [], []
+    rows: Rows = []
+    first: Rows = []
     for order in strategy(settings.mixing)(
         store.sizes, settings.epochs, rng, settings.mixing_temperature
     ):

@@ -112,7 +112,7 @@ def teacher_forced(
 
 
 def _summary(text: str) -> str:
-    return text.rsplit("SUMMARY:", 1)[-1].split("DONE")[0].strip()
+    return text.rsplit("SUMMARY:", 1)[-1].split("DONE", 1)[0].strip()
 
 
 def _language(text: str, tasks: list[str]) -> str:

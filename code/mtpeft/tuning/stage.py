@@ -11,7 +11,7 @@ from mtpeft.core.errors import MtpeftError
 from mtpeft.core.files import write_atomic
 from mtpeft.core.provenance import write_provenance
 from mtpeft.core.records import csv_text
-from mtpeft.corpora import evaluation_of, load, spaced
+from mtpeft.corpora import Example, evaluation_of, load, spaced
 from mtpeft.corpora.weights import fingerprint, model_folder, source_of
 from mtpeft.tasks.classification import random_ranking, trivial
 from mtpeft.tasks.encoding import (
@@ -74,7 +74,7 @@ def run(
     if objective == HEADS:
         _heads(entry, profile, settings, chosen, corpus, source, called, limit, predict)
         return
-    data = {
+    data: dict[str, dict[str, Sequence[Example]]] = {
         split: {task: spaced(load(corpus, task, split), limit) for task in entry.tasks}
         for split in ("train", "valid")
     }

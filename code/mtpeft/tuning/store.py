@@ -32,12 +32,13 @@ class TokenStore:
     @property
     def sizes(self) -> list[int]:
         """Number of examples of each task."""
-        return np.bincount(self.tasks, minlength=len(self.names)).tolist()
+        return [int(n) for n in np.bincount(self.tasks, minlength=len(self.names))]
 
     @property
     def lengths(self) -> np.ndarray:
         """Tokens of each example, shape [n]."""
-        return np.diff(self.offsets)
+        result: np.ndarray = np.diff(self.offsets)
+        return result
 
     def __len__(self) -> int:
         return len(self.prompts)

@@ -18,7 +18,7 @@ from transformers import Trainer
 
 from mtpeft.core.errors import MtpeftError
 from mtpeft.models.damage import newest_whole
-from mtpeft.tuning.balancing import Rule
+from mtpeft.tuning.balancing.rule import Rule
 from mtpeft.tuning.ledger import Ledger
 from mtpeft.tuning.settings import Settings
 
@@ -32,6 +32,10 @@ class MultiTaskTrainer(Trainer):
     names: the tasks, in the order of the rule; stopped: tasks that are no longer supervised; curve:
     one row an optimizer step; ledger: the bill.
     """
+
+    # Attributes of the base class, whose types its library does not publish.
+    control: Any
+    optimizer: Any
 
     def __init__(self, *, names: list[str], rule: Rule, **more: Any) -> None:
         super().__init__(**more)
@@ -89,8 +93,8 @@ class MultiTaskTrainer(Trainer):
             "step": self.state.global_step,
             "loss": loss,
             "learning_rate": self.rate(),
-            **{f"loss_{name}": _number(losses[i]) for i, name in enumerate(self.names)},
-            **{f"weight_{name}": _number(weights[i]) for i, name in enumerate(self.names)},
+            **{f"loss_{name}": _number(float(losses[i])) for i, name in enumerate(self.names)},
+            **{f"weight_{name}": _number(float(weights[i])) for i, name in enumerate(self.names)},
             **{f"tokens_{name}": self.ledger.tokens.get(name, 0) for name in self.names},
         }
         self.curve.append(row)
@@ -178,4 +182,4 @@ def here() -> str:
 
 
 def _number(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)
+    return None if math.isnan(value) else value

@@ -66,7 +66,7 @@ class Settings:
             self.budget is None or self.price_input <= 0 or self.price_output <= 0
         ):
             raise MtpeftError(
-                "a judge on another machine without prices and a budget",
+                "a remote judge without MTPEFT_JUDGE_PRICES and MTPEFT_JUDGE_BUDGET",
                 "what a million tokens cost, and what may be spent",
                 "set MTPEFT_JUDGE_PRICES=INPUT,OUTPUT and MTPEFT_JUDGE_BUDGET",
             )

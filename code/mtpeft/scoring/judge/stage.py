@@ -58,7 +58,7 @@ def _show(made: Plan, settings: Settings) -> None:
         f"judge: {settings.identity}; {settings.prompt.origin} prompt {settings.prompt.sha256[:12]}; {settings.runs} runs"
     )
     print(
-        f"{made.items} summaries, {made.skipped} too short; {made.known} answers are there, {made.requests} to be asked"
+        f"{made.items} summaries, {made.skipped} too short; {made.known} cached, {made.requests} requests to send"
     )
     print(
         f"about {made.input_tokens} input tokens; likely cost {made.likely_cost:.4f}, at most {made.most_cost:.4f} before "

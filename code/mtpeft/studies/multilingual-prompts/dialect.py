@@ -2,6 +2,7 @@
 
 import csv
 import math
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -101,7 +102,7 @@ def _scores(
 ) -> Iterator[pd.DataFrame]:
     """A table of scores for each language of the prompt; rows are numbered as the file has them."""
     ids = [f"{fields['id']}#{fields['iter']}" for _, fields in rows]
-    if repeated := {name for name in ids if ids.count(name) > 1} if len(set(ids)) < len(ids) else 0:
+    if repeated := [name for name, times in Counter(ids).items() if times > 1]:
         raise BadInput(path, f"{min(repeated)} twice", "each id and iteration once", AGAIN)
     for language in LANGUAGES:
         frame = pd.DataFrame(

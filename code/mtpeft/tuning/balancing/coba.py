@@ -76,17 +76,20 @@ def weights(slopes: np.ndarray, window: int, tau: float) -> np.ndarray:
     rcs = softmax(len(now) * _ratio(now, np.abs(now).sum()))
     acs = softmax(-len(recent) * _ratio(now, np.abs(recent).sum(axis=0)))
     fastest = slopes.max(axis=1)
-    df = min(1.0, t * softmax(-tau * t * _ratio(fastest, np.abs(fastest).sum()))[-1])
-    return df * rcs + (1 - df) * acs
+    df = min(1.0, float(t * softmax(-tau * t * _ratio(fastest, np.abs(fastest).sum()))[-1]))
+    result: np.ndarray = df * rcs + (1 - df) * acs
+    return result
 
 
 def softmax(x: np.ndarray) -> np.ndarray:
     """Softmax of a vector."""
     e = np.exp(x - x.max())
-    return e / e.sum()
+    result: np.ndarray = e / e.sum()
+    return result
 
 
 def _ratio(a: np.ndarray, b: np.ndarray | float) -> np.ndarray:
     """a / b, and 0 where nothing has moved (b = 0)."""
     b = np.broadcast_to(b, a.shape)
-    return np.divide(a, b, out=np.zeros_like(a), where=b > 0)
+    result: np.ndarray = np.divide(a, b, out=np.zeros_like(a), where=b > 0)
+    return result

@@ -29,12 +29,14 @@ class Famo(Rule):
         raw = weights / np.maximum(np.where(np.isnan(self._last), 1.0, self._last), 1e-8)
         total = raw[present].sum()
         scale = weights[present].sum() / total if total > 0 else 0.0
-        return np.where(present, scale * raw, 0.0)
+        result: np.ndarray = np.where(present, scale * raw, 0.0)
+        return result
 
     def weights(self) -> np.ndarray:
         """softmax(z)."""
         e = np.exp(self._z - self._z.max())
-        return np.asarray(e / e.sum())
+        result: np.ndarray = np.asarray(e / e.sum())
+        return result
 
     def after_step(self, losses: np.ndarray, learning_rate: float) -> None:
         """A task whose log loss fell less than the others' gains weight."""

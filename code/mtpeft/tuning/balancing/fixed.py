@@ -11,7 +11,8 @@ class TaskEqual(Rule):
     def shares(self, counts: np.ndarray) -> np.ndarray:
         """1 / tasks present."""
         present = counts > 0
-        return np.where(present, 1.0 / max(int(present.sum()), 1), 0.0)
+        result: np.ndarray = np.where(present, 1.0 / max(int(present.sum()), 1), 0.0)
+        return result
 
 
 class TokenEqual(Rule):
@@ -22,7 +23,8 @@ class TokenEqual(Rule):
 
     def shares(self, counts: np.ndarray) -> np.ndarray:
         """A task's share of the tokens."""
-        return np.asarray(counts / max(counts.sum(), 1))
+        result: np.ndarray = np.asarray(counts / max(counts.sum(), 1))
+        return result
 
     def factors(self, counts: np.ndarray, micro_count: int, micro_batches: int) -> np.ndarray:
         """1 / number of supervised tokens in the whole step."""

@@ -26,13 +26,15 @@ class LearnableSoftmax(Rule):
     def shares(self, counts: np.ndarray) -> np.ndarray:
         """softmax(s) of the tasks present."""
         if self._as_they_are:
-            return np.where(counts > 0, self.weights(), 0.0)
+            result: np.ndarray = np.where(counts > 0, self.weights(), 0.0)
+            return result
         return rescaled(self.weights(), counts)
 
     def weights(self) -> np.ndarray:
         """softmax(s)."""
         e = np.exp(self._logits.value - self._logits.value.max())
-        return np.asarray(e / e.sum())
+        result: np.ndarray = np.asarray(e / e.sum())
+        return result
 
     def after_step(self, losses: np.ndarray, learning_rate: float) -> None:
         """One Adam step on s; tasks absent from the step have no gradient."""

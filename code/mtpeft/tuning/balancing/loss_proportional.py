@@ -22,7 +22,8 @@ class LossProportional(Rule):
 
     def weights(self) -> np.ndarray:
         """w."""
-        return np.array(self._weights)
+        result: np.ndarray = np.array(self._weights)
+        return result
 
     def after_epoch(self, losses: np.ndarray) -> None:
         """New weights; a task without loss in the epoch keeps its own, and the others share the

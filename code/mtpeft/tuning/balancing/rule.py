@@ -33,7 +33,8 @@ class Rule:
             micro_count: Those of this micro-batch.
             micro_batches: How many make up the whole step, over all processes.
         """
-        return self.shares(counts) / np.maximum(counts, 1)
+        result: np.ndarray = self.shares(counts) / np.maximum(counts, 1)
+        return result
 
     def weights(self) -> np.ndarray:
         """What the rule thinks each task is worth, shape [K]; NaN where it has no opinion."""
@@ -61,14 +62,16 @@ def rescaled(weights: np.ndarray, counts: np.ndarray) -> np.ndarray:
     present = counts > 0
     total = weights[present].sum()
     if not total > 0:
-        return np.zeros_like(weights)
-    return np.where(present, weights / total, 0.0)
+        return np.zeros(len(weights))
+    result: np.ndarray = np.where(present, weights / total, 0.0)
+    return result
 
 
 def averaged(weights: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """weight / number of tasks present; 0 for the others."""
     present = counts > 0
-    return np.where(present, weights / max(int(present.sum()), 1), 0.0)
+    result: np.ndarray = np.where(present, weights / max(int(present.sum()), 1), 0.0)
+    return result
 
 
 class Adam:
@@ -83,7 +86,8 @@ class Adam:
         self._m = 0.9 * self._m + 0.1 * gradient
         self._v = 0.999 * self._v + 0.001 * gradient**2
         m, v = self._m / (1 - 0.9**self._t), self._v / (1 - 0.999**self._t)
-        return np.asarray(learning_rate * m / (np.sqrt(v) + 1e-8))
+        result: np.ndarray = np.asarray(learning_rate * m / (np.sqrt(v) + 1e-8))
+        return result
 
     def state(self) -> dict[str, Any]:
         """Value and moments."""

@@ -26,7 +26,8 @@ class Uncertainty(Rule):
 
     def weights(self) -> np.ndarray:
         """exp(−s)."""
-        return np.asarray(np.exp(-self._s.value))
+        result: np.ndarray = np.asarray(np.exp(-self._s.value))
+        return result
 
     def after_step(self, losses: np.ndarray, learning_rate: float) -> None:
         """One Adam step on s; tasks absent from the step do not move."""

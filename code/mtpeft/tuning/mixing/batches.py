@@ -43,7 +43,7 @@ class Passes:
 
     def _shuffled(self) -> np.ndarray:
         rng = np.random.default_rng([*self._key, self.number])
-        order = rng.permutation(self.size)
+        order: np.ndarray = rng.permutation(self.size)
         whole = self.size - self.size % self.batch  # the smaller batch stays at the end
         if self._lengths is None or not whole:
             return order
@@ -53,7 +53,10 @@ class Passes:
         batches = np.concatenate(
             [p[np.argsort(self._lengths[p], kind="stable")] for p in pools]
         ).reshape(-1, self.batch)
-        return np.concatenate([batches[rng.permutation(len(batches))].ravel(), order[whole:]])
+        result: np.ndarray = np.concatenate(
+            [batches[rng.permutation(len(batches))].ravel(), order[whole:]]
+        )
+        return result
 
     def next(self) -> list[int]:
         """The next batch."""

@@ -10,7 +10,7 @@ class Cycle:
 
     def __init__(self, start: int, size: int, rng: np.random.Generator) -> None:
         self._start, self._size, self._rng = start, size, rng
-        self._pass = np.empty(0, dtype=np.int64)
+        self._pass: np.ndarray = np.empty(0, dtype=np.int64)
         self._at = 0
 
     @classmethod

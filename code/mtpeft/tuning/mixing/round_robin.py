@@ -18,7 +18,7 @@ def order(
     cycles = [c for c, size in zip(Cycle.each(sizes, rng), sizes, strict=True) if size]
     turn = 0
     for _ in range(epochs):
-        drawn = np.empty(sum(sizes), dtype=np.int64)
+        drawn: np.ndarray = np.empty(sum(sizes), dtype=np.int64)
         for position in range(len(drawn)):
             drawn[position] = cycles[turn % len(cycles)].next()
             turn += 1

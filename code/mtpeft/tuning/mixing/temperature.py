@@ -20,7 +20,8 @@ def probabilities(sizes: Sequence[int], temperature: float) -> np.ndarray:
             f"mixing temperature {temperature}", "a number above 0", "mixing_temperature=2"
         )
     weights = np.array([0.0 if n == 0 else n ** (1.0 / temperature) for n in sizes])
-    return weights / weights.sum()
+    result: np.ndarray = weights / weights.sum()
+    return result
 
 
 def order(

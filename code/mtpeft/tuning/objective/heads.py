@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch.utils.data import DataLoader
+from transformers import TrainerCallback
 
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.files import write_atomic
@@ -27,7 +28,7 @@ from mtpeft.models.shared import SharedModel, outputs
 from mtpeft.tasks.encoding import RANKING, SELECTION, TaskData, answers, scores
 from mtpeft.tuning.balancing import balancing
 from mtpeft.tuning.balancing.learnable import collapsed
-from mtpeft.tuning.callbacks import PerTaskStopping, Recorder, StopAt, TrainerCallback
+from mtpeft.tuning.callbacks import PerTaskStopping, Recorder, StopAt
 from mtpeft.tuning.mixing.batches import Step, sampler
 from mtpeft.tuning.once import CHECKPOINTS, once
 from mtpeft.tuning.seeding import seed_everything
@@ -387,7 +388,10 @@ class HeadsTrainer(MultiTaskTrainer):
         """Of each task, over `limit` examples at most."""
         device = str(self.args.device)
         some = {t: d.some(limit or 0) for t, d in self.valid.items()}
-        return np.array([outputs(self.model, some[t], device=device)[0] for t in self.names])
+        result: np.ndarray = np.array(
+            [outputs(self.model, some[t], device=device)[0] for t in self.names]
+        )
+        return result
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """After an epoch: validation scores, the rule's new weights, the best model so far, the

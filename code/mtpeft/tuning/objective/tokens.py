@@ -160,7 +160,8 @@ class TokensTrainer(MultiTaskTrainer):
                         sums += torch.stack([out["task_sums"], out["task_counts"]]).cpu()
         model.train()
         summed, counts = self._summed(sums).numpy()
-        return np.where(counts > 0, summed / np.maximum(counts, 1), np.nan)
+        result: np.ndarray = np.where(counts > 0, summed / np.maximum(counts, 1), np.nan)
+        return result
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Validation loss a task, their mean, and the selection metrics; logged, and given to the
@@ -248,7 +249,7 @@ def fit(
     tokenizer = load_tokenizer(job.source)
     words = wording(settings.wording, job.run.arm)
     whole = settings.packing == "wrapped"
-    layout = {"joined": whole, "longest": None if whole else settings.max_length}
+    layout: dict[str, Any] = {"joined": whole, "longest": None if whole else settings.max_length}
     store = tokenized(job.train, tokenizer, words, **layout)
     multiple = settings.batch_size * settings.gradient_accumulation
     settings = on_each(settings, identity.processes())
