@@ -1,6 +1,7 @@
 """What the archive holds against what its sources gave, and typed cells against the logs."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,11 @@ def test_printed_values_that_were_removed_are_noticed(cells: list[PublishedCell]
     assert different(cells[1:]) == {
         f"{STUDY}/{source}": (f"{number} values", f"{number - 1} values")
     }
+
+
+def test_an_output_is_the_same_whatever_folder_its_cells_name(cells: list[PublishedCell]) -> None:
+    moved = [replace(c, source=f"stats/{c.source}") for c in cells]
+    assert different(moved) == {}
 
 
 def logged(rule: str, value: float | None, printed: float = 61.35) -> Counterpart:

@@ -82,16 +82,21 @@ def _outputs(
     known: Catalog, study: Study, records: dict[str, int], cells: Sequence[PublishedCell]
 ) -> Iterable[Verdict]:
     mine = {c.id for c in known.of("comparisons", study.id)}
-    found = Counter(cell.source for cell in cells if cell.comparison in mine)
+    found = Counter(_name(cell.source) for cell in cells if cell.comparison in mine)
     expected = {
-        path.rpartition("/")[2]: number
+        _name(path): number
         for path, number in records.items()
-        if path.rpartition("/")[2] in {o.file for c in mine for o in known.comparisons[c].outputs}
+        if _name(path) in {o.file for c in mine for o in known.comparisons[c].outputs}
     }
     for name in dict.fromkeys([*expected, *found]):
         yield _verdict(
             f"{study.id}/{name}", f"{expected.get(name, 0)} values", f"{found[name]} values"
         )
+
+
+def _name(path: str) -> str:
+    """The file of a source, wherever it lies: outputs are named without their folder."""
+    return path.rpartition("/")[2]
 
 
 def _verdict(name: str, expected: str, found: str) -> Verdict:

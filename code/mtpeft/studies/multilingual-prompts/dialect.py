@@ -175,7 +175,7 @@ def _cell(
 ) -> PublishedCell:
     return PublishedCell(
         id=f"{comparison}:{block}:{metric}:{quantity}",
-        source=file,
+        source=file.rpartition("/")[2],
         line=line,
         variant="rounded-2" if quantity in _TWO_DECIMALS else "rounded-4",
         comparison=comparison,
