@@ -225,7 +225,7 @@ def address(url: str, name: str, secret: Secret | None = None) -> str:
     Args:
         name: The setting that holds it, for the message.
         url: The address.
-        secret: Whether a key travels with each request.
+        secret: The key that travels with each request, if any.
 
     Raises:
         MtpeftError: For what is no plain http(s) address, and where `secret` would travel
