@@ -129,6 +129,9 @@ $(FIGURE_TARGETS): $(VERDICTS) ## one figure (figure-1 to figure-5); prints its 
 documents: $(VERDICTS) ## write the generated blocks of README.md and REPRODUCE.md | 20 s | | no
 	@PYTHONPATH=code $(BIN)/python docs/documents.py
 
+claim-%: $(VERDICTS) ## one claim: rule, said, found, verdict, and the cells that were counted (claim-C8) | 20 s | | no
+	@$(RUN) verify claim $*
+
 known-issues: $(AUDIT) ## write KNOWN_ISSUES.md (after make rescore audit-outputs) | 20 s | | no
 	@$(RUN) report known-issues >/dev/null
 	@test -f $(OUT)/audit/KNOWN_ISSUES-T2.md || { echo "mtpeft: its second part needs make rescore audit-outputs first" >&2; exit 2; }
@@ -283,6 +286,6 @@ sbom: $(VENV)/.dev ## CycloneDX list of the Python, R and system packages instal
 help: ## this list | | | no
 	@awk 'function trim(x) {gsub(/^ +| +$$/, "", x); return x} \
 	  BEGIN {printf "%-16s %-70s %-8s %-7s %s\n", "target", "what it does", "time", "disk", "GPU"} \
-	  /^[$$(a-zA-Z][a-zA-Z0-9_$$()-]*:.* ## / {target = $$0; sub(/:.*/, "", target); text = $$0; sub(/.* ## /, "", text); \
+	  /^[$$(a-zA-Z][a-zA-Z0-9_$$()%-]*:.* ## / {target = $$0; sub(/:.*/, "", target); text = $$0; sub(/.* ## /, "", text); \
 	  split(text, c, "|"); sub(/\$$\(TABLE_TARGETS\)/, "table-N", target); sub(/\$$\(FIGURE_TARGETS\)/, "figure-N", target); sub(/\$$\(TRAIN_TARGETS\)/, "train-RUN", target); sub(/\$$\(INFER_TARGETS\)/, "infer-RUN", target); sub(/\$$\(SCORE_TARGETS\)/, "score-RUN", target); \
 	  printf "%-16s %-70s %-8s %-7s %s\n", target, trim(c[1]), trim(c[2]), trim(c[3]), trim(c[4])}' Makefile

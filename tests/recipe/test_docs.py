@@ -23,7 +23,7 @@ SPAN = re.compile(r"`([^`\n]+)`|^(?: {4}|\t)?((?:[A-Z_]+=\S+ )*(?:make|mtpeft) .
 """Code in a text: between backticks, or a line that begins with the command."""
 TARGET = re.compile(r"^(?:[A-Z_]+=\S+ )*make (?:[A-Z_]+=\S+ )*([a-z.][\w./-]*)")
 COMMAND = re.compile(r"^(?:[A-Z_]+=\S+ )*mtpeft ((?:[a-z][a-z-]+ ?)+)")
-FAMILIES = ("train-", "infer-", "score-", "table-", "figure-", ".venv/")
+FAMILIES = ("train-", "infer-", "score-", "table-", "figure-", "claim-", ".venv/")
 
 
 def blocks(page: Path) -> Iterator[tuple[str, str, str]]:

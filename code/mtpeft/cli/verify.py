@@ -55,6 +55,17 @@ def verify(
     sys.exit(run(quiet=quiet))
 
 
+@app.command("claim", **example("mtpeft verify claim C8"))
+def claim(
+    name: Annotated[str, typer.Argument(help="id of a claim, see `mtpeft list claims`")],
+) -> None:
+    """Show a claim with its rule, what it says, what was found, and every cell that was counted."""
+    from mtpeft.verification.shown_claim import lines, show
+
+    for line in lines(show(name)):
+        typer.echo(line)
+
+
 @app.command("verdict", **example("mtpeft verify verdict"))
 def verdict() -> None:
     """Print the counts of the last verification and end with its exit code."""
