@@ -96,7 +96,7 @@ $(REPORT): $(TABLES) $(FIGURES) $(wildcard $(OUT)/training/flaky-cpu/results.csv
 	@$(RUN) report && touch $@
 
 .PHONY: reproduce-all statistics audit verify report archive check-files documents known-issues
-reproduce-all: ## everything from the archive to the verified report | 1 min | 12 MB | no
+reproduce-all: ## everything from the archive to the verified report | 1 min | 17 MB | no
 	@if $(MAKE) --no-print-directory -q $(REPORT) 2>/dev/null && $(RUN) check-files >/dev/null; then \
 	  echo "mtpeft: nothing to do: every result is up to date ($(PAGE))"; \
 	else $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j2) $(REPORT); fi
@@ -112,7 +112,7 @@ audit: $(AUDIT) ## causes of what does not reproduce; the scores themselves | 10
 verify: $(VERDICTS) ## verdicts only: every published cell, claim and file | 20 s | 2 MB | no
 	@$(RUN) verdict
 
-report: $(REPORT) ## the offline HTML report | 40 s | 12 MB | no
+report: $(REPORT) ## the offline HTML report | 40 s | 17 MB | no
 	@echo "$(PAGE)"
 
 # Whatever table or figure is asked for: which there are, the catalog says (mtpeft list tables).

@@ -62,14 +62,10 @@ def make_copy() -> Path:
     package = folder / "mtpeft"
     source = ROOT / "code" / "mtpeft"
     ignore = shutil.ignore_patterns("__pycache__")
-    for part in ("__init__.py", "errors.py"):
-        (package / part).parent.mkdir(exist_ok=True)
-        shutil.copyfile(source / part, package / part)
-    (package / "scoring").mkdir()
-    (package / "scoring" / "__init__.py").write_text("")
-    shutil.copytree(
-        source / "scoring" / "execution", package / "scoring" / "execution", ignore=ignore
-    )
+    package.mkdir()
+    shutil.copyfile(source / "__init__.py", package / "__init__.py")
+    for room in ("core", "sandbox"):
+        shutil.copytree(source / room, package / room, ignore=ignore)
     shutil.copytree(FOLDER, folder / "evil_programs", ignore=ignore)
     for path in [folder, *folder.rglob("*")]:
         path.chmod(0o755 if path.is_dir() else 0o644)
@@ -151,7 +147,7 @@ def test_a_missing_layer_goes_unnoticed(layer):
     name, line, attacks, promise = LAYERS[layer]
     folder = make_copy()
     try:
-        remove(folder / "mtpeft/scoring/execution" / name, line)
+        remove(folder / "mtpeft/sandbox" / name, line)
         refused = command(USERS[-1], folder, str(folder / "evil_programs"), "--only", attacks[0])
         assert refused.returncode == 2 and f"cannot guarantee '{promise}'" in refused.stderr
         assert "expected:" in refused.stderr and "to fix:" in refused.stderr

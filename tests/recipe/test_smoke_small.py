@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("torch")
 
 from mtpeft.core.records import Prediction, Test, read_predictions, read_records
-from mtpeft.smoke import driver, expected, shared
+from mtpeft.smoke import driver, expected, heads
 from mtpeft.smoke.base import Size
 
 SMALL = Size(functions=3, epochs=2)
@@ -20,7 +20,7 @@ def test_a_smoke_run_that_has_not_learned_fails_although_the_table_agrees(
     tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setattr(expected, "EXPECTED", tmp_path / "expected.csv")
-    monkeypatch.setattr(shared, "EXPECTED", tmp_path / "expected-shared.csv")
+    monkeypatch.setattr(heads, "EXPECTED", tmp_path / "expected-shared.csv")
     assert driver.run(2, tmp_path / "out", SMALL, {"epochs": 1}, update=True) == 0
     runs = list(driver.smoke_catalog().of("runs", "smoke"))
     obtained = expected.read_table(tmp_path / "out" / "table.csv")

@@ -418,8 +418,8 @@ def test_answers_of_a_withdrawn_run_are_not_scored(known, monkeypatch, tmp_path)
         '"prompt_sha256": "", "raw_output": "", "output": "Adds.", "finish_reason": "stop", '
         '"seconds": 0}\n'
     )
-    monkeypatch.setattr(predictions, "known_ids", lambda name: frozenset())
-    monkeypatch.setattr(predictions.read_new, "__defaults__", (lambda name: frozenset(),))
+    monkeypatch.setattr(predictions, "known_ids", lambda name: frozenset({"x"}))
+    monkeypatch.setattr(predictions.read_new, "__defaults__", (lambda name: frozenset({"x"}),))
     result = CliRunner().invoke(cli.app, ["score", str(path)])
     assert isinstance(result.exception, MtpeftError), result.output
     assert "withdrawn: trained on the test set" in str(result.exception)

@@ -268,12 +268,15 @@ def read_output(
 
 
 def read_outputs(
-    folder: Path, known: Catalog
+    folder: Path, known: Catalog, study: str = ""
 ) -> tuple[list[PublishedCell], list[tuple[Path, int]]]:
-    """Every output that the catalog names, in file-name order, and (file, printed values) per file."""
+    """Every output that the comparisons of a study name (empty: of the whole catalog), in file-name
+    order, and (file, printed values) per file.
+    """
     named = {
         output.file: (comparison, output)
         for comparison in known.comparisons.values()
+        if study in ("", comparison.study)
         for output in comparison.outputs
     }
     strays = sorted(p for p in folder.glob("*.txt") if p.name not in named)

@@ -45,7 +45,7 @@ def import_archive(
     (origin,) = names.UPSTREAM
     root = upstream or sources.upstream_root(origin)
     tables, score_files = read_all(root / names.SCORES, known, names)
-    cells, output_files = read_outputs(root / names.OUTPUTS, known)
+    cells, output_files = read_outputs(root / names.OUTPUTS, known, study.id)
     found = [
         sources.source(root, path, records, origin)
         for path, records in sorted(score_files + output_files)
