@@ -123,7 +123,7 @@ LAYERS = {
     ),
     "seccomp": (
         "confine.py",
-        "seccomp.install(seccomp.build(seccomp.FilterPolicy(os.getpid(), launch.limits.processes > 1)))",
+        "seccomp.install(\n            seccomp.build(seccomp.FilterPolicy(os.getpid(), launch.limits.processes > 1))\n        )",
         [
             "socket_by_name",
             "unix_socket",
