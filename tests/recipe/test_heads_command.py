@@ -399,9 +399,9 @@ def test_a_local_model_is_prompted_and_what_it_said_is_kept_and_scored(
         str(out),
     )
     said = command(*arguments)
-    assert "always yes" in said and "permissive (study)" in said and "no_answer 4" in said, (
-        "a model that knows nothing answered"
-    )
+    assert (
+        "always yes" in said and "permissive (study, few-shot)" in said and "no_answer 4" in said
+    ), "a model that knows nothing answered"
     before = out.read_bytes()
     assert command(*arguments) == said and out.read_bytes() == before
     command("score", str(out), "classes", "--corpus", "multitask-peft-own", "--out", str(tmp_path))

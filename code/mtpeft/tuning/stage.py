@@ -69,15 +69,17 @@ def run(
             "--corpus FOLDER",
         )
     base = catalog().get("backbones", entry.backbone)
+    # Examples first: a corpus that is not there is said before weights are fetched.
+    data: dict[str, dict[str, Sequence[Example]]] = {
+        split: {task: spaced(load(corpus, task, split), limit) for task in entry.tasks}
+        for split in ("train", "valid")
+        if objective != HEADS
+    }
     source, called = (model_folder(backbone), backbone) if backbone else (source_of(base), base.hub)
     chosen = list(seeds) or [settings.seed]
     if objective == HEADS:
         _heads(entry, profile, settings, chosen, corpus, source, called, limit, predict)
         return
-    data: dict[str, dict[str, Sequence[Example]]] = {
-        split: {task: spaced(load(corpus, task, split), limit) for task in entry.tasks}
-        for split in ("train", "valid")
-    }
     for seed in chosen:
         job = Job(
             entry,
