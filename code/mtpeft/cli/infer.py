@@ -11,6 +11,9 @@ from mtpeft.cli.group import example, group
 app = group(
     "infer", "Predict evaluation sets: trained runs, prompted models, ranked search.", "run"
 )
+Model = Annotated[str, typer.Option(help="name at the server, or a local folder")]
+Server = Annotated[str, typer.Option(help="OpenAI-compatible address up to /v1; empty: local")]
+Corpus = Annotated[str, typer.Option(help="as in train; default: that of the task's study")]
 
 
 @app.command("run", **example("mtpeft infer qwen2.5-coder-0.5b/mt-qlora --training faithful"))
@@ -61,13 +64,9 @@ def run(
 def prompt(
     task: Annotated[str, typer.Argument(help="a yes/no task")],
     out: Annotated[Path, typer.Option(help="predictions, appended")],
-    model: Annotated[str, typer.Option(help="name at the server, or a local folder")],
-    server: Annotated[
-        str, typer.Option(help="OpenAI-compatible address up to /v1; empty: local")
-    ] = "",
-    corpus: Annotated[
-        str, typer.Option(help="as in train; default: that of the task's study")
-    ] = "",
+    model: Model,
+    server: Server = "",
+    corpus: Corpus = "",
     split: str = "test",
     shots: int = 0,
     limit: Annotated[int, typer.Option(help="examples, evenly spaced; 0: all")] = 0,
@@ -101,13 +100,9 @@ def prompt(
 )
 def rank(
     out: Annotated[Path, typer.Option(help="predictions, appended; candidates lie beside it")],
-    model: Annotated[str, typer.Option(help="name at the server, or a local folder")],
-    server: Annotated[
-        str, typer.Option(help="OpenAI-compatible address up to /v1; empty: local")
-    ] = "",
-    corpus: Annotated[
-        str, typer.Option(help="as in train; default: that of the task's study")
-    ] = "",
+    model: Model,
+    server: Server = "",
+    corpus: Corpus = "",
     split: str = "test",
     candidates: Annotated[
         int, typer.Option(help="that stage 1 finds for each query (the study: 10)")
