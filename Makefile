@@ -156,7 +156,7 @@ rescore: | $(VENV)/.score ## T2: archived outputs scored again (needs MTPEFT_MIR
 $(TESTS_T2): $(wildcard $(OUT)/rescore/summary.csv)
 	@$(RUN) statistics --rescored
 
-$(AUDIT_T2): $(TESTS_T2) $(wildcard $(OUT)/other-versions/*/stamp.json $(OUT)/statistics/mended.csv code/mtpeft/audit/*.py)
+$(AUDIT_T2): $(TESTS_T2) $(AUDIT) $(wildcard $(OUT)/other-versions/*/stamp.json $(OUT)/statistics/mended.csv code/mtpeft/audit/*.py)
 	@$(RUN) audit --rescored
 
 predictions: | $(VENV)/.core ## archived outputs from the study's git repositories, pinned | 5 min | 200 MB | no

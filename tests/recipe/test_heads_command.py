@@ -25,7 +25,7 @@ from mtpeft.core.records import Prediction, ScoreSet, read_frame, read_predictio
 from mtpeft.corpora import evaluation_of
 from mtpeft.corpora.analysis import own
 from mtpeft.models.base import empty_encoder
-from mtpeft.smoke.flaky import ARMS, Size
+from mtpeft.smoke.flaky import CONFIGURATIONS, Size
 from mtpeft.smoke.flaky import run as flaky_cpu
 from mtpeft.statistics.compare import run_all
 from mtpeft.tuning.settings import HEADS, TOKENS, objective_of, resolve
@@ -335,7 +335,7 @@ def test_a_killed_training_goes_on_and_ends_in_the_same_bytes(
     assert histories[0] == histories[1]
 
 
-def test_the_flaky_table_has_every_arm_beside_baselines_and_keeps_what_is_finished(
+def test_the_flaky_table_has_every_configuration_beside_baselines_and_keeps_what_is_finished(
     tmp_path: Path,
 ) -> None:
     size = Size(
@@ -348,11 +348,13 @@ def test_the_flaky_table_has_every_arm_beside_baselines_and_keeps_what_is_finish
         batch=8,
         bottleneck=4,
     )
-    rows = {r["arm"]: r for r in flaky_cpu(size, tmp_path, own)}
-    assert set(ARMS) | {"always yes", "always no", "majority", "random ranking"} < set(rows)
+    rows = {r["configuration"]: r for r in flaky_cpu(size, tmp_path, own)}
+    assert set(CONFIGURATIONS) | {"always yes", "always no", "majority", "random ranking"} < set(
+        rows
+    )
     assert rows["always yes"]["f1"] == pytest.approx(2 / 3) and rows["always no"]["f1"] == 0
     full = [rows[f"{what}, full"] for what in ("flaky tests", "code search", "both tasks")]
-    # In an epoch every arm sees each example once: both tasks together cost what they cost apart,
+    # In an epoch every configuration sees each example once: both tasks together cost what they cost apart,
     # adapters cost less.
     assert (
         full[2]["tokens"] == full[0]["tokens"] + full[1]["tokens"] and full[0]["flops_saved"] == 0
@@ -362,8 +364,8 @@ def test_the_flaky_table_has_every_arm_beside_baselines_and_keeps_what_is_finish
         and rows["both tasks, serial adapter"]["flops_saved"] > 0.1
     )
     kept = {p: p.stat().st_mtime_ns for p in tmp_path.glob("*/**/*.safetensors")}
-    assert len(kept) == 1 + 2 * len(ARMS)
-    again = {r["arm"]: r for r in flaky_cpu(size, tmp_path, own, jobs=1)}
+    assert len(kept) == 1 + 2 * len(CONFIGURATIONS)
+    again = {r["configuration"]: r for r in flaky_cpu(size, tmp_path, own, jobs=1)}
     assert repr(again) == repr(rows) and kept == {
         p: p.stat().st_mtime_ns for p in tmp_path.glob("*/**/*.safetensors")
     }
@@ -457,7 +459,7 @@ heads: {learning_rate: 1.0e-2, epochs: 2, part: LayerNorm}
     "catalog/runs/norms.yaml": """id: unixcoder-base/mt-norms/flaky-detection+comment-detection
 backbone: unixcoder-base
 method: norms
-arm: mt
+regime: mt
 tasks: [flaky-detection, comment-detection]
 """,
     "modules/elsewhere/__init__.py": "",

@@ -67,7 +67,7 @@ def request(count=7, **changes) -> Request:
         **{
             "run": "tiny/x",
             "evaluation": "summarization-java",
-            "arm": "mt",
+            "regime": "mt",
             "profile": SHORT,
             "examples": examples,
             **changes,

@@ -49,6 +49,8 @@ def rescored(tmp_path_factory, mirror, root):
     for command in (
         ["rescore"],
         ["other-versions"],
+        ["statistics"],
+        ["audit"],
         ["statistics", "--rescored"],
         ["audit", "--rescored"],
     ):

@@ -63,8 +63,8 @@ title: Full fine-tuning
 tuning: {learning_rate: 1.0e-4, schedule: {name: cosine}}
 """,
     "runs/toy-1b.yaml": """
-- {id: toy-1b/st-qlora/writing, backbone: toy-1b, method: toy-qlora, arm: st, tasks: [writing]}
-- {id: toy-1b/mt-qlora, backbone: toy-1b, method: toy-qlora, arm: mt, tasks: [writing]}
+- {id: toy-1b/st-qlora/writing, backbone: toy-1b, method: toy-qlora, regime: st, tasks: [writing]}
+- {id: toy-1b/mt-qlora, backbone: toy-1b, method: toy-qlora, regime: mt, tasks: [writing]}
 """,
     "tools/meter.yaml": """
 id: meter

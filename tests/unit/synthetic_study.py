@@ -45,14 +45,14 @@ def catalog() -> Catalog:
     runs = {}
     for size in (1, 2, 3):
         both = ["code", "text"]
-        for arm, method, of in (
+        for regime, method, of in (
             ("st", "q", both[:1]),
             ("st", "q", both[1:]),
             ("mt", "q", both),
             ("mt", "f", both),
         ):
-            name = f"b{size}/{arm}-{method}" + (f"/{of[0]}" if arm == "st" else "")
-            runs[name] = Run(name, "own", f"b{size}", method, arm, of)
+            name = f"b{size}/{regime}-{method}" + (f"/{of[0]}" if regime == "st" else "")
+            runs[name] = Run(name, "own", f"b{size}", method, regime, of)
     counter = Tool(
         "counter",
         "Counter",

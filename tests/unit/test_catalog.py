@@ -140,7 +140,7 @@ def test_an_id_can_be_taken_only_once(folder):
     ],
 )
 def test_a_reference_to_nothing_is_answered_with_the_nearest(folder, change, found):
-    run = "id: tiny/st-q\nbackbone: tiny\nmethod: q\narm: st\ntasks: [toy]\n"
+    run = "id: tiny/st-q\nbackbone: tiny\nmethod: q\nregime: st\ntasks: [toy]\n"
     files = {"backbones/b": BACKBONE, "methods/m": METHOD, "tasks/t": TASK}
     load([folder(**files, **{"runs/r": run})])
     with pytest.raises(BadInput, match=found) as error:
@@ -281,7 +281,7 @@ def test_a_matrix_is_every_combination_in_order(folder):
     runs = (
         "matrix: {size: [s, l], pair: [[toy, doy], [toy]]}\n"
         "id: '{size}/{pair}'\nbackbone: '{size}'\n"
-        "method: q\narm: mt\ntasks: '{pair}'\n"
+        "method: q\nregime: mt\ntasks: '{pair}'\n"
     )
     files = {
         "methods/m": METHOD,
@@ -413,13 +413,12 @@ def test_answers_of_a_withdrawn_run_are_not_scored(known, monkeypatch, tmp_path)
 
     monkeypatch.setattr(predictions, "catalog", lambda: withdrawn(known))
     path = tmp_path / "answers.jsonl"
+    first = min(predictions.known_ids("summarization-java"))
     path.write_text(
-        '{"run": "qwen2.5-coder-3b/mt-fft", "task": "summarization-java", "instance_id": "x", '
-        '"prompt_sha256": "", "raw_output": "", "output": "Adds.", "finish_reason": "stop", '
-        '"seconds": 0}\n'
+        '{"run": "qwen2.5-coder-3b/mt-fft", "task": "summarization-java", '
+        f'"instance_id": "{first}", "prompt_sha256": "", "raw_output": "", "output": "Adds.", '
+        '"finish_reason": "stop", "seconds": 0}\n'
     )
-    monkeypatch.setattr(predictions, "known_ids", lambda name: frozenset({"x"}))
-    monkeypatch.setattr(predictions.read_new, "__defaults__", (lambda name: frozenset({"x"}),))
     result = CliRunner().invoke(cli.app, ["score", str(path)])
     assert isinstance(result.exception, MtpeftError), result.output
     assert "withdrawn: trained on the test set" in str(result.exception)
@@ -486,7 +485,7 @@ def test_just_what_a_study_says_is_absent_has_no_scores(known, archived):
 
 
 def test_what_a_study_does_not_list_follows_from_its_runs_and_comparisons(folder):
-    run = "id: tiny/st-q\nbackbone: tiny\nmethod: q\narm: st\ntasks: [toy]\n"
+    run = "id: tiny/st-q\nbackbone: tiny\nmethod: q\nregime: st\ntasks: [toy]\n"
     files = {"backbones/b": BACKBONE, "methods/m": METHOD, "tasks/t": TASK, "runs/r": run}
     at = folder(**files)
     (at / "studies" / "mine" / "runs").mkdir(parents=True)
@@ -499,7 +498,7 @@ def test_what_a_study_does_not_list_follows_from_its_runs_and_comparisons(folder
 
 def test_a_run_alone_belongs_to_no_study_and_a_comparison_alone_is_refused(folder):
     files = {"backbones/b": BACKBONE, "methods/m": METHOD, "tasks/t": TASK}
-    run = "id: tiny/st-q\nbackbone: tiny\nmethod: q\narm: st\ntasks: [toy]\n"
+    run = "id: tiny/st-q\nbackbone: tiny\nmethod: q\nregime: st\ntasks: [toy]\n"
     at = folder(**files, **{"runs/r": run})
     assert load([at]).runs["tiny/st-q"].study == ""
     (at / "comparisons").mkdir()

@@ -130,7 +130,7 @@ def test_a_catalog_id_that_is_no_name_is_refused_with_file_and_line(mtpeft, tmp_
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "x.yaml").write_text(
         "- id: ../../../escaped-run\n  backbone: qwen2.5-coder-0.5b\n  method: lora\n"
-        "  tasks: [generation]\n  arm: mt\n"
+        "  tasks: [generation]\n  regime: mt\n"
     )
     done = mtpeft("list", "runs", MTPEFT_CATALOG=str(tmp_path))
     assert done.returncode == 2 and "x.yaml:1" in done.stderr and "escaped-run" in done.stderr

@@ -52,7 +52,7 @@ def test_a_model_that_has_not_learned_fails_the_smoke_run():
 
 
 def test_the_smoke_catalog_has_every_kind_of_run_of_the_study():
-    kinds = {(r.arm, r.method, len(r.tasks)) for r in smoke_catalog().of("runs", "smoke")}
+    kinds = {(r.regime, r.method, len(r.tasks)) for r in smoke_catalog().of("runs", "smoke")}
     assert kinds == {("st", "qlora", 1), ("mt", "qlora", 3), ("mt", "qlora", 2), ("mt", "fft", 3)}
     assert len(list(smoke_catalog().of("runs", "smoke"))) == 8
 

@@ -30,7 +30,7 @@ CONFIGURATION_MD = """\
 | Setting | Full fine-tuning | QLoRA |
 | --- | --- | --- |
 | base models | Toy-1B | Toy-1B |
-| arms | – | MT and ST |
+| regimes | – | MT and ST |
 | learning rate | 0.0001 | – |
 | schedule · name | cosine | cosine |
 | lora rank | – | 8 |

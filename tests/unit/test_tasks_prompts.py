@@ -85,8 +85,8 @@ def test_own_wording_golden():
     ]
 
 
-def test_study_wording_takes_arm_language_and_purpose_into_account(synthetic):
-    single, multi = (wording("published", arm, path=synthetic) for arm in ("st", "mt"))
+def test_study_wording_takes_regime_language_and_purpose_into_account(synthetic):
+    single, multi = (wording("published", regime, path=synthetic) for regime in ("st", "mt"))
     asked = wording("published", "mt", inference=True, path=synthetic)
     assert contents(GENERATION, single)[:2] == ["Sys J", "Return {one}.|st|int f()"]
     assert contents(GENERATION, multi)[1] == "Return {one}.|mt java|int f()"

@@ -56,7 +56,7 @@ EXAM = Tool(
 
 COUNTING = Comparison(
     "counting",
-    "a",
+    "multitask-qlora",
     "RQ2",
     "Counting",
     "wilcoxon",
@@ -83,7 +83,7 @@ JAVA = [
 ]
 PASSING = Comparison(
     "passing",
-    "a",
+    "multitask-qlora",
     "RQ1",
     "Passing",
     "mcnemar",

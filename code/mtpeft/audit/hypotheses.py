@@ -37,8 +37,8 @@ def _counterpart(run: str, task: str, metric: str, scores: ScoreSet, known: Cata
     same = [
         r.id
         for r in known.runs.values()
-        if (r.backbone, r.method, r.arm, len(r.tasks))
-        == (of.backbone, of.method, of.arm, len(of.tasks))
+        if (r.backbone, r.method, r.regime, len(r.tasks))
+        == (of.backbone, of.method, of.regime, len(of.tasks))
         and scores.has(r.id, task, metric)
     ]
     return same[0] if len(same) == 1 else None

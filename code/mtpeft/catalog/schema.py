@@ -349,7 +349,7 @@ class Run:
     study: str = field(metadata=GIVEN)
     backbone: str
     method: str
-    arm: Regime
+    regime: Regime
     tasks: list[str]
     withdrawn: str = ""
 

@@ -123,4 +123,4 @@ def flaky_cpu(
         values = (
             f"  {name} {100 * row[key]:5.1f}" for name, key in columns if row[key] == row[key]
         )
-        typer.echo(f"{row['arm']:36}" + "".join(values))
+        typer.echo(f"{row['configuration']:36}" + "".join(values))

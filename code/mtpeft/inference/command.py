@@ -81,7 +81,7 @@ def run(
         path = folder / profile / "predictions" / f"{wanted}.jsonl"
         if retry:
             drop_errors(path)
-        infer(Request(name, wanted, entry.arm, chosen, some, by), engine, path)
+        infer(Request(name, wanted, entry.regime, chosen, some, by), engine, path)
         print(f"infer: {name} {wanted}: {paths.shown(path)}")
 
 

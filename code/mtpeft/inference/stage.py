@@ -27,14 +27,14 @@ from mtpeft.tasks.rendering import HUMAN_ASSISTANT, prompt_sha256
 class Request:
     """What to predict: a run's evaluation set.
 
-    arm: `st` or `mt`, which the study's wording depends on; answered_by: what else tells these
+    regime: `st` or `mt`, which the study's wording depends on; answered_by: what else tells these
     predictions from others (hash of the weights, seed, dtype, say). A file is continued only by the
     same.
     """
 
     run: str
     evaluation: str
-    arm: str
+    regime: str
     profile: InferenceProfile
     examples: Sequence[Example]
     answered_by: Mapping[str, Any] = field(default_factory=dict)
@@ -70,7 +70,7 @@ def infer(request: Request, backend: Backend, path: Path) -> Path:
 def _infer(request: Request, backend: Backend, path: Path, made_by: dict[str, Any]) -> None:
     _same_origin(path, made_by)
     decoding = request.profile.decoding(request.examples[0].task)
-    words = wording(request.profile.wording, request.arm, inference=True)
+    words = wording(request.profile.wording, request.regime, inference=True)
     template = HUMAN_ASSISTANT if decoding.forced_template else None
     prompts = [rendered_prompt(e, backend.tokenizer, words, template) for e in request.examples]
     done = _done(path, request, prompts)

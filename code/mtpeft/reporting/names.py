@@ -85,7 +85,7 @@ class Names:
         most = max(len(r.tasks) for r in self.known.runs.values() if r.backbone == run.backbone)
         tasks = "" if len(run.tasks) == most else f" ({self.tasks(run.tasks)})"
         backbone = self.known.backbones[run.backbone].title
-        return f"{backbone}, {REGIMES.get(run.arm, run.arm)} {method}{tasks}"
+        return f"{backbone}, {REGIMES.get(run.regime, run.regime)} {method}{tasks}"
 
     def tasks(self, names: Iterable[str]) -> str:
         """Titles of tasks in a row."""
@@ -147,8 +147,8 @@ def abbreviations(known: Catalog, study: Study) -> list[tuple[str, str]]:
         for name in tasks
         if re.search(rf"\b{re.escape(known.tasks[name].abbreviation)}\b", seen)
     ]
-    for regime in sorted({run.arm for run in runs}, reverse=True):
-        for method in dict.fromkeys(run.method for run in runs if run.arm == regime):
+    for regime in sorted({run.regime for run in runs}, reverse=True):
+        for method in dict.fromkeys(run.method for run in runs if run.regime == regime):
             short = "FFT" if method == "fft" else known.methods[method].title
             name = f"{regime.upper()}-{short}"
             if name in seen:

@@ -1,10 +1,10 @@
 """`make flaky-cpu`: a small model on the real flaky tests, on a CPU, in minutes; no download.
 
 A tokenizer and a small decoder are made from the training texts alone (next-token prediction). From
-that one backbone the arms start: full fine-tuning and serial adapters, each on flaky tests alone,
-on code search alone and on both together. In every arm an epoch shows each example once, so that
-arms compare on the same work. The result is F1 on the test split beside what no model scores, and
-what each arm cost.
+that one backbone the configurations start: full fine-tuning and serial adapters, each on flaky tests alone,
+on code search alone and on both together. In every configuration an epoch shows each example once, so that
+configurations compare on the same work. The result is F1 on the test split beside what no model scores, and
+what each configuration cost.
 
 Small on purpose: methods are cut at 64 tokens (the study: 512), two layers of width 64, four
 epochs. Figures of this model say nothing about code models; they show data, training, selection and
@@ -75,7 +75,7 @@ class Size:
     seeds: list[int] = field(default_factory=lambda: [42])
 
 
-ARMS = {
+CONFIGURATIONS = {
     f"{kind}, {title}": (method, tasks)
     for title, method in (("full", "fft"), ("serial adapter", "serial_adapter"))
     for kind, tasks in (
@@ -93,12 +93,12 @@ def run(
     load: Callable[[str, str], Sequence[Example]] | None = None,
     jobs: int = 2,
 ) -> list[dict[str, Any]]:
-    """Train the arms; writes `results.csv` and `run.json` to the folder and returns the rows of the
+    """Train the configurations; writes `results.csv` and `run.json` to the folder and returns the rows of the
     table.
 
-    load: examples by task and split (default: FlakeFlagger and the cloze set); jobs: arms at a
-    time, each on one core. What is finished, the backbone or a seed of an arm, is not made again,
-    and an arm that was cut off goes on where it was.
+    load: examples by task and split (default: FlakeFlagger and the cloze set); jobs: configurations at a
+    time, each on one core. What is finished, the backbone or a seed of a configuration, is not made again,
+    and a configuration that was cut off goes on where it was.
     """
     start = time.monotonic()
     folder = folder or paths.REGENERATED / "training" / "flaky-cpu"
@@ -127,10 +127,17 @@ def run(
         for split in SPLITS
     }
     outcomes = {}
-    for arm, found in _trained(data, size, place, jobs):
-        outcomes[arm] = found
-        print(f"flaky-cpu: {time.monotonic() - start:4.0f} s  {arm}", file=sys.stderr, flush=True)
-    rows = [*_baselines(texts), *(_row(arm, outcomes) for arm in ARMS)]
+    for configuration, found in _trained(data, size, place, jobs):
+        outcomes[configuration] = found
+        print(
+            f"flaky-cpu: {time.monotonic() - start:4.0f} s  {configuration}",
+            file=sys.stderr,
+            flush=True,
+        )
+    rows = [
+        *_baselines(texts),
+        *(_row(configuration, outcomes) for configuration in CONFIGURATIONS),
+    ]
     path = folder / "results.csv"
     write_atomic(path, csv_text(list(rows[0]), [list(r.values()) for r in rows]))
     write_atomic(
@@ -142,7 +149,10 @@ def run(
                 "pretraining_loss": losses,
                 "seconds": round(time.monotonic() - start, 1),
                 "device": describe_device(),
-                "arms": {arm: [asdict(o) for o in outcomes[arm]] for arm in ARMS},
+                "configurations": {
+                    configuration: [asdict(o) for o in outcomes[configuration]]
+                    for configuration in CONFIGURATIONS
+                },
             },
             indent=1,
             sort_keys=True,
@@ -227,12 +237,12 @@ def _next_token_loss(model: Any, rows: list[list[int]], padding: int) -> Any:
 def _trained(
     data: Data, size: Size, folder: Path, jobs: int
 ) -> Iterator[tuple[str, list[Outcome]]]:
-    """Arms and what came of them, as they end; one job: in this process."""
-    work = partial(_arm, data=data, size=size, folder=folder)
+    """Configurations and what came of them, as they end; one job: in this process."""
+    work = partial(_configuration, data=data, size=size, folder=folder)
     if jobs == 1:
-        yield from map(work, ARMS)
+        yield from map(work, CONFIGURATIONS)
         return
-    os.environ["OMP_NUM_THREADS"] = "1"  # of the workers: an arm is too small for more
+    os.environ["OMP_NUM_THREADS"] = "1"  # of the workers: a configuration is too small for more
     # Ctrl-C is the parent's business.
     pool = ProcessPoolExecutor(
         jobs,
@@ -241,7 +251,9 @@ def _trained(
         initargs=(signal.SIGINT, signal.SIG_IGN),
     )
     try:
-        for future in as_completed([pool.submit(work, arm) for arm in ARMS]):
+        for future in as_completed(
+            [pool.submit(work, configuration) for configuration in CONFIGURATIONS]
+        ):
             yield future.result()
     except BaseException:
         for worker in active_children():  # their last states are on the disk
@@ -251,12 +263,14 @@ def _trained(
         pool.shutdown(cancel_futures=True)
 
 
-def _arm(arm: str, data: Data, size: Size, folder: Path) -> tuple[str, list[Outcome]]:
-    """Train one arm; its name and one outcome a seed."""
+def _configuration(
+    configuration: str, data: Data, size: Size, folder: Path
+) -> tuple[str, list[Outcome]]:
+    """Train one configuration; its name and one outcome a seed."""
     import torch
 
     torch.set_num_threads(1)
-    method, tasks = ARMS[arm]
+    method, tasks = CONFIGURATIONS[configuration]
     settings = Settings(
         attention="eager",
         batch_size=size.batch,
@@ -289,20 +303,20 @@ def _arm(arm: str, data: Data, size: Size, folder: Path) -> tuple[str, list[Outc
             weights,
         )
 
-    return arm, train_seeds(
+    return configuration, train_seeds(
         make,
         chosen["train"],
         chosen["valid"],
         chosen["test"],
         settings,
-        folder / arm.replace(", ", "-").replace(" ", "-"),
+        folder / configuration.replace(", ", "-").replace(" ", "-"),
         size.seeds,
         {"method": method, **fingerprint(str(folder / "backbone"))},
     )
 
 
 COLUMNS = (
-    "arm",
+    "configuration",
     "method",
     "tasks",
     "seeds",
@@ -336,7 +350,7 @@ def _baselines(texts: dict[str, dict[str, list[Example]]]) -> list[dict[str, Any
     }
     rows = [
         _line(
-            arm=name,
+            configuration=name,
             tasks=FLAKY,
             f1=s["f1"],
             precision=s["precision"],
@@ -347,18 +361,22 @@ def _baselines(texts: dict[str, dict[str, list[Example]]]) -> list[dict[str, Any
     ]
     return [
         *rows,
-        _line(arm="random ranking", tasks=SEARCH, mrr=random_ranking(len(texts[SEARCH]["test"]))),
+        _line(
+            configuration="random ranking",
+            tasks=SEARCH,
+            mrr=random_ranking(len(texts[SEARCH]["test"])),
+        ),
     ]
 
 
-def _row(arm: str, outcomes: dict[str, list[Outcome]]) -> dict[str, Any]:
-    """flops_saved: 1 − FLOPs of the arm / FLOPs of full fine-tuning for the same tasks, one model
+def _row(configuration: str, outcomes: dict[str, list[Outcome]]) -> dict[str, Any]:
+    """flops_saved: 1 − FLOPs of the configuration / FLOPs of full fine-tuning for the same tasks, one model
     for each task.
     """
-    method, tasks = ARMS[arm]
-    mine, cost = outcomes[arm], [o.cost for o in outcomes[arm]]
+    method, tasks = CONFIGURATIONS[configuration]
+    mine, cost = outcomes[configuration], [o.cost for o in outcomes[configuration]]
     row = _line(
-        arm=arm,
+        configuration=configuration,
         method=method,
         tasks="+".join(tasks),
         seeds=len(mine),
@@ -370,7 +388,9 @@ def _row(arm: str, outcomes: dict[str, list[Outcome]]) -> dict[str, Any]:
     base = sum(
         _flops(found)
         for other, found in outcomes.items()
-        if ARMS[other][0] == "fft" and len(ARMS[other][1]) == 1 and ARMS[other][1][0] in tasks
+        if CONFIGURATIONS[other][0] == "fft"
+        and len(CONFIGURATIONS[other][1]) == 1
+        and CONFIGURATIONS[other][1][0] in tasks
     )
     row["flops_saved"] = saving(row["flops"], base)
     if FLAKY in tasks:
@@ -394,6 +414,8 @@ def _flops(outcomes: list[Outcome]) -> float:
 
 def _line(**known: Any) -> dict[str, Any]:
     return {
-        column: known.get(column, "" if column in ("arm", "method", "tasks") else math.nan)
+        column: known.get(
+            column, "" if column in ("configuration", "method", "tasks") else math.nan
+        )
         for column in COLUMNS
     }

@@ -59,7 +59,7 @@ def one_run(
     for task in run.tasks:
         for name in EVALUATIONS[task]:
             infer(
-                Request(run.id, name, run.arm, profile("smoke"), seen(name, size)),
+                Request(run.id, name, run.regime, profile("smoke"), seen(name, size)),
                 backend,
                 predictions_path(root, run.id, name),
             )

@@ -50,7 +50,7 @@ metrics:
   id: "NAME/{run.name}"
   backbone: qwen2.5-coder-0.5b
   method: "{run.method}"
-  arm: st
+  regime: st
   tasks: [NAME]
 """,
     "comparisons/quality.yaml": """\

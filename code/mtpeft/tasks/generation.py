@@ -14,7 +14,7 @@ def messages(example: Example, wording: Wording) -> list[Message]:
     elif "prompt" in inputs and wording.inference:
         role, inputs = "user_inference", {"input": inputs["prompt"]}
     else:
-        role = {"st": "user_single_task", "mt": "user_multi_task"}[wording.arm]
+        role = {"st": "user_single_task", "mt": "user_multi_task"}[wording.regime]
     return [
         {
             "role": "system",

@@ -3,7 +3,7 @@ set has them.
 
 A wording is a nested mapping task → role → (language →) text with `{placeholders}`. The study words
 the generation prompt of Java differently in single-task and multi-task scripts, and another one at
-inference; `arm` and `inference` pick among them. Its texts are not part of this repository (derived
+inference; `regime` and `inference` pick among them. Its texts are not part of this repository (derived
 set `published/prompts`).
 """
 
@@ -39,13 +39,13 @@ OWN: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Wording:
-    """name: `own` or `published`; arm: `st` or `mt`; inference: prompts for prediction instead of
+    """name: `own` or `published`; regime: `st` or `mt`; inference: prompts for prediction instead of
     training.
     """
 
     name: str
     texts: dict[str, Any]
-    arm: str = "mt"
+    regime: str = "mt"
     inference: bool = False
 
     def text(self, task: str, role: str, language: str = "") -> str:
@@ -61,13 +61,13 @@ class Wording:
 
 
 def wording(
-    name: str = "own", arm: str = "mt", inference: bool = False, path: Path | None = None
+    name: str = "own", regime: str = "mt", inference: bool = False, path: Path | None = None
 ) -> Wording:
     """The project's own wording, or the study's from `path` (default: the derived set). Raises
     where it is not there.
     """
     if name == "own":
-        return Wording("own", OWN, arm, inference)
+        return Wording("own", OWN, regime, inference)
     if path is None:
         from mtpeft.corpora.derived import built
 
@@ -94,4 +94,4 @@ def wording(
             raise BadInput(
                 path, f"{task} lacks {', '.join(missing)}", "the prompt strings of the study"
             )
-    return Wording("published", texts, arm, inference)
+    return Wording("published", texts, regime, inference)

@@ -65,7 +65,7 @@ def decides(job: Job) -> dict[str, Any]:
         split: {task: identity.of_examples(some) for task, some in by.items()}
         for split, by in (("train", job.train), ("valid", job.valid))
     }
-    words = json.dumps(asdict(wording(job.settings.wording, job.run.arm)), sort_keys=True)
+    words = json.dumps(asdict(wording(job.settings.wording, job.run.regime)), sort_keys=True)
     return {
         "run": job.run.id,
         "method": job.run.method,

@@ -1,4 +1,4 @@
-"""Quality against model size: one line per training arm, one panel per evaluation set."""
+"""Quality against model size: one line per training regime, one panel per evaluation set."""
 
 from typing import Any
 
@@ -32,17 +32,17 @@ def draw(figure: Figure, inputs: Inputs) -> Drawing:
     with look():
         canvas = Canvas(figsize=(WIDTH, 1.75 * height + 0.5), layout="constrained")
         grid = canvas.subplots(height, 2, squeeze=False)
-        arms: dict[str, None] = {}
+        regimes: dict[str, None] = {}
         axes: Axes
         for panel, axes in zip(panels, grid.flat, strict=False):
-            rows += _panel(axes, panel, figure.study, inputs, arms)
+            rows += _panel(axes, panel, figure.study, inputs, regimes)
             tool = inputs.scores.tool_of(panel["evaluation"], panel["metric"])
             files.add(inputs.score_file(tool, panel["evaluation"]))
         for axes in list(grid.flat)[len(panels) :]:
             axes.set_axis_off()
         handles = [
-            Line2D([], [], color=s.colour, marker=s.marker, label=arm)
-            for s, arm in ((series("regime", i), arm) for i, arm in enumerate(arms))
+            Line2D([], [], color=s.colour, marker=s.marker, label=regime)
+            for s, regime in ((series("regime", i), regime) for i, regime in enumerate(regimes))
         ]
         canvas.legend(
             handles=[*handles, published_handle()],
@@ -52,18 +52,18 @@ def draw(figure: Figure, inputs: Inputs) -> Drawing:
     return Drawing(
         figure,
         [("", canvas)],
-        ["Evaluation set", "Metric", "Arm", "Size", "Mean", "n"],
+        ["Evaluation set", "Metric", "Regime", "Size", "Mean", "n"],
         rows,
         sorted(files),
     )
 
 
-def _arm_title(run: Run) -> str:
-    return f"{run.arm.upper()}-{'FFT' if run.method == 'fft' else 'QLoRA' if run.method == 'qlora' else run.method}"
+def _regime_title(run: Run) -> str:
+    return f"{run.regime.upper()}-{'FFT' if run.method == 'fft' else 'QLoRA' if run.method == 'qlora' else run.method}"
 
 
 def _panel(
-    axes: Axes, panel: dict[str, Any], study: str, inputs: Inputs, arms: dict[str, None]
+    axes: Axes, panel: dict[str, Any], study: str, inputs: Inputs, regimes: dict[str, None]
 ) -> list[list[object]]:
     known = inputs.known
     evaluation, metric = (
@@ -77,7 +77,7 @@ def _panel(
     points: dict[str, list[tuple[int, float]]] = {}
     place: dict[str, int] = {}
     for run in sorted(
-        known.of("runs", study), key=lambda r: (r.arm != "st", r.method == "fft", r.id)
+        known.of("runs", study), key=lambda r: (r.regime != "st", r.method == "fft", r.id)
     ):
         if len(run.tasks) not in (1, most) or not inputs.scores.has(
             run.id, evaluation.id, metric.id
@@ -86,22 +86,22 @@ def _panel(
         values = inputs.scores.vector(run.id, evaluation.id, metric.id)["value"].dropna()
         position = [b.id for b in backbones].index(run.backbone)
         mean = float(values.mean()) * scale(metric)
-        points.setdefault(_arm_title(run), []).append((position, mean))
+        points.setdefault(_regime_title(run), []).append((position, mean))
         place[run.id] = position
         rows.append(
             [
                 evaluation.title,
                 unit(metric),
-                _arm_title(run),
+                _regime_title(run),
                 backbones[position].label,
                 round(mean, 2),
                 len(values),
             ]
         )
         drawn.append(mean)
-    for arm, found in points.items():
-        arms.setdefault(arm)
-        look_of = series("regime", list(arms).index(arm))
+    for regime, found in points.items():
+        regimes.setdefault(regime)
+        look_of = series("regime", list(regimes).index(regime))
         axes.plot(
             *zip(*sorted(found), strict=True),
             color=look_of.colour,

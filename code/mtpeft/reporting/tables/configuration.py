@@ -42,8 +42,8 @@ def build(table: Table, inputs: Inputs) -> TableData:
         for name in names
     ]
     backbones = [b.title for b in known.of("backbones", table.study)]
-    arms = {
-        m.id: sorted({r.arm.upper() for r in known.of("runs", table.study) if r.method == m.id})
+    regimes = {
+        m.id: sorted({r.regime.upper() for r in known.of("runs", table.study) if r.method == m.id})
         for m in methods
     }
     head = Row(
@@ -51,8 +51,8 @@ def build(table: Table, inputs: Inputs) -> TableData:
     )
     used = Row(
         {
-            "setting": text("arms"),
-            **{m.id: text(" and ".join(arms[m.id]) or MISSING) for m in methods},
+            "setting": text("regimes"),
+            **{m.id: text(" and ".join(regimes[m.id]) or MISSING) for m in methods},
         }
     )
     notes = [

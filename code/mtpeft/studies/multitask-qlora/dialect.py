@@ -33,7 +33,7 @@ PAIRS = {
     for a, b in (("cg", "cs"), ("cg", "ct"), ("cs", "ct"))
 }
 _FILE = re.compile(
-    r"(?P<size>0[._]5|1[._]5|3)b?[-_](?:(?P<pair>c[gs]_c[st])_)?(?P<arm>st|mt)[-_](?P<method>qlora|fft)$"
+    r"(?P<size>0[._]5|1[._]5|3)b?[-_](?:(?P<pair>c[gs]_c[st])_)?(?P<regime>st|mt)[-_](?P<method>qlora|fft)$"
 )
 FILE_NAME = "…SIZE_ARM_METHOD.csv, as in cs_qwen0_5_st_qlora.csv"
 
@@ -59,7 +59,7 @@ def run_of_file(stem: str, task: str) -> str | None:
     match = _FILE.search(stem)
     if match is None:
         return None
-    words = [match["pair"], match["arm"], match["method"]]
+    words = [match["pair"], match["regime"], match["method"]]
     return run_of(f"{match['size'].replace('_', '.')}b", "_".join(filter(None, words)), task)
 
 

@@ -247,7 +247,7 @@ def fit(
     seed_everything(settings.seed)
     device = here()
     tokenizer = load_tokenizer(job.source)
-    words = wording(settings.wording, job.run.arm)
+    words = wording(settings.wording, job.run.regime)
     whole = settings.packing == "wrapped"
     layout: dict[str, Any] = {"joined": whole, "longest": None if whole else settings.max_length}
     store = tokenized(job.train, tokenizer, words, **layout)
