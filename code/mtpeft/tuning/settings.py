@@ -95,7 +95,7 @@ CHOICES: dict[str, Any] = {
     "mixed_precision": ("bf16", "no"),
     "selection": ("none", "loss", "generation", "teacher-forced"),
     "wording": ("own", "published"),
-    "attention": ("auto", "sdpa", "eager", "flash_attention_2", "flex_attention"),
+    "attention": ("auto", "sdpa", "eager", "flash_attention_2"),
     "balancing": RULES,
 }
 # What the objective allows of a setting. Heads train with the rules that both editions had.

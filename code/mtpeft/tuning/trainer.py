@@ -60,6 +60,9 @@ class MultiTaskTrainer(Trainer):
         """Mean validation loss of each task, over `limit` rows at most, shape [K]."""
         raise NotImplementedError
 
+    def check(self) -> None:
+        """What must hold on this device before the first step."""
+
     def rate(self) -> float:
         """The learning rate that the rule and the curve are told."""
         return float(self.lr_scheduler.get_last_lr()[0])

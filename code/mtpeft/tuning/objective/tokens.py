@@ -37,13 +37,23 @@ class TokensTrainer(MultiTaskTrainer):
     """A trainer whose data set is a `Plan`.
 
     validation: task → plan of its validation rows; metrics: called with model and step at every
-    evaluation, its result is merged into the evaluation's.
+    evaluation, its result is merged into the evaluation's; padding: token that fills rows up;
+    mixed_precision: compute in bfloat16 on weights of whatever type.
     """
 
     def __init__(
-        self, *, validation: dict[str, Plan], metrics: Metrics | None, padding: int, **more: Any
+        self,
+        *,
+        validation: dict[str, Plan],
+        metrics: Metrics | None,
+        padding: int,
+        mixed_precision: bool,
+        **more: Any,
     ) -> None:
-        super().__init__(data_collator=lambda rows: collate(rows, padding), **more)
+        self.mixed_precision = mixed_precision
+        # Flash attention takes positions for no mask; it is told where a sequence begins.
+        self.flat = more["model"].config._attn_implementation.startswith("flash")  # noqa: SLF001
+        super().__init__(data_collator=self._batch, **more)
         self.validation, self.metrics, self.padding = validation, metrics, padding
         self.loss_is_scaled_for_ga = True  # factors are over the whole batch already
         self._counts = np.zeros(len(self.names))
@@ -51,6 +61,9 @@ class TokensTrainer(MultiTaskTrainer):
         self._sums = torch.zeros(2, len(self.names), dtype=torch.float64)
 
     # ------------------------------------------------------------ data
+
+    def _batch(self, rows: list[dict[str, np.ndarray]]) -> dict[str, Any]:
+        return collate(rows, self.padding, self.flat)
 
     def _get_train_sampler(self, *_: Any) -> SequentialSampler:
         return SequentialSampler(self.train_dataset)
@@ -135,6 +148,47 @@ class TokensTrainer(MultiTaskTrainer):
         last = self.state.global_step * size
         return f"rows {last - size} to {last - 1} of the plan"
 
+    def autocast_smart_context_manager(self, cache_enabled: bool | None = True) -> Any:
+        """Mixed precision by torch itself: accelerate would make the weights float32, too, but only
+        where a model is sharded.
+        """
+        return torch.autocast(
+            self.args.device.type,
+            torch.bfloat16,
+            enabled=self.mixed_precision,
+            cache_enabled=cache_enabled,
+        )
+
+    def check(self) -> None:
+        """Make sure, on the kernel that trains, that no example of a batch sees another one: other
+        tokens in every second sequence leave the losses of the rest as they are.
+
+        Raises:
+            MtpeftError: They do not.
+        """
+        rows = [self.train_dataset[i] for i in range(min(len(self.train_dataset), self.args.train_batch_size))]
+        batch = self._batch(rows)
+        odd = (batch["position_ids"] == 0).cumsum(1) % 2 == 1
+        batch["labels"] = torch.where(odd, IGNORED, batch["labels"])
+        if not bool((batch["labels"][:, 1:] != IGNORED).any()):
+            return
+        other = torch.where(odd, batch["input_ids"].flip(1), batch["input_ids"])
+        ones, training = torch.ones(len(self.names), device=self.args.device), self.model.training
+        self.model.eval()
+        with torch.no_grad(), self.compute_loss_context_manager():
+            before, after = (
+                self.model(**self._prepare_inputs({**batch, "input_ids": ids}), task_factors=ones)
+                for ids in (batch["input_ids"], other)
+            )
+        self.model.train(training)
+        if not torch.allclose(before["task_sums"], after["task_sums"], rtol=1e-5, atol=0):
+            raise MtpeftError(
+                f"with attention {self.model.config._attn_implementation} packed examples see "
+                "each other",
+                "attention within an example only",
+                "--set attention=sdpa",
+            )
+
     # ------------------------------------------------------------ validation
 
     def validation_losses(self, limit: int | None = None) -> np.ndarray:
@@ -152,9 +206,7 @@ class TokensTrainer(MultiTaskTrainer):
                     mine = range(first, min(first + size, total))
                     # A sharded model runs on all processes or on none: one that has no rows left
                     # runs another's, uncounted.
-                    batch = self._prepare_inputs(
-                        collate([rows[i] for i in mine or [0]], self.padding)
-                    )
+                    batch = self._prepare_inputs(self._batch([rows[i] for i in mine or [0]]))
                     out = model(**batch, task_factors=ones.to(batch["labels"].device))
                     if mine:
                         sums += torch.stack([out["task_sums"], out["task_counts"]]).cpu()
@@ -173,7 +225,8 @@ class TokensTrainer(MultiTaskTrainer):
             metrics["eval_loss"] = float(np.nanmean(losses))
             if self.metrics is not None:
                 random = torch.get_rng_state()
-                metrics.update(self.metrics(self.model, self.state.global_step))
+                with self.compute_loss_context_manager():
+                    metrics.update(self.metrics(self.model, self.state.global_step))
                 torch.set_rng_state(random)
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(
@@ -286,6 +339,7 @@ def fit(
         validation=validation,
         metrics=metrics,
         padding=tokenizer.pad_token_id,
+        mixed_precision=settings.mixed_precision == "bf16",
         eval_dataset=rows if validation else None,
     )
     trainer.remove_callback(PrinterCallback)  # a raw line a step; the recorder speaks instead
@@ -338,7 +392,6 @@ def _arguments(job: Job, s: Settings, device: str) -> Any:
         weight_decay=s.weight_decay,
         adam_beta1=s.adam_betas[0],
         adam_beta2=s.adam_betas[1],
-        bf16=s.mixed_precision == "bf16",
         eval_strategy="steps" if watched else "no",
         eval_steps=s.eval_steps or None,
         save_strategy="steps" if save else "no",
