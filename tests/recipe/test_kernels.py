@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
+
+import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 from mtpeft.core.errors import MtpeftError
@@ -125,9 +127,7 @@ def test_a_kernel_that_leaks_is_refused_before_the_first_step(
 ):
     """With positions alone, flash attention takes several packed rows for one sequence each."""
     made = job(backbone, tmp_path, "fft", attention=FLASH, batch_size=4, max_length=512)
-    monkeypatch.setattr(
-        tokens, "collate", lambda rows, padding, flat=False: collate(rows, padding)
-    )
+    monkeypatch.setattr(tokens, "collate", lambda rows, padding, flat=False: collate(rows, padding))
     with pytest.raises(MtpeftError, match="packed examples see each other"):
         train(made)
 
@@ -145,3 +145,39 @@ def test_a_run_is_the_same_on_every_kernel_and_micro_batch(backbone, prepared, t
     assert len(found[0]) > 1
     assert found[1] == pytest.approx(found[0], abs=1e-5)
     assert found[2] == pytest.approx(found[0], abs=1e-5)
+
+
+# ---------------------------------------------------------------- the machine
+
+
+def test_a_large_model_without_a_gpu_is_refused_unless_asked_for(tmp_path, monkeypatch):
+    from mtpeft.models import device
+
+    with open(tmp_path / "model.safetensors", "wb") as stream:
+        stream.truncate(device.LARGE)
+    monkeypatch.delenv("MTPEFT_DEVICE", raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(MtpeftError, match="finds no GPU"):
+        device.suits(str(tmp_path))
+    monkeypatch.setenv("MTPEFT_DEVICE", "cpu")
+    device.suits(str(tmp_path))
+    monkeypatch.setenv("MTPEFT_DEVICE", "cuda")
+    with pytest.raises(MtpeftError, match="MTPEFT_DEVICE is cuda"):
+        device.kind()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    monkeypatch.delenv("MTPEFT_DEVICE")
+    device.suits(str(tmp_path))
+    assert device.local() == "cuda:3"
+
+
+def test_what_a_run_computes_with_is_said_and_kept(backbone, tmp_path, capsys):
+    import json
+
+    made = job(backbone, tmp_path, "qlora", count=2, gradient_accumulation=2)
+    train(made)
+    said = "1 × cpu, nf4 weights, float32 products, attention sdpa, 4 rows a step, 2 at a time"
+    assert said in capsys.readouterr().out
+    provenance = json.loads(next(made.result.glob("*.provenance.json")).read_text())
+    kept = provenance["device"]
+    assert (kept["rows_a_step"], kept["attention"], kept["processes"]) == (4, "sdpa", 1)

@@ -33,6 +33,7 @@ def install(model: nn.Module) -> None:
     """
     causal: Any = model.get_base_model() if hasattr(model, "get_base_model") else model
     original = causal.forward
+    width = causal.get_output_embeddings().weight.shape[0]
     cap = getattr(causal.config, "final_logit_softcapping", None)
 
     def logits(states: torch.Tensor) -> torch.Tensor:
@@ -51,7 +52,7 @@ def install(model: nn.Module) -> None:
             more = {} if labels is None else {"labels": labels}
             return original(*positional, **more, **named)
         hidden = getattr(self, self.base_model_prefix)(**named, use_cache=False)[0]
-        return task_loss(hidden, logits, labels, token_tasks, task_factors)
+        return task_loss(hidden, logits, labels, token_tasks, task_factors, width)
 
     causal.forward = MethodType(forward, causal)
     training = causal.training
@@ -75,16 +76,16 @@ def task_loss(
     labels: Any,
     token_tasks: Any,
     factors: torch.Tensor,
+    width: int,
 ) -> dict[str, torch.Tensor]:
     """Weighted next-token loss. hidden [B, L, H]; head: states → logits; labels and token_tasks
-    [B, L]; factors [K] (float32).
+    [B, L]; factors [K] (float32); width: logits of a position.
 
     Cross entropy is float32 whatever the model's type.
     """
     target = labels[:, 1:]
     keep = target != IGNORED
     states, target, task = hidden[:, :-1][keep], target[keep], token_tasks[:, 1:][keep]
-    width = head(states[:1]).shape[-1] if len(states) else 1
     size = max(1, CHUNK_BYTES // (4 * width))
     losses = []
     for part, wanted in zip(states.split(size), target.split(size), strict=True):

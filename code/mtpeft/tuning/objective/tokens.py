@@ -1,7 +1,6 @@
 """Tuning a causal language model on rows of tokens."""
 
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,8 @@ from torch.utils.data import SequentialSampler
 from mtpeft.catalog import Backbone, catalog
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.files import write_atomic
-from mtpeft.models.base import load_causal, load_tokenizer
+from mtpeft.models.base import attention_of, load_causal, load_tokenizer
+from mtpeft.models.device import kind, local
 from mtpeft.models.methods import method_module, trains_whole
 from mtpeft.models.nf4 import keep_layout, quantisation
 from mtpeft.tasks import wording
@@ -27,7 +27,7 @@ from mtpeft.tuning.plan import IGNORED, PADDED, Plan, collate, plan, validation_
 from mtpeft.tuning.seeding import seed_everything
 from mtpeft.tuning.settings import Settings, how
 from mtpeft.tuning.store import tokenized
-from mtpeft.tuning.trainer import MultiTaskTrainer, arguments, here, last_checkpoint
+from mtpeft.tuning.trainer import MultiTaskTrainer, arguments, last_checkpoint, opening
 
 Generate = Callable[..., list[str]]
 Metrics = Callable[[Any, int], dict[str, float]]
@@ -52,7 +52,7 @@ class TokensTrainer(MultiTaskTrainer):
     ) -> None:
         self.mixed_precision = mixed_precision
         # Flash attention takes positions for no mask; it is told where a sequence begins.
-        self.flat = more["model"].config._attn_implementation.startswith("flash")  # noqa: SLF001
+        self.flat = attention_of(more["model"]).startswith("flash")
         super().__init__(data_collator=self._batch, **more)
         self.validation, self.metrics, self.padding = validation, metrics, padding
         self.loss_is_scaled_for_ga = True  # factors are over the whole batch already
@@ -166,7 +166,10 @@ class TokensTrainer(MultiTaskTrainer):
         Raises:
             MtpeftError: They do not.
         """
-        rows = [self.train_dataset[i] for i in range(min(len(self.train_dataset), self.args.train_batch_size))]
+        rows = [
+            self.train_dataset[i]
+            for i in range(min(len(self.train_dataset), self.args.train_batch_size))
+        ]
         batch = self._batch(rows)
         odd = (batch["position_ids"] == 0).cumsum(1) % 2 == 1
         batch["labels"] = torch.where(odd, IGNORED, batch["labels"])
@@ -183,8 +186,7 @@ class TokensTrainer(MultiTaskTrainer):
         self.model.train(training)
         if not torch.allclose(before["task_sums"], after["task_sums"], rtol=1e-5, atol=0):
             raise MtpeftError(
-                f"with attention {self.model.config._attn_implementation} packed examples see "
-                "each other",
+                f"with attention {attention_of(self.model)} packed examples see each other",
                 "attention within an example only",
                 "--set attention=sdpa",
             )
@@ -298,7 +300,6 @@ def fit(
     from transformers import EarlyStoppingCallback, PrinterCallback
 
     seed_everything(settings.seed)
-    device = here()
     tokenizer = load_tokenizer(job.source)
     words = wording(settings.wording, job.run.regime)
     whole = settings.packing == "wrapped"
@@ -306,7 +307,7 @@ def fit(
     store = tokenized(job.train, tokenizer, words, **layout)
     multiple = settings.batch_size * settings.gradient_accumulation
     settings = on_each(settings, identity.processes())
-    args = _arguments(job, settings, device)
+    args = _arguments(job, settings)
     rows = plan(store, settings, multiple)
     if not len(rows):
         raise MtpeftError(
@@ -326,7 +327,7 @@ def fit(
         metrics = _metrics(job.valid, settings, tokenizer, words, layout, generate)
     seed_everything(settings.seed)  # the adapter's weights do not depend on what was drawn before
     base = catalog().backbones.get(job.run.backbone)
-    model = prepare(job.run.method, job.source, settings, _local(device), base)
+    model = prepare(job.run.method, job.source, settings, local(), base)
     install(model)
     if fail_at_rows is not None:
         _pretend_full(model, fail_at_rows)
@@ -344,6 +345,7 @@ def fit(
     )
     trainer.remove_callback(PrinterCallback)  # a raw line a step; the recorder speaks instead
     title = f"{job.run.id} seed {settings.seed}"
+    trainer.opening = opening(settings, multiple, attention_of(model), title)
     trainer.add_callback(Recorder(trainer, job.folder / "tensorboard", every, title))
     checkpoint = last_checkpoint(job.folder / CHECKPOINTS)
     if checkpoint is not None:
@@ -358,7 +360,7 @@ def fit(
         trainer.add_callback(EarlyStoppingCallback(patience, threshold))
     if stop_at is not None:
         trainer.add_callback(StopAt(stop_at))
-    if device == "cuda":
+    if kind() == "cuda":
         torch.cuda.reset_peak_memory_stats()
     seed_everything(settings.seed)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint is not None else None)
@@ -367,11 +369,7 @@ def fit(
     return trainer, tokenizer, rows.sha256()
 
 
-def _local(device: str) -> str:
-    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if device == "cuda" else device
-
-
-def _arguments(job: Job, s: Settings, device: str) -> Any:
+def _arguments(job: Job, s: Settings) -> Any:
     watched = s.eval_steps > 0
     chosen = watched and s.selection != "none"
     # the best checkpoint must have been saved when it was evaluated
@@ -381,7 +379,6 @@ def _arguments(job: Job, s: Settings, device: str) -> Any:
     return arguments(
         job.folder / CHECKPOINTS,
         s,
-        device,
         per_device_train_batch_size=s.batch_size,
         per_device_eval_batch_size=s.batch_size,
         gradient_accumulation_steps=s.gradient_accumulation,
