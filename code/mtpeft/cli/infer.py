@@ -39,7 +39,7 @@ def run(
     """Predict the evaluation sets of a run; the same command resumes."""
     from mtpeft.inference.command import run as stage
 
-    stage(
+    failures = stage(
         run,
         evaluation or [],
         profile,
@@ -52,6 +52,7 @@ def run(
         corpus,
         retry,
     )
+    sys.exit(1 if failures else 0)
 
 
 @app.command(

@@ -5,6 +5,7 @@ slower than on a GPU and looks like a hang, so it has to be asked for (MTPEFT_DE
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,15 @@ from mtpeft.core.errors import MtpeftError
 
 LARGE = 200_000_000
 """Bytes of weights from which a model is not meant for a CPU."""
+
+
+LOST = re.compile(
+    r"(CUDA|HIP|cuDNN|NCCL) (driver |internal )?error|CUBLAS_STATUS_", re.IGNORECASE
+)
+
+
+class DeviceLost(MtpeftError):
+    """The device failed, not the work."""
 
 
 def kind() -> str:
@@ -55,6 +65,26 @@ def suits(source: str) -> None:
             "make doctor; MTPEFT_TORCH=cuda make .venv/.train; or MTPEFT_DEVICE=cpu for a very slow "
             "run on the CPU",
         )
+
+
+def stop_where_lost(error: Exception) -> None:
+    """Raise where an error says that the device is lost to this process: every further instance
+    would fail alike, and none of them by its own fault.
+
+    Raises:
+        DeviceLost: The error is one of the device.
+    """
+    import torch
+
+    if isinstance(error, torch.OutOfMemoryError):
+        return
+    kinds = getattr(torch, "AcceleratorError", ())
+    if isinstance(error, kinds) or LOST.search(str(error)):
+        raise DeviceLost(
+            f"the GPU failed: {str(error).splitlines()[0]}",
+            "a device that answers",
+            "nvidia-smi, then the same command again: it goes on where it was",
+        ) from error
 
 
 def described() -> dict[str, Any]:
