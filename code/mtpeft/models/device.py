@@ -15,9 +15,7 @@ LARGE = 200_000_000
 """Bytes of weights from which a model is not meant for a CPU."""
 
 
-LOST = re.compile(
-    r"(CUDA|HIP|cuDNN|NCCL) (driver |internal )?error|CUBLAS_STATUS_", re.IGNORECASE
-)
+LOST = re.compile(r"(CUDA|HIP|cuDNN|NCCL) (driver |internal )?error|CUBLAS_STATUS_", re.IGNORECASE)
 
 
 class DeviceLost(MtpeftError):

@@ -150,7 +150,9 @@ def collate(rows: list[dict[str, np.ndarray]], padding: int, flat: bool = False)
         # The row layout shifts labels within each row; here the row before would predict the first.
         rows = [{**row, "labels": np.concatenate([[IGNORED], row["labels"][1:]])} for row in rows]
         joined = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
-        starts = np.append(np.flatnonzero(joined["position_ids"] == 0), len(joined["labels"]))
+        starts: np.ndarray = np.append(
+            np.flatnonzero(joined["position_ids"] == 0), len(joined["labels"])
+        )
         bounds, longest = torch.from_numpy(starts.astype(np.int32)), int(np.diff(starts).max())
         flattened: dict[str, Any] = {n: torch.from_numpy(a)[None] for n, a in joined.items()}
         return flattened | {
