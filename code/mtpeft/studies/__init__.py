@@ -1,8 +1,8 @@
 """The studies: a folder of data each, and one module that knows how its files name things.
 
 A study's folder holds `study.yaml`, `runs/`, `comparisons/`, `tables/`, `figures/` and `claims/`
-(see `mtpeft.catalog`), and where its upstream has names of its own, `dialect.py`, beside modules
-that it may import as `.NAME`. The folder need not be part of the package.
+(see `mtpeft.catalog`), and where its upstream has names of its own, `dialect.py`, with modules that
+it may import as `.NAME`. The folder need not be part of the package.
 """
 
 import importlib.util
