@@ -39,7 +39,13 @@ class Remembered(Contrasts):
 
 @dataclass(frozen=True)
 class Shown:
-    """A claim, its verdict, and the rows that the rule looked at: (place, what stands there)."""
+    """A claim and what its verdict rests on.
+
+    Attributes:
+        claim: The claim.
+        verdict: Its verdict.
+        rows: What the rule looked at: the place, and what stands there.
+    """
 
     claim: Claim
     verdict: Verdict
@@ -50,9 +56,9 @@ def show(name: str) -> Shown:
     """The claim of an id with its verdict and the cells that were counted.
 
     Raises:
-        UnknownName: no claim has this id.
-        MtpeftError: its study is imported on demand, and is not here.
-        BadInput: the statistics stage has not run.
+        UnknownName: No claim has this id.
+        MtpeftError: Its study is imported on demand, and is not here.
+        BadInput: The statistics stage has not run.
     """
     whole = catalog()
     claim: Claim = whole.get("claims", name)

@@ -2,7 +2,7 @@
 
 A rule is a function that takes a claim and the evidence and returns a verdict; `@rule` registers it
 under its name, which is the `kind` of the claims that it judges. A study brings rules of its own in
-a module beside its study.yaml: `kind: MODULE.FUNCTION` is the function of MODULE.py there, or of an
+a module in its folder: `kind: MODULE.FUNCTION` is the function of MODULE.py there, or of an
 installed module of that name.
 
     @rule
@@ -68,7 +68,8 @@ def rule(function: Rule) -> Rule:
 def judge_claims(evidence: Evidence, study: str = "") -> list[Verdict]:
     """Every claim of all studies, or of one, in catalog order.
 
-    Raises `BadInput` for a claim of a kind that no rule judges, with the claim's file and line.
+    Raises:
+        BadInput: No rule judges the claim's kind; the error names the claim's file and line.
     """
     return [
         judge_claim(claim, evidence)
