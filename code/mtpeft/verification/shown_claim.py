@@ -20,7 +20,7 @@ from mtpeft.statistics.figures import FigureSet
 from mtpeft.statistics.printed import SIGNIFICANCE, adjusted
 from mtpeft.verification.claims import Evidence
 from mtpeft.verification.claims.changes import change
-from mtpeft.verification.claims.registry import rule_of
+from mtpeft.verification.claims.registry import judge_claim
 
 
 class Remembered(Contrasts):
@@ -77,7 +77,7 @@ def show(name: str) -> Shown:
         path = REGENERATED / "statistics" / "contrasts.csv"
         contrasts[claim.study] = Remembered(read_records(path, Contrast), claim.study)
     evidence = Evidence(tests, cells, known, contrasts, figures)
-    verdict = rule_of(claim, known)(claim, evidence)
+    verdict = judge_claim(claim, evidence)
     # Causes and the final word are those of the last verification, which knows the audit.
     last = REGENERATED / "verification" / "verdicts.csv"
     for judged in read_records(last, Verdict):
