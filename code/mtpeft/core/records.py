@@ -168,6 +168,7 @@ class Verdict:
         cause: Key of the audited cause where one is known.
         corrected: The value under the corrected protocol.
         conclusion_changes: `yes`, `no` or empty where the cell carries no conclusion.
+        rests_on: How many instances, and what became of the others.
     """
 
     id: str
@@ -184,6 +185,7 @@ class Verdict:
     corrected: str = ""
     conclusion_changes: str = ""
     command: str = ""
+    rests_on: str = ""
 
     @property
     def unexplained(self) -> bool:
