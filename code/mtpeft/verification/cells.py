@@ -29,13 +29,13 @@ def judge_cells(
     """Every published cell with its verdict, in the order given.
 
     Args:
-        cells: Printed values.
-        tests: Recomputed tests under both protocols.
-        causes: Cell id → key of its audited cause; of what the audit left unexplained, a key that
-            ends in `UNEXPLAINED`.
-        suspicions: (comparison, block, metric) → what the consistency checks found there, for cells
+        cells: The printed values.
+        tests: The recomputed tests, under both protocols.
+        causes: The key of the audited cause, by cell id; of what the audit left unexplained, a key
+            that ends in `UNEXPLAINED`.
+        suspicions: What the consistency checks found, by (comparison, block, metric), for cells
             whose inputs are not archived.
-        known: The catalog.
+        known: The catalog, which says what the archive is known to lack.
     """
     by_key: dict[TestKey, Test] = {(t.comparison, t.block, t.metric, t.protocol): t for t in tests}
     verdicts = []
@@ -138,8 +138,12 @@ def judge_recovered(
 ) -> list[Verdict]:
     """Tier T2: printed values whose scores are not archived, against tests from rescored outputs.
 
-    rescored: tests of protocol `rescored`; causes: cell id → key of the cause that the audit of
-    recovered values found. A cell without such a test gets no verdict here; its T1 verdict stands.
+    A cell without such a test gets no verdict here; its T1 verdict stands.
+
+    Args:
+        cells: The printed values.
+        rescored: Tests of protocol `rescored`.
+        causes: The key of the cause that the audit of recovered values found, by cell id.
     """
     tests = {(t.comparison, t.block, t.metric): t for t in rescored}
     known_causes = explained(causes)
