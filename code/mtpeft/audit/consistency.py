@@ -16,6 +16,7 @@ from mtpeft.statistics import r_session
 from mtpeft.statistics.printed import magnitude, resolution, same, significant, style_of
 
 TWIN = "interval stands elsewhere"
+BOUNDS = "adjusted p between raw p and the size of the family times raw p, and in its order"
 COARSE = 0.25  # half the distance of printable values, in counts of pairs, above which a count cannot be told
 
 
