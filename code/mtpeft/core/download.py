@@ -1,8 +1,8 @@
 """The one way to bring a file here: resumed, retried, verified, never half.
 
-A file is downloaded under a hidden `.NAME.part` beside its final name. A part is continued with a
-range request, and keeps every byte that has arrived, so that a slow line advances from run to run;
-only a complete file with the expected SHA-256 gets the final name.
+A file is downloaded under a hidden name, `.NAME.part`, in the folder of its final name. A
+part is continued with a range request, and keeps every byte that has arrived, so that a slow line
+advances from run to run; only a complete file with the expected SHA-256 gets the final name.
 """
 
 import os

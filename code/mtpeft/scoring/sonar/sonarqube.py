@@ -148,7 +148,7 @@ def fetch(
             )
             total = total_of(page, base)
             if pages and not page.get("components"):
-                # A service that announces more and more files must not be asked for ever.
+                # A service that announces more and more files must not be asked without end.
                 raise BadInput(
                     base,
                     f"page {len(pages) + 1} is empty, though there are {total} files",
