@@ -192,7 +192,7 @@ def _multiplied(
         if "items" in keys:
             for name in keys.keys() - {"matrix", "items"}:
                 raise error_at(
-                    keys[name][0], f"key {name!r} beside items", "matrix and items alone"
+                    keys[name][0], f"key {name!r} next to items", "matrix and items alone"
                 )
             if not isinstance(keys["items"][1], yaml.SequenceNode):
                 raise error_at(keys["items"][1], f"a {_kind(keys['items'][1])}", "a list of items")
