@@ -283,6 +283,8 @@ class Task:
 
     Attributes:
         output: What an answer is; tools say which of these they read.
+        sizes: Examples of each split (`train`, `valid`, `test`), for estimates.
+        tokens: Of a training example on average, all its texts together, for estimates.
     """
 
     id: str
@@ -294,6 +296,8 @@ class Task:
     corpus: str = ""
     fields: dict[str, str] = field(default_factory=dict)
     training_examples: str = ""
+    sizes: dict[str, int] = field(default_factory=dict)
+    tokens: int = 0
     reference: str = ""
 
 

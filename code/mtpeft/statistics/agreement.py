@@ -19,61 +19,61 @@ class Agreement:
     """Krippendorff's alpha of one metric.
 
     Attributes:
-        evaluation: the evaluation set, empty where the files name none.
-        measure: what a difference of two values is: `nominal` (equal or not), `ordinal` (ranks), or
+        evaluation: The evaluation set, empty where the files name none.
+        measure: What a difference of two values is: `nominal` (equal or not), `ordinal` (ranks), or
             `interval`.
-        judges: how many score this metric.
-        units: outputs that two or more judges scored; `n_single` those of one judge only.
-        values: scores of those units.
+        judges: How many score this metric.
+        units: Outputs that two or more judges scored; `n_single` those of one judge only.
+        values: Scores of those units.
         alpha: 1 - observed / expected disagreement; `low` and `high` its bootstrap interval over
             units.
-        note: why a figure is missing.
+        note: Why a figure is missing.
     """
 
-    evaluation: str
-    metric: str
-    measure: str
-    judges: int
-    units: int
-    n_single: int
-    values: int
-    alpha: float
-    low: float
-    high: float
-    note: str
+    evaluation: Str
+    metric: Str
+    measure: Str
+    judges: Int
+    units: Int
+    n_single: Int
+    values: Int
+    alpha: Float
+    low: Float
+    high: Float
+    note: Str
 
 
 def agreements(
     places: Sequence[str],
     metrics: Sequence[str] = (),
-    measure: str = "ordinal",
-    id_column: str = "",
-    level: float = 0.95,
+    measure: Str = "ordinal",
+    id_column: Str = "",
+    level: Float = 0.95,
 ) -> list[Agreement]:
     """Alpha of every metric that two or more judges score.
 
     Args:
-        places: one for each judge, as `own_runs.read_sides` reads them. Where a place holds several
+        places: One for each judge, as `own_runs.read_sides` reads them. Where a place holds several
             runs, an output is a run and an instance of it.
-        metrics: only these; all by default.
-        measure: as in `Agreement`.
-        id_column: the column of ids in a plain CSV.
-        level: of the intervals.
+        metrics: Only these; all by default.
+        measure: As in `Agreement`.
+        id_column: The column of ids in a plain CSV.
+        level: Of the intervals.
 
     Raises:
-        BadInput: as `own_runs.read_sides`.
-        UnknownName: a measure or metric that there is not.
-        MtpeftError: fewer than two judges, or no metric that two of them score.
+        BadInput: As `own_runs.read_sides`.
+        UnknownName: A measure or metric that there is not.
+        MtpeftError: Fewer than two judges, or no metric that two of them score.
     """
     if measure not in get_args(Measure):
         raise UnknownName("measure", measure, get_args(Measure))
     if not 0.5 <= level < 1:
         raise MtpeftError(f"level {level}", "a level of intervals from 0.5 to below 1, as 0.95")
-    scores: dict[tuple[str, str], list[dict[tuple[str, str], float]]] = {}
+    scores: Dict[tuple[str, str], list[dict[tuple[str, str], float]]] = {}
     for place in places:
         _, path = parted(place)
         sides = read_place(path, "", id_column)
-        mine: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
+        mine: Dict[tuple[str, str], dict[tuple[str, str], float]] = {}
         for side in sides:
             run = side.label if len(sides) > 1 else ""
             for key, values in side.values.items():
@@ -85,7 +85,7 @@ def agreements(
         if metric not in there:
             raise UnknownName("metric of these judges", metric, there)
     shared = {
-        key: judges
+        key: Judges
         for key, judges in scores.items()
         if len(judges) > 1 and (not metrics or key[1] in metrics)
     }
@@ -99,10 +99,10 @@ def agreements(
 
 
 def _agreement(
-    key: tuple[str, str],
+    key: Tuple[str, str],
     judges: Sequence[dict[tuple[str, str], float]],
-    measure: str,
-    level: float,
+    measure: Str,
+    level: Float,
 ) -> Agreement:
     units = {unit: n for n, unit in enumerate(dict.fromkeys(u for j in judges for u in j))}
     pairs = [(value, units[unit]) for judge in judges for unit, value in judge.items()]

@@ -23,7 +23,7 @@ def read_clusters(path: Path, id_column: str = "") -> Mapping[str, str]:
     (or only one further column).
 
     Raises:
-        BadInput: no such table, no column of clusters, an id twice, an instance without a cluster.
+        BadInput: No such table, no column of clusters, an id twice, an instance without a cluster.
     """
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
@@ -61,7 +61,7 @@ def numbered(clusters: Mapping[str, str], ids: Sequence[str] | np.ndarray) -> np
     """The clusters of instances as numbers from 1, in order of appearance.
 
     Raises:
-        MtpeftError: an instance has no cluster.
+        MtpeftError: An instance has no cluster.
     """
     without = [name for name in ids if name not in clusters]
     if without:
@@ -70,6 +70,7 @@ def numbered(clusters: Mapping[str, str], ids: Sequence[str] | np.ndarray) -> np
             "a cluster for each instance that is in a pair",
             "mtpeft compare A.csv B.csv --cluster FILE, with a row for each of them",
         )
-    numbers: dict[str, int] = {}
+    numbers: Dict[str, int] = {}
     found = [numbers.setdefault(clusters[i], len(numbers) + 1) for i in ids]
-    return np.asarray(found, dtype="float64")
+    result: Np.ndarray = np.array(found, dtype="float64")
+    return result
