@@ -191,7 +191,7 @@ def _by_position(inputs: Inputs) -> str:
         if test.test != "mcnemar" or test.protocol != "as-published" or other is None:
             continue
         told_apart = any(
-            getattr(test, name) != getattr(other, name) for name in ("a_only", "b_only")
+            abs(getattr(test, name) - getattr(other, name)) > 0 for name in ("a_only", "b_only")
         )
         if told_apart and inputs.known.comparisons[test.comparison].pairing != "id":
             rows.append(

@@ -30,25 +30,25 @@ class Agreement:
         note: Why a figure is missing.
     """
 
-    evaluation: Str
-    metric: Str
-    measure: Str
-    judges: Int
-    units: Int
-    n_single: Int
-    values: Int
-    alpha: Float
-    low: Float
-    high: Float
-    note: Str
+    evaluation: str
+    metric: str
+    measure: str
+    judges: int
+    units: int
+    n_single: int
+    values: int
+    alpha: float
+    low: float
+    high: float
+    note: str
 
 
 def agreements(
     places: Sequence[str],
     metrics: Sequence[str] = (),
-    measure: Str = "ordinal",
-    id_column: Str = "",
-    level: Float = 0.95,
+    measure: str = "ordinal",
+    id_column: str = "",
+    level: float = 0.95,
 ) -> list[Agreement]:
     """Alpha of every metric that two or more judges score.
 
@@ -69,11 +69,11 @@ def agreements(
         raise UnknownName("measure", measure, get_args(Measure))
     if not 0.5 <= level < 1:
         raise MtpeftError(f"level {level}", "a level of intervals from 0.5 to below 1, as 0.95")
-    scores: Dict[tuple[str, str], list[dict[tuple[str, str], float]]] = {}
+    scores: dict[tuple[str, str], list[dict[tuple[str, str], float]]] = {}
     for place in places:
         _, path = parted(place)
         sides = read_place(path, "", id_column)
-        mine: Dict[tuple[str, str], dict[tuple[str, str], float]] = {}
+        mine: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
         for side in sides:
             run = side.label if len(sides) > 1 else ""
             for key, values in side.values.items():
@@ -85,7 +85,7 @@ def agreements(
         if metric not in there:
             raise UnknownName("metric of these judges", metric, there)
     shared = {
-        key: Judges
+        key: judges
         for key, judges in scores.items()
         if len(judges) > 1 and (not metrics or key[1] in metrics)
     }
@@ -99,10 +99,10 @@ def agreements(
 
 
 def _agreement(
-    key: Tuple[str, str],
+    key: tuple[str, str],
     judges: Sequence[dict[tuple[str, str], float]],
-    measure: Str,
-    level: Float,
+    measure: str,
+    level: float,
 ) -> Agreement:
     units = {unit: n for n, unit in enumerate(dict.fromkeys(u for j in judges for u in j))}
     pairs = [(value, units[unit]) for judge in judges for unit, value in judge.items()]

@@ -70,7 +70,7 @@ def numbered(clusters: Mapping[str, str], ids: Sequence[str] | np.ndarray) -> np
             "a cluster for each instance that is in a pair",
             "mtpeft compare A.csv B.csv --cluster FILE, with a row for each of them",
         )
-    numbers: Dict[str, int] = {}
+    numbers: dict[str, int] = {}
     found = [numbers.setdefault(clusters[i], len(numbers) + 1) for i in ids]
-    result: Np.ndarray = np.array(found, dtype="float64")
+    result: np.ndarray = np.array(found, dtype="float64")
     return result
