@@ -225,7 +225,7 @@ def _of_counts(printed: _Printed, block: Block, scores: ScoreSet) -> Iterator[_O
     if math.isnan(only_a) or math.isnan(only_b):
         return
     a, b = [1.0] * int(only_a) + [0.0] * int(only_b), [0.0] * int(only_a) + [1.0] * int(only_b)
-    _, p, *_, odds = r_session.call("discordance", a, b)
+    _, p, *_, odds = r_session.call("discordance", a, b, published=True)
     for quantity, value in (("p", p), ("odds_ratio", odds)):
         for cell in printed.get(quantity, []):
             yield _outcome(

@@ -480,6 +480,9 @@ class Comparison:
         missing: What the study did with an instance that has no value. `drop`: it left its pair
             out; `own`: out of the test with its pair, out of the unpaired effect on its own side
             only (R's `wilcox.test` and `cliff.delta`); `zero`: it stood for 0.
+        cluster: A CSV in the study's folder that names the project or file of each instance
+            (columns `instance_id`, `cluster`); the corrected tests and intervals then take
+            clusters, not instances, for independent.
     """
 
     id: str
@@ -498,6 +501,7 @@ class Comparison:
     outputs: list[Output]
     exactness: Exactness = "normal"
     missing: Missing = "drop"
+    cluster: str = ""
 
 
 @dataclass(frozen=True)

@@ -131,6 +131,12 @@ class Test:
     odds_ratio: float
     note: str = ""
 
+    @property
+    def share_left(self) -> float:
+        """The share of the instances that are in a pair; NaN where there is none."""
+        every = self.n_pairs + self.n_dropped
+        return self.n_pairs / every if every else math.nan
+
 
 @dataclass(frozen=True)
 class PublishedCell:
