@@ -78,10 +78,18 @@ def task_loss(
     factors: torch.Tensor,
     width: int,
 ) -> dict[str, torch.Tensor]:
-    """Weighted next-token loss. hidden [B, L, H]; head: states → logits; labels and token_tasks
-    [B, L]; factors [K] (float32); width: logits of a position.
+    """Weighted next-token loss. Cross entropy is float32 whatever the model's type.
 
-    Cross entropy is float32 whatever the model's type.
+    Args:
+        hidden: Hidden states, shape [B, L, H].
+        head: States to logits.
+        labels: Shape [B, L].
+        token_tasks: The task of each token, shape [B, L].
+        factors: float32, shape [K].
+        width: Logits of a position.
+
+    Returns:
+        `loss`, `task_sums` and `task_counts`, as `install` has them.
     """
     target = labels[:, 1:]
     keep = target != IGNORED
