@@ -99,7 +99,9 @@ def prompt(
     **example("mtpeft infer rank --out ranks.jsonl --model NAME --server http://localhost:8000/v1"),
 )
 def rank(
-    out: Annotated[Path, typer.Option(help="predictions, appended; candidates lie beside it")],
+    out: Annotated[
+        Path, typer.Option(help="predictions, appended; candidates go into the same folder")
+    ],
     model: Model,
     server: Server = "",
     corpus: Corpus = "",

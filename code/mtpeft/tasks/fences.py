@@ -56,9 +56,9 @@ def unfenced(text: str, language: str = "", last: bool = False) -> str:
     """The code in an answer; the whole text where nothing in it can be told to be the code.
 
     Args:
-        text: the answer.
-        language: the asked language, where it is known.
-        last: of blocks that are equally good, take the last one and not the first.
+        text: The answer.
+        language: The asked language, where it is known.
+        last: Of blocks that are equally good, take the last one and not the first.
     """
     text = tidied(text)
     if one := _ONE_LINE.fullmatch(text):
@@ -112,7 +112,15 @@ def _closes(line: str, fence: str) -> bool:
 
 def _end(lines: list[str], start: int, ends: list[int], lead: str, language: str) -> int:
     """The line that closes a block: the last one up to which it parses, so that a fence in a
-    documentation string closes nothing; else the first that stands no deeper than the opening one.
+    documentation string closes nothing; else the first that is indented no deeper than the opening
+    one.
+
+    Args:
+        lines: The lines of the answer.
+        start: The first line of the block's text.
+        ends: The lines that may close it.
+        lead: Indentation and quotation marks of the opening fence.
+        language: Of the block.
     """
     for end in reversed(ends[:20]):
         if _sound(_inside(lines[start + 1 : end], lead), language):

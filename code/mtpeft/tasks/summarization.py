@@ -49,7 +49,9 @@ def target(example: Example, wording: Wording) -> str:
 
 
 def answer(raw: str, faithful: bool) -> str:
-    """The summary: as in the study what follows the last `SUMMARY:` up to the first `DONE`; else
+    """The summary in what a model wrote.
+
+    As the study cuts, it is what follows the last `SUMMARY:` up to the first `DONE`; else the text
     without reasoning, fences, lead-in, label and quotes, and without the study's markers where they
     stand as markers, at the beginning of a line and at the end of the text.
 

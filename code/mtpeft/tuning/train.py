@@ -135,7 +135,7 @@ A {kind} trained by mtpeft on {", ".join(f"{t} ({len(job.train[t])} examples)" f
     {load}
 
 It saw {sum(ledger["tokens"].values())} tokens in {ledger["steps"]} steps on {ledger["device"]["device"]}.
-Data order (SHA-256): `{order}`. Loss curve, cost and provenance lie beside this folder. Evaluated by the run's scores, not here.
+Data order (SHA-256): `{order}`. Loss curve, cost and provenance lie next to this folder. Evaluated by the run's scores, not here.
 
 | setting | value |
 |---|---|

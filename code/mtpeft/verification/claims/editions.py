@@ -27,10 +27,10 @@ _LADDER = {
     "not supported": "differs",
     "not checkable": "not reproducible",
 }
-"""The ladder's verdict on a claim; the claim's own word stands beside it."""
+"""The ladder's verdict on a claim; the claim's own word is shown with it."""
 _WORDS = {True: "holds", False: "fails", None: "cannot be checked"}
 _SECONDARY = ("mcc", "macro_precision", "macro_recall", "precision", "recall")
-"""Metrics that stand beside the one by which a prompted model is judged."""
+"""Metrics that are reported with the one by which a prompted model is judged."""
 _PRINTED = 0.005 + 1e-9
 """Half of the last digit of a value typed with two decimals."""
 _NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
@@ -53,7 +53,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Judgement:
-    """The rule in words, what the claim's sentence promises, and one finding an edition."""
+    """What a rule found in every edition.
+
+    Attributes:
+        rule: The rule in words.
+        promised: What the claim's sentence promises.
+        findings: One finding for each edition.
+    """
 
     rule: str
     promised: str
@@ -102,7 +108,7 @@ class Case:
 
 
 def support(findings: Mapping[str, Finding]) -> str:
-    """One of `SUPPORT`."""
+    """What the findings of all editions say together: one of `SUPPORT`."""
     held = [f.holds for f in findings.values() if f.holds is not None]
     if not held:
         return "not checkable"
