@@ -345,7 +345,9 @@ def fit(
         for number, task in enumerate(store.names):  # a plan of one task numbers it 0
             some = tokenized({task: job.valid[task]}, tokenizer, words, **layout)
             validation[task] = validation_plan(some, settings, settings.eval_samples)
-            validation[task].store.tasks[:] = number
+            validation[task] = replace(
+                validation[task], store=replace(some, tasks=np.full_like(some.tasks, number))
+            )
         metrics = _metrics(job.valid, settings, tokenizer, words, layout, generate)
     seed_everything(settings.seed)  # the adapter's weights do not depend on what was drawn before
     base = catalog().backbones.get(job.run.backbone)
@@ -367,6 +369,11 @@ def fit(
     )
     trainer.remove_callback(PrinterCallback)  # a raw line a step; the recorder speaks instead
     title = f"{job.run.id} seed {settings.seed}"
+    if store.cut or store.dropped:
+        print(
+            f"train {title}: {store.cut} prompts lose their beginning, {store.dropped} examples with "
+            f"an answer of more than {settings.max_length} tokens are left out"
+        )
     trainer.opening = opening(settings, multiple, attention_of(model), title)
     trainer.add_callback(Recorder(trainer, job.folder / "tensorboard", every, title))
     checkpoint = last_checkpoint(job.folder / CHECKPOINTS)
