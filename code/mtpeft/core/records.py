@@ -428,7 +428,7 @@ def resume_predictions(path: Path) -> list[Prediction]:
     A last line that a kill has cut off is removed. No file is no record.
 
     Raises:
-        BadInput: of the first line that cannot be used.
+        BadInput: Of the first line that cannot be used.
     """
     if not path.is_file():
         return []

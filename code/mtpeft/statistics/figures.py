@@ -40,12 +40,21 @@ class FigureSet:
 
     @classmethod
     def of(cls, study: Study, shipped: Path | None = None) -> "FigureSet":
-        """The figures of a study where they lie; shipped: in place of results/published."""
+        """The figures of a study where they lie.
+
+        Args:
+            study: The study.
+            shipped: The folder of figures, in place of results/published.
+        """
         return cls(study, published(study, shipped))
 
     @cached_property
     def numbers(self) -> Numbers:
-        """How the study's numbers are read. Raises `BadInput` where its file does not say."""
+        """How the study's numbers are read.
+
+        Raises:
+            BadInput: Its file does not say.
+        """
         if self.study.numbers is None:
             raise BadInput(
                 self.study.folder / "study.yaml",

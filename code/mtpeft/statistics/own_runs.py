@@ -30,7 +30,7 @@ class Side:
     """The values of one run.
 
     Attributes:
-        label: what the run is called in tables.
+        label: What the run is called in tables.
         values: (evaluation set, metric) → instance id → value. A plain spreadsheet has one
             evaluation set, named by an empty text.
         lost: (evaluation set, metric) → instance ids without a value.
@@ -46,16 +46,16 @@ class Contrast:
     """One paired test of run B against run A; every difference and effect is B minus A.
 
     Attributes:
-        evaluation: the evaluation set, empty where the file names none.
+        evaluation: The evaluation set, empty where the file names none.
         test: `wilcoxon` or `mcnemar`.
-        n: pairs that the test rests on.
-        n_dropped: instances of either side that are in no pair; `dropped_ids` names them.
-        difference: mean of B minus mean of A, over the pairs; `low` and `high` its interval.
+        n: Pairs that the test rests on.
+        n_dropped: Instances of either side that are in no pair; `dropped_ids` names them.
+        difference: Mean of B minus mean of A, over the pairs; `low` and `high` its interval.
         p_adjusted: `p` adjusted over all tests of the call that have a p-value.
-        effect: the matched-pairs rank-biserial correlation, or for McNemar's test the odds ratio of
+        effect: The matched-pairs rank-biserial correlation, or for McNemar's test the odds ratio of
             the discordant pairs (only B : only A); `effect_low` and `effect_high` its interval.
-        changed: pairs with unequal values.
-        note: why a figure is missing.
+        changed: Pairs with unequal values.
+        note: Why a figure is missing.
     """
 
     evaluation: str
@@ -93,15 +93,15 @@ def read_sides(
     """The runs in files and folders.
 
     Args:
-        places: each a folder that `mtpeft score` wrote, a score table, or any CSV with a column of
+        places: Each a folder that `mtpeft score` wrote, a score table, or any CSV with a column of
             ids and columns of numbers; `NAME=PATH` names its run.
-        metrics: the metrics to keep; all by default.
-        id_column: the column of ids in a plain CSV; by default the first of `ID_COLUMNS`.
+        metrics: The metrics to keep; all by default.
+        id_column: The column of ids in a plain CSV; by default the first of `ID_COLUMNS`.
 
     Raises:
-        BadInput: a file that is no table, an id twice, a value that is not finite.
-        UnknownName: a metric that no file has.
-        MtpeftError: fewer than two runs, or two of one name.
+        BadInput: A file that is no table, an id twice, a value that is not finite.
+        UnknownName: A metric that no file has.
+        MtpeftError: Fewer than two runs, or two of one name.
     """
     sides: list[Side] = []
     for place in places:
@@ -276,16 +276,16 @@ def compare(
     """Test each run against the first one, or every pair of runs, on every metric that both have.
 
     Args:
-        sides: the runs; the first is the baseline.
-        adjustment: over all tests of the call: `holm`, `bh` (false discovery rate), or `none`.
-        level: of the intervals.
-        every_pair: each pair of runs instead of each against the first.
+        sides: The runs; the first is the baseline.
+        adjustment: Over all tests of the call: `holm`, `bh` (false discovery rate), or `none`.
+        level: Of the intervals.
+        every_pair: Each pair of runs instead of each against the first.
 
     Returns:
         One contrast for each (evaluation set, metric, pair), in the order of the files.
 
     Raises:
-        MtpeftError: the runs share no metric, or no instance.
+        MtpeftError: The runs share no metric, or no instance.
     """
     if adjustment not in get_args(Adjustment):
         raise UnknownName("adjustment", adjustment, get_args(Adjustment))
