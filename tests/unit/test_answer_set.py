@@ -74,9 +74,7 @@ def test_the_set_has_150_answers_with_names_of_their_own() -> None:
 
 def test_nine_of_ten_answers_are_taken_as_a_human_would_and_none_wrongly() -> None:
     missed = [
-        (e["id"], taken)
-        for e in ENTRIES
-        if not _same(taken := _taken(e), e["take"], _language(e))
+        (e["id"], taken) for e in ENTRIES if not _same(taken := _taken(e), e["take"], _language(e))
     ]
     wrong = [
         (name, taken)

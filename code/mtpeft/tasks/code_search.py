@@ -5,12 +5,13 @@ with a class as answer like the other tasks, or hands over the candidates that a
 and wants a score for each.
 """
 
+import json
 import re
 from collections.abc import Sequence
 
 from mtpeft.corpora.examples import Example
 from mtpeft.tasks import yes_no
-from mtpeft.tasks.fences import tidied
+from mtpeft.tasks.fences import LONGEST, tidied
 from mtpeft.tasks.interface import Message
 from mtpeft.tasks.wording import Wording
 
@@ -62,9 +63,11 @@ def read_scores(raw: str, candidates: int) -> list[int] | None:
     Blank lines, fences and sentences without a digit say nothing; any other line that is no number
     with its score makes the answer unreadable.
     """
+    if len(raw) > LONGEST:
+        return None
     found: dict[int, int] = {}
-    for line in tidied(raw).strip().split("\n"):
-        if not line.strip() or _FENCE.fullmatch(line) or not re.search(r"\d", line):
+    for line in _without_braces(tidied(raw)).split("\n"):
+        if not re.search(r"\d", line):
             continue
         for part in _SEVERAL.split(line):
             match = _SCORE.fullmatch(part)
@@ -79,6 +82,16 @@ def read_scores(raw: str, candidates: int) -> list[int] | None:
         if sorted(found) == list(range(1, candidates + 1))
         else None
     )
+
+
+def _without_braces(text: str) -> str:
+    """The lines of an answer; those of one that is a JSON object are its pairs."""
+    lines = [line for line in text.strip().split("\n") if not _FENCE.fullmatch(line)]
+    try:
+        pairs = json.loads("\n".join(lines), object_pairs_hook=list)
+        return "\n".join(f"{name}: {value}" for name, value in pairs)
+    except (ValueError, TypeError, RecursionError):
+        return "\n".join(lines)
 
 
 def first_with(examples: Sequence[Example]) -> dict[str, str]:

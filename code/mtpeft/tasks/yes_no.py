@@ -9,7 +9,7 @@ import re
 
 from mtpeft.core.errors import MtpeftError
 from mtpeft.corpora.examples import Example
-from mtpeft.tasks.fences import tidied
+from mtpeft.tasks.fences import LONGEST, tidied
 from mtpeft.tasks.interface import Message
 
 YES, NO, NONE = "1", "0", ""
@@ -22,7 +22,7 @@ _BEGINS = re.compile(
 )
 _TOLD = re.compile(
     r"\b(?:answer|verdict|conclusion)\b[\s*`_]*(?:(?:is|would be|should be)\b|[:=\u2014-])"
-    r"[\s\"'*`_:(]*(yes|no)\b(?!\s+(?:and|or)\s|\s*/)",
+    r"[\s\"'*`_:(]*(?:\\?boxed\{|\\text\{)*(yes|no)\b(?!\s+(?:and|or)\s|\s*/)",
     re.IGNORECASE,
 )
 _BOTH = re.compile(
@@ -52,6 +52,8 @@ def strict(raw: str) -> str:
     An answer is a word that is called so ("Answer: no", "the answer is yes"), or that begins a line
     and stands for itself ("Yes, because ..."). Reasoning in tags is no answer.
     """
+    if len(raw) > LONGEST:
+        return NONE
     text = tidied(raw)
     if _BOTH.search(text):
         return NONE
