@@ -13,7 +13,8 @@ import pytest
 from mtpeft.core import paths
 from mtpeft.core.errors import Unavailable
 from mtpeft.core.records import read_frame
-from mtpeft.scoring import other_versions, setup_analysers
+from mtpeft.scoring import other_versions
+from mtpeft.scoring.tools import setup_analysers
 
 pytestmark = [pytest.mark.recipe, pytest.mark.slow]
 

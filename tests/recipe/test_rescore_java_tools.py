@@ -9,8 +9,10 @@ from collections import Counter
 
 import pytest
 from mtpeft.core.errors import Unavailable
-from mtpeft.scoring import checkstyle, engine, pmd, setup_analysers, sonar_metrics
+from mtpeft.scoring import engine
 from mtpeft.scoring.interface import Item
+from mtpeft.scoring.sonar import metrics as sonar_metrics
+from mtpeft.scoring.tools import checkstyle, pmd, setup_analysers
 from mtpeft.scoring.wrapping import file_of
 
 # code of one method, cyclomatic, cognitive (worked out by hand from the white paper)

@@ -12,8 +12,8 @@ from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.core.records import read_scores
 from mtpeft.scoring import engine, new, switches
 from mtpeft.scoring.interface import Item
-from mtpeft.scoring.lizard import LizardScorer
 from mtpeft.scoring.merge import OtherScores, add_runs
+from mtpeft.scoring.tools.lizard import LizardScorer
 from mtpeft.scoring.wrapping import file_of
 
 KNOWN = "62b438a266fea644fe22cc2d"
@@ -188,7 +188,7 @@ def test_a_crash_of_pylint_is_no_clean_score():
 
 @pytest.mark.parametrize("tool", ["pylint", "flake8", "sonar-metrics"])
 def test_an_empty_output_is_never_a_perfect_score(tool, tmp_path, monkeypatch):
-    monkeypatch.setattr("mtpeft.scoring.sonar_metrics.SonarMetricsScorer.version", lambda _: "1")
+    monkeypatch.setattr("mtpeft.scoring.sonar.metrics.SonarMetricsScorer.version", lambda _: "1")
     item = Item("r", "t", "i", "python", " \n")
     (outcome,) = engine.score(tool, [item], tmp_path, scorer=engine.load(tool))
     assert {(value, status) for value, status, _ in outcome.cells.values()} == {(None, "empty")}

@@ -6,8 +6,8 @@ import ast
 import textwrap
 
 import pytest
-from mtpeft.scoring.sonar_metrics import python_metrics
-from mtpeft.scoring.sonar_python import cognitive, cyclomatic
+from mtpeft.scoring.sonar.metrics import python_metrics
+from mtpeft.scoring.sonar.python import cognitive, cyclomatic
 
 CASES = [
     # code, cyclomatic, cognitive

@@ -18,8 +18,11 @@ class Source:
     """One upstream file as it was when the tables were made.
 
     Attributes:
+        repository: Address of the repository.
+        commit: The pinned commit.
         path: Of the file, as upstream has it.
-        sha256: Of its uncompressed bytes; `bytes` counts them.
+        sha256: Of its uncompressed bytes.
+        bytes: How many uncompressed bytes it has.
         records: Values that were read from it.
     """
 
@@ -82,6 +85,9 @@ def check_pins(
         repin: Accept unknown and changed files; a file that is gone or holds fewer records is still
             refused, since values would be lost from the archive.
         allow_loss: With `repin`, accept that, too.
+
+    Raises:
+        BadInput: A file was refused.
     """
     if repin and (allow_loss or not pinned_file.is_file()):
         return

@@ -21,7 +21,16 @@ COARSE = 0.25  # half the distance of printable values, in counts of pairs, abov
 
 @dataclass(frozen=True)
 class Check:
-    """Outcome of one check at one place. result: `consistent`, `inconsistent` or `conspicuous`."""
+    """The outcome of one check at one place.
+
+    Attributes:
+        comparison: The comparison to which the printed values belong.
+        block: Its block.
+        metric: The metric of the place.
+        check: What was checked, in words.
+        result: `consistent`, `inconsistent` or `conspicuous`.
+        detail: The values compared, with file and line where they are printed.
+    """
 
     comparison: str
     block: str
@@ -34,8 +43,13 @@ class Check:
 def check_printed(
     comparison: Comparison, cells: list[PublishedCell], scores: ScoreSet, known: Catalog
 ) -> Iterator[Check]:
-    """All checks of one comparison, place by place. cells: all printed values, those of other
-    comparisons too.
+    """All checks of one comparison, place by place.
+
+    Args:
+        comparison: The comparison.
+        cells: All printed values, those of other comparisons too: an interval may stand elsewhere.
+        scores: The archived scores, for the counts that they bound.
+        known: The catalog, for the sizes of the evaluation sets.
     """
     at: dict[tuple[str, str], dict[str, list[PublishedCell]]] = {}
     for cell in cells:

@@ -18,10 +18,13 @@ from mtpeft.core.records import ScoreSet
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """kind: its class (one line in the audit's summary); text: with its parameters.
+    """What may have been read or computed in place of what the study describes.
 
-    apply: the reading that was meant → the one that was made; None, or the same reading, where it
-    does not apply.
+    Attributes:
+        kind: Its class (one line in the audit's summary).
+        text: What was done, with its parameters.
+        apply: From the reading that was meant to the one that was made; None, or the same reading,
+            where the hypothesis does not apply.
     """
 
     kind: str
@@ -30,7 +33,9 @@ class Hypothesis:
 
 
 def _counterpart(run: str, task: str, metric: str, scores: ScoreSet, known: Catalog) -> str | None:
-    """The run that plays `run`'s part on another task: itself, or the single-task run of that task."""
+    """The run that plays `run`'s part on another evaluation set: itself, or the one run of the same
+    backbone, method, regime and number of tasks; None where there is no such run, or several.
+    """
     if scores.has(run, task, metric):
         return run
     of = known.runs[run]

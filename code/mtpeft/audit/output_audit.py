@@ -1,17 +1,19 @@
-"""Audit of the archived outputs: what is damaged, and what mending the mechanical damage does to
+"""Audit of the archived outputs: what is damaged, and what repairing the mechanical damage does to
 the study's numbers.
 
-Three readings of every output are scored: as archived; mended (`output_defects.repair`); and mended
-with constructors wrapped in a class of their own name (the study wraps every output in a class that
-never has the constructor's name, so that a call of `super` or `this` cannot be read). Written below
-results/regenerated/audit/outputs:
-    defects.csv      every output with a defect: which, and the piece of text that shows it
-    summary.csv      outputs per run and defect, and how many of them a tool could not read
-    unparseable.csv  unreadable outputs per tool and run duplicates.csv   equal outputs of two runs
-    on the same instances repairs.csv      per run and metric: mean as archived, mended, mended with
-    constructor classes; outputs changed conclusions.csv  per published comparison: difference of
-    means under the three readings, and whether its sign changes TEXT/scores/…    score tables (as
-    published) of the mended readings, for the statistics
+Three readings of every output are scored: as archived; repaired (`output_defects.repair`); and
+repaired with constructors wrapped in a class of their own name (the study wraps every output in a
+class that never has the constructor's name, so that a call of `super` or `this` cannot be read).
+Written below results/regenerated/audit/outputs:
+
+- defects.csv: every output with a defect: which, and the piece of text that shows it.
+- summary.csv: outputs per run and defect, and how many of them a tool could not read.
+- unparseable.csv: unreadable outputs per tool and run.
+- duplicates.csv: equal outputs of two runs on the same instances.
+- repairs.csv: per run and metric the means under the three readings, and the outputs changed.
+- conclusions.csv: per published comparison the difference of means under the three readings, and
+  whether its sign changes.
+- READING/scores/…: score tables (as published) of the two repaired readings, for the statistics.
 """
 
 from collections import Counter
@@ -40,15 +42,20 @@ TOOLS = ("lizard", "pmd", "sonar-metrics", "codebleu")
 
 
 def folder() -> Path:
-    """Where the audit is written."""
+    """The folder below which the audit is written."""
     return paths.REGENERATED / "audit" / "outputs"
 
 
 def run() -> dict[str, int]:
-    """Examine and mend every archived output; write all tables. Returns the number of outputs per
-    defect.
+    """Examine and repair every archived output, and write all tables.
 
     Needs the tables of `rescore` for what the tools say about the outputs as archived.
+
+    Returns:
+        The number of outputs per defect.
+
+    Raises:
+        Unavailable: The tables of `rescore` are not there.
     """
     found: Counter[str] = Counter()
     defects, summary, unparseable, duplicates, repairs, conclusions = [], [], [], [], [], []
@@ -142,8 +149,9 @@ def run() -> dict[str, int]:
 
 
 def mend(items: Sequence[Item]) -> list[Item]:
-    """The items with every repair that applies. The head of a method comes from the instance's own
-    prompt.
+    """The items with every repair that applies.
+
+    The head of a method comes from the instance's own prompt.
     """
     from mtpeft.corpora.load import evaluation as instances
 
@@ -281,8 +289,17 @@ def _unparseable(evaluation: str) -> list[list[object]]:
 def _score(
     evaluation: str, reading: str, before: Sequence[Item], after: Sequence[Item]
 ) -> dict[str, pd.DataFrame]:
-    """Tables (as published) of the mended items by tool; outputs that no repair touched keep their
-    archived reading.
+    """Score the repaired items with every tool; outputs that no repair touched keep their archived
+    reading.
+
+    Args:
+        evaluation: The evaluation set.
+        reading: The reading's name, which is the folder of its tables.
+        before: The items as archived.
+        after: The same items, repaired.
+
+    Returns:
+        The tables (as published) by tool.
     """
     kind = catalog().evaluations()[evaluation]
     tables = {}
@@ -354,6 +371,10 @@ def _mean(table: pd.DataFrame | None, run_id: str, metric: str, otherwise: pd.Da
 def _conclusions(evaluation: str, scored: dict[str, dict[str, pd.DataFrame]]) -> list[list[object]]:
     """Differences of means (run A minus run B) of every published comparison that rests on these
     outputs.
+
+    Args:
+        evaluation: The evaluation set.
+        scored: The repaired tables by reading and tool.
     """
     rows: list[list[object]] = []
     for comparison in catalog().comparisons.values():

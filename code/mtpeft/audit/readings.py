@@ -24,8 +24,13 @@ PAIRINGS = ("position", "id", "each side sorted by id", "reversed")
 
 @dataclass(frozen=True)
 class Side:
-    """Where one side's vector is read from. version: another version of the tool that made it
-    (TOOL-VERSION), or ''.
+    """Where one side's vector is read from.
+
+    Attributes:
+        run: The run.
+        task: The evaluation set.
+        metric: The column.
+        version: Another version of the tool that made it (TOOL-VERSION), or empty.
     """
 
     run: str
@@ -41,12 +46,12 @@ class Reading:
     Attributes:
         a: Side A.
         b: Side B.
-        pairing: How rows met.
-        drop_unreadable: Whether outputs that the tool could not read were left out.
-        variant: Another test that gave the p-value.
-        exactness: How the signed-rank test got its p-value, as in `Comparison`.
-        missing: What became of instances without a value, as in `Comparison`.
-        first: Only so many of the repetitions of each problem were read; 0: all.
+        pairing: How rows are paired: one of `PAIRINGS`.
+        drop_unreadable: Whether outputs that the tool could not read are left out.
+        variant: The form of the signed-rank test: one of `VARIANTS`.
+        exactness: How the signed-rank test gets its p-value, as in `Comparison`.
+        missing: What becomes of instances without a value, as in `Comparison`.
+        first: Only so many of the repetitions of each problem are read; 0: all.
     """
 
     a: Side
@@ -61,7 +66,12 @@ class Reading:
 
 @dataclass(frozen=True)
 class Family:
-    """Which tests are adjusted together and how. scope: `block`, `comparison` or `tool`."""
+    """Which tests are adjusted together, and how.
+
+    Attributes:
+        scope: `block`, `comparison` or `tool`.
+        correction: A name of R's p.adjust.
+    """
 
     scope: str
     correction: str
@@ -85,8 +95,12 @@ _EMPTY = Test(**{f.name: _NOTHING[f.type] for f in fields(Test)})
 
 
 class Bench:
-    """Computes readings, each once. versions: scores that other versions of the tools give, by
-    TOOL-VERSION.
+    """Computes readings, each once.
+
+    Args:
+        scores: The archived scores.
+        known: The catalog.
+        versions: The scores that other versions of the tools give, by TOOL-VERSION.
     """
 
     def __init__(
@@ -97,8 +111,11 @@ class Bench:
         self._adjusted: dict[tuple[str, bytes], list[float]] = {}
 
     def test(self, kind: str, reading: Reading) -> Test | None:
-        """The test of a kind (`wilcoxon`, `mcnemar`, `summary`) under a reading, or None where its scores do
-        not exist or make no pairs.
+        """The test under a reading, or None where its scores do not exist or make no pairs.
+
+        Args:
+            kind: `wilcoxon`, `mcnemar` or `summary`.
+            reading: The reading.
         """
         key = (kind, reading)
         if key not in self._done:
@@ -106,7 +123,12 @@ class Bench:
         return self._done[key]
 
     def adjust(self, tests: list[Test], correction: str) -> list[float]:
-        """Adjusted p-values of one family."""
+        """Adjusted p-values of one family.
+
+        Args:
+            tests: The family.
+            correction: A name of R's p.adjust.
+        """
         p = np.array([t.p for t in tests])
         key = (correction, p.tobytes())
         if key not in self._adjusted:

@@ -23,8 +23,17 @@ SEVERITIES = ("error", "serious", "note")
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding. instances: how many instances it concerns; run: empty where it concerns all runs
-    of the table.
+    """What a check found in one table.
+
+    Attributes:
+        check: What was checked.
+        severity: `error`, `serious` or `note`.
+        evaluation: The evaluation set.
+        tool: The tool that made the table.
+        metric: The column; empty where the finding concerns the rows.
+        run: Empty where the finding concerns all runs of the table.
+        instances: How many instances it concerns.
+        detail: The values that show it.
     """
 
     check: str

@@ -47,10 +47,18 @@ _ADJUSTED = ("p_adjusted", "significant")
 class Cause:
     """A cause and the cells that it accounts for.
 
-    blamed: cells that differ because of it at first hand (their own scores were read wrongly);
-    carried: cells that differ because they share a family with a blamed one; evidence: printed
-    value beside the one that the hypothesis gives; bounds: the hypothesis gives no digits, but
-    bounds within which every cell lies.
+    Attributes:
+        key: Its permanent name.
+        kind: The class of its hypothesis, or `unexplained`.
+        comparison: The comparison in which it was found.
+        text: The hypothesis with its parameters.
+        places: The places at which it holds.
+        blamed: Cells that differ at first hand: their own scores were read wrongly.
+        carried: Cells that differ because they share a family with a blamed one.
+        evidence: Printed values, each with the one that the hypothesis gives.
+        also: Further hypotheses that fit the same places.
+        tried: How many hypotheses were tried.
+        bounds: Whether the hypothesis gives no digits, but bounds within which every cell lies.
     """
 
     key: str
@@ -77,8 +85,12 @@ class _Adjustment:
 
 
 class Search:
-    """The search for one comparison. Searches may share a bench, so that no reading is computed
-    twice.
+    """The search for one comparison.
+
+    Args:
+        comparison: The comparison.
+        cells: Its printed values.
+        bench: Computes the readings; searches may share one, so that none is computed twice.
     """
 
     def __init__(
@@ -145,6 +157,12 @@ class Search:
     ) -> Iterator[tuple[PublishedCell, str]]:
         """The adjusted cells of an output that differ under a family rule, each with the value
         obtained.
+
+        Args:
+            variant: Which of the comparison's outputs: its name in the catalog.
+            family: Which tests are adjusted together, and how.
+            readings: The reading at each place.
+            blocks: Only these blocks; None: all.
         """
         within = set(self.blocks if blocks is None else blocks)
         for places in self._families(family.scope):
@@ -271,6 +289,11 @@ class Search:
     def _reproduces(self, hypothesis: Hypothesis, places: list[Place], whole: list[Place]) -> bool:
         """Whether a hypothesis fits every differing place, and every other place of the scope to
         which it applies.
+
+        Args:
+            hypothesis: The hypothesis.
+            places: The places that differ.
+            whole: All places of the scope.
         """
         for place in [*places, *(p for p in whole if p not in places)]:
             reading = hypothesis.apply(self.meant[place])

@@ -40,8 +40,21 @@ from mtpeft.statistics.rescored import archived_and_rescored
 
 @dataclass(frozen=True)
 class CauseRow:
-    """A cause as it is written down. cells: blamed + carried; conclusion_changes: cells whose
-    yes/no changes when corrected.
+    """A cause as it is written down.
+
+    Attributes:
+        key: Its permanent name.
+        title: What happened, in a line.
+        kind: The class of its hypothesis, or `unexplained`.
+        comparison: The comparison in which it was found.
+        cells: The cells that it accounts for: blamed and carried.
+        blamed: Cells that differ at first hand.
+        carried: Cells that differ because they share a family with a blamed one.
+        hypothesis: What was read or computed instead, with its parameters.
+        evidence: Printed values, each with the one that the hypothesis gives.
+        reproduced: `all cells`, `within bounds`, `none`, or how many metrics coincide by digits.
+        conclusion_changes: Cells whose yes or no changes when they are corrected.
+        explanation: How many cells it accounts for, and in which way.
     """
 
     key: str
@@ -60,7 +73,12 @@ class CauseRow:
 
 @dataclass(frozen=True)
 class CauseCell:
-    """A published cell and the cause that accounts for it."""
+    """A published cell and the cause that accounts for it.
+
+    Attributes:
+        id: The cell.
+        cause: The key of its cause.
+    """
 
     id: str
     cause: str
@@ -83,7 +101,19 @@ def audit(
     comparisons: Iterable[Comparison],
     step: Progress | None = None,
 ) -> tuple[list[CauseRow], list[CauseCell], list[Check]]:
-    """Search every comparison for causes, and check what cannot be recomputed."""
+    """Search every comparison for causes, and check what cannot be recomputed.
+
+    Args:
+        cells: The printed values.
+        tests: The recomputed tests; those of the corrected protocol say which conclusions change.
+        scores: The archived scores.
+        known: The catalog.
+        comparisons: The comparisons to search.
+        step: Told of every comparison as it begins.
+
+    Returns:
+        The causes, the cells with the cause of each, and the outcomes of the checks.
+    """
     corrected = {(t.comparison, t.block, t.metric): t for t in tests if t.protocol == "corrected"}
     rows: list[CauseRow] = []
     owners: list[CauseCell] = []

@@ -17,11 +17,11 @@ def pin(name: str, value: str) -> None:
     """Record a value under a name, at its first use.
 
     Args:
-        name: what is pinned.
-        value: a revision or a SHA-256.
+        name: What is pinned.
+        value: A revision or a SHA-256.
 
     Raises:
-        MtpeftError: another value is recorded.
+        MtpeftError: Another value is recorded.
     """
     path = _path()
     with held(path):
@@ -39,7 +39,7 @@ def pin(name: str, value: str) -> None:
 
 
 def pinned(name: str) -> str:
-    """The recorded value, or '' where there is none yet."""
+    """The recorded value, empty where there is none yet."""
     return _read(_path()).get(name, "")
 
 

@@ -29,11 +29,24 @@ def run(
     corpus: str,
     retry: bool,
 ) -> None:
-    """Predict the evaluation sets of a run (default: all of its tasks') into the folder of its
-    seed.
+    """Predict evaluation sets of a run into the folder of its seed.
 
-    adapter: folder in place of results/regenerated/training/<training>/<run>/seed-<seed>. Raises
-    `MtpeftError` where there is none.
+    Args:
+        name: Of the run.
+        evaluations: Which sets (default: all of its tasks').
+        profile: How predictions are made.
+        training: Profile of the training.
+        seed: Of the training.
+        adapter: Folder in place of results/regenerated/training/<training>/<run>/seed-<seed>.
+        backbone: Folder in place of the run's own base.
+        backend: As in `backends.backend`.
+        dtype: As in `backends.backend`.
+        corpus: As in `corpora.load`.
+        retry: Whether instances that failed are predicted again.
+
+    Raises:
+        UnknownName: The run has no such evaluation set.
+        MtpeftError: There is no adapter.
     """
     entry = catalog().usable_run(name)
     corpus = corpus or catalog().corpus_of(entry)

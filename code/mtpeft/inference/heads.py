@@ -28,7 +28,8 @@ def run(
     backbone: str,
     corpus: str,
 ) -> None:
-    """Predict the test sets of a trained run anew, into the folder of its seed.
+    """Predict the test sets of a trained run into the folder of its seed; earlier predictions are
+    replaced.
 
     Args:
         entry: The run.
@@ -94,8 +95,15 @@ def write(model: "SharedModel", data: TaskData, run: str, evaluation: str, path:
     """Answer the examples of one set: the probability as raw output and the class as answer, or the
     rank of the right code as both.
 
+    Args:
+        model: The trained model.
+        data: The examples.
+        run: That the predictions name.
+        evaluation: That the predictions name.
+        path: The file, which is replaced.
+
     Returns:
-        `path`, which is written anew.
+        `path`.
     """
     from mtpeft.models.shared import outputs
 

@@ -40,7 +40,18 @@ class Chat(Protocol):
     def answer(
         self, messages: list[dict[str, str]], new_tokens: int = NEW_TOKENS
     ) -> tuple[str, str]:
-        """(text, why it ended). Raises `MtpeftError` where there is no answer to be had."""
+        """Answer one conversation.
+
+        Args:
+            messages: Its turns, with `role` and `content`.
+            new_tokens: The most tokens of the answer.
+
+        Returns:
+            The text, and why it ended.
+
+        Raises:
+            MtpeftError: There is no answer to be had.
+        """
         ...
 
 
@@ -48,11 +59,11 @@ class Endpoint:
     """An OpenAI-compatible server, asked through the package's one HTTP client.
 
     Args:
-        base: address up to and with /v1.
-        model: its name at the server.
-        key: the environment variable that holds the key.
-        limits: what the server may take; default: three attempts of a minute each.
-        clock: time between attempts.
+        base: Address up to and with /v1.
+        model: Its name at the server.
+        key: The environment variable that holds the key.
+        limits: What the server may take; default: three attempts of a minute each.
+        clock: Time between attempts.
     """
 
     def __init__(
@@ -109,7 +120,13 @@ class Endpoint:
 
 
 class Local:
-    """A model on this machine, through transformers."""
+    """A model on this machine, through transformers.
+
+    Args:
+        source: Folder of the model.
+        dtype: Torch's name of the type of its weights.
+        context: The most tokens of a prompt.
+    """
 
     def __init__(self, source: str, dtype: str = "float32", context: int = 8192) -> None:
         from mtpeft.inference.backends import Transformers
@@ -144,7 +161,12 @@ class Local:
 
 
 def conversation(example: Example, shots: Sequence[Example] = ()) -> list[dict[str, str]]:
-    """System message, solved examples as earlier turns, the question."""
+    """System message, solved examples as earlier turns, the question.
+
+    Args:
+        example: What is asked about.
+        shots: The solved examples, in the order of the turns.
+    """
     module, words = (
         import_module(catalog().get("tasks", example.task).module),
         wording("own", inference=True),
@@ -170,12 +192,22 @@ def ask(
     pool: Sequence[Example] = (),
     evaluation: str = "",
 ) -> int:
-    """Ask about every example that has no answer in `path` yet; returns how many remain without
-    one.
+    """Ask about every example that has no answer in a file yet.
 
-    shots: solved examples a question, the nearest of `pool` (its first 5,000; an example is never
-    its own shot); evaluation: set that the predictions name (default: the examples' task). Raises
-    `BadInput` where `path` holds a line that cannot be used, or answers of another run.
+    Args:
+        examples: What is asked about.
+        chat: Who answers.
+        path: The file of predictions, which is continued.
+        run: That the predictions name.
+        shots: Solved examples a question, the nearest of `pool`; an example is never its own shot.
+        pool: Where they come from: its first 5,000.
+        evaluation: That the predictions name (default: the examples' task).
+
+    Returns:
+        How many examples remain without an answer.
+
+    Raises:
+        BadInput: `path` holds a line that cannot be used, or answers of another run.
     """
     pool = list(pool)[:POOL]
     index = Bm25([" ".join(e.inputs.values()) for e in pool])
@@ -198,7 +230,14 @@ def ask(
 
 @dataclass(frozen=True)
 class Question:
-    """messages: made when the question is due; read: raw text → answer, empty where there is none."""
+    """One question, whatever its task.
+
+    Attributes:
+        task: The evaluation set that the prediction names.
+        instance_id: The instance.
+        messages: Makes the conversation when the question is due.
+        read: The answer in a raw text; empty where there is none.
+    """
 
     task: str
     instance_id: str
@@ -211,16 +250,23 @@ def ask_each(
 ) -> int:
     """Ask what has no answer in `path` yet, append each answer at once.
 
-    Whatever goes wrong with one question is recorded as that instance's error, and the next one
+    What goes wrong with one question is recorded as that instance's error, and the next one
     follows. A server that refuses the very first question would refuse them all.
+
+    Args:
+        questions: In their order.
+        chat: Who answers.
+        path: The file of predictions, which is continued.
+        run: That the predictions name.
+        new_tokens: The most tokens of an answer.
 
     Returns:
         How many questions remain without an answer.
 
     Raises:
         BadInput: `path` holds a line that cannot be used, or answers of another run.
-        InUse: another process writes `path`.
-        Refused: the server refuses the key, the model or the address.
+        InUse: Another process writes `path`.
+        Refused: The server refuses the key, the model or the address.
     """
     if not run.isprintable():
         raise MtpeftError(f"run {run!a}", "a name without control characters", "--model NAME")

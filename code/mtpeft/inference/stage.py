@@ -25,11 +25,16 @@ from mtpeft.tasks.rendering import HUMAN_ASSISTANT, prompt_sha256
 
 @dataclass(frozen=True)
 class Request:
-    """What to predict: a run's evaluation set.
+    """What to predict: an evaluation set by a run.
 
-    regime: `st` or `mt`, which the study's wording depends on; answered_by: what else tells these
-    predictions from others (hash of the weights, seed, dtype, say). A file is continued only by the
-    same.
+    Attributes:
+        run: That the predictions name.
+        evaluation: The evaluation set.
+        regime: `st` or `mt`, which the study's wording depends on.
+        profile: How predictions are made.
+        examples: The instances.
+        answered_by: What else tells these predictions from others (hash of the weights, seed,
+            dtype, say); a file is continued only by the same.
     """
 
     run: str
@@ -41,14 +46,23 @@ class Request:
 
 
 def infer(request: Request, backend: Backend, path: Path) -> Path:
-    """Predict what is not in the file of records yet; returns its path.
+    """Predict what is not in the file of records yet.
 
     Records of other prompts or of another model are refused, not continued. An instance that fails
     is a record with finish reason `error`; `drop_errors` removes such records, so that the next run
     tries again.
 
+    Args:
+        request: What to predict.
+        backend: Who decodes.
+        path: The file of predictions, which is continued.
+
+    Returns:
+        `path`.
+
     Raises:
-        InUse: another process writes the file.
+        InUse: Another process writes the file.
+        MtpeftError: The file holds records of other prompts or of another model.
     """
     if not request.examples:
         raise MtpeftError(
@@ -105,8 +119,8 @@ def _infer(request: Request, backend: Backend, path: Path, made_by: dict[str, An
 
 
 def _same_origin(path: Path, made_by: dict[str, Any]) -> None:
-    """Note beside the file who answers, before the first answer; refuse a file that another one
-    began.
+    """Note in a file next to the records who answers, before the first answer; refuse records that
+    another one began.
     """
     note = path.with_name(path.name + ".origin.json")
     if path.is_file() and note.is_file():
@@ -186,8 +200,10 @@ def _done(path: Path, request: Request, prompts: Sequence[str]) -> set[str]:
 
 
 def drop_errors(path: Path) -> int:
-    """Remove records with finish reason `error`, so that they are predicted again. Returns how
-    many.
+    """Remove records with finish reason `error`, so that they are predicted again.
+
+    Returns:
+        How many were removed.
     """
     with held(path, wait=False):
         return drop_predictions(path, lambda record: record.finish_reason == "error")

@@ -4,8 +4,11 @@ from typing import Any
 
 
 def quantisation(compute_dtype: str, double: bool = True) -> Any:
-    """transformers' configuration of NF4 weights. compute_dtype: torch's name of the type in which
-    they are multiplied.
+    """The transformers configuration of NF4 weights.
+
+    Args:
+        compute_dtype: Torch's name of the type in which they are multiplied.
+        double: Whether the scales are quantised, too.
     """
     import torch
     from transformers import BitsAndBytesConfig

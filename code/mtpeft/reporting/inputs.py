@@ -47,9 +47,15 @@ CellKey = tuple[str, str, str, str, str]
 
 @dataclass
 class Inputs:
-    """The files that reporting starts from. `used` collects every file that was read.
+    """The files that reporting starts from.
 
-    elsewhere: folders that may hold prompts and outputs, which are no part of the repository.
+    Attributes:
+        known: The catalog.
+        archived: The folder of the archived records.
+        published: The folder of the printed values.
+        regenerated: The folder that the stages write to.
+        used: Every file that was read.
+        elsewhere: Folders that may hold prompts and outputs, which are no part of the repository.
     """
 
     known: Catalog
@@ -124,8 +130,15 @@ class Inputs:
         )
 
     def frame(self, relative: str, columns: tuple[str, ...] = ()) -> pd.DataFrame | None:
-        """A table below the regenerated results with at least `columns`, or None where the stage
-        that writes it has not run.
+        """A table below the regenerated results, or None where the stage that writes it has not
+        run.
+
+        Args:
+            relative: Its path below the regenerated results.
+            columns: Those that it must have.
+
+        Raises:
+            BadInput: A column is missing.
         """
         path = self.regenerated / relative
         if not path.is_file():

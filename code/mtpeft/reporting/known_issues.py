@@ -89,7 +89,15 @@ def known_issues(
     tests: Sequence[Test],
     inputs: Inputs,
 ) -> str:
-    """The first part as Markdown."""
+    """The first part as Markdown.
+
+    Args:
+        causes: What the audit found.
+        checks: The outcomes of the consistency checks.
+        findings: What the audit of the archived scores found.
+        tests: The recomputed tests of both protocols.
+        inputs: What else is read.
+    """
     names, known = inputs.names, inputs.known
     parts = [_HEAD, "## Published values that the archived scores do not give\n"]
     if not causes:
@@ -175,8 +183,8 @@ def _not_archived(tests: Iterable[Test], names: Names) -> str:
 
 
 def _by_position(inputs: Inputs) -> str:
-    """Tests that a study pairs by row although the rows hold other instances, beside the same tests
-    paired by instance id.
+    """Tests that a study pairs by row although the rows hold other instances, compared with the
+    same tests paired by instance id.
     """
     rows = []
     for test in inputs.tests.values():

@@ -29,8 +29,15 @@ def rescored_issues(
     mended: Sequence[Test],
     names: Names,
 ) -> str:
-    """Markdown. lines: rescore/summary.csv; damage: audit/outputs/summary.csv, where that audit has
-    run; both as text.
+    """The second part as Markdown.
+
+    Args:
+        causes: The causes of recovered values that differ.
+        recovered: The tests computed from rescored outputs.
+        lines: rescore/summary.csv, as text.
+        damage: audit/outputs/summary.csv, as text; None where that audit has not run.
+        mended: The tests computed from repaired outputs.
+        names: Titles for what is in the catalog.
     """
     parts = [
         _HEAD,

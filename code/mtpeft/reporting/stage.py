@@ -41,8 +41,15 @@ def _chosen(known: dict[str, Any], kind: str, only: Iterable[str]) -> list[Any]:
 
 
 def write_tables(only: list[str], show: bool = False, inputs: Inputs | None = None) -> list[Path]:
-    """Render tables as `<regenerated>/tables/<id>.{md,csv,tex}` with provenance; `only`: ids, empty
-    for all.
+    """Render tables as `<regenerated>/tables/<id>.{md,csv,tex}` with provenance.
+
+    Args:
+        only: Ids of tables; empty for all.
+        show: Whether to print each table as well.
+        inputs: What is read; default: the shipped studies and the folders that `paths` names.
+
+    Returns:
+        The files.
     """
     inputs = inputs or Inputs.default()
     written: list[Path] = []
@@ -66,7 +73,14 @@ def write_tables(only: list[str], show: bool = False, inputs: Inputs | None = No
 
 def write_figures(only: list[str], inputs: Inputs | None = None) -> list[Path]:
     """Render figures as `<regenerated>/figures/<id>.{svg,png}`, or one pair for each part; their
-    values as `.csv`. `only`: ids, empty for all.
+    values as `.csv`.
+
+    Args:
+        only: Ids of figures; empty for all.
+        inputs: What is read; default: the shipped studies and the folders that `paths` names.
+
+    Returns:
+        The files.
     """
     inputs = inputs or Inputs.default()
     written: list[Path] = []
@@ -142,7 +156,13 @@ def write_report(inputs: Inputs | None = None) -> Path:
     """Write `<regenerated>/report/{index.html,verdict.json,junit.xml}` and the RO-Crate's metadata;
     print the verdict.
 
-    Returns the path of the page. Verification and audit need not have run: the page then says so.
+    Verification and audit need not have run: the page then says so.
+
+    Args:
+        inputs: What is read; default: the shipped studies and the folders that `paths` names.
+
+    Returns:
+        The path of the page.
     """
     inputs = inputs or Inputs.default()
     folder = inputs.regenerated / "report"

@@ -25,7 +25,7 @@ from mtpeft.core.records import read_scores, write_scores
 from mtpeft.scoring import engine
 from mtpeft.scoring.predictions import SETS, archived_path, read_archived
 from mtpeft.scoring.rescore import as_published, up_to_date
-from mtpeft.scoring.setup_analysers import folder, install_folder
+from mtpeft.scoring.tools.setup_analysers import folder, install_folder
 
 LOCK = paths.ROOT / "docker" / "locks" / "other-versions.toml"
 

@@ -271,7 +271,7 @@ def read_as_archived(
     Nothing in such a file tells whether SonarCloud reads it. Whether it did is taken from the
     archive (lines above 0), what it then counts is computed here.
     """
-    from mtpeft.scoring.sonar_metrics import CONSTRUCTOR_CALL, java_complexity
+    from mtpeft.scoring.sonar.metrics import CONSTRUCTOR_CALL, java_complexity
 
     path = archived_table(catalog(), "sonarcloud", evaluation.id)
     if evaluation.language != "java" or not path.is_file():

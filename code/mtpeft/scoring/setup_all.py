@@ -6,9 +6,9 @@ from functools import partial
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.scoring import other_versions
-from mtpeft.scoring.roslyn import build
-from mtpeft.scoring.setup_analysers import compile_helpers, install, pinned
 from mtpeft.scoring.text_metrics import setup_wordnet
+from mtpeft.scoring.tools.roslyn import build
+from mtpeft.scoring.tools.setup_analysers import compile_helpers, install, pinned
 
 
 def run() -> int:

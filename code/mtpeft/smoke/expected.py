@@ -22,7 +22,14 @@ DIGITS = 6
 
 @dataclass(frozen=True)
 class Comparison:
-    """One cell: expected and obtained value, the tolerance, and the ladder's verdict."""
+    """One cell of the expected table.
+
+    Attributes:
+        cell: Run, evaluation and metric.
+        expected: The value of the table; None where it has none.
+        obtained: The value that came out; None where none did.
+        tolerance: By how much they may differ.
+    """
 
     cell: Cell
     expected: float | None

@@ -2,16 +2,16 @@
 
 
 class Answer(str):
-    """The answer in what a model wrote; `rule` names what cut it."""
+    """The answer in what a model wrote.
+
+    Attributes:
+        rule: The name of the rule that cut it.
+    """
 
     __slots__ = ("rule",)
     rule: str
 
-    def __new__(cls, text: str, rule: str = "") -> "Answer":
-        """Args:
-        text: the answer.
-        rule: the name of the rule.
-        """
+    def __new__(cls, text: str, rule: str = "") -> "Answer":  # noqa: D102
         made = super().__new__(cls, text)
         made.rule = rule
         return made

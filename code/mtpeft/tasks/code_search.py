@@ -95,9 +95,7 @@ def _without_braces(text: str) -> str:
 
 
 def first_with(examples: Sequence[Example]) -> dict[str, str]:
-    """Every different function of a set → the id of the first example that has it: those that read
-    alike are one candidate.
-    """
+    """The id of the first example that has each function: those that read alike are one candidate."""
     first: dict[str, str] = {}
     for example in examples:
         first.setdefault(example.inputs["code"], example.id)
@@ -121,5 +119,5 @@ def target(example: Example, wording: Wording) -> str:
 
 
 def answer(raw: str, faithful: bool) -> str:
-    """`1`, `0`, or `` for no answer (the study's reading knows no such thing)."""
+    """`1`, `0`, or empty for no answer (the study's reading knows no such thing)."""
     return yes_no.read(raw, faithful)

@@ -70,8 +70,11 @@ _OTHERS = frozenset(
 class _Block:
     """A piece of code.
 
-    language: as normalized from its info string (or the raw word), empty where there is none;
-    before: the sentences before it; fenced: whether it stood in fences.
+    Attributes:
+        language: As normalized from its info string, empty where that names none.
+        text: The code.
+        before: The sentences before it.
+        fenced: Whether it stood in fences.
     """
 
     language: str
@@ -102,10 +105,10 @@ def unfenced(text: str, language: str = "", last: bool = False, asked: str = "")
     """The code in an answer; the whole text where nothing in it can be told to be the code.
 
     Args:
-        text: the answer.
-        language: the asked language, where it is known.
-        last: of undeclared blocks that are equally good, take the last one and not the first.
-        asked: the function that was asked for, where the question names one.
+        text: The answer.
+        language: The asked language, where it is known.
+        last: Of undeclared blocks that are equally good, take the last one and not the first.
+        asked: The function that was asked for, where the question names one.
     """
     if len(text) > LONGEST:
         return Answer(text.strip("\n").rstrip(), "too long to be read")

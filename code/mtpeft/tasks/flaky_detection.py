@@ -28,5 +28,5 @@ def target(example: Example, wording: Wording) -> str:
 
 
 def answer(raw: str, faithful: bool) -> str:
-    """`1`, `0`, or `` for no answer (the study's reading knows no such thing)."""
+    """`1`, `0`, or empty for no answer (the study's reading knows no such thing)."""
     return yes_no.read(raw, faithful)

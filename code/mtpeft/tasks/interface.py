@@ -13,7 +13,7 @@ Message = dict[str, str]
 
 
 class TaskModule(Protocol):
-    """A task: its module's functions."""
+    """What the module of a task offers."""
 
     def messages(self, example: Example, wording: Wording) -> list[Message]:
         """System and user message of an example."""
@@ -24,9 +24,13 @@ class TaskModule(Protocol):
         ...
 
     def answer(self, raw: str, faithful: bool) -> str:
-        """The answer in what a model wrote. faithful: cut as the study cut, quirks included.
+        """The answer in what a model wrote.
 
         It may take `language` as a third parameter (see `answer_of`).
+
+        Args:
+            raw: What the model wrote.
+            faithful: Cut as the study cut, quirks included.
         """
         ...
 
@@ -36,10 +40,10 @@ def answer_of(module: TaskModule, raw: str, faithful: bool, language: str) -> st
     code that was wanted.
 
     Args:
-        module: the task's.
-        raw: what the model wrote.
-        faithful: cut as the study cut, quirks included.
-        language: of the example.
+        module: The task's.
+        raw: What the model wrote.
+        faithful: Cut as the study cut, quirks included.
+        language: Of the example.
     """
     if "language" in inspect.signature(module.answer).parameters:
         return str(module.answer(raw, faithful, language=language))  # type: ignore[call-arg]
@@ -47,8 +51,10 @@ def answer_of(module: TaskModule, raw: str, faithful: bool, language: str) -> st
 
 
 def task_module(task: str) -> TaskModule:
-    """The module of a task of the catalog. Raises `MtpeftError` where it lacks one of the three
-    functions.
+    """The module of a task of the catalog.
+
+    Raises:
+        MtpeftError: It lacks one of the three functions.
     """
     name = catalog().get("tasks", task).module
     try:

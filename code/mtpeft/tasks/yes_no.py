@@ -40,14 +40,18 @@ def asked(role: str, question: str, *codes: str) -> list[Message]:
 
 
 def word(example: Example) -> str:
-    """The right answer as a word. Raises `MtpeftError` for a target that is no class."""
+    """The right answer as a word.
+
+    Raises:
+        MtpeftError: The target is no class.
+    """
     if example.target not in (YES, NO):
         raise MtpeftError(f"example {example.id} has target {example.target!r}", "1 or 0")
     return "yes" if example.target == YES else "no"
 
 
 def strict(raw: str) -> str:
-    """`1`, `0`, or `` where the text does not say one of them, and one only, as its answer.
+    """`1` or `0`; empty where the text does not say one of them, and one only, as its answer.
 
     An answer is a word that is called so ("Answer: no", "the answer is yes"), or that begins a line
     and stands for itself ("Yes, because ..."). Reasoning in tags is no answer.
@@ -80,10 +84,18 @@ def permissive_few_shot(raw: str) -> str:
 
 
 def read(raw: str, faithful: bool) -> str:
-    """One of the two readings."""
+    """The strict reading, or the study's permissive one.
+
+    Args:
+        raw: What the model wrote.
+        faithful: Whether to read as the study does.
+
+    Returns:
+        `1`, `0`, or empty for no answer.
+    """
     return permissive(raw) if faithful else strict(raw)
 
 
 def label(example: Example) -> int:
-    """1 or 0."""
+    """The class of an example: 1 for yes, 0 for no."""
     return 1 if word(example) == "yes" else 0

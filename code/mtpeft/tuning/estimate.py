@@ -29,8 +29,13 @@ SHARE = {"faithful": 0.12, "fast": 0.40}
 
 @dataclass(frozen=True)
 class Gpu:
-    """A GPU class: memory in GiB, dense bf16 peak in TFLOP/s, and an assumed price an hour (US
-    dollars).
+    """A class of GPUs.
+
+    Attributes:
+        name: Of the class.
+        memory: In GiB.
+        peak: Of dense bf16 products, in TFLOP/s.
+        price: An assumed price an hour, in US dollars.
     """
 
     name: str
@@ -49,8 +54,13 @@ GPUS = [
 
 @dataclass(frozen=True)
 class Estimate:
-    """parameters: weights of the backbone; tokens: of the whole run; operations: floating-point;
-    memory: GiB.
+    """What a run will take.
+
+    Attributes:
+        parameters: Weights of the backbone.
+        tokens: Of the whole run.
+        operations: Floating-point operations of the whole run.
+        memory: In GiB.
     """
 
     parameters: float
@@ -64,8 +74,11 @@ class Estimate:
 
 
 def counts(run: Run, backbone: Backbone, settings: Settings) -> tuple[float, float, float]:
-    """Weights of the backbone, those in matrix products of a forward pass, those that are trained:
-    counted in a model that has shapes and no weights.
+    """Weights of a model, counted in one that has shapes and no weights.
+
+    Returns:
+        All weights of the backbone, those in matrix products of a forward pass, and those that are
+        trained.
     """
     from mtpeft.models.base import config_of, empty_causal
     from mtpeft.models.methods import method_module
@@ -103,7 +116,15 @@ def estimate(run: Run, backbone: Backbone, settings: Settings) -> Estimate:
 
 
 def show(names: list[str], profile: str) -> None:
-    """Print the estimates of runs on every GPU class."""
+    """Print the estimates of runs on every GPU class.
+
+    Args:
+        names: Of the runs.
+        profile: How they are trained.
+
+    Raises:
+        MtpeftError: A run trains heads, for which there is no estimate.
+    """
     known = catalog()
     usable = [r for r in known.runs.values() if not r.withdrawn]
     runs = [known.usable_run(n) for n in names] or [r for r in usable if objective_of(r) != HEADS]

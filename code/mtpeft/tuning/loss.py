@@ -52,10 +52,17 @@ def task_loss(
     token_tasks: torch.Tensor,
     factors: torch.Tensor,
 ) -> dict[str, torch.Tensor]:
-    """Weighted next-token loss. hidden [B, L, H]; labels and token_tasks [B, L]; factors [K]
-    (float32).
+    """Weighted next-token loss. Cross entropy is float32 whatever the model's type.
 
-    Cross entropy is float32 whatever the model's type.
+    Args:
+        hidden: Hidden states, shape [B, L, H].
+        head: The output layer.
+        labels: Shape [B, L].
+        token_tasks: The task of each token, shape [B, L].
+        factors: float32, shape [K].
+
+    Returns:
+        `loss`, `task_sums` and `task_counts`, as `install` has them.
     """
     target = labels[:, 1:]
     keep = target != IGNORED

@@ -21,11 +21,17 @@ PADDED = -1  # the task of a position that belongs to no example
 
 @dataclass(frozen=True)
 class Plan:
-    """Rows over a token store. Row r has segments rows[r]:rows[r + 1]; a segment is (example,
-    start, end).
+    """Rows over a token store.
 
     A data set in torch's sense: `len` counts rows, an item is a mapping of int64 arrays
     `input_ids`, `labels`, `position_ids`, `token_tasks`, each of shape [tokens of the row].
+
+    Attributes:
+        store: The tokens of the examples.
+        rows: Row r has segments rows[r]:rows[r + 1]; shape [rows + 1].
+        segments: Example, start and end of each, shape [segments, 3].
+        answer_only: Whether only the answers have labels.
+        isolated: Whether positions start again at each segment.
     """
 
     store: TokenStore
@@ -82,8 +88,11 @@ class Plan:
 def plan(store: TokenStore, settings: Settings, multiple: int) -> Plan:
     """Lay out all epochs of a run.
 
-    multiple: rows of one optimizer step; the last step is filled up with rows from the beginning of
-    the plan, so that every step has as many and no row is lost.
+    Args:
+        store: The tokens of the examples.
+        settings: Of the run.
+        multiple: Rows of one optimizer step; the last step is filled up with rows from the
+            beginning of the plan, so that every step has as many and no row is lost.
     """
     rng = np.random.default_rng(settings.seed)
     pack = PACKINGS[settings.packing]

@@ -105,8 +105,19 @@ def _heads(
     limit: int,
     predict: Predict | None,
 ) -> None:
-    """Train heads, predict their test sets, and write `results.csv`: mean and spread over seeds
-    beside what no model scores.
+    """Train heads, predict their test sets, and write `results.csv`: mean and spread over seeds,
+    and what no model scores.
+
+    Args:
+        entry: The run.
+        profile: How it is trained.
+        settings: Of the run.
+        seeds: Which.
+        corpus: As in `corpora.load`.
+        source: Folder of the base model.
+        called: How results name the base model.
+        limit: Examples of each task and split (0: all).
+        predict: The inference stage's function that answers the test sets.
     """
     from mtpeft.models.base import load_encoder, load_tokenizer, longest_input
     from mtpeft.models.shared import SharedModel

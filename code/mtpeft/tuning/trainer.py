@@ -3,7 +3,7 @@ task in the loss, losses and cost per task, tasks that stop, one device a proces
 resume to the byte, and an end where a loss is no number.
 
 TRL's SFT trainer is not the base: it prepares data itself, without task identities, and its
-defaults (bf16, gradient checkpointing) are silent. A test and a benchmark run it beside this one.
+defaults (bf16, gradient checkpointing) are silent. A test and a benchmark compare it with this one.
 """
 
 import json
@@ -29,8 +29,15 @@ STATE = "state.json"
 class MultiTaskTrainer(Trainer):
     """What both objectives share.
 
-    names: the tasks, in the order of the rule; stopped: tasks that are no longer supervised; curve:
-    one row an optimizer step; ledger: the bill.
+    Args:
+        names: The tasks, in the order of the rule.
+        rule: The rule of loss balancing.
+        more: What transformers' Trainer takes.
+
+    Attributes:
+        stopped: Tasks that are no longer supervised.
+        curve: One row an optimizer step.
+        ledger: The bill.
     """
 
     # Attributes of the base class, whose types its library does not publish.
@@ -121,7 +128,7 @@ class MultiTaskTrainer(Trainer):
             (folder / STATE).write_text(json.dumps(state))
 
     def restore(self, checkpoint: Path) -> None:
-        """Take up what a checkpoint holds beside transformers' own files."""
+        """Take up what a checkpoint holds apart from transformers' own files."""
         state = json.loads((checkpoint / STATE).read_text())
         self.rule.restore(state["rule"])
         self.stopped, self.curve = set(state["stopped"]), state["curve"]

@@ -50,8 +50,11 @@ READABLE_MARGIN = Margin(
 
 @dataclass(frozen=True)
 class Equivalence:
-    """What a paired mean difference (new minus reference) says: the verdict, and the figures that
-    it rests on.
+    """What a paired mean difference (new minus reference) says.
+
+    Attributes:
+        verdict: `within tolerance`, `differs` or `not run`.
+        reason: The figures that it rests on: mean difference, interval, margin, pairs, flips.
     """
 
     verdict: str
@@ -59,8 +62,11 @@ class Equivalence:
 
 
 def margin_of(metric: str) -> tuple[Margin | None, float]:
-    """The margin that the catalog states for a metric (None where it states none), and the least
-    share of instances.
+    """The margin that the catalog states for a metric, and the least share of instances.
+
+    Returns:
+        The margin, None where the catalog states none; and the share, from 0 to 1 (`least_share` of
+        a metric).
     """
     known = catalog().metrics()
     if metric not in known:
@@ -70,8 +76,16 @@ def margin_of(metric: str) -> tuple[Margin | None, float]:
 
 
 def interval(a: np.ndarray, b: np.ndarray, level: float) -> tuple[float, float]:
-    """Interval of the mean of b - a: for 0 and 1 that of paired proportions, else Student's; (-inf,
-    inf) below two pairs.
+    """The interval of the mean of b - a: for values of 0 and 1 that of paired proportions (Bonett
+    and Price 2012, see stats/intervals.R), else Student's.
+
+    Args:
+        a: The reference's values, shape [pairs].
+        b: The new side's values, shape [pairs].
+        level: Of the interval, such as 0.95.
+
+    Returns:
+        Its two ends; (-inf, inf) below two pairs.
     """
     if not np.isin(np.concatenate([a, b]), (0, 1)).all():
         low, high = r_session.call("mean_interval", b - a, level=level)
@@ -83,10 +97,15 @@ def interval(a: np.ndarray, b: np.ndarray, level: float) -> tuple[float, float]:
 def equivalence(
     a: np.ndarray, b: np.ndarray, margin: Margin | None, together: int = 1
 ) -> Equivalence:
-    """Judge paired values of reference and new side, shape [pairs] each.
+    """Judge paired values of reference and new side.
 
-    together: how many means are judged with this one; `differs` is said at a level that holds for
-    all of them.
+    Args:
+        a: The reference's values, shape [pairs].
+        b: The new side's values, shape [pairs].
+        margin: What the catalog states for the metric; without one no difference is within
+            tolerance.
+        together: How many means are judged with this one; `differs` is said at a level that holds
+            for all of them (Bonferroni).
     """
     change, n = float(np.mean(b - a)), len(a)
     flips = int((a != b).sum())
@@ -128,6 +147,12 @@ def equivalence(
 def _needed(n: int, change: float, half: float, room: float) -> str:
     """With how many pairs the interval would lie inside the margin, or leave out 0, if the spread
     stays as it is.
+
+    Args:
+        n: Pairs there are.
+        change: Their mean difference.
+        half: Half the width of the interval, which shrinks with the root of n.
+        room: The margin, in the metric's unit.
     """
     wanted = room - abs(change) if abs(change) < room else abs(change)
     if not math.isfinite(half) or wanted <= 0:
@@ -144,9 +169,16 @@ def compare(
 ) -> tuple[list[Verdict], list[Flip]]:
     """Verdicts and flipped instances of every run and evaluation set of either side.
 
-    Strings are compared as the models wrote them. Scores: of the outputs on both sides; without
-    them, strings that differ leave the verdict open (`not run`). A flip is an instance with another
-    string (metric `string`) or another value of a metric.
+    Strings are compared as the models wrote them. A flip is an instance with another string (metric
+    `string`) or another value of a metric.
+
+    Args:
+        reference: The predictions that are compared with.
+        new: The predictions that are judged.
+        reference_scores: Scores of the reference's outputs; without scores, strings that differ
+            leave the verdict open (`not run`).
+        new_scores: Scores of the new outputs.
+        command: The command that makes these verdicts again.
     """
     verdicts: list[Verdict] = []
     flips: list[Flip] = []
@@ -213,7 +245,17 @@ def _by_metric(
     said: str,
     command: str,
 ) -> tuple[list[Verdict], list[Flip]]:
-    """Verdicts on every metric that either side has, over the instances that either side answered."""
+    """Verdicts on every metric that either side has, over the instances that either side answered.
+
+    Args:
+        run: The run.
+        task: The evaluation set.
+        ids: The instances.
+        old: Scores of the reference's outputs.
+        new: Scores of the new outputs.
+        said: What the comparison of the strings found, for the reason.
+        command: The command that makes these verdicts again.
+    """
     verdicts: list[Verdict] = []
     flips: list[Flip] = []
     if old is None or new is None:
@@ -327,7 +369,7 @@ def _values(scores: ScoreSet, run: str, task: str, metric: str) -> Side:
 
 
 def named_ids(word: str, ids: Sequence[str]) -> str:
-    """The first ids of some that share a fate, after the word for it."""
+    """The word, and after it the ids to which it applies: the first few of them."""
     return f"{word}: {' '.join(ids[:NAMED])}{' …' if len(ids) > NAMED else ''}"
 
 
@@ -350,7 +392,11 @@ def _verdict(
 
 
 def read(path: Path) -> list[Prediction]:
-    """The predictions of a file. Raises `BadInput`, naming the line, for one that cannot be used."""
+    """The predictions of a file.
+
+    Raises:
+        BadInput: A record cannot be used; the error names its line.
+    """
     records = []
     for record in read_predictions(path):
         if isinstance(record, BadInput):
@@ -362,11 +408,22 @@ def read(path: Path) -> list[Prediction]:
 def run(
     reference: Path, new: Path, reference_scores: Path | None, new_scores: Path | None, name: str
 ) -> int:
-    """Compare two files; write `verification/answers/<name>.csv` and `<name>.flipped.csv` below the
+    """Compare two files; write `verification/answers/NAME.csv` and `NAME.flipped.csv` below the
     regenerated results.
 
-    reference_scores, new_scores: folders with `scores/<tool>/<evaluation>.csv`. Returns 1 where a
-    metric differs, 2 where something could not be judged, else 0.
+    Args:
+        reference: The predictions that are compared with.
+        new: The predictions that are judged.
+        reference_scores: A folder with `scores/TOOL/EVALUATION.csv` for the reference's outputs.
+        new_scores: The same for the new outputs; both are given, or neither.
+        name: Of the files that are written.
+
+    Returns:
+        The exit code: 1 where a metric differs, 2 where something could not be judged, else 0.
+
+    Raises:
+        MtpeftError: Scores of one side only are given.
+        BadInput: A record cannot be used.
     """
     if (reference_scores is None) != (new_scores is None):
         raise MtpeftError(

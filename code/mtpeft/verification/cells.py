@@ -28,8 +28,13 @@ def judge_cells(
 ) -> list[Verdict]:
     """Every published cell with its verdict, in the order given.
 
-    causes: cell id → key of its audited cause; suspicions: (comparison, block, metric) → what the
-    consistency checks found there, for cells whose inputs are not archived.
+    Args:
+        cells: The printed values.
+        tests: The recomputed tests, under both protocols.
+        causes: The key of the audited cause, by cell id.
+        suspicions: What the consistency checks found, by (comparison, block, metric), for cells
+            whose inputs are not archived.
+        known: The catalog, which says what the archive is known to lack.
     """
     by_key: dict[TestKey, Test] = {(t.comparison, t.block, t.metric, t.protocol): t for t in tests}
     return [_judge(cell, by_key, causes.get(cell.id, ""), suspicions, known) for cell in cells]
@@ -101,8 +106,12 @@ def judge_recovered(
 ) -> list[Verdict]:
     """Tier T2: printed values whose scores are not archived, against tests from rescored outputs.
 
-    rescored: tests of protocol `rescored`; causes: cell id → key of the cause that the audit of
-    recovered values found. A cell without such a test gets no verdict here; its T1 verdict stands.
+    A cell without such a test gets no verdict here; its T1 verdict stands.
+
+    Args:
+        cells: The printed values.
+        rescored: Tests of protocol `rescored`.
+        causes: The key of the cause that the audit of recovered values found, by cell id.
     """
     tests = {(t.comparison, t.block, t.metric): t for t in rescored}
     verdicts = []

@@ -1,8 +1,8 @@
 """What an archive should hold, and what it is known to lack.
 
 Absence is not taken for known absence. The scores that a study's archive lacks are listed in its
-study.yaml (`absent`), and `sources.csv` beside its printed statistics says how many records each
-upstream file gave. Whatever else is missing gets a verdict without a cause.
+study.yaml (`absent`), and `sources.csv` in the folder of its printed statistics says how many
+records each upstream file gave. Whatever else is missing gets a verdict without a cause.
 """
 
 from collections import Counter

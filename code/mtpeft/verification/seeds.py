@@ -54,7 +54,11 @@ PROTOCOLS = ("corrected", "as published")
 def prediction_interval(
     values: Sequence[float], level: float = LEVEL
 ) -> tuple[float, float] | None:
-    """Where one further value lies with probability `level`, given these; None for fewer than two."""
+    """Where one further value lies with probability `level`, given these; None for fewer than two
+    values.
+
+    mean ± t s √(1 + 1/n), Hahn and Meeker, *Statistical Intervals*, 1991, section 4.7.
+    """
     if len(values) < 2:
         return None
     low, high = r_session.call("prediction_interval", values, level=level)
@@ -67,6 +71,11 @@ def judge_means(archived: ScoreSet, trained: Trained, command: str) -> list[Verd
 
     Means are over the instances that have a value in the archive and in every seed, so that all are
     of the same instances.
+
+    Args:
+        archived: The archived scores.
+        trained: The scores of each run by seed.
+        command: The command that makes these verdicts again.
     """
     verdicts: list[Verdict] = []
     for run, seeds in sorted(trained.items()):
@@ -126,7 +135,13 @@ class _Place:
         )
 
     def verdicts(self, protocol: str, together: int, command: str) -> list[Verdict]:
-        """The verdict on the mean and, where an instance has no value, on the share that has one."""
+        """The verdict on the mean and, where an instance has no value, on the share that has one.
+
+        Args:
+            protocol: `corrected` or `as published`.
+            together: How many verdicts share the level.
+            command: The command that makes these verdicts again.
+        """
         name = f"{self.run} {self.task} {self.metric}" + (
             " (as published)" if protocol == "as published" else ""
         )
@@ -219,6 +234,11 @@ def judge_claims(known: Catalog, trained: Trained, command: str) -> list[Verdict
 
     Changes are in percent of side A's mean, within one seed; the direction is that of their mean.
     Claims about significance have no direction and no seed: T1 judges them.
+
+    Args:
+        known: The catalog.
+        trained: The scores of each run by seed.
+        command: The command that makes these verdicts again.
     """
     found = {}
     for claim in known.claims.values():
@@ -355,8 +375,17 @@ def _verdict(
 ) -> Verdict:
     """Hold `target` against the seeds' interval.
 
-    together: how many verdicts share the level; by_instance: seeds' mean minus archive, where that
-    is known: it decides where equal seeds have no spread.
+    Args:
+        name: The id of the verdict.
+        kind: Whether `target` is an archived mean or a claimed change.
+        target: What must lie inside.
+        by_seed: The value of each seed.
+        direction: Whether the claim's direction holds; true where it has none.
+        about: What the values are of, for the reason.
+        command: The command that makes this verdict again.
+        together: How many verdicts share the level (Bonferroni).
+        by_instance: The seeds' mean minus the archive's value for every instance, where these are
+            known; they decide where equal seeds have no spread.
     """
     level = 1 - (1 - LEVEL) / max(1, together)
     found, mean = list(by_seed.values()), float(np.mean(list(by_seed.values())))
@@ -435,9 +464,16 @@ def run(training: str, inference: str) -> int:
     """Judge every run that was trained and scored here →
     results/regenerated/verification/seeds.csv.
 
-    training, inference: the profiles whose folders are read. Returns 1 where a difference has no
-    cause, 2 where something could not be judged, else 0; raises `MtpeftError` where nothing was
-    scored.
+    Args:
+        training: The training profile whose folders are read.
+        inference: The inference profile whose scores are read.
+
+    Returns:
+        The exit code: 1 where a difference has no cause, 2 where something could not be judged,
+        else 0.
+
+    Raises:
+        MtpeftError: Nothing was scored.
     """
     known = catalog()
     trained: dict[str, dict[int, ScoreSet]] = {}

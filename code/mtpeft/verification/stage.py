@@ -51,7 +51,14 @@ VERIFICATION = REGENERATED / "verification"
 
 
 def run(quiet: bool = False) -> int:
-    """Judge everything, write the verdicts, print the counts; returns the exit code."""
+    """Judge everything, write the verdicts and print the counts.
+
+    Args:
+        quiet: Whether to leave out the list of unexplained differences.
+
+    Returns:
+        The exit code.
+    """
     known = present(catalog())
     printed = statistics_files(known)
     inputs = [
@@ -102,7 +109,7 @@ def run(quiet: bool = False) -> int:
 def later(root: Path) -> list[Path]:
     """What later tiers have left below `root` and this stage reads.
 
-    `later.txt` beside this module says what that can be; make reads the same list.
+    `later.txt` in this module's folder says what that can be; make reads the same list.
     """
     patterns = text_lines(read_text(Path(__file__).with_name("later.txt")))
     return [path for pattern in patterns for path in sorted(root.glob(pattern)) if path.is_file()]
@@ -137,7 +144,11 @@ def _causes(path: Path) -> dict[str, str]:
 
 
 def conclude() -> int:
-    """Print the counts of the verdicts on disk; returns the exit code that they mean."""
+    """Print the counts of the verdicts on disk.
+
+    Returns:
+        The exit code that they mean.
+    """
     verdicts = read_records(VERIFICATION / "verdicts.csv", Verdict)
     for line in [*summary(verdicts), *counts(catalog(), verdicts)]:
         print(line)

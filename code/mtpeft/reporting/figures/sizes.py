@@ -22,8 +22,10 @@ from mtpeft.reporting.inputs import Inputs
 
 
 def draw(figure: Figure, inputs: Inputs) -> Drawing:
-    """options: `panels`, a list of {evaluation, metric, printed: comparisons whose counts give
-    printed points}.
+    """Quality against model size.
+
+    Options: panels, a list of {evaluation, metric, printed: comparisons whose counts give printed
+    points}.
     """
     panels: list[dict[str, Any]] = figure.options["panels"]
     height = (len(panels) + 1) // 2

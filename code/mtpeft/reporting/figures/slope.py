@@ -27,7 +27,10 @@ from mtpeft.statistics.printed import adjusted
 
 
 def draw(figure: Figure, inputs: Inputs) -> Drawing:
-    """options: `panels`, a list of {comparison, evaluation, metric}."""
+    """Side A against side B.
+
+    Options: panels, a list of {comparison, evaluation, metric}.
+    """
     panels: list[dict[str, Any]] = figure.options["panels"]
     height = (len(panels) + 1) // 2
     rows: list[list[object]] = []

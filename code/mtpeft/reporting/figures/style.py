@@ -111,7 +111,13 @@ def published_handle() -> Line2D:
 
 
 def pad_limits(axes: Axes, values: list[float], share: float = 0.18) -> None:
-    """Leave air above and below the values, so that markers and labels stay inside."""
+    """Leave air above and below the values, so that markers and labels stay inside.
+
+    Args:
+        axes: The panel.
+        values: What is drawn in it.
+        share: The air at either end as a share of the values' range.
+    """
     low, high = min(values), max(values)
     pad = (high - low) * share or abs(high) * 0.1 or 1
     axes.set_ylim(low - pad, high + pad)

@@ -8,7 +8,9 @@ from mtpeft.reporting.names import BETTER
 
 
 def scale(metric: Metric) -> float:
-    """Metrics that the study prints as percentages are drawn as such."""
+    """By how much a metric is multiplied when it is drawn: 100 where the study prints it in
+    percent.
+    """
     return 100.0 if metric.percent else 1.0
 
 
@@ -29,7 +31,7 @@ def printed_pass_rates(
     they are not printed.
 
     The study's outputs print no means. For pass@1 they follow from the counts: (both + only A) /
-    all.
+    all for side A, and (both + only B) / all for side B.
     """
     counts = {}
     for name in ("both_pass", "a_only", "b_only", "both_fail"):

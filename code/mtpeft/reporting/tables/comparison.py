@@ -1,5 +1,5 @@
-"""Tables 4 to 18: paired comparisons, the recomputed values as published with the printed ones
-beside them.
+"""Tables 4 to 18: paired comparisons, the recomputed values as published together with the printed
+ones.
 
 The main columns follow the study's own choices (protocol `as-published`); the columns behind them
 repeat the test under the corrected protocol: pairs by instance id, unparseable outputs left out, a
@@ -27,7 +27,7 @@ _ADJUSTMENTS = {"bh": "Benjamini–Hochberg", "holm": "Holm"}
 def build(table: Table, inputs: Inputs) -> TableData:
     """One row per block and metric of each comparison.
 
-    options: `metrics` or `without`, lists of metric ids that choose among a comparison's metrics.
+    Options: metrics or without, lists of metric ids that choose among a comparison's metrics.
     """
     comparisons = [inputs.known.get("comparisons", name) for name in table.comparisons]
     if not comparisons:
@@ -177,7 +177,7 @@ def _means(metric: Metric, test: Test | None) -> dict[str, Value]:
 
 
 def relative_difference(a: float, b: float) -> float:
-    """Change from A to B in per cent of A; NaN where A is 0 or either is missing."""
+    """The change from A to B in percent of A; NaN where A is 0 or either is missing."""
     return math.nan if a == 0 else (b - a) / a * 100
 
 
@@ -195,8 +195,8 @@ def number(value: float, decimals: int, scale: float = 1.0) -> Value:
 
 
 def _adjusted(test: Test, adjustment: str) -> Value:
-    """NA where the test itself has no p; missing where it has one but its family cannot be
-    adjusted.
+    """The adjusted p-value: NA where the test itself has no p; missing where it has one but its
+    family cannot be adjusted.
     """
     p = adjusted(test, adjustment)
     return EMPTY if math.isnan(p) and not math.isnan(test.p) else p_value(p)

@@ -64,7 +64,7 @@ def run_of_file(stem: str, task: str) -> str | None:
 
 
 def outputs_of(task: str) -> Iterator[tuple[str, str, str]]:
-    """(size, method, run) of every run that may have outputs of a task."""
+    """Size, method and run of every run that may have outputs of a task."""
     for size in BACKBONES:
         for method in METHODS:
             yield size, method, run_of(size, method, task)

@@ -1,8 +1,8 @@
 """Which batches an optimizer step sees, where every batch belongs to one task.
 
-A sampler yields steps for ever; a step maps tasks to the positions of their examples. `state` and
-`restore` keep the place, so that a resumed run goes on with the very next batch. Everything follows
-from the seed.
+A sampler yields steps without end; a step maps tasks to the positions of their examples. `state`
+and `restore` keep the place, so that a resumed run goes on with the very next batch. Everything
+follows from the seed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,11 +22,17 @@ enough to stay random.
 
 
 class Passes:
-    """Batches of one task for ever: a shuffled pass through all examples after the other, none
+    """Batches of one task without end: one shuffled pass through all examples after the other, none
     twice in a pass.
 
-    A batch never crosses the end of a pass: the last one of a pass can be smaller. lengths: of the
-    examples; where given, batches hold examples of like length.
+    A batch never crosses the end of a pass: the last one of a pass can be smaller.
+
+    Args:
+        task: The task.
+        size: Its examples.
+        batch: Examples of a batch.
+        seed: Of the shuffling.
+        lengths: Of the examples; where given, batches hold examples of like length.
     """
 
     def __init__(
@@ -80,6 +86,13 @@ class Passes:
 class RoundRobin:
     """One batch of every task in every step. An epoch passes once through the largest task
     (ceil(largest / batch) steps).
+
+    Args:
+        sizes: Examples of each task.
+        batch: Examples of a batch.
+        seed: Of every draw.
+        temperature: Used by samplers that draw tasks.
+        lengths: Of every example, by task, where batches shall hold examples of like length.
     """
 
     def __init__(
@@ -157,7 +170,7 @@ class Proportional(RoundRobin):
     """One batch of one task in a step; in an epoch every example of every task exactly once, tasks
     evenly interleaved.
 
-    Batch j of a task with b batches stands at (j + 1/2) / b of the epoch.
+    Batch j of a task with b batches is placed at (j + 1/2) / b of the epoch.
     """
 
     def __init__(
@@ -207,10 +220,10 @@ def sampler(
     temperature: float = 1.0,
     lengths: Lengths | None = None,
 ) -> RoundRobin:
-    """A sampler by name; lengths: of every example, by task, where batches shall hold examples of
-    like length.
+    """A sampler by name; the other parameters are those of `RoundRobin`.
 
-    Raises `UnknownName` with the nearest known ones.
+    Raises:
+        UnknownName: There is no such sampler; the error lists the nearest ones.
     """
     if name not in SAMPLERS:
         raise UnknownName("sampler", name, SAMPLERS)

@@ -41,11 +41,16 @@ BEST = "best"
 
 @dataclass
 class Outcome:
-    """One seed.
+    """What came of one seed.
 
-    best_epoch: by the mean selection metric on validation data; test: of the reloaded best
-    checkpoint; history: one record an epoch (validation scores, mean training losses, loss weights,
-    tasks stopped).
+    Attributes:
+        seed: The seed.
+        best_epoch: By the mean selection metric on validation data.
+        best_valid: That mean.
+        test: The scores of the reloaded best checkpoint, by task.
+        history: One record an epoch (validation scores, mean training losses, loss weights, tasks
+            stopped).
+        cost: The ledger's summary.
     """
 
     seed: int
@@ -63,7 +68,12 @@ def evaluate(model: SharedModel, data: TaskData, device: str = "cpu") -> dict[st
 
 
 def linear(steps: int, warmup: int) -> Callable[[int], float]:
-    """Factor of the learning rate: up from 0 over the warm-up, then down to 0 at the last step."""
+    """The factor of the learning rate: up from 0 over the warm-up, then down to 0 at the last step.
+
+    Args:
+        steps: Of the run.
+        warmup: Of them, the first.
+    """
     warm = max(1, warmup)
     return lambda step: min((step + 1) / warm, max(0.0, (steps - step) / max(1, steps - warm)))
 
@@ -80,7 +90,7 @@ def train_seeds(
     after: Callable[[SharedModel, Path], None] | None = None,
     **trial: Any,
 ) -> list[Outcome]:
-    """Train once for each seed (default: the settings' one). Results go to `folder/seed-<n>`.
+    """Train once for each seed. Results go to `folder/seed-<n>`.
 
     Args:
         make: Gives the model of a seed.
@@ -89,8 +99,8 @@ def train_seeds(
         test: Those that the best checkpoint is tested on.
         settings: Of the run.
         folder: Of all seeds.
-        seeds: Which.
-        about: Whatever else decides what the model is, as JSON.
+        seeds: Which (default: the settings' one).
+        about: What else decides what the model is, as JSON.
         after: Handed each newly trained model, best checkpoint loaded, and its folder, before the
             seed counts as finished.
         trial: As in `fit`, for tests.
@@ -284,7 +294,16 @@ class HeadsTrainer(MultiTaskTrainer):
         return torch.tensor(self._loss, device=self.args.device)
 
     def _backward(self, task: str, positions: list[int], share: float) -> float:
-        """Add share × the gradient of a batch's mean loss; returns the loss."""
+        """Add share × the gradient of a batch's mean loss.
+
+        Args:
+            task: The task.
+            positions: Its examples in the batch.
+            share: What the rule gives the task.
+
+        Returns:
+            The batch's mean loss.
+        """
         data, size = self.data[task], self.settings.batch_size
         mine = [int(i) for i in np.array_split(positions, self.args.world_size)[self._rank]]
         parts = [mine[i : i + size] for i in range(0, len(mine), size)]
@@ -365,7 +384,7 @@ class HeadsTrainer(MultiTaskTrainer):
                 torch.distributed.all_reduce(p.grad)
 
     def step_losses(self) -> tuple[np.ndarray, float]:
-        """Of each task in the step."""
+        """Mean loss of each task in the step, and the loss that was trained on."""
         losses = np.array([self._losses.get(name, math.nan) for name in self.names])
         return losses, self._loss
 
@@ -379,13 +398,13 @@ class HeadsTrainer(MultiTaskTrainer):
         return "; ".join(f"{t}: {', '.join(ids[:4])} …" for t, ids in found.items())
 
     def rate(self) -> float:
-        """What the step was taken with."""
+        """The learning rate that the step was taken with."""
         return self._rate
 
     # ------------------------------------------------------------ epochs
 
     def validation_losses(self, limit: int | None = None) -> np.ndarray:
-        """Of each task, over `limit` examples at most."""
+        """Mean validation loss of each task, over `limit` examples at most."""
         device = str(self.args.device)
         some = {t: d.some(limit or 0) for t, d in self.valid.items()}
         result: np.ndarray = np.array(
@@ -443,8 +462,11 @@ class HeadsTrainer(MultiTaskTrainer):
         return len(self.history) == self.settings.epochs or self.stopped >= set(self.names)
 
     def outcome(self, test: Data) -> Outcome:
-        """Reload the best checkpoint, make sure that it is what was saved, and test it; the records
-        of the seed beside it.
+        """Reload the best checkpoint, make sure that it is what was saved, test it, and write the
+        loss curve into the seed's folder.
+
+        Raises:
+            MtpeftError: The reloaded weights are others than those that were saved.
         """
         if self.args.world_size > 1:
             torch.distributed.barrier()
@@ -541,8 +563,13 @@ def _pretend_full(model: SharedModel, rows: int) -> None:
 
 
 def over_seeds(outcomes: list[Outcome], task: str, metric: str) -> tuple[float, float, int]:
-    """(mean, standard deviation, number) of a test value over seeds; the deviation of one seed is
-    NaN.
+    """Mean, standard deviation (with n − 1) and number of a test value over seeds; the deviation of
+    one seed is NaN.
+
+    Args:
+        outcomes: One for each seed.
+        task: The task.
+        metric: Of its test scores.
     """
     values = [o.test[task][metric] for o in outcomes]
     mean = sum(values) / len(values)

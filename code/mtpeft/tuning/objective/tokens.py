@@ -36,8 +36,12 @@ Metrics = Callable[[Any, int], dict[str, float]]
 class TokensTrainer(MultiTaskTrainer):
     """A trainer whose data set is a `Plan`.
 
-    validation: task → plan of its validation rows; metrics: called with model and step at every
-    evaluation, its result is merged into the evaluation's.
+    Args:
+        validation: The plan of each task's validation rows.
+        metrics: Called with model and step at every evaluation; its result is merged into the
+            evaluation's.
+        padding: The token that fills a batch up.
+        more: As in `MultiTaskTrainer`.
     """
 
     def __init__(
@@ -239,8 +243,19 @@ def fit(
 ) -> tuple[TokensTrainer, Any, str] | None:
     """Train a job from its last checkpoint, where there is one.
 
+    Args:
+        job: What to train.
+        settings: Of this process.
+        generate: How text is generated for selection.
+        stop_at: End after this optimizer step as a killed process would (for tests).
+        fail_at_rows: Pretend that a micro-batch of more rows than this does not fit into memory
+            (for tests).
+
     Returns:
         Trainer, tokenizer and hash of the data's order; None where it was stopped before its end.
+
+    Raises:
+        MtpeftError: There is nothing to train on, or a setting cannot be served.
     """
     from transformers import EarlyStoppingCallback, PrinterCallback
 

@@ -53,7 +53,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Judgement:
-    """The rule in words, what the claim's sentence promises, and one finding an edition."""
+    """What a rule found in every edition.
+
+    Attributes:
+        rule: The rule in words.
+        promised: What the claim's sentence promises.
+        findings: One finding for each edition.
+    """
 
     rule: str
     promised: str
@@ -102,7 +108,7 @@ class Case:
 
 
 def support(findings: Mapping[str, Finding]) -> str:
-    """One of `SUPPORT`."""
+    """What the findings of all editions say together: one of `SUPPORT`."""
     held = [f.holds for f in findings.values() if f.holds is not None]
     if not held:
         return "not checkable"

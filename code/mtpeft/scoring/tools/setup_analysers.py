@@ -26,7 +26,7 @@ from mtpeft.core.locks import held
 from mtpeft.core.provenance import sha256
 
 LOCK = paths.ROOT / "docker" / "locks" / "java-tools.toml"
-JAVA_SOURCES = Path(__file__).resolve().parent / "java"
+JAVA_SOURCES = Path(__file__).resolve().parents[1] / "sonar"
 _SECONDS = 600
 POLICY = Policy(attempts=3)
 

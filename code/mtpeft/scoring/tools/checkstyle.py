@@ -15,10 +15,10 @@ from xml.etree import ElementTree as ET
 
 from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.core.records import Score
-from mtpeft.scoring import jvm
 from mtpeft.scoring.emit import measured, unmeasured
 from mtpeft.scoring.interface import Item
-from mtpeft.scoring.setup_analysers import folder
+from mtpeft.scoring.tools import jvm
+from mtpeft.scoring.tools.setup_analysers import folder
 
 # What Checkstyle reports in place of checks when it cannot read a file.
 _FAILED = re.compile(r"com\.puppycrawl\.tools\.checkstyle\.(Checker|TreeWalker)")

@@ -9,7 +9,7 @@ from pathlib import Path
 from mtpeft.core import processes
 from mtpeft.core.files import scratch
 from mtpeft.scoring.interface import Item
-from mtpeft.scoring.setup_analysers import java
+from mtpeft.scoring.tools.setup_analysers import java
 from mtpeft.scoring.wrapping import SUFFIX, file_of
 
 # Compiled code lives for seconds here: the second compiler costs more than it saves (half the CPU

@@ -14,11 +14,11 @@ from typing import Any
 
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.records import Score
-from mtpeft.scoring import jvm
 from mtpeft.scoring.emit import measured, unmeasured
 from mtpeft.scoring.interface import Item
-from mtpeft.scoring.setup_analysers import folder
 from mtpeft.scoring.switches import code_only
+from mtpeft.scoring.tools import jvm
+from mtpeft.scoring.tools.setup_analysers import folder
 from mtpeft.scoring.wrapping import wrap
 
 # PMD's own names of the categories in the archive; the study also ran documentation and security,

@@ -22,7 +22,7 @@ from mtpeft.core.processes import run
 from mtpeft.core.records import Score
 from mtpeft.scoring.emit import measured, unmeasured
 from mtpeft.scoring.interface import Item
-from mtpeft.scoring.setup_analysers import install_folder
+from mtpeft.scoring.tools.setup_analysers import install_folder
 
 PROJECT = paths.ROOT / "docker" / "roslyn"
 

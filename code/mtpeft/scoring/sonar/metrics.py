@@ -19,12 +19,12 @@ from functools import lru_cache
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.processes import run as run_program
 from mtpeft.core.records import Score
-from mtpeft.scoring import jvm
 from mtpeft.scoring.emit import measured, unmeasured
 from mtpeft.scoring.interface import Item
-from mtpeft.scoring.lizard import file_loc
-from mtpeft.scoring.setup_analysers import folder, helpers_id, java
-from mtpeft.scoring.sonar_python import cognitive, cyclomatic
+from mtpeft.scoring.sonar.python import cognitive, cyclomatic
+from mtpeft.scoring.tools import jvm
+from mtpeft.scoring.tools.lizard import file_loc
+from mtpeft.scoring.tools.setup_analysers import folder, helpers_id, java
 from mtpeft.scoring.wrapping import wrap
 
 # A method without return type, or with one, that calls `super(…)`: of 659 such archived outputs
