@@ -1,5 +1,7 @@
 """What is taken out of a raw answer, and by which rule."""
 
+from typing import Self
+
 
 class Answer(str):
     """The answer in what a model wrote.
@@ -11,7 +13,7 @@ class Answer(str):
     __slots__ = ("rule",)
     rule: str
 
-    def __new__(cls, text: str, rule: str = "") -> "Answer":  # noqa: D102
+    def __new__(cls, text: str, rule: str = "") -> Self:  # noqa: D102
         made = super().__new__(cls, text)
         made.rule = rule
         return made

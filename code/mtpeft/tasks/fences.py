@@ -32,10 +32,11 @@ _REASONING = re.compile(
 _OPEN_REASONING = re.compile(r"\A\s*<(?:think|thinking|reasoning)>.*\Z", re.DOTALL | re.IGNORECASE)
 _MARK = r"(?:<\|[\w ]{1,30}\|>|</?s>|\[/?(?:INST|PYTHON|JAVA|CODE|ANSWER)\])"
 _MARKS = re.compile(
-    rf"^[ \t]*(?:{_MARK}[ \t]*(?:assistant\b[ \t]*)?)+|(?:(?<![ \t])[ \t]*{_MARK})+[ \t]*$", re.M
+    rf"^[ \t]*(?:{_MARK}[ \t]*(?:assistant\b[ \t]*)?)+|(?:(?<![ \t])[ \t]*{_MARK})+[ \t]*$",
+    re.MULTILINE,
 )
 _TURN = re.compile(
-    r"(?:<\|(?:im_end|eot_id|end|endoftext)\|>|</s>)[ \t]*\n(?=.*\S)"
+    r"(?:<\|(?:im_end|eot_id|end|endoftext)\|>|</s>)[ \t]*\n(?=\s*\S)"
     r"|^(?:### ?|\*\*)?(?:Human|User|Instruction)\b(?:\*\*)?:",
     re.MULTILINE,
 )
@@ -59,10 +60,11 @@ LONGEST = 30_000
 _MOST = 40
 _DOCUMENTS = ("markdown", "md")
 # Words after a fence that say: this is not the code that was asked for.
-_OTHERS = frozenset(
-    "bash sh shell zsh console terminal powershell cmd text txt plaintext plain output stdout result json "
-    "yaml yml xml html css toml ini csv diff sql http javascript js typescript ts c cpp c++ go rust ruby "
-    "php kotlin scala swift r perl lua haskell dockerfile makefile mermaid latex math pseudocode".split()
+_OTHERS = re.compile(
+    r"bash|sh|shell|zsh|console|terminal|powershell|cmd|te?xt|plain(?:text)?|output|stdout|result"
+    r"|json|ya?ml|x?html|xml|css|toml|ini|csv|diff|sql|http|(?:java|type)script|[jt]s|c|cpp|c\+\+|go"
+    r"|rust|ruby|php|kotlin|scala|swift|r|perl|lua|haskell|dockerfile|makefile|mermaid|latex|math"
+    r"|pseudocode"
 )
 
 
@@ -188,7 +190,7 @@ def _tag(info: str) -> str:
     """The language that an info string names; empty for a word that is none."""
     word = re.match(r"[\w#+-]*", info.strip().lstrip("{.").lower())
     found = word[0] if word else ""
-    return _NAMES.get(found, found if found in _OTHERS or found in _DOCUMENTS else "")
+    return _NAMES.get(found, found if _OTHERS.fullmatch(found) or found in _DOCUMENTS else "")
 
 
 def _bare(prose: list[str], language: str) -> list[_Block]:

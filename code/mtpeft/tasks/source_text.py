@@ -12,9 +12,9 @@ _LITERAL = re.compile(
     r"|'(?:\\.|[^'\\\n])*'",
     re.DOTALL,
 )
-_NOT_A_NAME = frozenset(
-    "if for while switch catch return new else throw await case in using lock synchronized do try "
-    "yield and or is as foreach fixed when".split()
+_NOT_A_NAME = re.compile(
+    r"if|for|while|switch|catch|return|new|else|throw|await|case|in|using|lock|synchronized|do|try"
+    r"|yield|and|or|is|as|foreach|fixed|when"
 )
 _HEAD = re.compile(r"((?<!\w)\w+|[>\]?])\s+(\w+)\s*(?:<[\w, ]+>\s*)?\(")
 _BODY = re.compile(
@@ -95,7 +95,7 @@ def defined(code: str, language: str) -> frozenset[str]:
     rest = bare(code)
     found = set(_TYPE.findall(rest)) | set(_PROPERTY.findall(rest))
     for head in _HEAD.finditer(rest):
-        if head[1] in _NOT_A_NAME or head[2] in _NOT_A_NAME:
+        if _NOT_A_NAME.fullmatch(head[1]) or _NOT_A_NAME.fullmatch(head[2]):
             continue
         end = _closing(rest, head.end() - 1)
         if end and _BODY.match(rest, end):
@@ -166,7 +166,7 @@ def segments(text: str, language: str) -> list[tuple[str, str]]:
     starts = _PYTHON_START if find is _python_end else _STARTS
     lines = text.split("\n")
     blanked = lines if find is _python_end else bare(text).split("\n")
-    found, before, i = [], list[str](), 0
+    found, before, i = list[tuple[str, str]](), list[str](), 0
     while i < len(lines) and len(found) < _MOST:
         own = lines[i].lstrip() if find is _python_end else lines[i]
         end = find(lines, blanked, i) if starts.match(own) else 0
