@@ -10,7 +10,7 @@ from collections.abc import Callable
 from mtpeft.core.errors import MtpeftError
 
 Messages = list[dict[str, str]]
-_CODE = re.compile(r"^```\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_CODE = re.compile(r"^```\n(.*?)\n?^```$", re.DOTALL | re.MULTILINE)
 _GONE = "\n...\n"
 
 

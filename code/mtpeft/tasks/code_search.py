@@ -38,6 +38,7 @@ _SCORE = re.compile(
 )
 _FENCE = re.compile(r"\s*(?:`{3,}|~{3,}).*")
 _SEVERAL = re.compile(r"[,;]\s*(?=\[?\d{1,2}[\]:.=)])")
+_LABEL = re.compile(r"\s*(?:scores?|answer)\s*:", re.IGNORECASE)
 
 
 def scoring_messages(query: str, candidates: Sequence[str]) -> list[Message]:
@@ -70,7 +71,7 @@ def read_scores(raw: str, candidates: int) -> list[int] | None:
     for line in _without_braces(tidied(raw)).split("\n"):
         if not re.search(r"\d", line):
             continue
-        for part in _SEVERAL.split(line):
+        for part in _SEVERAL.split(_LABEL.sub("", line, count=1)):
             match = _SCORE.fullmatch(part)
             if match is None:
                 return None

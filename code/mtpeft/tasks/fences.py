@@ -30,7 +30,7 @@ _REASONING = re.compile(
     re.DOTALL | re.IGNORECASE | re.MULTILINE,
 )
 _OPEN_REASONING = re.compile(r"\A\s*<(?:think|thinking|reasoning)>.*\Z", re.DOTALL | re.IGNORECASE)
-_MARK = r"(?:<\|[\w ]{1,30}\|>|</?s>|\[/?(?:INST|PYTHON|JAVA|CODE|ANSWER)\])"
+_MARK = r"(?:<\|[\w ]{1,30}\|>|</?(?:s|answer|summary|solution|response)>|\[/?(?:INST|PYTHON|JAVA|CODE|ANSWER)\])"
 _MARKS = re.compile(
     rf"^[ \t]*(?:{_MARK}[ \t]*(?:assistant\b[ \t]*)?)+|(?:(?<![ \t])[ \t]*{_MARK})+[ \t]*$",
     re.MULTILINE,

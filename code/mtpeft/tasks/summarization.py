@@ -16,7 +16,7 @@ _MARKER = re.compile(r"^[ \t]*SUMMARY:", re.MULTILINE)
 _DONE = re.compile(r"(?:^|(?<=[.!?]))[ \t]*DONE\.?\s*\Z", re.MULTILINE)
 _LEAD_IN = re.compile(
     r"(?:(?:sure|certainly|of course|okay|ok|absolutely)\b[^\n]*?[!.,:]\s*)?"
-    r"(?:here(?:'s| is| are)\b[^\n:]*:|the (?:summary|description)\b[^\n:]* is:)\s*",
+    r"(?:here(?:'s| is| are)\b[^\n:]*:|(?:a|the|this) (?:[\w-]+ ){0,2}(?:summary|description)\b[^\n:.]*:)\s*",
     re.IGNORECASE,
 )
 _LABEL = re.compile(

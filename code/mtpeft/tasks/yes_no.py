@@ -26,6 +26,7 @@ _TOLD = re.compile(
     r"[\s\"'*`_:(]*(?:\\?boxed\{|\\text\{)*(yes|no)\b(?!\s+(?:and|or)\s|\s*/)",
     re.IGNORECASE,
 )
+_ENDS = re.compile(r"^[^?\n]*,\s*(yes|no)[.!]?\s*$", re.IGNORECASE | re.MULTILINE)
 _BOTH = re.compile(
     r"\b(?:yes\s*(?:,|and|or|/|but)?\s*no|no\s*(?:,|and|or|/|but)?\s*yes)\b", re.IGNORECASE
 )
@@ -62,7 +63,7 @@ def strict(raw: str) -> str:
     text = tidied(raw)
     if _BOTH.search(text):
         return NONE
-    told = {found[1].lower() for found in _TOLD.finditer(text)}
+    told = {found[1].lower() for rule in (_TOLD, _ENDS) for found in rule.finditer(text)}
     begun = {
         found[1].lower()
         for line in re.split(r"\n|(?<=[.!?])\s+", text)
