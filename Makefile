@@ -201,9 +201,9 @@ data: | $(VENV)/.train ## fetch and verify the corpora (OFFLINE=1: only what is 
 smoke: | $(VENV)/.train $(VENV)/.score ## every stage from scratch on a tiny model, expected vs. actual | 8 min | 50 MB | no
 	@OMP_NUM_THREADS=1 $(RUN) smoke
 
-plan-training: | $(VENV)/.core ## time, memory and cost of every training run on four GPU classes | 2 s | | no
-	@$(RUN) plan --profile faithful
-	@$(RUN) plan --profile fast
+plan-training: | $(VENV)/.train ## time, memory, disk and cost of every training run on four GPU classes | 1 min | | no
+	@$(RUN) train plan --profile faithful
+	@$(RUN) train plan --profile fast
 
 $(TRAIN_TARGETS): | $(VENV)/.train ## one training run (mtpeft list runs); resumes | hours | 1–10 GB | yes
 	@$(TRAIN) train "$(@:train-%=%)" --profile $(PROFILE) $(addprefix --seed ,$(SEEDS)) $(addprefix --set ,$(SET)) $(WHERE)

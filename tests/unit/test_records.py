@@ -363,6 +363,16 @@ def test_a_score_table_without_keys_is_not_written(tmp_path):
         ("a,1,i,ok,1\na,2,j,empty,0\n", 3, "exactly where"),
         ("a,1,i,empty;m=ok,\n", 2, "exactly where"),
         ("a,1,i,empty;n=unparseable,\n", 2, "exactly where"),
+        ("a,1,i,empty;m=unparseable,\n", 2, "exactly where"),
+        ("a,1,i,ok,1e999\n", 2, "a number"),
+        ("a,0,i,ok,1\n", 2, "a number"),
+        ("a,01,i,ok,1\n", 2, "a number"),
+        ("a,99999999999999999999,i,ok,1\n", 2, "a number"),
+        ("a,1,i,ok,1\nb,1,i,ok,1\na,1,j,ok,1\n", 4, "ascending"),
+        (",1,i,ok,1\n", 2, "a name"),
+        ("a,1,i,ok,1\na,2,,ok,1\n", 3, "a name"),
+        ("a,1,i\0,ok,1\n", 2, "a name"),
+        ('a,1,"i\nj",ok,1\n', 2, "a name"),
     ],
 )
 def test_a_damaged_score_table_is_refused_by_line(tmp_path, rows, line, expected):
@@ -372,6 +382,15 @@ def test_a_damaged_score_table_is_refused_by_line(tmp_path, rows, line, expected
         read_scores(path)
     assert error.value.line == line
     assert expected in error.value.expected
+
+
+def test_a_status_gives_each_metric_one_reason(tmp_path):
+    path = score_path(tmp_path, "tool", "task")
+    write_atomic(
+        path, "run,row,instance_id,status,m,n\na,1,i,empty;m=unparseable;m=infrastructure,,\n"
+    )
+    with pytest.raises(BadInput, match="empty;m=unparseable;m=infrastructure"):
+        read_scores(path)
 
 
 def test_a_score_table_with_a_foreign_header_is_refused(tmp_path):

@@ -14,7 +14,7 @@ from mtpeft.core.errors import BadInput, UnknownName
 from mtpeft.core.records import ScoreSet, Verdict, write_records
 from mtpeft.statistics.compare import run_all
 from mtpeft.verification import stage
-from mtpeft.verification.cells import judge_cells, judge_recovered
+from mtpeft.verification.cells import explained, judge_cells, judge_recovered
 from mtpeft.verification.claims import RULES, Evidence, judge_claims
 from mtpeft.verification.claims.changes import BY_CELLS, change
 from synthetic_study import Crime, printed
@@ -173,7 +173,27 @@ def test_recovered_values_are_judged_beside_and_not_instead(cells, half, study, 
 def test_what_the_audit_left_unexplained_is_no_cause(tmp_path):
     path = tmp_path / "cells.csv"
     path.write_text("id,cause\na,effects:1:other-run\nb,effects:unexplained\n")
-    assert stage._causes(path) == {"a": "effects:1:other-run"}
+    assert explained(stage._causes(path)) == {"a": "effects:1:other-run"}
+
+
+def test_a_label_over_numbers_that_nothing_gives_is_not_exact(cells, tests, study):
+    label = "effects:CLEAN:label"
+    found = judged(cells, tests, study, {label: f"{label}:label:unexplained"})[label]
+    assert (found.verdict, found.cause) == ("differs", "") and found.unexplained
+
+
+def test_an_impossible_adjusted_value_of_an_incomplete_family_differs(cells, half, study):
+    name = "effects:RAW:2:overlap:p_adjusted"
+    known = lacking(study, "b2/mt-q")
+    assert judged(cells, half, known)[name].verdict == "not reproducible"
+    found = judged(cells, half, known, {name: "effects:bounds:unexplained"})[name]
+    assert found.verdict == "differs" and found.unexplained and "raw p-values" in found.reason
+
+
+def test_a_verdict_says_how_many_pairs_it_rests_on(cells, tests, study):
+    found = judged(cells, tests, study)
+    assert found["effects:RAW:1:lines:cliffs_delta"].rests_on.startswith("59 pairs of ")
+    assert "1 left out" in found["effects:RAW:1:lines:cliffs_delta"].rests_on
 
 
 # ---------------------------------------------------------------- claims

@@ -18,6 +18,8 @@ from mtpeft.statistics.pairing import unreadable
 SPIKE = 0.02  # share of instances at one exact interior value of a continuous metric that cannot be chance
 SERIOUS = 0.05  # share of unreadable outputs above which a mean says little about code quality
 ROUNDING = 1e-6  # single-precision libraries overshoot 1 by this much
+ACCIDENT = 1e-6  # expected number of equal stretches of rows below which chance is no explanation
+RARE = 20  # rows with the same values, above which they do not tell stretches apart
 SEVERITIES = ("error", "serious", "note")
 
 
@@ -53,6 +55,7 @@ def audit_scores(scores: ScoreSet, known: Catalog) -> list[Finding]:
     for (tool_id, task), frame in sorted(scores.tables.items()):
         tool = known.get("tools", tool_id)
         found += _ids(frame, task, tool)
+        found += _repeated(frame, task, tool)
         found += _unreadable(scores, frame, task, tool)
         for name in frame.columns[4:]:
             metric = metrics[name][1]
@@ -109,6 +112,45 @@ def _ids(frame: pd.DataFrame, task: str, tool: Tool) -> Iterator[Finding]:
                 f"{off} rows hold another instance than the same row of {reference_run}; "
                 "pairing by position compares different problems",
             )
+
+
+def _repeated(frame: pd.DataFrame, task: str, tool: Tool) -> Iterator[Finding]:
+    """Stretches of a run's rows that stand a second time, value for value, over other instances.
+
+    A stretch counts where chance would hardly repeat it: the share of rows that are equal to each
+    of its different rows, multiplied, times the places where it could stand, is below `ACCIDENT`.
+    """
+    for run, part in _runs(frame):
+        metrics = list(part.columns[4:])
+        codes = part.round(9).groupby(metrics, sort=False, dropna=False).ngroup().to_numpy()
+        n = len(codes)
+        counts = np.bincount(codes)
+        rarity = np.log(n / counts)
+        needed = np.log(n * n / ACCIDENT)
+        numbers = part["row"].to_numpy()
+        # Where a stretch can stand again, rows that few others equal say, and most of the evidence.
+        rare = np.flatnonzero(counts[codes] <= RARE)
+        near = pd.DataFrame({"code": codes[rare], "at": rare})
+        pairs = near.merge(near, on="code").query("at_y > at_x")
+        weights = pairs["code"].map(pd.Series(rarity)).groupby(pairs["at_y"] - pairs["at_x"]).sum()
+        for lag in weights.index[weights > needed / 2]:
+            equal = np.concatenate([[0], codes[:-lag] == codes[lag:], [0]]).astype("int8")
+            edges = np.flatnonzero(np.diff(equal))
+            for start, end in zip(edges[::2], edges[1::2], strict=True):
+                length = min(end - start, lag)
+                if rarity[np.unique(codes[start : start + length])].sum() < needed:
+                    continue
+                yield Finding(
+                    "rows repeated",
+                    "serious",
+                    task,
+                    tool.id,
+                    "",
+                    run,
+                    int(end - start),
+                    f"rows {numbers[start + lag]} to {numbers[end + lag - 1]} hold the values of "
+                    f"rows {numbers[start]} to {numbers[end - 1]}, which are other instances",
+                )
 
 
 def _unreadable(scores: ScoreSet, frame: pd.DataFrame, task: str, tool: Tool) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mtpeft.audit.consistency import TWIN, Check, check_printed
+from mtpeft.audit.consistency import BOUNDS, TWIN, Check, check_printed
 from mtpeft.audit.readings import Bench
 from mtpeft.audit.scores import Finding, audit_scores
 from mtpeft.audit.search import Cause, Search
@@ -121,7 +121,8 @@ def audit(
     bench = Bench(scores, known)
     for comparison in comparisons:
         mine = [c for c in cells if c.comparison == comparison.id]
-        for cause in Search(comparison, mine, bench).run():
+        search = Search(comparison, mine, bench)
+        for cause in search.run():
             rows.append(_row(cause, corrected, comparison))
             owners += [CauseCell(c.id, cause.key) for c in (*cause.blamed, *cause.carried)]
         for row, cell in _labels(comparison, mine, bench):
@@ -131,10 +132,30 @@ def audit(
         for row, reused in _reused(comparison, mine, mine_checked, scores, known):
             rows.append(row)
             owners += reused
-        checks += mine_checked
+        checks += [*mine_checked, *check_bounds(search)]
         if step:
             step.step(comparison.id)
     return rows, owners, checks
+
+
+def check_bounds(search: Search) -> Iterable[Check]:
+    """Whether the adjusted p-values of families that are not whole can come from their raw ones."""
+    impossible = search.impossible()
+    for cell, p, below, size in search.bounded():
+        wrong = impossible.get(cell.id)
+        yield Check(
+            cell.comparison,
+            cell.block,
+            cell.metric,
+            BOUNDS,
+            "inconsistent" if wrong else "consistent",
+            f"{cell.source}:{cell.line} "
+            + (
+                wrong[1]
+                if wrong
+                else f"{p:.4g} <= {cell.printed} <= {min(1.0, size * p):.4g}, {below:.4g} below it"
+            ),
+        )
 
 
 def _row(
@@ -251,7 +272,9 @@ def _reused(
 def _labels(
     comparison: Comparison, cells: list[PublishedCell], bench: Bench
 ) -> Iterable[tuple[CauseRow, CauseCell]]:
-    """Labels of corrections that are contradicted by the numbers under them."""
+    """Labels of corrections that are contradicted by the numbers under them, or stand over numbers
+    that no correction gives.
+    """
     for cell in cells:
         if cell.quantity != "correction_label":
             continue
@@ -259,27 +282,33 @@ def _labels(
         search = Search(comparison, here, bench)
         search.explain_inputs()
         fitting = search.corrections_that_fit(cell.variant)
-        named = labelled_correction(cell.printed)
-        if fitting and named not in fitting:
-            text = f"the label says {cell.printed}, the numbers are adjusted by {', '.join(sorted(fitting))}"
-            key = f"{cell.id}:label"
-            yield (
-                CauseRow(
-                    key,
-                    f"{comparison.title}: wrong label of the correction",
-                    "wrong label",
-                    comparison.id,
-                    1,
-                    1,
-                    0,
-                    text,
-                    f"{cell.source}:{cell.line} prints {cell.printed!r}",
-                    "all cells",
-                    0,
-                    "every adjusted p-value of the output was recomputed under each correction",
-                ),
-                CauseCell(cell.id, key),
-            )
+        if fitting is None or labelled_correction(cell.printed) in fitting:
+            continue
+        # Where nothing fits, the label is neither right nor wrong: it stands over wrong numbers.
+        known = "label" if fitting else "label:unexplained"
+        numbers = (
+            f"the numbers are adjusted by {', '.join(sorted(fitting))}"
+            if fitting
+            else "no correction fits the numbers under it"
+        )
+        key = f"{cell.id}:{known}"
+        yield (
+            CauseRow(
+                key,
+                f"{comparison.title}: {'wrong label of' if fitting else 'no numbers of'} the correction",
+                "wrong label" if fitting else "unexplained",
+                comparison.id,
+                1,
+                1,
+                0,
+                f"the label says {cell.printed}, {numbers}",
+                f"{cell.source}:{cell.line} prints {cell.printed!r}",
+                "all cells" if fitting else "none",
+                0,
+                "every adjusted p-value of the output was recomputed under each correction",
+            ),
+            CauseCell(cell.id, key),
+        )
 
 
 def _printed(files: Iterable[Path]) -> list[PublishedCell]:
@@ -307,9 +336,14 @@ def run() -> None:
         ("causes.csv", rows, CauseRow),
     ):
         write_result(folder / name, records_text(records, record), inputs)
-    explained = sum(r.cells for r in rows if r.kind != "unexplained")
+    explained = {o.id for o in owners if not o.cause.endswith(":unexplained")}
+    absent = {
+        (t.comparison, t.block, t.metric) for t in tests if t.note.startswith("no archived scores")
+    }
+    lost = sum(c.id in explained and (c.comparison, c.block, c.metric) in absent for c in cells)
     print(
-        f"audit: {explained} cells with a cause, {sum(r.cells for r in rows) - explained} unexplained; "
+        f"audit: {len(explained) - lost} printed values differ for a known cause, {lost} more have one "
+        f"though their scores are not archived, {len(owners) - len(explained)} unexplained; "
         f"{len(findings)} findings in the scores; "
         f"{sum(c.result != 'consistent' for c in checks)} of {len(checks)} consistency checks stand out "
         f"-> {shown(folder)}"

@@ -139,6 +139,12 @@ class Test:
     odds_ratio: float
     note: str = ""
 
+    @property
+    def share_left(self) -> float:
+        """The share of the instances that are in a pair; NaN where there is none."""
+        every = self.n_pairs + self.n_dropped
+        return self.n_pairs / every if every else math.nan
+
 
 @dataclass(frozen=True)
 class PublishedCell:
@@ -176,6 +182,7 @@ class Verdict:
         cause: Key of the audited cause where one is known.
         corrected: The value under the corrected protocol.
         conclusion_changes: `yes`, `no` or empty where the cell carries no conclusion.
+        rests_on: How many instances, and what became of the others.
     """
 
     id: str
@@ -192,6 +199,7 @@ class Verdict:
     corrected: str = ""
     conclusion_changes: str = ""
     command: str = ""
+    rests_on: str = ""
 
     @property
     def unexplained(self) -> bool:
@@ -343,9 +351,11 @@ def _numbers(path: Path, name: str, texts: Sequence[str]) -> "np.ndarray":
         values: np.ndarray = np.array(
             [float(text) if text else math.nan for text in texts], dtype="float64"
         )
+        if np.isinf(values).any():
+            raise ValueError
         return values
     except ValueError:
-        row = next(i for i, text in enumerate(texts) if text and not _NUMBER.fullmatch(text))
+        row = next(i for i, text in enumerate(texts) if text and not _number(text))
         raise BadInput(
             path,
             f"{name} is {texts[row]!r}",
@@ -357,6 +367,12 @@ def _numbers(path: Path, name: str, texts: Sequence[str]) -> "np.ndarray":
 # Python's own parser also takes `1_0`, ` 1`, `nan` and `Infinity`; none of them is a score.
 _DIGITS = set("0123456789.+-eE")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_ROW = re.compile(r"[1-9]\d{0,8}", re.ASCII)
+
+
+def _number(text: str) -> bool:
+    """Whether a field is a number that a float can hold."""
+    return bool(_NUMBER.fullmatch(text)) and math.isfinite(float(text))
 
 
 def read_records(path: Path, record: type) -> list[Any]:
@@ -426,7 +442,7 @@ def resume_predictions(path: Path) -> list[Prediction]:
     A last line that a kill has cut off is removed. No file is no record.
 
     Raises:
-        BadInput: of the first line that cannot be used.
+        BadInput: Of the first line that cannot be used.
     """
     if not path.is_file():
         return []
@@ -590,14 +606,15 @@ def _unlike(frame: "pd.DataFrame") -> "np.ndarray":
         first, others = statuses_of(text)
         if (
             first not in STATUSES
+            or len(others) != text.count(";")
             or any(s not in STATUSES[1:] or s == first for s in others.values())
             or (others and (first == "ok" or not others.keys() <= set(empty.columns)))
         ):
             wrong |= (frame["status"] == text).to_numpy()
         elif others:
-            wrong |= (frame["status"] == text).to_numpy() & ~empty[list(others)].all(
-                axis=1
-            ).to_numpy()
+            # The exceptions are empty, and the first reason is that of a further empty field.
+            said = empty[list(others)].all(axis=1) & (empty.sum(axis=1) > len(others))
+            wrong |= (frame["status"] == text).to_numpy() & ~said.to_numpy()
     return wrong
 
 
@@ -633,9 +650,10 @@ def read_scores(path: Path) -> "pd.DataFrame":
     """Read one wide score table: `run`, `instance_id`, `status` text, `row` int, metrics float (NaN
     = no value).
 
-    Refused, by file and line: unknown status, a status that its row's fields contradict (`ok` with
-    an empty field, another without one), duplicate instance, rows of a run out of order, a row that
-    is not numbered by a whole number.
+    Refused, by file and line: a run or an id that is no name, a row that is not numbered by a whole
+    number from 1, a value that is no finite decimal number, unknown status, a status that its row's
+    fields contradict (`ok` with an empty field, another without one), duplicate instance, rows of a
+    run out of order.
     """
     import pandas as pd
 
@@ -644,12 +662,15 @@ def read_scores(path: Path) -> "pd.DataFrame":
         raise BadInput(
             path, f"header is {','.join(header)}", ",".join(SCORE_KEYS) + ",<metric>…", line=1
         )
-    frame = _frame(path, header, rows, {"row", *header[4:]})
     for line, row in enumerate(rows, start=2):
-        if not (row[1].isascii() and row[1].isdigit()):
+        for name, text in ((header[0], row[0]), (header[2], row[2])):
+            if not text or text != text.strip() or not text.isprintable():
+                raise BadInput(path, f"{name} is {text!a}", "a name", line=line)
+        if not _ROW.fullmatch(row[1]):
             raise BadInput(
                 path, f"row is {row[1]!r}", "a number without a point, counted from 1", line=line
             )
+    frame = _frame(path, header, rows, {"row", *header[4:]})
     frame["row"] = frame["row"].astype("int64")
     for problem, expected in (
         (
@@ -658,7 +679,7 @@ def read_scores(path: Path) -> "pd.DataFrame":
         ),
         (frame.duplicated(["run", "instance_id"]), "one row per run and instance"),
         (
-            (frame["run"] == frame["run"].shift()) & (frame["row"] <= frame["row"].shift()),
+            frame.groupby("run", sort=False)["row"].diff() <= 0,
             "rows of a run in ascending order",
         ),
     ):

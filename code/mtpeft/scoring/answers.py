@@ -1,4 +1,4 @@
-"""Answers of prompted models → metrics, under a strict and the study's permissive reading, beside
+"""Answers of prompted models → metrics, under a strict and the study's permissive reading, next to
 what no model scores.
 
 Under the strict reading an answer that is neither yes nor no is a status of its own. It is never
@@ -108,6 +108,14 @@ def ranking_table(
     1 (a stable sort) instead of against the model. Then what no model scores: the order of stage 1,
     a random order of the candidates (expected), a random order of the whole pool (expected), and
     the ceiling, the share of queries whose function is among the candidates.
+
+    Args:
+        predictions: The answers.
+        near: The candidates of each query, in the order of stage 1.
+        examples: The whole set.
+
+    Raises:
+        MtpeftError: A prediction is of a query that is not in the set.
     """
     first = code_search.first_with(examples)
     right = {e.id: first[e.inputs["code"]] for e in examples if e.target == "1"}

@@ -93,7 +93,7 @@ def run(folder: Path) -> list[dict[str, Any]]:
                 "status": "ok",
                 "trained": counted(
                     known[name], catalog().methods[method], {**how(BRIEF), "tasks": len(tasks)}
-                ),
+                ).trained,
             }
             try:
                 outcome = _trained(known[name], method, tasks, data, BRIEF, folder / row["run"])

@@ -28,7 +28,7 @@ from mtpeft.core.records import (
 from mtpeft.core.rescored import Difference, Line
 from mtpeft.statistics.contrasts import Contrasts
 from mtpeft.statistics.figures import FigureSet
-from mtpeft.verification.cells import judge_cells, judge_recovered
+from mtpeft.verification.cells import explained, judge_cells, judge_recovered
 from mtpeft.verification.claims import Evidence, judge_claims
 from mtpeft.verification.completeness import judge_completeness
 from mtpeft.verification.on_demand import counts
@@ -72,7 +72,7 @@ def run(quiet: bool = False) -> int:
     inputs += printed
     figures = {study.id: FigureSet.of(study) for study in with_figures(known)}
     contrasts = _contrasts(figures, inputs)
-    evidence = Evidence(tests, cells, known, contrasts, figures, causes)
+    evidence = Evidence(tests, cells, known, contrasts, figures, explained(causes))
     verdicts = [
         *read_records(VERIFICATION / "files.csv", Verdict),
         *judge_completeness(known, cells),
@@ -136,11 +136,8 @@ def _contrasts(figures: Mapping[str, FigureSet], inputs: list[Path]) -> dict[str
 
 
 def _causes(path: Path) -> dict[str, str]:
-    """Cell id → key of its cause; what the audit left unexplained has none."""
-    frame = read_frame(path, ["id", "cause"])
-    return dict(
-        frame[~frame["cause"].str.endswith(":unexplained")].itertuples(index=False, name=None)
-    )
+    """Cell id → key of its cause, or of what the audit left unexplained."""
+    return dict(read_frame(path, ["id", "cause"]).itertuples(index=False, name=None))
 
 
 def conclude() -> int:
