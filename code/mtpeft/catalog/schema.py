@@ -345,8 +345,16 @@ class Method:
 
 @dataclass(frozen=True)
 class Run:
-    """One trained configuration. `id` is a path; ids are permanent, a withdrawn run keeps its
-    reason.
+    """One trained configuration.
+
+    Attributes:
+        id: A path such as `qwen2.5-coder-1.5b/mt-qlora`. Ids are permanent.
+        study: The study that it belongs to.
+        backbone: The base model.
+        method: What is trained.
+        regime: Whether one model serves one task or several.
+        tasks: The tasks that it is trained on.
+        withdrawn: Why it does not train any more; empty for a run that does.
     """
 
     id: str
@@ -437,8 +445,13 @@ class Tool:
 
 @dataclass(frozen=True)
 class Block:
-    """One part of a comparison (a model size, or a task pair): side A against side B. `task` where
-    it differs; a summary has no side B.
+    """One part of a comparison (a model size, or a task pair): side A against side B.
+
+    Attributes:
+        id: Unique in the comparison.
+        a: The run on side A.
+        b: The run on side B; a summary has none.
+        task: The evaluation set, where it is another one than the comparison's.
     """
 
     id: str

@@ -89,7 +89,12 @@ class Endpoint:
     def answer(
         self, messages: list[dict[str, str]], new_tokens: int = NEW_TOKENS
     ) -> tuple[str, str]:
-        """Greedy answer to one conversation."""
+        """Greedy answer to one conversation.
+
+        Raises:
+            RequestFailed: The server gives none that can be read.
+            Refused: The server refuses every request.
+        """
 
         def read(reply: Any) -> tuple[str, str]:
             choice = reply["choices"][0]
@@ -102,7 +107,12 @@ class Endpoint:
         return self._post("/chat/completions", payload, read)
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
-        """One vector a text, from the server's embeddings."""
+        """One vector a text, from the server's embeddings.
+
+        Raises:
+            RequestFailed: The server gives none that can be read.
+            Refused: The server refuses every request.
+        """
         found: list[list[float]] = []
         for start in range(0, len(texts), 64):
             some = list(texts[start : start + 64])

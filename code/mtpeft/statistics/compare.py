@@ -32,6 +32,12 @@ def run_comparison(
 
     A side without scores gives a record with n 0 and a note. A family with such a member cannot be
     adjusted as the study did; its adjusted values stay missing and say so.
+
+    Args:
+        scores: The scores of all runs.
+        comparison: The comparison.
+        known: The catalog.
+        protocol: `as-published` or `corrected`.
     """
     tests = [
         _test(scores, comparison, block, metric, known, protocol)
