@@ -101,16 +101,10 @@ class SonarMetricsScorer:
 def java_complexity(
     items: Sequence[Item], lenient: bool = False
 ) -> dict[Item, tuple[int, int, int] | str]:
-    """Lines, cyclomatic and cognitive complexity of each item's wrapped file, or the parser's first
-    error.
+    """(lines, cyclomatic, cognitive) of each item's wrapped file, or the parser's first error.
 
-    Args:
-        items: The Java outputs.
-        lenient: Measure also what Sonar's parser usually refuses and javac's reads
-            (`CONSTRUCTOR_CALL`, for instance).
-
-    Raises:
-        MtpeftError: The helper program fails.
+    lenient: measure also what Sonar's parser usually refuses and javac's reads (`CONSTRUCTOR_CALL`,
+    for instance).
     """
     if not items:
         return {}
@@ -133,7 +127,7 @@ def java_complexity(
 
 
 def python_metrics(code: str) -> tuple[int, int, int] | str:
-    """Lines, cyclomatic and cognitive complexity of a Python text, or the parser's error.
+    """(lines, cyclomatic, cognitive) of a Python text, or the parser's error.
 
     Sonar's parser accepts two things that Python refuses: a mixture of tabs and blanks (a tab then
     reaches to the next multiple of 8), and a line that falls back to a depth at which no block is
@@ -198,10 +192,8 @@ def _in_python_3(code: str) -> str:
 
 
 def _at_open_depth(code: str, error: IndentationError) -> str:
-    """The code with the line of the error moved to the deepest open block above it.
-
-    Raises:
-        IndentationError: The error is another one.
+    """The code with the line of the error moved to the deepest open block above it. Raises the
+    error where it is another.
     """
     if "unindent does not match" not in error.msg or error.lineno is None:
         raise error
