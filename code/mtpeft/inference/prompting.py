@@ -25,6 +25,7 @@ from mtpeft.core.records import Prediction, append_predictions, drop_predictions
 from mtpeft.core.text import one_line
 from mtpeft.corpora import Example
 from mtpeft.inference.bm25 import Bm25
+from mtpeft.models.device import stop_where_lost
 from mtpeft.tasks import wording
 
 T = TypeVar("T")
@@ -87,7 +88,12 @@ class Endpoint:
     def answer(
         self, messages: list[dict[str, str]], new_tokens: int = NEW_TOKENS
     ) -> tuple[str, str]:
-        """Greedy answer to one conversation."""
+        """Greedy answer to one conversation.
+
+        Raises:
+            RequestFailed: The server gives none that can be read.
+            Refused: The server refuses every request.
+        """
 
         def read(reply: Any) -> tuple[str, str]:
             choice = reply["choices"][0]
@@ -100,7 +106,12 @@ class Endpoint:
         return self._post("/chat/completions", payload, read)
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
-        """One vector a text, from the server's embeddings."""
+        """One vector a text, from the server's embeddings.
+
+        Raises:
+            RequestFailed: The server gives none that can be read.
+            Refused: The server refuses every request.
+        """
         found: list[list[float]] = []
         for start in range(0, len(texts), 64):
             some = list(texts[start : start + 64])
@@ -300,6 +311,7 @@ def _asked(
     except MtpeftError as error:
         problem = error.found
     except Exception as error:  # one odd reply must not cost the other answers
+        stop_where_lost(error)
         raw, finish, problem = "", "error", f"{type(error).__name__}: {error}"
     seconds = round(time.monotonic() - start, 3)
     return (

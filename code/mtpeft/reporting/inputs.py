@@ -187,6 +187,10 @@ class Inputs:
             if corrected and conclusion_turns(test, corrected, adjustments[test.comparison])
         ]
 
+    def rests_on_few(self, test: Test) -> bool:
+        """Whether fewer of the instances are in a pair than the metric's stated share."""
+        return test.share_left < self.known.metrics()[test.metric][1].least_share
+
     # ------------------------------------------------------------ records
 
     @cached_property
@@ -213,7 +217,11 @@ class Inputs:
 
     @cached_property
     def tests(self) -> dict[tuple[str, str, str, str], Test]:
-        """Every recomputed test by (comparison, block, metric, protocol)."""
+        """Every recomputed test by (comparison, block, metric, protocol).
+
+        Raises:
+            BadInput: The statistics stage has not run.
+        """
         if not self.tests_path.is_file():
             raise BadInput(
                 self.tests_path, "no such file", "the recomputed tests", "make statistics"
@@ -236,7 +244,11 @@ class Inputs:
 
     @cached_property
     def contrasts(self) -> list[Contrast]:
-        """Every contrast of published figures, of all studies."""
+        """Every contrast of published figures, of all studies.
+
+        Raises:
+            BadInput: The statistics stage has not run.
+        """
         if not self.contrasts_path.is_file():
             raise BadInput(
                 self.contrasts_path, "no such file", "contrasts of figures", "make statistics"
