@@ -30,12 +30,8 @@ _LADDER = {
     "not supported": "differs",
     "not checkable": "not reproducible",
 }
-<<<<<<< HEAD
-"""The ladder's verdict on a claim; the claim's own word stands beside it."""
-SUPPORT = tuple(_LADDER)
-=======
 """The ladder's verdict on a claim; the claim's own word is shown with it."""
->>>>>>> main
+SUPPORT = tuple(_LADDER)
 _WORDS = {True: "holds", False: "fails", None: "cannot be checked"}
 _SECONDARY = ("mcc", "macro_precision", "macro_recall", "precision", "recall")
 """Metrics that are reported with the one by which a prompted model is judged."""
