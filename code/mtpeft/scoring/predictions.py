@@ -183,7 +183,7 @@ def read_archived_file(
                     path,
                     found,
                     getattr(error, "expected", "") or "a line as in the archive",
-                    "the other lines are scored; mend or remove this one",
+                    "the other lines are scored; correct or remove this one",
                     line=number,
                 )
             )
