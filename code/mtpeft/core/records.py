@@ -19,7 +19,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
@@ -61,6 +61,8 @@ class Prediction:
         finish_reason: Why it ended: `stop`, `length` or `error`.
         seconds: Wall time of this instance's share of its batch.
         error: What went wrong; empty where nothing did.
+        rule: The rule that took `output` out of `raw_output`; empty in older files.
+        prompt_cut: What a prompt that was too long has lost; empty where nothing.
     """
 
     run: str
@@ -72,6 +74,8 @@ class Prediction:
     finish_reason: str
     seconds: float
     error: str = ""
+    rule: str = ""
+    prompt_cut: str = ""
 
 
 @dataclass(frozen=True)
@@ -508,7 +512,7 @@ def numbered_predictions(path: Path) -> Iterator[tuple[int, Prediction | BadInpu
     if not path.is_file():
         raise BadInput(path, "no such file", "predictions in JSON lines", "mtpeft infer --help")
     hints = get_type_hints(Prediction)
-    required = {f.name for f in fields(Prediction)} - {"error"}
+    required = {f.name for f in fields(Prediction) if f.default is MISSING}
     seen: dict[tuple[str, str, str], int] = {}
     for number, raw in enumerate(lines(read_bytes(path)), start=1):
         try:
