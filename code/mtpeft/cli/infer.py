@@ -91,7 +91,7 @@ def prompt(
         evaluation_of(task, corpus),
     )
     answered = [p for p in read_predictions(out) if isinstance(p, Prediction)]
-    _show(table(answered, every, shots))
+    _show(table(answered, every, shots, bool(server)))
     sys.exit(1 if missing else 0)
 
 
