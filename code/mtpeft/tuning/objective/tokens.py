@@ -26,14 +26,10 @@ from mtpeft.tuning.loss import install
 from mtpeft.tuning.once import CHECKPOINTS, on_each
 from mtpeft.tuning.plan import IGNORED, PADDED, Plan, collate, plan, validation_plan
 from mtpeft.tuning.seeding import seed_everything
-from mtpeft.tuning.settings import Settings, how
+from mtpeft.tuning.settings import VALIDATION_SHARE, Settings, how
 from mtpeft.tuning.store import tokenized
 from mtpeft.tuning.trainer import MultiTaskTrainer, arguments, last_checkpoint, opening
 
-VALIDATION_SHARE = 0.1
-"""Rows validated, of those trained on, where evaluations are spaced over the run: without a
-backward pass that is some 3 % of the work, which leaves room for generated text.
-"""
 Generate = Callable[..., list[str]]
 Metrics = Callable[[Any, int], dict[str, float]]
 
