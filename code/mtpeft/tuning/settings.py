@@ -86,6 +86,9 @@ class Settings:
     selection_samples: int = 50  # tokens: examples of each task that are generated for selection
     early_stopping_patience: int = 0  # evaluations; heads: without a better metric of a task
     early_stopping_threshold: float = 0.0
+    stop_on_rising_loss: int = (
+        0  # heads: the run ends where a label's validation loss rose this often in a row
+    )
     per_task_stopping: bool = False  # tokens: stop supervising a task that no longer improves
     save_steps: int = 0  # 0: only at the end (tokens), after each epoch (heads)
     save_total_limit: int = 3
