@@ -58,3 +58,12 @@ rank_biserial <- function(a, b, resamples, seed, level = 0.95) {
   interval <- quantile(correlation(drawn), c((1 - level) / 2, (1 + level) / 2), na.rm = TRUE, names = FALSE, type = 7)
   c(estimate, interval)
 }
+
+# Mean with a percentile bootstrap interval over instances, missing below two values. Returns c(mean, low, high).
+bootstrap_mean <- function(x, resamples, seed, level = 0.95) {
+  n <- length(x)
+  if (n < 2L) return(c(mean(x), NA_real_, NA_real_))
+  set.seed(seed, kind = "Mersenne-Twister", normal.kind = "Inversion", sample.kind = "Rejection")
+  means <- colMeans(matrix(sample(x, n * resamples, replace = TRUE), n))
+  c(mean(x), quantile(means, c((1 - level) / 2, (1 + level) / 2), names = FALSE, type = 7))
+}

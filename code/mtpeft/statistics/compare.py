@@ -16,7 +16,7 @@ import numpy as np
 from mtpeft.catalog import Block, Catalog, Comparison
 from mtpeft.catalog.schema import Exactness
 from mtpeft.core.errors import MtpeftError
-from mtpeft.core.records import Column, ScoreSet, Test
+from mtpeft.core.records import Column, Mean, ScoreSet, Test
 from mtpeft.statistics import r_session
 from mtpeft.statistics.pairing import Pairs, pair
 
@@ -57,6 +57,25 @@ def run_all(
             result += run_comparison(scores, comparison, known, protocol)
         progress(comparison.id)
     return result
+
+
+def drawn_means(scores: ScoreSet, known: Catalog) -> list[Mean]:
+    """The mean of every run, evaluation set and metric that a figure of the catalog draws."""
+    places = {
+        (run.id, panel["evaluation"], panel["metric"]): None
+        for figure in known.figures.values()
+        for panel in figure.options.get("panels", [])
+        for run in known.of("runs", figure.study)
+        if scores.has(run.id, panel["evaluation"], panel["metric"])
+    }
+    return [_mean(*place, scores) for place in places]
+
+
+def _mean(run: str, task: str, metric: str, scores: ScoreSet) -> Mean:
+    values = scores.vector(run, task, metric)["value"].dropna()
+    seed = zlib.crc32(f"{run}/{task}/{metric}".encode()) & 0x7FFFFFFF
+    mean, low, high = r_session.call("bootstrap_mean", values, resamples=RESAMPLES, seed=seed)
+    return Mean(run, task, metric, len(values), mean, low, high)
 
 
 def _test(
@@ -205,6 +224,7 @@ def _discordance(test: Test, pairs: Pairs) -> Test:
     statistic, p, both, a_only, b_only, neither, odds = r_session.call(
         "discordance", pairs.a, pairs.b
     )
+    _, low, high, _ = r_session.call("discordant_odds", [b_only, a_only])
     return replace(
         test,
         statistic=statistic,
@@ -214,6 +234,8 @@ def _discordance(test: Test, pairs: Pairs) -> Test:
         b_only=b_only,
         both_fail=neither,
         odds_ratio=odds,
+        odds_ratio_low=low,
+        odds_ratio_high=high,
     )
 
 
