@@ -20,7 +20,8 @@ from mtpeft.inference.backends import Transformers, backend
 from mtpeft.inference.batches import batches
 from mtpeft.inference.generate import generate, texts
 from mtpeft.inference.settings import InferenceProfile, TaskDecoding, profile
-from mtpeft.inference.stage import Request, drop_errors, infer
+from mtpeft.inference.stage import Request, drop_errors, failed, infer
+from mtpeft.models.device import DeviceLost
 from mtpeft.tasks import rendered_prompt, wording
 from mtpeft.tuning.train import train
 from tiny_backbone import build, job
@@ -152,6 +153,44 @@ def test_a_second_process_does_not_write_the_same_records_again(trained, tmp_pat
 
     infer(request(count=3), Meanwhile(), path)
     assert refused and len(path.read_text().splitlines()) == 3
+
+
+class Broken:
+    """Fails at some instances, in the way it is told."""
+
+    def __init__(self, backend, message, at):
+        self.name, self.tokenizer, self.calls = backend.name, backend.tokenizer, 0
+        self._backend, self._message, self._at = backend, message, at
+
+    def answers(self, prompts, *arguments):
+        self.calls += 1
+        if any(self._at in p for p in prompts):
+            raise RuntimeError(self._message)
+        return self._backend.answers(prompts, *arguments)
+
+
+def test_a_lost_device_stops_the_run_and_no_instance_is_charged(trained, tmp_path):
+    broken = Broken(trained, "CUDA error: an illegal memory access was encountered", "")
+    with pytest.raises(DeviceLost, match="illegal memory access"):
+        infer(request(), broken, tmp_path / "p.jsonl")
+    assert broken.calls == 1 and not (tmp_path / "p.jsonl").exists()
+
+
+def test_failed_instances_are_counted(trained, tmp_path):
+    asked = request()
+    mark = asked.examples[0].inputs["code"]
+    path = infer(asked, Broken(trained, "shape mismatch", mark), tmp_path / "p.jsonl")
+    assert failed(path) == 1 and len(path.read_text().splitlines()) == 7
+
+
+def test_a_run_in_which_instances_failed_ends_with_1(monkeypatch):
+    from mtpeft.cli import app
+    from typer.testing import CliRunner
+
+    for failures in (0, 3):
+        monkeypatch.setattr("mtpeft.inference.command.run", lambda *_, n=failures: n)
+        done = CliRunner().invoke(app, ["infer", "run", "qwen2.5-coder-0.5b/mt-qlora"])
+        assert done.exit_code == bool(failures)
 
 
 def test_a_finished_file_is_not_touched(trained, tmp_path):

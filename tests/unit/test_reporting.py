@@ -30,6 +30,7 @@ from mtpeft.reporting.names import Names
 from mtpeft.reporting.sections import Section, build_all
 from mtpeft.reporting.sections.causes import section as causes_section
 from mtpeft.reporting.sections.claims import difference
+from mtpeft.reporting.sections.conclusions import section as conclusions_section
 from mtpeft.reporting.stage import write_figures, write_report, write_tables
 from mtpeft.reporting.summary import (
     conclusion_turns,
@@ -259,7 +260,13 @@ def test_the_two_meanings_of_another_conclusion_are_counted_apart(inputs):
     write_records(inputs.verdicts_path, verdicts, Verdict)
     assert [c.id for c in inputs.turned_by_recomputing()] == [cell.id]
     # As published 0.04, corrected 0.0551; the tests without a p-value have no conclusion to turn.
-    assert [(t.metric, c.n_pairs) for t, c in inputs.turned_by_correcting()] == [("rhyme", 2)]
+    ((test, corrected),) = inputs.turned_by_correcting()
+    assert (test.metric, corrected.n_pairs, corrected.n_dropped) == ("rhyme", 2, 1)
+    # Two of three pairs are fewer than the 95 % that the catalog asks for.
+    assert inputs.rests_on_few(corrected) and not inputs.rests_on_few(test)
+    page = conclusions_section(inputs)
+    assert page is not None
+    assert "over few of the instances: 1" in page.body and "67%" in page.body
 
 
 def test_na_is_no_conclusion():

@@ -1,7 +1,7 @@
 """Printed values whose per-instance inputs are not archived: what can still be checked without
 them.
 
-Each check is a necessary condition between values printed beside each other, or between them and
+Each check is a necessary condition between values printed next to each other, or between them and
 what is archived. Passing all of them does not reproduce a value; failing one shows that something
 is wrong.
 """
@@ -204,7 +204,7 @@ def _of_effects(printed: _Printed, task: str, sizes: dict[str, int]) -> Iterator
 
 
 def _of_sums(printed: _Printed) -> Iterator[_Outcome]:
-    """A printed share must be that of the sum and the number printed beside it."""
+    """A printed share must be that of the sum and the number printed next to it."""
     if all(q in printed for q in ("sum_a", "n_pairs", "rate_a")):
         total, number, rate = (printed[q][0] for q in ("sum_a", "n_pairs", "rate_a"))
         share = 100 * _number(total) / _number(number)
@@ -225,7 +225,7 @@ def _of_counts(printed: _Printed, block: Block, scores: ScoreSet) -> Iterator[_O
     if math.isnan(only_a) or math.isnan(only_b):
         return
     a, b = [1.0] * int(only_a) + [0.0] * int(only_b), [0.0] * int(only_a) + [1.0] * int(only_b)
-    _, p, *_, odds = r_session.call("discordance", a, b)
+    _, p, *_, odds = r_session.call("discordance", a, b, published=True)
     for quantity, value in (("p", p), ("odds_ratio", odds)):
         for cell in printed.get(quantity, []):
             yield _outcome(

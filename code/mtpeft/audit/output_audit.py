@@ -34,7 +34,8 @@ from mtpeft.core.records import csv_text, read_scores, score_path, write_scores
 from mtpeft.scoring import engine, rescore
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.output_defects import DEFECTS, constructor_name, defects_of, repair
-from mtpeft.scoring.predictions import SETS, archived_path, read_archived
+from mtpeft.scoring.predictions import archived_path, read_archived
+from mtpeft.scoring.predictions import sets as archived_sets
 
 MENDED, WITH_CLASS = "mended", "mended-with-class"
 # The tools whose archived scores rest on the damaged text, in the order of the tables.
@@ -59,7 +60,7 @@ def run() -> dict[str, int]:
     """
     found: Counter[str] = Counter()
     defects, summary, unparseable, duplicates, repairs, conclusions = [], [], [], [], [], []
-    for evaluation in SETS:
+    for evaluation in archived_sets():
         items = read_archived(evaluation).items
         shown = [defects_of(item.output, item.language) for item in items]
         found.update(name for row in shown for name in row)
@@ -82,7 +83,7 @@ def run() -> dict[str, int]:
         }
         repairs += _repairs(evaluation, items, readings, scored)
         conclusions += _conclusions(evaluation, scored)
-    sources = [archived_path(e) for e in SETS]
+    sources = [archived_path(e) for e in archived_sets()]
     for name, columns, rows in (
         ("defects", ["run", "evaluation", "instance_id", "defect", "evidence", "mended"], defects),
         (

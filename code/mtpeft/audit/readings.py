@@ -158,7 +158,7 @@ class Bench:
             if not np.isin(np.concatenate([pairs.a, pairs.b]), (0, 1)).all():
                 return None
             chi, p, both, only_a, only_b, neither, odds = r_session.call(
-                "discordance", pairs.a, pairs.b
+                "discordance", pairs.a, pairs.b, published=True
             )
             return replace(
                 _EMPTY,

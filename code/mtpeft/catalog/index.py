@@ -55,8 +55,11 @@ class Catalog:
         return known[name]
 
     def usable_run(self, name: str) -> Run:
-        """A run that may be trained, asked and scored. Raises `UnknownName`, or `MtpeftError` for a
-        withdrawn run.
+        """A run that may be trained, asked and scored.
+
+        Raises:
+            UnknownName: There is no such run.
+            MtpeftError: It is withdrawn.
         """
         run: Run = self.get("runs", name)
         if run.withdrawn:

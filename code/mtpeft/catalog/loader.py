@@ -95,7 +95,7 @@ def _items(
                     BadInput(
                         path,
                         f"{kind} outside a study",
-                        f"studies/NAME/{kind}/, beside the {STUDY} of the study they belong to",
+                        f"studies/NAME/{kind}/, next to the {STUDY} of the study they belong to",
                         "mtpeft study new NAME",
                     )
                 )

@@ -207,8 +207,8 @@ class Absent:
 class Study:
     """A study: who published what, and which shared things it used.
 
-    Its runs, comparisons, tables, figures and claims stand beside its `study.yaml`. Attributes that
-    are lists of ids may be left out where they follow from these.
+    Its runs, comparisons, tables, figures and claims stand next to its `study.yaml`. Attributes
+    that are lists of ids may be left out where they follow from these.
 
     Attributes:
         id: Name of its folder.
@@ -217,7 +217,7 @@ class Study:
         authors: Their full names, in the printed order.
         arxiv: Identifier at arXiv.
         licence: Under which its repository is published; empty where none is stated.
-        repository: OWNER/NAME at GitHub of what it published besides the paper.
+        repository: OWNER/NAME at GitHub of what it published apart from the paper.
         commit: The commit that its figures are taken from.
         questions: Its research questions, in order.
         editions: Versions with figures of their own, in order; empty where there is one.
@@ -480,6 +480,9 @@ class Comparison:
         missing: What the study did with an instance that has no value. `drop`: it left its pair
             out; `own`: out of the test with its pair, out of the unpaired effect on its own side
             only (R's `wilcox.test` and `cliff.delta`); `zero`: it stood for 0.
+        cluster: A CSV in the study's folder that names the project or file of each instance
+            (columns `instance_id`, `cluster`); the corrected tests and intervals then take
+            clusters, not instances, for independent.
     """
 
     id: str
@@ -498,6 +501,7 @@ class Comparison:
     outputs: list[Output]
     exactness: Exactness = "normal"
     missing: Missing = "drop"
+    cluster: str = ""
 
 
 @dataclass(frozen=True)

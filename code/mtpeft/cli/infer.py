@@ -39,7 +39,7 @@ def run(
     """Predict the evaluation sets of a run; the same command resumes."""
     from mtpeft.inference.command import run as stage
 
-    stage(
+    failures = stage(
         run,
         evaluation or [],
         profile,
@@ -52,6 +52,7 @@ def run(
         corpus,
         retry,
     )
+    sys.exit(1 if failures else 0)
 
 
 @app.command(
@@ -99,7 +100,9 @@ def prompt(
     **example("mtpeft infer rank --out ranks.jsonl --model NAME --server http://localhost:8000/v1"),
 )
 def rank(
-    out: Annotated[Path, typer.Option(help="predictions, appended; candidates lie beside it")],
+    out: Annotated[
+        Path, typer.Option(help="predictions, appended; candidates go into the same folder")
+    ],
     model: Model,
     server: Server = "",
     corpus: Corpus = "",

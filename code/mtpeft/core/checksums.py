@@ -59,7 +59,7 @@ def read_sums(folder: Path) -> dict[str, str]:
     """The checksums that were shipped with a folder, by file name.
 
     Raises:
-        BadInput: the file is missing, or a line of it is not what sha256sum writes.
+        BadInput: The file is missing, or a line of it is not what sha256sum writes.
     """
     path = folder / SUMS
     if not path.is_file():

@@ -147,7 +147,12 @@ class _Unmetered:
 class Secret:
     """A key that shows itself to nobody: not in logs, records, errors, or a debugger's repr.
 
-    Raises `MtpeftError` (without showing it) for text that no header can carry.
+    Args:
+        secret: The key.
+        name: How errors call it.
+
+    Raises:
+        MtpeftError: No header can carry the text (which the error does not show).
     """
 
     def __init__(self, secret: str = "", name: str = "the key") -> None:
@@ -493,19 +498,19 @@ class Client:
         """Ask for JSON: by a POST where there is a payload, else by a GET.
 
         Args:
-            url: the address.
-            payload: what is sent as JSON.
-            query: parameters of the address.
-            read: what to make of the answer; whatever it raises, the answer cannot be used and is
+            url: The address.
+            payload: What is sent as JSON.
+            query: Parameters of the address.
+            read: What to make of the answer; whatever it raises, the answer cannot be used and is
                 asked for again.
-            meter: who keeps count of the cost.
+            meter: Who keeps count of the cost.
 
         Returns:
             What `read` makes of the answer.
 
         Raises:
-            RequestFailed: no answer could be had (`Unreadable`: none that `read` could use).
-            Refused: the server refuses every request.
+            RequestFailed: No answer could be had (`Unreadable`: none that `read` could use).
+            Refused: The server refuses every request.
         """
         meter = meter or _Unmetered()
         reason, wait, failed = "", 0.0, RequestFailed
@@ -625,15 +630,15 @@ class Client:
         """The answer to a GET, for its body to be read as it arrives. Redirects are followed, from
         https never to http.
 
-        Raises `Trouble`, also while `blocks` is read. Not for requests with a key: raises
-        `RuntimeError` where there is one.
-
         Args:
             url: The address.
             headers: Of the request, by name.
             hops: How many redirects may still be followed.
-            size: Bytes to expect; the deadline is `seconds` and what they take at the
-                lowest rate.
+            size: Bytes to expect; the deadline is `seconds` and what they take at the lowest rate.
+
+        Raises:
+            Trouble: There is no answer, or (while `blocks` is read) it breaks off.
+            RuntimeError: The client has a key; files are read without one.
         """
         if self.secret:
             raise RuntimeError("files are read without a key")

@@ -156,6 +156,12 @@ class Mean:
     low: float
     high: float
 
+    @property
+    def share_left(self) -> float:
+        """The share of the instances that are in a pair; NaN where there is none."""
+        every = self.n_pairs + self.n_dropped
+        return self.n_pairs / every if every else math.nan
+
 
 @dataclass(frozen=True)
 class PublishedCell:
@@ -453,7 +459,7 @@ def resume_predictions(path: Path) -> list[Prediction]:
     A last line that a kill has cut off is removed. No file is no record.
 
     Raises:
-        BadInput: of the first line that cannot be used.
+        BadInput: Of the first line that cannot be used.
     """
     if not path.is_file():
         return []

@@ -25,6 +25,7 @@ from mtpeft.core.records import Prediction, append_predictions, drop_predictions
 from mtpeft.core.text import one_line
 from mtpeft.corpora import Example
 from mtpeft.inference.bm25 import Bm25
+from mtpeft.models.device import stop_where_lost
 from mtpeft.tasks import wording
 
 T = TypeVar("T")
@@ -300,6 +301,7 @@ def _asked(
     except MtpeftError as error:
         problem = error.found
     except Exception as error:  # one odd reply must not cost the other answers
+        stop_where_lost(error)
         raw, finish, problem = "", "error", f"{type(error).__name__}: {error}"
     seconds = round(time.monotonic() - start, 3)
     return (

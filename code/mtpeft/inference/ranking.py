@@ -116,7 +116,7 @@ def read_candidates(path: Path, examples: Sequence[Example]) -> dict[str, list[s
         BadInput: A line cannot be used, or a query has none; the error names file and line.
     """
     pool, asked, result = pool_of(examples), {e.id for e in examples if e.target == "1"}, {}
-    fix = "remove the file to find candidates anew"
+    fix = "remove the file to find candidates again"
     for number, row in json_objects(path, ("instance_id", "candidates"), fix):
         name, near = str(row["instance_id"]), row["candidates"]
         if not isinstance(near, list):
@@ -135,7 +135,7 @@ def read_candidates(path: Path, examples: Sequence[Example]) -> dict[str, list[s
                 path,
                 f"query {name} with candidates {', '.join((unknown or near)[:3])}",
                 f"a query of the set with 1 to {LONGEST} different functions of the set",
-                "remove the file to find candidates anew",
+                "remove the file to find candidates again",
                 line=number,
             )
         result[name] = near

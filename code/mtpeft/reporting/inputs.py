@@ -196,6 +196,10 @@ class Inputs:
             if corrected and conclusion_turns(test, corrected, adjustments[test.comparison])
         ]
 
+    def rests_on_few(self, test: Test) -> bool:
+        """Whether fewer of the instances are in a pair than the metric's stated share."""
+        return test.share_left < self.known.metrics()[test.metric][1].least_share
+
     # ------------------------------------------------------------ records
 
     @cached_property

@@ -30,7 +30,6 @@ _CHECKS = {
     "rows out of step": "misaligned rows",
     "unreadable output scored as if clean": "unparseable output scored as if clean",
 }
-_ODD_LIMIT = 0.00005
 
 
 def write(inputs: Inputs | None = None) -> list[Path]:
@@ -192,8 +191,7 @@ def _by_position(inputs: Inputs) -> str:
         if test.test != "mcnemar" or test.protocol != "as-published" or other is None:
             continue
         told_apart = any(
-            abs(getattr(test, name) - getattr(other, name)) > _ODD_LIMIT
-            for name in ("a_only", "b_only", "p", "odds_ratio")
+            abs(getattr(test, name) - getattr(other, name)) > 0 for name in ("a_only", "b_only")
         )
         if told_apart and inputs.known.comparisons[test.comparison].pairing != "id":
             rows.append(
@@ -232,21 +230,26 @@ def _by_position(inputs: Inputs) -> str:
 def _protocols(inputs: Inputs) -> str:
     """Where pairing by id and leaving out unparseable outputs changes a recomputed yes/no."""
     adjustments = inputs.known.adjustments()
+    turned = inputs.turned_by_correcting()
+    few = sum(inputs.rests_on_few(corrected) for _, corrected in turned)
     lines = [
         "## Conclusions that depend on the protocol\n",
         (
             "Significant after adjustment (0.05) with the scores as they were meant to be read, as published and "
-            "corrected (paired by id, unparseable outputs left out).\n"
+            f"corrected (paired by id, unparseable outputs left out): {len(turned) - few} conclusions turn, and "
+            f"{few} more in tests that rest on fewer of the instances than the metric's stated share (marked ⚠), "
+            "which may turn because of what was left out.\n"
         ),
-        "| comparison | block | metric | as published | corrected | pairs | dropped |",
-        "|---|---|---|---|---|---|---|",
+        "| comparison | block | metric | as published | corrected | pairs | dropped | share left |",
+        "|---|---|---|---|---|---|---|---|",
     ]
-    for test, corrected in inputs.turned_by_correcting():
+    for test, corrected in sorted(turned, key=lambda pair: inputs.rests_on_few(pair[1])):
         words = [significant(adjusted(t, adjustments[test.comparison])) for t in (test, corrected)]
         lines.append(
             f"| {inputs.names.comparison(test.comparison)} | {block_title(test.block)} "
             f"| {inputs.names.metric(test.metric)} | {words[0]} | {words[1]} "
-            f"| {corrected.n_pairs} | {corrected.n_dropped} |"
+            f"| {corrected.n_pairs} | {corrected.n_dropped} "
+            f"| {corrected.share_left:.0%}{' ⚠' if inputs.rests_on_few(corrected) else ''} |"
         )
     return "\n".join(lines) + "\n"
 

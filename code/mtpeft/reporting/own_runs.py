@@ -101,6 +101,7 @@ HEAD = (
     "mean A",
     "mean B",
     "B − A",
+    "detectable",
     "p",
     "adjusted p",
     "effect",
@@ -124,6 +125,7 @@ def cells(c: Contrast) -> list[str]:
         number(c.mean_a),
         number(c.mean_b),
         number(c.difference, "+") + interval(c.low, c.high),
+        number(c.detectable),
         p_text(c.p, MISSING),
         p_text(c.p_adjusted, MISSING),
         "–"

@@ -1,4 +1,4 @@
-"""Answers of prompted models → metrics, under a strict and the study's permissive reading, beside
+"""Answers of prompted models → metrics, under a strict and the study's permissive reading, next to
 what no model scores.
 
 Under the strict reading an answer that is neither yes nor no is a status of its own. It is never
@@ -26,12 +26,17 @@ def table(
     """Rows for one task and run: strict (answered only), strict (missing = wrong), permissive, and
     the trivial baselines.
 
-    shots: how many examples the prompt showed; the study read such answers by another permissive
-    rule.
-
     All rows are over the same examples. An answer that could not be obtained (`error`) is
-    `infrastructure` and counts in no reading. Raises `MtpeftError` for a prediction of an example
-    that is not among `examples`.
+    `infrastructure` and counts in no reading.
+
+    Args:
+        predictions: The answers.
+        examples: The whole set.
+        shots: How many examples the prompt showed; the study read such answers by another
+            permissive rule.
+
+    Raises:
+        MtpeftError: A prediction is of an example that is not in the set.
     """
     by_id = {e.id: e for e in examples}
     labels: list[int] = []
@@ -105,6 +110,14 @@ def ranking_table(
     1 (a stable sort) instead of against the model. Then what no model scores: the order of stage 1,
     a random order of the candidates (expected), a random order of the whole pool (expected), and
     the ceiling, the share of queries whose function is among the candidates.
+
+    Args:
+        predictions: The answers.
+        near: The candidates of each query, in the order of stage 1.
+        examples: The whole set.
+
+    Raises:
+        MtpeftError: A prediction is of a query that is not in the set.
     """
     first = code_search.first_with(examples)
     right = {e.id: first[e.inputs["code"]] for e in examples if e.target == "1"}

@@ -3,7 +3,7 @@ commits.
 
 Git itself vouches for the content: the commit is named by its hash, every file's blob hash is
 computed again from its bytes, and the finished file must have the pinned SHA-256. Only the folders
-of the eleven runs are read.
+of the declared runs are read.
 """
 
 import gzip
@@ -16,8 +16,9 @@ from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.files import scratch, write_atomic
 from mtpeft.core.git import fetch_commit, git
+from mtpeft.core.outputs import PredictionSet
 from mtpeft.core.provenance import write_provenance
-from mtpeft.scoring.predictions import SETS, PredictionSet, instance_order
+from mtpeft.scoring.predictions import instance_order, sets
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Blob:
 def build_all(force: bool = False) -> list[Path]:
     """Build every set that is not in the cache; returns the files. Raises as `build` does."""
     made = []
-    for target in SETS.values():
+    for target in sets().values():
         path = paths.CACHE / "predictions" / f"{target.evaluation}.jsonl.gz"
         if force or not path.is_file():
             made.append(build(target))
@@ -59,7 +60,7 @@ def build(target: PredictionSet, repository: str = "", destination: Path | None 
         raise MtpeftError(
             f"{target.evaluation} built from {source} has SHA-256 {digest}",
             target.sha256,
-            "compare the builder's folders and field order with code/mtpeft/scoring/predictions.py",
+            "compare the builder's folders and field order with the dialect of the study",
         )
     path = (destination or paths.CACHE / "predictions") / f"{target.evaluation}.jsonl.gz"
     write_atomic(path, gzip.compress(data, compresslevel=9, mtime=0))
@@ -72,21 +73,21 @@ def canonical(target: PredictionSet, clone: Path) -> bytes:
     holds the commit.
     """
     lines = []
-    for model, method in target.configurations():
-        folder = target.folder(model, method)
-        blobs = [b for b in _list(clone, target.commit, folder) if b.path.endswith(target.suffix)]
+    for run in target.runs:
+        found = _list(clone, target.commit, run.folder)
+        blobs = [b for b in found if b.path.endswith(target.suffix)]
         if not blobs:
             raise MtpeftError(
-                f"{target.repository}@{target.commit[:7]} has no {folder}/*{target.suffix}",
+                f"{target.repository}@{target.commit[:7]} has no {run.folder}/*{target.suffix}",
                 "the outputs of a run",
             )
         texts = _read(clone, blobs)
         for blob in sorted(blobs, key=lambda b: instance_order(Path(b.path).stem)):
             record = {
                 "task_id": Path(blob.path).stem,
-                "model": model,
-                "method": method,
-                "language": {".java": "java", ".py": "python"}[target.suffix],
+                "model": run.model,
+                "method": run.method,
+                "language": target.language,
                 "code": texts[blob],
                 "source": f"{target.repository}@{target.commit}:{blob.path}",
             }

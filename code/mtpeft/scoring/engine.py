@@ -131,7 +131,7 @@ def key(item: Item) -> str:
         item.reference,
         item.source,
         item.unit,
-        "archived" if item.archived else "",
+        repr(item.frame) if item.frame else "",
     )
     text = "\0".join(f"{len(p)}:{p}" for p in parts)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:40]

@@ -13,8 +13,9 @@ class Item:
     unknown.
 
     unit: what the class or module is called in the file that analysers read, where that is not the
-    house's own name; chosen by the program, never a field of a record. archived: an output of a
-    study's own archive, which tools are shown exactly as the study showed it to them.
+    house's own name; chosen by the program, never a field of a record. frame: only for an output of
+    a study's own archive, which tools are shown exactly as the study showed it to them: the text
+    before and after it in the study's file, `{unit}` standing for the unit.
     """
 
     run: str
@@ -25,7 +26,12 @@ class Item:
     reference: str = ""
     source: str = ""
     unit: str = ""
-    archived: bool = False
+    frame: tuple[str, str] | None = None
+
+    @property
+    def archived(self) -> bool:
+        """Whether this is an output of a study's own archive."""
+        return self.frame is not None
 
 
 class Scorer(Protocol):

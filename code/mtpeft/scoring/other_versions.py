@@ -23,7 +23,8 @@ from mtpeft.core.files import write_atomic
 from mtpeft.core.provenance import sha256, write_provenance
 from mtpeft.core.records import read_scores, write_scores
 from mtpeft.scoring import engine
-from mtpeft.scoring.predictions import SETS, archived_path, read_archived
+from mtpeft.scoring.predictions import archived_path, read_archived
+from mtpeft.scoring.predictions import sets as archived_sets
 from mtpeft.scoring.rescore import as_published, up_to_date
 from mtpeft.scoring.tools.setup_analysers import folder, install_folder
 
@@ -85,7 +86,7 @@ def run() -> list[Path]:
     """Score with every version that is installed; returns the folders of scores. What is up to date
     stays as it is.
     """
-    sources = [archived_path(e) for e in SETS]
+    sources = [archived_path(e) for e in archived_sets()]
     made = []
     for version in pinned():
         try:
@@ -156,7 +157,7 @@ def score_with(tool: str, expected: str, out: Path) -> list[Path]:
             f"rm -r {folder(f'{tool}-{expected}')}; make setup-analysers",
         )
     written = []
-    kinds = [catalog().evaluations()[e] for e in SETS]
+    kinds = [catalog().evaluations()[e] for e in archived_sets()]
     for evaluation in [e for e in kinds if engine.applies(catalog().tools[tool], scorer, e)]:
         runs = compared_runs(catalog().tools[tool], evaluation.id)
         items = [item for item in read_archived(evaluation.id).items if item.run in runs]

@@ -39,7 +39,15 @@ from mtpeft.core.records import (
 from mtpeft.core.rescored import Difference, Line
 from mtpeft.scoring import engine
 from mtpeft.scoring.interface import Item
-from mtpeft.scoring.predictions import SETS, Predictions, archived_path, read_archived
+from mtpeft.scoring.predictions import (
+    Predictions,
+    archived_path,
+    read_archived,
+)
+from mtpeft.scoring.predictions import (
+    sets as archived_sets,
+)
+from mtpeft.scoring.sonar import archived_reading
 
 # Tools that score archived outputs without any service. Of the value: the tool whose archived
 # scores they answer to.
@@ -78,7 +86,7 @@ def run(tools: Sequence[str] = (), force: bool = False) -> list[Line]:
     for name in chosen:
         if name not in RESCORED:
             raise MtpeftError(f"{name} does not score archived outputs", ", ".join(RESCORED))
-    sources = {e: archived_path(e) for e in SETS}
+    sources = {e: archived_path(e) for e in archived_sets()}
     state = {e: sha256(path) for e, path in sources.items()}
     sets: dict[str, Predictions] = {}
     for name in chosen:
@@ -86,7 +94,7 @@ def run(tools: Sequence[str] = (), force: bool = False) -> list[Line]:
         wanted = _stamp(name, state)
         if not force and wanted is not None and up_to_date(stamp, wanted):
             continue
-        for evaluation in SETS:
+        for evaluation in archived_sets():
             if evaluation not in sets:
                 sets[evaluation] = read_archived(evaluation)
         lines, differences, written = _score_tool(name, sets)
@@ -134,12 +142,12 @@ def _stamp(tool: str, state: dict[str, str]) -> dict[str, object] | None:
     except Unavailable:
         return None
     answers = RESCORED[tool]
-    tables = [archived_table(catalog(), answers, e) for e in SETS] if answers else []
+    tables = [archived_table(catalog(), answers, e) for e in archived_sets()] if answers else []
     return {
         "predictions": state,
         "version": version,
         "archived": {p.name: sha256(p) for p in tables if p.is_file()},
-        "rules": sha256(Path(__file__)),
+        "rules": [sha256(Path(p)) for p in (__file__, archived_reading.__file__)],
     }
 
 
@@ -171,7 +179,7 @@ def _score_tool(
         version = scorer.version()
         evaluations = [
             e
-            for e in map(catalog().evaluations().get, SETS)
+            for e in map(catalog().evaluations().get, archived_sets())
             if e and engine.applies(tool, scorer, e)
         ]
         items = {e.id: prepared(name, e, sets[e.id].items) for e in evaluations}
@@ -203,7 +211,7 @@ def _score_tool(
         published = as_published(table, tool if not answers else catalog().tools[answers])
         read: Counter[str] = Counter()
         if name == "sonar-metrics":
-            published, read = read_as_archived(evaluation, published, part, own)
+            published, read = archived_reading.read_as_archived(evaluation, published, part, own)
         written += [
             _write_table(paths.REGENERATED, name, version, evaluation, table, sets),
             _write_table(as_published_root(), name, version, evaluation, published, sets),
@@ -235,9 +243,15 @@ def prepared(tool: str, evaluation: Evaluation, items: list[Item]) -> list[Item]
     from mtpeft.scoring.codebleu.layout import unformat
 
     references = {example.id: example.target for example in instances(evaluation.id)}
+    laid_out = archived_sets()[evaluation.id].laid_out
     # CodeBLEU reads the output alone, whatever class the audit would wrap it in.
     return [
-        replace(item, output=unformat(item.output), reference=references[item.instance_id], unit="")
+        replace(
+            item,
+            output=unformat(item.output) if laid_out else item.output,
+            reference=references[item.instance_id],
+            unit="",
+        )
         for item in items
     ]
 
@@ -257,38 +271,6 @@ def as_published(table: pd.DataFrame, tool: Tool) -> pd.DataFrame:
         result[metric] = values.where(~(unread & values.isna()), value)
     result.loc[unread, "status"] = "ok"
     return result
-
-
-def read_as_archived(
-    evaluation: Evaluation,
-    published: pd.DataFrame,
-    items: Sequence[Item],
-    outcomes: Sequence[engine.Outcome],
-) -> tuple[pd.DataFrame, Counter[str]]:
-    """The published projection of Sonar's metrics with values for doubtful files that the service
-    did read; their number by run.
-
-    Nothing in such a file tells whether SonarCloud reads it. Whether it did is taken from the
-    archive (lines above 0), what it then counts is computed here.
-    """
-    from mtpeft.scoring.sonar.metrics import CONSTRUCTOR_CALL, java_complexity
-
-    path = archived_table(catalog(), "sonarcloud", evaluation.id)
-    if evaluation.language != "java" or not path.is_file():
-        return published, Counter()
-    old = read_scores(path).set_index(["run", "instance_id"])["sonar_loc"]
-    doubtful = [
-        i
-        for i, o in zip(items, outcomes, strict=True)
-        if CONSTRUCTOR_CALL in o.detail and old.get((i.run, i.instance_id), 0) > 0
-    ]
-    result = published.set_index(["run", "instance_id"])
-    measured = {
-        i: v for i, v in java_complexity(doubtful, lenient=True).items() if not isinstance(v, str)
-    }
-    for item, values in measured.items():
-        result.loc[(item.run, item.instance_id), list(result.columns[2:])] = values
-    return result.reset_index()[list(published.columns)], Counter(item.run for item in measured)
 
 
 def compare(
@@ -450,7 +432,9 @@ def _untouched() -> list[Line]:
                 tool.id,
                 tool,
                 evaluation,
-                ELSEWHERE.get(tool.id, NO_OUTPUTS) if evaluation.id in SETS else NO_OUTPUTS,
+                ELSEWHERE.get(tool.id, NO_OUTPUTS)
+                if evaluation.id in archived_sets()
+                else NO_OUTPUTS,
             )
             if tool.id == "sonarcloud":
                 mine = catalog().tools["sonar-metrics"].metrics
@@ -524,7 +508,7 @@ def _collect(sets: dict[str, Predictions], sources: dict[str, Path], write: bool
     write_records(folder() / "summary.csv", lines, Line)
     write_provenance(folder() / "summary.csv", list(sources.values()))
     write_records(folder() / "differences.csv", differences, Difference)
-    if len(sets) == len(SETS) or not (folder() / "problems.csv").is_file():
+    if len(sets) == len(archived_sets()) or not (folder() / "problems.csv").is_file():
         problems = [
             [paths.shown(p.path), p.line or "", p.found] for s in sets.values() for p in s.problems
         ]

@@ -12,9 +12,12 @@ from mtpeft.scoring.tools.setup_analysers import compile_helpers, install, pinne
 
 
 def run() -> int:
-    """Install everything; print what was done. Returns the number of tools that could not be obtained.
+    """Install everything and print what was done.
 
     The .NET program does not count: only C# outputs need it, and the archive has none.
+
+    Returns:
+        The number of tools that could not be obtained.
     """
     missing = 0
     steps: list[Callable[[], str]] = [

@@ -1,12 +1,12 @@
 """Comparisons of the catalog → test records.
 
-As published and corrected differ in three choices, each made in one place: how pairs are formed
-(`pairing.pair`), whether Cliff's interval carries the quirk of the published one, and how the
-signed-rank test decides ties, zeros and small samples (`signed_rank` in stats/pairs.R).
+As published and corrected differ in four choices, each made in one place: how pairs are formed
+(`pairing.pair`), whether Cliff's delta carries the quirk of the published interval and the binary
+noise of the values, how the tests decide ties, zeros and small samples (`signed_rank` and
+`discordance` in stats/pairs.R), and whether pairs of one cluster count as draws of their own.
 """
 
 import math
-import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import assert_never
@@ -18,10 +18,10 @@ from mtpeft.catalog.schema import Exactness
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.records import Column, Mean, ScoreSet, Test
 from mtpeft.statistics import r_session
+from mtpeft.statistics.clusters import numbered, read_clusters
 from mtpeft.statistics.pairing import Pairs, pair
 
 PROTOCOLS = ("as-published", "corrected")
-RESAMPLES = 1000
 NAN = math.nan
 
 
@@ -151,11 +151,16 @@ def _test(
     if not len(pairs.a):
         return replace(filled, note="no pairs")
     filled = replace(filled, mean_a=float(pairs.a.mean()), mean_b=float(pairs.b.mean()))
+    groups: list[np.ndarray] = []
+    if comparison.cluster and protocol == "corrected" and pairs.ids is not None:
+        table = known.studies[comparison.study].folder / comparison.cluster
+        groups = [numbered(read_clusters(table), pairs.ids)]
+        filled = replace(filled, pairing=f"id, in {len(set(groups[0]))} clusters")
     match comparison.test:
         case "mcnemar":
-            return _discordance(filled, pairs)
+            return _discordance(filled, pairs, protocol, groups)
         case "wilcoxon":
-            return _signed_rank(filled, pairs, protocol, comparison.exactness)
+            return _signed_rank(filled, pairs, protocol, comparison.exactness, groups)
         case other:
             assert_never(other)
 
@@ -185,11 +190,15 @@ def _family(comparison: Comparison, block: Block) -> str:
             assert_never(other)
 
 
-def _signed_rank(test: Test, pairs: Pairs, protocol: str, exactness: Exactness) -> Test:
+def _signed_rank(
+    test: Test, pairs: Pairs, protocol: str, exactness: Exactness, groups: list[np.ndarray]
+) -> Test:
+    """The test filled in; `groups` holds the clusters of the pairs, or is empty."""
     statistic, p = r_session.call(
         "signed_rank",
         pairs.a,
         pairs.b,
+        *groups,
         published=protocol == "as-published",
         exactness=exactness,
     )
@@ -205,15 +214,13 @@ def _signed_rank(test: Test, pairs: Pairs, protocol: str, exactness: Exactness) 
         cliffs_delta_high=high,
     )
     if protocol == "corrected":
-        seed = zlib.crc32(f"{test.comparison}/{test.block}/{test.metric}".encode()) & 0x7FFFFFFF
-        r, r_low, r_high = r_session.call(
-            "rank_biserial", pairs.a, pairs.b, resamples=RESAMPLES, seed=seed
-        )
+        r, r_low, r_high = r_session.call("rank_biserial", pairs.a, pairs.b, *groups)
         test = replace(test, rank_biserial=r, rank_biserial_low=r_low, rank_biserial_high=r_high)
     return test
 
 
-def _discordance(test: Test, pairs: Pairs) -> Test:
+def _discordance(test: Test, pairs: Pairs, protocol: str, groups: list[np.ndarray]) -> Test:
+    """The test filled in; `groups` as in `_signed_rank`."""
     other = sorted({float(v) for side in (pairs.a, pairs.b) for v in side} - {0.0, 1.0})
     if other:
         raise MtpeftError(
@@ -222,7 +229,7 @@ def _discordance(test: Test, pairs: Pairs) -> Test:
             "name `test: wilcoxon` in the comparison's file: mtpeft list comparisons",
         )
     statistic, p, both, a_only, b_only, neither, odds = r_session.call(
-        "discordance", pairs.a, pairs.b
+        "discordance", pairs.a, pairs.b, *groups, published=protocol == "as-published"
     )
     _, low, high, _ = r_session.call("discordant_odds", [b_only, a_only])
     return replace(

@@ -22,7 +22,7 @@ from mtpeft.core.records import Column, ScoreSet
 class Pairs:
     """Equal-length values of both sides; n_a and n_b count what each side has; dropped are ids left
     out; own_a and own_b are the values of each side by itself, where a study took its unpaired
-    effect from them.
+    effect from them; ids are those of the pairs, where they were formed by id.
     """
 
     a: np.ndarray
@@ -32,6 +32,7 @@ class Pairs:
     dropped: tuple[str, ...]
     own_a: np.ndarray | None = None
     own_b: np.ndarray | None = None
+    ids: np.ndarray | None = None
 
     @property
     def sides(self) -> tuple[np.ndarray, np.ndarray]:
@@ -87,7 +88,14 @@ def by_id(a: Column, b: Column, exclude: AbstractSet[str] = frozenset()) -> Pair
         rows_a = np.array([row for row in rows_a if a.ids[row] in place], dtype="int64")
         rows_b = np.array([place[name] for name in a.ids[rows_a]], dtype="int64")
     dropped = sorted(({*a.ids} | {*b.ids}) - {*a.ids[rows_a]})
-    return Pairs(a.value[rows_a], b.value[rows_b], len(a.ids), len(b.ids), tuple(dropped))
+    return Pairs(
+        a.value[rows_a],
+        b.value[rows_b],
+        len(a.ids),
+        len(b.ids),
+        tuple(dropped),
+        ids=a.ids[rows_a],
+    )
 
 
 def by_rule(

@@ -72,7 +72,7 @@ def run_rescored() -> None:
 
 
 def run_mended() -> None:
-    """Compute what mending damaged outputs does to the tests →
+    """Compute what repairing damaged outputs does to the tests →
     results/regenerated/statistics/mended.csv.
     """
     known = present(catalog())

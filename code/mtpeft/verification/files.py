@@ -1,4 +1,4 @@
-"""Tier T0: the files as shipped, against SHA256SUMS beside them."""
+"""Tier T0: the files as shipped, against SHA256SUMS in their folder."""
 
 from pathlib import Path
 

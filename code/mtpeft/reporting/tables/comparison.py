@@ -127,10 +127,17 @@ def _columns(comparisons: list[Comparison], tests: set[str]) -> list[Column]:
                 "corrected_rank_biserial",
                 "corr. r [95 % CI]",
                 corrected=True,
-                about="matched-pairs rank-biserial correlation with bootstrap interval",
+                about="matched-pairs rank-biserial correlation with its interval",
             )
         )
-    columns.append(Column("corrected_n", "corr. n", corrected=True, about="pairs by instance id"))
+    columns.append(
+        Column(
+            "corrected_n",
+            "corr. n",
+            corrected=True,
+            about="pairs by instance id; their share of the instances where it is low",
+        )
+    )
     return columns
 
 
@@ -149,7 +156,7 @@ def _row(
         "metric": Value(metric.title, label or metric.title),
         **_means(metric, test),
         **_statistics(inputs, comparison, block, metric_id, test),
-        **_corrected(comparison, test, corrected),
+        **_corrected(inputs, comparison, test, corrected),
     }
     keys = {
         "comparison": comparison.id,
@@ -256,7 +263,7 @@ def _printed(inputs: Inputs, cells: list[PublishedCell]) -> tuple[str, Verdict |
 
 
 def _corrected(
-    comparison: Comparison, test: Test | None, corrected: Test | None
+    inputs: Inputs, comparison: Comparison, test: Test | None, corrected: Test | None
 ) -> dict[str, Value]:
     if corrected is None:
         return {}
@@ -274,7 +281,11 @@ def _corrected(
     return {
         "corrected_p_adjusted": replace(p, mark=CHANGED if changed else ""),
         "corrected_rank_biserial": Value(effect.raw, effect.text + interval),
-        "corrected_n": Value(corrected.n_pairs, f"{corrected.n_pairs:,}"),
+        "corrected_n": Value(
+            corrected.n_pairs,
+            f"{corrected.n_pairs:,}"
+            + (f" ({corrected.share_left:.0%})" if inputs.rests_on_few(corrected) else ""),
+        ),
     }
 
 
@@ -298,6 +309,7 @@ def _notes(comparisons: list[Comparison], tests: set[str]) -> list[str]:
         )
     notes.append(
         "Means, p and effect as the study computes them. The last columns are the corrected protocol: pairs by "
-        "instance id, unparseable outputs left out; r is the matched-pairs rank-biserial correlation"
+        "instance id, unparseable outputs left out; r is the matched-pairs rank-biserial correlation; "
+        "a corr. n with a share in brackets rests on fewer of the instances than the catalog asks for"
     )
     return notes

@@ -82,7 +82,11 @@ def _cause(message: str) -> tuple[str, str]:
 
 
 def classpath() -> tuple[str, str]:
-    """Class path and version of the Checkstyle in use. Raises `Unavailable`."""
+    """Class path and version of the Checkstyle in use.
+
+    Raises:
+        Unavailable: There is none.
+    """
     own = os.environ.get("MTPEFT_CHECKSTYLE_JAR")
     if not own:
         return f"{folder('checkstyle-8.36.1')}/lib/*", "8.36.1"
@@ -118,8 +122,10 @@ def sun_checks() -> str:
 
 
 def check(files: jvm.Sources) -> dict[Path, list[dict[str, str]]]:
-    """Checkstyle's violations per file (attributes of its XML report). Raises MtpeftError where
-    Checkstyle fails.
+    """Checkstyle's violations per file (attributes of its XML report).
+
+    Raises:
+        MtpeftError: Checkstyle fails.
     """
     work = files.root
     report, rules = work / "report.xml", work / "rules.config"

@@ -59,8 +59,20 @@ def run(
     seconds: float = 600,
     given: str = "",
 ) -> tuple[str, str]:
-    """Run Java; returns standard output and error. Raises MtpeftError on any exit code not in
-    `accept`.
+    """Run Java.
+
+    Args:
+        arguments: Of the launcher.
+        work: The folder to run it in.
+        accept: Exit codes that are fine.
+        seconds: Time limit.
+        given: Its standard input.
+
+    Returns:
+        Standard output and standard error.
+
+    Raises:
+        MtpeftError: It ends with any other exit code.
     """
     done = processes.run(
         [java(), *FLAGS, *arguments],

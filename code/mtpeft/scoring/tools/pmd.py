@@ -41,7 +41,13 @@ _PACKAGE = re.compile(r"^\s*package\b", re.MULTILINE)
 
 
 class PmdScorer:
-    """PMD in one version."""
+    """PMD in one version.
+
+    Args:
+        tool: The catalog's name for it.
+        version: One of those that `make setup-analysers` fetches.
+        prefix: What the metrics' names begin with.
+    """
 
     batch = 2500
     workers = 4
@@ -91,8 +97,12 @@ class PmdScorer:
 
 @dataclass(frozen=True)
 class Report:
-    """What PMD says, by file: its violations, those that the text suppresses, and the first line of
-    the error where it could not process the file.
+    """What PMD says, by file.
+
+    Attributes:
+        violations: Of its rules.
+        suppressed: Violations that the text suppresses.
+        errors: The first line of the error where PMD could not process the file.
     """
 
     violations: dict[Path, list[dict[str, Any]]]
@@ -174,11 +184,5 @@ def check(version: str, files: jvm.Sources) -> Report:
 
 
 def scorer(tool: str = "pmd", version: str = "7.6.0", prefix: str = "pmd") -> PmdScorer:
-    """PMD in one version; default: that of the study.
-
-    Args:
-        tool: the catalog's name for it.
-        version: one of those that `make setup-analysers` fetches.
-        prefix: what the metrics' names begin with.
-    """
+    """PMD in one version; default: that of the study. The parameters are those of `PmdScorer`."""
     return PmdScorer(tool, version, prefix)

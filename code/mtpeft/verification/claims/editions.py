@@ -27,10 +27,10 @@ _LADDER = {
     "not supported": "differs",
     "not checkable": "not reproducible",
 }
-"""The ladder's verdict on a claim; the claim's own word stands beside it."""
+"""The ladder's verdict on a claim; the claim's own word is shown with it."""
 _WORDS = {True: "holds", False: "fails", None: "cannot be checked"}
 _SECONDARY = ("mcc", "macro_precision", "macro_recall", "precision", "recall")
-"""Metrics that stand beside the one by which a prompted model is judged."""
+"""Metrics that are reported with the one by which a prompted model is judged."""
 _PRINTED = 0.005 + 1e-9
 """Half of the last digit of a value typed with two decimals."""
 _NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
