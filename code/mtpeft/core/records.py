@@ -133,6 +133,12 @@ class Test:
     odds_ratio_low: float = math.nan
     odds_ratio_high: float = math.nan
 
+    @property
+    def share_left(self) -> float:
+        """The share of the instances that are in a pair; NaN where there is none."""
+        every = self.n_pairs + self.n_dropped
+        return self.n_pairs / every if every else math.nan
+
 
 @dataclass(frozen=True)
 class Mean:
@@ -155,12 +161,6 @@ class Mean:
     mean: float
     low: float
     high: float
-
-    @property
-    def share_left(self) -> float:
-        """The share of the instances that are in a pair; NaN where there is none."""
-        every = self.n_pairs + self.n_dropped
-        return self.n_pairs / every if every else math.nan
 
 
 @dataclass(frozen=True)

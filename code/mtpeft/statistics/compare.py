@@ -7,6 +7,7 @@ noise of the values, how the tests decide ties, zeros and small samples (`signed
 """
 
 import math
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import assert_never
@@ -22,6 +23,7 @@ from mtpeft.statistics.clusters import numbered, read_clusters
 from mtpeft.statistics.pairing import Pairs, pair
 
 PROTOCOLS = ("as-published", "corrected")
+RESAMPLES = 1000
 NAN = math.nan
 
 
@@ -231,7 +233,8 @@ def _discordance(test: Test, pairs: Pairs, protocol: str, groups: list[np.ndarra
     statistic, p, both, a_only, b_only, neither, odds = r_session.call(
         "discordance", pairs.a, pairs.b, *groups, published=protocol == "as-published"
     )
-    _, low, high, _ = r_session.call("discordant_odds", [b_only, a_only])
+    # The ratio of its second side to its first.
+    _, low, high = r_session.call("discordant_odds", pairs.b, pairs.a, *groups)
     return replace(
         test,
         statistic=statistic,
