@@ -15,10 +15,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 from mtpeft.core.errors import BadInput, MtpeftError, Unavailable, UnknownName
 from mtpeft.core.locks import InUse
 from mtpeft.core.records import Prediction, read_predictions
-from mtpeft.corpora import evaluation
+from mtpeft.corpora import Example, evaluation
 from mtpeft.inference.backends import Transformers, backend
 from mtpeft.inference.batches import batches
-from mtpeft.inference.generate import generate, texts
+from mtpeft.inference.generate import Generated, generate, texts
+from mtpeft.inference.prompting import Local, ask
 from mtpeft.inference.settings import InferenceProfile, TaskDecoding, profile
 from mtpeft.inference.stage import Request, drop_errors, failed, infer
 from mtpeft.models.device import DeviceLost
@@ -303,6 +304,41 @@ def test_the_studys_truncation_cuts_the_assistants_header(trained):
     ][0]
     assert "assistant" not in trained.tokenizer.decode(kept)
     assert generate(trained.model, trained.tokenizer, [long], 4, input_tokens=12)[0].tokens <= 4
+
+
+def test_a_local_model_sees_the_question_of_a_long_prompt_and_the_record_says_what_it_lost(
+    backbone, tmp_path, monkeypatch
+):
+    chat, seen = Local(str(backbone)), []
+    monkeypatch.setattr(
+        chat._backend,
+        "answers",
+        lambda prompts, *_: seen.extend(prompts) or [Generated("yes", 1, "stop")],
+    )
+    task = "vulnerability-detection"
+    long, short = (
+        Example(i, task, "c", {"code": "int a; " * n}, "1") for i, n in (("l", 1300), ("s", 3))
+    )
+    assert ask([long, short], chat, tmp_path / "p.jsonl", "run") == 0
+    for prompt in seen:
+        assert "Answer with one word: yes or no." in prompt and prompt.endswith("assistant\n")
+    tokens = len(chat._backend.tokenizer(seen[0], add_special_tokens=False)["input_ids"])
+    assert 900 < tokens <= 1024 - 10
+    records = [r for r in read_predictions(tmp_path / "p.jsonl") if isinstance(r, Prediction)]
+    assert (
+        records[0].prompt_cut.endswith("of 9100 characters of code") and not records[1].prompt_cut
+    )
+    assert [r.rule for r in records] == ["strict", "strict"]
+
+
+def test_the_studys_truncation_is_noted_in_the_record(trained, tmp_path):
+    cut = InferenceProfile(
+        "cut", tasks={"summarization": TaskDecoding(new_tokens=2, input_tokens=12)}
+    )
+    examples = evaluation("summarization-java", "smoke", "train")[:2]
+    path = infer(Request("r", "summarization-java", "st", cut, examples), trained, tmp_path / "p")
+    for record in read_predictions(path):
+        assert record.prompt_cut.startswith("study: the last ")
 
 
 def test_profiles_are_those_of_the_study():

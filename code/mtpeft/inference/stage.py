@@ -175,7 +175,8 @@ def _predict(
             )
         ]
     each = round((time.perf_counter() - started) / len(prompts), 4)
-    module = task_module(task)
+    module, faithful = task_module(task), request.profile.faithful_answers
+    taken = [answer_of(module, a.text, faithful, e) for e, a in zip(examples, answers, strict=True)]
     return [
         Prediction(
             request.run,
@@ -183,12 +184,23 @@ def _predict(
             e.id,
             prompt_sha256(p),
             a.text,
-            answer_of(module, a.text, request.profile.faithful_answers, e.language),
+            str(answer),
             a.finish_reason,
             each,
+            rule=answer.rule,
+            prompt_cut=_cut(backend, p, decoding.input_tokens),
         )
-        for e, p, a in zip(examples, prompts, answers, strict=True)
+        for e, p, a, answer in zip(examples, prompts, answers, taken, strict=True)
     ]
+
+
+def _cut(backend: Backend, prompt: str, input_tokens: int) -> str:
+    """What a prompt has lost at its end, where the study cut there; empty where nothing."""
+    if not input_tokens:
+        return ""
+    tokens = len(backend.tokenizer(prompt, add_special_tokens=False)["input_ids"])
+    over = tokens - input_tokens
+    return f"study: the last {over} of {tokens} tokens" if over > 0 else ""
 
 
 def _done(path: Path, request: Request, prompts: Sequence[str]) -> set[str]:

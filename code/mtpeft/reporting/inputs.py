@@ -225,7 +225,11 @@ class Inputs:
         return result
 
     def _statistics(self, path: Path, kind: type) -> list[Any]:
-        """What the statistics stage wrote into a file, which counts as used."""
+        """What the statistics stage wrote into a file, which counts as used.
+
+        Raises:
+            BadInput: The stage has not run.
+        """
         if not path.is_file():
             raise BadInput(path, "no such file", "results of the statistics", "make statistics")
         self.used.add(path)

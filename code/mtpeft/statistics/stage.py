@@ -12,13 +12,13 @@ from mtpeft.catalog.places import (
 )
 from mtpeft.core.figures import Contrast
 from mtpeft.core.paths import REGENERATED, STATS, shown
-from mtpeft.core.progress import Progress
 from mtpeft.core.provenance import write_result
 from mtpeft.core.records import Mean, ScoreSet, Test, records_text
 from mtpeft.statistics import r_session
-from mtpeft.statistics.compare import drawn_means, run_all
+from mtpeft.statistics.compare import run_all
 from mtpeft.statistics.contrasts import of_figures
 from mtpeft.statistics.figures import FigureSet
+from mtpeft.statistics.means import drawn_means
 from mtpeft.statistics.rescored import (
     AS_PUBLISHED,
     MENDED_READINGS,
@@ -35,10 +35,9 @@ def run() -> None:
     known = present(catalog())
     comparisons = list(known.comparisons.values())
     scores = ScoreSet.load(*score_roots(known))
-    with Progress("statistics", len(comparisons)) as progress:
-        tests = run_all(scores, comparisons, known, progress.step)
-    sources = score_files(known) + sorted(STATS.glob("*.R"))
+    tests = run_all(scores, comparisons, known)
     path = REGENERATED / "statistics" / "tests.csv"
+    sources = score_files(known) + sorted(STATS.glob("*.R"))
     write_result(path, records_text(tests, Test), sources, r=r_session.version())
     means = records_text(drawn_means(scores, known), Mean)
     write_result(path.with_name("means.csv"), means, sources, r=r_session.version())
