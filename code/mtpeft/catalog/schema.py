@@ -224,6 +224,8 @@ class Study:
         numbers: How its published figures are read, where it has any.
         corpora: What `--corpus` calls its examples; the first is that of its runs.
         absent: What its archive is known to lack.
+        rows: How many records each table of what it published holds (`statistics: 5233`), by the
+            table's name.
         tasks: Tasks it trains or scores.
         tools: Tools it scores with.
         methods: Methods it trains with.
@@ -247,6 +249,7 @@ class Study:
     numbers: Numbers | None = None
     corpora: list[Corpus] = field(default_factory=list)
     absent: list[Absent] = field(default_factory=list)
+    rows: dict[str, int] = field(default_factory=dict)
     tasks: list[str] = field(default_factory=list)
     tools: list[str] = field(default_factory=list)
     methods: list[str] = field(default_factory=list)
@@ -345,8 +348,16 @@ class Method:
 
 @dataclass(frozen=True)
 class Run:
-    """One trained configuration. `id` is a path; ids are permanent, a withdrawn run keeps its
-    reason.
+    """One trained configuration.
+
+    Attributes:
+        id: A path such as `qwen2.5-coder-1.5b/mt-qlora`. Ids are permanent.
+        study: The study that it belongs to.
+        backbone: The base model.
+        method: What is trained.
+        regime: Whether one model serves one task or several.
+        tasks: The tasks that it is trained on.
+        withdrawn: Why it does not train any more; empty for a run that does.
     """
 
     id: str
@@ -437,8 +448,13 @@ class Tool:
 
 @dataclass(frozen=True)
 class Block:
-    """One part of a comparison (a model size, or a task pair): side A against side B. `task` where
-    it differs; a summary has no side B.
+    """One part of a comparison (a model size, or a task pair): side A against side B.
+
+    Attributes:
+        id: Unique in the comparison.
+        a: The run on side A.
+        b: The run on side B; a summary has none.
+        task: The evaluation set, where it is another one than the comparison's.
     """
 
     id: str
@@ -546,8 +562,9 @@ class Claim:
     Attributes:
         kind: The rule.
         options: Go to the rule.
-        expected: What the shipped figures are known to say of a claim that is judged in words
-            (`supported`, `not supported` …); another word is a difference without a cause.
+        expected: What the shipped figures are known to say: the verdict (`exact`, `differs` …), or
+            the word of a claim that is judged in words (`supported`, `not supported` …); another
+            one is a difference without a cause.
     """
 
     id: str

@@ -79,6 +79,12 @@ def part_of(target: Path) -> Path:
 def accept(wanted: Wanted, part: Path, target: Path, source: str) -> None:
     """Give a complete part its final name.
 
+    Args:
+        wanted: What the file must be.
+        part: The part.
+        target: The final name.
+        source: Where it came from, for messages.
+
     Raises:
         Mismatch: It is another file; the part is gone then.
     """

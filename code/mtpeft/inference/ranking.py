@@ -18,7 +18,7 @@ from mtpeft.core.files import json_objects, write_atomic
 from mtpeft.corpora import Example
 from mtpeft.inference.bm25 import Bm25
 from mtpeft.inference.prompting import Chat, Question, ask_each
-from mtpeft.tasks import code_search
+from mtpeft.tasks import Answer, code_search
 
 LONGEST = 20
 """Candidates of one prompt at most (the study's lists)."""
@@ -177,10 +177,8 @@ def rank(
     return ask_each(questions, chat, path, run, 10 * max(map(len, near.values()), default=1))
 
 
-def _rank(mine: list[str], right: str, raw: str) -> str:
-    scores = code_search.read_scores(raw, len(mine))
-    return (
-        ""
-        if scores is None
-        else str(code_search.rank_of(scores, mine.index(right)) if right in mine else 0)
-    )
+def _rank(mine: list[str], right: str, raw: str) -> Answer:
+    scores, rule = code_search.read_scores(raw, len(mine)), "number and score of each"
+    if scores is None:
+        return Answer("", rule)
+    return Answer(str(code_search.rank_of(scores, mine.index(right)) if right in mine else 0), rule)

@@ -217,7 +217,11 @@ class Inputs:
 
     @cached_property
     def tests(self) -> dict[tuple[str, str, str, str], Test]:
-        """Every recomputed test by (comparison, block, metric, protocol)."""
+        """Every recomputed test by (comparison, block, metric, protocol).
+
+        Raises:
+            BadInput: The statistics stage has not run.
+        """
         if not self.tests_path.is_file():
             raise BadInput(
                 self.tests_path, "no such file", "the recomputed tests", "make statistics"
@@ -240,7 +244,11 @@ class Inputs:
 
     @cached_property
     def contrasts(self) -> list[Contrast]:
-        """Every contrast of published figures, of all studies."""
+        """Every contrast of published figures, of all studies.
+
+        Raises:
+            BadInput: The statistics stage has not run.
+        """
         if not self.contrasts_path.is_file():
             raise BadInput(
                 self.contrasts_path, "no such file", "contrasts of figures", "make statistics"

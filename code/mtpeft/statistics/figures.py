@@ -32,7 +32,13 @@ FILES = ("figures", "runs", "printed", "sets", "weights")
 
 @dataclass(frozen=True)
 class FigureSet:
-    """Everything that a study printed or logged, below one folder, read once."""
+    """Everything that a study printed or logged, below one folder, read once.
+
+    Attributes:
+        study: The study.
+        folder: Where the tables lie.
+        files: Those that belong to it.
+    """
 
     study: Study
     folder: Path

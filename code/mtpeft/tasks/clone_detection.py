@@ -2,6 +2,7 @@
 
 from mtpeft.corpora.examples import Example
 from mtpeft.tasks import yes_no
+from mtpeft.tasks.answer import Answer
 from mtpeft.tasks.interface import Message
 from mtpeft.tasks.wording import Wording
 
@@ -27,6 +28,6 @@ def target(example: Example, wording: Wording) -> str:
     return yes_no.word(example)
 
 
-def answer(raw: str, faithful: bool) -> str:
+def answer(raw: str, faithful: bool) -> Answer:
     """`1`, `0`, or empty for no answer (the study's reading knows no such thing)."""
     return yes_no.read(raw, faithful)

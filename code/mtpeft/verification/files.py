@@ -63,7 +63,11 @@ def _older(path: Path) -> bool:
 
 
 def check_and_write() -> None:
-    """Check, write the verdicts, and refuse to go on with an archive that is not the one shipped."""
+    """Check the shipped files and write the verdicts.
+
+    Raises:
+        BadInput: The archive is not the one shipped.
+    """
     verdicts = check()
     path = REGENERATED / "verification" / "files.csv"
     if not _stands(path, verdicts) or _older(path):
