@@ -258,7 +258,8 @@ def _labels(
             "",
             "",
             "significant tests",
-            *said,
+            said[0],
+            said[1],
             "yes" if len(set(below)) > 1 else "no",
             f"{cell.source}:{cell.line} prints {cell.printed!r}; the numbers are adjusted by "
             f"{cell.adjustment.upper() if cell.adjustment == 'bh' else cell.adjustment.capitalize()}",

@@ -82,13 +82,13 @@ def _by_row(found: Sequence[Repeated], names: Names) -> tuple[list[str], list[li
     for record in found:
         places[record.comparison, record.block][record.quantity] = record
     rows = []
-    for (comparison, block), record in places.items():
+    for (comparison, block), quantities in places.items():
         row = [names.comparison(comparison), block_title(block)]
         for side in ("published", "right"):
-            number = {q: getattr(r, side) for q, r in record.items() if getattr(r, side)}
+            number = {q: getattr(r, side) for q, r in quantities.items() if getattr(r, side)}
             counts = f"{number['a_only']} / {number['b_only']}" if "a_only" in number else "–"
             row += [counts, number.get("p", "–"), number.get("odds_ratio", "–")]
-        rows.append([*row, next(iter(record.values())).detail])
+        rows.append([*row, next(iter(quantities.values())).detail])
     head = ["comparison", "block"]
     head += ["only A / only B by row", "p", "odds ratio"]
     return [*head, "only A / only B by id", "p", "odds ratio", "seen by"], rows
