@@ -61,6 +61,7 @@ GROUPS = {
         "huggingface_hub",
         "peft",
         "safetensors",
+        "submitit",
         "tensorboard",
         "tokenizers",
         "torch",
