@@ -131,6 +131,13 @@ class Mutated(importlib.abc.MetaPathFinder):
 class InProcess:
     """Leaves out the tests that start the package as a process of its own."""
 
+    def pytest_collection(self) -> None:
+        """One failing example kills; a smaller one is not looked for."""
+        own = hypothesis.settings.get_profile("mtpeft")
+        phases = [hypothesis.Phase.explicit, hypothesis.Phase.generate]
+        hypothesis.settings.register_profile("mutation", parent=own, phases=phases)
+        hypothesis.settings.load_profile("mutation")
+
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Keep the others."""
         items[:] = [i for i in items if "mtpeft" not in getattr(i, "fixturenames", ())]
@@ -215,6 +222,7 @@ def main() -> int:
             code, _ = run(path, text, limits[path])
             invalid += code == INVALID
             killed += code not in (0, INVALID)
+            print(f"  {killed + survived + invalid + (code == 0)}", end="\r", file=sys.stderr)
             survived += code == 0
             if code == 0:
                 print(

@@ -302,6 +302,42 @@ def test_a_folder_where_a_file_should_be_is_a_clear_error(tmp_path):
 # ---------------------------------------------------------------- predictions
 
 
+def test_a_file_of_predictions_is_written_whole_in_place_of_the_old_one(tmp_path):
+    path = tmp_path / "p.jsonl"
+    append_predictions(path, [prediction(instance_id="old")])
+    both = [prediction(), prediction(instance_id="2", output="half \ud800 of a pair")]
+    records.write_predictions(path, both)
+    assert list(read_predictions(path)) == both
+    assert path.read_bytes().count(b"\n") == 2 and b"\\ud800" in path.read_bytes()
+
+
+def test_unwanted_predictions_go_and_every_other_line_keeps_its_bytes(tmp_path):
+    path = tmp_path / "p.jsonl"
+    assert records.drop_predictions(path, lambda p: True) == 0
+    append_predictions(path, [prediction(instance_id=str(i)) for i in range(4)])
+    path.write_bytes(path.read_bytes() + b"{broken\n")
+    before = path.read_bytes().split(b"\n")
+    assert records.drop_predictions(path, lambda p: p.instance_id == "9") == 0
+    assert path.read_bytes().split(b"\n") == before
+    assert records.drop_predictions(path, lambda p: p.instance_id in "03") == 2
+    assert path.read_bytes().split(b"\n") == before[1:3] + before[4:]
+
+
+def test_what_a_kill_left_is_resumed_and_a_bad_line_is_not_passed_over(tmp_path):
+    path = tmp_path / "p.jsonl"
+    assert records.resume_predictions(path) == []
+    append_predictions(path, [prediction(), prediction(instance_id="2")])
+    with path.open("ab") as stream:
+        stream.write(b'{"run": "b')
+    assert [r.instance_id for r in records.resume_predictions(path)] == ["1", "2"]
+    assert path.read_bytes().endswith(b"}\n")
+    with path.open("ab") as stream:
+        stream.write(b"{}\n")
+    with pytest.raises(BadInput, match="missing") as error:
+        records.resume_predictions(path)
+    assert error.value.line == 3
+
+
 def test_predictions_survive_odd_characters(tmp_path):
     path = tmp_path / "p.jsonl"
     wanted = [
@@ -471,7 +507,7 @@ def test_a_reason_of_a_metric_that_has_a_value_is_refused(tmp_path):
     path = score_path(tmp_path, "tool", "task")
     head = "run,row,instance_id,status,m,n,o\n"
     for fields in ("1,,", "1,2,", ",,1", ",1,1"):
-        status = "empty;n=unparseable"
+        status = "unparseable;n=empty"
         write_atomic(path, f"{head}a,1,i,{status},{fields}\n")
         good = fields in ("1,,", ",,1")
         if good:
