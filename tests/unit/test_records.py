@@ -584,4 +584,11 @@ def test_an_archive_without_scores_is_an_error(tmp_path):
 
 
 def test_the_contract_has_the_records_that_rooms_exchange():
-    assert set(records.RECORDS) == {"Prediction", "Score", "Test", "PublishedCell", "Verdict"}
+    assert set(records.RECORDS) == {
+        "Prediction",
+        "Score",
+        "Test",
+        "Mean",
+        "PublishedCell",
+        "Verdict",
+    }

@@ -5,7 +5,7 @@ Step 1 looks at cells that depend on one reading alone (effects, counts, raw p).
 tried on the widest scope first (the comparison, a block, a tool, a metric, a tool in a block, one
 place). It is accepted where it reproduces every differing place of the scope, spoils no other place
 of it, and the digits are too many for chance (`_chance`); every further hypothesis that fits there
-is reported beside it. Step 2 puts the readings found into their families and looks at adjusted
+is reported with it. Step 2 puts the readings found into their families and looks at adjusted
 values; where some still differ, it tries other families and corrections, other tests, and both
 together, first for a whole output, then family by family. Step 3 looks at summaries of repeated
 passes. What nothing reproduces is reported as unexplained, with what was tried.
@@ -277,7 +277,7 @@ class Search:
             self.readings = dict(together)
             against = self._against(cause, differing)
             if against:
-                # By itself, so that it does not answer for a wrong cause beside it.
+                # Alone, so that it does not answer for a wrong cause next to it.
                 self.readings = self.meant | {p: together[p] for p in cause.places}
                 against = self._against(cause, differing)
             fitting, scope, places, whole, wrong = self._fitting[cause.key]

@@ -1,8 +1,8 @@
 """The one way to bring a file here: resumed, retried, verified, never half.
 
-A file is downloaded under a hidden `.NAME.part` beside its final name. A part is continued with a
-range request, and keeps every byte that has arrived, so that a slow line advances from run to run;
-only a complete file with the expected SHA-256 gets the final name.
+A file is downloaded under a hidden name, `.NAME.part`, in the folder of its final name. A
+part is continued with a range request, and keeps every byte that has arrived, so that a slow line
+advances from run to run; only a complete file with the expected SHA-256 gets the final name.
 """
 
 import os
@@ -78,6 +78,12 @@ def part_of(target: Path) -> Path:
 
 def accept(wanted: Wanted, part: Path, target: Path, source: str) -> None:
     """Give a complete part its final name.
+
+    Args:
+        wanted: What the file must be.
+        part: The part.
+        target: The final name.
+        source: Where it came from, for messages.
 
     Raises:
         Mismatch: It is another file; the part is gone then.

@@ -84,7 +84,15 @@ def write_atomic(path: Path, content: bytes | str) -> None:
 
 
 def encoded(text: str, path: Path) -> bytes:
-    """UTF-8; half a surrogate pair, which UTF-8 cannot hold, is named in place of a traceback."""
+    """A text in UTF-8.
+
+    Args:
+        text: The text.
+        path: The file that it is meant for, for the message.
+
+    Raises:
+        MtpeftError: The text holds half a surrogate pair, which UTF-8 cannot hold.
+    """
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError as error:

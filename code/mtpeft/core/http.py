@@ -76,6 +76,11 @@ class Trouble(Exception):
 class Clock:
     """Time between attempts; tests put in one that does not wait. Deadlines of sockets follow the
     machine's own clock.
+
+    Attributes:
+        now: Seconds from some fixed moment on, never less than before.
+        sleep: Waits so many seconds.
+        date: The date, for answers that name one in Retry-After.
     """
 
     now: Callable[[], float] = time.monotonic
@@ -185,7 +190,7 @@ class Secret:
         raise TypeError("a key is not to be stored")
 
     def header(self) -> dict[str, str]:
-        """The authorisation header, for the request alone."""
+        """The authorization header, for the request alone."""
         return {"Authorization": f"Bearer {self._secret}"} if self else {}
 
     def redact(self, text: str) -> str:
@@ -436,7 +441,13 @@ class _Turns:
 
 @dataclass(frozen=True)
 class Answer:
-    """The beginning of an answer; `blocks` yields its body as it arrives."""
+    """The beginning of an answer.
+
+    Attributes:
+        status: The HTTP status.
+        headers: By name in lower case.
+        blocks: Yields the body as it arrives.
+    """
 
     status: int
     headers: Mapping[str, str]

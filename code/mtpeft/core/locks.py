@@ -29,7 +29,7 @@ def held(path: Path, *, wait: bool = True, again: bool = True) -> Iterator[None]
     """Hold the lock of `path`, a file or folder that is about to be changed, made or read while
     others may change it.
 
-    The lock is the file `.NAME.lock` beside it and ends with the process, however that ends. The
+    The lock is the file `.NAME.lock` next to it and ends with the process, however that ends. The
     thread that holds it may ask for it again.
 
     Args:

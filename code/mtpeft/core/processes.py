@@ -164,7 +164,7 @@ def tied() -> list[str]:
 def die_with_parent() -> None:
     """Let the kernel end this process when the one that started it dies.
 
-    For a worker of `multiprocessing`: workers of a killed run would wait for ever.
+    For a worker of `multiprocessing`: workers of a killed run would wait without end.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -199,7 +199,7 @@ def _communicate(
             if left <= 0:
                 raise _late(name, seconds)
             if process.poll() is not None:
-                # What it started may hold its output open for ever; nobody waits for that.
+                # What it started may hold its output open without end; nobody waits for that.
                 ended = ended or time.monotonic()
                 if time.monotonic() - ended > _GRACE_SECONDS:
                     with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -94,7 +94,13 @@ class Derived:
 
 @dataclass(frozen=True)
 class Manifest:
-    """All entries by id."""
+    """All entries by id.
+
+    Attributes:
+        files: Files of repositories.
+        hub: Data sets of the hub.
+        derived: Files that are built.
+    """
 
     files: dict[str, File]
     hub: dict[str, HubDataset]

@@ -34,7 +34,7 @@ def pin(name: str, value: str) -> None:
     raise MtpeftError(
         f"{name} is now {value}",
         f"{known}, as at its first use on this machine ({path})",
-        f"use that revision, or remove the entry from {path} and start the experiment anew",
+        f"use that revision, or remove the entry from {path} and start the experiment again",
     )
 
 
@@ -57,7 +57,7 @@ def _read(path: Path) -> dict[str, str]:
             path,
             f"malformed JSON: {error}",
             "an object of names and values",
-            "restore the file; without it the next use pins anew what it finds",
+            "restore the file; without it the next use pins what it finds",
         ) from error
     if not isinstance(pins, dict) or not all(isinstance(value, str) for value in pins.values()):
         raise BadInput(path, "no object of texts", "names and values", "restore the file")

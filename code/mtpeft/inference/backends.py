@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from mtpeft.core.errors import MtpeftError, Unavailable, UnknownName
 from mtpeft.inference.generate import Generated, generate
 from mtpeft.inference.generate import as_configured as generate_as_configured
+from mtpeft.models.device import local, suits
 from mtpeft.models.nf4 import keep_layout, quantisation
 
 
@@ -44,7 +45,7 @@ class Transformers:
     Args:
         source: The base model.
         result: Folder of an adapter or of a full model; None for the bare base.
-        dtype: Torch's name of the type of weights that are not quantised.
+        dtype: Torch's name of the type of weights that are not quantized.
         four_bit: Whether the base of an adapter is in NF4 (QLoRA).
     """
 
@@ -56,7 +57,8 @@ class Transformers:
 
         adapter = result is not None and (result / "adapter_config.json").is_file()
         base = source if adapter or result is None else str(result)
-        device = "cuda:0" if torch.cuda.is_available() else "cpu"
+        device = local()
+        suits(base)
         kind = getattr(torch, dtype)
         quantised = quantisation(dtype) if four_bit and adapter else None
         self.tokenizer = AutoTokenizer.from_pretrained(str(result or source), padding_side="left")

@@ -12,7 +12,7 @@ from mtpeft.corpora.weights import fingerprint, model_folder, source_of
 from mtpeft.inference import heads
 from mtpeft.inference.backends import backend as load_backend
 from mtpeft.inference.settings import profile as load_profile
-from mtpeft.inference.stage import Request, drop_errors, infer
+from mtpeft.inference.stage import Request, drop_errors, failed, infer
 from mtpeft.tasks.encoding import has_heads
 
 
@@ -28,7 +28,7 @@ def run(
     dtype: str,
     corpus: str,
     retry: bool,
-) -> None:
+) -> int:
     """Predict evaluation sets of a run into the folder of its seed.
 
     Args:
@@ -44,6 +44,9 @@ def run(
         corpus: As in `corpora.load`.
         retry: Whether instances that failed are predicted again.
 
+    Returns:
+        How many instances failed.
+
     Raises:
         UnknownName: The run has no such evaluation set.
         MtpeftError: There is no adapter.
@@ -52,7 +55,7 @@ def run(
     corpus = corpus or catalog().corpus_of(entry)
     if has_heads(entry):
         heads.run(entry, evaluations, training, seed, adapter, backbone, corpus)
-        return
+        return 0
     known = [e.id for task in entry.tasks for e in catalog().get("tasks", task).evaluations]
     for wanted in evaluations:
         if wanted not in known:
@@ -90,12 +93,17 @@ def run(
         "weights_sha256": {p.name: sha256(p) for p in weights},
         **(fingerprint(backbone) if backbone else {}),
     }
+    failures = 0
     for wanted, some in instances.items():
         path = folder / profile / "predictions" / f"{wanted}.jsonl"
         if retry:
             drop_errors(path)
         infer(Request(name, wanted, entry.regime, chosen, some, by), engine, path)
-        print(f"infer: {name} {wanted}: {paths.shown(path)}")
+        wrong = failed(path)
+        more = f"; {wrong} of {len(some)} failed, --retry asks them again" if wrong else ""
+        print(f"infer: {name} {wanted}: {paths.shown(path)}{more}")
+        failures += wrong
+    return failures
 
 
 def four_bit(method: Method) -> bool:

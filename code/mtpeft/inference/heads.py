@@ -13,6 +13,7 @@ from mtpeft.core.provenance import write_provenance
 from mtpeft.core.records import Prediction, write_predictions
 from mtpeft.corpora import evaluation_of
 from mtpeft.corpora.weights import fingerprint, model_folder, source_of
+from mtpeft.models.device import local, suits
 from mtpeft.tasks.encoding import RANKING, TaskData, answers, classes, encoded
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def run(
         )
     base = catalog().get("backbones", entry.backbone)
     source = model_folder(backbone) if backbone else source_of(base)
+    suits(source)
     told = about(folder)
     for key, value in fingerprint(source).items():
         if told.get(key) != value:
@@ -76,7 +78,7 @@ def run(
         catalog().get("methods", entry.method),
         told["outputs"],
         how,
-    ).to(device())
+    ).to(local())
     model.load(folder)
     data = encoded(entry, corpus, "test", load_tokenizer(source), how)
     for wanted in evaluations or known:
@@ -108,7 +110,7 @@ def write(model: "SharedModel", data: TaskData, run: str, evaluation: str, path:
     from mtpeft.models.shared import outputs
 
     start = time.monotonic()
-    said = answers(data, outputs(model, data, device=device())[1])
+    said = answers(data, outputs(model, data, device=local())[1])
     each = round((time.monotonic() - start) / len(data), 6)
     if data.head == RANKING:
         texts = [(str(rank), str(rank)) for rank in said]
@@ -124,13 +126,6 @@ def write(model: "SharedModel", data: TaskData, run: str, evaluation: str, path:
         ],
     )
     return path
-
-
-def device() -> str:
-    """The kind of device that answers are computed on."""
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _read(data: TaskData, i: int) -> str:

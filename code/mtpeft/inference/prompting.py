@@ -25,7 +25,9 @@ from mtpeft.core.records import Prediction, append_predictions, drop_predictions
 from mtpeft.core.text import one_line
 from mtpeft.corpora import Example
 from mtpeft.inference.bm25 import Bm25
-from mtpeft.tasks import wording
+from mtpeft.inference.fitting import fitted
+from mtpeft.models.device import stop_where_lost
+from mtpeft.tasks import Answer, answer_of, task_module, wording
 
 T = TypeVar("T")
 KEY = "OPENAI_API_KEY"
@@ -87,7 +89,12 @@ class Endpoint:
     def answer(
         self, messages: list[dict[str, str]], new_tokens: int = NEW_TOKENS
     ) -> tuple[str, str]:
-        """Greedy answer to one conversation."""
+        """Greedy answer to one conversation.
+
+        Raises:
+            RequestFailed: The server gives none that can be read.
+            Refused: The server refuses every request.
+        """
 
         def read(reply: Any) -> tuple[str, str]:
             choice = reply["choices"][0]
@@ -100,7 +107,12 @@ class Endpoint:
         return self._post("/chat/completions", payload, read)
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
-        """One vector a text, from the server's embeddings."""
+        """One vector a text, from the server's embeddings.
+
+        Raises:
+            RequestFailed: The server gives none that can be read.
+            Refused: The server refuses every request.
+        """
         found: list[list[float]] = []
         for start in range(0, len(texts), 64):
             some = list(texts[start : start + 64])
@@ -137,11 +149,28 @@ class Local:
         self, messages: list[dict[str, str]], new_tokens: int = NEW_TOKENS
     ) -> tuple[str, str]:
         """Greedy answer to the conversation in the model's own chat template."""
-        text = self._backend.tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True
-        )
-        made = self._backend.answers([text], new_tokens, self._context)[0]
+        text = self._rendered(self.fitted(messages, new_tokens)[0])
+        made = self._backend.answers([text], new_tokens, 0)[0]
         return made.text, made.finish_reason
+
+    def fitted(
+        self, messages: list[dict[str, str]], new_tokens: int = NEW_TOKENS
+    ) -> tuple[list[dict[str, str]], str]:
+        """The conversation as far as the model can read it, and what was cut off."""
+        positions = getattr(self._backend.model.config, "max_position_embeddings", None)
+        limit = min(self._context, (positions or self._context + new_tokens) - new_tokens)
+        return fitted(messages, self._length, limit)
+
+    def _rendered(self, messages: list[dict[str, str]]) -> str:
+        return str(
+            self._backend.tokenizer.apply_chat_template(
+                messages, tokenize=False, add_generation_prompt=True
+            )
+        )
+
+    def _length(self, messages: list[dict[str, str]]) -> int:
+        text = self._rendered(messages)
+        return len(self._backend.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """Mean of the last hidden states of each text, as the study's script takes it from the same
@@ -218,8 +247,8 @@ def ask(
             example, [pool[i] for i in near if pool[i].id != example.id][-shots:] if shots else []
         )
 
-    def read(example: Example, raw: str) -> str:
-        return str(import_module(catalog().get("tasks", example.task).module).answer(raw, False))
+    def read(example: Example, raw: str) -> Answer:
+        return answer_of(task_module(example.task), raw, False, example)
 
     questions = (
         Question(evaluation or e.task, e.id, partial(messages, e), partial(read, e))
@@ -242,7 +271,7 @@ class Question:
     task: str
     instance_id: str
     messages: Callable[[], list[dict[str, str]]]
-    read: Callable[[str], str]
+    read: Callable[[str], Answer]
 
 
 def ask_each(
@@ -289,10 +318,12 @@ def _asked(
     question: "Question", chat: Chat, run: str, new_tokens: int
 ) -> tuple[Prediction, Refused | None]:
     """The record of one question, and the server's refusal where it was one."""
-    messages, start = question.messages(), time.monotonic()
+    messages, start, cut = question.messages(), time.monotonic(), ""
     digest = hashlib.sha256(json.dumps(messages, sort_keys=True).encode()).hexdigest()
-    raw, output, finish, problem, refusal = "", "", "error", "", None
+    raw, output, finish, problem, refusal = "", Answer(""), "error", "", None
     try:
+        if isinstance(chat, Local):
+            messages, cut = chat.fitted(messages, new_tokens)
         raw, finish = chat.answer(messages, new_tokens)
         output = question.read(raw)
     except Refused as error:
@@ -300,6 +331,7 @@ def _asked(
     except MtpeftError as error:
         problem = error.found
     except Exception as error:  # one odd reply must not cost the other answers
+        stop_where_lost(error)
         raw, finish, problem = "", "error", f"{type(error).__name__}: {error}"
     seconds = round(time.monotonic() - start, 3)
     return (
@@ -309,10 +341,12 @@ def _asked(
             question.instance_id,
             digest,
             raw,
-            output,
+            str(output),
             one_line(finish),
             seconds,
             one_line(problem),
+            output.rule,
+            cut,
         ),
         refusal,
     )

@@ -18,7 +18,7 @@ from mtpeft.core.files import json_objects, write_atomic
 from mtpeft.corpora import Example
 from mtpeft.inference.bm25 import Bm25
 from mtpeft.inference.prompting import Chat, Question, ask_each
-from mtpeft.tasks import code_search
+from mtpeft.tasks import Answer, code_search
 
 LONGEST = 20
 """Candidates of one prompt at most (the study's lists)."""
@@ -116,7 +116,7 @@ def read_candidates(path: Path, examples: Sequence[Example]) -> dict[str, list[s
         BadInput: A line cannot be used, or a query has none; the error names file and line.
     """
     pool, asked, result = pool_of(examples), {e.id for e in examples if e.target == "1"}, {}
-    fix = "remove the file to find candidates anew"
+    fix = "remove the file to find candidates again"
     for number, row in json_objects(path, ("instance_id", "candidates"), fix):
         name, near = str(row["instance_id"]), row["candidates"]
         if not isinstance(near, list):
@@ -135,7 +135,7 @@ def read_candidates(path: Path, examples: Sequence[Example]) -> dict[str, list[s
                 path,
                 f"query {name} with candidates {', '.join((unknown or near)[:3])}",
                 f"a query of the set with 1 to {LONGEST} different functions of the set",
-                "remove the file to find candidates anew",
+                "remove the file to find candidates again",
                 line=number,
             )
         result[name] = near
@@ -177,10 +177,8 @@ def rank(
     return ask_each(questions, chat, path, run, 10 * max(map(len, near.values()), default=1))
 
 
-def _rank(mine: list[str], right: str, raw: str) -> str:
-    scores = code_search.read_scores(raw, len(mine))
-    return (
-        ""
-        if scores is None
-        else str(code_search.rank_of(scores, mine.index(right)) if right in mine else 0)
-    )
+def _rank(mine: list[str], right: str, raw: str) -> Answer:
+    scores, rule = code_search.read_scores(raw, len(mine)), "number and score of each"
+    if scores is None:
+        return Answer("", rule)
+    return Answer(str(code_search.rank_of(scores, mine.index(right)) if right in mine else 0), rule)

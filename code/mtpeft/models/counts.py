@@ -29,7 +29,14 @@ class Counts:
 def counted(
     backbone: Backbone, method: Method, how: Mapping[str, Any], causal: bool = False
 ) -> Counts:
-    """The weights of a backbone's encoder, or of its causal language model, with a method."""
+    """The weights of a backbone's encoder, or of its causal language model, with a method.
+
+    Args:
+        backbone: The backbone, whose configuration stands in the catalog.
+        method: What is trained.
+        how: Settings that the method reads, by name.
+        causal: Whether to count the causal language model.
+    """
     config = config_of(backbone)
     model = empty_causal(config) if causal else empty_encoder(config, "meta")
     every = sum(p.numel() for p in model.parameters())

@@ -175,10 +175,16 @@ def outputs(
 ) -> tuple[float, np.ndarray]:
     """Pass every example through the model.
 
+    Args:
+        model: The model.
+        data: Examples of one task.
+        batch: Examples at a time.
+        device: Where the model is.
+
     Returns:
         The mean loss over examples, positives not weighted; in the order of the examples, the
-        probability of the positive class [n] of a label task, or the vectors of query and code
-        [n, 2, h] of a ranking task.
+        probability of the positive class [n] of a label task, or the vectors of query and code [n,
+        2, h] of a ranking task.
     """
     model.eval()
     losses, found = 0.0, []

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from mtpeft.sandbox.identity import Identity
 
-# What the host must have left over besides the scratch limit; below it the run would measure the
+# What the host must have left over on top of the scratch limit; below it the run would measure the
 # disk, not the program.
 RESERVE_BYTES = 16 << 20
 

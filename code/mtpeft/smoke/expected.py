@@ -51,8 +51,14 @@ class Comparison:
 
 
 def compare(obtained: dict[Cell, float], path: Path | None = None) -> list[Comparison]:
-    """Every cell of either side, in the order of the expected table, at the precision of the table
-    (default: the shipped one).
+    """Every cell of either side, in the order of the expected table, at the precision of the table.
+
+    Args:
+        obtained: The values that came out.
+        path: The expected table (default: the shipped one).
+
+    Raises:
+        BadInput: There is no expected table.
     """
     path = path or EXPECTED
     obtained = {cell: round(value, DIGITS) for cell, value in obtained.items()}

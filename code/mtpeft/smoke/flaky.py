@@ -38,12 +38,13 @@ from mtpeft.corpora.analysis import examples
 from mtpeft.corpora.analysis.flakeflagger import leaks
 from mtpeft.corpora.weights import fingerprint
 from mtpeft.models.base import load_encoder
+from mtpeft.models.device import described
 from mtpeft.models.shared import SharedModel
 from mtpeft.tasks.classification import binary_scores, random_ranking, trivial
 from mtpeft.tasks.encoding import TaskData, encode
 from mtpeft.tuning.ledger import saving
 from mtpeft.tuning.objective.heads import Outcome, over_seeds, positive_weights, train_seeds
-from mtpeft.tuning.seeding import describe_device, seed_everything
+from mtpeft.tuning.seeding import seed_everything
 from mtpeft.tuning.settings import Settings, how
 from mtpeft.tuning.tiny import save_backbone, tiny_model, train_tokenizer
 
@@ -169,7 +170,7 @@ def run(
                 "leaks": leaks(texts[FLAKY]),
                 "pretraining_loss": losses,
                 "seconds": round(time.monotonic() - start, 1),
-                "device": describe_device(),
+                "device": described(),
                 "configurations": {
                     configuration: [asdict(o) for o in outcomes[configuration]]
                     for configuration in CONFIGURATIONS
@@ -180,7 +181,7 @@ def run(
         )
         + "\n",
     )
-    write_provenance(path, [], seeds=size.seeds, device=describe_device())
+    write_provenance(path, [], seeds=size.seeds, device=described())
     return rows
 
 

@@ -45,7 +45,16 @@ def read_clusters(path: Path, id_column: str = "") -> Mapping[str, str]:
 
 
 def clusters_of(path: Path, ids: "pd.Series[str]", names: "pd.Series[str]") -> dict[str, str]:
-    """Instance id → cluster, from two columns of a table that was read as text."""
+    """The cluster of each instance, from two columns of a table that was read as text.
+
+    Args:
+        path: The table, for messages.
+        ids: The instances.
+        names: Their clusters.
+
+    Raises:
+        BadInput: An id comes twice, or has no cluster.
+    """
     names = names.str.strip()
     for problem, found in (
         (ids.duplicated(), "an id that was there before"),

@@ -32,7 +32,13 @@ FILES = ("figures", "runs", "printed", "sets", "weights")
 
 @dataclass(frozen=True)
 class FigureSet:
-    """Everything that a study printed or logged, below one folder, read once."""
+    """Everything that a study printed or logged, below one folder, read once.
+
+    Attributes:
+        study: The study.
+        folder: Where the tables lie.
+        files: Those that belong to it.
+    """
 
     study: Study
     folder: Path
@@ -100,7 +106,7 @@ class FigureSet:
 
     @cached_property
     def counterparts(self) -> list[Counterpart]:
-        """What the logs hold beside every cell of the typed tables, at least one record a cell.
+        """What the logs hold for every cell of the typed tables, at least one record a cell.
 
         `counterparts.csv` is not among `paths`: no table of figures is made from it.
         """
@@ -214,7 +220,7 @@ class FigureSet:
         return found[0] if len(found) == 1 else None
 
     def comparability(self, figure: PublishedFigure) -> str:
-        """`yes`, or why a prompted model's figure cannot stand beside a fine-tuned one.
+        """`yes`, or why a prompted model's figure cannot be compared with a fine-tuned one.
 
         A sample of the test set under the same metric can: its own, larger sampling error counts.
         """

@@ -160,7 +160,17 @@ def read_sides(
 
 
 def read_place(path: Path, label: str, id_column: str, cluster: str = "") -> list[Side]:
-    """The runs of one place, as `read_sides` takes it; `cluster` names a column of a plain CSV."""
+    """The runs of one place, as `read_sides` takes it.
+
+    Args:
+        path: The place.
+        label: What the run is called, where the place does not say.
+        id_column: The column of ids in a plain CSV; empty: the first of `ID_COLUMNS`.
+        cluster: A column of a plain CSV that says which instances belong together.
+
+    Raises:
+        BadInput: A file is no table, an id comes twice, or a value is not finite.
+    """
     if cluster and (path.is_dir() or (path.is_file() and _is_score_table(path))):
         raise BadInput(
             path,

@@ -1,7 +1,7 @@
 """The studies: a folder of data each, and modules of their own for what data cannot say.
 
 A study's folder holds `study.yaml`, `runs/`, `comparisons/`, `tables/`, `figures/` and `claims/`
-(see `mtpeft.catalog`). Beside them may lie `dialect.py`, which knows how upstream's files name
+(see `mtpeft.catalog`). The folder may also hold `dialect.py`, which knows how upstream's files name
 things, and modules with rules of claims, tables and figures; each may import the others as
 `.NAME`. The folder need not be part of the package.
 """
@@ -55,7 +55,7 @@ def own_part(item: Table | Figure | Claim, known: Catalog) -> Callable[..., Any]
 
     Args:
         item: A table or figure whose kind is a module with `build` or `draw`, or a claim whose
-            kind is `MODULE.FUNCTION`. The module is `MODULE.py` beside the study's `study.yaml`,
+            kind is `MODULE.FUNCTION`. The module is `MODULE.py` next to the study's `study.yaml`,
             else an installed one.
         known: The catalog that the item stands in.
 

@@ -43,6 +43,7 @@ class Recorder(TrainerCallback):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._begun = state.global_step
+        self._trainer.check()
         if state.is_world_process_zero:
             from torch.utils.tensorboard import SummaryWriter
 

@@ -73,6 +73,7 @@ class Settings:
     gradient_clipping: float = 1.0
     # watching it
     eval_steps: int = 0  # tokens (0: never); heads are evaluated after each epoch
+    evaluations: int = 0  # tokens: of the run, evenly spaced, in place of eval_steps
     eval_samples: int = 500  # tokens: rows of each task
     valid_examples: int = 0  # heads: of each task, evenly spaced, that choose the epoch (0: all)
     selection: str = "none"  # tokens: none, loss, generation, or teacher-forced
@@ -95,7 +96,7 @@ CHOICES: dict[str, Any] = {
     "mixed_precision": ("bf16", "no"),
     "selection": ("none", "loss", "generation", "teacher-forced"),
     "wording": ("own", "published"),
-    "attention": ("auto", "sdpa", "eager", "flash_attention_2", "flex_attention"),
+    "attention": ("auto", "sdpa", "eager", "flash_attention_2"),
     "balancing": RULES,
 }
 # What the objective allows of a setting. Heads train with the rules that both editions had.

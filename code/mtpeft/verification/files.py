@@ -1,4 +1,4 @@
-"""Tier T0: the files as shipped, against SHA256SUMS beside them."""
+"""Tier T0: the files as shipped, against SHA256SUMS in their folder."""
 
 from pathlib import Path
 
@@ -63,7 +63,11 @@ def _older(path: Path) -> bool:
 
 
 def check_and_write() -> None:
-    """Check, write the verdicts, and refuse to go on with an archive that is not the one shipped."""
+    """Check the shipped files and write the verdicts.
+
+    Raises:
+        BadInput: The archive is not the one shipped.
+    """
     verdicts = check()
     path = REGENERATED / "verification" / "files.csv"
     if not _stands(path, verdicts) or _older(path):

@@ -109,7 +109,7 @@ def _named(options: dict[str, Any], one: str, many: str) -> set[str] | None:
 
 
 def _tests(claim: Claim, evidence: Evidence) -> Iterator[tuple[str, str]]:
-    """The tests that a claim speaks of, printed beside recomputed."""
+    """The tests that a claim speaks of, printed next to recomputed."""
     options, known = claim.options, evidence.known
     comparisons = _named(options, "comparison", "comparisons")
     if comparisons is None:

@@ -1,6 +1,6 @@
 """Figures: a catalog entry names its kind, the module of that name here draws it.
 
-A kind is a module with `draw(figure, inputs) -> Drawing`; a dotted name is a module beside the
+A kind is a module with `draw(figure, inputs) -> Drawing`; a dotted name is a module next to the
 study's `study.yaml`, or an installed one. Equal inputs give equal bytes.
 """
 

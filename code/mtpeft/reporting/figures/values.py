@@ -53,7 +53,15 @@ def printed_pass_rates(
 def printed_number(
     inputs: Inputs, comparison: Comparison, block: str, metric: str, quantity: str
 ) -> float:
-    """A printed number with the most digits available; NaN where none is printed."""
+    """A printed number with the most digits available; NaN where none is printed.
+
+    Args:
+        inputs: What reporting reads.
+        comparison: The comparison.
+        block: Its block.
+        metric: Its metric.
+        quantity: What was printed, such as `cliffs_delta`.
+    """
     cells = inputs.printed.get((comparison.id, block, metric, quantity, comparison.adjustment), [])
     numbers = [cell.printed for cell in cells if cell.printed not in ("NA", "NaN", "Inf", "-Inf")]
     return float(max(numbers, key=len)) if numbers else math.nan

@@ -1,6 +1,6 @@
 """Tables: a catalog entry names its kind, the module of that name here builds it.
 
-A kind is a module with `build(table, inputs) -> TableData`; a dotted name is a module beside the
+A kind is a module with `build(table, inputs) -> TableData`; a dotted name is a module next to the
 study's `study.yaml`, or an installed one.
 """
 

@@ -28,6 +28,10 @@ def build(table: Table, inputs: Inputs) -> TableData:
     """One row per block and metric of each comparison.
 
     Options: metrics or without, lists of metric ids that choose among a comparison's metrics.
+
+    Raises:
+        BadInput: The table names no comparison.
+        UnknownName: It has an option or a metric that is not known.
     """
     comparisons = [inputs.known.get("comparisons", name) for name in table.comparisons]
     if not comparisons:

@@ -18,6 +18,9 @@ def build(table: Table, inputs: Inputs) -> TableData:
     dotted names.
 
     Options: methods, those to show (default: those of the table's study).
+
+    Raises:
+        BadInput: There is no method to show.
     """
     known = inputs.known
     wanted = table.options.get("methods") or [m.id for m in known.of("methods", table.study)]

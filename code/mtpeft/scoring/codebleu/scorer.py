@@ -39,6 +39,9 @@ class CodeBleu:
     def version(self) -> str:
         """The library's version and, for the released variant, the hash seed that its data flow
         depends on.
+
+        Raises:
+            Unavailable: The library is not installed.
         """
         if self.corrected:
             return library_version()

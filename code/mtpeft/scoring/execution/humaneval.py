@@ -25,7 +25,7 @@ RELATIVE = "openai/human-eval/6d43fb980f9fee3c892a914eda09951f772ad10d/data/Huma
 SHA256 = "b796127e635a67f93fb35c04f4cb03cf06f38c8072ee7cee8833d7bee06979ef"
 PROBLEMS = 164
 TOOL, METRIC = "humaneval_execution", "pass"
-# The version names what can change a verdict besides the interpreter: the judge, the wire, the
+# The version names what can change a verdict apart from the interpreter: the judge, the wire, the
 # limits.
 VERSION = "1"
 _FIELDS = ("task_id", "prompt", "entry_point", "canonical_solution", "test")

@@ -213,7 +213,11 @@ def _get(client: Client, base: str, path: str, parameters: dict[str, Any]) -> di
 
 
 def total_of(page: dict[str, Any], source: str) -> int:
-    """How many files the service has, from the paging of one page."""
+    """How many files the service has, from the paging of one page.
+
+    Raises:
+        BadInput: The page does not say.
+    """
     try:
         return int(page["paging"]["total"])
     except (KeyError, TypeError, ValueError) as error:

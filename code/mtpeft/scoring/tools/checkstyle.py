@@ -108,6 +108,9 @@ def classpath() -> tuple[str, str]:
 def sun_checks() -> str:
     """The rules in Checkstyle's own jar, told to go on after a file that it cannot read (by default
     it stops there).
+
+    Raises:
+        MtpeftError: The jar has no such rules.
     """
     path = classpath()[0]
     jars = (

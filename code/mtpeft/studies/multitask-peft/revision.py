@@ -74,7 +74,11 @@ class RevisionLog:
         return list(self.train_sizes)
 
     def valid_at(self, epoch: int) -> Block:
-        """The validation table of one epoch."""
+        """The validation table of one epoch.
+
+        Raises:
+            BadInput: The log has none.
+        """
         found = [b for b in self.valid if b.epoch == epoch]
         if len(found) != 1:
             raise BadInput(

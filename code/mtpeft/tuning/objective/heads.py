@@ -23,6 +23,8 @@ from mtpeft.core.errors import MtpeftError
 from mtpeft.core.files import write_atomic
 from mtpeft.core.paths import shown
 from mtpeft.core.records import csv_text
+from mtpeft.models.base import attention_of
+from mtpeft.models.device import local
 from mtpeft.models.heads import positive_weight, ranking_loss
 from mtpeft.models.shared import SharedModel, outputs
 from mtpeft.tasks.encoding import RANKING, SELECTION, TaskData, answers, scores
@@ -33,7 +35,7 @@ from mtpeft.tuning.mixing.batches import Step, sampler
 from mtpeft.tuning.once import CHECKPOINTS, once
 from mtpeft.tuning.seeding import seed_everything
 from mtpeft.tuning.settings import Settings, as_dict
-from mtpeft.tuning.trainer import MultiTaskTrainer, arguments, here, last_checkpoint
+from mtpeft.tuning.trainer import MultiTaskTrainer, arguments, last_checkpoint, opening
 
 Data = Mapping[str, TaskData]
 BEST = "best"
@@ -118,7 +120,7 @@ def train_seeds(
 
         def one(s: Settings, place: Path = place) -> tuple[dict[str, Any], list[Path]] | None:
             seed_everything(s.seed)
-            model = make(s.seed).to(here())
+            model = make(s.seed).to(local())
             outcome = fit(model, train, valid, test, s, place, **trial)
             if outcome is None:
                 return None
@@ -169,6 +171,12 @@ def fit(
     trainer = HeadsTrainer(model, train, valid, settings, folder)
     trainer.remove_callback(PrinterCallback)
     title = f"{folder.parent.name} seed {settings.seed}"
+    trainer.opening = opening(
+        settings,
+        settings.batch_size * settings.gradient_accumulation,
+        attention_of(model.encoder),
+        title,
+    )
     every = int(settings.balancing_options.get("every", 10))
     trainer.add_callback(Recorder(trainer, folder / "tensorboard", every, title))
     patience = settings.early_stopping_patience or settings.epochs + 1
@@ -217,7 +225,6 @@ class HeadsTrainer(MultiTaskTrainer):
             args=arguments(
                 folder / CHECKPOINTS,
                 settings,
-                here(),
                 per_device_train_batch_size=1,
                 eval_strategy="steps",
                 eval_steps=self.per_epoch,
@@ -486,7 +493,7 @@ class HeadsTrainer(MultiTaskTrainer):
             columns = list(self.curve[0])
             rows = ([row[c] for c in columns] for row in self.curve)
             write_atomic(self.folder / "loss_curve.csv", csv_text(columns, rows))
-        cost = self.ledger.summary(self.args.world_size)
+        cost = {"device": self.opening, **self.ledger.summary(self.args.world_size)}
         return Outcome(self.settings.seed, self.best_epoch, self.best, final, self.history, cost)
 
     # ------------------------------------------------------------ checkpoints
