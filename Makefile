@@ -201,9 +201,9 @@ data: | $(VENV)/.train ## fetch and verify the corpora (OFFLINE=1: only what is 
 smoke: | $(VENV)/.train $(VENV)/.score ## every stage from scratch on a tiny model, expected vs. actual | 8 min | 50 MB | no
 	@OMP_NUM_THREADS=1 $(RUN) smoke
 
-plan-training: | $(VENV)/.core ## time, memory and cost of every training run on four GPU classes | 2 s | | no
-	@$(RUN) plan --profile faithful
-	@$(RUN) plan --profile fast
+plan-training: | $(VENV)/.train ## time, memory, disk and cost of every training run on four GPU classes | 1 min | | no
+	@$(RUN) train plan --profile faithful
+	@$(RUN) train plan --profile fast
 
 $(TRAIN_TARGETS): | $(VENV)/.train ## one training run (mtpeft list runs); resumes | hours | 1–10 GB | yes
 	@$(TRAIN) train "$(@:train-%=%)" --profile $(PROFILE) $(addprefix --seed ,$(SEEDS)) $(addprefix --set ,$(SET)) $(WHERE)
@@ -230,7 +230,11 @@ flaky-cpu: | $(VENV)/.train ## a small model on the real flaky tests (MTPEFT_MIR
 
 # ---------------------------------------------------------------- tests, images, housekeeping
 
+<<<<<<< HEAD
 .PHONY: test test-unit test-train test-cluster record-tables lint docs doctor plan clean
+=======
+.PHONY: test test-unit test-train mutation record-tables lint docs doctor plan clean
+>>>>>>> main
 record-tables: ## accept the tables of the last run as the reference of the tests | 1 s | | no
 	@cd $(OUT) && find statistics audit verification tables -name '*.csv' ! -name '.*' | LC_ALL=C sort | xargs sha256sum \
 	  >"$(CURDIR)/tests/recipe/tables.sha256"
@@ -246,6 +250,11 @@ docs: $(VENV)/.docs ## the documentation as a site in site/, offline | 20 s | 20
 	@$(BIN)/python docs/generate.py
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "site/index.html"
+
+MUTANTS ?= 40
+SEED ?= 1
+mutation: $(VENV)/.dev ## a sample of faults in statistics, verification and records: do the tests notice (MUTANTS, SEED) | 30 min | | no
+	@nice -n 10 $(BIN)/python tests/bench/mutation.py --mutants $(MUTANTS) --seed $(SEED)
 
 test-unit: $(VENV)/.dev ## the fast tests alone | 90 s | | no
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not train" tests/unit

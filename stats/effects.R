@@ -5,9 +5,15 @@
 # The published intervals come from a path that walks over the rows of the dominance matrix and counts a value of b above
 # every value of a as one loss instead of n_a losses when it averages over columns; quirk = TRUE does the same.
 # Returns c(delta, low, high). Source of the formulae: Feng & Cliff (2004), JMASM 3(2), 322-332, equations 9 and 12.
+# quirk = FALSE also compares values to 12 digits and gives no interval where it has no width.
 cliffs_delta <- function(a, b, quirk = TRUE) {
+  if (!all(is.finite(a), is.finite(b))) stop("a value that is not finite")
   n_a <- length(a); n_b <- length(b)
   if (n_a == 0L || n_b == 0L) return(rep(NA_real_, 3))
+  if (!quirk) {
+    scale <- max(abs(a), abs(b))
+    a <- to_twelve_digits(a, scale); b <- to_twelve_digits(b, scale)
+  }
   sorted_a <- sort(a); sorted_b <- sort(b)
   # In sorted order, as the published values were: a mean that is zero on paper then carries the same rounding noise.
   below <- findInterval(sorted_a, sorted_b, left.open = TRUE)
@@ -27,34 +33,45 @@ cliffs_delta <- function(a, b, quirk = TRUE) {
   below_above <- (d - d^3 + c(-half, half)) / (1 - d^2 + z^2 * variance)
   if (delta == 1) below_above[2] <- 1
   if (delta == -1) below_above[1] <- -1
+  if (!quirk && !isTRUE(below_above[1] < below_above[2])) below_above <- rep(NA_real_, 2)
   c(delta, below_above)
 }
 
-# Matched-pairs rank-biserial correlation (Kerby 2014): (W+ - W-) / (W+ + W-) over the ranks of non-zero differences,
-# which are those of the signed-rank test (`distinct_differences` in pairs.R), with a percentile bootstrap interval. That
-# interval covers too little below 20 non-zero differences, and has no width where all of them point one way; it is then
-# missing (not estimable), not wrong. Pairs are resampled as multinomial counts over the distinct differences, which
-# is the same as drawing pairs and lets ranks of ties follow from cumulative counts. Returns c(r, low, high).
-rank_biserial <- function(a, b, resamples, seed, level = 0.95) {
+# Standard error of an estimate by leaving out one group of observations after the other (the delete-a-group jackknife; with one
+# observation a group, the jackknife: Efron and Stein 1981). estimate: of the observations at given positions.
+jackknife_error <- function(estimate, group) {
+  at <- seq_along(group)
+  left <- vapply(split(at, group), function(out) estimate(at[-out]), 0)
+  k <- length(left)
+  if (k < 2L) NA_real_ else sqrt((k - 1) / k * sum((left - mean(left))^2))
+}
+
+# Matched-pairs rank-biserial correlation (Kerby 2014): (W+ - W-) / (W+ + W-) over the signed ranks of the test. Its interval:
+# Fisher's z of it, with the jackknife's standard error and Student's t with one degree of freedom less than there are groups
+# (pairs whose difference is not zero, or clusters of them). Missing (not estimable) below 10 groups, and where all
+# differences point one way: nothing then tells how far from 1 it is. Returns c(r, low, high).
+rank_biserial <- function(a, b, cluster = NULL, level = 0.95) {
   difference <- distinct_differences(a, b)
-  if (all(difference == 0)) return(rep(NA_real_, 3))
-  values <- sort(unique(difference)); counts <- tabulate(match(difference, values), length(values))
-  moved <- values != 0
-  side <- sign(values[moved]); level_of <- match(abs(values[moved]), sort(unique(abs(values[moved]))))
-  correlation <- function(drawn) {
-    groups <- rowsum(drawn, level_of)
-    # Cumulative counts of each column; whole numbers, so that the order of summation changes nothing.
-    ends <- cumsum(groups)
-    totals <- ends[seq_len(ncol(groups)) * nrow(groups)]
-    ranks <- ends - rep(c(0, totals[-length(totals)]), each = nrow(groups)) - (groups - 1) / 2
-    weighted <- drawn * ranks[level_of, , drop = FALSE]
-    drop(side %*% weighted) / colSums(weighted)
+  moved <- which(difference != 0)
+  if (length(moved) == 0L) return(rep(NA_real_, 3))
+  difference <- difference[moved]
+  group <- if (is.null(cluster)) seq_along(moved) else cluster[moved]
+  correlation <- function(at) {
+    ranks <- rank(abs(difference[at]))
+    sum(sign(difference[at]) * ranks) / sum(ranks)
   }
-  estimate <- correlation(matrix(as.double(counts[moved]), ncol = 1))
-  if (sum(counts[moved]) < 20 || length(unique(side)) < 2L) return(c(estimate, NA_real_, NA_real_))
+  r <- correlation(seq_along(moved))
+  k <- length(unique(group))
+  if (k < 10L || abs(r) == 1) return(c(r, NA_real_, NA_real_))
+  error <- jackknife_error(correlation, group) / (1 - r^2)
+  c(r, tanh(atanh(r) + c(-1, 1) * qt((1 + level) / 2, k - 1) * error))
+}
+
+# Mean with a percentile bootstrap interval over instances, missing below two values. Returns c(mean, low, high).
+bootstrap_mean <- function(x, resamples, seed, level = 0.95) {
+  n <- length(x)
+  if (n < 2L) return(c(mean(x), NA_real_, NA_real_))
   set.seed(seed, kind = "Mersenne-Twister", normal.kind = "Inversion", sample.kind = "Rejection")
-  drawn <- rmultinom(resamples, length(difference), counts / length(difference))[moved, , drop = FALSE]
-  storage.mode(drawn) <- "double"
-  interval <- quantile(correlation(drawn), c((1 - level) / 2, (1 + level) / 2), na.rm = TRUE, names = FALSE, type = 7)
-  c(estimate, interval)
+  means <- colMeans(matrix(sample(x, n * resamples, replace = TRUE), n))
+  c(mean(x), quantile(means, c((1 - level) / 2, (1 + level) / 2), names = FALSE, type = 7))
 }

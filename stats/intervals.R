@@ -7,11 +7,28 @@ prediction_interval <- function(x, level = 0.95) {
   mean(x) + c(-1, 1) * qt((1 + level) / 2, n - 1) * sd(x) * sqrt(1 + 1 / n)
 }
 
-# Mean of paired differences, studentised: mean -+ t s / sqrt(n).
-mean_interval <- function(d, level = 0.95) {
-  n <- length(d)
-  if (n < 2L) return(c(NA_real_, NA_real_))
-  mean(d) + c(-1, 1) * qt((1 + level) / 2, n - 1) * sd(d) / sqrt(n)
+# Standard error of a mean, robust against any correlation within clusters: the sandwich estimator of a regression on a constant
+# with the factor G / (G - 1) (CR1; Cameron and Miller 2015, Journal of Human Resources 50(2), 317-372, equations 11 and 12).
+# With one value a cluster it is s / sqrt(n).
+mean_error <- function(d, cluster = seq_along(d)) {
+  sums <- rowsum(d - mean(d), cluster)
+  sqrt(length(sums) / (length(sums) - 1) * sum(sums * sums)) / length(d)
+}
+
+# Mean of paired differences, studentised: mean -+ t * error, with one degree of freedom less than there are clusters.
+mean_interval <- function(d, cluster = seq_along(d), level = 0.95) {
+  k <- length(unique(cluster))
+  if (k < 2L) return(c(NA_real_, NA_real_))
+  mean(d) + c(-1, 1) * qt((1 + level) / 2, k - 1) * mean_error(d, cluster)
+}
+
+# Minimum detectable difference of a two-sided t test at 1 - level with this chance to find it (Bloom 1995, Evaluation Review
+# 19(5), 547-556): the two quantiles of t, times the standard error of the mean of the differences d.
+detectable_difference <- function(d, cluster = seq_along(d), level = 0.95, power = 0.8) {
+  k <- length(unique(cluster))
+  error <- if (k < 2L) 0 else mean_error(d, cluster)
+  if (error <= 1e-12 * max(abs(d), 0)) return(NA_real_)
+  (qt((1 + level) / 2, k - 1) + qt(power, k - 1)) * error
 }
 
 # Difference b - a of two paired proportions, a and b of 0 and 1: the adjusted Wald interval of Bonett and Price (2012, JEBS
@@ -34,13 +51,49 @@ prediction_power <- function(n, level, shift) {
   suppressWarnings(pt(t, n - 1, ncp, lower.tail = FALSE) + pt(-t, n - 1, ncp))
 }
 
-# Odds ratio of the discordant pairs, only b : only a, with 0.5 added to both counts, and the interval that the exact interval of
-# the share only b / (only a + only b) gives (Clopper and Pearson 1934); p of McNemar's test, exact (binomial) below 25 discordant
-# pairs, else with continuity correction. only: c(only a, only b). Returns c(odds ratio, low, high, p).
-discordant_odds <- function(only, level = 0.95) {
-  n <- sum(only)
-  if (n == 0) return(rep(NA_real_, 4))
-  exact <- binom.test(only[2], n, conf.level = level)
-  p <- if (n < 25) exact$p.value else pchisq(max(0, abs(diff(only)) - 1)^2 / n, 1, lower.tail = FALSE)
-  c((only[2] + 0.5) / (only[1] + 0.5), exact$conf.int / (1 - exact$conf.int), p)
+# Smallest such shift that is found with probability `power`, in standard deviations; infinite where none is.
+prediction_shift <- function(n, level, power) {
+  if (n < 2) return(Inf)
+  uniroot(function(shift) prediction_power(n, level, shift) - power, c(0, 1e4), extendInt = "upX")$root
+}
+
+# Level of each of several prediction intervals of n values at which all of them hold together with probability `level`: that of
+# the largest of their t values under normal values with this correlation (a matrix as a vector), by simulation; never above
+# Bonferroni's, which holds whatever the correlation.
+joint_level <- function(correlation, n, level = 0.95, draws = 10000) {
+  m <- round(sqrt(length(correlation)))
+  if (m < 2 || n < 2) return(level)
+  parts <- eigen(matrix(correlation, m), symmetric = TRUE)
+  root <- parts$vectors %*% (sqrt(pmax(parts$values, 0)) * t(parts$vectors))
+  root <- root / sqrt(rowSums(root^2))
+  set.seed(1)
+  values <- function() tcrossprod(matrix(rnorm(draws * m), draws), root)
+  further <- values()
+  total <- squares <- 0
+  for (i in seq_len(n)) {
+    drawn <- values()
+    total <- total + drawn
+    squares <- squares + drawn^2
+  }
+  spread <- sqrt(pmax(squares - total^2 / n, 0) / (n - 1))
+  apart <- abs(further - total / n) / (spread * sqrt(1 + 1 / n))
+  largest <- quantile(do.call(pmax, as.data.frame(apart)), level, names = FALSE)
+  min(1 - (1 - level) / m, 1 - 2 * pt(largest, n - 1, lower.tail = FALSE))
+}
+
+# Odds ratio of the discordant pairs, only b : only a, with 0.5 added to both counts, and its interval: what the exact interval of
+# the share only b / (only a + only b) gives (Clopper and Pearson 1934), or with clusters the logarithm with the jackknife's
+# standard error over clusters with a discordant pair. Returns c(odds ratio, low, high).
+discordant_odds <- function(a, b, cluster = NULL, level = 0.95) {
+  odds <- function(at) (sum(b[at] > a[at]) + 0.5) / (sum(b[at] < a[at]) + 0.5)
+  moved <- which(a != b)
+  if (length(moved) == 0L) return(rep(NA_real_, 3))
+  if (is.null(cluster)) {
+    share <- binom.test(sum(b > a), length(moved), conf.level = level)$conf.int
+    return(c(odds(moved), share / (1 - share)))
+  }
+  k <- length(unique(cluster[moved]))
+  if (k < 10L) return(c(odds(moved), NA_real_, NA_real_))
+  error <- jackknife_error(function(at) log(odds(moved[at])), cluster[moved])
+  c(odds(moved), odds(moved) * exp(c(-1, 1) * qt((1 + level) / 2, k - 1) * error))
 }

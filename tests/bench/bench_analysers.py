@@ -25,10 +25,11 @@ from pathlib import Path
 from mtpeft.core import paths
 from mtpeft.core.files import write_atomic
 from mtpeft.core.records import csv_text
-from mtpeft.scoring import engine, pmd
+from mtpeft.scoring import engine
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.predictions import read_archived
-from mtpeft.scoring.setup_analysers import folder
+from mtpeft.scoring.tools import pmd
+from mtpeft.scoring.tools.setup_analysers import folder
 from mtpeft.scoring.wrapping import SUFFIX, wrap
 
 BIN = Path(sys.executable).parent

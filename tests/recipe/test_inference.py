@@ -15,12 +15,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 from mtpeft.core.errors import BadInput, MtpeftError, Unavailable, UnknownName
 from mtpeft.core.locks import InUse
 from mtpeft.core.records import Prediction, read_predictions
-from mtpeft.corpora import evaluation
+from mtpeft.corpora import Example, evaluation
 from mtpeft.inference.backends import Transformers, backend
 from mtpeft.inference.batches import batches
-from mtpeft.inference.generate import generate, texts
+from mtpeft.inference.generate import Generated, generate, texts
+from mtpeft.inference.prompting import Local, ask
 from mtpeft.inference.settings import InferenceProfile, TaskDecoding, profile
-from mtpeft.inference.stage import Request, drop_errors, infer
+from mtpeft.inference.stage import Request, drop_errors, failed, infer
+from mtpeft.models.device import DeviceLost
 from mtpeft.tasks import rendered_prompt, wording
 from mtpeft.tuning.train import train
 from tiny_backbone import build, job
@@ -154,6 +156,44 @@ def test_a_second_process_does_not_write_the_same_records_again(trained, tmp_pat
     assert refused and len(path.read_text().splitlines()) == 3
 
 
+class Broken:
+    """Fails at some instances, in the way it is told."""
+
+    def __init__(self, backend, message, at):
+        self.name, self.tokenizer, self.calls = backend.name, backend.tokenizer, 0
+        self._backend, self._message, self._at = backend, message, at
+
+    def answers(self, prompts, *arguments):
+        self.calls += 1
+        if any(self._at in p for p in prompts):
+            raise RuntimeError(self._message)
+        return self._backend.answers(prompts, *arguments)
+
+
+def test_a_lost_device_stops_the_run_and_no_instance_is_charged(trained, tmp_path):
+    broken = Broken(trained, "CUDA error: an illegal memory access was encountered", "")
+    with pytest.raises(DeviceLost, match="illegal memory access"):
+        infer(request(), broken, tmp_path / "p.jsonl")
+    assert broken.calls == 1 and not (tmp_path / "p.jsonl").exists()
+
+
+def test_failed_instances_are_counted(trained, tmp_path):
+    asked = request()
+    mark = asked.examples[0].inputs["code"]
+    path = infer(asked, Broken(trained, "shape mismatch", mark), tmp_path / "p.jsonl")
+    assert failed(path) == 1 and len(path.read_text().splitlines()) == 7
+
+
+def test_a_run_in_which_instances_failed_ends_with_1(monkeypatch):
+    from mtpeft.cli import app
+    from typer.testing import CliRunner
+
+    for failures in (0, 3):
+        monkeypatch.setattr("mtpeft.inference.command.run", lambda *_, n=failures: n)
+        done = CliRunner().invoke(app, ["infer", "run", "qwen2.5-coder-0.5b/mt-qlora"])
+        assert done.exit_code == bool(failures)
+
+
 def test_a_finished_file_is_not_touched(trained, tmp_path):
     path = infer(request(), trained, tmp_path / "p.jsonl")
     before = path.read_bytes()
@@ -264,6 +304,41 @@ def test_the_studys_truncation_cuts_the_assistants_header(trained):
     ][0]
     assert "assistant" not in trained.tokenizer.decode(kept)
     assert generate(trained.model, trained.tokenizer, [long], 4, input_tokens=12)[0].tokens <= 4
+
+
+def test_a_local_model_sees_the_question_of_a_long_prompt_and_the_record_says_what_it_lost(
+    backbone, tmp_path, monkeypatch
+):
+    chat, seen = Local(str(backbone)), []
+    monkeypatch.setattr(
+        chat._backend,
+        "answers",
+        lambda prompts, *_: seen.extend(prompts) or [Generated("yes", 1, "stop")],
+    )
+    task = "vulnerability-detection"
+    long, short = (
+        Example(i, task, "c", {"code": "int a; " * n}, "1") for i, n in (("l", 1300), ("s", 3))
+    )
+    assert ask([long, short], chat, tmp_path / "p.jsonl", "run") == 0
+    for prompt in seen:
+        assert "Answer with one word: yes or no." in prompt and prompt.endswith("assistant\n")
+    tokens = len(chat._backend.tokenizer(seen[0], add_special_tokens=False)["input_ids"])
+    assert 900 < tokens <= 1024 - 10
+    records = [r for r in read_predictions(tmp_path / "p.jsonl") if isinstance(r, Prediction)]
+    assert (
+        records[0].prompt_cut.endswith("of 9100 characters of code") and not records[1].prompt_cut
+    )
+    assert [r.rule for r in records] == ["strict", "strict"]
+
+
+def test_the_studys_truncation_is_noted_in_the_record(trained, tmp_path):
+    cut = InferenceProfile(
+        "cut", tasks={"summarization": TaskDecoding(new_tokens=2, input_tokens=12)}
+    )
+    examples = evaluation("summarization-java", "smoke", "train")[:2]
+    path = infer(Request("r", "summarization-java", "st", cut, examples), trained, tmp_path / "p")
+    for record in read_predictions(path):
+        assert record.prompt_cut.startswith("study: the last ")
 
 
 def test_profiles_are_those_of_the_study():

@@ -13,7 +13,8 @@ import pytest
 from mtpeft.core import paths
 from mtpeft.core.errors import Unavailable
 from mtpeft.core.records import read_frame
-from mtpeft.scoring import other_versions, setup_analysers
+from mtpeft.scoring import other_versions
+from mtpeft.scoring.tools import setup_analysers
 
 pytestmark = [pytest.mark.recipe, pytest.mark.slow]
 
@@ -24,7 +25,6 @@ def rescored(tmp_path_factory, mirror, root):
     try:
         for tool in [
             *setup_analysers.pinned(),
-            setup_analysers.helpers_id(),
             *(v.id for v in other_versions.pinned()),
         ]:
             setup_analysers.folder(tool)

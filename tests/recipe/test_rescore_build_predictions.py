@@ -11,10 +11,19 @@ import pytest
 from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.scoring import build_predictions, predictions
 from mtpeft.scoring.build_predictions import build
-from mtpeft.scoring.predictions import SETS, PredictionSet, read_archived_file
-from mtpeft.scoring.wrapping import class_name, wrap_java
+from mtpeft.scoring.predictions import read_archived_file, sets
+from mtpeft.scoring.wrapping import CLASS, framed
 
-TARGET = PredictionSet("translation-cs-java", "someone/outputs", "", "ct", ".java", (), 18, "")
+# The runs on all three tasks or on one, as the study's own set has them.
+WHOLE = sets()["translation-cs-java"]
+TARGET = replace(
+    WHOLE,
+    repository="someone/outputs",
+    commit="",
+    runs=tuple(r for r in WHOLE.runs if r.method.count("_") == 1),
+    rows=18,
+    sha256="",
+)
 
 
 def git(folder, *arguments):
@@ -49,18 +58,20 @@ def repository(folder, files):
 
 def outputs(target, ids=(0, 10)):
     return {
-        f"{target.folder(model, method)}/translation_{n}.java": wrap_java(
-            f"int f() {{ return {n}; }} // {model} {method} \u00e4", class_name(f"translation_{n}")
+        f"{run.folder}/translation_{n}.java": framed(
+            f"int f() {{ return {n}; }} // {run.model} {run.method} \u00e4",
+            CLASS,
+            f"Translation{n}",
         ).encode()
-        for model, method in target.configurations()
+        for run in target.runs
         for n in ids
     }
 
 
 def expected(target, files):
     lines = []
-    for model, method in target.configurations():
-        folder = target.folder(model, method)
+    for run in target.runs:
+        folder = run.folder
         for name in sorted(
             (f for f in files if f.startswith(folder + "/") and f.endswith(".java")),
             key=lambda f: int(f.rsplit("_", 1)[1][:-5]),
@@ -69,8 +80,8 @@ def expected(target, files):
                 json.dumps(
                     {
                         "task_id": name.rsplit("/", 1)[1][:-5],
-                        "model": model,
-                        "method": method,
+                        "model": run.model,
+                        "method": run.method,
                         "language": "java",
                         "code": files[name].decode(),
                         "source": f"{target.repository}@{target.commit}:{name}",
@@ -109,10 +120,10 @@ def test_the_canonical_bytes_come_out_of_git(made, tmp_path):
     )
 
 
-def test_what_was_built_is_what_the_reader_reads(made, tmp_path, known):
+def test_what_was_built_is_what_the_reader_reads(made, tmp_path):
     folder, target, _ = made
     path = build(target, str(folder), tmp_path / "out")
-    got = read_archived_file(path, known.evaluations()["translation-cs-java"])
+    got = read_archived_file(path, target)
     assert (
         not got.problems
         and len(got.items) == 18
@@ -170,9 +181,9 @@ def test_an_unreachable_repository_is_unavailable(made, tmp_path):
         build(target, str(tmp_path / "nowhere"), tmp_path / "out")
 
 
-@pytest.mark.parametrize("name", sorted(SETS))
+@pytest.mark.parametrize("name", sorted(sets()))
 def test_the_archives_own_outputs_give_the_archives_own_bytes(name, mirror, tmp_path):
-    target = SETS[name]
+    target = sets()[name]
     data = predictions.content(mirror / "derived" / "predictions" / f"{name}.jsonl.gz")
     assert hashlib.sha256(data).hexdigest() == target.sha256
     files = {}

@@ -13,6 +13,30 @@ import pytest
 
 pytestmark = pytest.mark.recipe
 NAME = "tidy-names"
+RULES = '''"""Rules of this study."""
+
+from mtpeft.core.records import Verdict
+
+
+def most_improve(claim, evidence):
+    """Whether the mean of B is above that of A in the comparison that the claim names."""
+    test = next(
+        t
+        for t in evidence.tests
+        if (t.comparison, t.protocol) == (claim.options["comparison"], "as-published")
+    )
+    return Verdict(
+        id=claim.id,
+        tier="T1",
+        kind="claim",
+        published="supported",
+        archived="",
+        regenerated="supported" if test.mean_b > test.mean_a else "not supported",
+        tolerance="mean of B above mean of A",
+        tolerance_source="own rule",
+        verdict="exact" if test.mean_b > test.mean_a else "differs",
+    )
+'''
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +46,13 @@ def place(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert run(root, folder, "study", "new", NAME, "--dir", str(folder)).returncode == 0
     printed = folder / NAME / "published"
     printed.mkdir()
+    # A rule of the study's own, and a claim that it judges.
+    (folder / NAME / "rules.py").write_text(RULES)
+    with (folder / NAME / "claims" / "claims.yaml").open("a") as stream:
+        stream.write(
+            f"- {{id: {NAME}-C2, text: Most names get better., source: S, kind: rules.most_improve,"
+            f" options: {{comparison: {NAME}-quality}}}}\n"
+        )
     # One value that the scores give, and one that they do not.
     printed.joinpath("statistics.csv").write_text(
         "id,source,line,variant,comparison,block,metric,quantity,adjustment,printed\n"
@@ -90,6 +121,39 @@ def test_its_claim_and_its_printed_values_have_verdicts(place: Path) -> None:
     assert "C1" in verdicts  # a shipped claim is judged, too
 
 
+def test_a_rule_of_its_own_judges_its_claim_in_every_command(place: Path, root: Path) -> None:
+    verdicts = {v["id"]: v for v in rows(place / "out" / "verification" / "verdicts.csv")}
+    judged = verdicts[f"{NAME}-C2"]
+    assert (judged["verdict"], judged["tolerance"]) == ("exact", "mean of B above mean of A")
+    done = run(root, place, "verify", "claim", f"{NAME}-C2")
+    assert done.returncode == 0, done.stderr
+    assert "rule      mean of B above mean of A" in done.stdout
+    assert "read      1 cells" in done.stdout
+    page = (place / "out" / "report" / "index.html").read_text(encoding="utf-8")
+    assert "Most names get better." in page
+
+
+@pytest.mark.parametrize(
+    "change, says",
+    [
+        (("def most_improve", "def most_worsen"), "module rules has no function most_improve"),
+        (("test.mean_b >", "test.middle >"), "rules.most_improve failed: AttributeError"),
+        (("return Verdict(", "dict("), "rules.most_improve gave None"),
+        (("from mtpeft", "from mtpeff"), "module rules cannot be loaded: ModuleNotFoundError"),
+    ],
+)
+def test_a_rule_that_fails_is_named_with_the_claims_line(
+    place: Path, root: Path, tmp_path: Path, change: tuple[str, str], says: str
+) -> None:
+    shutil.copytree(place / NAME, tmp_path / NAME)
+    shutil.copytree(place / "out", tmp_path / "out")
+    (tmp_path / NAME / "rules.py").write_text(RULES.replace(*change))
+    done = run(root, tmp_path, "verify")
+    assert done.returncode == 2
+    assert f"claims.yaml:11: {says}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_its_table_and_the_page_show_it(place: Path) -> None:
     table = (place / "out" / "tables" / f"table-{NAME}.md").read_text(encoding="utf-8")
     assert "Quality of the first and the second run" in table
@@ -104,11 +168,11 @@ def test_a_claim_that_no_rule_can_judge_is_an_error_and_never_ignored(
     shutil.copytree(place / "out", tmp_path / "out")
     with (tmp_path / NAME / "claims" / "claims.yaml").open("a") as stream:
         stream.write(
-            f"- {{id: {NAME}-C2, text: T, source: S, kind: close_to_single, options: {{margin: 1}}}}\n"
+            f"- {{id: {NAME}-C3, text: T, source: S, kind: close_to_single, options: {{margin: 1}}}}\n"
         )
     done = run(root, tmp_path, "verify")
     assert done.returncode == 2
-    assert "claims.yaml:11" in done.stderr
+    assert "claims.yaml:12" in done.stderr
     assert "Traceback" not in done.stderr
 
 

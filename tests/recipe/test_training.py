@@ -385,6 +385,22 @@ def test_two_processes_are_one_with_the_same_global_batch(backbone, tmp_path, me
     assert a.keys() == b.keys() and all(torch.allclose(a[name], b[name], atol=1e-4) for name in a)
 
 
+def test_sharding_changes_no_precision(backbone, tmp_path):
+    """accelerate makes bfloat16 weights and their optimizer float32, but only those it shards."""
+    chosen = {"weights": "bfloat16", "mixed_precision": "bf16", "count": 3}
+    one = job(backbone, tmp_path / "one", "fft", **{"batch_size": 2, **SHARED, **chosen})
+    two = job(backbone, tmp_path / "two", "fft", **{"batch_size": 2, **SHARED, **chosen})
+    train(one)
+    said = together(backbone, tmp_path / "two", "fft", **chosen)
+    assert "DTensor torch.bfloat16" in said and "float32" not in said.split("parameters:", 1)[1]
+    kinds = [
+        {t.dtype for t in load_file(next(made.result.glob("*.safetensors"))).values()}
+        for made in (one, two)
+    ]
+    assert kinds == [{torch.bfloat16}] * 2
+    assert losses(two) == pytest.approx(losses(one), abs=0.02)
+
+
 def test_two_sharded_processes_that_are_killed_end_alike(backbone, tmp_path):
     whole, killed = (
         job(backbone, tmp_path / name, "fft", batch_size=2, **SHARED)

@@ -35,7 +35,8 @@ def tell_kind_of_parameters() -> None:
     original = tokens.TokensTrainer.validation_losses
 
     def told(self, limit=None):
-        print("parameters:", type(next(self.model.parameters())).__name__, flush=True)
+        one = next(self.model.parameters())
+        print("parameters:", type(one).__name__, one.dtype, flush=True)
         return original(self, limit)
 
     tokens.TokensTrainer.validation_losses = told

@@ -138,6 +138,15 @@ def test_an_instance_that_one_tool_lacks_is_named(tables):
     assert (found.tool, found.detail) == ("judge", "i199")
 
 
+def test_a_stretch_of_rows_that_stands_twice_is_found(tables):
+    frame, mine = of(tables, "counter", "r2")
+    at = frame.index[mine]
+    frame.loc[at[20:30], ["lines", "depth"]] = frame.loc[at[5:15], ["lines", "depth"]].to_numpy()
+    (finding,) = only(tables, "rows repeated")
+    assert (finding.run, finding.instances) == ("r2", 10)
+    assert finding.detail.startswith("rows 21 to 30 hold the values of rows 6 to 15")
+
+
 def test_a_column_that_never_varies_is_found(tables):
     frame, _ = of(tables, "texter", "r1")
     frame["overlap"] = 0.5

@@ -436,6 +436,157 @@ def test_a_spoiled_digit_inside_a_cause_does_not_hide_the_rest_of_it(investigate
     assert explained == {(block, metric) for block in "123" for metric in COUNTS} - {("2", "depth")}
 
 
+# ---------------------------------------------------------------- sides, rows
+
+
+def test_a_column_that_one_side_alone_read(investigate, study, scores):
+    """As two columns of one run that changed places make it."""
+
+    def damaged(run):
+        frame = scores.tables["counter", "code-x"].copy()
+        rows = frame["run"] == run
+        frame.loc[rows, ["lines", "tokens"]] = frame.loc[rows, ["tokens", "lines"]].to_numpy()
+        return ScoreSet(scores.root, scores.tables | {("counter", "code-x"): frame})
+
+    comparison = study.comparisons["effects"]
+    causes = Search(
+        comparison, printed(comparison, scores, study), Bench(damaged("b2/mt-q"), study)
+    ).run()
+    assert {(c.kind, c.text.partition(": ")[2]) for c in causes} == {
+        ("other column", "column tokens was read instead on side B"),
+        ("other column", "column lines was read instead on side B"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("rows", "kind", "text"),
+    [
+        (slice(None, -7), "rows lost", "the last 7 rows of side B were not read"),
+        (slice(3, None), "rows lost", "the first 3 rows of side B were not read"),
+    ],
+)
+def test_rows_that_were_lost_on_one_side(study, scores, rows, kind, text):
+    frame = scores.tables["texter", "code-x"]
+    lost = frame[frame["run"] == "b3/mt-q"].index[rows]
+    part = frame[(frame["run"] != "b3/mt-q") | frame.index.isin(lost)]
+    comparison = study.comparisons["effects"]
+    fewer = ScoreSet(scores.root, scores.tables | {("texter", "code-x"): part})
+    causes = Search(comparison, printed(comparison, fewer, study), Bench(scores, study)).run()
+    assert [(c.kind, c.text.partition(": ")[2]) for c in causes] == [(kind, text)]
+
+
+def test_rows_that_repeat_those_before_them(study, scores):
+    frame = scores.tables["texter", "code-x"].copy()
+    at = frame.index[frame["run"] == "b3/mt-q"]
+    frame.loc[at[-5:], list(TEXTS)] = frame.loc[at[-10:-5], list(TEXTS)].to_numpy()
+    comparison = study.comparisons["effects"]
+    repeated = ScoreSet(scores.root, scores.tables | {("texter", "code-x"): frame})
+    causes = Search(comparison, printed(comparison, repeated, study), Bench(scores, study)).run()
+    assert [c.kind for c in causes] == ["rows repeated"]
+    assert "the last 5 rows of side B repeat" in causes[0].text
+
+
+# ---------------------------------------------------------------- chance, p-values
+
+
+@pytest.mark.parametrize("set_", range(1, 5))
+def test_a_coarse_metric_has_too_few_effects_to_name_a_cause(study, scores, set_):
+    """Hundreds of readings hit one of few effects by accident, whatever the number of digits."""
+
+    def coarse(frame):
+        changed = frame.copy()
+        for number, (_, part) in enumerate(frame.groupby("run", sort=True)):
+            values = np.zeros(len(part))
+            values[: number % 4] = 1
+            changed.loc[part.index, "depth"] = values
+        return changed
+
+    tables = {k: coarse(f) if k[0] == "counter" else f for k, f in scores.tables.items()}
+    few = ScoreSet(scores.root, tables)
+    comparison = study.comparisons["effects"]
+    invented = coarse(scores.tables["counter", "code-x"])
+    rows = invented.index[invented["run"] == "b2/mt-q"]
+    invented.loc[rows, "depth"] = np.r_[np.ones(set_ + 4), np.zeros(len(rows) - set_ - 4)]
+    rows = invented.index[invented["run"] == "b2/st-q/code"]
+    invented.loc[rows, "depth"] = np.r_[np.ones(6), np.zeros(len(rows) - 6)]
+    claimed = ScoreSet(scores.root, tables | {("counter", "code-x"): invented})
+    causes = Search(comparison, printed(comparison, claimed, study), Bench(few, study)).run()
+    assert {c.kind for c in causes} == {"unexplained"}
+
+
+def test_a_cause_that_the_printed_p_values_contradict_is_no_cause(study, scores, honest):
+    """Effects of another run, with the p-values of the stated one."""
+
+    def read(block, metric, meant):
+        return replace(meant, b="b2/mt-f") if (block, metric) == ("2", "tokens") else meant
+
+    comparison = study.comparisons["effects"]
+    effects = {"cliffs_delta", "ci_low", "ci_high", "magnitude"}
+    cells = [
+        other if other.quantity in effects else honest["effects"][other.id]
+        for other in printed(comparison, scores, study, Crime(read))
+    ]
+    (cause,) = Search(comparison, cells, Bench(scores, study)).run()
+    assert cause.kind == "unexplained"
+    assert "fits the effects, contradicts the p-values" in cause.text
+    assert {c.quantity for c in cause.blamed} <= effects and cause.blamed
+    consistent = Search(
+        comparison, printed(comparison, scores, study, Crime(read)), Bench(scores, study)
+    ).run()
+    assert [c.kind for c in consistent] == ["other run"]
+
+
+@pytest.mark.parametrize(
+    ("text", "possible"), [("0.0000001", False), ("raw", True), ("five", True), ("6", False)]
+)
+def test_an_adjusted_value_of_an_incomplete_family_lies_within_bounds(
+    study, scores, honest, text, possible
+):
+    """Between its raw p and the size of the family (5) times that."""
+    tables = {
+        key: frame[frame["run"] != "b2/mt-q"] if key[0] == "counter" else frame
+        for key, frame in scores.tables.items()
+    }
+    comparison = study.comparisons["effects"]
+    bench = Bench(ScoreSet(scores.root, tables), study)
+    search = Search(comparison, honest["effects"].values(), bench)
+    assert not search.impossible() and len(list(search.bounded())) == 2 * len(TEXTS)
+    name = "effects:RAW:2:overlap:p_adjusted"
+    p = next(p for cell, p, _, _ in search.bounded() if cell.id == name)
+    number = {"raw": p, "five": min(1.0, 5 * p)}.get(text) or min(0.9999999, float(text) * p)
+    cells = [
+        replace(c, printed=f"{number:.7g}") if c.id == name else c
+        for c in honest["effects"].values()
+        if c.block != "2" or c.metric not in TEXTS or c.id == name
+    ]
+    causes = Search(comparison, cells, bench).run()
+    assert [c.kind for c in causes] == ([] if possible else ["unexplained"])
+
+
+def test_adjusted_values_rise_with_the_raw_ones(study, scores, honest):
+    tables = {
+        key: frame[frame["run"] != "b2/mt-q"] if key[0] == "counter" else frame
+        for key, frame in scores.tables.items()
+    }
+    comparison = study.comparisons["effects"]
+    bench = Bench(ScoreSet(scores.root, tables), study)
+    known = {
+        c.metric: p
+        for c, p, _, _ in Search(comparison, honest["effects"].values(), bench).bounded()
+    }
+    low, high = sorted(TEXTS, key=known.__getitem__)
+    edits = {low: min(0.99, 4.9 * known[low]), high: known[high]}
+    assert edits[low] > edits[high], "the bounds alone would allow this order"
+    cells = [
+        replace(c, printed=f"{edits[c.metric]:.7g}")
+        if c.block == "2" and c.metric in edits and c.quantity == "p_adjusted"
+        else c
+        for c in honest["effects"].values()
+    ]
+    (cause,) = Search(comparison, cells, bench).run()
+    assert {c.metric for c in cause.blamed} == {high}
+
+
 # ---------------------------------------------------------------- labels
 
 
@@ -481,6 +632,28 @@ def test_numbers_of_another_correction_make_a_true_label_of_the_script_wrong(stu
     )
     rows, _, _ = _audited(study, scores, "effects", cells)
     assert {r.kind for r in rows} == {"other correction or family", "wrong label"}
+
+
+def test_a_label_over_numbers_that_no_correction_gives_is_a_finding(study, scores, honest):
+    cells = [
+        replace(c, printed="0.4242") if c.id == "effects:CLEAN:3:closeness:p_adjusted" else c
+        for c in honest["effects"].values()
+    ]
+    rows, owners, _ = _audited(study, scores, "effects", cells)
+    assert {r.kind for r in rows} == {"unexplained"}
+    assert "effects:CLEAN:label" in {o.id for o in owners}
+    assert any("no correction fits" in r.hypothesis for r in rows)
+
+
+def test_a_label_without_numbers_is_not_compared(study, scores, honest):
+    cells = [
+        c
+        for c in honest["effects"].values()
+        if c.variant != "CLEAN" or c.quantity not in ("p_adjusted", "significant")
+    ]
+    search = Search(study.comparisons["effects"], cells, Bench(scores, study))
+    assert search.corrections_that_fit("CLEAN") is None
+    assert search.corrections_that_fit("RAW") == {"holm"}
 
 
 def test_the_written_causes_count_their_cells(study, scores):

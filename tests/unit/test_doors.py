@@ -57,8 +57,8 @@ def test_there_is_one_door_of_each_kind(name: str) -> None:
 def test_no_result_is_written_in_place() -> None:
     """`write_text` and `open(…, "w")` leave half a file behind a kill or a full disk."""
     # Into a scratch folder, or a part that gets its name when it is whole.
-    scratch = {"scoring/other_versions.py", "scoring/pmd.py", "scoring/flake8.py",
-               "scoring/pylint.py", "scoring/checkstyle.py", "scoring/jvm.py",
+    scratch = {"scoring/other_versions.py", "scoring/tools/pmd.py", "scoring/tools/flake8.py",
+               "scoring/tools/pylint.py", "scoring/tools/checkstyle.py", "scoring/tools/jvm.py",
                "corpora/fetch.py", "core/download.py", "core/files.py", "core/output.py",
                # A checkpoint's folder, which counts when the trainer has finished it.
                "tuning/trainer.py", "tuning/identity.py",

@@ -7,7 +7,7 @@ import sys
 import pytest
 from mtpeft.core import hashing
 from mtpeft.scoring import engine
-from mtpeft.scoring.pylint import PylintScorer
+from mtpeft.scoring.tools.pylint import PylintScorer
 
 
 def order(**environment: str) -> bytes:

@@ -98,6 +98,138 @@ def test_columns_of_words_are_passed_over_and_a_tab_or_semicolon_may_separate(tm
     assert (found.metric, found.n) == ("score", 2)
 
 
+def test_score_tables_of_any_name_are_compared(tmp_path):
+    head = "run,row,instance_id,status,codebleu\n"
+    for name, values in (("old", (0.25, 0.5)), ("new", (0.5, 0.625))):
+        rows = [f"{name},{i},p{i},ok,{v}" for i, v in enumerate(values, 1)]
+        (tmp_path / f"{name}.csv").write_text(head + "\n".join(rows) + "\n")
+    (found,) = compare(read_sides([str(tmp_path / "old.csv"), str(tmp_path / "new.csv")]))
+    assert (found.metric, found.n, found.difference) == ("codebleu", 2, 0.1875)
+
+
+def test_values_equal_on_paper_do_not_count_as_changed(tmp_path):
+    a = table(tmp_path / "a.csv", [(1, repr(0.1 + 0.2)), (2, 0.5)])
+    b = table(tmp_path / "b.csv", [(1, 0.3), (2, 0.75)])
+    (found,) = compare(read_sides([a, b]))
+    assert (found.changed, found.p) == (1, 1)
+
+
+def test_equal_differences_have_a_mean_without_an_interval(tmp_path):
+    a = table(tmp_path / "a.csv", [(i, i / 10) for i in range(6)])
+    b = table(tmp_path / "b.csv", [(i, i / 10 + 0.1) for i in range(6)])
+    (found,) = compare(read_sides([a, b]))
+    assert found.difference == pytest.approx(0.1) and found.p == pytest.approx(2 / 64)
+    assert math.isnan(found.low) and math.isnan(found.detectable)
+    assert "all differences are equal" in found.note
+
+
+def test_a_test_over_few_of_the_instances_carries_a_warning(tmp_path):
+    a = table(tmp_path / "a.csv", [(i, i) for i in range(100)])
+    b = table(tmp_path / "b.csv", [(i, 3 * i % 7) for i in range(50)])
+    (found,) = compare(read_sides([a, b]))
+    assert "rests on 50% of 100 instances" in found.note
+    full = table(tmp_path / "full.csv", [(i, 3 * i % 7) for i in range(95)])
+    (found,) = compare(read_sides([a, full]))
+    assert found.note == ""
+
+
+# ---------------------------------------------------------------- clusters and power
+
+
+@pytest.fixture
+def projects(tmp_path):
+    """Two runs over 60 instances of 12 projects whose instances move together."""
+    draw = random.Random(11)
+    shift = [draw.gauss(0.05, 0.2) for _ in range(12)]
+    a = [(f"p{i}", f"project {i // 5}", round(draw.random(), 3)) for i in range(60)]
+    b = [(i, p, round(v + shift[int(p[8:])] + draw.gauss(0, 0.02), 3)) for i, p, v in a]
+    columns = ("id", "project", "score")
+    first, second = (table(tmp_path / f"{n}.csv", r, columns) for n, r in (("a", a), ("b", b)))
+    return first, second, a, b
+
+
+def test_instances_of_a_project_are_no_draws_of_their_own(projects):
+    first, second, a, b = projects
+    (alone,) = compare(read_sides([first, second]))
+    (found,) = compare(read_sides([first, second], cluster="project"))
+    assert (alone.clusters, found.clusters, found.n) == (0, 12, 60)
+    d = [y[2] - x[2] for x, y in zip(a, b, strict=True)]
+    # Clusters of one size: the robust error is that of the 12 means.
+    means = [sum(d[5 * g : 5 * g + 5]) / 5 for g in range(12)]
+    t = stats.ttest_1samp(means, 0).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((t.low, t.high))
+    error = stats.sem(means)
+    assert found.detectable == pytest.approx(
+        (stats.t.ppf(0.975, 11) + stats.t.ppf(0.8, 11)) * error
+    )
+    assert found.p > 2 * alone.p
+    assert found.high - found.low > 1.5 * (alone.high - alone.low)
+    assert found.effect == alone.effect
+    assert found.effect_high - found.effect_low > alone.effect_high - alone.effect_low
+
+
+def test_a_file_of_clusters_serves_as_a_column_does(projects, tmp_path):
+    first, second, a, _ = projects
+    file = table(tmp_path / "of.csv", [(i, p) for i, p, _ in reversed(a)], ("task_id", "cluster"))
+    plain = [read_sides([first, second], cluster=c) for c in ("project", file)]
+    of_column, of_file = (compare(sides) for sides in plain)
+    assert of_column == of_file
+
+
+def test_passes_by_clusters_have_clustered_tests_and_intervals(tmp_path):
+    ids = [(f"p{i}", i // 5) for i in range(60)]
+    a = [(i, g, int(g % 3 == 0)) for i, g in ids]
+    b = [(i, g, int(g < 8)) for i, g in ids]
+    columns = ("id", "file", "passed")
+    places = [table(tmp_path / f"{n}.csv", r, columns) for n, r in (("a", a), ("b", b))]
+    (found,) = compare(read_sides(places, cluster="file"))
+    # five projects pass only under B (1, 2, 4, 5, 7), one only under A (9): twice P(5 or more of 6)
+    assert found.p == pytest.approx(2 * 7 / 64)
+    d = [int(g < 8) - int(g % 3 == 0) for g in range(12)]
+    t = stats.ttest_1samp(d, 0).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((t.low, t.high))
+    assert found.effect == 25.5 / 5.5 and math.isnan(found.effect_low)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("id,cluster\np1,x\np1,y\n", "of.csv:3: an id that was there before"),
+        ("id,cluster\np1,\n", "of.csv:2: an instance without a cluster"),
+        ("who,cluster\np1,x\n", "of.csv:1: columns who, cluster"),
+        ("id,one,two\np1,x,y\n", "of.csv:1: columns id, one, two"),
+        ("id,cluster\np1,x\n", "59 of 60 pairs without a cluster"),
+        ("", "of.csv: not a table"),
+    ],
+)
+def test_a_bad_file_of_clusters_is_refused(projects, tmp_path, text, said):
+    (tmp_path / "of.csv").write_text(text)
+    with pytest.raises(MtpeftError) as caught:
+        compare(read_sides(list(projects[:2]), cluster=str(tmp_path / "of.csv")))
+    assert said in str(caught.value)
+
+
+def test_a_column_of_clusters_is_in_every_file_and_says_the_same(projects, tmp_path):
+    first, second, a, b = projects
+    with pytest.raises(BadInput, match="none called file"):
+        read_sides([first, second], cluster="file")
+    moved = [(i, "project 3" if i == "p1" else p, v) for i, p, v in b]
+    other = table(tmp_path / "other.csv", moved, ("id", "project", "score"))
+    with pytest.raises(MtpeftError, match="p1 is in project 0 .a. and project 3 .other."):
+        read_sides([first, other], cluster="project")
+    scores = tmp_path / "scores.csv"
+    scores.write_text("run,row,instance_id,status,codebleu\nr,1,p1,ok,0.5\n")
+    with pytest.raises(BadInput, match="no column project in score tables"):
+        read_sides([first, str(scores)], cluster="project")
+
+
+def test_the_command_takes_clusters(mtpeft, projects):
+    first, second, *_ = projects
+    done = mtpeft("compare", first, second, "--cluster", "project", "--name", "try")
+    assert done.returncode == 0, done.stderr
+    assert "by clusters" in done.stdout and "detectable" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

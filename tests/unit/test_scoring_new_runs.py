@@ -12,8 +12,8 @@ from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.core.records import read_scores
 from mtpeft.scoring import engine, new, switches
 from mtpeft.scoring.interface import Item
-from mtpeft.scoring.lizard import LizardScorer
 from mtpeft.scoring.merge import OtherScores, add_runs
+from mtpeft.scoring.tools.lizard import LizardScorer
 from mtpeft.scoring.wrapping import file_of
 
 KNOWN = "62b438a266fea644fe22cc2d"
@@ -120,7 +120,8 @@ def test_a_java_answer_is_shown_as_the_file_that_it_is(answer, name, text):
 
 def test_an_archived_output_is_wrapped_as_the_study_did_it_whatever_it_holds():
     answer = "import java.util.List; // NOPMD\nclass A {}"
-    item = Item("r", "t", "translation_1", "java", answer, unit="Translation1", archived=True)
+    frame = ("import java.util.*;\n\npublic class {unit} {\n    ", "\n}")
+    item = Item("r", "t", "translation_1", "java", answer, unit="Translation1", frame=frame)
     assert file_of(item).text == (
         f"import java.util.*;\n\npublic class Translation1 {{\n    {answer}\n}}"
     )
@@ -187,8 +188,7 @@ def test_a_crash_of_pylint_is_no_clean_score():
 
 
 @pytest.mark.parametrize("tool", ["pylint", "flake8", "sonar-metrics"])
-def test_an_empty_output_is_never_a_perfect_score(tool, tmp_path, monkeypatch):
-    monkeypatch.setattr("mtpeft.scoring.sonar_metrics.SonarMetricsScorer.version", lambda _: "1")
+def test_an_empty_output_is_never_a_perfect_score(tool, tmp_path):
     item = Item("r", "t", "i", "python", " \n")
     (outcome,) = engine.score(tool, [item], tmp_path, scorer=engine.load(tool))
     assert {(value, status) for value, status, _ in outcome.cells.values()} == {(None, "empty")}
@@ -367,7 +367,7 @@ def test_every_tool_of_the_catalog_loads_or_says_what_it_lacks(name):
 def test_what_decides_a_score_is_in_the_key_of_the_cache():
     item = Item("r", "t", "i", "java", "x")
     keys = {engine.key(item), engine.key(replace(item, unit="A"))}
-    assert len({*keys, engine.key(replace(item, archived=True))}) == 3
+    assert len({*keys, engine.key(replace(item, frame=("", "")))}) == 3
 
 
 def test_switches_stand_in_a_column_of_their_own(tmp_path):

@@ -4,18 +4,24 @@ import gzip
 import json
 
 import pytest
-from mtpeft.core.errors import BadInput, UnknownName
+from mtpeft.catalog import catalog, load
+from mtpeft.core.errors import BadInput
 from mtpeft.core.records import Prediction, append_predictions
 from mtpeft.scoring.predictions import (
     MAX_OUTPUT_BYTES,
-    SETS,
     content,
     instance_order,
     read_archived_file,
     read_new,
-    run_id,
+    sets,
 )
-from mtpeft.scoring.wrapping import class_name, wrap_java
+from mtpeft.scoring.wrapping import framed, wrap
+from mtpeft.studies.outputs import dialect_of_set
+
+
+def shown(code, instance):
+    names = dialect_of_set(catalog(), "translation-cs-java")
+    return framed(code, names.FRAMES["java"], names.unit_of(instance, "java"))
 
 
 def line(instance="translation_1", code="int f() { return 1; }", wrapped=True, **change):
@@ -24,15 +30,15 @@ def line(instance="translation_1", code="int f() { return 1; }", wrapped=True, *
         "model": "0.5b",
         "method": "mt_fft",
         "language": "java",
-        "code": wrap_java(code, class_name(instance)) if wrapped else code,
+        "code": shown(code, instance) if wrapped else code,
         "source": "somewhere",
     }
     return json.dumps(record | change).encode()
 
 
 @pytest.fixture
-def java(known):
-    return known.evaluations()["translation-cs-java"]
+def java():
+    return sets()["translation-cs-java"]
 
 
 def read(tmp_path, java, *lines, known_ids=frozenset()):
@@ -53,7 +59,7 @@ def read(tmp_path, java, *lines, known_ids=frozenset()):
         (line("translation_2", "x" * 50_000_000), "50,000,055 bytes"),
         (line("translation_1"), "again (first on line 1)"),
         (line("translation_99999"), "unknown instance 'translation_99999'"),
-        (line("translation_2", method="mt_lora"), "unknown method"),
+        (line("translation_2", method="mt_lora"), "unknown run '0.5b mt_lora'"),
         (line("translation_2", wrapped=False), "not wrapped"),
         (line("translation_2", language=None), "language is a NoneType"),
     ],
@@ -90,16 +96,59 @@ def test_a_broken_gzip_file_is_an_error_with_its_name(tmp_path):
         content(path)
 
 
-def test_every_configuration_of_the_archive_is_a_run_of_the_catalog(known):
-    for target in SETS.values():
-        evaluation = known.evaluations()[target.evaluation]
-        runs = [run_id(model, method, evaluation) for model, method in target.configurations()]
-        assert len(set(runs)) == 11
-    assert run_id("3b", "cg_cs_mt_qlora", known.evaluations()["generation-java"]) == (
+def test_every_archived_set_has_runs_of_the_catalog(known):
+    for target in sets().values():
+        assert len({run.run for run in target.runs} & known.runs.keys()) == len(target.runs) == 11
+    assert [r.run for r in sets()["generation-java"].runs if r.method == "cg_cs_mt_qlora"] == [
         "qwen2.5-coder-3b/mt-qlora/generation+summarization"
+    ]
+
+
+DIALECT = """
+from mtpeft.core.outputs import ArchivedRun, PredictionSet
+
+UPSTREAM = ()
+FRAMES = {"python": ("# output of {unit}\\n", "\\n# end")}
+PREDICTIONS = (
+    PredictionSet(
+        "toy-x", "someone/outputs", "0" * 40, "python", ".py",
+        (ArchivedRun("toy/st", "small", "single", "out"),), 2, "1" * 64,
+    ),
+)
+
+
+def unit_of(instance_id, language):
+    return "toy_" + instance_id
+"""
+
+
+def test_a_study_from_a_folder_outside_the_package_declares_archived_outputs(tmp_path, monkeypatch):
+    place = tmp_path / "studies" / "mine"
+    (place / "tasks").mkdir(parents=True)
+    (place / "tasks" / "toy.yaml").write_text(
+        "id: toy\ntitle: Toy\nabbreviation: TY\nmodule: toy\noutput: code\nevaluations:\n"
+        "  - {id: toy-x, title: X, language: python, instances: 2}\n"
     )
-    with pytest.raises(UnknownName):
-        run_id("7b", "mt_qlora", known.evaluations()["generation-java"])
+    (place / "study.yaml").write_text("title: Mine\n")
+    (place / "dialect.py").write_text(DIALECT)
+    known = load([tmp_path])
+    monkeypatch.setattr("mtpeft.scoring.predictions.catalog", lambda: known)
+    record = {"model": "small", "method": "single", "language": "python", "source": "somewhere"}
+    path = tmp_path / "toy-x.jsonl"
+    path.write_text(
+        "".join(
+            json.dumps(record | {"task_id": name, "code": f"# output of toy_{name}\nx = 1\n# end"})
+            + "\n"
+            for name in "ba"
+        )
+    )
+    got = read_archived_file(path, sets()["toy-x"])
+    assert not got.problems
+    assert [(i.run, i.instance_id, i.output) for i in got.items] == [
+        ("toy/st", "a", "x = 1"),
+        ("toy/st", "b", "x = 1"),
+    ]
+    assert wrap(got.items[0]) == "# output of toy_a\nx = 1\n# end"
 
 
 def test_translations_are_ordered_by_number_and_other_ids_by_text():

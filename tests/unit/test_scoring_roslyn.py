@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import pytest
 from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.scoring import engine
-from mtpeft.scoring.roslyn import PROJECT, Diagnostic, count, parse_results
+from mtpeft.scoring.tools.roslyn import PROJECT, Diagnostic, count, parse_results
 
 SAMPLE = (
     "\n".join(

@@ -13,8 +13,9 @@ import pytest
 from mtpeft.core import paths
 from mtpeft.core.download import Policy
 from mtpeft.core.errors import Unavailable
-from mtpeft.scoring import other_versions, setup_analysers
-from mtpeft.scoring.setup_analysers import (
+from mtpeft.scoring import other_versions
+from mtpeft.scoring.tools import setup_analysers
+from mtpeft.scoring.tools.setup_analysers import (
     JavaTool,
     install,
     install_folder,

@@ -14,8 +14,8 @@ import pytest
 import yaml
 from mtpeft.core.errors import BadInput, Unavailable
 from mtpeft.core.http import Clock
-from mtpeft.scoring import sonarqube
 from mtpeft.scoring.interface import Item
+from mtpeft.scoring.sonar import sonarqube
 
 RUN = "qwen2.5-coder-3b/mt-qlora/generation+summarization"
 

@@ -4,8 +4,9 @@ its kind alone.
 
 import pytest
 from mtpeft.catalog import catalog
-from mtpeft.scoring import classes, engine, ranks
+from mtpeft.scoring import engine
 from mtpeft.scoring.interface import Item
+from mtpeft.scoring.tools import classes, ranks
 
 EVALUATIONS = catalog().evaluations()
 

@@ -35,7 +35,7 @@ BACKBONES = sorted({r.backbone for r in catalog().runs.values() if r.method == "
 def test_trained_parameters_are_those_of_the_studys_log(backbone: str, method_id: str) -> None:
     run = catalog().get("runs", f"{backbone}/mt-{method_id}")
     given = {**how(resolve(run, "faithful")), "tasks": len(run.tasks)}
-    found = counted(catalog().get("backbones", backbone), method(method_id), given)
+    found = counted(catalog().get("backbones", backbone), method(method_id), given).trained
     figures = FigureSet.of(catalog().studies["multitask-peft"])
     logged = figures.find_runs("G2", "multi", backbone, method_id, "log")
     assert {r.trainable_params for r in logged} == {found}

@@ -89,8 +89,8 @@ NOISY = [4.8, 4.6, 4.4, 3.2, 5, 4.2, 3, 2.8], [4.6, 4.8, 4.2, 3.4, 4.8, 4, 3.2, 
 def test_differences_equal_on_paper_are_ties_and_zeros_in_p_and_effect(noisy, clean):
     clean = [np.round(side) for side in clean]
     assert call("signed_rank", *noisy) == pytest.approx(call("signed_rank", *clean))
-    assert call("rank_biserial", *noisy, resamples=20, seed=1) == pytest.approx(
-        call("rank_biserial", *clean, resamples=20, seed=1), nan_ok=True
+    assert call("rank_biserial", *noisy) == pytest.approx(
+        call("rank_biserial", *clean), nan_ok=True
     )
 
 
@@ -98,7 +98,7 @@ def test_eight_equal_differences_share_one_rank():
     # eight ranks of 4.5, five of them positive: V = 22.5; P(5 or more of 8 heads) = 93/256, twice
     # that 0.7265625
     assert call("signed_rank", *NOISY) == pytest.approx([22.5, 0.7265625])
-    assert call("rank_biserial", *NOISY, resamples=20, seed=1)[0] == 0.25
+    assert call("rank_biserial", *NOISY)[0] == 0.25
 
 
 def test_as_published_keeps_the_noise_that_the_printed_values_carry():
@@ -107,10 +107,7 @@ def test_as_published_keeps_the_noise_that_the_printed_values_carry():
 
 def test_a_difference_that_is_zero_on_paper_is_no_difference():
     a, b = [0.1 + 0.2] * 10, [0.3] * 10
-    assert (
-        np.isnan(call("signed_rank", a, b)).all()
-        and np.isnan(call("rank_biserial", a, b, resamples=20, seed=1)).all()
-    )
+    assert np.isnan(call("signed_rank", a, b)).all() and np.isnan(call("rank_biserial", a, b)).all()
 
 
 @pytest.mark.parametrize("n, p", [(4, 1 / 8), (5, 1 / 16), (9, 1 / 256)])
@@ -146,7 +143,7 @@ def test_from_25_differences_on_the_normal_approximation_serves():
 
 
 @pytest.mark.parametrize(
-    "function, more", [("signed_rank", {}), ("rank_biserial", {"resamples": 10, "seed": 1})]
+    "function, more", [("signed_rank", {}), ("rank_biserial", {}), ("cliffs_delta", {})]
 )
 def test_infinite_values_are_refused_and_not_ranked(function, more):
     from rpy2.rinterface_lib.embedded import RRuntimeError
@@ -190,8 +187,13 @@ def test_exact_and_unpaired_variants_agree_with_scipy():
 @pytest.mark.parametrize("quirk", [False, True])
 @given(st.lists(SCORES, min_size=1, max_size=20), st.lists(SCORES, min_size=1, max_size=20))
 def test_cliffs_delta_agrees_with_the_dominance_matrix(quirk, a, b):
+    if not quirk:
+        a, b = np.round(a, 9), np.round(b, 9)
+    delta, low, high = cliff(a, b, quirk)
+    if not quirk and not low < high:
+        low = high = NAN  # an interval without width is none
     assert call("cliffs_delta", a, b, quirk=quirk) == pytest.approx(
-        cliff(a, b, quirk), abs=1e-9, nan_ok=True
+        [delta, low, high], abs=1e-9, nan_ok=True
     )
 
 
@@ -235,6 +237,20 @@ def test_no_values_have_no_delta():
     assert np.isnan(call("cliffs_delta", [], [1, 2], quirk=True)).all()
 
 
+def test_the_corrected_delta_compares_what_is_equal_on_paper_as_equal():
+    noisy, clean = [0.1 + 0.2] * 6 + [0.5, 0.1], [0.3] * 6 + [0.2, 0.4]
+    assert call("cliffs_delta", noisy, clean, quirk=False) == pytest.approx(
+        call("cliffs_delta", [3] * 6 + [5, 1], [3] * 6 + [2, 4], quirk=False)
+    )
+    assert call("cliffs_delta", noisy, clean, quirk=True)[0] > 0.5  # as published: 36 wins
+
+
+def test_a_delta_without_any_dominance_has_no_interval_of_width_0():
+    assert call("cliffs_delta", [1, 1, 1], [1, 1], quirk=False) == pytest.approx(
+        [0, NAN, NAN], nan_ok=True
+    )
+
+
 # ---------------------------------------------------------------- matched-pairs rank-biserial correlation
 
 
@@ -242,14 +258,16 @@ def test_no_values_have_no_delta():
 def test_rank_biserial_agrees_with_brute_force(pairs):
     a, b = columns(pairs)
     assume((a != b).any())
-    estimate, low, high = call("rank_biserial", a, b, resamples=50, seed=1)
+    estimate, low, high = call("rank_biserial", a, b)
     assert estimate == pytest.approx(rank_biserial(a, b))
-    assert math.isnan(low) and math.isnan(high)  # fewer than 20 differences
+    few = (a != b).sum() < 10 or abs(estimate) == 1
+    assert math.isnan(low) == math.isnan(high) == few
+    assert few or -1 < low < estimate < high < 1
 
 
 def test_rank_biserial_without_a_difference_is_missing():
-    assert np.isnan(call("rank_biserial", [1, 2], [1, 2], resamples=10, seed=1)).all()
-    assert np.isnan(call("rank_biserial", [], [], resamples=10, seed=1)).all()
+    assert np.isnan(call("rank_biserial", [1, 2], [1, 2])).all()
+    assert np.isnan(call("rank_biserial", [], [])).all()
 
 
 @pytest.mark.parametrize(
@@ -257,45 +275,35 @@ def test_rank_biserial_without_a_difference_is_missing():
     [([1] + [0] * 169, [0] * 170, 1), ([0, 0], [1, 2], -1), ([1] * 40, [0] * 40, 1)],
 )
 def test_no_interval_without_width_and_none_of_few_differences(a, b, expected):
-    assert call("rank_biserial", a, b, resamples=50, seed=3) == pytest.approx(
-        [expected, NAN, NAN], nan_ok=True
+    assert call("rank_biserial", a, b) == pytest.approx([expected, NAN, NAN], nan_ok=True)
+
+
+@pytest.mark.parametrize("n, grid, shift", [(14, 0.5, 0.3), (30, 1.0, 0.5), (80, 0.001, 0.0)])
+def test_the_interval_of_the_correlation_is_fishers_z_with_the_jackknifes_error(n, grid, shift):
+    generator = np.random.default_rng(n)
+    a, b = (np.round(generator.normal(mean, 1, n) / grid) * grid for mean in (shift, 0))
+    difference = np.round((a - b)[np.abs(a - b) > 1e-9], 9)
+    m = len(difference)
+    left = [rank_biserial(np.delete(difference, i), np.zeros(m - 1)) for i in range(m)]
+    error = math.sqrt((m - 1) / m * ((left - np.mean(left)) ** 2).sum())
+    r = rank_biserial(difference, np.zeros(m))
+    half = stats.t.ppf(0.95, m - 1) * error / (1 - r * r)
+    assert call("rank_biserial", a, b, level=0.9) == pytest.approx(
+        [r, np.tanh(np.arctanh(r) - half), np.tanh(np.arctanh(r) + half)]
     )
 
 
-def test_twenty_differences_both_ways_have_an_interval():
-    estimate, low, high = call(
-        "rank_biserial", [1] * 15 + [0] * 5, [0] * 15 + [1] * 5, resamples=200, seed=3
+@pytest.mark.parametrize("n, estimable", [(9, False), (10, True)])
+def test_ten_differences_both_ways_have_an_interval(n, estimable):
+    _, low, high = call(
+        "rank_biserial", [*range(1, n), 0] + [0] * 50, [0] * (n - 1) + [n] + [0] * 50
     )
-    assert estimate == 0.5 and -1 < low < 0.5 < high < 1
+    assert (-1 < low < high < 1) if estimable else math.isnan(low)
 
 
 def test_differences_equal_on_paper_tie():
     # In binary, 2.6 - 2.4 and 2.4 - 2.2 are not the same number.
-    assert call("rank_biserial", [2.6, 2.2], [2.4, 2.4], resamples=10, seed=1)[0] == 0
-
-
-@pytest.mark.parametrize("n, grid, shift", [(30, 1.0, 0.5), (120, 0.2, 0.1), (80, 0.001, 0.0)])
-def test_the_bootstrap_interval_is_that_of_drawing_pairs(n, grid, shift):
-    generator = np.random.default_rng(n)
-    a, b = (np.round(generator.normal(mean, 1, n) / grid) * grid for mean in (shift, 0))
-    _, low, high = call("rank_biserial", a, b, resamples=4000, seed=7)
-    difference = np.round(a - b, 9)[generator.integers(0, n, (4000, n))]
-    sizes = np.where(difference == 0, np.nan, np.abs(difference))
-    ranks = np.nan_to_num(stats.rankdata(sizes, axis=1, nan_policy="omit"))
-    drawn = (ranks * np.sign(difference)).sum(1) / ranks.sum(1)
-    # The standard error of a 2.5 % quantile of 4000 draws is below a tenth of the interval's half
-    # width.
-    assert [low, high] == pytest.approx(
-        np.quantile(drawn, [0.025, 0.975]), abs=0.1 * (high - low) / 2
-    )
-
-
-def test_the_bootstrap_is_the_same_twice_and_differs_by_seed():
-    generator = np.random.default_rng(5)
-    a, b = generator.normal(size=40), generator.normal(size=40)
-    one, two, other = (call("rank_biserial", a, b, resamples=200, seed=s) for s in (1, 1, 2))
-    assert (one == two).all()
-    assert (one[1:] != other[1:]).any()
+    assert call("rank_biserial", [2.6, 2.2], [2.4, 2.4])[0] == 0
 
 
 # ---------------------------------------------------------------- McNemar
@@ -308,7 +316,7 @@ def test_the_bootstrap_is_the_same_twice_and_differs_by_seed():
 def test_discordance_agrees_with_chi_squared(both, only_a, only_b, neither):
     cells = ((1, 1, both), (1, 0, only_a), (0, 1, only_b), (0, 0, neither))
     pairs = [(x, y) for x, y, n in cells for _ in range(n)]
-    chi, p, *counts, odds = call("discordance", *columns(pairs))
+    chi, p, *counts, odds = call("discordance", *columns(pairs), published=True)
     assert counts == [both, only_a, only_b, neither]
     assert odds == pytest.approx((only_a + 0.5) / (only_b + 0.5))
     if only_a + only_b == 0:
@@ -318,6 +326,21 @@ def test_discordance_agrees_with_chi_squared(both, only_a, only_b, neither):
     wanted = (abs(only_a - only_b) - 1) ** 2 / (only_a + only_b) if only_a != only_b else 0
     assert chi == pytest.approx(wanted)
     assert p == pytest.approx(stats.chi2.sf(wanted, 1))
+
+
+@pytest.mark.parametrize(
+    "only_a, only_b", [(4, 0), (0, 1), (3, 9), (12, 12), (20, 4), (13, 12), (40, 21)]
+)
+def test_the_corrected_mcnemar_is_exact_below_25_discordant_pairs(only_a, only_b):
+    a = [1] * only_a + [0] * only_b + [1, 0]
+    b = [0] * only_a + [1] * only_b + [1, 0]
+    chi, p = call("discordance", a, b)[:2]
+    if only_a + only_b < 25:
+        assert math.isnan(chi)
+        assert p == pytest.approx(stats.binomtest(only_a, only_a + only_b).pvalue)
+    else:
+        assert chi == pytest.approx((abs(only_a - only_b) - 1) ** 2 / (only_a + only_b))
+        assert p == pytest.approx(stats.chi2.sf(chi, 1))
 
 
 def test_a_value_that_is_neither_0_nor_1_is_refused_and_not_left_out():
@@ -348,6 +371,99 @@ def test_the_interval_of_paired_proportions_by_hand():
     # times 1.959964
     got = call("paired_proportions_interval", [1] * 100, [1] * 90 + [0] * 10)
     assert got == pytest.approx([-0.161839, -0.034240], abs=3e-5)
+
+
+@pytest.mark.parametrize("power, level", [(0.8, 0.95), (0.9, 0.99)])
+def test_the_detectable_difference_is_the_sum_of_two_quantiles_of_t_in_standard_errors(
+    power, level
+):
+    d = [0.5, -1, 2, 0, 0, 3]
+    wanted = (stats.t.ppf((1 + level) / 2, 5) + stats.t.ppf(power, 5)) * stats.sem(d)
+    assert call("detectable_difference", d, level=level, power=power)[0] == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("d", [[0.1 + 0.2, 0.3, 0.3], [0, 0], [5], []])
+def test_without_spread_no_difference_is_called_detectable(d):
+    assert np.isnan(call("detectable_difference", d)).all()
+
+
+# ---------------------------------------------------------------- clusters
+
+OF = [1, 1, 1, 2, 2, 3, 3, 3, 3]
+D = np.array([1, 2, 3, -1, -2, 4, 5, -6, 7.0])
+
+
+def test_an_error_of_a_mean_robust_to_clusters_is_that_of_a_regression_on_a_constant():
+    # by hand: mean 13/9; residual sums 6 - 3m, -3 - 2m, 10 - 4m; root of 3/2 times their squares, over 9
+    mean = 13 / 9
+    sums = np.array([6 - 3 * mean, -3 - 2 * mean, 10 - 4 * mean])
+    error = math.sqrt(1.5 * (sums**2).sum()) / 9
+    assert call("mean_error", D, OF)[0] == pytest.approx(error)
+    half = stats.t.ppf(0.975, 2) * error
+    assert call("mean_interval", D, OF) == pytest.approx([mean - half, mean + half])
+    assert call("mean_error", D)[0] == pytest.approx(stats.sem(D))
+
+
+def test_one_cluster_has_no_interval():
+    assert np.isnan(call("mean_interval", [1, 2, 3], [1, 1, 1])).all()
+    assert np.isnan(call("detectable_difference", [1, 2, 3], [1, 1, 1])).all()
+
+
+def test_the_signs_of_a_cluster_are_one_draw():
+    # Signed ranks 1.5 3.5 5, -1.5 -3.5, 6 7 -8 9: cluster sums 10, -5, 14; V = 32. Of the 8 ways to
+    # sign 10, 5, 14 those with a positive sum of 24 or more are 24 and 29.
+    assert call("signed_rank", D, np.zeros(9), OF) == pytest.approx([32, 2 * 2 / 8])
+
+
+def test_pairs_that_are_clusters_of_their_own_change_nothing():
+    generator = np.random.default_rng(3)
+    for n in (9, 40):
+        a, b = np.round(generator.normal(0.4, 1, n), 1), np.round(generator.normal(0, 1, n), 1)
+        own = np.arange(n)
+        assert call("signed_rank", a, b, own) == pytest.approx(call("signed_rank", a, b))
+        assert call("rank_biserial", a, b, own) == pytest.approx(
+            call("rank_biserial", a, b), nan_ok=True
+        )
+        x, y = (a > 0).astype(float), (b > 0).astype(float)
+        if n == 9:
+            assert call("discordance", x, y, own)[1] == pytest.approx(call("discordance", x, y)[1])
+
+
+def test_clusters_that_cancel_out_have_a_p_of_1():
+    assert call("discordance", [1, 0, 1, 0], [0, 1, 0, 1], [1, 1, 2, 2])[1] == 1
+    assert call("signed_rank", [1, 0], [0, 1], [1, 1])[1] == 1
+
+
+def test_from_25_clusters_on_the_sum_over_its_root_of_squares_is_normal():
+    generator = np.random.default_rng(8)
+    of = np.repeat(np.arange(25), 4)
+    a, b = generator.normal(0.3, 1, 100), generator.normal(0, 1, 100)
+    ranks = stats.rankdata(np.abs(a - b)) * np.sign(a - b)
+    sums = ranks.reshape(25, 4).sum(1)
+    wanted = 2 * stats.norm.sf(abs(sums.sum()) / math.sqrt((sums**2).sum()))
+    assert call("signed_rank", a, b, of)[1] == pytest.approx(wanted)
+
+
+def test_intervals_of_effects_leave_out_whole_clusters():
+    generator = np.random.default_rng(9)
+    of = np.repeat(np.arange(12), 5)
+    a, b = generator.normal(0.3, 1, 60), generator.normal(0, 1, 60)
+    r, low, high = call("rank_biserial", a, b, of)
+    left = [rank_biserial(a[of != g], b[of != g]) for g in range(12)]
+    error = math.sqrt(11 / 12 * ((left - np.mean(left)) ** 2).sum()) / (1 - r * r)
+    half = stats.t.ppf(0.975, 11) * error
+    assert [low, high] == pytest.approx(list(np.tanh(np.arctanh(r) + np.array([-half, half]))))
+    x, y = (a > 0).astype(float), (b > 0).astype(float)
+    odds = [
+        math.log((((y > x) & (of != g)).sum() + 0.5) / (((y < x) & (of != g)).sum() + 0.5))
+        for g in range(12)
+        if (x != y)[of == g].any()
+    ]
+    k = len(odds)
+    half = stats.t.ppf(0.975, k - 1) * math.sqrt((k - 1) / k * ((odds - np.mean(odds)) ** 2).sum())
+    ratio, low, high = call("discordant_odds", x, y, of)
+    assert ratio == pytest.approx(((y > x).sum() + 0.5) / ((y < x).sum() + 0.5))
+    assert [low, high] == pytest.approx([ratio * math.exp(-half), ratio * math.exp(half)])
 
 
 # ---------------------------------------------------------------- the session
@@ -385,3 +501,21 @@ def test_starting_r_changes_the_libraries_of_child_processes():
     before = os.environ.get("LD_LIBRARY_PATH")
     assert r_session.version()
     assert os.environ.get("LD_LIBRARY_PATH") == before
+
+
+def test_the_bootstrap_interval_of_a_rate_is_near_the_binomial_one():
+    """40 of 184: resampled rates follow the binomial distribution with that share."""
+    values = np.repeat([1.0, 0.0], [40, 144])
+    mean, low, high = call("bootstrap_mean", values, resamples=4000, seed=1)
+    expected = stats.binom.ppf([0.025, 0.975], 184, 40 / 184) / 184
+    assert mean == 40 / 184
+    assert [low, high] == pytest.approx(expected, abs=1.5 / 184)
+    assert list(call("bootstrap_mean", values, resamples=4000, seed=1)) == [mean, low, high]
+
+
+def test_a_mean_of_one_value_has_no_interval():
+    assert np.isnan(call("bootstrap_mean", [3.0], resamples=10, seed=1)).tolist() == [
+        False,
+        True,
+        True,
+    ]

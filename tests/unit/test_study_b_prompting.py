@@ -66,8 +66,8 @@ def test_no_answer_is_a_status_and_never_a_class() -> None:
     )
     assert rows["strict, no answer is wrong"]["acc"] == 0.5
     assert (
-        rows["permissive (study)"]["acc"] == 0.5
-        and rows["permissive (study)"]["read_differently"] == 1
+        rows["permissive (study, zero-shot)"]["acc"] == 0.5
+        and rows["permissive (study, zero-shot)"]["read_differently"] == 1
     )
     assert (
         rows["always yes"]["acc"] == 0.5 and rows["always no"]["f1"] == 0.0 and "majority" in rows

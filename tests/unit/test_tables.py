@@ -21,7 +21,7 @@ QUALITY_MD = """\
 | Metric | ST | MT | Δ % | p | p adj. | Sig. | Cliff's d | n | corr. p adj. | corr. r [95 % CI] | corr. n |
 | --- | ---: | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: |
 | **Verse, 1B** |  |  |  |  |  |  |  |  |  |  |  |
-| Rhyme | 25.00 | 50.00 | +100.0 | 0.0200 | 0.0400 | Yes | -0.3333 ≠ -0.4000 | 3 | 0.0551 ⇄ | -1.00 [-1.00, 0.00] | 2 |
+| Rhyme | 25.00 | 50.00 | +100.0 | 0.0200 | 0.0400 | Yes | -0.3333 ≠ -0.4000 | 3 | 0.0551 ⇄ | -1.00 [-1.00, 0.00] | 2 (67%) |
 | Feet_per_line | 5.00 | 5.00 | +0.0 | NA | NA | NA | 0.0000 | 3 | NA | NA | 3 |
 """
 CONFIGURATION_MD = """\
@@ -68,7 +68,7 @@ Metric & ST & MT & $\Delta$ \% & p & p adj. & Sig. & Cliff's d & n & corr. p adj
 \midrule
 \multicolumn{12}{l}{\textit{Verse, 1B}} \\
 Rhyme & 25.00 & 50.00 & +100.0 & 0.0200 & 0.0400 & Yes & $-$0.3333 $\neq$ $-$0.4000 & 3 & 0.0551 $\rightleftarrows$ & """
-    r"""$-$1.00 [$-$1.00, 0.00] & 2 \\
+    r"""$-$1.00 [$-$1.00, 0.00] & 2 (67\%) \\
 Feet\_per\_line & 5.00 & 5.00 & +0.0 & NA & NA & NA & 0.0000 & 3 & NA & NA & 3 \\
 \bottomrule
 """
@@ -191,7 +191,6 @@ def test_missing_tests_name_the_command_that_makes_them(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"kind": "comparisn"}, "did you mean comparison"),
         ({"comparisons": []}, "names no comparison"),
         ({"options": {"metrics": ["rime"]}}, "did you mean rhyme"),
         ({"options": {"metric": ["rhyme"]}}, "did you mean metrics"),
@@ -218,7 +217,7 @@ def test_a_table_kind_from_outside_the_package_is_found(inputs, tmp_path, monkey
         "    return TableData(table, [Column('a', 'A', numeric=False)], [Group('', [Row({'a': text('x_1')})])], [], [])\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    data = build(Table("table-b1", "B1", "b", "Outside", "outside.kinds"), inputs)
+    data = build(Table("table-b1", "toy", "b", "Outside", "outside.kinds"), inputs)
     assert render.csv(data) == "a\nx_1\n"
     assert r"x\_1 \\" in render.latex(data, inputs.shown)
 

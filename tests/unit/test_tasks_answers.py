@@ -1,10 +1,13 @@
 """Answers of chat models, read as a careful human would: no wrong text, nothing cut that belongs."""
 
 import pytest
+from mtpeft.core.errors import MtpeftError
 from mtpeft.core.records import Prediction
 from mtpeft.corpora import Example
+from mtpeft.inference.fitting import fitted
+from mtpeft.inference.prompting import conversation
 from mtpeft.scoring.answers import table
-from mtpeft.tasks import generation, summarization, translation, yes_no
+from mtpeft.tasks import answer_of, generation, summarization, task_module, translation, yes_no
 from mtpeft.tasks.code_search import read_scores
 from mtpeft.tasks.fences import tagged, unfenced
 
@@ -102,6 +105,7 @@ def test_the_faithful_profile_keeps_the_studys_rules():
         "Summary: Counts the even values.",
         "**Summary:** Counts the even values.",
         '"Counts the even values."',
+        "A summary of the function: Counts the even values.",
         "Here is a summary of the function:\n\nCounts the even values.",
         "Sure! Here's a one-sentence summary: Counts the even values.",
         f"{F}\nCounts the even values.\n{F}",
@@ -147,6 +151,8 @@ def test_markers_count_only_where_they_stand_as_markers(raw, text):
         ("<think>No, or yes?</think>\nyes", "1"),
         ("Final answer: **No**", "0"),
         ("Yes it does.", "1"),
+        ("Based on the code, yes.", "1"),
+        ("<answer>yes</answer>", "1"),
         ("The code copies input.\nYes.", "1"),
         ("Yes and no.", ""),
         ("Yes/No", ""),
@@ -174,6 +180,7 @@ def test_an_unambiguous_yes_or_no_is_read_and_any_other_text_is_no_answer(raw, r
         ("Here are the scores:\n1: 90\n2: 10\n3: 55", [90, 10, 55]),
         ("1. 90\n2. 10\n3. 55", [90, 10, 55]),
         ("1 90\n2 10\n3 55", [90, 10, 55]),
+        ("Scores: [1] 90, [2] 10, [3] 55", [90, 10, 55]),
         ("[1] 90/100\n[2] 10/100\n[3] 55/100", [90, 10, 55]),
         ("- **[1]** 90\n- **[2]** 10\n- **[3]** 55", [90, 10, 55]),
         ("[1] 90, [2] 10, [3] 55", [90, 10, 55]),
@@ -194,17 +201,79 @@ def test_a_number_of_a_candidate_and_its_score_are_two(raw, scores):
 
 
 @pytest.mark.parametrize("raw", ["Safe", "The code is clean."])
-def test_the_studys_few_shot_rule_is_another_one_than_its_zero_shot_rule(raw):
-    assert (yes_no.permissive(raw), yes_no.permissive_few_shot(raw)) == ("1", "0")
+def test_the_studys_few_shot_and_gpt_rules_are_other_ones_than_its_zero_shot_rule(raw):
+    assert [rule(raw) for rule in yes_no.PERMISSIVE.values()] == ["1", "0", "0"]
     assert yes_no.strict(raw) == ""
 
 
 @pytest.mark.parametrize(
-    ("shots", "name"), [(0, "permissive (study)"), (5, "permissive (study, few-shot)")]
+    ("shots", "served", "names"),
+    [
+        (0, False, {"permissive (study, zero-shot)": 0.0}),
+        (5, False, {"permissive (study, few-shot)": 1.0}),
+        (0, True, {"permissive (study, zero-shot)": 0.0, "permissive (study, GPT)": 1.0}),
+    ],
 )
-def test_a_row_of_answers_carries_the_name_of_the_rule_that_read_it(shots, name):
+def test_a_row_of_answers_carries_the_name_of_the_rule_that_read_it(shots, served, names):
     task = "vulnerability-detection"
     example = Example("1", task, "c", {"code": "int a;"}, "0")
     said = Prediction("r", task, "1", "", "Safe", "", "stop", 0.0)
-    rows = {row["reading"]: row for row in table([said], [example], shots)}
-    assert rows[name]["acc"] == (1.0 if shots else 0.0)
+    rows = {row["reading"]: row["acc"] for row in table([said], [example], shots, served)}
+    assert {name: acc for name, acc in rows.items() if "study" in name} == names
+
+
+def test_an_answer_names_the_rule_that_cut_it():
+    task = task_module("generation")
+    example = Example(
+        "1",
+        "generation",
+        "python",
+        {"prompt": "def f(x):\n", "summary": "", "signature": "def f(x):"},
+    )
+    raw = f"{F}python\ndef g(x):\n    return 0\n{F}\n{F}python\n{CODE}\n{F}"
+    taken = answer_of(task, raw, False, example)
+    assert (taken, taken.rule) == (CODE, "code in fences")
+    assert answer_of(task, raw, True, example).rule == "study: up to Human:"
+    assert answer_of(task, CODE, False, example).rule == "whole text"
+
+
+def test_a_text_beyond_any_answer_is_handed_on_at_once():
+    for raw in (
+        "> " * 50_000,
+        "`" * 50_000,
+        " " * 50_000 + "x",
+        "def f(x):\n  return x\nSo.\n" * 3000,
+    ):
+        assert unfenced(raw, "python").rule == "too long to be read"
+        assert yes_no.strict(raw) == "" and read_scores(raw, 3) is None
+
+
+def _words(messages):
+    return sum(len(m["content"].split()) for m in messages)
+
+
+def test_a_long_prompt_loses_shots_then_code_and_never_its_question():
+    task = "vulnerability-detection"
+    words = "a b c d e f g h i j " * 20
+    shots = [Example(str(i), task, "c", {"code": "int s;"}, "1") for i in range(3)]
+    turns = conversation(Example("1", task, "c", {"code": words}, "1"), shots)
+    whole, asked = fitted(turns, _words, 1000)
+    assert whole == turns and not asked
+    shorter, said = fitted(turns, _words, _words(turns) - 1)
+    assert shorter == [turns[0], *turns[3:]] and said == "cut: 1 of 3 shots"
+    least, said = fitted(turns, _words, 60)
+    assert said.startswith("cut: 3 of 3 shots, ") and said.endswith("characters of code")
+    assert [m["role"] for m in least] == ["system", "user"] and 50 < _words(least) <= 60
+    question = least[-1]["content"]
+    assert question.endswith("Answer with one word: yes or no.") and "```\na b c" in question
+    with pytest.raises(MtpeftError, match="without its code"):
+        fitted(turns, _words, 10)
+
+
+def test_of_two_functions_both_are_still_shown():
+    pair = {"code": "x " * 300, "other": "y " * 100}
+    turns = [{"role": "system", "content": "s"}, *yes_no.asked("s", "Alike?", *pair.values())[1:]]
+    left, _ = fitted(turns, _words, 120)
+    content = left[-1]["content"]
+    assert content.startswith("Alike?") and content.count("```") == 4
+    assert content.count("x") > 40 and content.count("y") > 40

@@ -1,6 +1,8 @@
 """Estimates and settings."""
 
 import importlib.util
+import math
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -8,17 +10,19 @@ from dataclasses import replace
 import pytest
 from mtpeft.catalog import catalog
 from mtpeft.core.errors import MtpeftError, UnknownName
-from mtpeft.tuning.estimate import GPUS, counts, estimate, show
+from mtpeft.tuning.estimate import GPUS, counts, estimate, show, work
 from mtpeft.tuning.settings import as_dict, parse_overrides, profiles, resolve
+
+NEEDS_TRAIN = pytest.mark.skipif(
+    importlib.util.find_spec("torch") is None, reason="the group `train` is not installed"
+)
 
 
 def run(name):
     return catalog().get("runs", name)
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("torch") is None, reason="the group `train` is not installed"
-)
+@NEEDS_TRAIN
 @pytest.mark.parametrize(
     "backbone, weights",
     [
@@ -30,8 +34,8 @@ def run(name):
 def test_parameter_counts_are_those_of_the_published_models(backbone, weights):
     item = run(f"{backbone}/mt-qlora")
     base, settings = catalog().get("backbones", backbone), resolve(item, "faithful")
-    every, used, trained = counts(item, base, settings)
-    assert every == pytest.approx(weights, rel=2e-3) and used == every
+    made = counts(item, settings)
+    assert made.every == pytest.approx(weights, rel=2e-3) and made.used == made.every
     c = base.config
     h, f, kv = (
         c["hidden_size"],
@@ -39,19 +43,14 @@ def test_parameter_counts_are_those_of_the_published_models(backbone, weights):
         c["hidden_size"] // c["num_attention_heads"],
     )
     pairs = 2 * (h + h) + 2 * (h + kv * c["num_key_value_heads"]) + 3 * (h + f)
-    assert trained == c["num_hidden_layers"] * settings.lora_rank * pairs
+    assert made.trained == c["num_hidden_layers"] * settings.lora_rank * pairs
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("torch") is None, reason="the group `train` is not installed"
-)
+@NEEDS_TRAIN
 def test_three_tasks_take_longer_than_one_and_full_tuning_needs_more_memory():
-    base = catalog().get("backbones", "qwen2.5-coder-1.5b")
     made = {
         n: estimate(
-            run(f"qwen2.5-coder-1.5b/{n}"),
-            base,
-            resolve(run(f"qwen2.5-coder-1.5b/{n}"), "faithful"),
+            run(f"qwen2.5-coder-1.5b/{n}"), resolve(run(f"qwen2.5-coder-1.5b/{n}"), "faithful")
         )
         for n in ("st-qlora/translation", "mt-qlora", "mt-fft")
     }
@@ -137,10 +136,10 @@ def test_importing_the_stages_needs_no_deep_learning_library():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr == ""
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("torch") is None, reason="the group `train` is not installed"
-)
-def test_a_plan_without_names_shows_what_it_can_and_leaves_out_withdrawn_runs(monkeypatch, capsys):
+@NEEDS_TRAIN
+def test_a_plan_without_names_has_every_run_but_the_withdrawn_and_a_total_for_each_study(
+    monkeypatch, capsys
+):
     known = catalog()
     gone = replace(known.runs["qwen2.5-coder-3b/mt-fft"], withdrawn="a mistake")
     less = replace(known, runs=known.runs | {gone.id: gone})
@@ -149,4 +148,45 @@ def test_a_plan_without_names_shows_what_it_can_and_leaves_out_withdrawn_runs(mo
     out = capsys.readouterr().out
     assert "qwen2.5-coder-3b/mt-qlora " in out
     assert gone.id not in out
-    assert "170 more runs" in out
+    assert "unixcoder-base/mt-lora/clone-detection+code-search " in out
+    assert f"multitask-qlora, {len(known.of('runs', 'multitask-qlora')) - 1} runs" in out
+    assert "multitask-peft, 170 runs" in out
+
+
+@NEEDS_TRAIN
+def test_the_weights_and_tokens_of_heads_are_those_of_the_study():
+    """Trained weights as the revision's logs print them, heads included; clone detection alone has
+    901,028 pairs in batches of 16 or 32, ten epochs.
+    """
+    item = run("unixcoder-base/st-fft/clone-detection")
+    made = counts(item, resolve(item, "faithful"))
+    assert made.every == pytest.approx(125.9e6, rel=2e-3)
+    assert made.trained == made.every + 768 * 384 + 384 + 384 + 1
+    trained, passed = work(item, resolve(item, "faithful"))
+    assert trained == pytest.approx(10 * 901_028 * 470, rel=1e-4)
+    assert passed == (10 + 1) * 415_416 * 470
+    fast = work(item, resolve(item, "fast"))
+    assert fast == pytest.approx((trained, (10 * 5_000 + 415_416) * 470), rel=1e-4)
+
+
+@NEEDS_TRAIN
+def test_drawn_batches_give_each_task_what_the_sampler_gives_it():
+    """Temperature 1 / 0.3 over four tasks: an epoch has as many batches as all examples fill."""
+    item = run("unixcoder-base/mt-lora")
+    settings = resolve(item, "faithful")
+    sizes = {t: catalog().tasks[t].sizes["train"] for t in item.tasks}
+    weights = {t: n**0.3 for t, n in sizes.items()}
+    steps = math.ceil(sum(sizes.values()) / 32)
+    mean = sum(w * catalog().tasks[t].tokens for t, w in weights.items()) / sum(weights.values())
+    assert work(item, settings)[0] == pytest.approx(10 * steps * 32 * mean)
+
+
+@NEEDS_TRAIN
+def test_a_task_of_unknown_size_has_an_estimate_of_memory_and_none_of_time(monkeypatch, capsys):
+    known = catalog()
+    tasks = known.tasks | {"translation": replace(known.tasks["translation"], sizes={})}
+    monkeypatch.setattr("mtpeft.tuning.estimate.catalog", lambda: replace(known, tasks=tasks))
+    show(["qwen2.5-coder-0.5b/mt-qlora"], "faithful")
+    (row,) = [x for x in capsys.readouterr().out.splitlines() if "mt-qlora" in x]
+    assert row.count("unknown") == 1 + len(GPUS)
+    assert re.search(r"unknown +\d+ ", row)

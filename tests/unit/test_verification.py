@@ -14,7 +14,7 @@ from mtpeft.core.errors import BadInput, UnknownName
 from mtpeft.core.records import ScoreSet, Verdict, write_records
 from mtpeft.statistics.compare import run_all
 from mtpeft.verification import stage
-from mtpeft.verification.cells import judge_cells, judge_recovered
+from mtpeft.verification.cells import explained, judge_cells, judge_recovered
 from mtpeft.verification.claims import RULES, Evidence, judge_claims
 from mtpeft.verification.claims.changes import BY_CELLS, change
 from synthetic_study import Crime, printed
@@ -173,7 +173,27 @@ def test_recovered_values_are_judged_beside_and_not_instead(cells, half, study, 
 def test_what_the_audit_left_unexplained_is_no_cause(tmp_path):
     path = tmp_path / "cells.csv"
     path.write_text("id,cause\na,effects:1:other-run\nb,effects:unexplained\n")
-    assert stage._causes(path) == {"a": "effects:1:other-run"}
+    assert explained(stage._causes(path)) == {"a": "effects:1:other-run"}
+
+
+def test_a_label_over_numbers_that_nothing_gives_is_not_exact(cells, tests, study):
+    label = "effects:CLEAN:label"
+    found = judged(cells, tests, study, {label: f"{label}:label:unexplained"})[label]
+    assert (found.verdict, found.cause) == ("differs", "") and found.unexplained
+
+
+def test_an_impossible_adjusted_value_of_an_incomplete_family_differs(cells, half, study):
+    name = "effects:RAW:2:overlap:p_adjusted"
+    known = lacking(study, "b2/mt-q")
+    assert judged(cells, half, known)[name].verdict == "not reproducible"
+    found = judged(cells, half, known, {name: "effects:bounds:unexplained"})[name]
+    assert found.verdict == "differs" and found.unexplained and "raw p-values" in found.reason
+
+
+def test_a_verdict_says_how_many_pairs_it_rests_on(cells, tests, study):
+    found = judged(cells, tests, study)
+    assert found["effects:RAW:1:lines:cliffs_delta"].rests_on.startswith("59 pairs of ")
+    assert "1 left out" in found["effects:RAW:1:lines:cliffs_delta"].rests_on
 
 
 # ---------------------------------------------------------------- claims
@@ -250,6 +270,26 @@ def test_the_largest_of_what_is_left_is_not_the_largest(study, shift, cells):
     left = [t for t in shift if (t.block, t.metric) != ("1", "lines")]
     got = verdict_of(study, left, cells, "largest_change", **options)
     assert got.verdict == "not reproducible" and "1 of 1 tests" in got.reason
+
+
+@pytest.mark.parametrize(
+    ("percent", "expected", "word"),
+    [("own", "exact", "exact"), ("own", "differs", "differs"), ("55.5", "exact", "differs")],
+)
+def test_another_verdict_than_the_claims_file_expects_is_unexplained(
+    study, tests, cells, percent, expected, word
+):
+    found = next(
+        t
+        for t in tests
+        if (t.protocol, t.comparison, t.block, t.metric) == ("as-published", *PLACE.values())
+    )
+    own = f"{change(found):.1f}"
+    one = claim("relative_change", **PLACE, percent=own if percent == "own" else percent)
+    known = replace(study, claims={"c1": replace(one, expected=expected)})
+    (verdict,) = judge_claims(Evidence(tests, cells, known), "own")
+    assert verdict.verdict == word and verdict.unexplained == (word == "differs")
+    assert (f"{expected!r} is expected" in verdict.reason) == (word == "differs")
 
 
 def test_a_figure_of_another_metric_is_no_cause(study, tests, cells):

@@ -2,5 +2,5 @@
 and are checked ever after.
 
 May import the ground floor and the catalog. `scores.py` reads per-instance files, `outputs.py` the
-printed statistics, `stage.py` imports both, `files.py` is tier T0 (checksums of what is shipped).
+printed statistics, `figures.py` published figures; `stage.py` imports a study.
 """

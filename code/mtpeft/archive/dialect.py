@@ -47,11 +47,21 @@ class ScoreDialect(Protocol):
     FILE_NAME: str
 
     def run_of_file(self, stem: str, task: str) -> str | None:
-        """The run whose scores a file holds; None for a name that tells none."""
+        """The run whose scores a file holds; None for a name that tells none.
+
+        Args:
+            stem: The name of the file, without its suffix.
+            task: The evaluation set.
+        """
         ...
 
     def instance_id(self, text: str, numbered: bool) -> str:
-        """The canonical id of an instance."""
+        """The canonical id of an instance.
+
+        Args:
+            text: As a file has it.
+            numbered: Whether the evaluation set numbers its instances.
+        """
         ...
 
 
@@ -78,16 +88,28 @@ class TablesDialect(Protocol):
 
 
 def tables_dialect_of(study: Study) -> TablesDialect:
-    """The dialect of a study with tables. Raises `BadInput` where it has none that is whole."""
+    """The dialect of a study with tables.
+
+    Raises:
+        BadInput: It has none that is whole.
+    """
     return cast("TablesDialect", studies.dialect(study, "UPSTREAM", "read_tables"))
 
 
 def dialect_of(study: Study) -> Dialect:
-    """The dialect of a study with figures. Raises `BadInput` where it has none that is whole."""
+    """The dialect of a study with figures.
+
+    Raises:
+        BadInput: It has none that is whole.
+    """
     return cast("Dialect", studies.dialect(study, "UPSTREAM", "read_figures"))
 
 
 def score_dialect_of(study: Study) -> ScoreDialect:
-    """The dialect of a study with scores. Raises `BadInput` where it has none that is whole."""
+    """The dialect of a study with scores.
+
+    Raises:
+        BadInput: It has none that is whole.
+    """
     needed = ("UPSTREAM", "SCORES", "OUTPUTS", "FILE_NAME", "run_of_file", "instance_id")
     return cast("ScoreDialect", studies.dialect(study, *needed))

@@ -39,7 +39,7 @@ def import_figures(
 
     Args:
         study: Whose figures.
-        repin: Accept changed and new upstream files and write their checksums anew.
+        repin: Accept changed and new upstream files and rewrite their checksums.
         roots: Checkout of each repository (default: mirror, else network).
         published: Folder of the published tables.
         allow_loss: With `repin`, accept that files or records are gone, too.

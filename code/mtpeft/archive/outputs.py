@@ -216,8 +216,16 @@ def read_output(
 ) -> list[PublishedCell]:
     """Every printed value of one output file, in line order.
 
-    Refused by line: what the grammar does not know, an unknown metric or block, a value printed
-    twice; and as a whole a file that prints fewer values than its comparison has (it is truncated).
+    Args:
+        path: The file.
+        comparison: The comparison that it prints.
+        output: Which of the comparison's outputs it is.
+        known: The catalog, for the labels of the metrics.
+
+    Raises:
+        BadInput: A line that the grammar does not know, an unknown metric or block, or a value
+            printed twice, each with its line; or fewer values than the comparison has (the file is
+            truncated).
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -270,8 +278,18 @@ def read_output(
 def read_outputs(
     folder: Path, known: Catalog, study: str = ""
 ) -> tuple[list[PublishedCell], list[tuple[Path, int]]]:
-    """Every output that the comparisons of a study name (empty: of the whole catalog), in file-name
-    order, and (file, printed values) per file.
+    """Every output that the comparisons of a study name, in file-name order.
+
+    Args:
+        folder: Where the outputs lie.
+        known: The catalog.
+        study: Id of the study; empty: the whole catalog.
+
+    Returns:
+        The printed values, and how many of them each file holds.
+
+    Raises:
+        BadInput: A file is missing, cannot be read, or is named by no comparison.
     """
     named = {
         output.file: (comparison, output)

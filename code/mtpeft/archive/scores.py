@@ -17,7 +17,12 @@ from mtpeft.core.errors import BadInput
 
 
 def run_of(path: Path, evaluation: Evaluation, known: Catalog, dialect: ScoreDialect) -> str:
-    """The run whose scores a file holds, from its name."""
+    """The run whose scores a file holds, from its name.
+
+    Raises:
+        BadInput: The name tells no run.
+        UnknownName: The catalog has no such run.
+    """
     run = dialect.run_of_file(path.stem, known.task_of(evaluation.id).id)
     if run is None:
         raise BadInput(path, "the name tells no run", dialect.FILE_NAME)
@@ -30,8 +35,17 @@ def read_scores_file(
 ) -> pd.DataFrame:
     """One upstream file as rows of a wide score table.
 
-    Refused by line: malformed CSV, a wrong header, a field that is no number, an id that is empty
-    or comes twice, more rows than the evaluation set has instances, no end of the last line.
+    Args:
+        path: The file.
+        tool: The tool whose columns it has.
+        evaluation: The evaluation set whose instances it has.
+        run: The run that was scored.
+        dialect: What tells the canonical ids of the instances.
+
+    Raises:
+        BadInput: Malformed CSV, a wrong header, a field that is no number, an id that is empty or
+            comes twice, more rows than the evaluation set has instances, or no end of the last
+            line; the error names the line.
     """
     data = path.read_bytes()
     try:
@@ -108,11 +122,19 @@ def _number(path: Path, line: int, column: str, text: str) -> float:
 def read_all(
     folder: Path, known: Catalog, dialect: ScoreDialect
 ) -> tuple[dict[tuple[str, str], pd.DataFrame], list[tuple[Path, int]]]:
-    """Every per-instance file below `folder`: tables by (tool, evaluation), and (file, rows) in
-    order.
+    """Every per-instance file below a folder.
 
-    Refused: a file in a folder that the catalog does not know, two files for one run, a folder
-    without files.
+    Args:
+        folder: The folder.
+        known: The catalog, which says whose scores lie in which folder.
+        dialect: What tells runs and instances from names.
+
+    Returns:
+        The tables by (tool, evaluation), and how many rows each file holds, in order.
+
+    Raises:
+        BadInput: A file lies in a folder that the catalog does not know, two files are of one run,
+            or a folder has no files.
     """
     evaluations = known.evaluations()
     tables: dict[tuple[str, str], pd.DataFrame] = {}

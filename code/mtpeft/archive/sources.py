@@ -18,8 +18,11 @@ class Source:
     """One upstream file as it was when the tables were made.
 
     Attributes:
+        repository: Address of the repository.
+        commit: The pinned commit.
         path: Of the file, as upstream has it.
-        sha256: Of its uncompressed bytes; `bytes` counts them.
+        sha256: Of its uncompressed bytes.
+        bytes: How many uncompressed bytes it has.
         records: Values that were read from it.
     """
 
@@ -82,11 +85,20 @@ def check_pins(
         repin: Accept unknown and changed files; a file that is gone or holds fewer records is still
             refused, since values would be lost from the archive.
         allow_loss: With `repin`, accept that, too.
+
+    Raises:
+        BadInput: A file was refused.
     """
-    if repin and (allow_loss or not pinned_file.is_file()):
+    if repin and not pinned_file.is_file():
         return
     pinned = {(s.repository, s.path): s for s in read_records(pinned_file, Source)}
     present = {(s.repository, s.path): s for s in found}
+    if repin and allow_loss:
+        for key, was in sorted(pinned.items()):
+            left = present[key].records if key in present else 0
+            if left < was.records:
+                print(f"lost: {was.records - left} of {was.records} records of {key[1]}")
+        return
     again = "restore the upstream checkout"
     lose = f"{again}, or run `mtpeft archive import --repin --allow-loss` if it is gone for good"
     for key in sorted(pinned.keys() - present.keys()):

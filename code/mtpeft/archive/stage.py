@@ -33,7 +33,7 @@ def import_archive(
 
     Args:
         study: Whose scores.
-        repin: Accept changed and new upstream files and write their checksums anew.
+        repin: Accept changed and new upstream files and rewrite their checksums.
         upstream: A checkout of the study's repository (default: mirror, else network).
         archived: Where the tables of scores go.
         published: Where the printed statistics go.

@@ -30,7 +30,7 @@ def import_tables(
     Args:
         study: Whose tables.
         known: The catalog.
-        repin: Accept changed and new upstream files and write their checksums anew.
+        repin: Accept changed and new upstream files and rewrite their checksums.
         allow_loss: With `repin`, accept that files or records are gone, too.
         out: Folder of what runs write.
 

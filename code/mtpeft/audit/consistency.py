@@ -1,7 +1,7 @@
 """Printed values whose per-instance inputs are not archived: what can still be checked without
 them.
 
-Each check is a necessary condition between values printed beside each other, or between them and
+Each check is a necessary condition between values printed next to each other, or between them and
 what is archived. Passing all of them does not reproduce a value; failing one shows that something
 is wrong.
 """
@@ -16,12 +16,23 @@ from mtpeft.statistics import r_session
 from mtpeft.statistics.printed import magnitude, resolution, same, significant, style_of
 
 TWIN = "interval stands elsewhere"
+OVERLAP = "overlap of passes above chance"
+BOUNDS = "adjusted p between raw p and the size of the family times raw p, and in its order"
 COARSE = 0.25  # half the distance of printable values, in counts of pairs, above which a count cannot be told
 
 
 @dataclass(frozen=True)
 class Check:
-    """Outcome of one check at one place. result: `consistent`, `inconsistent` or `conspicuous`."""
+    """The outcome of one check at one place.
+
+    Attributes:
+        comparison: The comparison to which the printed values belong.
+        block: Its block.
+        metric: The metric of the place.
+        check: What was checked, in words.
+        result: `consistent`, `inconsistent` or `conspicuous`.
+        detail: The values compared, with file and line where they are printed.
+    """
 
     comparison: str
     block: str
@@ -34,8 +45,13 @@ class Check:
 def check_printed(
     comparison: Comparison, cells: list[PublishedCell], scores: ScoreSet, known: Catalog
 ) -> Iterator[Check]:
-    """All checks of one comparison, place by place. cells: all printed values, those of other
-    comparisons too.
+    """All checks of one comparison, place by place.
+
+    Args:
+        comparison: The comparison.
+        cells: All printed values, those of other comparisons too: an interval may stand elsewhere.
+        scores: The archived scores, for the counts that they bound.
+        known: The catalog, for the sizes of the evaluation sets.
     """
     at: dict[tuple[str, str], dict[str, list[PublishedCell]]] = {}
     for cell in cells:
@@ -189,7 +205,7 @@ def _of_effects(printed: _Printed, task: str, sizes: dict[str, int]) -> Iterator
 
 
 def _of_sums(printed: _Printed) -> Iterator[_Outcome]:
-    """A printed share must be that of the sum and the number printed beside it."""
+    """A printed share must be that of the sum and the number printed next to it."""
     if all(q in printed for q in ("sum_a", "n_pairs", "rate_a")):
         total, number, rate = (printed[q][0] for q in ("sum_a", "n_pairs", "rate_a"))
         share = 100 * _number(total) / _number(number)
@@ -210,7 +226,7 @@ def _of_counts(printed: _Printed, block: Block, scores: ScoreSet) -> Iterator[_O
     if math.isnan(only_a) or math.isnan(only_b):
         return
     a, b = [1.0] * int(only_a) + [0.0] * int(only_b), [0.0] * int(only_a) + [1.0] * int(only_b)
-    _, p, *_, odds = r_session.call("discordance", a, b)
+    _, p, *_, odds = r_session.call("discordance", a, b, published=True)
     for quantity, value in (("p", p), ("odds_ratio", odds)):
         for cell in printed.get(quantity, []):
             yield _outcome(
@@ -235,7 +251,7 @@ def _of_counts(printed: _Printed, block: Block, scores: ScoreSet) -> Iterator[_O
     # rows do not belong together.
     share = (both - chance) / (smaller - chance) if smaller > chance else 1.0
     yield (
-        "overlap of passes above chance",
+        OVERLAP,
         "consistent" if share >= 1 / 3 else "conspicuous",
         f"{both:g} common passes of {both + only_a:g} and {both + only_b:g}; {chance:.1f} by chance alone",
     )

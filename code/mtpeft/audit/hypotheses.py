@@ -1,6 +1,6 @@
 """What may have gone wrong, as transformations of a reading, in order of plausibility.
 
-A hypothesis is parameterised, not tied to a cell: applied to every place of a scope it must
+A hypothesis is parameterized, not tied to a cell: applied to every place of a scope it must
 reproduce all of them. The generators know nothing of the studies beyond the catalog.
 """
 
@@ -10,18 +10,23 @@ from typing import get_args
 
 import numpy as np
 
-from mtpeft.audit.readings import PAIRINGS, VARIANTS, Bench, Reading, Side
+from mtpeft.audit.readings import ALTERATIONS, PAIRINGS, VARIANTS, Bench, Reading, Side
 from mtpeft.catalog import Block, Catalog, Comparison
 from mtpeft.catalog.schema import Missing
 from mtpeft.core.records import ScoreSet
 
+MOST_ROWS = 20
+
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """kind: its class (one line in the audit's summary); text: with its parameters.
+    """What may have been read or computed in place of what the study describes.
 
-    apply: the reading that was meant → the one that was made; None, or the same reading, where it
-    does not apply.
+    Attributes:
+        kind: Its class (one line in the audit's summary).
+        text: What was done, with its parameters.
+        apply: From the reading that was meant to the one that was made; None, or the same reading,
+            where the hypothesis does not apply.
     """
 
     kind: str
@@ -30,7 +35,9 @@ class Hypothesis:
 
 
 def _counterpart(run: str, task: str, metric: str, scores: ScoreSet, known: Catalog) -> str | None:
-    """The run that plays `run`'s part on another task: itself, or the single-task run of that task."""
+    """The run that plays `run`'s part on another evaluation set: itself, or the one run of the same
+    backbone, method, regime and number of tasks; None where there is no such run, or several.
+    """
     if scores.has(run, task, metric):
         return run
     of = known.runs[run]
@@ -221,15 +228,41 @@ def other_run(known: Catalog, study: str, on_a: bool, on_b: bool) -> Iterator[Hy
 
 
 def other_metric(known: Catalog, study: str) -> Iterator[Hypothesis]:
-    """Another column was read, of the same or another tool."""
-    for name in [m.id for tool in known.of("tools", study) for m in tool.metrics]:
+    """Another column of the same file was read, or a file of another tool: for both sides, or for
+    one of them.
+    """
+    names = [m.id for tool in known.of("tools", study) for m in tool.metrics]
+    for sides, where in (("AB", ""), ("B", " on side B"), ("A", " on side A")):
+        for name in names:
 
-        def apply(reading: Reading, name: str = name) -> Reading:
-            return replace(
-                reading, a=replace(reading.a, metric=name), b=replace(reading.b, metric=name)
-            )
+            def apply(reading: Reading, name: str = name, sides: str = sides) -> Reading:
+                return replace(
+                    reading,
+                    a=replace(reading.a, metric=name) if "A" in sides else reading.a,
+                    b=replace(reading.b, metric=name) if "B" in sides else reading.b,
+                )
 
-        yield Hypothesis("other column", f"column {name} was read instead", apply)
+            yield Hypothesis("other column", f"column {name} was read instead{where}", apply)
+
+
+def altered_rows() -> Iterator[Hypothesis]:
+    """Up to `MOST_ROWS` rows at an end of a side's file were lost, or repeat those before them."""
+    for altered in ALTERATIONS:
+        for sides, where in (("B", "side B"), ("A", "side A"), ("AB", "both sides")):
+            for rows in range(1, MOST_ROWS + 1):
+
+                def apply(
+                    reading: Reading, altered: str = altered, sides: str = sides, rows: int = rows
+                ) -> Reading:
+                    return replace(reading, altered=altered, sides=sides, rows=rows)
+
+                end, _, fate = altered.partition(" rows ")
+                what = f"the {end} {rows} rows" if rows > 1 else f"the {end} row"
+                said = {
+                    "lost": f"{what} of {where} {'were' if rows > 1 else 'was'} not read",
+                    "repeated": f"{what} of {where} repeat{'' if rows > 1 else 's'} what stands before",
+                }
+                yield Hypothesis(f"rows {fate}", said[fate], apply)
 
 
 def other_test() -> Iterator[Hypothesis]:
@@ -256,6 +289,7 @@ def of_inputs(comparison: Comparison, bench: Bench) -> Iterator[Hypothesis]:
     yield from other_run(known, comparison.study, on_a=True, on_b=False)
     yield from other_metric(known, comparison.study)
     yield from other_comparison(comparison, known)
+    yield from altered_rows()
     yield from other_run(known, comparison.study, on_a=True, on_b=True)
 
 

@@ -1,17 +1,20 @@
-"""Audit of the archived outputs: what is damaged, and what mending the mechanical damage does to
+"""Audit of the archived outputs: what is damaged, and what repairing the mechanical damage does to
 the study's numbers.
 
-Three readings of every output are scored: as archived; mended (`output_defects.repair`); and mended
-with constructors wrapped in a class of their own name (the study wraps every output in a class that
-never has the constructor's name, so that a call of `super` or `this` cannot be read). Written below
-results/regenerated/audit/outputs:
-    defects.csv      every output with a defect: which, and the piece of text that shows it
-    summary.csv      outputs per run and defect, and how many of them a tool could not read
-    unparseable.csv  unreadable outputs per tool and run duplicates.csv   equal outputs of two runs
-    on the same instances repairs.csv      per run and metric: mean as archived, mended, mended with
-    constructor classes; outputs changed conclusions.csv  per published comparison: difference of
-    means under the three readings, and whether its sign changes TEXT/scores/…    score tables (as
-    published) of the mended readings, for the statistics
+Three readings of every output are scored: as archived; repaired (`output_defects.repair`); and
+repaired with constructors wrapped in a class of their own name (the study wraps every output in a
+class that never has the constructor's name, so that a call of `super` or `this` cannot be read).
+Written below results/regenerated/audit/outputs:
+
+- defects.csv: every output with a defect: which, and the piece of text that shows it.
+- summary.csv: outputs per run and defect, and how many of them a tool could not read.
+- unparseable.csv: unreadable outputs per tool and run.
+- duplicates.csv: equal outputs of two runs on the same instances.
+- repairs.csv: per run and metric the means under the three readings, and the outputs changed.
+- conclusions.csv: per published comparison the difference of means under the three readings, and
+  whether its sign changes.
+- inputs.csv: inputs of summarization that hold the docstring that is to be written.
+- READING/scores/…: score tables (as published) of the two repaired readings, for the statistics.
 """
 
 from collections import Counter
@@ -25,14 +28,16 @@ import pandas as pd
 
 from mtpeft.catalog import catalog
 from mtpeft.core import paths
-from mtpeft.core.errors import Unavailable
+from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.core.files import write_atomic
 from mtpeft.core.provenance import write_provenance
-from mtpeft.core.records import csv_text, read_scores, score_path, write_scores
+from mtpeft.core.records import csv_text, read_scores, records_text, score_path, write_scores
 from mtpeft.scoring import engine, rescore
 from mtpeft.scoring.interface import Item
+from mtpeft.scoring.leaks import Leak, leaks
 from mtpeft.scoring.output_defects import DEFECTS, constructor_name, defects_of, repair
-from mtpeft.scoring.predictions import SETS, archived_path, read_archived
+from mtpeft.scoring.predictions import archived_path, read_archived
+from mtpeft.scoring.predictions import sets as archived_sets
 
 MENDED, WITH_CLASS = "mended", "mended-with-class"
 # The tools whose archived scores rest on the damaged text, in the order of the tables.
@@ -40,19 +45,24 @@ TOOLS = ("lizard", "pmd", "sonar-metrics", "codebleu")
 
 
 def folder() -> Path:
-    """Where the audit is written."""
+    """The folder below which the audit is written."""
     return paths.REGENERATED / "audit" / "outputs"
 
 
 def run() -> dict[str, int]:
-    """Examine and mend every archived output; write all tables. Returns the number of outputs per
-    defect.
+    """Examine and repair every archived output, and write all tables.
 
     Needs the tables of `rescore` for what the tools say about the outputs as archived.
+
+    Returns:
+        The number of outputs per defect.
+
+    Raises:
+        Unavailable: The tables of `rescore` are not there.
     """
     found: Counter[str] = Counter()
     defects, summary, unparseable, duplicates, repairs, conclusions = [], [], [], [], [], []
-    for evaluation in SETS:
+    for evaluation in archived_sets():
         items = read_archived(evaluation).items
         shown = [defects_of(item.output, item.language) for item in items]
         found.update(name for row in shown for name in row)
@@ -75,7 +85,11 @@ def run() -> dict[str, int]:
         }
         repairs += _repairs(evaluation, items, readings, scored)
         conclusions += _conclusions(evaluation, scored)
-    sources = [archived_path(e) for e in SETS]
+    try:
+        write_atomic(folder() / "inputs.csv", records_text(leaks(), Leak))
+    except MtpeftError as error:
+        print(f"inputs of summarization were not counted: {error.found} (make data)")
+    sources = [archived_path(e) for e in archived_sets()]
     for name, columns, rows in (
         ("defects", ["run", "evaluation", "instance_id", "defect", "evidence", "mended"], defects),
         (
@@ -142,8 +156,9 @@ def run() -> dict[str, int]:
 
 
 def mend(items: Sequence[Item]) -> list[Item]:
-    """The items with every repair that applies. The head of a method comes from the instance's own
-    prompt.
+    """The items with every repair that applies.
+
+    The head of a method comes from the instance's own prompt.
     """
     from mtpeft.corpora.load import evaluation as instances
 
@@ -281,8 +296,17 @@ def _unparseable(evaluation: str) -> list[list[object]]:
 def _score(
     evaluation: str, reading: str, before: Sequence[Item], after: Sequence[Item]
 ) -> dict[str, pd.DataFrame]:
-    """Tables (as published) of the mended items by tool; outputs that no repair touched keep their
-    archived reading.
+    """Score the repaired items with every tool; outputs that no repair touched keep their archived
+    reading.
+
+    Args:
+        evaluation: The evaluation set.
+        reading: The reading's name, which is the folder of its tables.
+        before: The items as archived.
+        after: The same items, repaired.
+
+    Returns:
+        The tables (as published) by tool.
     """
     kind = catalog().evaluations()[evaluation]
     tables = {}
@@ -354,6 +378,10 @@ def _mean(table: pd.DataFrame | None, run_id: str, metric: str, otherwise: pd.Da
 def _conclusions(evaluation: str, scored: dict[str, dict[str, pd.DataFrame]]) -> list[list[object]]:
     """Differences of means (run A minus run B) of every published comparison that rests on these
     outputs.
+
+    Args:
+        evaluation: The evaluation set.
+        scored: The repaired tables by reading and tool.
     """
     rows: list[list[object]] = []
     for comparison in catalog().comparisons.values():

@@ -18,14 +18,20 @@ from mtpeft.statistics.compare import summarized
 from mtpeft.statistics.pairing import Pairs, by_id, by_position, by_rule, unreadable
 
 CORRECTIONS = ("holm", "BH", "none", "bonferroni", "hochberg", "BY")
+ALTERATIONS = ("last rows lost", "first rows lost", "last rows repeated")
 VARIANTS = ("stated", "continuity", "unpaired", "less", "greater", "exact")
 PAIRINGS = ("position", "id", "each side sorted by id", "reversed")
 
 
 @dataclass(frozen=True)
 class Side:
-    """Where one side's vector is read from. version: another version of the tool that made it
-    (TOOL-VERSION), or ''.
+    """Where one side's vector is read from.
+
+    Attributes:
+        run: The run.
+        task: The evaluation set.
+        metric: The column.
+        version: Another version of the tool that made it (TOOL-VERSION), or empty.
     """
 
     run: str
@@ -41,12 +47,15 @@ class Reading:
     Attributes:
         a: Side A.
         b: Side B.
-        pairing: How rows met.
-        drop_unreadable: Whether outputs that the tool could not read were left out.
-        variant: Another test that gave the p-value.
-        exactness: How the signed-rank test got its p-value, as in `Comparison`.
-        missing: What became of instances without a value, as in `Comparison`.
-        first: Only so many of the repetitions of each problem were read; 0: all.
+        pairing: How rows are paired: one of `PAIRINGS`.
+        drop_unreadable: Whether outputs that the tool could not read are left out.
+        variant: The form of the signed-rank test: one of `VARIANTS`.
+        exactness: How the signed-rank test gets its p-value, as in `Comparison`.
+        missing: What becomes of instances without a value, as in `Comparison`.
+        first: Only so many of the repetitions of each problem are read; 0: all.
+        altered: What became of the rows of a side: one of `ALTERATIONS`, or ''.
+        sides: Which sides that concerns: `A`, `B` or `AB`.
+        rows: How many rows.
     """
 
     a: Side
@@ -57,11 +66,19 @@ class Reading:
     exactness: Exactness = "normal"
     missing: Missing = "drop"
     first: int = 0
+    altered: str = ""
+    sides: str = ""
+    rows: int = 0
 
 
 @dataclass(frozen=True)
 class Family:
-    """Which tests are adjusted together and how. scope: `block`, `comparison` or `tool`."""
+    """Which tests are adjusted together, and how.
+
+    Attributes:
+        scope: `block`, `comparison` or `tool`.
+        correction: A name of R's p.adjust.
+    """
 
     scope: str
     correction: str
@@ -85,8 +102,12 @@ _EMPTY = Test(**{f.name: _NOTHING[f.type] for f in fields(Test)})
 
 
 class Bench:
-    """Computes readings, each once. versions: scores that other versions of the tools give, by
-    TOOL-VERSION.
+    """Computes readings, each once.
+
+    Args:
+        scores: The archived scores.
+        known: The catalog.
+        versions: The scores that other versions of the tools give, by TOOL-VERSION.
     """
 
     def __init__(
@@ -97,8 +118,11 @@ class Bench:
         self._adjusted: dict[tuple[str, bytes], list[float]] = {}
 
     def test(self, kind: str, reading: Reading) -> Test | None:
-        """The test of a kind (`wilcoxon`, `mcnemar`, `summary`) under a reading, or None where its scores do
-        not exist or make no pairs.
+        """The test under a reading, or None where its scores do not exist or make no pairs.
+
+        Args:
+            kind: `wilcoxon`, `mcnemar` or `summary`.
+            reading: The reading.
         """
         key = (kind, reading)
         if key not in self._done:
@@ -106,7 +130,12 @@ class Bench:
         return self._done[key]
 
     def adjust(self, tests: list[Test], correction: str) -> list[float]:
-        """Adjusted p-values of one family."""
+        """Adjusted p-values of one family.
+
+        Args:
+            tests: The family.
+            correction: A name of R's p.adjust.
+        """
         p = np.array([t.p for t in tests])
         key = (correction, p.tobytes())
         if key not in self._adjusted:
@@ -114,7 +143,10 @@ class Bench:
         return self._adjusted[key]
 
     def _compute(self, kind: str, reading: Reading) -> Test | None:
-        a, b = (self._column(side, reading) for side in (reading.a, reading.b))
+        a, b = (
+            self._column(side, reading, name in reading.sides)
+            for name, side in (("A", reading.a), ("B", reading.b))
+        )
         if a is None or b is None:
             return None
         if kind == "summary":
@@ -126,7 +158,7 @@ class Bench:
             if not np.isin(np.concatenate([pairs.a, pairs.b]), (0, 1)).all():
                 return None
             chi, p, both, only_a, only_b, neither, odds = r_session.call(
-                "discordance", pairs.a, pairs.b
+                "discordance", pairs.a, pairs.b, published=True
             )
             return replace(
                 _EMPTY,
@@ -153,13 +185,15 @@ class Bench:
             _EMPTY, p=float(p), cliffs_delta=delta, cliffs_delta_low=low, cliffs_delta_high=high
         )
 
-    def _column(self, side: Side, reading: Reading) -> Column | None:
+    def _column(self, side: Side, reading: Reading, altered: bool) -> Column | None:
         scores = self.versions[side.version] if side.version else self.scores
         if not scores.has(side.run, side.task, side.metric):
             return None
         column = scores.column(side.run, side.task, side.metric)
         if reading.first:
             column = _rows(column, repetitions(column) < reading.first)
+        if altered:
+            column = _altered(column, reading.altered, reading.rows)
         if not reading.drop_unreadable:
             return column
         lost = unreadable(scores, *self.known.metrics()[side.metric], side.run, side.task)
@@ -176,6 +210,20 @@ def repetitions(column: Column) -> np.ndarray:
 
 def _rows(column: Column, rows: np.ndarray | slice) -> Column:
     return Column(column.ids[rows], column.status[rows], column.value[rows])
+
+
+def _altered(column: Column, how: str, rows: int) -> Column:
+    """The column with some rows lost, or with the rows before the last ones in their place."""
+    match how:
+        case "last rows lost":
+            return _rows(column, slice(None, -rows))
+        case "first rows lost":
+            return _rows(column, slice(rows, None))
+        case "last rows repeated" if len(column.ids) >= 2 * rows:
+            value = column.value.copy()
+            value[-rows:] = value[-2 * rows : -rows]
+            return Column(column.ids, column.status, value)
+    return column
 
 
 def _meet(a: Column, b: Column, pairing: str) -> Pairs:

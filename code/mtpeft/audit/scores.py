@@ -12,19 +12,31 @@ import numpy as np
 import pandas as pd
 
 from mtpeft.catalog import Catalog, Metric, Tool
+from mtpeft.core.parallel import in_order
 from mtpeft.core.records import ScoreSet
 from mtpeft.statistics.pairing import unreadable
 
 SPIKE = 0.02  # share of instances at one exact interior value of a continuous metric that cannot be chance
 SERIOUS = 0.05  # share of unreadable outputs above which a mean says little about code quality
 ROUNDING = 1e-6  # single-precision libraries overshoot 1 by this much
+ACCIDENT = 1e-6  # expected number of equal stretches of rows below which chance is no explanation
+RARE = 20  # rows with the same values, above which they do not tell stretches apart
 SEVERITIES = ("error", "serious", "note")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding. instances: how many instances it concerns; run: empty where it concerns all runs
-    of the table.
+    """What a check found in one table.
+
+    Attributes:
+        check: What was checked.
+        severity: `error`, `serious` or `note`.
+        evaluation: The evaluation set.
+        tool: The tool that made the table.
+        metric: The column; empty where the finding concerns the rows.
+        run: Empty where the finding concerns all runs of the table.
+        instances: How many instances it concerns.
+        detail: The values that show it.
     """
 
     check: str
@@ -39,18 +51,23 @@ class Finding:
 
 def audit_scores(scores: ScoreSet, known: Catalog) -> list[Finding]:
     """Every finding, sorted by severity, check and place."""
-    found: list[Finding] = []
     metrics = known.metrics()
-    for (tool_id, task), frame in sorted(scores.tables.items()):
-        tool = known.get("tools", tool_id)
-        found += _ids(frame, task, tool)
-        found += _unreadable(scores, frame, task, tool)
+
+    def of_table(key: tuple[str, str]) -> list[Finding]:
+        frame, task = scores.tables[key], key[1]
+        tool = known.get("tools", key[0])
+        found = [
+            *_ids(frame, task, tool),
+            *_repeated(frame, task, tool),
+            *_unreadable(scores, frame, task, tool),
+        ]
         for name in frame.columns[4:]:
             metric = metrics[name][1]
-            found += _range(frame, task, tool, metric)
-            found += _constant(frame, task, tool, metric)
-            found += _twins(frame, task, tool, metric)
-            found += _spikes(frame, task, tool, metric)
+            for check in (_range, _constant, _twins, _spikes):
+                found += check(frame, task, tool, metric)
+        return found
+
+    found = [f for part in in_order(of_table, sorted(scores.tables)) for f in part]
     found += _between_tools(scores)
     return sorted(
         found,
@@ -100,6 +117,45 @@ def _ids(frame: pd.DataFrame, task: str, tool: Tool) -> Iterator[Finding]:
                 f"{off} rows hold another instance than the same row of {reference_run}; "
                 "pairing by position compares different problems",
             )
+
+
+def _repeated(frame: pd.DataFrame, task: str, tool: Tool) -> Iterator[Finding]:
+    """Stretches of a run's rows that stand a second time, value for value, over other instances.
+
+    A stretch counts where chance would hardly repeat it: the share of rows that are equal to each
+    of its different rows, multiplied, times the places where it could stand, is below `ACCIDENT`.
+    """
+    for run, part in _runs(frame):
+        metrics = list(part.columns[4:])
+        codes = part.round(9).groupby(metrics, sort=False, dropna=False).ngroup().to_numpy()
+        n = len(codes)
+        counts = np.bincount(codes)
+        rarity = np.log(n / counts)
+        needed = np.log(n * n / ACCIDENT)
+        numbers = part["row"].to_numpy()
+        # Where a stretch can stand again, rows that few others equal say, and most of the evidence.
+        rare = np.flatnonzero(counts[codes] <= RARE)
+        near = pd.DataFrame({"code": codes[rare], "at": rare})
+        pairs = near.merge(near, on="code").query("at_y > at_x")
+        weights = pairs["code"].map(pd.Series(rarity)).groupby(pairs["at_y"] - pairs["at_x"]).sum()
+        for lag in weights.index[weights > needed / 2]:
+            equal = np.concatenate([[0], codes[:-lag] == codes[lag:], [0]]).astype("int8")
+            edges = np.flatnonzero(np.diff(equal))
+            for start, end in zip(edges[::2], edges[1::2], strict=True):
+                length = min(end - start, lag)
+                if rarity[np.unique(codes[start : start + length])].sum() < needed:
+                    continue
+                yield Finding(
+                    "rows repeated",
+                    "serious",
+                    task,
+                    tool.id,
+                    "",
+                    run,
+                    int(end - start),
+                    f"rows {numbers[start + lag]} to {numbers[end + lag - 1]} hold the values of "
+                    f"rows {numbers[start]} to {numbers[end - 1]}, which are other instances",
+                )
 
 
 def _unreadable(scores: ScoreSet, frame: pd.DataFrame, task: str, tool: Tool) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ Step 1 looks at cells that depend on one reading alone (effects, counts, raw p).
 tried on the widest scope first (the comparison, a block, a tool, a metric, a tool in a block, one
 place). It is accepted where it reproduces every differing place of the scope, spoils no other place
 of it, and the digits are too many for chance (`_chance`); every further hypothesis that fits there
-is reported beside it. Step 2 puts the readings found into their families and looks at adjusted
+is reported with it. Step 2 puts the readings found into their families and looks at adjusted
 values; where some still differ, it tries other families and corrections, other tests, and both
 together, first for a whole output, then family by family. Step 3 looks at summaries of repeated
 passes. What nothing reproduces is reported as unexplained, with what was tried.
@@ -13,11 +13,12 @@ passes. What nothing reproduces is reported as unexplained, with what was tried.
 
 import math
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mtpeft.audit.hypotheses import Hypothesis, of_inputs, of_tests
-from mtpeft.audit.readings import CORRECTIONS, Bench, Family, Reading, effect_cells, stated
+from mtpeft.audit.readings import CORRECTIONS, Bench, Family, Reading, Side, effect_cells, stated
 from mtpeft.audit.repeated import carried
 from mtpeft.catalog import Comparison
 from mtpeft.core.records import PublishedCell, Test
@@ -33,6 +34,8 @@ from mtpeft.statistics.printed import (
 
 Place = tuple[str, str]  # block, metric
 Readings = dict[Place, Reading]
+_Fit = tuple[list[Hypothesis], str, list[Place], list[Place], dict[Place, list[PublishedCell]]]
+"""What fits the effects of some places of a scope, best first; and the effects that differ there."""
 
 CHANCE = (
     0.01  # expected number of hypotheses that fit by accident, above which a fit is no evidence
@@ -41,16 +44,25 @@ SPREAD = 0.5  # width of the range in which nearly all effects of a study lie
 COUNTS = 16  # and the number of values that a count of discordant pairs commonly takes
 FAMILY_SCOPES = ("block", "comparison", "tool")
 _ADJUSTED = ("p_adjusted", "significant")
+_EFFECT = ("cliffs_delta", "cliffs_delta_low", "cliffs_delta_high", "a_only", "b_only")
 
 
 @dataclass
 class Cause:
     """A cause and the cells that it accounts for.
 
-    blamed: cells that differ because of it at first hand (their own scores were read wrongly);
-    carried: cells that differ because they share a family with a blamed one; evidence: printed
-    value beside the one that the hypothesis gives; bounds: the hypothesis gives no digits, but
-    bounds within which every cell lies.
+    Attributes:
+        key: Its permanent name.
+        kind: The class of its hypothesis, or `unexplained`.
+        comparison: The comparison in which it was found.
+        text: The hypothesis with its parameters.
+        places: The places at which it holds.
+        blamed: Cells that differ at first hand: their own scores were read wrongly.
+        carried: Cells that differ because they share a family with a blamed one.
+        evidence: Printed values, each with the one that the hypothesis gives.
+        also: Further hypotheses that fit the same places.
+        tried: How many hypotheses were tried.
+        bounds: Whether the hypothesis gives no digits, but bounds within which every cell lies.
     """
 
     key: str
@@ -77,8 +89,12 @@ class _Adjustment:
 
 
 class Search:
-    """The search for one comparison. Searches may share a bench, so that no reading is computed
-    twice.
+    """The search for one comparison.
+
+    Args:
+        comparison: The comparison.
+        cells: Its printed values.
+        bench: Computes the readings; searches may share one, so that none is computed twice.
     """
 
     def __init__(
@@ -86,6 +102,8 @@ class Search:
     ) -> None:
         self.comparison, self.bench, self.known = comparison, bench, bench.known
         self._tried: set[Reading] = set()
+        self._alike: dict[tuple[str, str], float] = {}
+        self._fitting: dict[str, _Fit] = {}
         self.cells = [c for c in cells if c.metric and c.comparison == comparison.id]
         self.blocks = {b.id: b for b in comparison.blocks}
         self.at: dict[Place, list[PublishedCell]] = {}
@@ -123,9 +141,9 @@ class Search:
     def _tool(self, metric: str) -> str:
         return self.known.metrics()[metric][0].id
 
-    def _families(self, scope: str) -> list[list[Place]]:
-        """Places by family. Those that lack a member in the archive are left out: they cannot be
-        adjusted at all.
+    def _families(self, scope: str, whole: bool = True) -> list[list[Place]]:
+        """Places by family: of those that can be adjusted, or of those that cannot, since they lack
+        a member in the archive.
         """
         groups: dict[str, list[Place]] = {}
         for block in self.comparison.blocks:
@@ -137,7 +155,9 @@ class Search:
                 }[scope]
                 groups.setdefault(name, []).append((block.id, metric))
         return [
-            places for places in groups.values() if all(place in self.meant for place in places)
+            places
+            for places in groups.values()
+            if all(place in self.meant for place in places) == whole
         ]
 
     def _wrong_adjusted(
@@ -145,6 +165,12 @@ class Search:
     ) -> Iterator[tuple[PublishedCell, str]]:
         """The adjusted cells of an output that differ under a family rule, each with the value
         obtained.
+
+        Args:
+            variant: Which of the comparison's outputs: its name in the catalog.
+            family: Which tests are adjusted together, and how.
+            readings: The reading at each place.
+            blocks: Only these blocks; None: all.
         """
         within = set(self.blocks if blocks is None else blocks)
         for places in self._families(family.scope):
@@ -188,9 +214,11 @@ class Search:
                 c.id: c
                 for c, _ in self._wrong_adjusted(variant, self._stated_family(variant), self.meant)
             }
-        inputs = self.explain_inputs()
+        found = self._uncontradicted(self.explain_inputs(), set(differing))
+        inputs = [cause for cause in found if cause.kind != "unexplained"]
         adjustments, unexplained = self._explain_adjusted()
-        causes = [*inputs, *adjustments]
+        impossible = self.impossible()
+        causes = [*found, *adjustments]
         owned = {c.id for cause in causes for c in cause.blamed}
         # Only what the found readings do reproduce is put down to them: first to the cause at the
         # cell's own place, then to one in its family.
@@ -213,9 +241,11 @@ class Search:
                 near[0].carried.append(cell)
             owned |= {cell.id} if own or near else set()
         rest = [c for c in differing.values() if c.id not in owned]
-        if rest and (found := self._explain_sums(rest)):
-            causes.append(found)
+        if rest and (summed := self._explain_sums(rest)):
+            causes.append(summed)
             rest = []
+        if impossible:
+            causes.append(self._bounded(impossible))
         if rest:
             causes.append(
                 Cause(
@@ -229,6 +259,130 @@ class Search:
                 )
             )
         return causes
+
+    def _uncontradicted(self, causes: list[Cause], differing: set[str]) -> list[Cause]:
+        """The causes about inputs, those that adjusted values contradict as `unexplained`.
+
+        An adjusted value that prints as published with the scores as stated, and no longer does
+        under a cause in its family, speaks against the cause. The next hypothesis that fits the
+        effects is then tried; where none is left, the places stay unexplained.
+
+        Args:
+            causes: What `explain_inputs` found.
+            differing: Ids of the cells that differ as stated.
+        """
+        result: list[Cause] = []
+        together = dict(self.readings)
+        for cause in causes:
+            self.readings = dict(together)
+            against = self._against(cause, differing)
+            if against:
+                # Alone, so that it does not answer for a wrong cause next to it.
+                self.readings = self.meant | {p: together[p] for p in cause.places}
+                against = self._against(cause, differing)
+            fitting, scope, places, whole, wrong = self._fitting[cause.key]
+            found, chosen = cause, fitting[0]
+            for number, hypothesis in enumerate(fitting[1:] if against else (), start=1):
+                self.readings, chosen = dict(self.meant), hypothesis
+                found = self._cause_of_inputs(fitting[number:], scope, places, whole, wrong)
+                if not self._against(found, differing):
+                    against = []
+                    break
+            together |= {p: self.meant[p] for p in {*cause.places, *found.places}}
+            if against:
+                found = replace(
+                    cause,
+                    key=f"{cause.key}:unexplained",
+                    kind="unexplained",
+                    text=f"{cause.text}: fits the effects, contradicts the p-values",
+                    evidence=[*cause.evidence[:2], *against[:2]],
+                )
+            else:
+                together |= {p: chosen.apply(self.meant[p]) or self.meant[p] for p in found.places}
+            result.append(found)
+        self.readings = together
+        return result
+
+    def _against(self, cause: Cause, differing: set[str]) -> list[str]:
+        """The adjusted values that are right as stated and wrong under the readings found, in the
+        families that a cause touches.
+        """
+        blocks = {block for block, _ in cause.places}
+        if self.comparison.family == "comparison":
+            blocks = set(self.blocks)
+        found = {
+            cell.id: self._line(cell, cell.printed, value)
+            for variant in self._variants()
+            for cell, value in self._wrong_adjusted(
+                variant, self._stated_family(variant), self.readings, blocks
+            )
+            if cell.id not in differing
+        }
+        unexplained = self._explain_adjusted()[1] if found else set()
+        possible = self.impossible(self.meant).keys()
+        return [line for name, line in found.items() if name in unexplained] + [
+            text
+            for name, (cell, text) in self.impossible().items()
+            if name not in possible and cell.block in blocks
+        ]
+
+    def impossible(self, readings: Readings | None = None) -> dict[str, tuple[PublishedCell, str]]:
+        """Adjusted values of incomplete families that no correction can give, by cell, with what is
+        wrong.
+
+        Whatever the members that are not archived, an adjusted p-value lies between the raw one and
+        `m` times the raw one, at most 1, and does not fall where the raw ones rise (Holm, Benjamini
+        and Hochberg).
+        """
+        found: dict[str, tuple[PublishedCell, str]] = {}
+        for cell, p, below, size in self.bounded(readings):
+            low = float(cell.printed) - resolution(cell.printed, style_of(cell))
+            high = float(cell.printed) + resolution(cell.printed, style_of(cell))
+            if high < p or low > min(1.0, size * p):
+                found[cell.id] = cell, f"printed {cell.printed}, raw p {p:.4g} of {size} tests"
+            elif high < below:
+                found[cell.id] = cell, f"printed {cell.printed}, a smaller raw p has {below:.4g}"
+        return found
+
+    def bounded(
+        self, readings: Readings | None = None
+    ) -> Iterator[tuple[PublishedCell, float, float, int]]:
+        """Each adjusted value of an incomplete family whose own raw p-value is known: the cell, raw
+        p, the least that a smaller raw p of the family prints, and the size of the family.
+        """
+        readings = self.readings if readings is None else readings
+        for places in self._families(self.comparison.family, whole=False):
+            for variant in self._variants():
+                known = [
+                    (test.p, cell)
+                    for place in places
+                    if place in readings
+                    and (test := self._test(readings[place]))
+                    and not math.isnan(test.p)
+                    for cell in self.at.get(place, [])
+                    if cell.quantity == "p_adjusted"
+                    and cell.variant == variant
+                    and cell.printed not in MISSING
+                ]
+                for p, cell in known:
+                    smaller = [
+                        float(c.printed) - resolution(c.printed, style_of(c))
+                        for other, c in known
+                        if other < p
+                    ]
+                    yield cell, p, max(smaller, default=0.0), len(places)
+
+    def _bounded(self, impossible: dict[str, tuple[PublishedCell, str]]) -> Cause:
+        return Cause(
+            f"{self.comparison.id}:bounds:unexplained",
+            "unexplained",
+            self.comparison.id,
+            "adjusted p-values of an incomplete family that its raw p-values rule out",
+            blamed=[cell for cell, _ in impossible.values()],
+            evidence=[f"{c.source}:{c.line} {text}" for c, text in impossible.values()][:3],
+            tried=len(self._tried),
+            places=sorted({(c.block, c.metric) for c, _ in impossible.values()}),
+        )
 
     def _scopes(self) -> Iterator[Callable[[Place], str]]:
         """Names of scopes, the widest first."""
@@ -271,6 +425,11 @@ class Search:
     def _reproduces(self, hypothesis: Hypothesis, places: list[Place], whole: list[Place]) -> bool:
         """Whether a hypothesis fits every differing place, and every other place of the scope to
         which it applies.
+
+        Args:
+            hypothesis: The hypothesis.
+            places: The places that differ.
+            whole: All places of the scope.
         """
         for place in [*places, *(p for p in whole if p not in places)]:
             reading = hypothesis.apply(self.meant[place])
@@ -287,8 +446,10 @@ class Search:
         """How likely a wrong reading is to print all the digits at `places`.
 
         One effect per place is counted, at its best precision (its interval is no independent
-        evidence); of counts, those that are free. A hypothesis is worth trying while the number of
-        hypotheses up to it times this stays below `CHANCE`.
+        evidence); of counts, those that are free. Digits prove little where a metric has few
+        effects, so that the chance is never below the share of the archive's own readings that
+        agree by accident. A hypothesis is worth trying while the number of hypotheses up to it
+        times this stays below `CHANCE`.
         """
         chance = 1.0
         for place in places:
@@ -301,8 +462,32 @@ class Search:
                 else:
                     continue
                 best[cell.quantity] = min(best.get(cell.quantity, 1.0), single)
-            chance *= math.prod(best.values())
+            if best:
+                chance *= max(math.prod(best.values()), self._agreeing(place))
         return max(chance, sys.float_info.min)
+
+    def _agreeing(self, place: Place) -> float:
+        """The share of pairs of readings of other runs on the same instances that have the same
+        effect and interval, or the same counts.
+        """
+        meant = self.meant[place]
+        task, metric = meant.a.task, meant.a.metric
+        if (task, metric) not in self._alike:
+            runs = self.bench.scores.runs(task, metric)
+            found = Counter(
+                tuple(f"{getattr(test, name):.6g}" for name in _EFFECT)
+                for i, a in enumerate(runs)
+                for b in runs[i + 1 :]
+                if (
+                    test := self._test(
+                        replace(meant, a=Side(a, task, metric), b=Side(b, task, metric))
+                    )
+                )
+            )
+            number = found.total()
+            same_effect = sum(n * (n - 1) for n in found.values())
+            self._alike[task, metric] = same_effect / (number * (number - 1)) if number > 1 else 0.0
+        return self._alike[task, metric]
 
     def _cause_of_inputs(
         self,
@@ -319,6 +504,7 @@ class Search:
             first.text if scope == self.comparison.id else f"{scope}: {first.text}",
         )
         cause.also = [h.text for h in fitting[1:]]
+        self._fitting[cause.key] = fitting, scope, places, whole, {p: wrong[p] for p in places}
         for place in whole:
             reading = first.apply(self.meant[place])
             if reading is None or reading == self.meant[place] or self._test(reading) is None:
@@ -433,17 +619,7 @@ class Search:
             _Adjustment("other correction or family", self._text(family), family, self.readings)
             for family in families
         ]
-        tests: list[tuple[Hypothesis, Readings]] = []
-        for hypothesis in of_tests(self.comparison):
-            readings = {
-                place: hypothesis.apply(reading) or reading
-                for place, reading in self.readings.items()
-            }
-            # A test that cannot be had somewhere was not the one used everywhere.
-            if readings != self.readings and all(
-                self._test(reading) is not None for reading in readings.values()
-            ):
-                tests.append((hypothesis, readings))
+        tests = list(self._other_tests())
         yield [
             _Adjustment(hypothesis.kind, hypothesis.text, stated_family, readings)
             for hypothesis, readings in tests
@@ -458,6 +634,19 @@ class Search:
             for hypothesis, readings in tests
             for family in families
         ]
+
+    def _other_tests(self) -> Iterator[tuple[Hypothesis, Readings]]:
+        """Other tests on the readings found."""
+        for hypothesis in of_tests(self.comparison):
+            readings = {
+                place: hypothesis.apply(reading) or reading
+                for place, reading in self.readings.items()
+            }
+            # A test that cannot be had somewhere was not the one used everywhere.
+            if readings != self.readings and all(
+                self._test(reading) is not None for reading in readings.values()
+            ):
+                yield hypothesis, readings
 
     def _text(self, family: Family) -> str:
         return (
@@ -489,21 +678,30 @@ class Search:
 
     # ---------------------------------------------------------------- labels
 
-    def corrections_that_fit(self, variant: str) -> set[str]:
+    def corrections_that_fit(self, variant: str) -> set[str] | None:
         """The corrections under which every adjusted value of an output prints as published, by
-        name of p.adjust.
+        name of p.adjust: with the stated test, else with another one.
 
-        Call it after `explain_inputs`: with scores read wrongly no correction would fit. Empty
-        where no family is whole.
+        Call it after `explain_inputs`: with scores read wrongly no correction would fit. None where
+        there is nothing to compare: no family is whole, or none has an adjusted value.
         """
-        if not self._families(self.comparison.family):
-            return set()
-        return {
-            c
-            for c in CORRECTIONS
-            if next(
-                self._wrong_adjusted(variant, Family(self.comparison.family, c), self.readings),
-                None,
-            )
-            is None
-        }
+        places = {place for family in self._families(self.comparison.family) for place in family}
+        if not any(
+            cell.variant == variant and cell.quantity in _ADJUSTED
+            for place in places
+            for cell in self.at.get(place, [])
+        ):
+            return None
+        for readings in (self.readings, *(found for _, found in self._other_tests())):
+            fitting = {
+                c
+                for c in CORRECTIONS
+                if next(
+                    self._wrong_adjusted(variant, Family(self.comparison.family, c), readings),
+                    None,
+                )
+                is None
+            }
+            if fitting:
+                return fitting
+        return set()

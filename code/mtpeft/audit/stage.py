@@ -2,8 +2,9 @@
 the scores themselves.
 
 Writes below results/regenerated/audit: causes.csv (one row per cause), cells.csv (which cell has
-which cause), consistency.csv, scores.csv. After `make rescore` also the causes of printed values
-that only rescored outputs can be held against: rescored-causes.csv and rescored-cells.csv.
+which cause), consistency.csv, scores.csv, repeated.csv (numbers that a choice moves which is
+repeated as published). After `make rescore` also the causes of printed values that only rescored
+outputs can be held against: rescored-causes.csv and rescored-cells.csv.
 `reporting.known_issues` tells in words what these hold.
 """
 
@@ -12,7 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mtpeft.audit.consistency import TWIN, Check, check_printed
+from mtpeft.audit.choices import Repeated, repeated
+from mtpeft.audit.consistency import BOUNDS, TWIN, Check, check_printed
 from mtpeft.audit.readings import Bench
 from mtpeft.audit.scores import Finding, audit_scores
 from mtpeft.audit.search import Cause, Search
@@ -24,6 +26,7 @@ from mtpeft.catalog.places import (
     score_roots,
     statistics_files,
 )
+from mtpeft.core.parallel import in_order
 from mtpeft.core.paths import REGENERATED, shown
 from mtpeft.core.progress import Progress
 from mtpeft.core.provenance import write_result
@@ -40,8 +43,21 @@ from mtpeft.statistics.rescored import archived_and_rescored
 
 @dataclass(frozen=True)
 class CauseRow:
-    """A cause as it is written down. cells: blamed + carried; conclusion_changes: cells whose
-    yes/no changes when corrected.
+    """A cause as it is written down.
+
+    Attributes:
+        key: Its permanent name.
+        title: What happened, in a line.
+        kind: The class of its hypothesis, or `unexplained`.
+        comparison: The comparison in which it was found.
+        cells: The cells that it accounts for: blamed and carried.
+        blamed: Cells that differ at first hand.
+        carried: Cells that differ because they share a family with a blamed one.
+        hypothesis: What was read or computed instead, with its parameters.
+        evidence: Printed values, each with the one that the hypothesis gives.
+        reproduced: `all cells`, `within bounds`, `none`, or how many metrics coincide by digits.
+        conclusion_changes: Cells whose yes or no changes when they are corrected.
+        explanation: How many cells it accounts for, and in which way.
     """
 
     key: str
@@ -60,7 +76,12 @@ class CauseRow:
 
 @dataclass(frozen=True)
 class CauseCell:
-    """A published cell and the cause that accounts for it."""
+    """A published cell and the cause that accounts for it.
+
+    Attributes:
+        id: The cell.
+        cause: The key of its cause.
+    """
 
     id: str
     cause: str
@@ -81,30 +102,71 @@ def audit(
     scores: ScoreSet,
     known: Catalog,
     comparisons: Iterable[Comparison],
-    step: Progress | None = None,
 ) -> tuple[list[CauseRow], list[CauseCell], list[Check]]:
-    """Search every comparison for causes, and check what cannot be recomputed."""
+    """Search every comparison for causes, and check what cannot be recomputed.
+
+    Args:
+        cells: The printed values.
+        tests: The recomputed tests; those of the corrected protocol say which conclusions change.
+        scores: The archived scores.
+        known: The catalog.
+        comparisons: The comparisons to search.
+
+    Returns:
+        The causes, the cells with the cause of each, and the outcomes of the checks.
+    """
     corrected = {(t.comparison, t.block, t.metric): t for t in tests if t.protocol == "corrected"}
-    rows: list[CauseRow] = []
-    owners: list[CauseCell] = []
-    checks: list[Check] = []
     bench = Bench(scores, known)
-    for comparison in comparisons:
+
+    def searched(comparison: Comparison) -> tuple[list[CauseRow], list[CauseCell], list[Check]]:
+        rows: list[CauseRow] = []
+        owners: list[CauseCell] = []
         mine = [c for c in cells if c.comparison == comparison.id]
-        for cause in Search(comparison, mine, bench).run():
+        search = Search(comparison, mine, bench)
+        for cause in search.run():
             rows.append(_row(cause, corrected, comparison))
             owners += [CauseCell(c.id, cause.key) for c in (*cause.blamed, *cause.carried)]
         for row, cell in _labels(comparison, mine, bench):
             rows.append(row)
             owners.append(cell)
-        mine_checked = list(check_printed(comparison, cells, scores, known))
-        for row, reused in _reused(comparison, mine, mine_checked, scores, known):
+        checks = list(check_printed(comparison, cells, scores, known))
+        for row, reused in _reused(comparison, mine, checks, scores, known):
             rows.append(row)
             owners += reused
-        checks += mine_checked
-        if step:
-            step.step(comparison.id)
+        return rows, owners, [*checks, *check_bounds(search)]
+
+    comparisons = list(comparisons)
+    found = in_order(searched, comparisons)
+    rows: list[CauseRow] = []
+    owners: list[CauseCell] = []
+    checks: list[Check] = []
+    with Progress("audit", len(comparisons)) as progress:
+        for comparison, (causes, blamed, checked) in zip(comparisons, found, strict=True):
+            rows += causes
+            owners += blamed
+            checks += checked
+            progress.step(comparison.id)
     return rows, owners, checks
+
+
+def check_bounds(search: Search) -> Iterable[Check]:
+    """Whether the adjusted p-values of families that are not whole can come from their raw ones."""
+    impossible = search.impossible()
+    for cell, p, below, size in search.bounded():
+        wrong = impossible.get(cell.id)
+        yield Check(
+            cell.comparison,
+            cell.block,
+            cell.metric,
+            BOUNDS,
+            "inconsistent" if wrong else "consistent",
+            f"{cell.source}:{cell.line} "
+            + (
+                wrong[1]
+                if wrong
+                else f"{p:.4g} <= {cell.printed} <= {min(1.0, size * p):.4g}, {below:.4g} below it"
+            ),
+        )
 
 
 def _row(
@@ -221,7 +283,9 @@ def _reused(
 def _labels(
     comparison: Comparison, cells: list[PublishedCell], bench: Bench
 ) -> Iterable[tuple[CauseRow, CauseCell]]:
-    """Labels of corrections that are contradicted by the numbers under them."""
+    """Labels of corrections that are contradicted by the numbers under them, or stand over numbers
+    that no correction gives.
+    """
     for cell in cells:
         if cell.quantity != "correction_label":
             continue
@@ -229,27 +293,33 @@ def _labels(
         search = Search(comparison, here, bench)
         search.explain_inputs()
         fitting = search.corrections_that_fit(cell.variant)
-        named = labelled_correction(cell.printed)
-        if fitting and named not in fitting:
-            text = f"the label says {cell.printed}, the numbers are adjusted by {', '.join(sorted(fitting))}"
-            key = f"{cell.id}:label"
-            yield (
-                CauseRow(
-                    key,
-                    f"{comparison.title}: wrong label of the correction",
-                    "wrong label",
-                    comparison.id,
-                    1,
-                    1,
-                    0,
-                    text,
-                    f"{cell.source}:{cell.line} prints {cell.printed!r}",
-                    "all cells",
-                    0,
-                    "every adjusted p-value of the output was recomputed under each correction",
-                ),
-                CauseCell(cell.id, key),
-            )
+        if fitting is None or labelled_correction(cell.printed) in fitting:
+            continue
+        # Where nothing fits, the label is neither right nor wrong: it stands over wrong numbers.
+        known = "label" if fitting else "label:unexplained"
+        numbers = (
+            f"the numbers are adjusted by {', '.join(sorted(fitting))}"
+            if fitting
+            else "no correction fits the numbers under it"
+        )
+        key = f"{cell.id}:{known}"
+        yield (
+            CauseRow(
+                key,
+                f"{comparison.title}: {'wrong label of' if fitting else 'no numbers of'} the correction",
+                "wrong label" if fitting else "unexplained",
+                comparison.id,
+                1,
+                1,
+                0,
+                f"the label says {cell.printed}, {numbers}",
+                f"{cell.source}:{cell.line} prints {cell.printed!r}",
+                "all cells" if fitting else "none",
+                0,
+                "every adjusted p-value of the output was recomputed under each correction",
+            ),
+            CauseCell(cell.id, key),
+        )
 
 
 def _printed(files: Iterable[Path]) -> list[PublishedCell]:
@@ -260,13 +330,12 @@ def _printed(files: Iterable[Path]) -> list[PublishedCell]:
 def run() -> None:
     """Audit every study and write what was found."""
     known = present(catalog())
-    comparisons = list(known.comparisons.values())
     inputs = [*statistics_files(known), REGENERATED / "statistics" / "tests.csv"]
     cells, tests = _printed(inputs[:-1]), read_records(inputs[-1], Test)
     scores = ScoreSet.load(*score_roots(known))
-    with Progress("audit", len(comparisons)) as progress:
-        rows, owners, checks = audit(cells, tests, scores, known, comparisons, progress)
+    rows, owners, checks = audit(cells, tests, scores, known, known.comparisons.values())
     findings = audit_scores(scores, known)
+    choices = repeated(known, cells, tests, checks, Bench(scores, known))
     folder = REGENERATED / "audit"
     inputs += score_files(known)
     # `make` looks at causes.csv: it comes last, so that a killed audit is run again.
@@ -274,12 +343,18 @@ def run() -> None:
         ("cells.csv", owners, CauseCell),
         ("consistency.csv", checks, Check),
         ("scores.csv", findings, Finding),
+        ("repeated.csv", choices, Repeated),
         ("causes.csv", rows, CauseRow),
     ):
         write_result(folder / name, records_text(records, record), inputs)
-    explained = sum(r.cells for r in rows if r.kind != "unexplained")
+    explained = {o.id for o in owners if not o.cause.endswith(":unexplained")}
+    absent = {
+        (t.comparison, t.block, t.metric) for t in tests if t.note.startswith("no archived scores")
+    }
+    lost = sum(c.id in explained and (c.comparison, c.block, c.metric) in absent for c in cells)
     print(
-        f"audit: {explained} cells with a cause, {sum(r.cells for r in rows) - explained} unexplained; "
+        f"audit: {len(explained) - lost} printed values differ for a known cause, {lost} more have one "
+        f"though their scores are not archived, {len(owners) - len(explained)} unexplained; "
         f"{len(findings)} findings in the scores; "
         f"{sum(c.result != 'consistent' for c in checks)} of {len(checks)} consistency checks stand out "
         f"-> {shown(folder)}"

@@ -43,7 +43,11 @@ class Catalog:
     """The YAML node of each item, by kind and id."""
 
     def get(self, kind: str, name: str) -> Any:
-        """One item; an unknown name is answered with the nearest known ones."""
+        """One item.
+
+        Raises:
+            UnknownName: There is none of that id; the error lists the nearest ones.
+        """
         known = getattr(self, kind)
         if name not in known:
             raise UnknownName(
@@ -55,8 +59,11 @@ class Catalog:
         return known[name]
 
     def usable_run(self, name: str) -> Run:
-        """A run that may be trained, asked and scored. Raises `UnknownName`, or `MtpeftError` for a
-        withdrawn run.
+        """A run that may be trained, asked and scored.
+
+        Raises:
+            UnknownName: There is no such run.
+            MtpeftError: It is withdrawn.
         """
         run: Run = self.get("runs", name)
         if run.withdrawn:
@@ -75,8 +82,16 @@ class Catalog:
     def bad(
         self, kind: str, name: str, word: str, found: str, expected: str = "", fix: str = ""
     ) -> BadInput:
-        """An error about one word of an item, with the file and the line on which that word stands
-        (else the item's line).
+        """An error about one word of an item, with the file and the line of that word (else the
+        item's line).
+
+        Args:
+            kind: The kind of the item.
+            name: The id of the item.
+            word: The word.
+            found: What it says.
+            expected: What it may say.
+            fix: The command that helps.
         """
         node = self.sources[kind, name]
         return BadInput(file_of(node), found, expected, fix, line=line_of(node, word) or line(node))
@@ -86,7 +101,11 @@ class Catalog:
         return {e.id: e for task in self.tasks.values() for e in task.evaluations}
 
     def task_of(self, evaluation: str) -> Task:
-        """The task of an evaluation set; an unknown name is answered with the nearest ones."""
+        """The task of an evaluation set.
+
+        Raises:
+            UnknownName: There is no such evaluation set; the error lists the nearest ones.
+        """
         for task in self.tasks.values():
             if any(e.id == evaluation for e in task.evaluations):
                 return task

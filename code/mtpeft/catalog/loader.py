@@ -95,7 +95,7 @@ def _items(
                     BadInput(
                         path,
                         f"{kind} outside a study",
-                        f"studies/NAME/{kind}/, beside the {STUDY} of the study they belong to",
+                        f"studies/NAME/{kind}/, next to the {STUDY} of the study they belong to",
                         "mtpeft study new NAME",
                     )
                 )
@@ -131,6 +131,9 @@ def catalog() -> Catalog:
     """What is shipped, and what stands in the folders named in MTPEFT_CATALOG or by --catalog.
 
     Modules that a folder's YAML names are looked for in the folder, too.
+
+    Raises:
+        BadInput: A folder is missing, or an item in it is wrong.
     """
     more = [Path(p) for p in os.environ.get("MTPEFT_CATALOG", "").split(os.pathsep) if p]
     for folder in more:

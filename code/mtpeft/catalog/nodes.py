@@ -10,8 +10,8 @@ A file holds one item, or a list of items. Four keys are the loader's own:
   varying fastest. In the other keys `{name}` is the value: alone in a string it is the value
   itself, a list too; inside a longer string a list is joined by `+`; `{name.key}` is a key of a
   value that is a mapping.
-- `items: [item, …]` beside a matrix, and nothing else, repeats the whole list for each combination;
-  an item may hold a matrix of its own.
+- `items: [item, …]` next to a matrix, and nothing else, repeats the whole list for each
+  combination; an item may hold a matrix of its own.
 """
 
 import copy
@@ -192,7 +192,7 @@ def _multiplied(
         if "items" in keys:
             for name in keys.keys() - {"matrix", "items"}:
                 raise error_at(
-                    keys[name][0], f"key {name!r} beside items", "matrix and items alone"
+                    keys[name][0], f"key {name!r} next to items", "matrix and items alone"
                 )
             if not isinstance(keys["items"][1], yaml.SequenceNode):
                 raise error_at(keys["items"][1], f"a {_kind(keys['items'][1])}", "a list of items")

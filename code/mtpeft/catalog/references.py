@@ -107,6 +107,17 @@ def _of_comparison(
     for metric in comparison.metrics:
         yield from check("comparisons", comparison.id, "metric", metric, metrics)
     yield from check("comparisons", comparison.id, "evaluation set", comparison.task, evaluations)
+    if (
+        comparison.cluster
+        and not (known.studies[comparison.study].folder / comparison.cluster).is_file()
+    ):
+        yield known.bad(
+            "comparisons",
+            comparison.id,
+            comparison.cluster,
+            f"cluster {comparison.cluster!r}, no such file in the study's folder",
+            "a CSV with columns instance_id and cluster",
+        )
     for block in comparison.blocks:
         if bool(block.b) == (comparison.test == "summary"):
             yield known.bad(

@@ -187,6 +187,24 @@ class Corpus:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """A choice of a study that is repeated as published, is a fault, and shows in no figure.
+
+    Attributes:
+        title: What was done, in a few words.
+        text: What it means.
+        evaluations: Evaluation sets whose values rest on it.
+        tools: Tools whose values rest on it.
+    """
+
+    id: str
+    title: str
+    text: str
+    evaluations: list[str]
+    tools: list[str]
+
+
+@dataclass(frozen=True)
 class Absent:
     """What the archive of a study is known to lack: the scores of some runs by one tool.
 
@@ -207,8 +225,8 @@ class Absent:
 class Study:
     """A study: who published what, and which shared things it used.
 
-    Its runs, comparisons, tables, figures and claims stand beside its `study.yaml`. Attributes that
-    are lists of ids may be left out where they follow from these.
+    Its runs, comparisons, tables, figures and claims stand next to its `study.yaml`. Attributes
+    that are lists of ids may be left out where they follow from these.
 
     Attributes:
         id: Name of its folder.
@@ -217,13 +235,15 @@ class Study:
         authors: Their full names, in the printed order.
         arxiv: Identifier at arXiv.
         licence: Under which its repository is published; empty where none is stated.
-        repository: OWNER/NAME at GitHub of what it published besides the paper.
+        repository: OWNER/NAME at GitHub of what it published apart from the paper.
         commit: The commit that its figures are taken from.
         questions: Its research questions, in order.
         editions: Versions with figures of their own, in order; empty where there is one.
         numbers: How its published figures are read, where it has any.
         corpora: What `--corpus` calls its examples; the first is that of its runs.
         absent: What its archive is known to lack.
+        rows: How many records each table of what it published holds (`statistics: 5233`), by the
+            table's name.
         tasks: Tasks it trains or scores.
         tools: Tools it scores with.
         methods: Methods it trains with.
@@ -232,6 +252,7 @@ class Study:
         on_demand: Its figures are not shipped: `mtpeft archive import` fetches them, and until then
             every command passes over the study.
         notes: What a reader of its figures should know and no figure shows, one sentence each.
+        choices: What it did that is a fault, is repeated as published and shows in no figure.
     """
 
     id: str = field(metadata=GIVEN)
@@ -247,6 +268,7 @@ class Study:
     numbers: Numbers | None = None
     corpora: list[Corpus] = field(default_factory=list)
     absent: list[Absent] = field(default_factory=list)
+    rows: dict[str, int] = field(default_factory=dict)
     tasks: list[str] = field(default_factory=list)
     tools: list[str] = field(default_factory=list)
     methods: list[str] = field(default_factory=list)
@@ -254,6 +276,7 @@ class Study:
     about: str = ""
     on_demand: bool = False
     notes: list[str] = field(default_factory=list)
+    choices: list[Choice] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -283,6 +306,8 @@ class Task:
 
     Attributes:
         output: What an answer is; tools say which of these they read.
+        sizes: Examples of each split (`train`, `valid`, `test`), for estimates.
+        tokens: Of a training example on average, all its texts together, for estimates.
     """
 
     id: str
@@ -294,6 +319,8 @@ class Task:
     corpus: str = ""
     fields: dict[str, str] = field(default_factory=dict)
     training_examples: str = ""
+    sizes: dict[str, int] = field(default_factory=dict)
+    tokens: int = 0
     reference: str = ""
 
 
@@ -341,8 +368,16 @@ class Method:
 
 @dataclass(frozen=True)
 class Run:
-    """One trained configuration. `id` is a path; ids are permanent, a withdrawn run keeps its
-    reason.
+    """One trained configuration.
+
+    Attributes:
+        id: A path such as `qwen2.5-coder-1.5b/mt-qlora`. Ids are permanent.
+        study: The study that it belongs to.
+        backbone: The base model.
+        method: What is trained.
+        regime: Whether one model serves one task or several.
+        tasks: The tasks that it is trained on.
+        withdrawn: Why it does not train any more; empty for a run that does.
     """
 
     id: str
@@ -433,8 +468,13 @@ class Tool:
 
 @dataclass(frozen=True)
 class Block:
-    """One part of a comparison (a model size, or a task pair): side A against side B. `task` where
-    it differs; a summary has no side B.
+    """One part of a comparison (a model size, or a task pair): side A against side B.
+
+    Attributes:
+        id: Unique in the comparison.
+        a: The run on side A.
+        b: The run on side B; a summary has none.
+        task: The evaluation set, where it is another one than the comparison's.
     """
 
     id: str
@@ -476,6 +516,9 @@ class Comparison:
         missing: What the study did with an instance that has no value. `drop`: it left its pair
             out; `own`: out of the test with its pair, out of the unpaired effect on its own side
             only (R's `wilcox.test` and `cliff.delta`); `zero`: it stood for 0.
+        cluster: A CSV in the study's folder that names the project or file of each instance
+            (columns `instance_id`, `cluster`); the corrected tests and intervals then take
+            clusters, not instances, for independent.
     """
 
     id: str
@@ -494,6 +537,7 @@ class Comparison:
     outputs: list[Output]
     exactness: Exactness = "normal"
     missing: Missing = "drop"
+    cluster: str = ""
 
 
 @dataclass(frozen=True)
@@ -538,8 +582,9 @@ class Claim:
     Attributes:
         kind: The rule.
         options: Go to the rule.
-        expected: What the shipped figures are known to say of a claim that is judged in words
-            (`supported`, `not supported` …); another word is a difference without a cause.
+        expected: What the shipped figures are known to say: the verdict (`exact`, `differs` …), or
+            the word of a claim that is judged in words (`supported`, `not supported` …); another
+            one is a difference without a cause.
     """
 
     id: str

@@ -20,6 +20,7 @@ app = group(
         "mtpeft compare base.csv tuned.csv",
         "mtpeft compare single=scored/single multi=scored/multi --metric codebleu --adjust bh",
         "mtpeft compare base.jsonl tuned.jsonl --tool lizard",
+        "mtpeft compare base.csv tuned.csv --cluster project",
     ),
 )
 def runs(
@@ -35,6 +36,10 @@ def runs(
     level: Annotated[float, typer.Option(help="of the intervals")] = 0.95,
     every_pair: Annotated[bool, typer.Option(help="not only each run against the first")] = False,
     id_column: Annotated[str, typer.Option("--id", help="column of ids in a plain CSV")] = "",
+    cluster: Annotated[
+        str,
+        typer.Option(help="column of a plain CSV, or a CSV: which project or file an id is of"),
+    ] = "",
     tool: Annotated[
         list[str] | None, typer.Option(help="that scores prediction files; repeatable")
     ] = None,
@@ -43,8 +48,9 @@ def runs(
     """Pair runs by instance id and test each metric that they share.
 
     McNemar's test where a metric is 0 or 1, else the Wilcoxon signed-rank test; p-values adjusted
-    over all tests of the call; effects with intervals; n and what was dropped. Writes
-    contrasts.csv, pairs.csv and a page.
+    over all tests of the call; effects with intervals; the smallest detectable difference; n and
+    what was dropped. Instances of one project or file are no independent draws: --cluster.
+    Writes contrasts.csv, pairs.csv and a page.
     """
     from mtpeft.core import paths
     from mtpeft.core.names import safe_name
@@ -53,12 +59,56 @@ def runs(
 
     folder = paths.REGENERATED / "compare" / safe_name(name, "name of a result")
     tables = [_scored(place, tool or [], folder) for place in places]
-    sides = own_runs.read_sides(tables, metric or [], id_column)
+    sides = own_runs.read_sides(tables, metric or [], id_column, cluster)
     contrasts = own_runs.compare(sides, adjust, level, every_pair)
     how = own_runs.rule(contrasts, adjust, level)
+    files = own_runs.files_of(tables) + [path for path in [Path(cluster)] if path.is_file()]
     pages.show(contrasts, how)
-    page = pages.write(sides, contrasts, folder, own_runs.files_of(tables), how)
+    page = pages.write(sides, contrasts, folder, files, how)
     typer.echo(paths.shown(page))
+
+
+@app.command(
+    "agreement",
+    **example(
+        "mtpeft compare agreement first.csv second.csv third.csv",
+        "mtpeft compare agreement judged/1 judged/2 --metric coherence --measure interval",
+    ),
+)
+def agreement(
+    places: Annotated[
+        list[str],
+        typer.Argument(
+            help="score tables, folders of `mtpeft score` or CSV files: one for each judge or "
+            "judge run; NAME=PATH names it"
+        ),
+    ],
+    metric: Annotated[list[str] | None, typer.Option(help="only these; repeatable")] = None,
+    measure: Annotated[str, typer.Option(help="nominal, ordinal or interval")] = "ordinal",
+    level: Annotated[float, typer.Option(help="of the intervals")] = 0.95,
+    id_column: Annotated[str, typer.Option("--id", help="column of ids in a plain CSV")] = "",
+    name: Annotated[str, typer.Option(help="folder of the result below compare/")] = "runs",
+) -> None:
+    """Say how well judges, or runs of one judge, agree on the same outputs: Krippendorff's alpha.
+
+    1 is perfect agreement, 0 what chance gives. Outputs that fewer than two judges scored are left
+    out and counted; missing scores are allowed. Writes agreement.csv.
+    """
+    from rich.console import Console
+
+    from mtpeft.core import paths
+    from mtpeft.core.names import safe_name
+    from mtpeft.core.provenance import write_result
+    from mtpeft.core.records import records_text
+    from mtpeft.statistics import own_runs
+    from mtpeft.statistics.agreement import Agreement, agreements, line
+
+    found = agreements(places, metric or [], measure, id_column, level)
+    path = paths.REGENERATED / "compare" / safe_name(name, "name of a result") / "agreement.csv"
+    write_result(path, records_text(found, Agreement), own_runs.files_of(places))
+    for one in found:
+        Console(highlight=False, soft_wrap=True).print(line(one, level), markup=False)
+    typer.echo(paths.shown(path))
 
 
 def _scored(place: str, tools: list[str], folder: Path) -> str:

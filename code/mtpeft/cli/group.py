@@ -29,9 +29,9 @@ def group(name: str, text: str, default: str = "") -> typer.Typer:
     """A group of commands.
 
     Args:
-        name: the word after `mtpeft`.
-        text: what its help says first.
-        default: the command that runs when none is named; empty shows the help.
+        name: The word after `mtpeft`.
+        text: What its help says first.
+        default: The command that runs when none is named; empty shows the help.
     """
     kind = type(f"{name.title()}Group", (Group,), {"default": default})
     return typer.Typer(

@@ -32,14 +32,14 @@ def run(
         str, typer.Option(help="folder of the base model; default: the run's")
     ] = "",
     backend: Annotated[str, typer.Option(help="transformers or vllm")] = "transformers",
-    dtype: Annotated[str, typer.Option(help="of weights that are not quantised")] = "bfloat16",
+    dtype: Annotated[str, typer.Option(help="of weights that are not quantized")] = "bfloat16",
     corpus: Annotated[str, typer.Option(help="as in train; default: the run's study")] = "",
     retry: Annotated[bool, typer.Option(help="predict failed instances again")] = False,
 ) -> None:
     """Predict the evaluation sets of a run; the same command resumes."""
     from mtpeft.inference.command import run as stage
 
-    stage(
+    failures = stage(
         run,
         evaluation or [],
         profile,
@@ -52,6 +52,7 @@ def run(
         corpus,
         retry,
     )
+    sys.exit(1 if failures else 0)
 
 
 @app.command(
@@ -90,7 +91,7 @@ def prompt(
         evaluation_of(task, corpus),
     )
     answered = [p for p in read_predictions(out) if isinstance(p, Prediction)]
-    _show(table(answered, every, shots))
+    _show(table(answered, every, shots, bool(server)))
     sys.exit(1 if missing else 0)
 
 
@@ -99,7 +100,9 @@ def prompt(
     **example("mtpeft infer rank --out ranks.jsonl --model NAME --server http://localhost:8000/v1"),
 )
 def rank(
-    out: Annotated[Path, typer.Option(help="predictions, appended; candidates lie beside it")],
+    out: Annotated[
+        Path, typer.Option(help="predictions, appended; candidates go into the same folder")
+    ],
     model: Model,
     server: Server = "",
     corpus: Corpus = "",

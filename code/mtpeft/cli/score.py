@@ -99,10 +99,10 @@ def sonar_export(
     folder: Annotated[Path, typer.Argument(help="where the scanner's project is written")],
 ) -> None:
     """Write the archived outputs as a project for SonarQube's scanner (docker/sonarqube-compose.yaml)."""
-    from mtpeft.scoring.predictions import SETS, read_archived
-    from mtpeft.scoring.sonarqube import export
+    from mtpeft.scoring.predictions import read_archived, sets
+    from mtpeft.scoring.sonar.sonarqube import export
 
-    count = export(folder, [i for e in SETS for i in read_archived(e).items])
+    count = export(folder, [i for e in sets() for i in read_archived(e).items])
     typer.echo(f"{count} files in {folder}")
 
 
@@ -114,7 +114,7 @@ def sonar_import(
     project: Annotated[str, typer.Argument(help="key of the project")] = "mtpeft",
 ) -> None:
     """Read the measures of an exported project as score tables of the tool sonarqube-own."""
-    from mtpeft.scoring.sonarqube import write
+    from mtpeft.scoring.sonar.sonarqube import write
 
     for path in write(url, project):
         typer.echo(path)

@@ -1,8 +1,8 @@
 """The one way to bring a file here: resumed, retried, verified, never half.
 
-A file is downloaded under a hidden `.NAME.part` beside its final name. A part is continued with a
-range request, and keeps every byte that has arrived, so that a slow line advances from run to run;
-only a complete file with the expected SHA-256 gets the final name.
+A file is downloaded under a hidden name, `.NAME.part`, in the folder of its final name. A
+part is continued with a range request, and keeps every byte that has arrived, so that a slow line
+advances from run to run; only a complete file with the expected SHA-256 gets the final name.
 """
 
 import os
@@ -30,12 +30,12 @@ class Policy:
     """How patient a download is.
 
     Attributes:
-        attempts: requests until it is given up.
-        timeout: seconds without a byte, and the time over which the lowest rate is measured.
-        rate: bytes a second that must come at least.
-        pause: first back-off, doubled from attempt to attempt.
-        longest: longest back-off.
-        sleep: how to wait.
+        attempts: Requests until it is given up.
+        timeout: Seconds without a byte, and the time over which the lowest rate is measured.
+        rate: Bytes a second that must come at least.
+        pause: First back-off, doubled from attempt to attempt.
+        longest: Longest back-off.
+        sleep: How to wait.
     """
 
     attempts: int = 5
@@ -57,11 +57,11 @@ class Wanted:
     """A file at an address.
 
     Attributes:
-        name: what people call it.
-        url: its address.
-        sha256: of the whole file.
-        size: its bytes; 0 where nobody knows.
-        fix: what to do where it cannot be had.
+        name: What people call it.
+        url: Its address.
+        sha256: Of the whole file.
+        size: Its bytes; 0 where nobody knows.
+        fix: What to do where it cannot be had.
     """
 
     name: str
@@ -79,8 +79,14 @@ def part_of(target: Path) -> Path:
 def accept(wanted: Wanted, part: Path, target: Path, source: str) -> None:
     """Give a complete part its final name.
 
+    Args:
+        wanted: What the file must be.
+        part: The part.
+        target: The final name.
+        source: Where it came from, for messages.
+
     Raises:
-        Mismatch: it is another file; the part is gone then.
+        Mismatch: It is another file; the part is gone then.
     """
     found = sha256(part)
     if found != wanted.sha256:
@@ -102,14 +108,14 @@ def download(wanted: Wanted, target: Path, policy: Policy, client: Client | None
     """Bring a file to `target`, where it is not there yet.
 
     Args:
-        wanted: the file.
-        target: its final name.
-        policy: how patient to be.
-        client: default: a new one.
+        wanted: The file.
+        target: Its final name.
+        policy: How patient to be.
+        client: Default: a new one.
 
     Raises:
-        Mismatch: what the server has is another file.
-        Unavailable: it could not be obtained; what has arrived is kept.
+        Mismatch: What the server has is another file.
+        Unavailable: It could not be obtained; what has arrived is kept.
     """
     if client is None:
         with opened(policy) as own:
@@ -150,13 +156,13 @@ def read_small(name: str, url: str, policy: Policy, most: int = 4 << 20) -> byte
     """The bytes of a small file whose hash somebody else checks.
 
     Args:
-        name: what people call it.
-        url: its address.
-        policy: how patient to be.
-        most: bytes that it can have.
+        name: What people call it.
+        url: Its address.
+        policy: How patient to be.
+        most: Bytes that it can have.
 
     Raises:
-        Unavailable: it could not be obtained.
+        Unavailable: It could not be obtained.
     """
     reason = ""
     with opened(policy) as client:

@@ -35,9 +35,9 @@ def cannot(what: str, path: Path, error: OSError) -> MtpeftError:
     """The error of this package for one of the system's.
 
     Args:
-        what: what was tried, as an infinitive: `write`, `read`.
-        path: the file it was tried on.
-        error: what the system said.
+        what: What was tried, as an infinitive: `write`, `read`.
+        path: The file it was tried on.
+        error: What the system said.
     """
     folder = path.parent
     reason = error.strerror or str(error)
@@ -60,8 +60,10 @@ def cannot(what: str, path: Path, error: OSError) -> MtpeftError:
 def write_atomic(path: Path, content: bytes | str) -> None:
     """Write under a temporary name, flush to the disk, then rename.
 
-    A reader sees the old content or the new one, never half. Raises `MtpeftError` where the system
-    refuses.
+    A reader sees the old content or the new one, never half.
+
+    Raises:
+        MtpeftError: The system refuses.
     """
     data = encoded(content, path) if isinstance(content, str) else content
     temporary = path.with_name(f".{path.name}.{_HOST}.{os.getpid()}.part")
@@ -82,7 +84,15 @@ def write_atomic(path: Path, content: bytes | str) -> None:
 
 
 def encoded(text: str, path: Path) -> bytes:
-    """UTF-8; half a surrogate pair, which UTF-8 cannot hold, is named in place of a traceback."""
+    """A text in UTF-8.
+
+    Args:
+        text: The text.
+        path: The file that it is meant for, for the message.
+
+    Raises:
+        MtpeftError: The text holds half a surrogate pair, which UTF-8 cannot hold.
+    """
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError as error:
@@ -154,7 +164,8 @@ def text_lines(text: str) -> list[str]:
 def read_text(path: Path) -> str:
     """A UTF-8 file with its line ends as they are.
 
-    Raises `BadInput` naming the line of what is not UTF-8, or where the file cannot be read.
+    Raises:
+        BadInput: The file cannot be read, or a line is not UTF-8; the error names it.
     """
     data = read_bytes(path)
     try:
@@ -173,7 +184,8 @@ def read_text(path: Path) -> str:
 def read_bytes(path: Path) -> bytes:
     """The bytes of a file, unpacked where its name ends in `.gz`.
 
-    Raises `BadInput` where it cannot be read.
+    Raises:
+        BadInput: It cannot be read.
     """
     try:
         if path.name.endswith(".gz"):
@@ -204,12 +216,12 @@ def json_objects(path: Path, keys: Iterable[str], fix: str = "") -> Iterator[tup
     """The objects of a file in JSON lines, packed or not, each with the number of its line.
 
     Args:
-        path: the file; an empty line is none of its objects.
-        keys: what every object must have.
-        fix: what to do about a bad line, for the message.
+        path: The file; an empty line is none of its objects.
+        keys: What every object must have.
+        fix: What to do about a bad line, for the message.
 
     Raises:
-        BadInput: with file and line, for whatever is not an object with these keys.
+        BadInput: With file and line, for whatever is not an object with these keys.
     """
     needed = set(keys)
     for number, line in enumerate(lines(read_bytes(path)), start=1):
@@ -277,8 +289,8 @@ def scratch(name: str, folder: Path | None = None) -> Iterator[Path]:
     """A temporary folder that is gone afterwards, at the latest when the next process asks for one.
 
     Args:
-        name: what it is for, in small letters and digits.
-        folder: where it is made; default: the system's folder for temporary files.
+        name: What it is for, in small letters and digits.
+        folder: Where it is made; default: the system's folder for temporary files.
     """
     place = folder or Path(tempfile.gettempdir())
     try:

@@ -32,7 +32,14 @@ def address(repository: str) -> str:
 def git(folder: Path, *arguments: str, given: bytes = b"") -> bytes:
     """What one git command in a repository says.
 
-    Raises `MtpeftError` where it fails, `Unavailable` without git.
+    Args:
+        folder: The repository.
+        arguments: Of git.
+        given: Its standard input.
+
+    Raises:
+        MtpeftError: The command fails.
+        Unavailable: There is no git.
     """
     # Never a question at the terminal: a private or misspelled repository is an error.
     environment = os.environ | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8"}
@@ -58,12 +65,12 @@ def fetch_commit(repository: str, commit: str, folder: Path, *, sparse: bool = F
 
     Args:
         repository: `OWNER/NAME` on the study's host, an address, or a folder.
-        commit: the hash; by the first digits alone the whole history is read.
-        folder: where the repository is made.
-        sparse: leave the files' contents to be fetched when they are checked out.
+        commit: The hash; by the first digits alone the whole history is read.
+        folder: Where the repository is made.
+        sparse: Leave the files' contents to be fetched when they are checked out.
 
     Raises:
-        Unavailable: git or the repository cannot be reached, or it lacks the commit.
+        Unavailable: Git or the repository cannot be reached, or it lacks the commit.
     """
     source = address(repository)
     if offline() and "://" in source and not source.startswith("file:"):
@@ -103,13 +110,13 @@ def checkout(repository: str, commit: str, target: Path, paths: Sequence[str] = 
 
     Args:
         repository: `OWNER/NAME` on the study's host, an address, or a folder.
-        commit: the full hash.
-        target: the folder to make; what is there is kept where it was finished, else made anew.
-        paths: folders and files that are needed; default: all.
+        commit: The full hash.
+        target: The folder to make; what is there is kept where it was finished, else replaced.
+        paths: Folders and files that are needed; default: all.
 
     Raises:
-        Unavailable: git or the repository cannot be reached.
-        MtpeftError: the commit has no such path.
+        Unavailable: Git or the repository cannot be reached.
+        MtpeftError: The commit has no such path.
     """
     marker = f"{commit} {' '.join(paths)}\n"
     with held(target):

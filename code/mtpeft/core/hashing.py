@@ -13,7 +13,7 @@ SEED = "0"
 def fix_seed() -> None:
     """Start this command again under the fixed seed, unless the environment names one."""
     named = os.environ.get("PYTHONHASHSEED", "")
-    # Python that ignores its environment would ignore the seed for ever.
+    # Python that ignores its environment would always ignore the seed.
     if named.isdigit() or sys.flags.ignore_environment:
         return
     os.environ["PYTHONHASHSEED"] = SEED

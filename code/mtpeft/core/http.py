@@ -76,6 +76,11 @@ class Trouble(Exception):
 class Clock:
     """Time between attempts; tests put in one that does not wait. Deadlines of sockets follow the
     machine's own clock.
+
+    Attributes:
+        now: Seconds from some fixed moment on, never less than before.
+        sleep: Waits so many seconds.
+        date: The date, for answers that name one in Retry-After.
     """
 
     now: Callable[[], float] = time.monotonic
@@ -147,7 +152,12 @@ class _Unmetered:
 class Secret:
     """A key that shows itself to nobody: not in logs, records, errors, or a debugger's repr.
 
-    Raises `MtpeftError` (without showing it) for text that no header can carry.
+    Args:
+        secret: The key.
+        name: How errors call it.
+
+    Raises:
+        MtpeftError: No header can carry the text (which the error does not show).
     """
 
     def __init__(self, secret: str = "", name: str = "the key") -> None:
@@ -180,7 +190,7 @@ class Secret:
         raise TypeError("a key is not to be stored")
 
     def header(self) -> dict[str, str]:
-        """The authorisation header, for the request alone."""
+        """The authorization header, for the request alone."""
         return {"Authorization": f"Bearer {self._secret}"} if self else {}
 
     def redact(self, text: str) -> str:
@@ -431,7 +441,13 @@ class _Turns:
 
 @dataclass(frozen=True)
 class Answer:
-    """The beginning of an answer; `blocks` yields its body as it arrives."""
+    """The beginning of an answer.
+
+    Attributes:
+        status: The HTTP status.
+        headers: By name in lower case.
+        blocks: Yields the body as it arrives.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -493,19 +509,19 @@ class Client:
         """Ask for JSON: by a POST where there is a payload, else by a GET.
 
         Args:
-            url: the address.
-            payload: what is sent as JSON.
-            query: parameters of the address.
-            read: what to make of the answer; whatever it raises, the answer cannot be used and is
+            url: The address.
+            payload: What is sent as JSON.
+            query: Parameters of the address.
+            read: What to make of the answer; whatever it raises, the answer cannot be used and is
                 asked for again.
-            meter: who keeps count of the cost.
+            meter: Who keeps count of the cost.
 
         Returns:
             What `read` makes of the answer.
 
         Raises:
-            RequestFailed: no answer could be had (`Unreadable`: none that `read` could use).
-            Refused: the server refuses every request.
+            RequestFailed: No answer could be had (`Unreadable`: none that `read` could use).
+            Refused: The server refuses every request.
         """
         meter = meter or _Unmetered()
         reason, wait, failed = "", 0.0, RequestFailed
@@ -625,15 +641,15 @@ class Client:
         """The answer to a GET, for its body to be read as it arrives. Redirects are followed, from
         https never to http.
 
-        Raises `Trouble`, also while `blocks` is read. Not for requests with a key: raises
-        `RuntimeError` where there is one.
-
         Args:
             url: The address.
             headers: Of the request, by name.
             hops: How many redirects may still be followed.
-            size: Bytes to expect; the deadline is `seconds` and what they take at the
-                lowest rate.
+            size: Bytes to expect; the deadline is `seconds` and what they take at the lowest rate.
+
+        Raises:
+            Trouble: There is no answer, or (while `blocks` is read) it breaks off.
+            RuntimeError: The client has a key; files are read without one.
         """
         if self.secret:
             raise RuntimeError("files are read without a key")

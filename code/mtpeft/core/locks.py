@@ -29,17 +29,17 @@ def held(path: Path, *, wait: bool = True, again: bool = True) -> Iterator[None]
     """Hold the lock of `path`, a file or folder that is about to be changed, made or read while
     others may change it.
 
-    The lock is the file `.NAME.lock` beside it and ends with the process, however that ends. The
+    The lock is the file `.NAME.lock` next to it and ends with the process, however that ends. The
     thread that holds it may ask for it again.
 
     Args:
-        path: what the lock is about; it need not exist.
-        wait: whether to wait for another holder (said once on standard error).
-        again: whether the thread that holds it may enter once more.
+        path: What the lock is about; it need not exist.
+        wait: Whether to wait for another holder (said once on standard error).
+        again: Whether the thread that holds it may enter once more.
 
     Raises:
-        InUse: another process or thread holds it and `wait` is false.
-        MtpeftError: the lock cannot be made.
+        InUse: Another process or thread holds it and `wait` is false.
+        MtpeftError: The lock cannot be made.
     """
     path = path.resolve()
     me = threading.get_ident()

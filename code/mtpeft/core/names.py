@@ -16,11 +16,11 @@ def safe_name(text: str, what: str) -> str:
     """`text`, where it can be the name of a file or folder and nothing else.
 
     Args:
-        text: a name from outside: an option, an id of a catalog, a field of a record.
-        what: what it names, for the message.
+        text: A name from outside: an option, an id of a catalog, a field of a record.
+        what: What it names, for the message.
 
     Raises:
-        MtpeftError: it is empty, too long, or has a sign that no name has.
+        MtpeftError: It is empty, too long, or has a sign that no name has.
     """
     if not NAME.fullmatch(text) or len(text) > LONGEST_NAME:
         raise MtpeftError(

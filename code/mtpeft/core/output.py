@@ -54,8 +54,10 @@ class Marker:
 def claim(path: Path) -> None:
     """Note that the package is about to write `path`, where that lies in the output folder.
 
-    Call it before the first file or folder of an entry is made. Raises `OSError` where the folder
-    cannot be written.
+    Call it before the first file or folder of an entry is made.
+
+    Raises:
+        OSError: The folder cannot be written.
     """
     folder = paths.REGENERATED
     if folder not in path.parents:
@@ -80,11 +82,14 @@ def claim(path: Path) -> None:
 
 
 def clean(folder: Path) -> list[str]:
-    """Remove what the package wrote into `folder`; returns the names of the entries removed.
+    """Remove what the package wrote into a folder.
 
-    Raises `MtpeftError`, before anything is removed, for a folder that the package did not mark,
-    that holds anything else, or that is or holds the checkout, the home folder or the working
-    folder.
+    Returns:
+        The names of the entries removed.
+
+    Raises:
+        MtpeftError: The package did not mark the folder, it holds anything else, or it is or holds
+            the checkout, the home folder or the working folder; nothing is removed.
     """
     folder = folder.resolve()
     if not folder.exists():

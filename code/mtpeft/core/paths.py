@@ -31,6 +31,9 @@ CACHE = _from_environment("MTPEFT_CACHE", DATA / "cache")
 def mirror() -> Path | None:
     """The local mirror of upstream files (OWNER/REPOSITORY/COMMIT/PATH), or None where none is
     named.
+
+    Raises:
+        MtpeftError: MTPEFT_MIRROR names no folder.
     """
     value = os.environ.get("MTPEFT_MIRROR")
     if not value:

@@ -42,7 +42,10 @@ class TimedOut(MtpeftError):
 class Done:
     """What became of a program.
 
-    Code: its exit code (negative: the signal that ended it); out, err: what it wrote.
+    Attributes:
+        code: Its exit code (negative: the signal that ended it).
+        out: What it wrote to standard output.
+        err: What it wrote to standard error.
     """
 
     code: int
@@ -76,21 +79,21 @@ def run(
     """Run a program to its end.
 
     Args:
-        command: the program and its arguments; no shell reads them.
-        seconds: time limit.
-        cwd: folder to run it in.
-        given: its standard input.
-        environment: in place of this process's.
-        most: bytes of output, standard error included, after which it is ended.
-        accept: exit codes that are fine; any other is an error. None: the caller looks at the code
+        command: The program and its arguments; no shell reads them.
+        seconds: Time limit.
+        cwd: Folder to run it in.
+        given: Its standard input.
+        environment: In place of this process's.
+        most: Bytes of output, standard error included, after which it is ended.
+        accept: Exit codes that are fine; any other is an error. None: the caller looks at the code
             itself.
-        to_terminal: let it write to this process's own output in place of collecting it.
-        fix: what to do where it fails, for the message.
+        to_terminal: Let it write to this process's own output in place of collecting it.
+        fix: What to do where it fails, for the message.
 
     Raises:
-        Unavailable: the program is not there.
-        TimedOut: it did not end in time.
-        MtpeftError: it ended with another exit code than those accepted, or wrote too much.
+        Unavailable: The program is not there.
+        TimedOut: It did not end in time.
+        MtpeftError: It ended with another exit code than those accepted, or wrote too much.
     """
     words = [os.fspath(word) for word in command]
     if not shutil.which(words[0], path=(environment or os.environ).get("PATH")):
@@ -161,7 +164,7 @@ def tied() -> list[str]:
 def die_with_parent() -> None:
     """Let the kernel end this process when the one that started it dies.
 
-    For a worker of `multiprocessing`: workers of a killed run would wait for ever.
+    For a worker of `multiprocessing`: workers of a killed run would wait without end.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -196,7 +199,7 @@ def _communicate(
             if left <= 0:
                 raise _late(name, seconds)
             if process.poll() is not None:
-                # What it started may hold its output open for ever; nobody waits for that.
+                # What it started may hold its output open without end; nobody waits for that.
                 ended = ended or time.monotonic()
                 if time.monotonic() - ended > _GRACE_SECONDS:
                     with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -1,4 +1,4 @@
-"""Who made a result: a small JSON file beside each table, figure or model that a run writes.
+"""Who made a result: a small JSON file next to each table, figure or model that a run writes.
 
 The provenance of `x.csv` is `x.csv.provenance.json`. It names the command, the code (commit and
 whether the tree was dirty), the lock of the environment, every input with its SHA-256, seeds,
@@ -81,12 +81,12 @@ def describe(inputs: list[Path], **more: Any) -> dict[str, Any]:
 
 
 def write_provenance(path: Path, inputs: list[Path], **more: Any) -> None:
-    """Write the provenance of `path`, which must exist, beside it."""
+    """Write the provenance of `path`, which must exist, next to it."""
     _write(path, sha256(path), inputs, more)
 
 
 def write_result(path: Path, text: str, inputs: list[Path], **more: Any) -> None:
-    """Write a result that `make` looks at, and its provenance beside it.
+    """Write a result that `make` looks at, and its provenance next to it.
 
     The provenance comes first: a run that is killed in between leaves the old result, which `make`
     makes again, and never a new one that looks finished but has no provenance.

@@ -19,7 +19,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
@@ -49,7 +49,21 @@ VERDICTS = (
 
 @dataclass(frozen=True)
 class Prediction:
-    """One model output. `seconds` is wall time of this instance's share of its batch."""
+    """One model output.
+
+    Attributes:
+        run: The run that wrote it.
+        task: The evaluation set.
+        instance_id: The instance.
+        prompt_sha256: Hash of the prompt as the model read it.
+        raw_output: What the model wrote.
+        output: The answer in it.
+        finish_reason: Why it ended: `stop`, `length` or `error`.
+        seconds: Wall time of this instance's share of its batch.
+        error: What went wrong; empty where nothing did.
+        rule: The rule that took `output` out of `raw_output`; empty in older files.
+        prompt_cut: What a prompt that was too long has lost; empty where nothing.
+    """
 
     run: str
     task: str
@@ -60,13 +74,24 @@ class Prediction:
     finish_reason: str
     seconds: float
     error: str = ""
+    rule: str = ""
+    prompt_cut: str = ""
 
 
 @dataclass(frozen=True)
 class Score:
     """One value of one metric for one instance.
 
-    `value` is None exactly when `status` is not `ok`.
+    Attributes:
+        run: The run that wrote the output.
+        task: The evaluation set.
+        instance_id: The instance.
+        tool: The tool that gave the value.
+        tool_version: Its version.
+        metric: The metric.
+        value: None exactly when `status` is not `ok`.
+        status: Why there is no value.
+        detail: The tool's messages.
     """
 
     run: str
@@ -130,6 +155,37 @@ class Test:
     both_fail: float
     odds_ratio: float
     note: str = ""
+    odds_ratio_low: float = math.nan
+    odds_ratio_high: float = math.nan
+
+    @property
+    def share_left(self) -> float:
+        """The share of the instances that are in a pair; NaN where there is none."""
+        every = self.n_pairs + self.n_dropped
+        return self.n_pairs / every if every else math.nan
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean of one metric over the instances of an evaluation set that have a value.
+
+    Attributes:
+        run: The run.
+        task: The evaluation set.
+        metric: The metric.
+        n: Instances with a value.
+        mean: Their mean.
+        low: Lower end of its 95 % interval, by the bootstrap over instances.
+        high: Upper end.
+    """
+
+    run: str
+    task: str
+    metric: str
+    n: int
+    mean: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -168,6 +224,7 @@ class Verdict:
         cause: Key of the audited cause where one is known.
         corrected: The value under the corrected protocol.
         conclusion_changes: `yes`, `no` or empty where the cell carries no conclusion.
+        rests_on: How many instances, and what became of the others.
     """
 
     id: str
@@ -184,6 +241,7 @@ class Verdict:
     corrected: str = ""
     conclusion_changes: str = ""
     command: str = ""
+    rests_on: str = ""
 
     @property
     def unexplained(self) -> bool:
@@ -194,7 +252,7 @@ class Verdict:
 
 
 RECORDS: dict[str, type] = {
-    c.__name__: c for c in (Prediction, Score, Test, PublishedCell, Verdict)
+    c.__name__: c for c in (Prediction, Score, Test, Mean, PublishedCell, Verdict)
 }
 
 
@@ -335,9 +393,11 @@ def _numbers(path: Path, name: str, texts: Sequence[str]) -> "np.ndarray":
         values: np.ndarray = np.array(
             [float(text) if text else math.nan for text in texts], dtype="float64"
         )
+        if np.isinf(values).any():
+            raise ValueError
         return values
     except ValueError:
-        row = next(i for i, text in enumerate(texts) if text and not _NUMBER.fullmatch(text))
+        row = next(i for i, text in enumerate(texts) if text and not _number(text))
         raise BadInput(
             path,
             f"{name} is {texts[row]!r}",
@@ -349,11 +409,19 @@ def _numbers(path: Path, name: str, texts: Sequence[str]) -> "np.ndarray":
 # Python's own parser also takes `1_0`, ` 1`, `nan` and `Infinity`; none of them is a score.
 _DIGITS = set("0123456789.+-eE")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_ROW = re.compile(r"[1-9]\d{0,8}", re.ASCII)
+
+
+def _number(text: str) -> bool:
+    """Whether a field is a number that a float can hold."""
+    return bool(_NUMBER.fullmatch(text)) and math.isfinite(float(text))
 
 
 def read_records(path: Path, record: type) -> list[Any]:
-    """Read a table of records of one type; fields are converted to the record's types and
-    validated.
+    """Read a table of records of one type; fields are converted to the record's types.
+
+    Raises:
+        BadInput: A column or a field is not what the record has; the error names file and line.
     """
     hints = get_type_hints(record)
     names = [f.name for f in fields(record)]
@@ -418,7 +486,7 @@ def resume_predictions(path: Path) -> list[Prediction]:
     A last line that a kill has cut off is removed. No file is no record.
 
     Raises:
-        BadInput: of the first line that cannot be used.
+        BadInput: Of the first line that cannot be used.
     """
     if not path.is_file():
         return []
@@ -469,7 +537,7 @@ def numbered_predictions(path: Path) -> Iterator[tuple[int, Prediction | BadInpu
     if not path.is_file():
         raise BadInput(path, "no such file", "predictions in JSON lines", "mtpeft infer --help")
     hints = get_type_hints(Prediction)
-    required = {f.name for f in fields(Prediction)} - {"error"}
+    required = {f.name for f in fields(Prediction) if f.default is MISSING}
     seen: dict[tuple[str, str, str], int] = {}
     for number, raw in enumerate(lines(read_bytes(path)), start=1):
         try:
@@ -582,20 +650,32 @@ def _unlike(frame: "pd.DataFrame") -> "np.ndarray":
         first, others = statuses_of(text)
         if (
             first not in STATUSES
+            or len(others) != text.count(";")
             or any(s not in STATUSES[1:] or s == first for s in others.values())
             or (others and (first == "ok" or not others.keys() <= set(empty.columns)))
         ):
             wrong |= (frame["status"] == text).to_numpy()
         elif others:
-            wrong |= (frame["status"] == text).to_numpy() & ~empty[list(others)].all(
-                axis=1
-            ).to_numpy()
+            # The exceptions are empty, and the first reason is that of a further empty field.
+            said = empty[list(others)].all(axis=1) & (empty.sum(axis=1) > len(others))
+            wrong |= (frame["status"] == text).to_numpy() & ~said.to_numpy()
     return wrong
 
 
 def write_scores(root: Path, tool: str, task: str, frame: "pd.DataFrame") -> Path:
-    """Write a wide score table (columns `SCORE_KEYS` + metrics), sorted by run and row. Returns its
-    path.
+    """Write a wide score table, sorted by run and row.
+
+    Args:
+        root: The folder that holds `scores/`.
+        tool: The tool that gave the scores.
+        task: The evaluation set.
+        frame: Columns `SCORE_KEYS` and one for each metric.
+
+    Returns:
+        The path of the table.
+
+    Raises:
+        MtpeftError: A column is missing, an instance comes twice, or a status contradicts its row.
     """
     missing = [name for name in SCORE_KEYS if name not in frame.columns]
     if missing:
@@ -625,9 +705,11 @@ def read_scores(path: Path) -> "pd.DataFrame":
     """Read one wide score table: `run`, `instance_id`, `status` text, `row` int, metrics float (NaN
     = no value).
 
-    Refused, by file and line: unknown status, a status that its row's fields contradict (`ok` with
-    an empty field, another without one), duplicate instance, rows of a run out of order, a row that
-    is not numbered by a whole number.
+    Raises:
+        BadInput: With file and line, for a run or an id that is no name, a row that is not numbered
+            by a whole number from 1, a value that is no finite decimal number, an unknown status, a
+            status that its row's fields contradict (`ok` with an empty field, another without one),
+            an instance that comes twice, and rows of a run out of order.
     """
     import pandas as pd
 
@@ -636,12 +718,15 @@ def read_scores(path: Path) -> "pd.DataFrame":
         raise BadInput(
             path, f"header is {','.join(header)}", ",".join(SCORE_KEYS) + ",<metric>…", line=1
         )
-    frame = _frame(path, header, rows, {"row", *header[4:]})
     for line, row in enumerate(rows, start=2):
-        if not (row[1].isascii() and row[1].isdigit()):
+        for name, text in ((header[0], row[0]), (header[2], row[2])):
+            if not text or text != text.strip() or not text.isprintable():
+                raise BadInput(path, f"{name} is {text!a}", "a name", line=line)
+        if not _ROW.fullmatch(row[1]):
             raise BadInput(
                 path, f"row is {row[1]!r}", "a number without a point, counted from 1", line=line
             )
+    frame = _frame(path, header, rows, {"row", *header[4:]})
     frame["row"] = frame["row"].astype("int64")
     for problem, expected in (
         (
@@ -650,7 +735,7 @@ def read_scores(path: Path) -> "pd.DataFrame":
         ),
         (frame.duplicated(["run", "instance_id"]), "one row per run and instance"),
         (
-            (frame["run"] == frame["run"].shift()) & (frame["row"] <= frame["row"].shift()),
+            frame.groupby("run", sort=False)["row"].diff() <= 0,
             "rows of a run in ascending order",
         ),
     ):
@@ -668,8 +753,12 @@ def read_scores(path: Path) -> "pd.DataFrame":
 
 @dataclass(frozen=True)
 class Column:
-    """The scores of one run on one metric in row order: equal-length arrays of ids, statuses and
-    values (float64).
+    """The scores of one run on one metric in row order, in arrays of equal length.
+
+    Attributes:
+        ids: Of the instances; shape [n].
+        status: Of the values; shape [n].
+        value: float64, NaN where there is none; shape [n].
     """
 
     ids: "np.ndarray"
@@ -705,7 +794,11 @@ class ScoreSet:
 
     @classmethod
     def load(cls, *roots: Path) -> "ScoreSet":
-        """Read every `<root>/scores/<tool>/<task>.csv`; tables of one name are put together."""
+        """Read every `<root>/scores/<tool>/<task>.csv`; tables of one name are put together.
+
+        Raises:
+            MtpeftError: There are none.
+        """
         import pandas as pd
 
         parts: dict[tuple[str, str], list[pd.DataFrame]] = {}
@@ -725,7 +818,11 @@ class ScoreSet:
         return cls(roots[0], tables)
 
     def tool_of(self, task: str, metric: str) -> str:
-        """The tool whose table for `task` has a column `metric`."""
+        """The tool whose table for `task` has a column `metric`.
+
+        Raises:
+            UnknownName: None has it.
+        """
         if (task, metric) not in self._tool:
             raise UnknownName(f"metric of {task}", metric, {m for t, m in self._tool if t == task})
         return self._tool[task, metric]

@@ -37,7 +37,7 @@ def forgiving(*streams: TextIO) -> None:
     """Let streams show `?` or an escape for what their encoding cannot, in place of an error.
 
     Args:
-        streams: default: standard output and standard error.
+        streams: Default: standard output and standard error.
     """
     for stream in streams or (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

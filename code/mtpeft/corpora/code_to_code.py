@@ -14,8 +14,10 @@ from mtpeft.corpora.examples import Example
 
 
 def pairs(java: Path, csharp: Path) -> list[tuple[str, str]]:
-    """The pairs of two parallel files. Raises `BadInput` where they have different numbers of
-    lines.
+    """The pairs of two parallel files.
+
+    Raises:
+        BadInput: They have different numbers of lines.
     """
     left, right = (_lines(path) for path in (java, csharp))
     if len(left) != len(right):

@@ -2,16 +2,17 @@
 derived from it.
 
 The study's generation corpus is a private download without a stable address. The rule that replaces
-it: of each code-to-text row
-- summary: the first paragraph of `docstring` (up to the first blank line or `@`/`:` tag line),
-white space collapsed;
-- code: `code` without its docstring (Python; Java's doc comment is never inside), outer white space
-stripped;
-- signature: Java: up to the first `{` outside strings and parentheses; Python: from `def` to the
-colon that ends it;
-- a row is left out when the code does not parse as one function (Python) or has no body (Java),
-when the summary has
-  fewer than 3 or more than 100 words, and when an earlier row has the same language and code.
+it, for each row of code-to-text:
+
+- The summary is the first paragraph of `docstring` (up to the first blank line or `@`/`:` tag
+  line), white space collapsed.
+- The code is `code` without its docstring (Python; Java's doc comment is never inside), outer white
+  space stripped.
+- The signature ends in Java before the first `{` outside strings and parentheses; in Python it goes
+  from `def` to the colon that ends it.
+- The row is left out when the code does not parse as one function (Python) or has no body (Java),
+  when the summary has fewer than 3 or more than 100 words, and when an earlier row has the same
+  language and code.
 """
 
 import ast
@@ -36,6 +37,11 @@ _JAVA_TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|//[^\n]*|/\*.*
 def summarization(rows: Iterable[dict[str, Any]], language: str, split: str) -> Iterator[Example]:
     """One example a row. Code and docstring are their tokens joined by blanks, as in the study's
     training.
+
+    Args:
+        rows: The rows of the data set.
+        language: Their language.
+        split: Their split, for the ids.
     """
     for number, row in enumerate(rows):
         yield Example(
@@ -51,6 +57,11 @@ def generation(rows: Iterable[dict[str, Any]], language: str, split: str) -> Ite
     """The derived generation corpus (rule above); ids keep the row's number.
 
     How many rows the rule leaves out, and why, is said on standard error at the end.
+
+    Args:
+        rows: The rows of the data set.
+        language: Their language.
+        split: Their split, for the ids.
     """
     seen: set[str] = set()
     gone: Counter[str] = Counter()
@@ -110,8 +121,8 @@ def java_parts(code: str) -> tuple[str, str] | None:
 def python_parts(code: str) -> tuple[str, str] | None:
     """Signature and code without docstring of a Python function.
 
-    None where it is no single parsable function, or where what is left without the docstring would
-    not be the same program.
+    None where it is no single parsable function, or where the code without the docstring would not
+    be the same program.
     """
     code = (textwrap.dedent(code) if code[:1].isspace() else code).strip()
     function = _function(code)

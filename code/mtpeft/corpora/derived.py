@@ -23,8 +23,11 @@ HUB_SPLIT = {"train": "train", "valid": "validation"}
 
 
 def built(name: str) -> Path:
-    """The verified path of a derived file, built where it is not there. Raises `Mismatch`-like
-    errors naming both hashes.
+    """The verified path of a derived file, built where it is not there.
+
+    Raises:
+        MtpeftError: The entry is not derived, its inputs cannot be had, or the result has another
+            hash than the manifest says (both are named).
     """
     entry = manifest()[name]
     if not isinstance(entry, Derived):

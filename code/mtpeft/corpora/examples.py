@@ -14,10 +14,15 @@ from mtpeft.core.files import json_objects, write_atomic
 class Example:
     """One example of a task.
 
-    language: of the code that is written (generation, translation) or described (summarization);
-    source_language: of the code that is shown, where it differs; inputs: what the task's module
-    makes a prompt from; target: what the model should answer, empty where unknown; tests:
-    expressions that are true of a right answer, empty where unknown.
+    Attributes:
+        id: Unique with the task and the languages.
+        task: The task.
+        language: Of the code that is written (generation, translation) or described
+            (summarization).
+        inputs: What the task's module makes a prompt from.
+        target: What the model should answer; empty where unknown.
+        source_language: Of the code that is shown, where it differs.
+        tests: Expressions that are true of a right answer; empty where unknown.
     """
 
     id: str
@@ -51,7 +56,11 @@ def write_examples(path: Path, examples: Sequence[Example]) -> None:
 
 
 def read_examples(path: Path) -> list[Example]:
-    """Read JSON lines of examples. Raises `BadInput` with file and line for anything else."""
+    """Read JSON lines of examples.
+
+    Raises:
+        BadInput: A line is anything else; the error names file and line.
+    """
     if not path.is_file():
         raise BadInput(path, "no such file", "examples in JSON lines", "make data")
     names = {f.name for f in fields(Example)}

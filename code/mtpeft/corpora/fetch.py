@@ -1,9 +1,9 @@
 """Bringing outside files here: cache, then mirror, then upstream; resumed, retried, verified, never
 half.
 
-A file is downloaded under a hidden `.NAME.part` beside its final name. A part is continued with a
-range request; only a complete file whose SHA-256 is the manifest's gets the final name. `OFFLINE=1`
-uses what is there.
+A file is downloaded under a hidden name, `.NAME.part`, in the folder of its final name. A part is
+continued with a range request; only a complete file whose SHA-256 is the manifest's gets the final
+name. `OFFLINE=1` uses what is there.
 """
 
 import gzip
@@ -40,8 +40,10 @@ def cached(entry: File) -> Path:
 
 
 def require(entry: File) -> Path:
-    """The verified local path of one file, brought here if need be. Raises `MtpeftError` naming
-    what is missing.
+    """The verified local path of one file, brought here if need be.
+
+    Raises:
+        MtpeftError: The file cannot be had; the error names what is missing.
     """
     problem = fetch([entry]).get(entry.id)
     if problem is not None:
@@ -60,11 +62,11 @@ def fetch(
     """Bring files into the cache, several at a time.
 
     Args:
-        entries: the files.
-        jobs: how many at a time.
-        policy: how patient a download is.
-        base: address of the upstream files; default: `upstream()`.
-        show: whether to show progress.
+        entries: The files.
+        jobs: How many at a time.
+        policy: How patient a download is.
+        base: Address of the upstream files; default: `upstream()`.
+        show: Whether to show progress.
 
     Returns:
         What failed, by id; what succeeded is kept.

@@ -18,7 +18,10 @@ def rows(entry: HubDataset, split: str) -> Iterator[dict[str, Any]]:
 
     A mirror may hold it as OWNER/NAME/REVISION/CONFIG/SPLIT-*.parquet; else the hub library's own
     cache and, unless OFFLINE=1, the hub are asked. The revision used first on this machine is used
-    ever after. Raises `MtpeftError` where it is nowhere or has another number of rows.
+    ever after.
+
+    Raises:
+        MtpeftError: The data set is nowhere, or has another number of rows.
     """
     import datasets
 

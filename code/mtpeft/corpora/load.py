@@ -48,7 +48,11 @@ def corpora() -> dict[str, Corpus]:
 
 
 def default_corpus(task: str) -> str:
-    """The corpus of the first study that has a task. Raises `MtpeftError` where none has one."""
+    """The corpus of the first study that has a task.
+
+    Raises:
+        MtpeftError: No study has one.
+    """
     study = catalog().study_of_task(task)
     if study is None or not study.corpora:
         raise MtpeftError(
@@ -81,8 +85,12 @@ def evaluation_of(task: str, corpus: str) -> str:
 
 
 def evaluation(name: str, corpus: str = "", split: str = "test") -> list[Example]:
-    """The instances of one evaluation set (for example `translation-cs-java`), in the order of the
-    study's rows.
+    """The instances of one evaluation set, in the order of the study's rows.
+
+    Args:
+        name: The evaluation set, for example `translation-cs-java`.
+        corpus: As in `load`.
+        split: As in `load`.
     """
     task = catalog().task_of(name)
     wanted = next(e for e in task.evaluations if e.id == name)

@@ -14,7 +14,19 @@ MANIFEST = DATA / "manifest.toml"
 
 @dataclass(frozen=True)
 class File:
-    """One file of a public repository at a pinned revision. `bytes` is its size."""
+    """One file of a public repository at a pinned revision.
+
+    Attributes:
+        id: Its name in the manifest.
+        group: What `mtpeft data GROUP` fetches together.
+        repository: OWNER/NAME.
+        revision: The commit.
+        path: Inside the repository.
+        sha256: Of its content.
+        bytes: Its size.
+        licence: Under which it is published.
+        purpose: What it is needed for.
+    """
 
     id: str
     group: str
@@ -34,7 +46,18 @@ class File:
 
 @dataclass(frozen=True)
 class HubDataset:
-    """A configuration of a hub data set. An empty revision is pinned by the first download."""
+    """A configuration of a data set of the Hugging Face hub.
+
+    Attributes:
+        id: Its name in the manifest.
+        group: What `mtpeft data GROUP` fetches together.
+        repository: OWNER/NAME.
+        config: The configuration.
+        revision: The commit; empty: pinned by the first download.
+        rows: The number of rows of each split.
+        licence: Under which it is published.
+        purpose: What it is needed for.
+    """
 
     id: str
     group: str
@@ -48,8 +71,16 @@ class HubDataset:
 
 @dataclass(frozen=True)
 class Derived:
-    """A file built from other entries. An empty `sha256` is pinned by the first build (its inputs
-    are not pinned).
+    """A file built from other entries.
+
+    Attributes:
+        id: Its name in the manifest.
+        group: What `mtpeft data GROUP` builds together.
+        path: Below the cache.
+        sha256: Of its content; empty: pinned by the first build (its inputs are not pinned).
+        licence: Of its content.
+        purpose: What it is needed for.
+        inputs: The entries that it is built from.
     """
 
     id: str
@@ -63,7 +94,13 @@ class Derived:
 
 @dataclass(frozen=True)
 class Manifest:
-    """All entries by id."""
+    """All entries by id.
+
+    Attributes:
+        files: Files of repositories.
+        hub: Data sets of the hub.
+        derived: Files that are built.
+    """
 
     files: dict[str, File]
     hub: dict[str, HubDataset]
@@ -77,8 +114,10 @@ class Manifest:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read a manifest. Raises `BadInput` for unknown, missing or mistyped keys, duplicate ids,
-    dangling inputs.
+    """Read a manifest.
+
+    Raises:
+        BadInput: A key is unknown, missing or mistyped, an id comes twice, or an input is no entry.
     """
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))

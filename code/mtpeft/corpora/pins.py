@@ -17,11 +17,11 @@ def pin(name: str, value: str) -> None:
     """Record a value under a name, at its first use.
 
     Args:
-        name: what is pinned.
-        value: a revision or a SHA-256.
+        name: What is pinned.
+        value: A revision or a SHA-256.
 
     Raises:
-        MtpeftError: another value is recorded.
+        MtpeftError: Another value is recorded.
     """
     path = _path()
     with held(path):
@@ -34,12 +34,12 @@ def pin(name: str, value: str) -> None:
     raise MtpeftError(
         f"{name} is now {value}",
         f"{known}, as at its first use on this machine ({path})",
-        f"use that revision, or remove the entry from {path} and start the experiment anew",
+        f"use that revision, or remove the entry from {path} and start the experiment again",
     )
 
 
 def pinned(name: str) -> str:
-    """The recorded value, or '' where there is none yet."""
+    """The recorded value, empty where there is none yet."""
     return _read(_path()).get(name, "")
 
 
@@ -57,7 +57,7 @@ def _read(path: Path) -> dict[str, str]:
             path,
             f"malformed JSON: {error}",
             "an object of names and values",
-            "restore the file; without it the next use pins anew what it finds",
+            "restore the file; without it the next use pins what it finds",
         ) from error
     if not isinstance(pins, dict) or not all(isinstance(value, str) for value in pins.values()):
         raise BadInput(path, "no object of texts", "names and values", "restore the file")

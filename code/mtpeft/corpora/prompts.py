@@ -35,7 +35,7 @@ SCRIPTS = [
     "translation/infer_translation_qlora.py",
     JUDGE,
 ]
-# What the scripts call what they insert; anything else is the code at hand.
+# What the scripts call what they insert; anything else is the code that is asked about.
 NAMES = {
     "summary_part": "summary",
     "signature_part": "signature",
@@ -50,8 +50,12 @@ NAMES = {
 
 @dataclass
 class Chat:
-    """One `chat` list: role → text; facts: what the branches around it compare (`task`, `language`)
-    and the function's name.
+    """One `chat` list of a script.
+
+    Attributes:
+        roles: The text of each role.
+        facts: What the branches around the list compare (`task`, `language`), and the function's
+            name.
     """
 
     roles: dict[str, str]
@@ -59,8 +63,13 @@ class Chat:
 
 
 def build(read: Callable[[str], str] | None = None) -> str:
-    """The derived set as canonical JSON. read: path in the repository → text of the script
-    (default: mirror, then upstream).
+    """The derived set as canonical JSON.
+
+    Args:
+        read: The text of a script by its path in the repository (default: mirror, then upstream).
+
+    Raises:
+        MtpeftError: The scripts lack a prompt.
     """
     read = read or script
     multi = {
@@ -99,7 +108,11 @@ def build(read: Callable[[str], str] | None = None) -> str:
 
 
 def script(path: str) -> str:
-    """One script of the study. Raises `Unavailable` where neither mirror nor upstream has it."""
+    """One script of the study.
+
+    Raises:
+        Unavailable: Neither mirror nor upstream has it.
+    """
     mirror = paths.mirror()
     local = mirror / REPOSITORY / COMMIT / path if mirror else None
     if local is not None and local.is_file():
@@ -118,8 +131,14 @@ def script(path: str) -> str:
 
 
 def chats(text: str, name: str) -> Iterator[Chat]:
-    """Every `chat` list of a script, in its order. Raises `MtpeftError` for a text that is no
-    Python.
+    """Every `chat` list of a script, in its order.
+
+    Args:
+        text: The script.
+        name: Its path, for messages.
+
+    Raises:
+        MtpeftError: The text is no Python.
     """
     try:
         tree = ast.parse(text)
@@ -187,7 +206,16 @@ def _rendered(node: ast.expr, texts: dict[str, str]) -> str:
 
 
 def assigned(text: str, function: str, name: str) -> str:
-    """The text that a function of a script assigns to a name. Raises `KeyError` where it does not."""
+    """The text that a function of a script assigns to a name.
+
+    Args:
+        text: The script.
+        function: The function.
+        name: The variable.
+
+    Raises:
+        KeyError: It assigns none.
+    """
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef) and node.name == function:
             for statement in node.body:

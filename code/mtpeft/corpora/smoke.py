@@ -17,7 +17,11 @@ LANGUAGES = ("java", "python", "csharp")
 
 @lru_cache(maxsize=4)
 def functions(split: str, folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
-    """The functions of a split by id, sorted; each as in its file."""
+    """The functions of a split by id, sorted; each as in its file.
+
+    Raises:
+        BadInput: There is no such split, or a file is malformed.
+    """
     splits = tomllib.loads((folder / "splits.toml").read_text(encoding="utf-8"))
     if split not in splits:
         raise BadInput(folder / "splits.toml", f"no split {split!r}", f"one of {', '.join(splits)}")

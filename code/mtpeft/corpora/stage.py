@@ -10,8 +10,17 @@ from mtpeft.corpora.manifest import manifest
 
 
 def run(groups: list[str], jobs: int = 4) -> int:
-    """Fetch and build the entries of `groups` (all where empty). Returns 0 when everything is
-    there, else 1.
+    """Fetch and build what is not here yet, and print what is missing.
+
+    Args:
+        groups: The groups of the manifest; empty: all.
+        jobs: Downloads at a time.
+
+    Returns:
+        The exit code: 0 where everything is there, else 1.
+
+    Raises:
+        UnknownName: The manifest has no such group.
     """
     m = manifest()
     known = {entry.group for table in (m.files, m.hub, m.derived) for entry in table.values()}

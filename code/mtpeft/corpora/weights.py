@@ -14,7 +14,11 @@ from mtpeft.corpora.pins import pin, pinned
 
 
 def model_folder(path: str) -> str:
-    """A folder of a base model that a person named. Raises `MtpeftError` where it holds none."""
+    """A folder of a base model that a person named.
+
+    Raises:
+        MtpeftError: It holds no model.
+    """
     if not (Path(path) / "config.json").is_file():
         raise MtpeftError(
             f"no model at {path}",
@@ -28,9 +32,11 @@ def source_of(backbone: Backbone) -> str:
     """The folder that a backbone is loaded from: MTPEFT_BACKBONES/<id> where that exists, else the
     hub's local snapshot.
 
-    Revision: the catalog's; else the one that this machine used first. Raises `Unavailable` where
-    the weights cannot be had, `MtpeftError` where the hub gives another revision than the one used
-    first.
+    The revision is the catalog's; else the one that this machine used first.
+
+    Raises:
+        Unavailable: The weights cannot be had.
+        MtpeftError: The hub gives another revision than the one used first.
     """
     folder = os.environ.get("MTPEFT_BACKBONES")
     if folder and (Path(folder) / backbone.id / "config.json").is_file():

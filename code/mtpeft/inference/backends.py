@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from mtpeft.core.errors import MtpeftError, Unavailable, UnknownName
 from mtpeft.inference.generate import Generated, generate
 from mtpeft.inference.generate import as_configured as generate_as_configured
+from mtpeft.models.device import local, suits
 from mtpeft.models.nf4 import keep_layout, quantisation
 
 
@@ -27,13 +28,25 @@ class Backend(Protocol):
         input_tokens: int,
         as_configured: bool = False,
     ) -> list[Generated]:
-        """Answers in the order of the prompts; the settings are those of `TaskDecoding`."""
+        """Answers in the order of the prompts; the settings are those of `TaskDecoding`.
+
+        Args:
+            prompts: The texts, chat template included.
+            new_tokens: The most tokens of an answer.
+            input_tokens: Prompts are cut to so many tokens (0: never).
+            as_configured: With what a bare call inherits from the model's generation_config.
+        """
         ...
 
 
 class Transformers:
-    """transformers with PEFT. dtype: of weights that are not quantised; four_bit: the base of a
-    QLoRA adapter in NF4.
+    """transformers with PEFT.
+
+    Args:
+        source: The base model.
+        result: Folder of an adapter or of a full model; None for the bare base.
+        dtype: Torch's name of the type of weights that are not quantized.
+        four_bit: Whether the base of an adapter is in NF4 (QLoRA).
     """
 
     name = "transformers"
@@ -44,7 +57,8 @@ class Transformers:
 
         adapter = result is not None and (result / "adapter_config.json").is_file()
         base = source if adapter or result is None else str(result)
-        device = "cuda:0" if torch.cuda.is_available() else "cpu"
+        device = local()
+        suits(base)
         kind = getattr(torch, dtype)
         quantised = quantisation(dtype) if four_bit and adapter else None
         self.tokenizer = AutoTokenizer.from_pretrained(str(result or source), padding_side="left")
@@ -94,7 +108,18 @@ class Transformers:
 
 
 class Vllm:
-    """vLLM: continuous batching on a GPU. QLoRA adapters run on the base in `dtype`, not in NF4."""
+    """vLLM: continuous batching on a GPU. The base of a QLoRA adapter is loaded in 4-bit weights
+    through bitsandbytes, by vLLM's own settings.
+
+    Args:
+        source: As in `Transformers`.
+        result: As in `Transformers`.
+        dtype: As in `Transformers`.
+        four_bit: As in `Transformers`.
+
+    Raises:
+        Unavailable: vLLM is not installed.
+    """
 
     name = "vllm"
 
@@ -157,8 +182,17 @@ BACKENDS: dict[str, Callable[[str, Path | None, str, bool], Backend]] = {
 
 
 def backend(name: str, source: str, result: Path | None, dtype: str, four_bit: bool) -> Backend:
-    """A loaded backend. source: the base model; result: adapter or full model folder, None for the
-    bare base.
+    """A loaded backend.
+
+    Args:
+        name: `transformers` or `vllm`.
+        source: The base model.
+        result: Folder of an adapter or of a full model; None for the bare base.
+        dtype: As in `Transformers`.
+        four_bit: As in `Transformers`.
+
+    Raises:
+        UnknownName: There is no such backend.
     """
     if name not in BACKENDS:
         raise UnknownName("backend", name, BACKENDS)

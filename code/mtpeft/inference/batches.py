@@ -11,8 +11,12 @@ def batches(
     """Indices of each batch, longest prompts first (the largest batch comes first: what does not
     fit fails early).
 
-    size: fixed number of prompts a batch; 0: as many as keep (longest prompt + new_tokens) ×
-    prompts within tokens_in_flight, at least one.
+    Args:
+        lengths: Tokens of each prompt.
+        new_tokens: The most tokens of an answer.
+        tokens_in_flight: What (longest prompt + new_tokens) × prompts may reach in a batch; a batch
+            holds one prompt at least.
+        size: A fixed number of prompts a batch in place of that (0: none).
     """
     order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
     at = 0

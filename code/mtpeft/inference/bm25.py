@@ -8,7 +8,14 @@ from collections.abc import Sequence
 
 
 class Bm25:
-    """An index of texts, split at white space."""
+    """An index of texts, split at white space (Robertson and Zaragoza 2009, *The Probabilistic
+    Relevance Framework*).
+
+    Args:
+        texts: What is searched.
+        k1: How soon the weight of a repeated word saturates.
+        b: How much long texts are held back, from 0 to 1.
+    """
 
     def __init__(self, texts: Sequence[str], k1: float = 1.5, b: float = 0.75) -> None:
         documents = [Counter(text.split()) for text in texts]

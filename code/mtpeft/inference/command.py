@@ -12,7 +12,7 @@ from mtpeft.corpora.weights import fingerprint, model_folder, source_of
 from mtpeft.inference import heads
 from mtpeft.inference.backends import backend as load_backend
 from mtpeft.inference.settings import profile as load_profile
-from mtpeft.inference.stage import Request, drop_errors, infer
+from mtpeft.inference.stage import Request, drop_errors, failed, infer
 from mtpeft.tasks.encoding import has_heads
 
 
@@ -28,18 +28,34 @@ def run(
     dtype: str,
     corpus: str,
     retry: bool,
-) -> None:
-    """Predict the evaluation sets of a run (default: all of its tasks') into the folder of its
-    seed.
+) -> int:
+    """Predict evaluation sets of a run into the folder of its seed.
 
-    adapter: folder in place of results/regenerated/training/<training>/<run>/seed-<seed>. Raises
-    `MtpeftError` where there is none.
+    Args:
+        name: Of the run.
+        evaluations: Which sets (default: all of its tasks').
+        profile: How predictions are made.
+        training: Profile of the training.
+        seed: Of the training.
+        adapter: Folder in place of results/regenerated/training/<training>/<run>/seed-<seed>.
+        backbone: Folder in place of the run's own base.
+        backend: As in `backends.backend`.
+        dtype: As in `backends.backend`.
+        corpus: As in `corpora.load`.
+        retry: Whether instances that failed are predicted again.
+
+    Returns:
+        How many instances failed.
+
+    Raises:
+        UnknownName: The run has no such evaluation set.
+        MtpeftError: There is no adapter.
     """
     entry = catalog().usable_run(name)
     corpus = corpus or catalog().corpus_of(entry)
     if has_heads(entry):
         heads.run(entry, evaluations, training, seed, adapter, backbone, corpus)
-        return
+        return 0
     known = [e.id for task in entry.tasks for e in catalog().get("tasks", task).evaluations]
     for wanted in evaluations:
         if wanted not in known:
@@ -77,12 +93,17 @@ def run(
         "weights_sha256": {p.name: sha256(p) for p in weights},
         **(fingerprint(backbone) if backbone else {}),
     }
+    failures = 0
     for wanted, some in instances.items():
         path = folder / profile / "predictions" / f"{wanted}.jsonl"
         if retry:
             drop_errors(path)
         infer(Request(name, wanted, entry.regime, chosen, some, by), engine, path)
-        print(f"infer: {name} {wanted}: {paths.shown(path)}")
+        wrong = failed(path)
+        more = f"; {wrong} of {len(some)} failed, --retry asks them again" if wrong else ""
+        print(f"infer: {name} {wanted}: {paths.shown(path)}{more}")
+        failures += wrong
+    return failures
 
 
 def four_bit(method: Method) -> bool:

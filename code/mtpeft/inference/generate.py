@@ -14,8 +14,12 @@ CHECK = 16  # steps between shrinking: often enough to gain, seldom enough to co
 
 @dataclass(frozen=True)
 class Generated:
-    """One answer: its text, its number of tokens, and `stop` (an end token came) or `length` (the
-    limit was reached).
+    """One answer.
+
+    Attributes:
+        text: What the model wrote.
+        tokens: Of the answer.
+        finish_reason: `stop` (an end token came) or `length` (the limit was reached).
     """
 
     text: str
@@ -26,7 +30,15 @@ class Generated:
 def generate(
     model: Any, tokenizer: Any, prompts: list[str], new_tokens: int, input_tokens: int = 0
 ) -> list[Generated]:
-    """Answers to one batch of prompts, in their order."""
+    """Answers to one batch of prompts, in their order.
+
+    Args:
+        model: A causal language model.
+        tokenizer: Its tokenizer, padding on the left.
+        prompts: The texts, chat template included.
+        new_tokens: The most tokens of an answer.
+        input_tokens: Prompts are cut to so many tokens (0: never).
+    """
     import torch
 
     encoded = tokenizer(
@@ -63,8 +75,10 @@ def as_configured(
     model: Any, tokenizer: Any, prompts: list[str], new_tokens: int, input_tokens: int = 0
 ) -> list[Generated]:
     """Answers as a bare `model.generate(do_sample=False, max_new_tokens, eos_token_id,
-    pad_token_id)` gives them: everything else is what the model's generation_config says, a penalty
-    on repetition for instance. It stops at the tokenizer's end token alone.
+    pad_token_id)` gives them; the parameters are those of `generate`.
+
+    Everything else is what the model's generation_config says, a penalty on repetition for
+    instance. It stops at the tokenizer's end token alone.
     """
     import torch
 
@@ -98,7 +112,15 @@ def as_configured(
 def texts(
     model: Any, tokenizer: Any, prompts: list[str], new_tokens: int, tokens_in_flight: int = 65536
 ) -> list[str]:
-    """Answers to any number of prompts, in their order; batched by length."""
+    """Answers to any number of prompts, in their order; batched by length.
+
+    Args:
+        model: A causal language model.
+        tokenizer: Its tokenizer.
+        prompts: The texts, chat template included.
+        new_tokens: The most tokens of an answer.
+        tokens_in_flight: As in `batches`.
+    """
     from mtpeft.inference.batches import batches
 
     lengths = [len(ids) for ids in tokenizer(prompts, add_special_tokens=False)["input_ids"]]
@@ -120,8 +142,15 @@ def _ends(model: Any, tokenizer: Any) -> set[int]:
 def _greedy(
     model: Any, ids: Any, mask: Any, ends: set[int], padding: int, new_tokens: int
 ) -> list[list[int]]:
-    """Token lists of each row, each ended by its end token where one came. ids and mask: [B, L],
-    padded on the left.
+    """The tokens of each answer, each ended by its end token where one came.
+
+    Args:
+        model: A causal language model.
+        ids: Shape [B, L], padded on the left.
+        mask: 1 for a token, 0 for padding, shape [B, L].
+        ends: The end tokens.
+        padding: The padding token.
+        new_tokens: The most tokens of an answer.
     """
     import torch
     from transformers import DynamicCache

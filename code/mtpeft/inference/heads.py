@@ -13,6 +13,7 @@ from mtpeft.core.provenance import write_provenance
 from mtpeft.core.records import Prediction, write_predictions
 from mtpeft.corpora import evaluation_of
 from mtpeft.corpora.weights import fingerprint, model_folder, source_of
+from mtpeft.models.device import local, suits
 from mtpeft.tasks.encoding import RANKING, TaskData, answers, classes, encoded
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def run(
     backbone: str,
     corpus: str,
 ) -> None:
-    """Predict the test sets of a trained run anew, into the folder of its seed.
+    """Predict the test sets of a trained run into the folder of its seed; earlier predictions are
+    replaced.
 
     Args:
         entry: The run.
@@ -60,6 +62,7 @@ def run(
         )
     base = catalog().get("backbones", entry.backbone)
     source = model_folder(backbone) if backbone else source_of(base)
+    suits(source)
     told = about(folder)
     for key, value in fingerprint(source).items():
         if told.get(key) != value:
@@ -75,7 +78,7 @@ def run(
         catalog().get("methods", entry.method),
         told["outputs"],
         how,
-    ).to(device())
+    ).to(local())
     model.load(folder)
     data = encoded(entry, corpus, "test", load_tokenizer(source), how)
     for wanted in evaluations or known:
@@ -94,13 +97,20 @@ def write(model: "SharedModel", data: TaskData, run: str, evaluation: str, path:
     """Answer the examples of one set: the probability as raw output and the class as answer, or the
     rank of the right code as both.
 
+    Args:
+        model: The trained model.
+        data: The examples.
+        run: That the predictions name.
+        evaluation: That the predictions name.
+        path: The file, which is replaced.
+
     Returns:
-        `path`, which is written anew.
+        `path`.
     """
     from mtpeft.models.shared import outputs
 
     start = time.monotonic()
-    said = answers(data, outputs(model, data, device=device())[1])
+    said = answers(data, outputs(model, data, device=local())[1])
     each = round((time.monotonic() - start) / len(data), 6)
     if data.head == RANKING:
         texts = [(str(rank), str(rank)) for rank in said]
@@ -116,13 +126,6 @@ def write(model: "SharedModel", data: TaskData, run: str, evaluation: str, path:
         ],
     )
     return path
-
-
-def device() -> str:
-    """The kind of device that answers are computed on."""
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _read(data: TaskData, i: int) -> str:

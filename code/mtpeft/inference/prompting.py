@@ -25,7 +25,9 @@ from mtpeft.core.records import Prediction, append_predictions, drop_predictions
 from mtpeft.core.text import one_line
 from mtpeft.corpora import Example
 from mtpeft.inference.bm25 import Bm25
-from mtpeft.tasks import wording
+from mtpeft.inference.fitting import fitted
+from mtpeft.models.device import stop_where_lost
+from mtpeft.tasks import Answer, answer_of, task_module, wording
 
 T = TypeVar("T")
 KEY = "OPENAI_API_KEY"
@@ -40,7 +42,18 @@ class Chat(Protocol):
     def answer(
         self, messages: list[dict[str, str]], new_tokens: int = NEW_TOKENS
     ) -> tuple[str, str]:
-        """(text, why it ended). Raises `MtpeftError` where there is no answer to be had."""
+        """Answer one conversation.
+
+        Args:
+            messages: Its turns, with `role` and `content`.
+            new_tokens: The most tokens of the answer.
+
+        Returns:
+            The text, and why it ended.
+
+        Raises:
+            MtpeftError: There is no answer to be had.
+        """
         ...
 
 
@@ -48,11 +61,11 @@ class Endpoint:
     """An OpenAI-compatible server, asked through the package's one HTTP client.
 
     Args:
-        base: address up to and with /v1.
-        model: its name at the server.
-        key: the environment variable that holds the key.
-        limits: what the server may take; default: three attempts of a minute each.
-        clock: time between attempts.
+        base: Address up to and with /v1.
+        model: Its name at the server.
+        key: The environment variable that holds the key.
+        limits: What the server may take; default: three attempts of a minute each.
+        clock: Time between attempts.
     """
 
     def __init__(
@@ -76,7 +89,12 @@ class Endpoint:
     def answer(
         self, messages: list[dict[str, str]], new_tokens: int = NEW_TOKENS
     ) -> tuple[str, str]:
-        """Greedy answer to one conversation."""
+        """Greedy answer to one conversation.
+
+        Raises:
+            RequestFailed: The server gives none that can be read.
+            Refused: The server refuses every request.
+        """
 
         def read(reply: Any) -> tuple[str, str]:
             choice = reply["choices"][0]
@@ -89,7 +107,12 @@ class Endpoint:
         return self._post("/chat/completions", payload, read)
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
-        """One vector a text, from the server's embeddings."""
+        """One vector a text, from the server's embeddings.
+
+        Raises:
+            RequestFailed: The server gives none that can be read.
+            Refused: The server refuses every request.
+        """
         found: list[list[float]] = []
         for start in range(0, len(texts), 64):
             some = list(texts[start : start + 64])
@@ -109,7 +132,13 @@ class Endpoint:
 
 
 class Local:
-    """A model on this machine, through transformers."""
+    """A model on this machine, through transformers.
+
+    Args:
+        source: Folder of the model.
+        dtype: Torch's name of the type of its weights.
+        context: The most tokens of a prompt.
+    """
 
     def __init__(self, source: str, dtype: str = "float32", context: int = 8192) -> None:
         from mtpeft.inference.backends import Transformers
@@ -120,11 +149,28 @@ class Local:
         self, messages: list[dict[str, str]], new_tokens: int = NEW_TOKENS
     ) -> tuple[str, str]:
         """Greedy answer to the conversation in the model's own chat template."""
-        text = self._backend.tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True
-        )
-        made = self._backend.answers([text], new_tokens, self._context)[0]
+        text = self._rendered(self.fitted(messages, new_tokens)[0])
+        made = self._backend.answers([text], new_tokens, 0)[0]
         return made.text, made.finish_reason
+
+    def fitted(
+        self, messages: list[dict[str, str]], new_tokens: int = NEW_TOKENS
+    ) -> tuple[list[dict[str, str]], str]:
+        """The conversation as far as the model can read it, and what was cut off."""
+        positions = getattr(self._backend.model.config, "max_position_embeddings", None)
+        limit = min(self._context, (positions or self._context + new_tokens) - new_tokens)
+        return fitted(messages, self._length, limit)
+
+    def _rendered(self, messages: list[dict[str, str]]) -> str:
+        return str(
+            self._backend.tokenizer.apply_chat_template(
+                messages, tokenize=False, add_generation_prompt=True
+            )
+        )
+
+    def _length(self, messages: list[dict[str, str]]) -> int:
+        text = self._rendered(messages)
+        return len(self._backend.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """Mean of the last hidden states of each text, as the study's script takes it from the same
@@ -144,7 +190,12 @@ class Local:
 
 
 def conversation(example: Example, shots: Sequence[Example] = ()) -> list[dict[str, str]]:
-    """System message, solved examples as earlier turns, the question."""
+    """System message, solved examples as earlier turns, the question.
+
+    Args:
+        example: What is asked about.
+        shots: The solved examples, in the order of the turns.
+    """
     module, words = (
         import_module(catalog().get("tasks", example.task).module),
         wording("own", inference=True),
@@ -170,12 +221,22 @@ def ask(
     pool: Sequence[Example] = (),
     evaluation: str = "",
 ) -> int:
-    """Ask about every example that has no answer in `path` yet; returns how many remain without
-    one.
+    """Ask about every example that has no answer in a file yet.
 
-    shots: solved examples a question, the nearest of `pool` (its first 5,000; an example is never
-    its own shot); evaluation: set that the predictions name (default: the examples' task). Raises
-    `BadInput` where `path` holds a line that cannot be used, or answers of another run.
+    Args:
+        examples: What is asked about.
+        chat: Who answers.
+        path: The file of predictions, which is continued.
+        run: That the predictions name.
+        shots: Solved examples a question, the nearest of `pool`; an example is never its own shot.
+        pool: Where they come from: its first 5,000.
+        evaluation: That the predictions name (default: the examples' task).
+
+    Returns:
+        How many examples remain without an answer.
+
+    Raises:
+        BadInput: `path` holds a line that cannot be used, or answers of another run.
     """
     pool = list(pool)[:POOL]
     index = Bm25([" ".join(e.inputs.values()) for e in pool])
@@ -186,8 +247,8 @@ def ask(
             example, [pool[i] for i in near if pool[i].id != example.id][-shots:] if shots else []
         )
 
-    def read(example: Example, raw: str) -> str:
-        return str(import_module(catalog().get("tasks", example.task).module).answer(raw, False))
+    def read(example: Example, raw: str) -> Answer:
+        return answer_of(task_module(example.task), raw, False, example)
 
     questions = (
         Question(evaluation or e.task, e.id, partial(messages, e), partial(read, e))
@@ -198,12 +259,19 @@ def ask(
 
 @dataclass(frozen=True)
 class Question:
-    """messages: made when the question is due; read: raw text → answer, empty where there is none."""
+    """One question, whatever its task.
+
+    Attributes:
+        task: The evaluation set that the prediction names.
+        instance_id: The instance.
+        messages: Makes the conversation when the question is due.
+        read: The answer in a raw text; empty where there is none.
+    """
 
     task: str
     instance_id: str
     messages: Callable[[], list[dict[str, str]]]
-    read: Callable[[str], str]
+    read: Callable[[str], Answer]
 
 
 def ask_each(
@@ -211,16 +279,23 @@ def ask_each(
 ) -> int:
     """Ask what has no answer in `path` yet, append each answer at once.
 
-    Whatever goes wrong with one question is recorded as that instance's error, and the next one
+    What goes wrong with one question is recorded as that instance's error, and the next one
     follows. A server that refuses the very first question would refuse them all.
+
+    Args:
+        questions: In their order.
+        chat: Who answers.
+        path: The file of predictions, which is continued.
+        run: That the predictions name.
+        new_tokens: The most tokens of an answer.
 
     Returns:
         How many questions remain without an answer.
 
     Raises:
         BadInput: `path` holds a line that cannot be used, or answers of another run.
-        InUse: another process writes `path`.
-        Refused: the server refuses the key, the model or the address.
+        InUse: Another process writes `path`.
+        Refused: The server refuses the key, the model or the address.
     """
     if not run.isprintable():
         raise MtpeftError(f"run {run!a}", "a name without control characters", "--model NAME")
@@ -243,10 +318,12 @@ def _asked(
     question: "Question", chat: Chat, run: str, new_tokens: int
 ) -> tuple[Prediction, Refused | None]:
     """The record of one question, and the server's refusal where it was one."""
-    messages, start = question.messages(), time.monotonic()
+    messages, start, cut = question.messages(), time.monotonic(), ""
     digest = hashlib.sha256(json.dumps(messages, sort_keys=True).encode()).hexdigest()
-    raw, output, finish, problem, refusal = "", "", "error", "", None
+    raw, output, finish, problem, refusal = "", Answer(""), "error", "", None
     try:
+        if isinstance(chat, Local):
+            messages, cut = chat.fitted(messages, new_tokens)
         raw, finish = chat.answer(messages, new_tokens)
         output = question.read(raw)
     except Refused as error:
@@ -254,6 +331,7 @@ def _asked(
     except MtpeftError as error:
         problem = error.found
     except Exception as error:  # one odd reply must not cost the other answers
+        stop_where_lost(error)
         raw, finish, problem = "", "error", f"{type(error).__name__}: {error}"
     seconds = round(time.monotonic() - start, 3)
     return (
@@ -263,10 +341,12 @@ def _asked(
             question.instance_id,
             digest,
             raw,
-            output,
+            str(output),
             one_line(finish),
             seconds,
             one_line(problem),
+            output.rule,
+            cut,
         ),
         refusal,
     )

@@ -18,7 +18,7 @@ from mtpeft.core.files import json_objects, write_atomic
 from mtpeft.corpora import Example
 from mtpeft.inference.bm25 import Bm25
 from mtpeft.inference.prompting import Chat, Question, ask_each
-from mtpeft.tasks import code_search
+from mtpeft.tasks import Answer, code_search
 
 LONGEST = 20
 """Candidates of one prompt at most (the study's lists)."""
@@ -44,6 +44,12 @@ def by_vectors(
 ) -> list[list[int]]:
     """Positions of the codes with the largest dot products, the largest first; the first among
     equals.
+
+    Args:
+        embed: Gives one vector a text.
+        queries: The descriptions.
+        codes: The functions.
+        number: How many codes for each query.
     """
     import numpy as np
 
@@ -56,7 +62,15 @@ def by_vectors(
 
 
 def stage(name: str, chat: Any) -> Stage:
-    """Stage 1 by name: `bm25`, or `embeddings` of the model that is prompted. Raises `UnknownName`."""
+    """Stage 1 by name.
+
+    Args:
+        name: `bm25`, or `embeddings` of the model that is prompted.
+        chat: That model.
+
+    Raises:
+        UnknownName: There is no such stage.
+    """
     if name not in ("bm25", "embeddings"):
         raise UnknownName("first stage", name, ("bm25", "embeddings"))
     return by_words if name == "bm25" else partial(by_vectors, chat.embed)
@@ -65,11 +79,21 @@ def stage(name: str, chat: Any) -> Stage:
 def candidates(
     examples: Sequence[Example], path: Path, number: int, stage: Stage = by_words
 ) -> dict[str, list[str]]:
-    """Ids of the candidates by query, the nearest first; read from `path` where that is there, else
-    found and written to it.
+    """The candidates of every query, read from a file where it is there, else found and written to
+    it.
 
-    Raises `MtpeftError` for a number that no prompt holds, `BadInput` for a file of other queries,
-    functions or numbers.
+    Args:
+        examples: The queries, and the functions to choose from.
+        path: The file.
+        number: How many candidates for each query.
+        stage: What finds them.
+
+    Returns:
+        Ids of the functions by query, the nearest first.
+
+    Raises:
+        MtpeftError: No prompt holds so many.
+        BadInput: The file is of other queries, functions or numbers.
     """
     if not 1 <= number <= LONGEST:
         raise MtpeftError(f"{number} candidates", f"1 to {LONGEST}", "--candidates 10")
@@ -86,9 +110,13 @@ def candidates(
 
 
 def read_candidates(path: Path, examples: Sequence[Example]) -> dict[str, list[str]]:
-    """Candidates by query. Raises `BadInput` with file and line."""
+    """Candidates by query.
+
+    Raises:
+        BadInput: A line cannot be used, or a query has none; the error names file and line.
+    """
     pool, asked, result = pool_of(examples), {e.id for e in examples if e.target == "1"}, {}
-    fix = "remove the file to find candidates anew"
+    fix = "remove the file to find candidates again"
     for number, row in json_objects(path, ("instance_id", "candidates"), fix):
         name, near = str(row["instance_id"]), row["candidates"]
         if not isinstance(near, list):
@@ -107,7 +135,7 @@ def read_candidates(path: Path, examples: Sequence[Example]) -> dict[str, list[s
                 path,
                 f"query {name} with candidates {', '.join((unknown or near)[:3])}",
                 f"a query of the set with 1 to {LONGEST} different functions of the set",
-                "remove the file to find candidates anew",
+                "remove the file to find candidates again",
                 line=number,
             )
         result[name] = near
@@ -122,10 +150,18 @@ def rank(
     run: str,
     evaluation: str = "",
 ) -> int:
-    """Have the model score the candidates of every query that has no answer in `path`; returns how
-    many remain without one.
+    """Have the model score the candidates of every query that has no answer in a file yet.
 
-    evaluation: set that the predictions name (default: the examples' task).
+    Args:
+        examples: The queries, and the functions to choose from.
+        near: The candidates of each query.
+        chat: Who answers.
+        path: The file of predictions, which is continued.
+        run: That the predictions name.
+        evaluation: That the predictions name (default: the examples' task).
+
+    Returns:
+        How many queries remain without an answer.
     """
     pool, first = pool_of(examples), code_search.first_with(examples)
     questions = []
@@ -141,10 +177,8 @@ def rank(
     return ask_each(questions, chat, path, run, 10 * max(map(len, near.values()), default=1))
 
 
-def _rank(mine: list[str], right: str, raw: str) -> str:
-    scores = code_search.read_scores(raw, len(mine))
-    return (
-        ""
-        if scores is None
-        else str(code_search.rank_of(scores, mine.index(right)) if right in mine else 0)
-    )
+def _rank(mine: list[str], right: str, raw: str) -> Answer:
+    scores, rule = code_search.read_scores(raw, len(mine)), "number and score of each"
+    if scores is None:
+        return Answer("", rule)
+    return Answer(str(code_search.rank_of(scores, mine.index(right)) if right in mine else 0), rule)

@@ -9,11 +9,14 @@ from mtpeft.core.errors import UnknownName
 class TaskDecoding:
     """Greedy decoding of one task.
 
-    batch_size: prompts at a time, where the profile fixes it (0: by `tokens_in_flight`);
-    new_tokens: limit of an answer; input_tokens: prompts are cut to this many tokens, from the
-    right, as the study's tokenizer call did (0: never); forced_template: the Human/Assistant layout
-    instead of the tokenizer's own; as_configured: with what a bare call inherits from the model's
-    generation_config (see `generate.as_configured`).
+    Attributes:
+        new_tokens: The most tokens of an answer.
+        batch_size: Prompts at a time, where the profile fixes it (0: by `tokens_in_flight`).
+        input_tokens: Prompts are cut to so many tokens, from the right, as the study's tokenizer
+            call did (0: never).
+        forced_template: Use the Human/Assistant layout instead of the tokenizer's own.
+        as_configured: With what a bare call inherits from the model's generation_config (see
+            `generate.as_configured`).
     """
 
     new_tokens: int = 512
@@ -25,9 +28,15 @@ class TaskDecoding:
 
 @dataclass(frozen=True)
 class InferenceProfile:
-    """wording: of the prompts; faithful_answers: cut answers as the study cut; tokens_in_flight:
-    prompt and answer tokens of one batch, which bounds the memory of the key-value cache; tasks:
-    decoding of tasks that differ from the default.
+    """How predictions are made.
+
+    Attributes:
+        name: Of the profile.
+        wording: Of the prompts.
+        faithful_answers: Cut answers as the study cut.
+        tokens_in_flight: Prompt and answer tokens of one batch, which bounds the memory of the
+            key-value cache.
+        tasks: Decoding of tasks that differ from the default.
     """
 
     name: str
@@ -68,7 +77,11 @@ PROFILES = {
 
 
 def profile(name: str) -> InferenceProfile:
-    """A profile by name. Raises `UnknownName` with the nearest known ones."""
+    """A profile by name.
+
+    Raises:
+        UnknownName: There is no such profile; the error lists the nearest ones.
+    """
     if name not in PROFILES:
         raise UnknownName("inference profile", name, PROFILES)
     return PROFILES[name]

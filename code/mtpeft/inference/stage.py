@@ -14,22 +14,34 @@ from mtpeft.core.files import write_atomic
 from mtpeft.core.locks import held
 from mtpeft.core.progress import Progress
 from mtpeft.core.provenance import write_provenance
-from mtpeft.core.records import Prediction, append_predictions, drop_predictions, resume_predictions
+from mtpeft.core.records import (
+    Prediction,
+    append_predictions,
+    drop_predictions,
+    read_predictions,
+    resume_predictions,
+)
 from mtpeft.corpora import Example
 from mtpeft.inference.backends import Backend
 from mtpeft.inference.batches import batches
 from mtpeft.inference.settings import InferenceProfile
+from mtpeft.models.device import stop_where_lost
 from mtpeft.tasks import answer_of, rendered_prompt, task_module, wording
 from mtpeft.tasks.rendering import HUMAN_ASSISTANT, prompt_sha256
 
 
 @dataclass(frozen=True)
 class Request:
-    """What to predict: a run's evaluation set.
+    """What to predict: an evaluation set by a run.
 
-    regime: `st` or `mt`, which the study's wording depends on; answered_by: what else tells these
-    predictions from others (hash of the weights, seed, dtype, say). A file is continued only by the
-    same.
+    Attributes:
+        run: That the predictions name.
+        evaluation: The evaluation set.
+        regime: `st` or `mt`, which the study's wording depends on.
+        profile: How predictions are made.
+        examples: The instances.
+        answered_by: What else tells these predictions from others (hash of the weights, seed,
+            dtype, say); a file is continued only by the same.
     """
 
     run: str
@@ -41,14 +53,24 @@ class Request:
 
 
 def infer(request: Request, backend: Backend, path: Path) -> Path:
-    """Predict what is not in the file of records yet; returns its path.
+    """Predict what is not in the file of records yet.
 
     Records of other prompts or of another model are refused, not continued. An instance that fails
-    is a record with finish reason `error`; `drop_errors` removes such records, so that the next run
-    tries again.
+    is a record with finish reason `error` (see `failed`); `drop_errors` removes such records, so
+    that the next run tries again.
+
+    Args:
+        request: What to predict.
+        backend: Who decodes.
+        path: The file of predictions, which is continued.
+
+    Returns:
+        `path`.
 
     Raises:
-        InUse: another process writes the file.
+        InUse: Another process writes the file.
+        MtpeftError: The file holds records of other prompts or of another model.
+        DeviceLost: The device failed; no instance is charged with that.
     """
     if not request.examples:
         raise MtpeftError(
@@ -105,8 +127,8 @@ def _infer(request: Request, backend: Backend, path: Path, made_by: dict[str, An
 
 
 def _same_origin(path: Path, made_by: dict[str, Any]) -> None:
-    """Note beside the file who answers, before the first answer; refuse a file that another one
-    began.
+    """Note in a file next to the records who answers, before the first answer; refuse records that
+    another one began.
     """
     note = path.with_name(path.name + ".origin.json")
     if path.is_file() and note.is_file():
@@ -132,6 +154,7 @@ def _predict(
         more = {"as_configured": True} if decoding.as_configured else {}
         answers = backend.answers(prompts, decoding.new_tokens, decoding.input_tokens, **more)
     except (RuntimeError, ValueError, IndexError) as error:
+        stop_where_lost(error)
         if len(prompts) > 1:
             return [
                 record
@@ -152,7 +175,8 @@ def _predict(
             )
         ]
     each = round((time.perf_counter() - started) / len(prompts), 4)
-    module = task_module(task)
+    module, faithful = task_module(task), request.profile.faithful_answers
+    taken = [answer_of(module, a.text, faithful, e) for e, a in zip(examples, answers, strict=True)]
     return [
         Prediction(
             request.run,
@@ -160,12 +184,23 @@ def _predict(
             e.id,
             prompt_sha256(p),
             a.text,
-            answer_of(module, a.text, request.profile.faithful_answers, e.language),
+            str(answer),
             a.finish_reason,
             each,
+            rule=answer.rule,
+            prompt_cut=_cut(backend, p, decoding.input_tokens),
         )
-        for e, p, a in zip(examples, prompts, answers, strict=True)
+        for e, p, a, answer in zip(examples, prompts, answers, taken, strict=True)
     ]
+
+
+def _cut(backend: Backend, prompt: str, input_tokens: int) -> str:
+    """What a prompt has lost at its end, where the study cut there; empty where nothing."""
+    if not input_tokens:
+        return ""
+    tokens = len(backend.tokenizer(prompt, add_special_tokens=False)["input_ids"])
+    over = tokens - input_tokens
+    return f"study: the last {over} of {tokens} tokens" if over > 0 else ""
 
 
 def _done(path: Path, request: Request, prompts: Sequence[str]) -> set[str]:
@@ -185,9 +220,16 @@ def _done(path: Path, request: Request, prompts: Sequence[str]) -> set[str]:
     return done
 
 
+def failed(path: Path) -> int:
+    """How many instances in a file of predictions have an error in place of an answer."""
+    return sum(bool(p.error) for p in read_predictions(path) if isinstance(p, Prediction))
+
+
 def drop_errors(path: Path) -> int:
-    """Remove records with finish reason `error`, so that they are predicted again. Returns how
-    many.
+    """Remove records with finish reason `error`, so that they are predicted again.
+
+    Returns:
+        How many were removed.
     """
     with held(path, wait=False):
         return drop_predictions(path, lambda record: record.finish_reason == "error")

@@ -15,10 +15,10 @@ def devices(workers: int) -> list[str]:
     """What CUDA_VISIBLE_DEVICES is for each worker: one visible GPU each, or nothing without GPUs.
 
     Args:
-        workers: how many; 0: one for each visible GPU, one where there is none.
+        workers: How many; 0: one for each visible GPU, one where there is none.
 
     Raises:
-        MtpeftError: more workers than GPUs, where there are any.
+        MtpeftError: More workers than GPUs, where there are any.
     """
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
@@ -42,9 +42,9 @@ def run(name: str, plan: Plan, workers: int = 0) -> dict[Cell, str]:
     """Do every stage that is not finished, cell by cell; a cell that fails lets the others go on.
 
     Args:
-        name: of the matrix.
-        plan: its plan.
-        workers: cells side by side; 0: one for each GPU.
+        name: Of the matrix.
+        plan: Its plan.
+        workers: Cells side by side; 0: one for each GPU.
 
     Returns:
         The cells that failed, with what went wrong.

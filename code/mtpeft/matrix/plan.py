@@ -29,13 +29,13 @@ class Plan:
     """A matrix.
 
     Attributes:
-        runs: ids of runs, in catalog order.
-        seeds: every run is trained once with each.
-        profile: of training.
-        inference: profile of inference.
-        corpus: as in `mtpeft train`; empty: each run's own study.
-        backbone: folder with a base model in place of the runs' own; empty: their own.
-        settings: changes of settings, `key=value`.
+        runs: Ids of runs, in catalog order.
+        seeds: Every run is trained once with each.
+        profile: Of training.
+        inference: Profile of inference.
+        corpus: As in `mtpeft train`; empty: each run's own study.
+        backbone: Folder with a base model in place of the runs' own; empty: their own.
+        settings: Changes of settings, `key=value`.
     """
 
     runs: list[str]
@@ -68,8 +68,8 @@ def choose(known: Catalog, runs: Sequence[str], study: str = "") -> list[str]:
     """The runs of a matrix: those named, else every one of a study that is not withdrawn.
 
     Raises:
-        UnknownName: a run or study that the catalog does not have.
-        MtpeftError: a named run is withdrawn, or nothing is left.
+        UnknownName: A run or study that the catalog does not have.
+        MtpeftError: A named run is withdrawn, or nothing is left.
     """
     if runs:
         return [known.usable_run(name).id for name in runs]
@@ -92,7 +92,7 @@ def write(name: str, plan: Plan) -> Path:
     """Write a plan. An equal one may be there; another is refused, its marks would not be this one's.
 
     Raises:
-        MtpeftError: a matrix of that name holds something else.
+        MtpeftError: A matrix of that name holds something else.
     """
     path = home(name) / "plan.json"
     text = json.dumps(asdict(plan), indent=1, sort_keys=True) + "\n"
@@ -112,8 +112,8 @@ def read(name: str) -> Plan:
     """The plan of a matrix.
 
     Raises:
-        MtpeftError: there is none of that name.
-        BadInput: its file is damaged.
+        MtpeftError: There is none of that name.
+        BadInput: Its file is damaged.
     """
     path = home(name) / "plan.json"
     if not path.is_file():
@@ -137,7 +137,7 @@ def commands(plan: Plan, cell: Cell, stage: Stage) -> list[list[str]]:
     """The arguments of `mtpeft` that do a stage of a cell, one list a command.
 
     Raises:
-        MtpeftError: there is nothing to score.
+        MtpeftError: There is nothing to score.
     """
     where = [
         *(["--corpus", plan.corpus] if plan.corpus else []),

@@ -27,7 +27,13 @@ SERIAL, PARALLEL = "serial", "parallel"
 
 
 class Bottleneck(nn.Module):
-    """[…, h] → […, h] through d: down, GELU (tanh form), up."""
+    """[…, h] → […, h] through d: down, GELU (tanh form), up.
+
+    Args:
+        hidden: h, the width of the hidden states.
+        bottleneck: d.
+        device: Where the weights are made.
+    """
 
     def __init__(self, hidden: int, bottleneck: int, device: Any = None) -> None:
         super().__init__()
@@ -44,8 +50,17 @@ class Bottleneck(nn.Module):
 
 
 class Adapters(nn.ModuleList):
-    """The adapters of one model, in site order. kind: `serial` or `parallel`; sites: as in the file
-    format.
+    """The adapters of one model, in site order.
+
+    Args:
+        model: The model, which is hooked and keeps its own modules.
+        kind: `serial` or `parallel`.
+        sites: As in the file format.
+        hidden: The width of the hidden states.
+        bottleneck: The width of an adapter.
+
+    Raises:
+        MtpeftError: There is no site.
     """
 
     def __init__(
@@ -133,8 +148,10 @@ def _about(adapters: Adapters) -> dict[str, Any]:
 
 
 def load(adapters: Adapters, path: Path) -> None:
-    """Fill adapters from a file. Raises `BadInput` where format, kind, sites or shapes are not
-    those of `adapters`.
+    """Fill adapters from a file.
+
+    Raises:
+        BadInput: Its format, kind, sites or shapes are not those of `adapters`.
     """
     from safetensors import SafetensorError, safe_open
 

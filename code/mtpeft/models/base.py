@@ -21,6 +21,11 @@ def attention(name: str, device: str) -> str:
     return "flash_attention_2" if installed else "sdpa"
 
 
+def attention_of(model: Any) -> str:
+    """The attention implementation that a loaded model runs with."""
+    return str(model.config._attn_implementation)
+
+
 def load_tokenizer(source: str) -> Any:
     """The tokenizer of a backbone, padding on the left (generation needs that; training pads by
     itself).
@@ -46,7 +51,7 @@ def load_causal(
 
     Args:
         source: Folder of the weights.
-        dtype: Torch's name of the type of weights that are not quantised.
+        dtype: Torch's name of the type of weights that are not quantized.
         attention_name: As in `attention`.
         device: As torch names it.
         quantisation: Configuration of 4-bit weights, or None.

@@ -1,7 +1,7 @@
 """Whether the files of a checkpoint or model are whole, told by their form alone.
 
 A kill or a full disk may leave a folder whose files are there and cannot be read. Presence is not
-completeness: what is damaged is named and left out, so that an older one beside it is taken.
+completeness: what is damaged is named and left out, so that an older checkpoint is taken.
 """
 
 import json
@@ -15,7 +15,7 @@ _LARGEST_HEADER = 100 << 20
 
 
 def damaged(folder: Path) -> str:
-    """What is wrong with the first damaged file of a folder; '' where all are whole."""
+    """What is wrong with the first damaged file of a folder; empty where all are whole."""
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         try:
             if reason := _damage(path):
@@ -29,8 +29,8 @@ def newest_whole(folders: Iterable[Path], step: int = 1) -> Path | None:
     """The checkpoint of the highest step that is whole; those that are not are named.
 
     Args:
-        folders: checkpoints, named `…-STEP`.
-        step: which part of the name, split at hyphens, is the step.
+        folders: Checkpoints, named `…-STEP`.
+        step: Which part of the name, split at hyphens, is the step.
     """
     for folder in sorted(folders, key=lambda p: int(p.name.split("-")[step]), reverse=True):
         reason = damaged(folder)

@@ -42,8 +42,13 @@ HEADS: dict[str, type[nn.Module]] = {"label": LabelHead, "ranking": RankingHead}
 def label_loss(
     logits: torch.Tensor, labels: torch.Tensor, positive_weight: float = 1.0
 ) -> torch.Tensor:
-    """Mean binary cross entropy; a positive counts `positive_weight` times (training only;
-    validation leaves it at 1).
+    """Mean binary cross entropy.
+
+    Args:
+        logits: Shape [B].
+        labels: 0 or 1, shape [B].
+        positive_weight: How many times a positive counts (in training only; validation leaves it at
+            1).
     """
     weight = torch.tensor(positive_weight, dtype=logits.dtype, device=logits.device)
     return nn.functional.binary_cross_entropy_with_logits(
@@ -52,8 +57,11 @@ def label_loss(
 
 
 def ranking_loss(queries: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
-    """Softmax over the batch: query i belongs to code i, the other codes are its negatives. Both
-    [B, h], unit length.
+    """Cross entropy over the batch: query i belongs to code i, the other codes are its negatives.
+
+    Args:
+        queries: Vectors of unit length, shape [B, h].
+        codes: Vectors of unit length, shape [B, h].
     """
     return nn.functional.cross_entropy(
         SCALE * queries @ codes.T, torch.arange(len(queries), device=queries.device)

@@ -1,15 +1,23 @@
-"""Hidden states → one vector per sequence, as study B does it for each kind of backbone."""
+"""Hidden states → one vector per sequence, by the study's rule for each kind of backbone."""
 
 from typing import Any
 
 
 def pooled(kind: str, outputs: Any, mask: Any) -> Any:
-    """outputs of an encoder for tokens [B, L] → [B, H].
+    """One vector for each sequence of tokens.
 
-    encoder: the pooler's output where the model has a pooler (dense and tanh over position 0), else
-    position 0; tokens that a method puts before the input come out before it and are not position
-    0; encoder-decoder and decoder: mean over the positions that `mask` [B, L] marks with 1. A
-    sequence needs one such position.
+    An encoder gives the pooler's output where the model has a pooler (dense and tanh over position
+    0), else position 0; tokens that a method puts before the input come out before it and are not
+    position 0. An encoder-decoder and a decoder give the mean over the positions that the mask
+    marks; a sequence needs one such position.
+
+    Args:
+        kind: `encoder`, `encoder-decoder` or `decoder`.
+        outputs: What the model gave for tokens [B, L].
+        mask: 1 for a token, 0 for padding, shape [B, L].
+
+    Returns:
+        Shape [B, h].
     """
     if kind == "encoder":
         pooler = getattr(outputs, "pooler_output", None)

@@ -35,7 +35,17 @@ class Batches(Protocol):
 
 
 class SharedModel(nn.Module):
-    """Encoder, the method's modules, one head per task."""
+    """Encoder, the method's modules, one head per task.
+
+    Args:
+        encoder: The base model without a language-model head.
+        backbone: Its entry in the catalog (or one like it).
+        method: What is trained.
+        heads: What each task's output is (`label` or `ranking`), by task.
+        how: Settings that the method reads, by name.
+        positive_weights: How much a positive counts in training, by task.
+        about: What else saved heads shall say of where they come from, as JSON.
+    """
 
     def __init__(
         self,
@@ -47,16 +57,6 @@ class SharedModel(nn.Module):
         positive_weights: Mapping[str, float] | None = None,
         about: Mapping[str, Any] | None = None,
     ) -> None:
-        """
-        Args:
-            encoder: The base model without a language-model head.
-            backbone: Its entry in the catalog (or one like it).
-            method: What is trained.
-            heads: What each task's output is (`label` or `ranking`), by task.
-            how: Settings that the method reads, by name.
-            positive_weights: How much a positive counts in training, by task.
-            about: What else saved heads shall say of where they come from, as JSON.
-        """
         super().__init__()
         hidden = encoder.config.hidden_size
         attached = method_module(method).attach(encoder, backbone, {**how, "tasks": len(heads)})
@@ -92,8 +92,13 @@ class SharedModel(nn.Module):
     def loss_of(
         self, task: str, output: torch.Tensor, labels: torch.Tensor, training: bool = True
     ) -> torch.Tensor:
-        """The task's loss of what `forward` returned; the weight of positives counts in training
-        only.
+        """The task's loss of what `forward` returned.
+
+        Args:
+            task: The task.
+            output: Logits [B] or vectors [2 B, h].
+            labels: 0 or 1, shape [B].
+            training: Whether positives have their weight.
         """
         if self.outputs[task] == "label":
             weight = self.positive_weights.get(task, 1.0) if training else 1.0
@@ -170,10 +175,16 @@ def outputs(
 ) -> tuple[float, np.ndarray]:
     """Pass every example through the model.
 
+    Args:
+        model: The model.
+        data: Examples of one task.
+        batch: Examples at a time.
+        device: Where the model is.
+
     Returns:
         The mean loss over examples, positives not weighted; in the order of the examples, the
-        probability of the positive class [n] of a label task, or the vectors of query and code
-        [n, 2, h] of a ranking task.
+        probability of the positive class [n] of a label task, or the vectors of query and code [n,
+        2, h] of a ranking task.
     """
     model.eval()
     losses, found = 0.0, []

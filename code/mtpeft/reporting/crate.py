@@ -42,6 +42,12 @@ def write_crate(inputs: Inputs) -> Path:
     Date: SOURCE_DATE_EPOCH where set, else today (UTC); the crate's only value that is no function
     of the files. Provenance files are listed without checksum, because they record how long a run
     took.
+
+    Returns:
+        The path of the crate's metadata.
+
+    Raises:
+        MtpeftError: As `check_crate`.
     """
     root = inputs.regenerated
     crate = ROCrate(gen_preview=False)
@@ -127,8 +133,13 @@ def _add(crate: ROCrate, path: Path, root: Path, about: str) -> str:
 
 
 def check_crate(root: Path) -> int:
-    """Read the crate back: every file it lists is there and has its checksum. Returns how many
-    files it lists.
+    """Read the crate back: every file it lists is there and has its checksum.
+
+    Returns:
+        How many files it lists.
+
+    Raises:
+        MtpeftError: A file is absent or has another checksum.
     """
     crate = ROCrate(root)
     files = [entity for entity in crate.data_entities if entity.type == "File"]

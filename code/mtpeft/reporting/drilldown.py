@@ -29,8 +29,15 @@ LONGEST = 1500
 
 @dataclass(frozen=True)
 class Value:
-    """One metric of one output, as text. `recomputed` is empty where the tool has no value;
-    `status` says why.
+    """One metric of one output, as text.
+
+    Attributes:
+        tool: Title of the tool.
+        metric: Title of the metric.
+        archived: The archived value; empty where there is none.
+        recomputed: The recomputed value; empty where the tool has none.
+        status: The recomputed value's status, which says why there is none.
+        equal: Whether the two are equal, or nothing is archived to differ from.
     """
 
     tool: str
@@ -43,7 +50,18 @@ class Value:
 
 @dataclass
 class Instance:
-    """One output. asked, output: None where the files that hold them are not here."""
+    """One output, with what was asked and what the tools say of it.
+
+    Attributes:
+        evaluation: The evaluation set.
+        run: The run that wrote it.
+        instance_id: The instance.
+        asked: The part of the prompt that differs between instances; None where its file is not
+            here.
+        output: What the model wrote; None where its file is not here.
+        values: The metrics, tool by tool.
+        messages: What the tools report, with the tool's name.
+    """
 
     evaluation: str
     run: str
@@ -55,7 +73,11 @@ class Instance:
 
 
 def instances(inputs: Inputs, places: Collection[Place]) -> dict[Place, Instance]:
-    """The outputs at `places`. Raises `BadInput` for a file that is there and cannot be read."""
+    """The outputs at `places`.
+
+    Raises:
+        BadInput: A file is there and cannot be read.
+    """
     found = {place: Instance(*place) for place in places}
     for evaluation in sorted({place[0] for place in places}):
         asked, written = _asked(inputs, evaluation), _outputs(inputs, evaluation, found)
@@ -124,7 +146,11 @@ def archived_names(known: Catalog, evaluation: str) -> dict[tuple[str, str], str
 
 
 def _lines(inputs: Inputs, path: Path, keys: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-    """The objects of a file in JSON lines, compressed or not. Raises `BadInput` with file and line."""
+    """The objects of a file in JSON lines, compressed or not.
+
+    Raises:
+        BadInput: A line cannot be read; the error names file and line.
+    """
     inputs.used.add(path)
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()

@@ -71,8 +71,8 @@ def _by_place(
 def junit_xml(inputs: Inputs) -> str:
     """One test case per verdict, one suite per kind and (for printed values) comparison.
 
-    An unexplained difference is a failure. A difference with an audited cause, and whatever could
-    not run or be reproduced, is skipped with its reason: neither passed nor failed.
+    An unexplained difference is a failure. A difference with an audited cause, and what could not
+    run or be reproduced, is skipped with its reason: neither passed nor failed.
     """
     place = {cell.id: cell.comparison for cell in inputs.cells}
     suites: dict[str, list[Verdict]] = {}

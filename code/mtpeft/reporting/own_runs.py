@@ -30,11 +30,11 @@ def write(
     """Write `contrasts.csv`, `pairs.csv` and `index.html` below a folder.
 
     Args:
-        sides: the runs that were compared.
-        contrasts: what `statistics.own_runs.compare` found between them.
-        folder: where the files go.
-        inputs: the files that were read, for the provenance record.
-        how: the rules that were applied, one sentence.
+        sides: The runs that were compared.
+        contrasts: What `statistics.own_runs.compare` found between them.
+        folder: Where the files go.
+        inputs: The files that were read, for the provenance record.
+        how: The rules that were applied, one sentence.
 
     Returns:
         The path of the page.
@@ -101,6 +101,7 @@ HEAD = (
     "mean A",
     "mean B",
     "B − A",
+    "detectable",
     "p",
     "adjusted p",
     "effect",
@@ -124,6 +125,7 @@ def cells(c: Contrast) -> list[str]:
         number(c.mean_a),
         number(c.mean_b),
         number(c.difference, "+") + interval(c.low, c.high),
+        number(c.detectable),
         p_text(c.p, MISSING),
         p_text(c.p_adjusted, MISSING),
         "–"
@@ -143,7 +145,13 @@ def interval(low: float, high: float) -> str:
 
 
 def show(contrasts: Sequence[Contrast], how: str, console: Console | None = None) -> None:
-    """Print the contrasts: a table where the terminal is wide enough, else one block each."""
+    """Print the contrasts: a table where the terminal is wide enough, else one block each.
+
+    Args:
+        contrasts: What is printed, in this order.
+        how: The rules that were applied, one sentence.
+        console: Where to; default: standard output.
+    """
     console = console or Console(highlight=False)
     if console.width >= NARROW:
         grid = Table(box=None, pad_edge=False, header_style="bold")

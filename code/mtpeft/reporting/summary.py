@@ -50,7 +50,9 @@ def count_by_kind(verdicts: Iterable[Verdict]) -> dict[str, dict[str, int]]:
 
 
 def exit_code(verdicts: list[Verdict]) -> int:
-    """0 everything accounted for; 1 an unexplained difference; 2 nothing was verified."""
+    """The exit code that the verdicts mean: 0 everything is accounted for; 1 a difference is
+    unexplained; 2 nothing was verified.
+    """
     if not verdicts:
         return 2
     return 1 if unaccounted(verdicts) else 0
@@ -99,7 +101,12 @@ def headline(outcomes: dict[str, int]) -> str:
 def turned_by_recomputing(
     cells: Iterable[PublishedCell], verdict_of: dict[tuple[str, str], Verdict]
 ) -> list[PublishedCell]:
-    """The printed yes/no that the recomputed value contradicts: printed against recomputed."""
+    """The printed yes/no that the recomputed value contradicts.
+
+    Args:
+        cells: The printed values.
+        verdict_of: The verdicts by (kind, id).
+    """
     words = {"Yes", "No"}
     return [
         cell
@@ -133,8 +140,13 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict | None:
 
 @dataclass(frozen=True)
 class Group:
-    """Verdicts that are not clean and share a cause. key: the audited cause, or the reason where
-    there is none.
+    """Verdicts that are not clean and share a cause.
+
+    Attributes:
+        key: The audited cause, or the reason where there is none.
+        title: What the group is called on the page.
+        verdicts: Its members.
+        cause: The audit's record of the cause; None where there is none.
     """
 
     key: str

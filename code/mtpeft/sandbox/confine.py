@@ -26,9 +26,17 @@ _libc = ctypes.CDLL(None, use_errno=True)
 class Launch:
     """One process to be started.
 
-    descriptors: number in the new process -> descriptor of the supervisor; nothing else is
-    inherited. accesses: what it may read and run, the scratch folder included; abi: the Landlock
-    ABI to use.
+    Attributes:
+        argv: The program and its arguments.
+        environment: Nothing else is inherited.
+        folder: The scratch folder, in which it starts.
+        descriptors: The supervisor's descriptor by its number in the new process; nothing else is
+            inherited.
+        accesses: What it may read and run, the scratch folder included.
+        limits: What it may use.
+        identity: As whom it runs.
+        abi: The Landlock ABI to use.
+        extra_tasks: Tasks that the identity may have on top of the limits.
     """
 
     argv: list[str]
@@ -43,10 +51,15 @@ class Launch:
 
 
 def start(launch: Launch) -> int:
-    """Fork, confine, exec; returns the pid once exec has succeeded. Raises ConfinementError or
-    OSError.
+    """Fork, confine, exec; return once exec has succeeded.
 
-    The pid is also the process group and the session of everything that the program starts.
+    Returns:
+        The pid, which is also the process group and the session of everything that the program
+        starts.
+
+    Raises:
+        ConfinementError: A step failed in the child.
+        OSError: There is no fork or pipe to be had.
     """
     report, told = os.pipe2(os.O_CLOEXEC)
     tasks = launch.limits.tasks + launch.extra_tasks

@@ -4,8 +4,13 @@ from mtpeft.core.errors import MtpeftError
 
 
 class SandboxRefused(MtpeftError):
-    """A guarantee cannot be had on this machine, so nothing is run. guarantee: its name; reason:
-    what was met.
+    """A guarantee cannot be had on this machine, so nothing is run.
+
+    Args:
+        guarantee: Its name.
+        found: What was met.
+        expected: What it needs.
+        fix: How to get that.
     """
 
     def __init__(self, guarantee: str, found: str, expected: str, fix: str) -> None:

@@ -45,10 +45,13 @@ PROMISES = {
 
 
 def require_kernel(wanted_abi: int | None = None) -> int:
-    """The Landlock ABI to use. Raises SandboxRefused where the kernel or the machine lacks the ground to
-    stand on.
+    """The Landlock ABI to use.
 
-    wanted_abi: use an older ABI than the kernel's (to show what an older kernel would give).
+    Args:
+        wanted_abi: Use an older ABI than the kernel's (to show what an older kernel would give).
+
+    Raises:
+        SandboxRefused: The kernel or the machine lacks what the sandbox is built on.
     """
     if sys.platform != "linux":
         raise SandboxRefused(
@@ -79,10 +82,10 @@ def check(report: dict[str, str]) -> None:
     """Judge the probe's report.
 
     Args:
-        report: promise -> `held`, or what happened.
+        report: `held`, or what happened, by promise.
 
     Raises:
-        SandboxRefused: for the first promise that does not hold.
+        SandboxRefused: A promise does not hold; the error names the first one.
     """
     for promise, expected in PROMISES.items():
         found = report.get(promise, "the probe did not get that far")
@@ -104,8 +107,12 @@ def probe_source(
 ) -> str:
     """A Python program that tries, from inside, what must not work, and prints the report.
 
-    home, folder: the home and working folders of whoever starts the sandbox; parent: a process to leave
-    alone.
+    Args:
+        home: The home folder of whoever starts the sandbox.
+        folder: Their working folder.
+        allowed_environment: The only variables that the program may see.
+        limits: Those that it runs under.
+        parent: A process that it must not be able to signal.
     """
     facts = {
         "home": home,

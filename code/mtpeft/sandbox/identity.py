@@ -25,8 +25,13 @@ _LOCKS = ("/run/lock", "/var/tmp", tempfile.gettempdir())
 
 @dataclass(frozen=True)
 class Identity:
-    """uid, gid: whom to become; dedicated: nobody else has this uid; lock: descriptor that keeps it
-    ours (-1: none).
+    """As whom a program runs.
+
+    Attributes:
+        uid: Whom to become.
+        gid: The group, likewise.
+        dedicated: Whether nobody else has this uid.
+        lock: The descriptor that keeps the uid reserved (-1: none).
     """
 
     uid: int
@@ -36,7 +41,11 @@ class Identity:
 
 
 def _lock_folder() -> Path:
-    """A folder of root's own that all sandboxes of this machine use. Raises SandboxRefused."""
+    """A folder of root's own that all sandboxes of this machine use.
+
+    Raises:
+        SandboxRefused: It cannot be made, or others may write it.
+    """
     tried = []
     for parent in _LOCKS:
         folder = Path(parent) / "mtpeft-sandbox-uids"
@@ -72,9 +81,12 @@ def _can_become(uid: int) -> bool:
 
 
 def acquire() -> Identity:
-    """The identity for one supervisor, which runs one program at a time. Raises SandboxRefused.
+    """The identity for one supervisor, which runs one program at a time.
 
     The lock is inherited by nobody and falls when the supervisor ends.
+
+    Raises:
+        SandboxRefused: No uid is free, or none can be taken.
     """
     if os.geteuid() != 0:
         if os.getuid() != os.geteuid():

@@ -14,10 +14,18 @@ PYTHON, JAVA = "python", "java"
 class FunctionInstance:
     """A Python function and a benchmark's tests of it.
 
-    source: the candidate's whole program, which must define `entry_point`; test: defines `check`, a
-    function of one argument, the candidate, that raises where it is wrong; prelude: definitions
-    that the tests may use. Tests and candidate live in different processes, so arguments and
-    results are plain values (`inside/wire.py`).
+    Tests and candidate live in different processes, so arguments and results are plain values
+    (`inside/wire.py`).
+
+    Attributes:
+        id: Of the instance.
+        source: The candidate's whole program, which must define `entry_point`.
+        entry_point: Name of the candidate.
+        test: Defines `check`, a function of one argument, the candidate, that raises where it is
+            wrong.
+        prelude: Definitions that the tests may use.
+        check: Name of the check function.
+        limits: What it may use.
     """
 
     id: str
@@ -31,8 +39,11 @@ class FunctionInstance:
 
 @dataclass(frozen=True)
 class Case:
-    """One run of a program. expected: the standard output wanted (None: exit code 0 is all that is
-    asked).
+    """One run of a program.
+
+    Attributes:
+        stdin: Its standard input.
+        expected: The standard output wanted (None: exit code 0 is all that is asked).
     """
 
     stdin: bytes = b""
@@ -44,8 +55,15 @@ class ProgramInstance:
     """One source file with a main, run once per case; it passes when every run ends with 0 and the
     expected output.
 
-    Only as trustworthy as its expected outputs: a case without one accepts whatever ends with exit
-    code 0.
+    Only as trustworthy as its expected outputs: a case without one accepts any program that ends
+    with exit code 0.
+
+    Attributes:
+        id: Of the instance.
+        language: `python` or `java`.
+        source: The text of the file.
+        cases: The runs, in their order.
+        limits: What a run may use (None: the language's default).
     """
 
     id: str

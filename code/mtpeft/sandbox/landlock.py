@@ -48,7 +48,7 @@ def abi() -> int:
 
 
 def handled(version: int) -> tuple[int, int, int]:
-    """(file-system rights, network rights, scopes) that a kernel of this ABI can take away."""
+    """What a kernel of this ABI can take away: file-system rights, network rights, scopes."""
     files = _ALL_OF_ABI_1 | (REFER if version >= 2 else 0) | (TRUNCATE if version >= 3 else 0)
     files |= IOCTL_DEV if version >= 5 else 0
     return (
@@ -67,11 +67,16 @@ def _call(number: int, *arguments: object) -> int:
 
 
 def restrict(accesses: list[Access], version: int) -> None:
-    """Take every file-system right away from this thread and its future children but those in
-    `accesses`.
+    """Take every file-system right away from this thread and its future children but those granted.
 
-    A path that does not exist gives no right and is no error. version: the ABI to use, at most
-    `abi()`. Needs no_new_privs. Raises OSError.
+    Needs no_new_privs.
+
+    Args:
+        accesses: What is granted. A path that does not exist gives no right and is no error.
+        version: The ABI to use, at most `abi()`.
+
+    Raises:
+        OSError: The kernel refused.
     """
     files, network, scopes = handled(version)
     attributes = struct.pack("<QQQ", files, network, scopes)

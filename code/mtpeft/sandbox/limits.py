@@ -7,12 +7,21 @@ MIB = 1 << 20
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds and bytes that one run may use.
+    """What one run may use.
 
-    memory_bytes: address space of each process (RLIMIT_AS), and resident memory of all of them
-    together; processes: 1 means that the program cannot fork at all; tasks: processes and threads
-    together; file_bytes: one file; scratch_bytes, scratch_files: all files of the run;
-    output_bytes: stdout and stderr together.
+    Attributes:
+        wall_seconds: From start to end.
+        cpu_seconds: Of each process (RLIMIT_CPU).
+        memory_bytes: Address space of each process (RLIMIT_AS), and resident memory of all of them
+            together.
+        stack_bytes: Of each process (RLIMIT_STACK).
+        processes: 1 means that the program cannot fork at all.
+        tasks: Processes and threads together.
+        open_files: Descriptors of each process.
+        file_bytes: Of one file.
+        scratch_bytes: Of all files of the run.
+        scratch_files: Files and folders of the run.
+        output_bytes: Of stdout and stderr together.
     """
 
     wall_seconds: float = 10.0

@@ -31,11 +31,18 @@ STATUSES = (*VERDICTS, INFRASTRUCTURE)
 
 @dataclass(frozen=True)
 class Outcome:
-    """status: one of `STATUSES`; evidence: one sentence that says why.
+    """What became of one run.
 
-    exit_code/signal: how the (last) process ended, None where it did not end that way;
-    wall_seconds: from exec to end; cpu_seconds: user + system of the candidate and the children it
-    waited for; max_rss_bytes: its peak. stdout/stderr: at most `Limits.output_bytes` together.
+    Attributes:
+        status: One of `STATUSES`.
+        evidence: One sentence that says why.
+        exit_code: Of the (last) process; None where it did not end that way.
+        signal: That ended the (last) process; None where none did.
+        wall_seconds: From exec to end.
+        cpu_seconds: User and system time of the candidate and the children that it waited for.
+        max_rss_bytes: Their peak of resident memory.
+        stdout: What it wrote there; with `stderr` at most `Limits.output_bytes`.
+        stderr: Likewise.
     """
 
     status: str
@@ -56,5 +63,5 @@ class Outcome:
 
 
 def infrastructure(evidence: str) -> Outcome:
-    """The runner itself failed."""
+    """The outcome where the runner itself failed."""
     return Outcome(INFRASTRUCTURE, evidence)

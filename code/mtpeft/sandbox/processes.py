@@ -104,7 +104,11 @@ def wait_on_processor(pid: int) -> float | None:
 
 
 def signal_group(group: int, number: int = signal.SIGKILL) -> bool:
-    """Send a signal to every process of the group; returns whether the group still exists."""
+    """Send a signal to every process of the group.
+
+    Returns:
+        Whether the group still exists.
+    """
     try:
         os.killpg(group, number)
     except ProcessLookupError:
@@ -115,10 +119,15 @@ def signal_group(group: int, number: int = signal.SIGKILL) -> bool:
 
 
 def end_all(groups: list[int], reaped: dict[int, tuple[int, resource.struct_rusage]]) -> bool:
-    """Kill the groups and wait until this process has no child left; returns whether that succeeded
-    in time.
+    """Kill the groups and wait until this process has no child left.
 
-    reaped: filled with pid -> (wait status, resource usage) of everything waited for.
+    Args:
+        groups: The process groups.
+        reaped: Filled with the wait status and resource usage, by pid, of every process that was
+            waited for.
+
+    Returns:
+        Whether that succeeded in time.
     """
     deadline = time.monotonic() + _END_SECONDS
     pause, alive = 0.0002, list(groups)

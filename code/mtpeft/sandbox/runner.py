@@ -57,10 +57,13 @@ def _inside(name: str) -> str:
 class Sandbox:
     """Runs untrusted programs one after another. A context manager.
 
-    python: interpreter for Python instances (default MTPEFT_SANDBOX_PYTHON, then this interpreter,
-    then the system's; the first that the sandbox's identity can reach). landlock_abi: at most this
-    ABI. Raises SandboxRefused, before anything runs, where a guarantee does not hold on this
-    machine.
+    Args:
+        python: Interpreter for Python instances (default MTPEFT_SANDBOX_PYTHON, then this
+            interpreter, then the system's; the first that the sandbox's identity can reach).
+        landlock_abi: At most this ABI.
+
+    Raises:
+        SandboxRefused: A guarantee does not hold on this machine; nothing has run.
     """
 
     def __init__(self, python: str | None = None, landlock_abi: int | None = None) -> None:
@@ -327,9 +330,12 @@ def _outcome(fields: dict[str, Any]) -> Outcome:
 
 
 class Pool:
-    """Several sandboxes side by side, each with an identity of its own. A context manager.
+    """Several sandboxes that work at the same time, each with an identity of its own. A context
+    manager.
 
-    workers: default one per processor that this process may use.
+    Args:
+        workers: How many (default: one per processor that this process may use).
+        python: As in `Sandbox`.
     """
 
     def __init__(self, workers: int | None = None, python: str | None = None) -> None:

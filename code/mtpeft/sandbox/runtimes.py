@@ -32,8 +32,14 @@ _ENVIRONMENT = {"LC_ALL": "C.UTF-8", "TZ": "UTC", "PATH": "/usr/bin:/bin"}
 
 @dataclass(frozen=True)
 class Runtime:
-    """One interpreter. argv: how to start it; version: for the record; accesses: what it reads and
-    runs.
+    """One interpreter.
+
+    Attributes:
+        name: Of the language or program.
+        version: For the record.
+        argv: How to start it.
+        environment: The variables that it needs.
+        accesses: What it reads and runs.
     """
 
     name: str
@@ -72,8 +78,9 @@ def _python_facts(binary: str) -> tuple[str, ...]:
 def python(identity: Identity, wanted: str | None = None) -> Runtime:
     """The Python interpreter that the identity may use: `wanted`, or this one, or the system's.
 
-    Raises SandboxRefused where none can be reached (a virtual environment below root's home cannot:
-    the sandbox's uid may not pass that folder).
+    Raises:
+        SandboxRefused: None can be reached (a virtual environment below root's home cannot: the
+            sandbox's uid may not pass that folder).
     """
     tried = []
     own = str(Path(getattr(sys, "_base_executable", None) or sys.executable).resolve())
@@ -143,8 +150,14 @@ def _java_version(binary: str) -> str:
 
 
 def java(identity: Identity, program: str = "java") -> Runtime:
-    """The JVM that the identity may use. program: `java` or `javac`. Raises SandboxRefused where
-    there is none.
+    """The JVM that the identity may use.
+
+    Args:
+        identity: As whom it runs.
+        program: `java` or `javac`.
+
+    Raises:
+        SandboxRefused: There is none.
     """
     found = shutil.which(program)
     binary = str(Path(found).resolve()) if found else ""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from mtpeft.sandbox.identity import Identity
 
-# What the host must have left over besides the scratch limit; below it the run would measure the
+# What the host must have left over on top of the scratch limit; below it the run would measure the
 # disk, not the program.
 RESERVE_BYTES = 16 << 20
 
@@ -29,8 +29,15 @@ class Use:
 
 
 def check_space(base: str, size: int, entries: int) -> None:
-    """Raise NoSpace unless the file system of `base` has `size` bytes, a reserve, and `entries`
-    files left.
+    """Make sure that a file system has room for a run and a reserve.
+
+    Args:
+        base: A folder on it.
+        size: Bytes that the run may write.
+        entries: Files that it may make.
+
+    Raises:
+        NoSpace: It has not.
     """
     found = os.statvfs(base)
     free = found.f_bavail * found.f_frsize
@@ -41,8 +48,16 @@ def check_space(base: str, size: int, entries: int) -> None:
 
 
 def create(base: str, identity: Identity, files: dict[str, str]) -> str:
-    """A new folder of the identity's own below `base`, holding `files` (name -> text). Raises
-    OSError.
+    """A new folder of the identity's own.
+
+    Args:
+        base: The folder in which it is made.
+        identity: To whom it belongs.
+        files: The text of each file in it, by name.
+
+    Raises:
+        OSError: It cannot be made.
+        ValueError: A name is no plain file name.
     """
     folder = os.path.join(base, secrets.token_hex(8))
     os.mkdir(folder, 0o700)
@@ -66,6 +81,11 @@ def create(base: str, identity: Identity, files: dict[str, str]) -> str:
 def use(folder: str, max_size: int, max_entries: int) -> Use:
     """What lies below the folder at this moment. Entries that vanish meanwhile, or cannot be read,
     count nothing.
+
+    Args:
+        folder: The folder.
+        max_size: Bytes at which counting stops.
+        max_entries: Entries at which counting stops.
     """
     size = entries = 0
     pending = [os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)]
@@ -113,10 +133,13 @@ def deleted_open_bytes(pid: int, device: int) -> int:
 
 
 def remove(folder: str) -> None:
-    """Remove the folder and everything below it. Raises OSError where something is left.
+    """Remove the folder and everything below it.
 
     Each subfolder is moved up next to its parent before it is emptied, so depth never matters. Must
     run after the last process of the run has ended: nobody changes the tree meanwhile.
+
+    Raises:
+        OSError: Something is left.
     """
     try:
         top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)

@@ -42,8 +42,11 @@ Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, op
 
 @dataclass(frozen=True)
 class FilterPolicy:
-    """pid: the process that the filter is for (signals may go to it and its group only); fork: may
-    it fork?
+    """What the filter depends on.
+
+    Attributes:
+        pid: The process that it is for (signals may go to it and its group only).
+        fork: Whether it may fork.
     """
 
     pid: int
@@ -65,7 +68,14 @@ def _ret(action: int) -> Instruction:
 
 
 def _one_of(index: int, values: tuple[int, ...], inside: int, outside: int) -> list[Instruction]:
-    """`inside` where the low word of the argument is one of `values`, else `outside`."""
+    """Instructions that test the low word of an argument.
+
+    Args:
+        index: Of the argument.
+        values: What it may be.
+        inside: What is answered where it is one of them.
+        outside: What is answered where it is not.
+    """
     tests = [(_JEQ, len(values) - n, 0, value & 0xFFFFFFFF) for n, value in enumerate(values)]
     return [_argument(index), *tests, _ret(outside), _ret(inside)]
 
@@ -144,7 +154,12 @@ def _answer(numbers: set[int], action: int) -> list[Instruction]:
 def build(policy: FilterPolicy, machine: str | None = None) -> list[Instruction]:
     """The filter for one process as a list of BPF instructions.
 
-    machine: `x86_64` or `aarch64`, as platform.machine() names it. Raises KeyError for any other.
+    Args:
+        policy: What it depends on.
+        machine: `x86_64` or `aarch64`, as platform.machine() names it (default: this one).
+
+    Raises:
+        KeyError: The machine is any other.
     """
     audit, column = ARCHITECTURES[machine or platform.machine()]
 
@@ -171,7 +186,7 @@ def build(policy: FilterPolicy, machine: str | None = None) -> list[Instruction]
 
 
 def assemble(program: list[Instruction]) -> bytes:
-    """struct sock_filter[], eight bytes an instruction."""
+    """The filter as the kernel reads it: struct sock_filter[], eight bytes an instruction."""
     return b"".join(struct.pack("<HBBI", *instruction) for instruction in program)
 
 
@@ -183,7 +198,11 @@ _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
 
 
 def install(program: list[Instruction]) -> None:
-    """Bind this thread and its future children to the filter. Needs no_new_privs. Raises OSError."""
+    """Bind this thread and its future children to the filter. Needs no_new_privs.
+
+    Raises:
+        OSError: The kernel refused.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     code = assemble(program)
     buffer = ctypes.create_string_buffer(code, len(code))

@@ -51,7 +51,15 @@ _WRONG = "def solve(number):\n    return number * 3\n"
 
 @dataclass(frozen=True)
 class EvilProgram:
-    """One attack. expect: the statuses that contain it."""
+    """One attack.
+
+    Attributes:
+        path: Its file.
+        attack: What it attempts.
+        kind: `program`, `answering program` or `candidate`.
+        expect: The statuses that contain it.
+        limits: What it may use.
+    """
 
     path: Path
     attack: str
@@ -68,7 +76,11 @@ class EvilProgram:
         return JAVA if self.path.suffix == ".java" else PYTHON
 
     def instance(self, targets: bytes) -> Instance:
-        """The attack as something to execute. targets: JSON on its standard input."""
+        """The attack as something to execute.
+
+        Args:
+            targets: JSON on its standard input.
+        """
         source = self.path.read_text(encoding="utf-8")
         if self.kind == "candidate":
             return FunctionInstance(self.name, source, "solve", _TEST, limits=self.limits)
@@ -79,7 +91,11 @@ class EvilProgram:
 
 
 def read_program(path: Path) -> EvilProgram:
-    """Parse the header of a test program. Raises BadInput where it is not complete."""
+    """Parse the header of a test program.
+
+    Raises:
+        BadInput: It is not complete.
+    """
     fields: dict[str, str] = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         match = _HEADER.match(line)
@@ -113,7 +129,11 @@ def read_program(path: Path) -> EvilProgram:
 
 
 def read_folder(folder: Path) -> list[EvilProgram]:
-    """All test programs of a folder by name. Raises BadInput where there are none."""
+    """All test programs of a folder by name.
+
+    Raises:
+        BadInput: There are none.
+    """
     programs = [
         read_program(path) for path in sorted(folder.iterdir()) if path.suffix in (".py", ".java")
     ]
@@ -246,7 +266,13 @@ _ENDS_EARLY = ("double_fork_daemon", "fleeing_chain")
 
 @dataclass(frozen=True)
 class Report:
-    """One attack's outcome and everything that went wrong (empty: contained)."""
+    """One attack's outcome.
+
+    Attributes:
+        program: The attack.
+        result: What became of it.
+        problems: Everything that went wrong (empty: contained).
+    """
 
     program: EvilProgram
     result: Outcome
@@ -292,7 +318,11 @@ def attack(sandbox: Sandbox, program: EvilProgram, bait: Bait) -> Report:
 
 
 def run(programs: list[EvilProgram], workers: int = 2) -> list[Report]:
-    """Run all programs, each worker with a sandbox and bait of its own. Raises SandboxRefused."""
+    """Run all programs, each worker with a sandbox and bait of its own.
+
+    Raises:
+        SandboxRefused: A guarantee does not hold on this machine.
+    """
     shares = [programs[number::workers] for number in range(workers)]
 
     def share(own: list[EvilProgram]) -> list[Report]:
@@ -334,7 +364,11 @@ def overhead(samples: int = 15) -> dict[str, float]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print one line per attack; returns the exit code."""
+    """Print one line per attack.
+
+    Returns:
+        The exit code.
+    """
     parser = argparse.ArgumentParser(prog="python -m mtpeft.sandbox.selftest", description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=Path("tests/evil_programs"))
     parser.add_argument("--workers", type=int, default=2)

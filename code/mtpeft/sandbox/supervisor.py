@@ -69,7 +69,14 @@ class _Watched:
 
 
 class Supervisor:
-    """Runs jobs. base: folder for scratch folders, passable for the identity."""
+    """Runs jobs.
+
+    Args:
+        identity: As whom programs run.
+        base: Folder for scratch folders, passable for the identity.
+        abi: The Landlock ABI to use.
+        announce: Told of the process groups that have started.
+    """
 
     def __init__(
         self, identity: Identity, base: str, abi: int, announce: Callable[[dict[str, Any]], None]
@@ -261,8 +268,17 @@ class Supervisor:
     def _watch(
         self, watched: list[_Watched], folder: str, start: float, channels: "_Channels | None"
     ) -> tuple[tuple[str, str] | None, dict[str, Any] | None]:
-        """Until the program or its judge has ended, or a limit is hit: (limit hit, verdict of the
-        judge).
+        """Watch until the program or its judge has ended, or a limit is hit.
+
+        Args:
+            watched: The processes of the run, the candidate first.
+            folder: The scratch folder.
+            start: When the run began, by the monotonic clock.
+            channels: The pipes of a function instance.
+
+        Returns:
+            The limit that was hit, with the evidence, and the verdict of the judge; None each where
+            there is none.
         """
         poll = select.poll()
         readers = {fd: process for process in watched for fd in process.streams}
@@ -567,7 +583,7 @@ def _base_folder(identity: Identity) -> str:
     """A new folder for the scratch folders, below TMPDIR, that the identity can pass.
 
     Raises:
-        SandboxRefused: no such folder can be made.
+        SandboxRefused: No such folder can be made.
     """
     fix = "set TMPDIR to a writable folder that every user may enter"
     try:

@@ -1,4 +1,4 @@
-"""Answers of prompted models → metrics, under a strict and the study's permissive reading, beside
+"""Answers of prompted models → metrics, under a strict and the study's permissive reading, next to
 what no model scores.
 
 Under the strict reading an answer that is neither yes nor no is a status of its own. It is never
@@ -21,21 +21,30 @@ _METRICS = ("acc", "precision", "recall", "f1", "macro_f1")
 
 
 def table(
-    predictions: Sequence[Prediction], examples: Sequence[Example], shots: int = 0
+    predictions: Sequence[Prediction],
+    examples: Sequence[Example],
+    shots: int = 0,
+    served: bool = False,
 ) -> list[dict[str, Any]]:
-    """Rows for one task and run: strict (answered only), strict (missing = wrong), permissive, and
-    the trivial baselines.
-
-    shots: how many examples the prompt showed; the study read such answers by another permissive
-    rule.
+    """Rows for one task and run: strict (answered only), strict (missing = wrong), by the rules of
+    the study, and the trivial baselines.
 
     All rows are over the same examples. An answer that could not be obtained (`error`) is
-    `infrastructure` and counts in no reading. Raises `MtpeftError` for a prediction of an example
-    that is not among `examples`.
+    `infrastructure` and counts in no reading.
+
+    Args:
+        predictions: The answers.
+        examples: The set that was asked about.
+        shots: Solved examples in each prompt; they decide by which rule the study would have read.
+        served: Whether a server answered (see `yes_no.study_rules`).
+
+    Raises:
+        MtpeftError: A prediction is of an example that is not in the set.
     """
     by_id = {e.id: e for e in examples}
     labels: list[int] = []
-    readings: dict[str, list[str]] = {"strict": [], "permissive": []}
+    raws: list[str] = []
+    strict: list[str] = []
     failed = 0
     for p in predictions:
         if p.instance_id not in by_id:
@@ -48,10 +57,8 @@ def table(
             continue
         module = import_module(catalog().get("tasks", by_id[p.instance_id].task).module)
         labels.append(int(by_id[p.instance_id].target))
-        readings["strict"].append(module.answer(p.raw_output, False))
-        readings["permissive"].append(
-            yes_no.permissive_few_shot(p.raw_output) if shots else module.answer(p.raw_output, True)
-        )
+        strict.append(module.answer(p.raw_output, False))
+        raws.append(p.raw_output)
     shared = {
         "examples": len(labels),
         "infrastructure": failed,
@@ -67,7 +74,6 @@ def table(
                 **dict.fromkeys(_METRICS),
             }
         ]
-    strict = readings["strict"]
     answered = [(y, int(a)) for y, a in zip(labels, strict, strict=True) if a]
     silent = len(labels) - len(answered)
     told = binary_scores(*map(list, zip(*answered, strict=True))) if answered else None
@@ -81,15 +87,12 @@ def table(
                 labels, [int(a) if a else 1 - y for y, a in zip(labels, strict, strict=True)]
             ),
         ),
-        _row(
-            "permissive (study, few-shot)" if shots else "permissive (study)",
-            shared,
-            0,
-            binary_scores(labels, [int(a) for a in readings["permissive"]]),
-        ),
     ]
-    changed = sum(a != b for a, b in zip(strict, readings["permissive"], strict=True))
-    rows[2]["read_differently"] = changed
+    for name in yes_no.study_rules(shots, served):
+        classes = [yes_no.PERMISSIVE[name](raw) for raw in raws]
+        row = _row(name, shared, 0, binary_scores(labels, [int(c) for c in classes]))
+        row["read_differently"] = sum(a != b for a, b in zip(strict, classes, strict=True))
+        rows.append(row)
     return [*rows, *(_row(name, shared, 0, scores) for name, scores in trivial(labels).items())]
 
 
@@ -105,6 +108,14 @@ def ranking_table(
     1 (a stable sort) instead of against the model. Then what no model scores: the order of stage 1,
     a random order of the candidates (expected), a random order of the whole pool (expected), and
     the ceiling, the share of queries whose function is among the candidates.
+
+    Args:
+        predictions: The answers.
+        near: The candidates of each query, in the order of stage 1.
+        examples: The whole set.
+
+    Raises:
+        MtpeftError: A prediction is of a query that is not in the set.
     """
     first = code_search.first_with(examples)
     right = {e.id: first[e.inputs["code"]] for e in examples if e.target == "1"}

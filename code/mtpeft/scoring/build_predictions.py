@@ -3,7 +3,7 @@ commits.
 
 Git itself vouches for the content: the commit is named by its hash, every file's blob hash is
 computed again from its bytes, and the finished file must have the pinned SHA-256. Only the folders
-of the eleven runs are read.
+of the declared runs are read.
 """
 
 import gzip
@@ -16,22 +16,38 @@ from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.files import scratch, write_atomic
 from mtpeft.core.git import fetch_commit, git
+from mtpeft.core.outputs import PredictionSet
 from mtpeft.core.provenance import write_provenance
-from mtpeft.scoring.predictions import SETS, PredictionSet, instance_order
+from mtpeft.scoring.predictions import instance_order, sets
 
 
 @dataclass(frozen=True)
 class Blob:
-    """A file of a commit: its path and git's name for its content."""
+    """A file of a commit.
+
+    Attributes:
+        path: Inside the repository.
+        name: Git's name for its content.
+    """
 
     path: str
     name: str
 
 
 def build_all(force: bool = False) -> list[Path]:
-    """Build every set that is not in the cache; returns the files. Raises as `build` does."""
+    """Build every set that is not in the cache.
+
+    Args:
+        force: Build also what is there.
+
+    Returns:
+        The files.
+
+    Raises:
+        MtpeftError: As `build`.
+    """
     made = []
-    for target in SETS.values():
+    for target in sets().values():
         path = paths.CACHE / "predictions" / f"{target.evaluation}.jsonl.gz"
         if force or not path.is_file():
             made.append(build(target))
@@ -44,11 +60,20 @@ def build_all(force: bool = False) -> list[Path]:
 
 
 def build(target: PredictionSet, repository: str = "", destination: Path | None = None) -> Path:
-    """Build one set from `repository` (address or path; default: the study's) and write it
-    gzip-compressed.
+    """Build one set and write it gzip-compressed.
 
-    Raises `Unavailable` where git or the repository cannot be reached; MtpeftError where the commit
-    lacks a run or a blob's hash or the result's SHA-256 is wrong. Nothing is written then.
+    Args:
+        target: The set.
+        repository: Address or path (default: the study's).
+        destination: The file (default: in the cache).
+
+    Returns:
+        The file.
+
+    Raises:
+        Unavailable: Git or the repository cannot be reached.
+        MtpeftError: The commit lacks a run, or a blob's hash or the result's SHA-256 is wrong;
+            nothing is written.
     """
     source = repository or target.repository
     with scratch("predictions") as clone:
@@ -59,7 +84,7 @@ def build(target: PredictionSet, repository: str = "", destination: Path | None 
         raise MtpeftError(
             f"{target.evaluation} built from {source} has SHA-256 {digest}",
             target.sha256,
-            "compare the builder's folders and field order with code/mtpeft/scoring/predictions.py",
+            "compare the builder's folders and field order with the dialect of the study",
         )
     path = (destination or paths.CACHE / "predictions") / f"{target.evaluation}.jsonl.gz"
     write_atomic(path, gzip.compress(data, compresslevel=9, mtime=0))
@@ -68,25 +93,31 @@ def build(target: PredictionSet, repository: str = "", destination: Path | None 
 
 
 def canonical(target: PredictionSet, clone: Path) -> bytes:
-    """The canonical text of a set: one JSON object a line, by model, method and instance; `clone`
-    holds the commit.
+    """The canonical text of a set: one JSON object a line, by model, method and instance.
+
+    Args:
+        target: The set.
+        clone: A repository that holds its commit.
+
+    Raises:
+        MtpeftError: The commit lacks a run, or a blob's hash is wrong.
     """
     lines = []
-    for model, method in target.configurations():
-        folder = target.folder(model, method)
-        blobs = [b for b in _list(clone, target.commit, folder) if b.path.endswith(target.suffix)]
+    for run in target.runs:
+        found = _list(clone, target.commit, run.folder)
+        blobs = [b for b in found if b.path.endswith(target.suffix)]
         if not blobs:
             raise MtpeftError(
-                f"{target.repository}@{target.commit[:7]} has no {folder}/*{target.suffix}",
+                f"{target.repository}@{target.commit[:7]} has no {run.folder}/*{target.suffix}",
                 "the outputs of a run",
             )
         texts = _read(clone, blobs)
         for blob in sorted(blobs, key=lambda b: instance_order(Path(b.path).stem)):
             record = {
                 "task_id": Path(blob.path).stem,
-                "model": model,
-                "method": method,
-                "language": {".java": "java", ".py": "python"}[target.suffix],
+                "model": run.model,
+                "method": run.method,
+                "language": target.language,
                 "code": texts[blob],
                 "source": f"{target.repository}@{target.commit}:{blob.path}",
             }

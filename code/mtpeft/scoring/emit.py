@@ -13,7 +13,15 @@ def measured(
     values: Mapping[str, float],
     details: Mapping[str, str] | None = None,
 ) -> Iterator[Score]:
-    """One record per metric with its value; `details` holds the tool's message lines by metric."""
+    """One record per metric with its value.
+
+    Args:
+        tool: The tool.
+        version: Its version.
+        item: What was scored.
+        values: The value of each metric.
+        details: The tool's message lines by metric.
+    """
     for metric, value in values.items():
         yield Score(
             item.run,
@@ -30,7 +38,16 @@ def measured(
 def unmeasured(
     tool: str, version: str, item: Item, metrics: Sequence[str], status: str, detail: str
 ) -> Iterator[Score]:
-    """One record per metric without a value; the reason stands at the first."""
+    """One record per metric without a value; the reason is given at the first.
+
+    Args:
+        tool: The tool.
+        version: Its version.
+        item: What could not be scored.
+        metrics: The metrics.
+        status: Why, as a status.
+        detail: Why, in the tool's words.
+    """
     for number, metric in enumerate(metrics):
         yield Score(
             item.run,

@@ -9,12 +9,21 @@ from mtpeft.core.records import Score
 
 @dataclass(frozen=True)
 class Item:
-    """One output to be scored. `output` is the cleaned answer; reference and source are empty where
-    unknown.
+    """One output to be scored.
 
-    unit: what the class or module is called in the file that analysers read, where that is not the
-    house's own name; chosen by the program, never a field of a record. archived: an output of a
-    study's own archive, which tools are shown exactly as the study showed it to them.
+    Attributes:
+        run: That wrote it.
+        task: The evaluation set.
+        instance_id: The instance.
+        language: Of the output.
+        output: The cleaned answer.
+        reference: The right answer; empty where unknown.
+        source: The code that was shown; empty where unknown.
+        unit: What the class or module is called in the file that analysers read, where that is not
+            the house's own name; chosen by the program, never a field of a record.
+        frame: Only for an output of a study's own archive, which tools are shown exactly as the
+            study showed it to them: the text before and after it in the study's file, `{unit}`
+            standing for the unit.
     """
 
     run: str
@@ -25,7 +34,12 @@ class Item:
     reference: str = ""
     source: str = ""
     unit: str = ""
-    archived: bool = False
+    frame: tuple[str, str] | None = None
+
+    @property
+    def archived(self) -> bool:
+        """Whether this is an output of a study's own archive."""
+        return self.frame is not None
 
 
 class Scorer(Protocol):
@@ -45,8 +59,10 @@ class Scorer(Protocol):
     metrics: tuple[str, ...]
 
     def version(self) -> str:
-        """The tool's version. Raises `Unavailable` where the tool or its weights are not on this
-        machine.
+        """The tool's version.
+
+        Raises:
+            Unavailable: The tool or its weights are not on this machine.
         """
         ...
 

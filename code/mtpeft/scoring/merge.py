@@ -34,19 +34,19 @@ def add_runs(
     """Write the rows of a table among those of other runs; rows of the same runs are replaced.
 
     Args:
-        root: below which score tables lie.
-        tool: the tool that gave the scores.
-        evaluation: the evaluation set.
-        table: the runs' scores, as `records.write_scores` takes them.
-        source: the file of predictions, or the address of a service.
-        version: the tool's version.
-        replace: also replace rows that came from another source.
+        root: Below which score tables lie.
+        tool: The tool that gave the scores.
+        evaluation: The evaluation set.
+        table: The runs' scores, as `records.write_scores` takes them.
+        source: The file of predictions, or the address of a service.
+        version: The tool's version.
+        replace: Also replace rows that came from another source.
 
     Returns:
         The table's path.
 
     Raises:
-        OtherScores: a run's rows came from another source and `replace` is false, or the table
+        OtherScores: A run's rows came from another source and `replace` is false, or the table
             that is there has other metrics.
     """
     path = score_path(root, tool, evaluation)

@@ -41,20 +41,20 @@ def run(
     """Score a file of prediction records; tables below OUT/scores, bad lines in OUT/problems.csv.
 
     Args:
-        predictions: the file.
-        tools: default: every tool of the catalog that reads such outputs and needs no service.
-        out: default: a folder named after the file. Other runs that it holds stay there.
-        corpus: where the instances come from (as in `corpora.load`); it says which ids may occur
+        predictions: The file.
+        tools: Default: every tool of the catalog that reads such outputs and needs no service.
+        out: Default: a folder named after the file. Other runs that it holds stay there.
+        corpus: Where the instances come from (as in `corpora.load`); it says which ids may occur
             and gives the references. Default: the study of each evaluation set.
-        replace: also replace scores of the same runs that came from another file.
+        replace: Also replace scores of the same runs that came from another file.
 
     Returns:
         The exit code: 2 where lines could not be used or nothing was scored, else 0.
 
     Raises:
-        UnknownName: a tool is not in the catalog.
-        BadInput: there is no such file.
-        OtherScores: the folder holds scores of the same run from another file.
+        UnknownName: A tool is not in the catalog.
+        BadInput: There is no such file.
+        OtherScores: The folder holds scores of the same run from another file.
     """
     place = out or paths.REGENERATED / "scored" / predictions.stem
     for name in tools:
@@ -120,7 +120,22 @@ def _score(
     predictions: Path,
     replace: bool,
 ) -> int:
-    """Score one evaluation set with one tool and write its table; returns the number of values."""
+    """Score one evaluation set with one tool and write its table.
+
+    Args:
+        place: Below which score tables lie.
+        tool: The tool.
+        scorer: The tool's scorer.
+        version: The tool's version.
+        evaluation: The evaluation set.
+        got: The items of the file.
+        examples: The instances of an evaluation set by id.
+        predictions: The file.
+        replace: As in `run`.
+
+    Returns:
+        The number of values.
+    """
     items = [i for i in got.items if i.task == evaluation.id]
     if getattr(scorer, "uses_references", True):
         items = [_completed(i, examples(evaluation.id)) for i in items]

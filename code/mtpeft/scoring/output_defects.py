@@ -1,4 +1,4 @@
-"""What is wrong with an output, seen from its text alone, and what would mend it.
+"""What is wrong with an output, seen from its text alone, and what would repair it.
 
 A defect that looks mechanical (made by a step after the model rather than by the model) has a
 repair. The archive cannot prove which step did it: raw model answers were not kept. Repairs never
@@ -44,8 +44,15 @@ _DEF = re.compile(r"^[ \t]*((?:async\s+)?def\s+\w+\s*\()", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Defect:
-    """A kind of defect. applies: languages; found: what shows it in a text (None: not there);
-    repair: the mended text.
+    """A kind of defect.
+
+    Attributes:
+        id: Of the kind.
+        title: What people call it.
+        languages: Those in which it occurs.
+        found: The piece of text that shows it (None: it is not there).
+        repair: The repaired text, from the text and the method head of the prompt; None: there is
+            no repair.
     """
 
     id: str
@@ -276,8 +283,15 @@ def defects_of(code: str, language: str) -> dict[str, str]:
 
 
 def repair(code: str, language: str, signature: str = "") -> tuple[str, list[str]]:
-    """The text after every repair that applies, and the repairs made. signature: the method head of
-    the prompt.
+    """Apply every repair that applies.
+
+    Args:
+        code: The output.
+        language: Of the output.
+        signature: The method head of the prompt.
+
+    Returns:
+        The text, and the repairs made.
     """
     made = []
     for defect in DEFECTS:

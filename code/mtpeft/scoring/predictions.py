@@ -1,5 +1,4 @@
-"""Predictions → items to score: the archived outputs of study A, and prediction records of new
-runs.
+"""Predictions → items to score: the archived outputs of studies, and prediction records of new runs.
 
 A line that cannot be used never costs the good ones: it becomes an error that names file and line,
 and reading goes on.
@@ -13,19 +12,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from types import ModuleType
 
-from mtpeft.catalog import Evaluation, catalog
+from mtpeft.catalog import catalog
 from mtpeft.catalog.places import score_files
 from mtpeft.core import paths
-from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
+from mtpeft.core.outputs import PredictionSet
 from mtpeft.core.records import Prediction, numbered_predictions, read_frame
 from mtpeft.core.text import one_line
 from mtpeft.scoring.interface import Item
-from mtpeft.scoring.wrapping import NotWrapped, study_name, unwrap
-from mtpeft.studies import dialect
+from mtpeft.scoring.wrapping import NotWrapped, unframed
+from mtpeft.studies.outputs import dialect_of_set, prediction_sets
 
 # Outputs are at most 512 tokens in the study; what is a thousand times longer is no answer but an
 # accident.
@@ -33,81 +32,23 @@ MAX_OUTPUT_BYTES = 1 << 20
 FIELDS = ("task_id", "model", "method", "language", "code", "source")
 
 
-@dataclass(frozen=True)
-class PredictionSet:
-    """One archived set of outputs: where upstream has them and what the canonical file must hash to
-    (uncompressed).
-
-    two_task: the methods of the two-task runs in it; prefix: of upstream's folders; suffix: of
-    upstream's files.
-    """
-
-    evaluation: str
-    repository: str
-    commit: str
-    prefix: str
-    suffix: str
-    two_task: tuple[str, ...]
-    rows: int
-    sha256: str
-
-    def configurations(self) -> list[tuple[str, str]]:
-        """(model, method) of every run in the set, in canonical order."""
-        names = _dialect(self.evaluation)
-        return sorted(
-            [(model, method) for model in names.BACKBONES for method in names.METHODS]
-            + [("3b", method) for method in self.two_task]
-        )
-
-    def folder(self, model: str, method: str) -> str:
-        """Upstream's folder for one run."""
-        return f"{self.prefix}_{_dialect(self.evaluation).FOLDERS[model]}_{method}"
-
-
-SETS = {
-    s.evaluation: s
-    for s in (
-        PredictionSet(
-            "generation-java",
-            "alvi75/code-quality-test",
-            "2269a61337cfbbdfdb52621acb6730014032ca46",
-            "cg",
-            ".java",
-            ("cg_cs_mt_qlora", "cg_ct_mt_qlora"),
-            2024,
-            "e5b7174aec952eaec83891dbe3de9b794588cac57ea012a6f5e54572bcce4fe4",
-        ),
-        PredictionSet(
-            "generation-python",
-            "alvi75/code-quality-test-cs",
-            "341d67723bf4df5404a650dd15320d832ce3cb27",
-            "cg",
-            ".py",
-            ("cg_cs_mt_qlora", "cg_ct_mt_qlora"),
-            2090,
-            "233ee3882b1a6d5fc1206363214eb6a50963df9759fb021a784052b3cb505d15",
-        ),
-        PredictionSet(
-            "translation-cs-java",
-            "alvi75/code-quality-test",
-            "2269a61337cfbbdfdb52621acb6730014032ca46",
-            "ct",
-            ".java",
-            ("cg_ct_mt_qlora", "cs_ct_mt_qlora"),
-            11000,
-            "e2daa84434dd10287aeb93e1d74072c7404f3883ce4ec113e67f21bed4085a8d",
-        ),
-    )
-}
+def sets() -> dict[str, PredictionSet]:
+    """Every archived set of outputs that a study of the catalog declares, by evaluation set."""
+    return prediction_sets(catalog())
 
 
 @dataclass
 class Predictions:
     """Items that can be scored, and the errors of the lines that cannot.
 
-    rejected: instances whose record is sound but whose output no tool can be given (its text is
-    left out here), with status and reason; they keep a row of their own in score tables. rows: the
-    position of each of these in its run, in the order of the file, by (run, task, instance).
+    Attributes:
+        path: The file.
+        items: What can be scored.
+        problems: The errors of lines that cannot be used.
+        rejected: Status and reason of instances whose record is sound but whose output no tool can
+            be given (its text is left out here); they keep a row of their own in score tables.
+        rows: The position of each of these and of the items in its run, in the order of the file,
+            by (run, task, instance).
     """
 
     path: Path
@@ -115,20 +56,6 @@ class Predictions:
     problems: list[BadInput] = field(default_factory=list)
     rejected: dict[Item, tuple[str, str]] = field(default_factory=dict)
     rows: dict[tuple[str, str, str], int] = field(default_factory=dict)
-
-
-def run_id(model: str, method: str, evaluation: Evaluation) -> str:
-    """The catalog's run for a model and method as the archive names them. Raises `UnknownName`."""
-    name = _dialect(evaluation.id).run_of(model, method, catalog().task_of(evaluation.id).id)
-    run: str = catalog().get("runs", name).id
-    return run
-
-
-def _dialect(evaluation: str) -> ModuleType:
-    """How the study with archived outputs of an evaluation set names them."""
-    study = catalog().study_of_task(catalog().task_of(evaluation).id)
-    assert study is not None
-    return dialect(study, "BACKBONES", "METHODS", "FOLDERS", "run_of")
 
 
 def instance_order(instance_id: str) -> tuple[str, int, str]:
@@ -146,8 +73,10 @@ def known_ids(evaluation: str) -> frozenset[str]:
 
 
 def archived_path(evaluation: str) -> Path:
-    """Where the archived outputs lie: the mirror, else what the builder made. Raises `BadInput`
-    where neither has them.
+    """Where the archived outputs lie: the mirror, else what the builder made.
+
+    Raises:
+        BadInput: Neither has them.
     """
     name = f"{evaluation}.jsonl.gz"
     mirror = paths.mirror()
@@ -170,9 +99,9 @@ def read_archived(evaluation: str, path: Path | None = None) -> Predictions:
     A file whose content is not the pinned one is read all the same, and the difference is the first
     problem.
     """
-    target = SETS[evaluation]
+    target = sets()[evaluation]
     path = path or archived_path(evaluation)
-    result = read_archived_file(path, catalog().evaluations()[evaluation], known_ids(evaluation))
+    result = read_archived_file(path, target, known_ids(evaluation))
     digest = hashlib.sha256(content(path)).hexdigest()
     if digest != target.sha256:
         result.problems.insert(
@@ -182,8 +111,10 @@ def read_archived(evaluation: str, path: Path | None = None) -> Predictions:
 
 
 def content(path: Path) -> bytes:
-    """The bytes of a file, decompressed where its name ends in .gz. Raises `BadInput` on a broken
-    archive.
+    """The bytes of a file, decompressed where its name ends in .gz.
+
+    Raises:
+        BadInput: The archive is broken.
     """
     if not path.is_file():
         raise BadInput(path, "no such file", "predictions in JSON lines")
@@ -202,29 +133,48 @@ def content(path: Path) -> bytes:
 
 
 def read_archived_file(
-    path: Path, evaluation: Evaluation, known: AbstractSet[str] = frozenset()
+    path: Path, target: PredictionSet, known: AbstractSet[str] = frozenset()
 ) -> Predictions:
     """Read outputs in the archive's form (`FIELDS`, one JSON object a line).
 
-    known: the ids that may occur (empty: any). Problems, each naming its line: malformed JSON,
-    invalid UTF-8, wrong fields, unknown run or instance, an instance twice in a run, a NUL byte or
-    other text that no file can hold, an output above `MAX_OUTPUT_BYTES`, a Java text that is not
-    wrapped.
+    Args:
+        path: The file.
+        target: The set that it holds.
+        known: The ids that may occur (empty: any).
+
+    Returns:
+        The outputs, and problems, each naming its line: malformed JSON, invalid UTF-8, wrong
+        fields, unknown run or instance, an instance twice in a run, a NUL byte or other text that
+        no file can hold, an output above `MAX_OUTPUT_BYTES`, a text without the study's frame.
+
+    Raises:
+        MtpeftError: No study declares the set.
     """
     result = Predictions(path)
+    names = dialect_of_set(catalog(), target.evaluation)
+    if names is None:
+        raise MtpeftError(
+            f"no study declares archived outputs of {target.evaluation}",
+            "PREDICTIONS in the study's dialect.py",
+            "mtpeft list studies",
+        )
+    runs = {(run.model, run.method): run.run for run in target.runs}
     seen: dict[tuple[str, str], int] = {}
     for number, raw in enumerate(content(path).split(b"\n"), start=1):
         if not raw:
             continue
         try:
             record = _object(raw)
-            run = run_id(record["model"], record["method"], evaluation)
-            name = record["task_id"]
-            _check_instance(run, name, known, seen, number)
-            unit = study_name(name, record["language"])
+            called = (record["model"], record["method"])
+            if called not in runs:
+                raise UnknownName("run", " ".join(called), [" ".join(pair) for pair in runs])
+            name, language = record["task_id"], record["language"]
+            _check_instance(runs[called], name, known, seen, number)
+            unit = names.unit_of(name, language)
             if not unit.replace("_", "").isalnum():
                 raise ValueError(f"instance {name[:80]!a} names no file of the study")
-            item = Item(run, evaluation.id, name, record["language"], "", unit=unit, archived=True)
+            frame = names.FRAMES.get(language, ("", ""))
+            item = Item(runs[called], target.evaluation, name, language, "", unit=unit, frame=frame)
             _admit(result, item, record["code"], number)
         except (ValueError, MtpeftError, RecursionError) as error:
             found = error.found if isinstance(error, MtpeftError) else str(error)
@@ -233,7 +183,7 @@ def read_archived_file(
                     path,
                     found,
                     getattr(error, "expected", "") or "a line as in the archive",
-                    "the other lines are scored; mend or remove this one",
+                    "the other lines are scored; correct or remove this one",
                     line=number,
                 )
             )
@@ -244,10 +194,16 @@ def read_archived_file(
 def _admit(result: Predictions, item: Item, code: str, line: int) -> None:
     """Put the item among those to be scored, or among the rejected where its text cannot be given
     to any tool.
+
+    Args:
+        result: What was read so far.
+        item: The item, without its output.
+        code: The output.
+        line: Of the file.
     """
     try:
         check_output(code)
-        output = unwrap(code, item.language, item.instance_id)
+        output = unframed(code, item.frame or ("", ""), item.unit)
     except ValueError as error:
         result.rejected[item] = ("unparseable", str(error))
         raise
@@ -285,7 +241,11 @@ def _check_instance(
 
 
 def check_output(text: str) -> None:
-    """Raise ValueError for a text that cannot be put into a source file or is absurdly large."""
+    """Make sure that a text can be put into a source file.
+
+    Raises:
+        ValueError: It cannot, or it is absurdly large.
+    """
     if "\0" in text:
         raise ValueError(f"a NUL byte at character {text.index(chr(0))} of the output")
     try:
@@ -301,14 +261,19 @@ def check_output(text: str) -> None:
 def read_new(path: Path, ids_of: Callable[[str], AbstractSet[str]] = known_ids) -> Predictions:
     """Prediction records of a new run as items; `task` of a record names its evaluation set.
 
-    ids_of: evaluation set → the ids that may occur (none: any); asked once for each set that
-    occurs. Default: those of the archived tables, where there are any. Raises `MtpeftError` for a
-    withdrawn run.
+    Args:
+        path: The file.
+        ids_of: The ids that may occur in an evaluation set (none: any); asked once for each set
+            that occurs. Default: those of the archived tables, where there are any.
+
+    Raises:
+        MtpeftError: A run is withdrawn.
     """
     evaluations = catalog().evaluations()
     result = Predictions(path)
     counts: Counter[tuple[str, str]] = Counter()
     ids_of, studied = cache(ids_of), cache(known_ids)
+    dialects = cache(partial(dialect_of_set, catalog()))
     for line, record in _records(path, result):
         try:
             if record.task not in evaluations:
@@ -322,7 +287,8 @@ def read_new(path: Path, ids_of: Callable[[str], AbstractSet[str]] = known_ids) 
             language = evaluations[record.task].language
             # A run on a study's own instances is compared with its archive, and so is shown to
             # tools under the study's names. These all have one form, so that none is favoured.
-            unit = study_name(record.instance_id, language) if record.instance_id in own_ids else ""
+            names = dialects(record.task) if record.instance_id in own_ids else None
+            unit = names.unit_of(record.instance_id, language) if names else ""
             item = Item(
                 record.run, record.task, record.instance_id, language, record.output, unit=unit
             )

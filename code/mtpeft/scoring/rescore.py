@@ -1,15 +1,16 @@
 """T2: every archived output scored again, and compared per instance with the archived scores.
 
 Written below `paths.REGENERATED`:
-    scores/TOOL/EVALUATION.csv               records with their status (a score that could not be
-    computed has none) as-published/scores/TOOL/EVALUATION.csv  the same with what the study's
-    scripts write for an unreadable output
-                                             (zeros; Pylint: one error); the published statistics
-                                             rest on these
-    rescore/summary.csv                      per tool, evaluation and run: instances, equal, within
-    tolerance, … rescore/differences.csv                  every value that differs, with the reason
-    where it shows rescore/problems.csv                     lines of the prediction files that could
-    not be used rescore/messages/TOOL/EVALUATION.jsonl.gz  what each tool said about each instance
+
+- scores/TOOL/EVALUATION.csv: records with their status (a score that could not be computed has
+  none).
+- as-published/scores/TOOL/EVALUATION.csv: the same with what the study's scripts write for an
+  unreadable output (zeros; Pylint: one error); the published statistics rest on these.
+- rescore/summary.csv: per tool, evaluation and run the instances, how many are equal, within
+  tolerance, and so on.
+- rescore/differences.csv: every value that differs, with the reason where it shows.
+- rescore/problems.csv: lines of the prediction files that could not be used.
+- rescore/messages/TOOL/EVALUATION.jsonl.gz: what each tool said about each instance.
 
 The verdicts on it are verification's (`mtpeft.verification.rescored`).
 """
@@ -39,7 +40,15 @@ from mtpeft.core.records import (
 from mtpeft.core.rescored import Difference, Line
 from mtpeft.scoring import engine
 from mtpeft.scoring.interface import Item
-from mtpeft.scoring.predictions import SETS, Predictions, archived_path, read_archived
+from mtpeft.scoring.predictions import (
+    Predictions,
+    archived_path,
+    read_archived,
+)
+from mtpeft.scoring.predictions import (
+    sets as archived_sets,
+)
+from mtpeft.scoring.sonar import archived_reading
 
 # Tools that score archived outputs without any service. Of the value: the tool whose archived
 # scores they answer to.
@@ -69,16 +78,23 @@ def run(tools: Sequence[str] = (), force: bool = False) -> list[Line]:
     """Score the archived outputs with every tool (or those named) and write everything that the
     module's text lists.
 
-    force: write again what is up to date (the cache of scores still serves). Lines of tools that
-    are not named are kept from the last run. Raises `UnknownName` for a tool that the catalog has
-    not.
+    Args:
+        tools: The tools (default: all of `RESCORED`). Lines of others are kept from the last run.
+        force: Write again what is up to date (the cache of scores still serves).
+
+    Returns:
+        The lines of the summary.
+
+    Raises:
+        UnknownName: The catalog has no such tool.
+        MtpeftError: A tool does not score archived outputs.
     """
     start = time.monotonic()
     chosen = [catalog().get("tools", name).id for name in tools] or list(RESCORED)
     for name in chosen:
         if name not in RESCORED:
             raise MtpeftError(f"{name} does not score archived outputs", ", ".join(RESCORED))
-    sources = {e: archived_path(e) for e in SETS}
+    sources = {e: archived_path(e) for e in archived_sets()}
     state = {e: sha256(path) for e, path in sources.items()}
     sets: dict[str, Predictions] = {}
     for name in chosen:
@@ -86,7 +102,7 @@ def run(tools: Sequence[str] = (), force: bool = False) -> list[Line]:
         wanted = _stamp(name, state)
         if not force and wanted is not None and up_to_date(stamp, wanted):
             continue
-        for evaluation in SETS:
+        for evaluation in archived_sets():
             if evaluation not in sets:
                 sets[evaluation] = read_archived(evaluation)
         lines, differences, written = _score_tool(name, sets)
@@ -134,12 +150,12 @@ def _stamp(tool: str, state: dict[str, str]) -> dict[str, object] | None:
     except Unavailable:
         return None
     answers = RESCORED[tool]
-    tables = [archived_table(catalog(), answers, e) for e in SETS] if answers else []
+    tables = [archived_table(catalog(), answers, e) for e in archived_sets()] if answers else []
     return {
         "predictions": state,
         "version": version,
         "archived": {p.name: sha256(p) for p in tables if p.is_file()},
-        "rules": sha256(Path(__file__)),
+        "rules": [sha256(Path(p)) for p in (__file__, archived_reading.__file__)],
     }
 
 
@@ -162,8 +178,10 @@ def up_to_date(stamp: Path, wanted: dict[str, object]) -> bool:
 def _score_tool(
     name: str, sets: dict[str, Predictions]
 ) -> tuple[list[Line], list[Difference], list[Path]]:
-    """Score everything that a tool accepts; tables and messages are written, lines and differences
-    returned.
+    """Score everything that a tool accepts, and write its tables and messages.
+
+    Returns:
+        The lines, the differences and the files.
     """
     tool, answers = catalog().tools[name], RESCORED[name]
     try:
@@ -171,7 +189,7 @@ def _score_tool(
         version = scorer.version()
         evaluations = [
             e
-            for e in map(catalog().evaluations().get, SETS)
+            for e in map(catalog().evaluations().get, archived_sets())
             if e and engine.applies(tool, scorer, e)
         ]
         items = {e.id: prepared(name, e, sets[e.id].items) for e in evaluations}
@@ -203,7 +221,7 @@ def _score_tool(
         published = as_published(table, tool if not answers else catalog().tools[answers])
         read: Counter[str] = Counter()
         if name == "sonar-metrics":
-            published, read = read_as_archived(evaluation, published, part, own)
+            published, read = archived_reading.read_as_archived(evaluation, published, part, own)
         written += [
             _write_table(paths.REGENERATED, name, version, evaluation, table, sets),
             _write_table(as_published_root(), name, version, evaluation, published, sets),
@@ -226,7 +244,7 @@ def _score_tool(
 
 
 def prepared(tool: str, evaluation: Evaluation, items: list[Item]) -> list[Item]:
-    """Items with what the tool needs beside the output: CodeBLEU reads the reference and the text
+    """Items with what the tool needs next to the output: CodeBLEU reads the reference and the text
     before layout.
     """
     if not tool.startswith("codebleu"):
@@ -235,9 +253,15 @@ def prepared(tool: str, evaluation: Evaluation, items: list[Item]) -> list[Item]
     from mtpeft.scoring.codebleu.layout import unformat
 
     references = {example.id: example.target for example in instances(evaluation.id)}
+    laid_out = archived_sets()[evaluation.id].laid_out
     # CodeBLEU reads the output alone, whatever class the audit would wrap it in.
     return [
-        replace(item, output=unformat(item.output), reference=references[item.instance_id], unit="")
+        replace(
+            item,
+            output=unformat(item.output) if laid_out else item.output,
+            reference=references[item.instance_id],
+            unit="",
+        )
         for item in items
     ]
 
@@ -259,38 +283,6 @@ def as_published(table: pd.DataFrame, tool: Tool) -> pd.DataFrame:
     return result
 
 
-def read_as_archived(
-    evaluation: Evaluation,
-    published: pd.DataFrame,
-    items: Sequence[Item],
-    outcomes: Sequence[engine.Outcome],
-) -> tuple[pd.DataFrame, Counter[str]]:
-    """The published projection of Sonar's metrics with values for doubtful files that the service
-    did read; their number by run.
-
-    Nothing in such a file tells whether SonarCloud reads it. Whether it did is taken from the
-    archive (lines above 0), what it then counts is computed here.
-    """
-    from mtpeft.scoring.sonar_metrics import CONSTRUCTOR_CALL, java_complexity
-
-    path = archived_table(catalog(), "sonarcloud", evaluation.id)
-    if evaluation.language != "java" or not path.is_file():
-        return published, Counter()
-    old = read_scores(path).set_index(["run", "instance_id"])["sonar_loc"]
-    doubtful = [
-        i
-        for i, o in zip(items, outcomes, strict=True)
-        if CONSTRUCTOR_CALL in o.detail and old.get((i.run, i.instance_id), 0) > 0
-    ]
-    result = published.set_index(["run", "instance_id"])
-    measured = {
-        i: v for i, v in java_complexity(doubtful, lenient=True).items() if not isinstance(v, str)
-    }
-    for item, values in measured.items():
-        result.loc[(item.run, item.instance_id), list(result.columns[2:])] = values
-    return result.reset_index()[list(published.columns)], Counter(item.run for item in measured)
-
-
 def compare(
     name: str,
     version: str,
@@ -299,8 +291,18 @@ def compare(
     published: pd.DataFrame,
     details: Sequence[str],
 ) -> tuple[list[Line], list[Difference]]:
-    """The table against the archived scores, instance by instance: summary lines (sorted by run)
-    and differences.
+    """Hold a table against the archived scores, instance by instance.
+
+    Args:
+        name: The tool.
+        version: Its version.
+        evaluation: The evaluation set.
+        table: The scores with their status.
+        published: The same as the study's scripts would have written them.
+        details: What the tool said about each instance.
+
+    Returns:
+        The lines of the summary (sorted by run), and the differences.
     """
     answers = RESCORED.get(name, name)
     path = archived_table(catalog(), answers, evaluation.id)
@@ -450,7 +452,9 @@ def _untouched() -> list[Line]:
                 tool.id,
                 tool,
                 evaluation,
-                ELSEWHERE.get(tool.id, NO_OUTPUTS) if evaluation.id in SETS else NO_OUTPUTS,
+                ELSEWHERE.get(tool.id, NO_OUTPUTS)
+                if evaluation.id in archived_sets()
+                else NO_OUTPUTS,
             )
             if tool.id == "sonarcloud":
                 mine = catalog().tools["sonar-metrics"].metrics
@@ -511,7 +515,13 @@ def _write_messages(
 
 
 def _collect(sets: dict[str, Predictions], sources: dict[str, Path], write: bool) -> list[Line]:
-    """Merge the parts of all tools into the lines of the comparison; write: and into its files."""
+    """Merge the parts of all tools into the lines of the comparison.
+
+    Args:
+        sets: What was read of each evaluation set.
+        sources: The files of the archived outputs.
+        write: Whether to write the files of the comparison, too.
+    """
     lines, differences = [], []
     for name in RESCORED:
         if _stamp_path(name).is_file():
@@ -524,7 +534,7 @@ def _collect(sets: dict[str, Predictions], sources: dict[str, Path], write: bool
     write_records(folder() / "summary.csv", lines, Line)
     write_provenance(folder() / "summary.csv", list(sources.values()))
     write_records(folder() / "differences.csv", differences, Difference)
-    if len(sets) == len(SETS) or not (folder() / "problems.csv").is_file():
+    if len(sets) == len(archived_sets()) or not (folder() / "problems.csv").is_file():
         problems = [
             [paths.shown(p.path), p.line or "", p.found] for s in sets.values() for p in s.problems
         ]

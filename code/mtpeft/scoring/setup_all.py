@@ -6,20 +6,22 @@ from functools import partial
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.scoring import other_versions
-from mtpeft.scoring.roslyn import build
-from mtpeft.scoring.setup_analysers import compile_helpers, install, pinned
 from mtpeft.scoring.text_metrics import setup_wordnet
+from mtpeft.scoring.tools.roslyn import build
+from mtpeft.scoring.tools.setup_analysers import install, pinned
 
 
 def run() -> int:
-    """Install everything; print what was done. Returns the number of tools that could not be obtained.
+    """Install everything and print what was done.
 
     The .NET program does not count: only C# outputs need it, and the archive has none.
+
+    Returns:
+        The number of tools that could not be obtained.
     """
     missing = 0
     steps: list[Callable[[], str]] = [
         *(partial(install, tool) for tool in pinned().values()),
-        compile_helpers,
         lambda: f"WordNet 3.0: {paths.shown(setup_wordnet())}",
         *(partial(other_versions.install, version) for version in other_versions.pinned()),
     ]

@@ -1,13 +1,11 @@
 """The file that an analyser reads for an output: its name, and its text.
 
-Study A wraps every Java output in a class of its own before analysis (import line, blank line,
-class head, the output after four blanks, closing brace); Python and C# outputs are analysed as they
-are. Wrapping and unwrapping are exact inverses for every text. Its archived outputs are shown to
-tools exactly so.
+An archived output is shown to tools exactly as its study showed it, in the frame that the study's
+dialect declares. Framing and unframing are exact inverses for every text.
 
 Any other output is shown under one fixed name, so that no id reaches a count, with the comments
 inert that would switch a tool off, and as the file that it is: a Java answer that holds types is
-left as it stands; what lacks a class gets the study's, below the answer's own package and imports.
+left as it stands; what lacks a class gets one, below the answer's own package and imports.
 """
 
 import re
@@ -22,9 +20,8 @@ SUFFIX = {"java": ".java", "python": ".py", "csharp": ".cs"}
 HOUSE_NAME = {"java": "Output", "python": "output", "csharp": "Output"}
 LONGEST_NAME = 100
 _DEEPEST = 10
-_TRANSLATION = re.compile(r"translation_(\d+)")
-_TAIL = "\n}"
-_IMPORT = "import java.util.*;\n"
+# The class that a Java answer without one is put into.
+CLASS = ("import java.util.*;\n\npublic class {unit} {\n    ", "\n}")
 _NAME = re.compile(rf"[A-Za-z0-9_]{{1,{LONGEST_NAME}}}")
 _HEADER = re.compile(r"\s*(package|import)\b[^;{}()]*;")
 _ANNOTATION = re.compile(r"@(?!interface\b)[\w.]+\s*(?:\([^()]*(?:\([^()]*\)[^()]*)*\))?")
@@ -42,8 +39,10 @@ class NotWrapped(MtpeftError):
 class SourceFile:
     """A file for an analyser.
 
-    name: without folder and suffix; in Java that of its class. package: the folders in which
-    Java's rules want it to lie.
+    Attributes:
+        name: Without folder and suffix; in Java that of its class.
+        text: Its content.
+        package: The folders in which Java's rules want it to lie.
     """
 
     name: str
@@ -51,44 +50,35 @@ class SourceFile:
     package: tuple[str, ...] = ()
 
 
-def class_name(instance_id: str) -> str:
-    """The study's class for an output: `Translation<n>` for `translation_<n>`, else
-    `Generated_<id>`.
+def around(frame: tuple[str, str], unit: str) -> tuple[str, str]:
+    """The text before and after an output in the file of the class or module `unit`."""
+    before, after = frame
+    return before.replace("{unit}", unit), after.replace("{unit}", unit)
+
+
+def framed(output: str, frame: tuple[str, str], unit: str) -> str:
+    """The file of an output."""
+    before, after = around(frame, unit)
+    return before + output + after
+
+
+def unframed(text: str, frame: tuple[str, str], unit: str) -> str:
+    """The output inside a file, the exact inverse of `framed`.
+
+    Args:
+        text: The file.
+        frame: The text before and after the output.
+        unit: What its class or module is called.
+
+    Raises:
+        NotWrapped: The text does not follow the pattern exactly.
     """
-    match = _TRANSLATION.fullmatch(instance_id)
-    return f"Translation{match[1]}" if match else "Generated_" + re.sub(r"\W", "_", instance_id)
-
-
-def study_name(instance_id: str, language: str) -> str:
-    """What the study called the file of an instance: by its class, or by the instance.
-
-    Only for instances of the study itself, whose ids are known; an id from outside names no file.
-    """
-    return class_name(instance_id) if language == "java" else instance_id
-
-
-def _head(name: str) -> str:
-    return f"{_IMPORT}\npublic class {name} {{\n    "
-
-
-def wrap_java(output: str, name: str) -> str:
-    """The Java file that the study's analysers read for an output in the class `name`."""
-    return _head(name) + output + _TAIL
-
-
-def unwrap_java(text: str, name: str) -> str:
-    """The output inside a wrapped Java file. Raises `NotWrapped` where the text does not follow the
-    pattern exactly.
-    """
-    head = _head(name)
-    if not (text.startswith(head) and text.endswith(_TAIL) and len(text) >= len(head) + len(_TAIL)):
-        raise NotWrapped(f"{name}: not wrapped as the study does it", f"{head!r} … {_TAIL!r}")
-    return text[len(head) : -len(_TAIL)]
-
-
-def unwrap(text: str, language: str, instance_id: str) -> str:
-    """The output inside an archived file of the given language."""
-    return unwrap_java(text, class_name(instance_id)) if language == "java" else text
+    before, after = around(frame, unit)
+    if not (
+        text.startswith(before) and text.endswith(after) and len(text) >= len(before) + len(after)
+    ):
+        raise NotWrapped(f"{unit}: not wrapped as the study does it", f"{before!r} … {after!r}")
+    return text[len(before) : len(text) - len(after)]
 
 
 def wrap(item: Item) -> str:
@@ -100,14 +90,13 @@ def file_of(item: Item) -> SourceFile:
     """The file that analysers read for an item.
 
     Raises:
-        MtpeftError: the item's `unit` is no name of a class or module.
+        MtpeftError: The item's `unit` is no name of a class or module.
     """
     name = item.unit or HOUSE_NAME.get(item.language, "Output")
     if not _NAME.fullmatch(name):
         raise MtpeftError(f"the file's name {name!a}", "letters, digits and underscores")
-    if item.archived:
-        text = wrap_java(item.output, name) if item.language == "java" else item.output
-        return SourceFile(name, text)
+    if item.frame is not None:
+        return SourceFile(name, framed(item.output, item.frame, name))
     text = defused(item.output.removeprefix("\ufeff"), item.language)
     return java_file(text, name) if item.language == "java" else SourceFile(name, text)
 
@@ -138,9 +127,9 @@ def java_file(output: str, name: str) -> SourceFile:
         own = next((n for n, public in names if public), names[0][0])
         return SourceFile(own if _NAME.fullmatch(own) else name, output, folders)
     if not end:
-        return SourceFile(name, wrap_java(output, name))
+        return SourceFile(name, framed(output, CLASS, name))
     lead = f"{package}\n\n" if package else ""
-    text = f"{lead}{imports}{wrap_java(output[end:].strip(), name)}"
+    text = f"{lead}{imports}{framed(output[end:].strip(), CLASS, name)}"
     return SourceFile(name, text, folders)
 
 

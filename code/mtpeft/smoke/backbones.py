@@ -65,12 +65,14 @@ LONG = replace(
 
 
 def run(folder: Path) -> list[dict[str, Any]]:
-    """Train every pair of backbone and method, then the models that learn by heart; returns one row
-    each, also in `smoke.csv`.
+    """Train every pair of backbone and method, then the models that learn by heart.
 
     A pair that cannot be trained is a row with the reason as status, not a missing one. `seen` is
     the mean selection metric over the tasks on training examples; `easiest_weight` the share of all
     loss weight on the task with the smallest loss.
+
+    Returns:
+        One row each, also in `smoke.csv`.
     """
     tasks = [task.id for task in catalog().tasks.values() if task.output in SELECTION]
     tokenizer = train_tokenizer(
@@ -91,7 +93,7 @@ def run(folder: Path) -> list[dict[str, Any]]:
                 "status": "ok",
                 "trained": counted(
                     known[name], catalog().methods[method], {**how(BRIEF), "tasks": len(tasks)}
-                ),
+                ).trained,
             }
             try:
                 outcome = _trained(known[name], method, tasks, data, BRIEF, folder / row["run"])

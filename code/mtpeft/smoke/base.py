@@ -20,8 +20,18 @@ TASKS = ("generation", "summarization", "translation")
 
 @dataclass(frozen=True)
 class Size:
-    """How much the smoke run does. functions: how many of the training functions are learned
-    (evenly spaced).
+    """How much the smoke run does.
+
+    Attributes:
+        functions: How many of the training functions are learned (evenly spaced).
+        vocabulary: Of the tokenizer.
+        hidden: Width of the model.
+        layers: Of the model.
+        heads: Of attention.
+        epochs: Of pretraining.
+        rows: Documents of a pretraining step.
+        learning_rate: Of pretraining.
+        length: The most tokens of a document.
     """
 
     functions: int = 12
@@ -67,8 +77,15 @@ def documents(size: Size) -> list[str]:
 
 
 def make_base(folder: Path, size: Size, seed: int = 42) -> dict[str, float]:
-    """Write tokenizer and pretrained model to `folder`; returns the first and last loss (mean of
-    ten steps).
+    """Write tokenizer and pretrained model to a folder.
+
+    Args:
+        folder: The folder.
+        size: Of the model and its pretraining.
+        seed: Of its weights and of the order of documents.
+
+    Returns:
+        The first and last loss (mean of ten steps).
     """
     from mtpeft.tuning.seeding import seed_everything
     from mtpeft.tuning.tiny import save_backbone, tiny_model, train_tokenizer
@@ -93,7 +110,11 @@ def make_base(folder: Path, size: Size, seed: int = 42) -> dict[str, float]:
 
 
 def _pretrain(model: Any, tokenizer: Any, size: Size, seed: int) -> list[float]:
-    """Next-token training on the documents; returns the loss of every step."""
+    """Next-token training on the documents.
+
+    Returns:
+        The loss of every step.
+    """
     import numpy as np
     import torch
     from transformers import get_cosine_schedule_with_warmup

@@ -47,11 +47,18 @@ def run(
     overrides: dict[str, Any] | None = None,
     update: bool = False,
 ) -> int:
-    """Run everything anew below `root`, then the shared modules of study B; print expected vs.
-    actual. Returns 0 when the tables agree and the models have learned, else 1.
+    """Run everything from the beginning below `root`, then the runs with heads, and print expected
+    vs. actual.
 
-    jobs: processes that train side by side. update: write the expected table instead of comparing;
-    tolerances stay (0 for a new cell).
+    Args:
+        jobs: Processes that train at the same time.
+        root: The folder, which is emptied first.
+        size: How much is done.
+        overrides: Training settings.
+        update: Write the expected table instead of comparing; tolerances stay (0 for a new cell).
+
+    Returns:
+        The exit code: 0 where the tables agree and the models have learned, else 1.
     """
     started = time.monotonic()
     shutil.rmtree(root, ignore_errors=True)
@@ -84,7 +91,18 @@ def run(
 def _trained(
     runs: list[Run], root: Path, size: Size, overrides: dict[str, Any], jobs: int
 ) -> dict[str, dict[str, float]]:
-    """Make the base, then train and predict every run, the longest first. Returns losses by run."""
+    """Make the base, then train and predict every run, the longest first.
+
+    Args:
+        runs: The runs.
+        root: Folder of the smoke run.
+        size: How much is done.
+        overrides: Training settings.
+        jobs: Processes that train at the same time.
+
+    Returns:
+        Losses by run.
+    """
     from mtpeft.smoke.base import make_base
     from mtpeft.smoke.work import one_run
 

@@ -22,7 +22,14 @@ DIGITS = 6
 
 @dataclass(frozen=True)
 class Comparison:
-    """One cell: expected and obtained value, the tolerance, and the ladder's verdict."""
+    """One cell of the expected table.
+
+    Attributes:
+        cell: Run, evaluation and metric.
+        expected: The value of the table; None where it has none.
+        obtained: The value that came out; None where none did.
+        tolerance: By how much they may differ.
+    """
 
     cell: Cell
     expected: float | None
@@ -44,8 +51,14 @@ class Comparison:
 
 
 def compare(obtained: dict[Cell, float], path: Path | None = None) -> list[Comparison]:
-    """Every cell of either side, in the order of the expected table, at the precision of the table
-    (default: the shipped one).
+    """Every cell of either side, in the order of the expected table, at the precision of the table.
+
+    Args:
+        obtained: The values that came out.
+        path: The expected table (default: the shipped one).
+
+    Raises:
+        BadInput: There is no expected table.
     """
     path = path or EXPECTED
     obtained = {cell: round(value, DIGITS) for cell, value in obtained.items()}

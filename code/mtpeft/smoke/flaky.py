@@ -1,10 +1,10 @@
 """`make flaky-cpu`: a small model on the real flaky tests, on a CPU, in minutes; no download.
 
 A tokenizer and a small decoder are made from the training texts alone (next-token prediction). From
-that one backbone the configurations start: full fine-tuning and serial adapters, each on flaky tests alone,
-on code search alone and on both together. In every configuration an epoch shows each example once, so that
-configurations compare on the same work. The result is F1 on the test split beside what no model scores, and
-what each configuration cost.
+that one backbone the configurations start: full fine-tuning and serial adapters, each on flaky
+tests alone, on code search alone and on both together. In every configuration an epoch shows each
+example once, so that configurations compare on the same work. The result is F1 on the test split,
+next to what no model scores, and what each configuration cost.
 
 Small on purpose: methods are cut at 64 tokens (the study: 512), two layers of width 64, four
 epochs. Figures of this model say nothing about code models; they show data, training, selection and
@@ -38,12 +38,13 @@ from mtpeft.corpora.analysis import examples
 from mtpeft.corpora.analysis.flakeflagger import leaks
 from mtpeft.corpora.weights import fingerprint
 from mtpeft.models.base import load_encoder
+from mtpeft.models.device import described
 from mtpeft.models.shared import SharedModel
 from mtpeft.tasks.classification import binary_scores, random_ranking, trivial
 from mtpeft.tasks.encoding import TaskData, encode
 from mtpeft.tuning.ledger import saving
 from mtpeft.tuning.objective.heads import Outcome, over_seeds, positive_weights, train_seeds
-from mtpeft.tuning.seeding import describe_device, seed_everything
+from mtpeft.tuning.seeding import seed_everything
 from mtpeft.tuning.settings import Settings, how
 from mtpeft.tuning.tiny import save_backbone, tiny_model, train_tokenizer
 
@@ -57,8 +58,22 @@ BACKBONE = Backbone(
 
 @dataclass(frozen=True)
 class Size:
-    """How large and how long. length: tokens of code; pretraining: passes through the training
-    texts.
+    """How large the model is and how long it trains.
+
+    Attributes:
+        vocabulary: Of the tokenizer.
+        hidden: Width of the model.
+        layers: Of the model.
+        heads: Of attention.
+        length: The most tokens of code.
+        pretraining: Passes through the training texts.
+        epochs: Of each configuration.
+        batch: Examples of a batch.
+        bottleneck: Width of the serial adapters.
+        limit_steps: The most optimizer steps of a pretraining pass and of a configuration (0: any
+            number).
+        limit_examples: Examples of each split (0: all).
+        seeds: Of each configuration.
     """
 
     vocabulary: int = 2000
@@ -93,12 +108,19 @@ def run(
     load: Callable[[str, str], Sequence[Example]] | None = None,
     jobs: int = 2,
 ) -> list[dict[str, Any]]:
-    """Train the configurations; writes `results.csv` and `run.json` to the folder and returns the rows of the
-    table.
+    """Train the configurations; writes `results.csv` and `run.json` to the folder.
 
-    load: examples by task and split (default: FlakeFlagger and the cloze set); jobs: configurations at a
-    time, each on one core. What is finished, the backbone or a seed of a configuration, is not made again,
-    and a configuration that was cut off goes on where it was.
+    What is finished, the backbone or a seed of a configuration, is not made again, and a
+    configuration that was cut off goes on where it was.
+
+    Args:
+        size: Of the model, and how long it trains.
+        folder: Where everything goes.
+        load: Examples by task and split (default: FlakeFlagger and the cloze set).
+        jobs: Configurations at a time, each on one core.
+
+    Returns:
+        The rows of the table.
     """
     start = time.monotonic()
     folder = folder or paths.REGENERATED / "training" / "flaky-cpu"
@@ -148,7 +170,7 @@ def run(
                 "leaks": leaks(texts[FLAKY]),
                 "pretraining_loss": losses,
                 "seconds": round(time.monotonic() - start, 1),
-                "device": describe_device(),
+                "device": described(),
                 "configurations": {
                     configuration: [asdict(o) for o in outcomes[configuration]]
                     for configuration in CONFIGURATIONS
@@ -159,15 +181,22 @@ def run(
         )
         + "\n",
     )
-    write_provenance(path, [], seeds=size.seeds, device=describe_device())
+    write_provenance(path, [], seeds=size.seeds, device=described())
     return rows
 
 
 def backbone(
     texts: dict[str, dict[str, list[Example]]], size: Size, folder: Path
 ) -> tuple[Any, list[float]]:
-    """(tokenizer, mean loss of each pass) of the backbone in `folder`, which is made where it is
-    not there.
+    """The backbone in a folder, made where it is not there.
+
+    Args:
+        texts: The examples by task and split.
+        size: Of the model.
+        folder: The folder.
+
+    Returns:
+        Its tokenizer, and the mean loss of each pass.
     """
     import torch
     from transformers import AutoTokenizer
@@ -370,8 +399,8 @@ def _baselines(texts: dict[str, dict[str, list[Example]]]) -> list[dict[str, Any
 
 
 def _row(configuration: str, outcomes: dict[str, list[Outcome]]) -> dict[str, Any]:
-    """flops_saved: 1 − FLOPs of the configuration / FLOPs of full fine-tuning for the same tasks, one model
-    for each task.
+    """One configuration's row. `flops_saved` is 1 − FLOPs of the configuration / FLOPs of full
+    fine-tuning for the same tasks, one model for each task.
     """
     method, tasks = CONFIGURATIONS[configuration]
     mine, cost = outcomes[configuration], [o.cost for o in outcomes[configuration]]

@@ -18,9 +18,14 @@ LEARNED_LOSS, LEARNED = 1 / 3, 0.9
 
 
 def run(root: Path = FOLDER, update: bool = False) -> int:
-    """Train everything anew below `root` and print expected vs. actual. Returns 0 when the
-    table agrees and the models have learned, else 1. update: write the expected table instead;
-    tolerances stay (0 for a new cell).
+    """Train everything from the beginning below `root` and print expected vs. actual.
+
+    Args:
+        root: The folder, which is emptied first.
+        update: Write the expected table instead of comparing; tolerances stay (0 for a new cell).
+
+    Returns:
+        The exit code: 0 where the table agrees and the models have learned, else 1.
     """
     from mtpeft.smoke.backbones import run as train
 

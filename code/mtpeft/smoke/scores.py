@@ -18,8 +18,10 @@ from mtpeft.smoke.work import EVALUATIONS, predictions_path, seen
 
 
 def score_all(runs: Iterable[Run], root: Path, size: Size) -> None:
-    """Write exact match, BLEU and, for generated Python, pass@1 of every run. A missing prediction
-    is an error.
+    """Write exact match, BLEU and, for generated Python, pass@1 of every run.
+
+    Raises:
+        MtpeftError: A prediction is missing.
     """
     runs = list(runs)
     for task, names in EVALUATIONS.items():

@@ -37,7 +37,18 @@ def predictions_path(root: Path, run: str, evaluation: str) -> Path:
 def one_run(
     run: Run, backbone: Path, root: Path, size: Size, overrides: dict[str, Any]
 ) -> dict[str, Any]:
-    """Train `run` and predict its evaluation sets. Returns first and last loss, seconds and tokens."""
+    """Train a run and predict its evaluation sets.
+
+    Args:
+        run: The run.
+        backbone: Folder of the base.
+        root: Folder of the smoke run.
+        size: How much is done.
+        overrides: Training settings.
+
+    Returns:
+        First and last loss, seconds and tokens.
+    """
     import torch
 
     torch.set_num_threads(1)

@@ -1,14 +1,15 @@
 """Comparisons of the catalog → test records.
 
-As published and corrected differ in three choices, each made in one place: how pairs are formed
-(`pairing.pair`), whether Cliff's interval carries the quirk of the published one, and how the
-signed-rank test decides ties, zeros and small samples (`signed_rank` in stats/pairs.R).
+As published and corrected differ in four choices, each made in one place: how pairs are formed
+(`pairing.pair`), whether Cliff's delta carries the quirk of the published interval and the binary
+noise of the values, how the tests decide ties, zeros and small samples (`signed_rank` and
+`discordance` in stats/pairs.R), and whether pairs of one cluster count as draws of their own.
 """
 
 import math
-import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from typing import assert_never
 
 import numpy as np
@@ -16,12 +17,14 @@ import numpy as np
 from mtpeft.catalog import Block, Catalog, Comparison
 from mtpeft.catalog.schema import Exactness
 from mtpeft.core.errors import MtpeftError
+from mtpeft.core.parallel import in_order
+from mtpeft.core.progress import Progress
 from mtpeft.core.records import Column, ScoreSet, Test
 from mtpeft.statistics import r_session
+from mtpeft.statistics.clusters import numbered, read_clusters
 from mtpeft.statistics.pairing import Pairs, pair
 
 PROTOCOLS = ("as-published", "corrected")
-RESAMPLES = 1000
 NAN = math.nan
 
 
@@ -32,6 +35,12 @@ def run_comparison(
 
     A side without scores gives a record with n 0 and a note. A family with such a member cannot be
     adjusted as the study did; its adjusted values stay missing and say so.
+
+    Args:
+        scores: The scores of all runs.
+        comparison: The comparison.
+        known: The catalog.
+        protocol: `as-published` or `corrected`.
     """
     tests = [
         _test(scores, comparison, block, metric, known, protocol)
@@ -48,15 +57,20 @@ def run_all(
     scores: ScoreSet,
     comparisons: Iterable[Comparison],
     known: Catalog,
-    progress: Callable[[str], None] = lambda name: None,
 ) -> list[Test]:
     """Both protocols of every comparison, in catalog order."""
+    comparisons = list(comparisons)
     result: list[Test] = []
-    for comparison in comparisons:
-        for protocol in PROTOCOLS:
-            result += run_comparison(scores, comparison, known, protocol)
-        progress(comparison.id)
+    done = in_order(partial(_both_protocols, scores, known), comparisons)
+    with Progress("statistics", len(comparisons)) as progress:
+        for comparison, tests in zip(comparisons, done, strict=True):
+            result += tests
+            progress.step(comparison.id)
     return result
+
+
+def _both_protocols(scores: ScoreSet, known: Catalog, comparison: Comparison) -> list[Test]:
+    return [t for p in PROTOCOLS for t in run_comparison(scores, comparison, known, p)]
 
 
 def _test(
@@ -132,11 +146,16 @@ def _test(
     if not len(pairs.a):
         return replace(filled, note="no pairs")
     filled = replace(filled, mean_a=float(pairs.a.mean()), mean_b=float(pairs.b.mean()))
+    groups: list[np.ndarray] = []
+    if comparison.cluster and protocol == "corrected" and pairs.ids is not None:
+        table = known.studies[comparison.study].folder / comparison.cluster
+        groups = [numbered(read_clusters(table), pairs.ids)]
+        filled = replace(filled, pairing=f"id, in {len(set(groups[0]))} clusters")
     match comparison.test:
         case "mcnemar":
-            return _discordance(filled, pairs)
+            return _discordance(filled, pairs, protocol, groups)
         case "wilcoxon":
-            return _signed_rank(filled, pairs, protocol, comparison.exactness)
+            return _signed_rank(filled, pairs, protocol, comparison.exactness, groups)
         case other:
             assert_never(other)
 
@@ -166,11 +185,15 @@ def _family(comparison: Comparison, block: Block) -> str:
             assert_never(other)
 
 
-def _signed_rank(test: Test, pairs: Pairs, protocol: str, exactness: Exactness) -> Test:
+def _signed_rank(
+    test: Test, pairs: Pairs, protocol: str, exactness: Exactness, groups: list[np.ndarray]
+) -> Test:
+    """The test filled in; `groups` holds the clusters of the pairs, or is empty."""
     statistic, p = r_session.call(
         "signed_rank",
         pairs.a,
         pairs.b,
+        *groups,
         published=protocol == "as-published",
         exactness=exactness,
     )
@@ -186,15 +209,13 @@ def _signed_rank(test: Test, pairs: Pairs, protocol: str, exactness: Exactness) 
         cliffs_delta_high=high,
     )
     if protocol == "corrected":
-        seed = zlib.crc32(f"{test.comparison}/{test.block}/{test.metric}".encode()) & 0x7FFFFFFF
-        r, r_low, r_high = r_session.call(
-            "rank_biserial", pairs.a, pairs.b, resamples=RESAMPLES, seed=seed
-        )
+        r, r_low, r_high = r_session.call("rank_biserial", pairs.a, pairs.b, *groups)
         test = replace(test, rank_biserial=r, rank_biserial_low=r_low, rank_biserial_high=r_high)
     return test
 
 
-def _discordance(test: Test, pairs: Pairs) -> Test:
+def _discordance(test: Test, pairs: Pairs, protocol: str, groups: list[np.ndarray]) -> Test:
+    """The test filled in; `groups` as in `_signed_rank`."""
     other = sorted({float(v) for side in (pairs.a, pairs.b) for v in side} - {0.0, 1.0})
     if other:
         raise MtpeftError(
@@ -203,8 +224,10 @@ def _discordance(test: Test, pairs: Pairs) -> Test:
             "name `test: wilcoxon` in the comparison's file: mtpeft list comparisons",
         )
     statistic, p, both, a_only, b_only, neither, odds = r_session.call(
-        "discordance", pairs.a, pairs.b
+        "discordance", pairs.a, pairs.b, *groups, published=protocol == "as-published"
     )
+    # The ratio of its second side to its first.
+    _, low, high = r_session.call("discordant_odds", pairs.b, pairs.a, *groups)
     return replace(
         test,
         statistic=statistic,
@@ -214,6 +237,8 @@ def _discordance(test: Test, pairs: Pairs) -> Test:
         b_only=b_only,
         both_fail=neither,
         odds_ratio=odds,
+        odds_ratio_low=low,
+        odds_ratio_high=high,
     )
 
 

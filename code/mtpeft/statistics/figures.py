@@ -32,7 +32,13 @@ FILES = ("figures", "runs", "printed", "sets", "weights")
 
 @dataclass(frozen=True)
 class FigureSet:
-    """Everything that a study printed or logged, below one folder, read once."""
+    """Everything that a study printed or logged, below one folder, read once.
+
+    Attributes:
+        study: The study.
+        folder: Where the tables lie.
+        files: Those that belong to it.
+    """
 
     study: Study
     folder: Path
@@ -40,12 +46,21 @@ class FigureSet:
 
     @classmethod
     def of(cls, study: Study, shipped: Path | None = None) -> "FigureSet":
-        """The figures of a study where they lie; shipped: in place of results/published."""
+        """The figures of a study where they lie.
+
+        Args:
+            study: The study.
+            shipped: The folder of figures, in place of results/published.
+        """
         return cls(study, published(study, shipped))
 
     @cached_property
     def numbers(self) -> Numbers:
-        """How the study's numbers are read. Raises `BadInput` where its file does not say."""
+        """How the study's numbers are read.
+
+        Raises:
+            BadInput: Its file does not say.
+        """
         if self.study.numbers is None:
             raise BadInput(
                 self.study.folder / "study.yaml",
@@ -91,7 +106,7 @@ class FigureSet:
 
     @cached_property
     def counterparts(self) -> list[Counterpart]:
-        """What the logs hold beside every cell of the typed tables, at least one record a cell.
+        """What the logs hold for every cell of the typed tables, at least one record a cell.
 
         `counterparts.csv` is not among `paths`: no table of figures is made from it.
         """
@@ -205,7 +220,7 @@ class FigureSet:
         return found[0] if len(found) == 1 else None
 
     def comparability(self, figure: PublishedFigure) -> str:
-        """`yes`, or why a prompted model's figure cannot stand beside a fine-tuned one.
+        """`yes`, or why a prompted model's figure cannot be compared with a fine-tuned one.
 
         A sample of the test set under the same metric can: its own, larger sampling error counts.
         """

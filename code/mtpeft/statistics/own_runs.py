@@ -2,13 +2,12 @@
 
 The rules are those of the corrected protocol: pairs by id, an instance without a value on either
 side is dropped and named, McNemar's test where a metric is 0 or 1, else the Wilcoxon signed-rank
-test, adjusted over every test of the call.
+test, adjusted over every test of the call; by clusters where instances belong together.
 """
 
 import math
-import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -18,11 +17,13 @@ import pandas as pd
 from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
 from mtpeft.core.records import SCORE_KEYS, ScoreSet, read_scores
 from mtpeft.statistics import r_session
+from mtpeft.statistics.clusters import ID_COLUMNS, clusters_of, numbered, read_clusters
 
 Adjustment = Literal["holm", "bh", "none"]
-RESAMPLES = 2000
-ID_COLUMNS = ("instance_id", "id", "task_id", "problem", "name")
-"""Columns that may hold the ids of a spreadsheet: the first that is there; `--id` names another."""
+POWER = 0.8
+"""The chance to find a difference that is called detectable."""
+LEAST_SHARE = 0.95
+"""A test that rests on a smaller share of the instances carries a warning."""
 
 
 @dataclass(frozen=True)
@@ -30,15 +31,17 @@ class Side:
     """The values of one run.
 
     Attributes:
-        label: what the run is called in tables.
-        values: (evaluation set, metric) → instance id → value. A plain spreadsheet has one
+        label: What the run is called in tables.
+        values: (evaluation set, metric) → instance id → value. A single file has one
             evaluation set, named by an empty text.
         lost: (evaluation set, metric) → instance ids without a value.
+        clusters: Instance id → its cluster, where `--cluster` names a column of the table.
     """
 
     label: str
     values: Mapping[tuple[str, str], Mapping[str, float]]
     lost: Mapping[tuple[str, str], frozenset[str]]
+    clusters: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -46,16 +49,19 @@ class Contrast:
     """One paired test of run B against run A; every difference and effect is B minus A.
 
     Attributes:
-        evaluation: the evaluation set, empty where the file names none.
+        evaluation: The evaluation set, empty where the file names none.
         test: `wilcoxon` or `mcnemar`.
-        n: pairs that the test rests on.
-        n_dropped: instances of either side that are in no pair; `dropped_ids` names them.
-        difference: mean of B minus mean of A, over the pairs; `low` and `high` its interval.
+        n: Pairs that the test rests on.
+        n_dropped: Instances of either side that are in no pair; `dropped_ids` names them.
+        clusters: Groups that the pairs belong to; 0 where each pair counts as a draw of its own.
+        difference: Mean of B minus mean of A, over the pairs; `low` and `high` its interval.
+        detectable: The smallest mean difference that a test of these pairs finds with 80 % power at
+            the level of the intervals, before any adjustment.
         p_adjusted: `p` adjusted over all tests of the call that have a p-value.
-        effect: the matched-pairs rank-biserial correlation, or for McNemar's test the odds ratio of
+        effect: The matched-pairs rank-biserial correlation, or for McNemar's test the odds ratio of
             the discordant pairs (only B : only A); `effect_low` and `effect_high` its interval.
-        changed: pairs with unequal values.
-        note: why a figure is missing.
+        changed: Pairs with unequal values (to 12 digits of the largest).
+        note: Why a figure is missing, and a warning where few of the instances are in a pair.
     """
 
     evaluation: str
@@ -65,11 +71,13 @@ class Contrast:
     test: str
     n: int
     n_dropped: int
+    clusters: int
     mean_a: float
     mean_b: float
     difference: float
     low: float
     high: float
+    detectable: float
     p: float
     p_adjusted: float
     effect_name: str
@@ -88,25 +96,39 @@ def parted(place: str) -> tuple[str, Path]:
 
 
 def read_sides(
-    places: Sequence[str], metrics: Sequence[str] = (), id_column: str = ""
+    places: Sequence[str], metrics: Sequence[str] = (), id_column: str = "", cluster: str = ""
 ) -> list[Side]:
     """The runs in files and folders.
 
     Args:
-        places: each a folder that `mtpeft score` wrote, a score table, or any CSV with a column of
+        places: Each a folder that `mtpeft score` wrote, a score table, or any CSV with a column of
             ids and columns of numbers; `NAME=PATH` names its run.
-        metrics: the metrics to keep; all by default.
-        id_column: the column of ids in a plain CSV; by default the first of `ID_COLUMNS`.
+        metrics: The metrics to keep; all by default.
+        id_column: The column of ids in a plain CSV; by default the first of `ID_COLUMNS`.
+        cluster: A column of each plain CSV, or a CSV, that names the cluster of each instance.
 
     Raises:
-        BadInput: a file that is no table, an id twice, a value that is not finite.
-        UnknownName: a metric that no file has.
-        MtpeftError: fewer than two runs, or two of one name.
+        BadInput: A file that is no table or lacks the column of clusters, an id twice, a value that
+            is not finite.
+        UnknownName: A metric that no file has.
+        MtpeftError: Fewer than two runs, or two of one name.
     """
     sides: list[Side] = []
     for place in places:
         label, path = parted(place)
-        sides += _read(path, label, id_column)
+        sides += read_place(path, label, id_column, "" if Path(cluster).is_file() else cluster)
+    if Path(cluster).is_file():
+        table = read_clusters(Path(cluster), id_column)
+        sides = [replace(side, clusters=table) for side in sides]
+    for side in sides[1:]:
+        for name, of in side.clusters.items():
+            if sides[0].clusters.get(name, of) != of:
+                raise MtpeftError(
+                    f"{name} is in {sides[0].clusters[name]} ({sides[0].label}) and {of} "
+                    f"({side.label})",
+                    "one cluster an id in all files",
+                    "mtpeft compare A.csv B.csv --cluster FILE",
+                )
     labels = [side.label for side in sides]
     repeated = sorted({label for label in labels if labels.count(label) > 1})
     if repeated:
@@ -137,7 +159,25 @@ def read_sides(
     return sides
 
 
-def _read(path: Path, label: str, id_column: str) -> list[Side]:
+def read_place(path: Path, label: str, id_column: str, cluster: str = "") -> list[Side]:
+    """The runs of one place, as `read_sides` takes it.
+
+    Args:
+        path: The place.
+        label: What the run is called, where the place does not say.
+        id_column: The column of ids in a plain CSV; empty: the first of `ID_COLUMNS`.
+        cluster: A column of a plain CSV that says which instances belong together.
+
+    Raises:
+        BadInput: A file is no table, an id comes twice, or a value is not finite.
+    """
+    if cluster and (path.is_dir() or (path.is_file() and _is_score_table(path))):
+        raise BadInput(
+            path,
+            f"no column {cluster} in score tables, and no file of that name",
+            "a CSV with a column of ids and a column `cluster`",
+            "mtpeft compare A B --cluster clusters.csv",
+        )
     if path.is_dir():
         scores = ScoreSet.load(path)
         if not scores.tables:
@@ -149,11 +189,15 @@ def _read(path: Path, label: str, id_column: str) -> list[Side]:
         raise BadInput(
             path, "no such file", "a CSV or a folder that `mtpeft score` wrote", "mtpeft score FILE"
         )
+    if _is_score_table(path):
+        return _sides([("", read_scores(path))], label)  # a file may have any name
+    return [_spreadsheet(path, label or path.stem, id_column, cluster)]
+
+
+def _is_score_table(path: Path) -> bool:
     with path.open("rb") as stream:
         head = stream.readline().decode("utf-8", errors="replace").strip("\ufeff\r\n")
-    if head.split(",")[:4] == SCORE_KEYS:
-        return _sides([(path.stem, read_scores(path))], label)
-    return [_spreadsheet(path, label or path.stem, id_column)]
+    return head.split(",")[:4] == SCORE_KEYS
 
 
 def _sides(tables: Sequence[tuple[str, pd.DataFrame]], label: str) -> list[Side]:
@@ -176,7 +220,7 @@ def _sides(tables: Sequence[tuple[str, pd.DataFrame]], label: str) -> list[Side]
     return sides
 
 
-def _spreadsheet(path: Path, label: str, id_column: str) -> Side:
+def _spreadsheet(path: Path, label: str, id_column: str, cluster: str) -> Side:
     """A table of anyone's: one row an instance, one column with its id, numbers in others."""
     try:
         with path.open(encoding="utf-8-sig") as stream:
@@ -205,6 +249,14 @@ def _spreadsheet(path: Path, label: str, id_column: str) -> Side:
             "mtpeft compare A.csv B.csv --id COLUMN",
             line=1,
         )
+    if cluster and cluster not in frame.columns:
+        raise BadInput(
+            path,
+            f"columns {', '.join(map(str, frame.columns[:8]))}, none called {cluster}",
+            "a column with the cluster of each instance, or the name of a CSV that has it",
+            "mtpeft compare A.csv B.csv --cluster COLUMN",
+            line=1,
+        )
     ids = frame[column]
     for problem, found in (
         (ids.str.strip() == "", "a row without an id"),
@@ -221,7 +273,7 @@ def _spreadsheet(path: Path, label: str, id_column: str) -> Side:
     values: dict[tuple[str, str], dict[str, float]] = {}
     lost: dict[tuple[str, str], frozenset[str]] = {}
     for name in frame.columns:
-        if name == column:
+        if name in (column, cluster):
             continue
         text = frame[name].str.strip()
         missing = text.str.lower().isin(("", "na", "nan", "none", "null"))
@@ -237,7 +289,7 @@ def _spreadsheet(path: Path, label: str, id_column: str) -> Side:
         lost["", str(name)] = frozenset(ids[missing])
     if not values:
         raise BadInput(path, "no column of numbers", "a metric for each instance", line=1)
-    return Side(label, values, lost)
+    return Side(label, values, lost, clusters_of(path, ids, frame[cluster]) if cluster else {})
 
 
 def files_of(places: Sequence[str]) -> list[Path]:
@@ -260,10 +312,18 @@ def rule(contrasts: Sequence[Contrast], adjustment: str, level: float) -> str:
     }
     used = " or ".join(tests[name] for name in sorted({c.test for c in contrasts}))
     m = sum(not math.isnan(c.p) for c in contrasts)
+    if any(c.clusters for c in contrasts):
+        tests = {
+            "mcnemar": "McNemar by clusters",
+            "wilcoxon": "Wilcoxon signed-rank by clusters (Rosner, Glynn and Lee)",
+        }
+        used = " or ".join(tests[name] for name in sorted({c.test for c in contrasts}))
+        used += ", exact below 25 clusters"
     over = "" if adjustment == "none" else f" over {m} test{'' if m == 1 else 's'}"
     return (
         f"Pairs by instance id; {used}, two-sided; p {_ADJUSTED[adjustment]}{over}; "
-        f"{level:.0%} intervals; differences and effects are B minus A."
+        f"{level:.0%} intervals; differences and effects are B minus A; detectable: the mean "
+        f"difference that is found with {POWER:.0%} power at {1 - level:.2g}, unadjusted."
     )
 
 
@@ -276,16 +336,16 @@ def compare(
     """Test each run against the first one, or every pair of runs, on every metric that both have.
 
     Args:
-        sides: the runs; the first is the baseline.
-        adjustment: over all tests of the call: `holm`, `bh` (false discovery rate), or `none`.
-        level: of the intervals.
-        every_pair: each pair of runs instead of each against the first.
+        sides: The runs; the first is the baseline.
+        adjustment: Over all tests of the call: `holm`, `bh` (false discovery rate), or `none`.
+        level: Of the intervals.
+        every_pair: Each pair of runs instead of each against the first.
 
     Returns:
         One contrast for each (evaluation set, metric, pair), in the order of the files.
 
     Raises:
-        MtpeftError: the runs share no metric, or no instance.
+        MtpeftError: The runs share no metric, or no instance.
     """
     if adjustment not in get_args(Adjustment):
         raise UnknownName("adjustment", adjustment, get_args(Adjustment))
@@ -336,13 +396,15 @@ def values_of(a: Side, b: Side, evaluation: str, metric: str) -> pd.DataFrame:
     frame = pd.DataFrame(
         {"instance_id": ids, "value_a": [x[i] for i in ids], "value_b": [y[i] for i in ids]}
     )
-    frame["difference"] = frame["value_b"] - frame["value_a"]
+    y, x = frame["value_b"].to_numpy(float), frame["value_a"].to_numpy(float)
+    frame["difference"] = r_session.call("distinct_differences", y, x)
     return frame
 
 
 def _contrast(a: Side, b: Side, evaluation: str, metric: str, level: float) -> Contrast:
     frame = values_of(a, b, evaluation, metric)
     x, y = frame["value_a"].to_numpy(dtype="float64"), frame["value_b"].to_numpy(dtype="float64")
+    difference = frame["difference"].to_numpy()
     every = {
         name
         for side in (a, b)
@@ -358,44 +420,60 @@ def _contrast(a: Side, b: Side, evaluation: str, metric: str, level: float) -> C
         test="mcnemar" if binary else "wilcoxon",
         n=len(x),
         n_dropped=len(dropped),
+        clusters=0,
         mean_a=float(x.mean()) if len(x) else math.nan,
         mean_b=float(y.mean()) if len(x) else math.nan,
-        difference=float((y - x).mean()) if len(x) else math.nan,
+        difference=float(difference.mean()) if len(x) else math.nan,
         low=math.nan,
         high=math.nan,
+        detectable=math.nan,
         p=math.nan,
         p_adjusted=math.nan,
         effect_name="odds ratio" if binary else "rank-biserial",
         effect=math.nan,
         effect_low=math.nan,
         effect_high=math.nan,
-        changed=int((x != y).sum()),
+        changed=int((difference != 0).sum()),
         dropped_ids=" ".join(dropped),
         note="" if len(x) else "no instance has a value on both sides",
     )
     if not len(x):
         return result
-    if binary:
+    groups = [numbered(a.clusters, frame["instance_id"])] if a.clusters else []
+    if binary and not groups:
         low, high = r_session.call("paired_proportions_interval", x, y, level=level)
-        only = [float(((x == 1) & (y == 0)).sum()), float(((x == 0) & (y == 1)).sum())]
-        effect, effect_low, effect_high, p = r_session.call("discordant_odds", only, level=level)
     else:
-        low, high = r_session.call("mean_interval", y - x, level=level)
-        _, p = r_session.call("signed_rank", y, x, published=False)
-        seed = zlib.crc32(f"{evaluation}/{metric}".encode()) & 0x7FFFFFFF
-        effect, effect_low, effect_high = r_session.call(
-            "rank_biserial", y, x, resamples=RESAMPLES, seed=seed, level=level
-        )
-    note = "no two values differ" if not result.changed else ""
-    if not note and math.isnan(effect_low):
-        note = "too few differences for an interval of the effect"
+        low, high = r_session.call("mean_interval", difference, *groups, level=level)
+    detectable = r_session.call(
+        "detectable_difference", difference, *groups, level=level, power=POWER
+    )
+    kind, effects = (
+        ("discordance", ("discordant_odds", x, y))
+        if binary
+        else ("signed_rank", ("rank_biserial", y, x))
+    )
+    p = r_session.call(kind, y, x, *groups)[1]
+    effect, effect_low, effect_high = r_session.call(*effects, *groups, level=level)
+    notes = []
+    if not result.changed:
+        notes.append("no two values differ")
+    elif math.isnan(effect_low):
+        notes.append("too few differences for an interval of the effect")
+    if math.isnan(detectable[0]) and (groups or not binary):  # no spread, no interval
+        low = high = math.nan
+        if result.changed:
+            notes.append("all differences are equal, so that their mean has no interval")
+    if result.n < LEAST_SHARE * len(every):
+        notes.append(f"rests on {result.n / len(every):.0%} of {len(every)} instances")
     return replace(
         result,
+        clusters=len(set(groups[0])) if groups else 0,
         low=float(low),
         high=float(high),
+        detectable=float(detectable[0]),
         p=float(p),
         effect=float(effect),
         effect_low=float(effect_low),
         effect_high=float(effect_high),
-        note=note,
+        note="; ".join(notes),
     )

@@ -20,9 +20,17 @@ from mtpeft.core.records import Column, ScoreSet
 
 @dataclass(frozen=True)
 class Pairs:
-    """Equal-length values of both sides; n_a and n_b count what each side has; dropped are ids left
-    out; own_a and own_b are the values of each side by itself, where a study took its unpaired
-    effect from them.
+    """The values of both sides of a test.
+
+    Attributes:
+        a: Of side A; shape [n].
+        b: Of side B; shape [n].
+        n_a: Values that side A has.
+        n_b: Values that side B has.
+        dropped: Ids that are in no pair.
+        own_a: Every value of side A, where a study took its unpaired effect from them.
+        own_b: Every value of side B, likewise.
+        ids: Of the pairs, where they were formed by id; shape [n].
     """
 
     a: np.ndarray
@@ -32,6 +40,7 @@ class Pairs:
     dropped: tuple[str, ...]
     own_a: np.ndarray | None = None
     own_b: np.ndarray | None = None
+    ids: np.ndarray | None = None
 
     @property
     def sides(self) -> tuple[np.ndarray, np.ndarray]:
@@ -44,6 +53,13 @@ class Pairs:
 def unreadable(scores: ScoreSet, tool: Tool, metric: Metric, run: str, task: str) -> set[str]:
     """Instances of a run whose output the tool could not read, by the tool's own rule in the
     catalog.
+
+    Args:
+        scores: The scores of all runs.
+        tool: The tool.
+        metric: Its metric.
+        run: The run.
+        task: The evaluation set.
     """
     rule = tool.unparseable_when
     if not rule or (tool.unparseable_metrics and metric.id not in tool.unparseable_metrics):
@@ -87,7 +103,14 @@ def by_id(a: Column, b: Column, exclude: AbstractSet[str] = frozenset()) -> Pair
         rows_a = np.array([row for row in rows_a if a.ids[row] in place], dtype="int64")
         rows_b = np.array([place[name] for name in a.ids[rows_a]], dtype="int64")
     dropped = sorted(({*a.ids} | {*b.ids}) - {*a.ids[rows_a]})
-    return Pairs(a.value[rows_a], b.value[rows_b], len(a.ids), len(b.ids), tuple(dropped))
+    return Pairs(
+        a.value[rows_a],
+        b.value[rows_b],
+        len(a.ids),
+        len(b.ids),
+        tuple(dropped),
+        ids=a.ids[rows_a],
+    )
 
 
 def by_rule(
@@ -130,8 +153,19 @@ def pair(
     published_pairing: Pairing,
     missing: Missing = "drop",
 ) -> Pairs:
-    """The pairs of one test under a protocol (`as-published` or `corrected`); the study's rules of
-    pairing and for missing values hold as published only.
+    """The pairs of one test under a protocol; the study's rules of pairing and for missing values
+    hold as published only.
+
+    Args:
+        scores: The scores of all runs.
+        tool: The tool that gave them.
+        metric: The column.
+        task: The evaluation set.
+        run_a: Side A.
+        run_b: Side B.
+        protocol: `as-published` or `corrected`.
+        published_pairing: How the study paired rows.
+        missing: What the study did with instances without a value.
     """
     a, b = scores.column(run_a, task, metric.id), scores.column(run_b, task, metric.id)
     if protocol == "corrected":

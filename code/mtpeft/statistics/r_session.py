@@ -40,9 +40,8 @@ def _environment() -> Any:
         os.environ.pop("LD_LIBRARY_PATH", None)
     else:
         os.environ["LD_LIBRARY_PATH"] = libraries
-    for name in ("pairs.R", "effects.R", "variants.R", "intervals.R", "contrasts.R"):
-        source = (STATS / name).read_text(encoding="utf-8")
-        rinterface.evalr(source)
+    for path in sorted(STATS.glob("*.R")):
+        rinterface.evalr(path.read_text(encoding="utf-8"))
     return rinterface.globalenv
 
 

@@ -2,7 +2,7 @@
 
 The archive lacks scores of the two-task runs, but has many of their outputs. `make rescore` scores
 those as the study's scripts did; here they stand where archived scores are missing, and the tests
-are computed anew. `make audit-outputs` scores outputs again after mending mechanical damage; here
+are computed. `make audit-outputs` scores outputs again after repairing mechanical damage; here
 such scores stand in place of the archived ones.
 """
 
@@ -92,7 +92,7 @@ def mended_tests(
     comparisons: Iterable[Comparison],
     known: Catalog,
 ) -> list[Test]:
-    """The as-published tests on mended evaluation sets, from the outputs as archived and under
+    """The as-published tests on repaired evaluation sets, from the outputs as archived and under
     each reading.
 
     Protocols of the result: `ARCHIVED_READING` and the readings.

@@ -13,6 +13,7 @@ from mtpeft.catalog.places import archived, published, waiting
 from mtpeft.core.errors import BadInput, MtpeftError
 from mtpeft.core.paths import CATALOG, STUDIES
 from mtpeft.core.records import PublishedCell, read_records, read_scores
+from mtpeft.studies import own_part
 
 Needed = dict[tuple[str, str, str], str]
 """(tool, evaluation set, run) → the comparison that needs its scores."""
@@ -61,25 +62,28 @@ def _of(study: Study, known: Catalog) -> Iterator[MtpeftError]:
 
 
 def _modules(study: Study, known: Catalog) -> Iterator[MtpeftError]:
-    """Dotted names that nothing can be imported by."""
+    """Modules that are not there, and dotted kinds that name no function."""
+    for kind in ("tables", "figures", "claims"):
+        for item in known.of(kind, study.id):
+            if "." in item.kind:
+                try:
+                    own_part(item, known)
+                except BadInput as error:
+                    yield error
     here = study.folder.resolve()
-    named = [
-        (k, i.id, i.kind) for k in ("tables", "figures", "claims") for i in known.of(k, study.id)
-    ]
     for kind in ("tasks", "tools"):
-        items = getattr(known, kind).values()
-        own = [i for i in items if known.file_of(kind, i.id).resolve().is_relative_to(here)]
-        named += [(kind, item.id, item.module) for item in own]
-    for kind, name, module in named:
-        if "." in module and not _importable(module):
-            yield known.bad(
-                kind,
-                name,
-                module,
-                f"module {module} cannot be found",
-                "the dotted name of a module",
-                "name its folder in PYTHONPATH",
-            )
+        for item in getattr(known, kind).values():
+            if not known.file_of(kind, item.id).resolve().is_relative_to(here):
+                continue
+            if "." in item.module and not _importable(item.module):
+                yield known.bad(
+                    kind,
+                    item.id,
+                    item.module,
+                    f"module {item.module} cannot be found",
+                    "the dotted name of a module",
+                    "name its folder in PYTHONPATH",
+                )
 
 
 def _importable(module: str) -> bool:

@@ -5,11 +5,13 @@ faithful)`; its name stands in catalog/tasks/*.yaml. `rendering` turns messages 
 tokenizer's own chat template.
 """
 
+from mtpeft.tasks.answer import Answer
 from mtpeft.tasks.interface import Message, TaskModule, answer_of, task_module
 from mtpeft.tasks.rendering import Rendered, prompt_text, render, rendered_prompt
 from mtpeft.tasks.wording import Wording, wording
 
 __all__ = [
+    "Answer",
     "Message",
     "Rendered",
     "TaskModule",

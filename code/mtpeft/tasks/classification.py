@@ -1,5 +1,5 @@
-"""Metrics of yes/no tasks and of retrieval, as proportions. On the ground floor: training selects
-and scoring reports by them.
+"""Metrics of yes/no tasks and of retrieval, as proportions: training selects and scoring reports by
+them.
 
 F1 without any true positive is 0, as counting says; nothing here is NaN.
 """
@@ -13,8 +13,14 @@ CUT = 1000
 
 
 def binary_scores(labels: Sequence[int], predictions: Sequence[int]) -> dict[str, float]:
-    """Accuracy, precision, recall and F1 of the positive class, macro F1. Raises `ValueError`
-    without examples.
+    """Accuracy, precision, recall and F1 of the positive class, macro F1.
+
+    Args:
+        labels: 1 or 0 for each example.
+        predictions: 1 or 0 for each example.
+
+    Raises:
+        ValueError: There are no examples, or not as many predictions as labels.
     """
     y, p = np.asarray(labels), np.asarray(predictions)
     if not len(y) or len(y) != len(p):
@@ -42,11 +48,17 @@ def _f1(hit: int, false: int, missed: int) -> float:
 
 
 def ranks(queries: np.ndarray, codes: np.ndarray, right: Sequence[int] | None = None) -> np.ndarray:
-    """Rank of each query's right code among all codes, from 1. queries [q, h], codes [n, h], unit
-    length.
+    """The rank of each query's right code among all codes, from 1.
 
-    right: position of each query's code (default: query i belongs to code i). Ties count against
-    the model: a code as near as the right one ranks before it.
+    Ties count against the model: a code as near as the right one ranks before it.
+
+    Args:
+        queries: Vectors of unit length, shape [q, h].
+        codes: Vectors of unit length, shape [n, h].
+        right: The position of each query's code (default: query i belongs to code i).
+
+    Returns:
+        Shape [q].
     """
     scores = queries @ codes.T
     at = np.arange(len(queries)) if right is None else np.asarray(right)
@@ -61,7 +73,9 @@ def reciprocal_rank(rank: np.ndarray, cut: int = CUT) -> np.ndarray:
 
 
 def random_ranking(candidates: int) -> float:
-    """Expected MRR of a random order of the candidates: H(n) / n."""
+    """The expected mean reciprocal rank of a random order of n candidates: the harmonic number H(n)
+    / n.
+    """
     return sum(1 / k for k in range(1, candidates + 1)) / candidates
 
 

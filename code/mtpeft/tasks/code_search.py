@@ -5,12 +5,13 @@ with a class as answer like the other tasks, or hands over the candidates that a
 and wants a score for each.
 """
 
+import json
 import re
 from collections.abc import Sequence
 
 from mtpeft.corpora.examples import Example
 from mtpeft.tasks import yes_no
-from mtpeft.tasks.fences import tidied
+from mtpeft.tasks.fences import LONGEST, tidied
 from mtpeft.tasks.interface import Message
 from mtpeft.tasks.wording import Wording
 
@@ -23,7 +24,7 @@ def texts(example: Example) -> tuple[str, ...]:
     return example.inputs["query"], example.inputs["code"]
 
 
-label = yes_no.label
+label, target, answer = yes_no.label, yes_no.target, yes_no.read
 SHOWN = 1000
 """Characters of a candidate that a prompt holds."""
 # Number and score of a candidate, with something between: a line of one number is neither.
@@ -36,6 +37,7 @@ _SCORE = re.compile(
 )
 _FENCE = re.compile(r"\s*(?:`{3,}|~{3,}).*")
 _SEVERAL = re.compile(r"[,;]\s*(?=\[?\d{1,2}[\]:.=)])")
+_LABEL = re.compile(r"\s*(?:scores?|answer)\s*:", re.IGNORECASE)
 
 
 def scoring_messages(query: str, candidates: Sequence[str]) -> list[Message]:
@@ -62,11 +64,13 @@ def read_scores(raw: str, candidates: int) -> list[int] | None:
     Blank lines, fences and sentences without a digit say nothing; any other line that is no number
     with its score makes the answer unreadable.
     """
+    if len(raw) > LONGEST:
+        return None
     found: dict[int, int] = {}
-    for line in tidied(raw).strip().split("\n"):
-        if not line.strip() or _FENCE.fullmatch(line) or not re.search(r"\d", line):
+    for line in _without_braces(tidied(raw)).split("\n"):
+        if not re.search(r"\d", line):
             continue
-        for part in _SEVERAL.split(line):
+        for part in _SEVERAL.split(_LABEL.sub("", line, count=1)):
             match = _SCORE.fullmatch(part)
             if match is None:
                 return None
@@ -81,10 +85,18 @@ def read_scores(raw: str, candidates: int) -> list[int] | None:
     )
 
 
+def _without_braces(text: str) -> str:
+    """The lines of an answer; those of one that is a JSON object are its pairs."""
+    lines = [line for line in text.strip().split("\n") if not _FENCE.fullmatch(line)]
+    try:
+        pairs = json.loads("\n".join(lines), object_pairs_hook=list)
+        return "\n".join(f"{name}: {value}" for name, value in pairs)
+    except (ValueError, TypeError, RecursionError):
+        return "\n".join(lines)
+
+
 def first_with(examples: Sequence[Example]) -> dict[str, str]:
-    """Every different function of a set → the id of the first example that has it: those that read
-    alike are one candidate.
-    """
+    """The id of the first example that has each function: those that read alike are one candidate."""
     first: dict[str, str] = {}
     for example in examples:
         first.setdefault(example.inputs["code"], example.id)
@@ -100,13 +112,3 @@ def messages(example: Example, wording: Wording) -> list[Message]:
     """System and user message about one pair."""
     query, code = texts(example)
     return yes_no.asked(ROLE, f"{QUESTION}\nDescription: {query}", code)
-
-
-def target(example: Example, wording: Wording) -> str:
-    """`yes` or `no`."""
-    return yes_no.word(example)
-
-
-def answer(raw: str, faithful: bool) -> str:
-    """`1`, `0`, or `` for no answer (the study's reading knows no such thing)."""
-    return yes_no.read(raw, faithful)

@@ -72,8 +72,16 @@ def encoded_task(task: str) -> ModuleType:
 
 @dataclass(frozen=True)
 class TaskData:
-    """Tokenized examples of one task. rows: tokens of each example; codes: of the second sequence
-    of a ranking pair.
+    """Tokenized examples of one task.
+
+    Attributes:
+        task: The task.
+        head: The kind of its head: `label` or `ranking`.
+        ids: The id of each example.
+        rows: The tokens of each example; of a ranking pair those of the query.
+        labels: 1 or 0 for each example.
+        codes: The tokens of the second sequence of a ranking pair; empty for a label.
+        padding: The token that fills a batch up.
     """
 
     task: str
@@ -115,8 +123,15 @@ class TaskData:
         return digest.hexdigest()
 
     def batch(self, positions: Sequence[int], device: str = "cpu") -> dict[str, Any]:
-        """ids and mask [B, L], labels [B]; of a ranking task [2 B, L], queries first. Padded on
-        the right.
+        """The examples at some positions as tensors, padded on the right.
+
+        Args:
+            positions: Of the examples.
+            device: Where the tensors go.
+
+        Returns:
+            `ids` and `mask`, shape [B, L], and `labels`, shape [B]; of a ranking task ids and mask
+            have shape [2 B, L], queries first.
         """
         import torch
 
@@ -140,11 +155,18 @@ def encode(
     code_length: int,
     query_length: int = 128,
 ) -> TaskData:
-    """Tokenize. Texts of a classified example are one joint sequence, cut at the longest; a query
-    has its own limit.
+    """Tokenize the examples of a task.
 
     A text without any token (36 of FlakeFlagger's methods are empty, and not every tokenizer adds a
     first token) becomes one end token: the mean of an empty sequence would be NaN.
+
+    Args:
+        task: The task.
+        examples: Its examples.
+        tokenizer: Of the base model.
+        code_length: The most tokens of a function, and of a classified example, whose texts are one
+            joint sequence.
+        query_length: The most tokens of a query.
     """
     module, head = encoded_task(task), head_of(task)
     columns = [list(column) for column in zip(*map(module.texts, examples), strict=True)]
@@ -214,8 +236,14 @@ def encoded(
 def _tokens(
     tokenizer: Any, columns: list[list[str]], length: int, chunk: int = 10_000
 ) -> list[list[int]]:
-    """columns: first texts, and second ones where two are read as one sequence. Many at a time:
-    five times as fast as each.
+    """The tokens of each example. Texts are tokenized many at a time: five times as fast as each by
+    itself.
+
+    Args:
+        tokenizer: Of the base model.
+        columns: The first texts, and the second ones where two are read as one sequence.
+        length: The most tokens of an example.
+        chunk: Examples at a time.
     """
     found: list[list[int]] = []
     for start in range(0, len(columns[0]), chunk):
@@ -259,8 +287,16 @@ def classes(probabilities: np.ndarray) -> list[int]:
 
 
 def scores(data: TaskData, loss: float, said: np.ndarray) -> dict[str, float]:
-    """Scores of answers: label: loss and `classification.binary_scores` at the threshold 0.5;
-    ranking: loss and mrr.
+    """The scores of a model's answers.
+
+    Args:
+        data: The examples.
+        loss: Over the examples.
+        said: What `answers` gives, shape [n].
+
+    Returns:
+        For a label the loss and `classification.binary_scores` at the threshold 0.5; for a ranking
+        the loss and `mrr`.
     """
     if data.head == RANKING:
         return {"loss": loss, "mrr": float(reciprocal_rank(said[said > 0]).mean())}

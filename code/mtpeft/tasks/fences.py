@@ -1,77 +1,154 @@
 """The code in an answer that a chat model wrote.
 
 Fences are read as CommonMark has them: an opening fence begins a line and may carry any info string,
-only a line of fence characters closes it. Of several blocks the one is taken that is of the asked
-language, parses and defines something, with those definitions of other blocks that it uses; what
-reasons, echoes the question or shows output is left out. The study's own rule is `tagged`.
+only a line of fence characters closes it. Of several pieces of code the one is taken that is of the
+asked language, parses and defines what was asked for, with those definitions of other pieces that it
+uses; what reasons, echoes the question or shows output is left out. The study's own rule is `tagged`.
 """
 
-import ast
 import re
-import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-_OPEN = re.compile(
-    r"(?P<lead>[ \t]*(?:>[ \t]?)*[ \t]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>.*?)[ \t]*"
+from mtpeft.tasks.answer import Answer
+from mtpeft.tasks.source_text import (
+    defined,
+    is_foreign,
+    is_test,
+    looks_like_code,
+    parsed,
+    segments,
+    sound,
+    uses,
+    with_needed,
+    without_prompts,
 )
-_ONE_LINE = re.compile(r"\s*(`{3,}|~{3,})(?P<code>[^\n]+?)\1\s*")
-_REASONING = re.compile(r"<(think|thinking|reasoning)>.*?</\1>\s*", re.DOTALL | re.IGNORECASE)
-_MARKS = re.compile(r"(?:<\|[\w ]{1,30}\|>|</s>|<s>|\[/?INST\])")
+
+_OPEN = re.compile(r"(?P<lead>[ \t]*(?:>[ \t]*)*)(?P<fence>`{3,}+|~{3,}+)(?P<info>.*)")
+_ONE_LINE = re.compile(r"\s*(`++|~{3,}+)(?P<code>[^\n]+?)\1\s*")
+_REASONING = re.compile(
+    r"^[ \t]*<(think|thinking|reasoning)>.*?</\1>\s*|\A.*?^[ \t]*</think(?:ing)?>\s*",
+    re.DOTALL | re.IGNORECASE | re.MULTILINE,
+)
+_OPEN_REASONING = re.compile(r"\A\s*<(?:think|thinking|reasoning)>.*\Z", re.DOTALL | re.IGNORECASE)
+_MARK = r"(?:<\|[\w ]{1,30}\|>|</?(?:s|answer|summary|solution|response)>|\[/?(?:INST|PYTHON|JAVA|CODE|ANSWER)\])"
+_MARKS = re.compile(
+    rf"^[ \t]*(?:{_MARK}[ \t]*(?:assistant\b[ \t]*)?)+|(?:(?<![ \t])[ \t]*{_MARK})+[ \t]*$",
+    re.MULTILINE,
+)
+_TURN = re.compile(
+    r"(?:<\|(?:im_end|eot_id|end|endoftext)\|>|</s>)[ \t]*\n(?=\s*\S)"
+    r"|^(?:### ?|\*\*)?(?:Human|User|Instruction)\b(?:\*\*)?:",
+    re.MULTILINE,
+)
+_ROLE = re.compile(r"\A\s*Assistant:[ \t]*")
 _INVISIBLE = re.compile("[\ufeff\u200b\u2060]")
+_REVISED = re.compile(
+    r"\b(?:correct(?:ed|ion)?|fix(?:ed)?|final|revised|updated)\b[^\n]*\s*\Z", re.IGNORECASE
+)
 _NAMES = {
     "py": "python",
     "python3": "python",
     "python": "python",
+    "pycon": "pycon",
     "java": "java",
     "c#": "csharp",
     "cs": "csharp",
     "csharp": "csharp",
 }
-_LITERAL = re.compile(
-    r'"""(?:\\.|[^\\])*?"""|//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'',
-    re.DOTALL,
+LONGEST = 30_000
+"""Characters beyond which a text is no answer, and is not searched."""
+_MOST = 40
+_DOCUMENTS = ("markdown", "md")
+# Words after a fence that say: this is not the code that was asked for.
+_OTHERS = re.compile(
+    r"bash|sh|shell|zsh|console|terminal|powershell|cmd|te?xt|plain(?:text)?|output|stdout|result"
+    r"|json|ya?ml|x?html|xml|css|toml|ini|csv|diff|sql|http|(?:java|type)script|[jt]s|c|cpp|c\+\+|go"
+    r"|rust|ruby|php|kotlin|scala|swift|r|perl|lua|haskell|dockerfile|makefile|mermaid|latex|math"
+    r"|pseudocode"
 )
-_DEFINES = re.compile(
-    r"\b\w[\w<>\[\],.? ]*\s+\w+\s*\([^(){};]*(?:\([^()]*\)[^(){};]*)*\)\s*(?:throws [\w., ]+|where [\w:, ]+)?\s*(?:\{|=>)"
-    r"|\b(?:class|interface|enum|record|struct)\s+\w+"
-)
-_PYTHON_START = re.compile(r"(?:def|class|async def|import|from|@)\b|@")
 
 
 @dataclass(frozen=True)
 class _Block:
-    """A fenced block: language as normalized from its info string (or the raw word), and its text."""
+    """A piece of code.
+
+    Attributes:
+        language: As normalized from its info string, empty where that names none.
+        text: The code.
+        before: The sentences before it.
+        fenced: Whether it stood in fences.
+    """
 
     language: str
     text: str
+    before: str = ""
+    fenced: bool = True
 
 
 def tidied(text: str) -> str:
-    """The answer without reasoning in tags, leftover chat marks and invisible signs; LF line ends."""
+    """The answer without reasoning in tags, leftover chat marks and invisible signs, up to where the
+    dialogue goes on; LF line ends.
+    """
     text = _INVISIBLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    return _MARKS.sub("", _REASONING.sub("", text))
+    text = _OPEN_REASONING.sub("", _REASONING.sub("", text))
+    for turn in _TURN.finditer(text):
+        before = text[: turn.start()]
+        if _MARKS.sub("", before).strip() and not _inside_fence(before):
+            text = before
+            break
+    return _ROLE.sub("", _MARKS.sub("", text))
 
 
-def unfenced(text: str, language: str = "", last: bool = False) -> str:
+def _inside_fence(before: str) -> bool:
+    return sum(bool(_OPEN.fullmatch(line)) for line in before.split("\n")) % 2 == 1
+
+
+def unfenced(text: str, language: str = "", last: bool = False, asked: str = "") -> Answer:
     """The code in an answer; the whole text where nothing in it can be told to be the code.
 
     Args:
-        text: the answer.
-        language: the asked language, where it is known.
-        last: of blocks that are equally good, take the last one and not the first.
+        text: The answer.
+        language: The asked language, where it is known.
+        last: Of undeclared blocks that are equally good, take the last one and not the first.
+        asked: The function that was asked for, where the question names one.
     """
+    if len(text) > LONGEST:
+        return Answer(text.strip("\n").rstrip(), "too long to be read")
     text = tidied(text)
-    if one := _ONE_LINE.fullmatch(text):
+    if "\n" not in text.strip() and (one := _ONE_LINE.fullmatch(text)):
         word, _, rest = one["code"].strip().partition(" ")
-        return rest.strip() if word.lower() in _NAMES and rest.strip() else one["code"].strip()
-    blocks, lead = _blocks(text)
+        inside = rest.strip() if word.lower() in _NAMES and rest.strip() else one["code"].strip()
+        return Answer(inside, "one line in fences")
+    whole = text.strip("\n").rstrip()
+    if language in ("", "python") and parsed(text) is not None and looks_like_code(text):
+        return Answer(whole, "whole text")
+    blocks = [] if _goes_on(text, language) else _blocks(text, language)
     if not blocks:
-        return _bare(text, language)
-    if _sound(lead, language) and _defines(lead, language):
-        blocks = [_Block("", lead), *blocks]
-    order = list(reversed(blocks)) if last else blocks
-    best = max(order, key=lambda block: _worth(block, language))
-    return _with_needed(best, blocks, language).strip("\n").rstrip()
+        # A refusal is no code; whatever might be code is left to the tools to judge.
+        kept = not language or looks_like_code(whole)
+        return Answer(whole, "whole text") if kept else Answer("", "no code")
+    best = max(
+        range(len(blocks)),
+        key=lambda i: (*_worth(blocks, i, language, asked), _place(blocks, i, language, last)),
+    )
+    block = blocks[best]
+    if language and _points(block, language, asked) <= 0:
+        return Answer("", "no code")
+    kind = language or (block.language if block.language in _NAMES.values() else "python")
+    others = [b.text for i, b in enumerate(blocks) if i != best and _may_help(b, kind)]
+    code = with_needed(block.text, others, kind).strip("\n").rstrip()
+    rule = "code in fences" if block.fenced else "code between sentences"
+    if code == whole:
+        rule = "whole text"
+    elif code != block.text.strip("\n").rstrip():
+        rule += ", with what it needs of other code"
+    return Answer(code, rule)
+
+
+def _goes_on(text: str, language: str) -> bool:
+    """Whether a text completes the function of the prompt: it begins inside a body."""
+    first = text.lstrip("\n").partition("\n")[0]
+    return language == "python" and first[:1] in (" ", "\t") and not _OPEN.fullmatch(first)
 
 
 def tagged(text: str) -> str:
@@ -85,24 +162,60 @@ def tagged(text: str) -> str:
     return text
 
 
-def _blocks(text: str) -> tuple[list[_Block], str]:
-    """The fenced blocks of a text, and what stands before the first of them."""
+def _blocks(text: str, language: str) -> list[_Block]:
+    """The pieces of code of a text, fenced or between its sentences, in their order."""
     lines = text.split("\n")
     blocks: list[_Block] = []
-    first, i = None, 0
-    while i < len(lines):
+    prose, i = list[str](), 0
+    while i < len(lines) and len(blocks) < _MOST:
         opened = _OPEN.fullmatch(lines[i])
         if not opened or (opened["fence"][0] == "`" and "`" in opened["info"]):
+            prose.append(lines[i])
             i += 1
             continue
-        first = i if first is None else first
-        word = opened["info"].split(" ")[0].strip("{}.").lower() if opened["info"] else ""
-        language = _NAMES.get(word, word)
+        tag = _tag(opened["info"])
         ends = [j for j in range(i + 1, len(lines)) if _closes(lines[j], opened["fence"])]
-        end = _end(lines, i, ends, opened["lead"], language)
-        blocks.append(_Block(language, _inside(lines[i + 1 : end], opened["lead"])))
-        i = end + 1
-    return blocks, "\n".join(lines[:first]) if first is not None else text
+        end = _end(lines, i, ends, opened["lead"], tag)
+        inside = _inside(lines[i + 1 : end], opened["lead"])
+        blocks += _bare(prose, language)
+        if tag in _DOCUMENTS:
+            blocks += _blocks(inside, language)
+        else:
+            blocks.append(_mended(_Block(tag, inside, "\n".join(prose)), language))
+        prose, i = [], end + 1
+    return blocks + _bare(prose, language)
+
+
+def _tag(info: str) -> str:
+    """The language that an info string names; empty for a word that is none."""
+    word = re.match(r"[\w#+-]*", info.strip().lstrip("{.").lower())
+    found = word[0] if word else ""
+    return _NAMES.get(found, found if _OTHERS.fullmatch(found) or found in _DOCUMENTS else "")
+
+
+def _bare(prose: list[str], language: str) -> list[_Block]:
+    return [
+        _Block("", code, before, fenced=False)
+        for code, before in segments("\n".join(prose), language)
+        if defined(code, language)
+    ]
+
+
+def _mended(block: _Block, language: str) -> _Block:
+    """A block without the prompts of an interpreter, and without sentences among its code."""
+    text = without_prompts(block.text)
+    if text != block.text:
+        return replace(
+            block, text=text, language="" if block.language == "pycon" else block.language
+        )
+    kind = language or block.language
+    if (
+        not sound(text, kind)
+        and len(parts := segments(text, kind)) == 1
+        and sound(parts[0][0], kind)
+    ):
+        text = parts[0][0]
+    return replace(block, text=text)
 
 
 def _closes(line: str, fence: str) -> bool:
@@ -115,7 +228,7 @@ def _end(lines: list[str], start: int, ends: list[int], lead: str, language: str
     documentation string closes nothing; else the first that stands no deeper than the opening one.
     """
     for end in reversed(ends[:20]):
-        if _sound(_inside(lines[start + 1 : end], lead), language):
+        if sound(_inside(lines[start + 1 : end], lead), language):
             return end
     shallow = [j for j in ends if len(lines[j]) - len(lines[j].lstrip(" \t>")) <= len(lead) + 3]
     return next(iter(shallow or ends), len(lines))
@@ -134,100 +247,45 @@ def _inside(lines: list[str], lead: str) -> str:
     return "\n".join(result)
 
 
-def _worth(block: _Block, language: str) -> tuple[int, int]:
+def _points(block: _Block, language: str, asked: str) -> int:
     wanted = language or (block.language if block.language in _NAMES.values() else "")
     points = 0
-    if block.language in _NAMES.values():
-        points += 8 if not language or block.language == language else -8
+    if block.language and block.language == wanted:
+        points += 8
     elif block.language:
-        points -= 16
+        points -= 20 if block.language in _NAMES.values() else 12
     kind = wanted or "python"
-    points += 4 * _defines(block.text, kind) + 2 * _sound(block.text, kind)
-    if not wanted and not points:
-        points += 3 * bool(_DEFINES.search(block.text))
-    return points, bool(block.text.strip())
+    names = defined(block.text, kind)
+    if not wanted and not names:
+        names = defined(block.text, "java")
+    points += 6 * bool(asked and {asked, asked.rpartition(".")[2]} & names)
+    points += 4 * bool(names) + 3 * sound(block.text, kind)
+    points -= 5 * is_foreign(block.text, language)
+    points -= 4 * (is_test(block.text, names) and asked not in names)
+    return points
 
 
-def _with_needed(best: _Block, blocks: list[_Block], language: str) -> str:
-    """A Python block below the definitions and imports of other blocks that it uses and lacks."""
-    tree = _python(best.text)
-    if tree is None or (language or best.language or "python") != "python":
-        return best.text
-    own, used = _names(tree), {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
-    before = ""
-    for block in blocks:
-        other = _python(block.text) if block is not best else None
-        if other is None or block.language not in ("", "python"):
-            continue
-        for node in other.body:
-            names = _names(ast.Module([node], []))
-            if names & used - own and not isinstance(node, ast.Expr):
-                before += (ast.get_source_segment(block.text, node) or "") + "\n"
-                own |= names
-    return f"{before}\n{best.text}" if before else best.text
-
-
-def _names(tree: ast.Module) -> set[str]:
-    """What a module binds at its top level."""
-    found: set[str] = set()
-    for node in tree.body:
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            found.add(node.name)
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            found |= {(a.asname or a.name).partition(".")[0] for a in node.names}
-        elif isinstance(node, ast.Assign):
-            found |= {t.id for t in node.targets if isinstance(t, ast.Name)}
-    return found
-
-
-def _bare(text: str, language: str) -> str:
-    """Code without fences, less the sentences around it where the rest then parses (Python)."""
-    whole = text.strip("\n").rstrip()
-    if language not in ("", "python") or _python(text) is not None:
-        return whole
-    lines = text.split("\n")
-    start = next((i for i, line in enumerate(lines) if _PYTHON_START.match(line)), None)
-    if start is None:
-        return whole
-    for end in range(len(lines), start, -1):
-        part = "\n".join(lines[start:end])
-        if _defines(part, "python"):
-            return part.strip("\n").rstrip()
-    return whole
-
-
-def _python(code: str) -> ast.Module | None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return ast.parse(code)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return None
-
-
-def _sound(code: str, language: str) -> bool:
-    """Whether a text reads as code of a language: Python parses, of the others the brackets close."""
-    if not code.strip():
-        return False
-    if language in ("", "python") and _python(code) is not None:
-        return True
-    if language == "python":
-        return False
-    rest = _LITERAL.sub(" ", code)
-    return (
-        "`" not in rest
-        and bool(re.search(r"[;{}]", rest))
-        and all(rest.count(a) == rest.count(b) for a, b in ("{}", "()", "[]"))
+def _worth(blocks: list[_Block], i: int, language: str, asked: str) -> tuple[int, bool, bool, bool]:
+    """What speaks for a block: its points; that it was called the right version; that no other one
+    builds on it; that it is not empty.
+    """
+    block = blocks[i]
+    kind = language or "python"
+    own = defined(block.text, kind)
+    served = any(
+        uses(other.text, own, kind)
+        and not is_test(other.text, names)
+        and _points(other, language, asked) >= _points(block, language, asked)
+        for j, other in enumerate(blocks)
+        if j != i and (names := defined(other.text, kind)) and not names & own
     )
+    revised = bool(_REVISED.search(block.before.strip().rpartition("\n\n")[2]))
+    return _points(block, language, asked), revised, not served, bool(block.text.strip())
 
 
-def _defines(code: str, language: str) -> bool:
-    """Whether a text holds a function or a type of its own."""
-    if language in ("", "python"):
-        tree = _python(code)
-        if tree is not None:
-            kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-            return any(isinstance(node, kinds) for node in tree.body)
-        if language == "python":
-            return False
-    return bool(_DEFINES.search(_LITERAL.sub(" ", code)))
+def _place(blocks: list[_Block], i: int, language: str, last: bool) -> int:
+    return i if last and not (language and blocks[i].language) else -i
+
+
+def _may_help(block: _Block, language: str) -> bool:
+    return block.language in ("", language) and sound(block.text, language)

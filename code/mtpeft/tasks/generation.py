@@ -1,6 +1,9 @@
 """Code generation: summary and signature (or a CoderEval prompt) → function."""
 
+import re
+
 from mtpeft.corpora.examples import Example
+from mtpeft.tasks.answer import Answer
 from mtpeft.tasks.fences import unfenced
 from mtpeft.tasks.interface import Message
 from mtpeft.tasks.wording import LANGUAGE, Wording
@@ -36,10 +39,18 @@ def target(example: Example, wording: Wording) -> str:
     return wording.text("generation", "assistant").format(output=example.target)
 
 
-def answer(raw: str, faithful: bool, language: str = "") -> str:
+def asked(example: Example) -> str:
+    """The name of the function that the example asks for; empty where its inputs do not say."""
+    shown = example.inputs.get("signature") or example.inputs.get("prompt", "")
+    found = re.findall(r"\bdef\s+(\w+)", shown) or re.findall(r"(\w+)\s*\(", shown)
+    return found[0] if found else ""
+
+
+def answer(raw: str, faithful: bool, language: str = "", asked: str = "") -> Answer:
     """The code. The study cut at the first `Human:`, dropped a leading `Assistant:` and kept
     Markdown fences.
     """
     if faithful:
-        return raw.split("Human:", 1)[0].strip().removeprefix("Assistant:").strip()
-    return unfenced(raw, language)
+        cut = raw.split("Human:", 1)[0].strip().removeprefix("Assistant:").strip()
+        return Answer(cut, "study: up to Human:")
+    return unfenced(raw, language, asked=asked)

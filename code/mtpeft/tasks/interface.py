@@ -7,13 +7,14 @@ from typing import Protocol, cast
 from mtpeft.catalog import catalog
 from mtpeft.core.errors import MtpeftError
 from mtpeft.corpora.examples import Example
+from mtpeft.tasks.answer import Answer
 from mtpeft.tasks.wording import Wording
 
 Message = dict[str, str]
 
 
 class TaskModule(Protocol):
-    """A task: its module's functions."""
+    """What the module of a task offers."""
 
     def messages(self, example: Example, wording: Wording) -> list[Message]:
         """System and user message of an example."""
@@ -24,31 +25,45 @@ class TaskModule(Protocol):
         ...
 
     def answer(self, raw: str, faithful: bool) -> str:
-        """The answer in what a model wrote. faithful: cut as the study cut, quirks included.
+        """The answer in what a model wrote.
 
-        It may take `language` as a third parameter (see `answer_of`).
+        It may take `language` and `asked` as further parameters (see `answer_of`), and return an
+        `Answer`, which names the rule that cut it.
+
+        Args:
+            raw: What the model wrote.
+            faithful: Cut as the study cut, quirks included.
         """
         ...
 
 
-def answer_of(module: TaskModule, raw: str, faithful: bool, language: str) -> str:
-    """The answer in what a model wrote, for a task whose `answer` may ask for the language of the
-    code that was wanted.
+def answer_of(module: TaskModule, raw: str, faithful: bool, example: Example) -> Answer:
+    """The answer in what a model wrote, with the rule that cut it.
+
+    A task whose `answer` has a parameter `language` is told the language of the code that was
+    wanted; one with `asked` the name that its function `asked(example)` finds.
 
     Args:
-        module: the task's.
-        raw: what the model wrote.
-        faithful: cut as the study cut, quirks included.
-        language: of the example.
+        module: The task's.
+        raw: What the model wrote.
+        faithful: Cut as the study cut, quirks included.
+        example: What the model was asked.
     """
-    if "language" in inspect.signature(module.answer).parameters:
-        return str(module.answer(raw, faithful, language=language))  # type: ignore[call-arg]
-    return module.answer(raw, faithful)
+    takes, more = inspect.signature(module.answer).parameters, {}
+    if "language" in takes:
+        more["language"] = example.language
+    if "asked" in takes and (asked := getattr(module, "asked", None)):
+        more["asked"] = asked(example)
+    answer = module.answer(raw, faithful, **more)
+    rule = "study" if faithful else "task"
+    return answer if isinstance(answer, Answer) else Answer(answer, rule)
 
 
 def task_module(task: str) -> TaskModule:
-    """The module of a task of the catalog. Raises `MtpeftError` where it lacks one of the three
-    functions.
+    """The module of a task of the catalog.
+
+    Raises:
+        MtpeftError: It lacks one of the three functions.
     """
     name = catalog().get("tasks", task).module
     try:

@@ -21,8 +21,11 @@ HUMAN_ASSISTANT = (
 
 @dataclass(frozen=True)
 class Rendered:
-    """A training example as tokens. `prompt` counts the tokens before the answer; the answer's end
-    mark is included.
+    """A training example as tokens.
+
+    Attributes:
+        tokens: The whole conversation, the answer's end mark included.
+        prompt: How many of them come before the answer.
     """
 
     tokens: list[int]
@@ -30,8 +33,15 @@ class Rendered:
 
 
 def prompt_text(messages: list[Message], tokenizer: Any, template: str | None = None) -> str:
-    """The prompt of system and user messages, ready for the answer. template: replaces the
-    tokenizer's own.
+    """The prompt of system and user messages, ready for the answer.
+
+    Args:
+        messages: The messages.
+        tokenizer: Of the base model.
+        template: A chat template in place of the tokenizer's own.
+
+    Raises:
+        MtpeftError: There is no template.
     """
     if template is None and not tokenizer.chat_template:
         raise MtpeftError(
@@ -48,18 +58,33 @@ def prompt_text(messages: list[Message], tokenizer: Any, template: str | None = 
 def rendered_prompt(
     example: Example, tokenizer: Any, wording: Wording, template: str | None = None
 ) -> str:
-    """The prompt of an example as text."""
+    """The prompt of an example as text.
+
+    Args:
+        example: The example.
+        tokenizer: Of the base model.
+        wording: The words of the prompts.
+        template: A chat template in place of the tokenizer's own.
+    """
     return prompt_text(task_module(example.task).messages(example, wording), tokenizer, template)
 
 
 def render(example: Example, tokenizer: Any, wording: Wording, *, joined: bool = False) -> Rendered:
     """A training example as tokens of the whole conversation, and where the answer begins.
 
-    joined: tokenize the conversation in one go and append the end token, as the study's library
-    did; a token may then span prompt and answer, and `prompt` is exact only where none does. The
-    prompt with the template's generation header must be the beginning of the conversation:
-    otherwise what is trained is not what is asked at inference. Raises `MtpeftError` where a
-    template breaks that.
+    The prompt with the template's generation header must be the beginning of the conversation:
+    otherwise what is trained is not what is asked at inference.
+
+    Args:
+        example: The example.
+        tokenizer: Of the base model.
+        wording: The words of the prompts.
+        joined: Tokenize the conversation in one go and append the end token, as the study's library
+            did; a token may then span prompt and answer, and `prompt` is exact only where none
+            does.
+
+    Raises:
+        MtpeftError: The template breaks that rule.
     """
     module = task_module(example.task)
     messages = module.messages(example, wording)

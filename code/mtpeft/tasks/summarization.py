@@ -3,23 +3,46 @@
 import re
 
 from mtpeft.corpora.examples import Example
-from mtpeft.tasks.fences import tidied
+from mtpeft.tasks.answer import Answer
+from mtpeft.tasks.fences import LONGEST, tidied
 from mtpeft.tasks.interface import Message
 from mtpeft.tasks.wording import LANGUAGE, Wording
 
-_FENCE = re.compile(r"^[ \t]*(?:`{3,}|~{3,})[^\n]*$\n?", re.MULTILINE)
+_FENCED = re.compile(
+    r"^[ \t]*(`{3,}+|~{3,}+)[^\n]*\n(.*?)^[ \t]*\1[ \t]*$\n?", re.DOTALL | re.MULTILINE
+)
+_FENCE = re.compile(r"^[ \t]*(?:`{3,}+|~{3,}+)[^\n]*$\n?", re.MULTILINE)
 _MARKER = re.compile(r"^[ \t]*SUMMARY:", re.MULTILINE)
 _DONE = re.compile(r"(?:^|(?<=[.!?]))[ \t]*DONE\.?\s*\Z", re.MULTILINE)
 _LEAD_IN = re.compile(
-    r"(?:(?:sure|certainly|of course|okay|ok)\b[^\n]*?[!.,:]\s*)?"
-    r"(?:here(?:'s| is| are)\b[^\n:]*:|the (?:summary|description)\b[^\n:]* is:)\s*",
+    r"(?:(?:sure|certainly|of course|okay|ok|absolutely)\b[^\n]*?[!.,:]\s*)?"
+    r"(?:here(?:'s| is| are)\b[^\n:]*:|(?:a|the|this) (?:[\w-]+ ){0,2}(?:summary|description)\b[^\n:.]*:)\s*",
     re.IGNORECASE,
 )
 _LABEL = re.compile(
-    r"\A(?:[*_#]*\s*)(?:(?:one[- ]sentence|short|brief|code|final)\s+)?"
-    r"(?:summary|description|docstring|answer|comment)\s*[*_]*\s*:\s*[*_]*\s*",
+    r"\A[*_#]*\s*(?:(?:one[- ]sentence|short|brief|code|final|concise)\s+)?"
+    r"(?:summary|description|docstring|answer|comment)\s*[*_]*\s*(?::\s*[*_]*\s*|(?<=[*_])\s*\n|\n\s*\n)",
     re.IGNORECASE,
 )
+_COURTESY = re.compile(
+    r"\n\s*\n(?:let me know|i hope|feel free|would you like|is there anything|if you (?:need|have)"
+    r"|\W*(?:explanation|notes?)\W*:).*\Z",
+    re.DOTALL | re.IGNORECASE,
+)
+# What a whole summary may be wrapped in.
+_WRAPPED = [
+    re.compile(pattern, re.DOTALL)
+    for pattern in (
+        r'"""(.*)"""',
+        r"\'\'\'(.*)\'\'\'",
+        r"/\*\*?(.*)\*/",
+        r"\*\*([^*]*)\*\*",
+        r'"([^"]*)"',
+        r"'((?:[^']|(?<=\w)'(?=\w))*)'",
+        "\u201c([^\u201c\u201d]*)\u201d",
+        r"`([^`]*)`",
+    )
+]
 
 
 def messages(example: Example, wording: Wording) -> list[Message]:
@@ -48,25 +71,31 @@ def target(example: Example, wording: Wording) -> str:
     )
 
 
-def answer(raw: str, faithful: bool) -> str:
+def answer(raw: str, faithful: bool) -> Answer:
     """The summary: as in the study what follows the last `SUMMARY:` up to the first `DONE`; else
-    without reasoning, fences, lead-in, label and quotes, and without the study's markers where they
-    stand as markers, at the beginning of a line and at the end of the text.
+    without reasoning, code blocks, lead-in, label and quotes, and without the study's markers where
+    they stand as markers, at the beginning of a line and at the end of the text.
 
     The study's full-fine-tuning script dropped only a leading marker; where a model writes one
     marker, as trained, both rules agree.
     """
     if faithful:
-        return raw.rsplit("SUMMARY:", 1)[-1].split("DONE", 1)[0].strip()
-    text = _FENCE.sub("", tidied(raw)).strip()
+        cut = raw.rsplit("SUMMARY:", 1)[-1].split("DONE", 1)[0].strip()
+        return Answer(cut, "study: SUMMARY: to DONE")
+    if len(raw) > LONGEST:
+        return Answer(raw.strip(), "too long to be read")
+    text = tidied(raw).strip()
+    text = (_FENCED.sub("", text).strip() or _FENCE.sub("", text)).strip()
     if marked := list(_MARKER.finditer(text)):
         text = text[marked[-1].end() :]
-    text = _DONE.sub("", text).strip()
-    if (lead := _LEAD_IN.match(text)) and text[lead.end() :].strip():
-        text = text[lead.end() :].strip()
-    text = _LABEL.sub("", text, count=1).strip()
-    for opening, closing in ('""', "''", "\u201c\u201d", "``"):
-        inner = text[1:-1]
-        if len(text) > 1 and text[0] == opening and text[-1] == closing and opening not in inner:
-            text = inner.strip()
-    return text
+    text = _COURTESY.sub("", _DONE.sub("", text)).strip()
+    for _wrapping in range(5):
+        if (lead := _LEAD_IN.match(text)) and text[lead.end() :].strip():
+            text = text[lead.end() :]
+        if (label := _LABEL.match(text)) and text[label.end() :].strip():
+            text = text[label.end() :]
+        text = re.sub(r"^[ \t]*> ?", "", text.strip(), flags=re.MULTILINE)
+        for wrap in _WRAPPED:
+            if (inside := wrap.fullmatch(text)) and inside[1].strip():
+                text = re.sub(r"\n[ \t]*\* ?", "\n", inside[1]).strip()
+    return Answer(text, "whole text" if text == raw.strip() else "summary without its frame")

@@ -1,6 +1,7 @@
 """Code translation: a Java function → C#, a C# function → Java."""
 
 from mtpeft.corpora.examples import Example
+from mtpeft.tasks.answer import Answer
 from mtpeft.tasks.fences import tagged, unfenced
 from mtpeft.tasks.interface import Message
 from mtpeft.tasks.wording import LANGUAGE, Wording
@@ -28,11 +29,11 @@ def target(example: Example, wording: Wording) -> str:
     )
 
 
-def answer(raw: str, faithful: bool, language: str = "") -> str:
-    """The code; of several equally good blocks the last, for the question's code is often repeated
-    before it. The study kept what follows the last `Assistant:`, and of a fence other than
+def answer(raw: str, faithful: bool, language: str = "") -> Answer:
+    """The code; of several equally good undeclared blocks the last, for the question's code is often
+    repeated before it. The study kept what follows the last `Assistant:`, and of a fence other than
     ```java the language tag.
     """
     if faithful:
-        return tagged(raw.rsplit("Assistant:", 1)[-1].strip())
+        return Answer(tagged(raw.rsplit("Assistant:", 1)[-1].strip()), "study: tagged fence")
     return unfenced(raw, language, last=True)

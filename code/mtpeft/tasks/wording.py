@@ -39,8 +39,13 @@ OWN: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Wording:
-    """name: `own` or `published`; regime: `st` or `mt`; inference: prompts for prediction instead of
-    training.
+    """The words of the prompts for one regime and purpose.
+
+    Attributes:
+        name: `own` or `published`.
+        texts: Task → role → (language →) text.
+        regime: `st` or `mt`.
+        inference: Whether the prompts are for prediction and not for training.
     """
 
     name: str
@@ -49,8 +54,10 @@ class Wording:
     inference: bool = False
 
     def text(self, task: str, role: str, language: str = "") -> str:
-        """The text of one role, for one language where it depends on it. Raises `KeyError` where
-        there is none.
+        """The text of one role, for one language where it depends on it.
+
+        Raises:
+            KeyError: There is none.
         """
         found = self.texts[task][role]
         return str(found[language] if isinstance(found, dict) else found)
@@ -63,8 +70,16 @@ class Wording:
 def wording(
     name: str = "own", regime: str = "mt", inference: bool = False, path: Path | None = None
 ) -> Wording:
-    """The project's own wording, or the study's from `path` (default: the derived set). Raises
-    where it is not there.
+    """The project's own wording, or the study's.
+
+    Args:
+        name: `own` or `published`.
+        regime: `st` or `mt`.
+        inference: Whether the prompts are for prediction and not for training.
+        path: The file with the study's texts (default: the derived set).
+
+    Raises:
+        BadInput: The file is not there, or cannot be read.
     """
     if name == "own":
         return Wording("own", OWN, regime, inference)

@@ -6,11 +6,14 @@ everything else, silence included, for a yes; its few-shot script has a rule of 
 """
 
 import re
+from dataclasses import dataclass
 
 from mtpeft.core.errors import MtpeftError
 from mtpeft.corpora.examples import Example
-from mtpeft.tasks.fences import tidied
+from mtpeft.tasks.answer import Answer
+from mtpeft.tasks.fences import LONGEST, tidied
 from mtpeft.tasks.interface import Message
+from mtpeft.tasks.wording import Wording
 
 YES, NO, NONE = "1", "0", ""
 _SIGNS = r"[\s\"'*`_#>(\[]*"
@@ -22,9 +25,10 @@ _BEGINS = re.compile(
 )
 _TOLD = re.compile(
     r"\b(?:answer|verdict|conclusion)\b[\s*`_]*(?:(?:is|would be|should be)\b|[:=\u2014-])"
-    r"[\s\"'*`_:(]*(yes|no)\b(?!\s+(?:and|or)\s|\s*/)",
+    r"[\s\"'*`_:(]*(?:\\?boxed\{|\\text\{)*(yes|no)\b(?!\s+(?:and|or)\s|\s*/)",
     re.IGNORECASE,
 )
+_ENDS = re.compile(r"^[^?\n]*,\s*(yes|no)[.!]?\s*$", re.IGNORECASE | re.MULTILINE)
 _BOTH = re.compile(
     r"\b(?:yes\s*(?:,|and|or|/|but)?\s*no|no\s*(?:,|and|or|/|but)?\s*yes)\b", re.IGNORECASE
 )
@@ -39,23 +43,52 @@ def asked(role: str, question: str, *codes: str) -> list[Message]:
     ]
 
 
+@dataclass(frozen=True)
+class Question:
+    """A yes-or-no question about code.
+
+    Attributes:
+        role: The system message.
+        question: What is asked.
+        inputs: The names of an example's inputs with the code, in order.
+    """
+
+    role: str
+    question: str
+    inputs: tuple[str, ...] = ("code",)
+
+    def texts(self, example: Example) -> tuple[str, ...]:
+        """What an encoder reads, as one sequence."""
+        return tuple(example.inputs[name] for name in self.inputs)
+
+    def messages(self, example: Example, wording: Wording) -> list[Message]:
+        """System and user message of the question."""
+        return asked(self.role, self.question, *self.texts(example))
+
+
 def word(example: Example) -> str:
-    """The right answer as a word. Raises `MtpeftError` for a target that is no class."""
+    """The right answer as a word.
+
+    Raises:
+        MtpeftError: The target is no class.
+    """
     if example.target not in (YES, NO):
         raise MtpeftError(f"example {example.id} has target {example.target!r}", "1 or 0")
     return "yes" if example.target == YES else "no"
 
 
 def strict(raw: str) -> str:
-    """`1`, `0`, or `` where the text does not say one of them, and one only, as its answer.
+    """`1` or `0`; empty where the text does not say one of them, and one only, as its answer.
 
     An answer is a word that is called so ("Answer: no", "the answer is yes"), or that begins a line
     and stands for itself ("Yes, because ..."). Reasoning in tags is no answer.
     """
+    if len(raw) > LONGEST:
+        return NONE
     text = tidied(raw)
     if _BOTH.search(text):
         return NONE
-    told = {found[1].lower() for found in _TOLD.finditer(text)}
+    told = {found[1].lower() for rule in (_TOLD, _ENDS) for found in rule.finditer(text)}
     begun = {
         found[1].lower()
         for line in re.split(r"\n|(?<=[.!?])\s+", text)
@@ -66,22 +99,65 @@ def strict(raw: str) -> str:
 
 
 def permissive(raw: str) -> str:
-    """The study's reading: `0` where `no` or `not` occurs anywhere in the text, else `1`."""
+    """The rule of the study's zero-shot script: `0` where `no` or `not` occurs anywhere in the text,
+    else `1`.
+    """
     return NO if "no" in raw.lower() else YES
 
 
 def permissive_few_shot(raw: str) -> str:
-    """The reading of the study's few-shot script: as `permissive`, and `0` also where `safe` or
-    `clean` occurs.
+    """The rule of the study's few-shot script: as `permissive`, and `0` also where `safe` or `clean`
+    occurs.
     """
     return NO if any(word in raw.lower() for word in ("no", "safe", "clean")) else YES
 
 
-def read(raw: str, faithful: bool) -> str:
-    """One of the two readings."""
-    return permissive(raw) if faithful else strict(raw)
+def permissive_gpt(raw: str) -> str:
+    """The rule of the study's script for GPT, with shots or without: that of its few-shot script,
+    written a second time.
+    """
+    return permissive_few_shot(raw)
+
+
+STRICT = "strict"
+ZERO_SHOT = "permissive (study, zero-shot)"
+PERMISSIVE = {
+    ZERO_SHOT: permissive,
+    "permissive (study, few-shot)": permissive_few_shot,
+    "permissive (study, GPT)": permissive_gpt,
+}
+"""The study's three rules by name: of `zero_shot.py`, `few_shot.py` and `gpt_eval.py`."""
+
+
+def study_rules(shots: int, served: bool) -> list[str]:
+    """The names of the rules by which the study would have read an answer.
+
+    Args:
+        shots: Solved examples in the prompt.
+        served: Whether a server answered, as GPT did, and not a model on this machine.
+    """
+    zero, few, gpt = PERMISSIVE
+    return [few if shots else zero, *([gpt] if served else [])]
+
+
+def read(raw: str, faithful: bool) -> Answer:
+    """The strict reading, or the study's permissive one.
+
+    Args:
+        raw: What the model wrote.
+        faithful: Whether to read as the study does.
+
+    Returns:
+        `1`, `0`, or empty for no answer.
+    """
+    return Answer(permissive(raw), ZERO_SHOT) if faithful else Answer(strict(raw), STRICT)
 
 
 def label(example: Example) -> int:
-    """1 or 0."""
+    """The class of an example: 1 for yes, 0 for no."""
     return 1 if word(example) == "yes" else 0
+
+
+def target(example: Example, wording: Wording) -> str:
+    """`yes` or `no`."""
+    return word(example)

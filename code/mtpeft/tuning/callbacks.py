@@ -20,6 +20,12 @@ SMALL_VALIDATION = 8  # rows a task for a balancing rule that looks at validatio
 class Recorder(TrainerCallback):
     """One row of the loss curve a step, to TensorBoard and to people: every `logging_steps`, in a
     log at most twice a minute.
+
+    Args:
+        trainer: The trainer, which keeps the curve.
+        board: Folder of TensorBoard's files.
+        validate_every: Steps from one validation for the balancing rule to the next (0: none).
+        title: What is trained, for people.
     """
 
     def __init__(
@@ -37,6 +43,7 @@ class Recorder(TrainerCallback):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._begun = state.global_step
+        self._trainer.check()
         if state.is_world_process_zero:
             from torch.utils.tensorboard import SummaryWriter
 
@@ -85,11 +92,15 @@ class Recorder(TrainerCallback):
 
 
 class PerTaskStopping(TrainerCallback, ExportableState):
-    """A task whose selection metric has not improved for `patience` evaluations is no longer
-    supervised.
+    """A task whose selection metric has not improved for some evaluations is no longer supervised.
 
     Its tokens stay in the plan (the order of the others must not change), without labels. The run
     ends when every task has stopped.
+
+    Args:
+        trainer: The trainer.
+        patience: Evaluations without an improvement.
+        threshold: By how much the metric must exceed the best one to be an improvement.
     """
 
     def __init__(self, trainer: MultiTaskTrainer, patience: int, threshold: float) -> None:

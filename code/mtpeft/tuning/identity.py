@@ -93,7 +93,7 @@ def claim(folder: Path, wanted: Mapping[str, Any], began: Iterable[str]) -> None
     if any((folder / name).exists() for name in began):
         raise MtpeftError(
             f"{shown(folder)} does not say what it was trained with",
-            f"{FILE} beside its files",
+            f"{FILE} next to its files",
             f"rm -r {shown(folder)}, or give another MTPEFT_OUT",
         )
     if int(os.environ.get("RANK", "0")) == 0:

@@ -15,8 +15,16 @@ from mtpeft.tuning.settings import Settings
 class Job:
     """A run, its settings, its base model, its examples by task and split.
 
-    profile: names the folder of the result; source: folder of the base model; base: how results
-    name it (hub id or folder); test: examples that heads are tested on, by task.
+    Attributes:
+        run: The run.
+        settings: How it is trained.
+        profile: Names the folder of the result.
+        source: Folder of the base model.
+        base: How results name the base model (hub id or folder).
+        train: Examples by task.
+        valid: Those that a checkpoint is selected on.
+        root: Folder of all profiles.
+        test: Examples that heads are tested on, by task.
     """
 
     run: Run

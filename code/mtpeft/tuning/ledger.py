@@ -1,4 +1,4 @@
-"""What a run costs: tokens, FLOPs, seconds, memory. FLOPs of one multiplication and addition: 2."""
+"""What a run costs: tokens, FLOPs, seconds, memory. A multiplication and an addition are two FLOPs."""
 
 import os
 import resource
@@ -13,10 +13,16 @@ from typing import Any
 class Ledger:
     """The bill of a run, by task.
 
-    tokens: without padding; padded: with; supervised: those with a loss of their own; steps: in
-    which a task was seen; seconds: training only (evaluation is kept apart); flops: (padded tokens,
-    counted FLOPs) of the first `counted_steps` batches of each task, extrapolated by padded tokens:
-    counting every step would slow the run down.
+    Attributes:
+        counted_steps: Batches of each task whose FLOPs are counted; the others are extrapolated by
+            padded tokens, since counting every step would slow the run down.
+        tokens: Without padding.
+        padded: Tokens with padding.
+        supervised: Tokens with a loss of their own.
+        steps: In which a task was seen.
+        seconds: Of training only.
+        evaluation_seconds: Of validation and testing.
+        counted: Padded tokens and FLOPs of each batch that was counted.
     """
 
     counted_steps: int = 2
@@ -29,7 +35,7 @@ class Ledger:
     counted: dict[str, list[list[int]]] = field(default_factory=dict)
 
     def seen(self, task: str, tokens: int, padded: int = 0, supervised: int = 0) -> None:
-        """Enter one step's tokens of a task."""
+        """Enter one step's tokens of a task; the parameters are as in the attributes."""
         for book, number in (
             (self.tokens, tokens),
             (self.padded, padded),
@@ -67,7 +73,7 @@ class Ledger:
         return total
 
     def state(self) -> dict[str, Any]:
-        """The books, as plain values, for a run that goes on later."""
+        """The entries as plain values, for a run that goes on later."""
         return asdict(self)
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -76,8 +82,11 @@ class Ledger:
             setattr(self, name, value)
 
     def summary(self, processes: int = 1) -> dict[str, Any]:
-        """The bill as JSON. Times in seconds; peak memory in MiB (of the process, or of the GPU
-        where there is one); cost only where MTPEFT_PRICE_PER_HOUR is set.
+        """The bill as JSON: times in seconds, peak memory in MiB (of the process, or of the GPU
+        where there is one); a cost only where MTPEFT_PRICE_PER_HOUR is set.
+
+        Args:
+            processes: How many trained together, for the hours of devices.
         """
         price, whole = (
             os.environ.get("MTPEFT_PRICE_PER_HOUR"),
@@ -109,7 +118,7 @@ def synchronize() -> None:
 
 
 def peak_memory() -> int:
-    """Bytes: of the GPU where there is one, else of the process."""
+    """The most memory in use, in bytes: of the GPU where there is one, else of the process."""
     import torch
 
     if torch.cuda.is_available():
@@ -118,7 +127,10 @@ def peak_memory() -> int:
 
 
 def saving(run: float, base: float) -> float:
-    """1 − run / base: the share of the base's FLOPs that the run saves. The base's work must be
-    over the same examples.
+    """The share of the base's FLOPs that a run saves: 1 − run / base.
+
+    Args:
+        run: FLOPs of the run.
+        base: FLOPs of the base, over the same examples.
     """
     return 1.0 - run / base

@@ -7,10 +7,20 @@ from mtpeft.core.errors import BadInput, MtpeftError
 
 
 def merge(adapter: Path, source: str, target: Path, dtype: str = "float32") -> Path:
-    """Write base + adapter as a plain model folder. source: the base, in full precision: 4-bit
-    weights lose by merging.
+    """Write base + adapter as a plain model folder.
 
-    Raises `BadInput` where `adapter` is no adapter, `MtpeftError` where there is no base.
+    Args:
+        adapter: Folder of the adapter.
+        source: The base, in full precision: 4-bit weights lose by merging.
+        target: The folder to write.
+        dtype: Torch's name of the type of the merged weights.
+
+    Returns:
+        `target`.
+
+    Raises:
+        BadInput: `adapter` is no adapter.
+        MtpeftError: There is no base.
     """
     import torch
     from peft import PeftModel
@@ -35,7 +45,11 @@ def merge(adapter: Path, source: str, target: Path, dtype: str = "float32") -> P
 
 
 def base_of(adapter: Path) -> str:
-    """The base model that an adapter's configuration names."""
+    """The base model that an adapter's configuration names.
+
+    Raises:
+        BadInput: `adapter` is no adapter.
+    """
     path = adapter / "adapter_config.json"
     if not path.is_file():
         raise BadInput(

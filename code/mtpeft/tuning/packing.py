@@ -2,7 +2,10 @@
 
 A row is a list of segments (example, start, end). `wrapped` cuts one endless stream into rows,
 through the middle of examples, as the study's library did. `isolated` puts whole examples into rows
-by best fit; attention and positions start anew at each. `none` makes one row of each example.
+by best fit; attention and positions start again at each. `none` makes one row of each example.
+
+Each is a function of `order` (the examples as they are drawn, shape [n]), `lengths` (tokens of each
+example), `length` (the most tokens of a row) and a generator of random numbers.
 """
 
 from bisect import bisect_left, insort

@@ -21,11 +21,17 @@ PADDED = -1  # the task of a position that belongs to no example
 
 @dataclass(frozen=True)
 class Plan:
-    """Rows over a token store. Row r has segments rows[r]:rows[r + 1]; a segment is (example,
-    start, end).
+    """Rows over a token store.
 
     A data set in torch's sense: `len` counts rows, an item is a mapping of int64 arrays
     `input_ids`, `labels`, `position_ids`, `token_tasks`, each of shape [tokens of the row].
+
+    Attributes:
+        store: The tokens of the examples.
+        rows: Row r has segments rows[r]:rows[r + 1]; shape [rows + 1].
+        segments: Example, start and end of each, shape [segments, 3].
+        answer_only: Whether only the answers have labels.
+        isolated: Whether positions start again at each segment.
     """
 
     store: TokenStore
@@ -82,8 +88,11 @@ class Plan:
 def plan(store: TokenStore, settings: Settings, multiple: int) -> Plan:
     """Lay out all epochs of a run.
 
-    multiple: rows of one optimizer step; the last step is filled up with rows from the beginning of
-    the plan, so that every step has as many and no row is lost.
+    Args:
+        store: The tokens of the examples.
+        settings: Of the run.
+        multiple: Rows of one optimizer step; the last step is filled up with rows from the
+            beginning of the plan, so that every step has as many and no row is lost.
     """
     rng = np.random.default_rng(settings.seed)
     pack = PACKINGS[settings.packing]
@@ -133,14 +142,32 @@ def _laid_out(
     )
 
 
-def collate(rows: list[dict[str, np.ndarray]], padding: int) -> dict[str, Any]:
-    """A batch of torch tensors of shape [rows, longest row], padded on the right.
+def collate(rows: list[dict[str, np.ndarray]], padding: int, flat: bool = False) -> dict[str, Any]:
+    """A batch of torch tensors in which no example sees another one, whatever the kernel.
 
-    Padding is a segment of its own (positions start at 0 again, no labels), so no attention mask is
-    needed.
+    Args:
+        rows: Items of a `Plan`.
+        padding: Token that fills short rows up.
+        flat: For kernels that read the boundaries of sequences (flash attention): all rows behind
+            one another, shape [1, tokens], with `cu_seq_lens_*` and `max_length_*`. Otherwise
+            [rows, longest row], padded on the right; the model's mask follows the positions, and
+            padding is a segment of its own (positions start at 0 again, no labels).
     """
     import torch
 
+    if flat:
+        # The row layout shifts labels within each row; here the row before would predict the first.
+        rows = [{**row, "labels": np.concatenate([[IGNORED], row["labels"][1:]])} for row in rows]
+        joined = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+        starts: np.ndarray = np.append(
+            np.flatnonzero(joined["position_ids"] == 0), len(joined["labels"])
+        )
+        bounds, longest = torch.from_numpy(starts.astype(np.int32)), int(np.diff(starts).max())
+        flattened: dict[str, Any] = {n: torch.from_numpy(a)[None] for n, a in joined.items()}
+        return flattened | {
+            **dict.fromkeys(("cu_seq_lens_q", "cu_seq_lens_k"), bounds),
+            **dict.fromkeys(("max_length_q", "max_length_k"), longest),
+        }
     longest = max(len(row["input_ids"]) for row in rows)
     batch = {
         "input_ids": np.full((len(rows), longest), padding),

@@ -2,7 +2,6 @@
 
 import os
 import random
-from typing import Any
 
 
 def seed_everything(seed: int) -> None:
@@ -20,25 +19,3 @@ def seed_everything(seed: int) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cudnn.benchmark = False
-
-
-def describe_device() -> dict[str, Any]:
-    """What the run computes on."""
-    import platform
-
-    import torch
-
-    if not torch.cuda.is_available():
-        return {
-            "device": "cpu",
-            "processor": platform.processor() or platform.machine(),
-            "threads": torch.get_num_threads(),
-            "torch": torch.__version__,
-        }
-    return {
-        "device": torch.cuda.get_device_name(),
-        "driver_cuda": torch.version.cuda,
-        "count": torch.cuda.device_count(),
-        "memory_gib": round(torch.cuda.get_device_properties(0).total_memory / 2**30, 1),
-        "torch": torch.__version__,
-    }

@@ -30,6 +30,15 @@ def generated(
 ) -> Callable[[Any, int], dict[str, float]]:
     """Metrics of generated text: `eval_selection_<task>` and their unweighted mean
     `eval_selection`.
+
+    Args:
+        examples: Those to answer, by task.
+        tokenizer: Of the base model.
+        words: The words of the prompts.
+        generate: The inference stage's function.
+
+    Returns:
+        A function of model and step.
     """
 
     def metrics(model: Any, step: int) -> dict[str, float]:
@@ -56,8 +65,15 @@ def teacher_forced(
     The argmax of every position of a packed row is decoded and compared with the row's labels, not
     shifted, prompt included, several examples together. Summarization: sentence BLEU of the last
     "SUMMARY:" … "DONE"; otherwise CodeBLEU × 100 with the language guessed from the text, failures
-    counted as 0; several tasks: the mean over all scores. Raises `Unavailable` without the
-    libraries of group `score`.
+    counted as 0. With several tasks it is the mean over all scores.
+
+    Args:
+        rows: The plan of the validation rows.
+        tokenizer: Of the base model.
+        tasks: Those of the run.
+
+    Raises:
+        Unavailable: The libraries of group `score` are not installed.
     """
     try:
         import codebleu

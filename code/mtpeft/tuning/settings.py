@@ -21,10 +21,10 @@ TOKENS, HEADS = "tokens", "heads"
 
 @dataclass(frozen=True)
 class Settings:
-    """Every knob of a run, in one flat record that is written beside the result.
+    """Every knob of a run, in one flat record that is written with the result.
 
-    A run has one of two objectives: a causal language model on rows of tokens, or an encoder with
-    a head per task on batches of one task each; a knob of one of them alone says so. Steps are
+    A run has one of two objectives: a causal language model on rows of tokens, or an encoder with a
+    head per task on batches of one task each; a knob of one of them alone says so. Steps are
     optimizer steps. A step takes batch_size × gradient_accumulation rows (packed blocks) or
     examples, on any number of processes; batch_size is what a device takes at a time.
     """
@@ -73,6 +73,7 @@ class Settings:
     gradient_clipping: float = 1.0
     # watching it
     eval_steps: int = 0  # tokens (0: never); heads are evaluated after each epoch
+    evaluations: int = 0  # tokens: of the run, evenly spaced, in place of eval_steps
     eval_samples: int = 500  # tokens: rows of each task
     valid_examples: int = 0  # heads: of each task, evenly spaced, that choose the epoch (0: all)
     selection: str = "none"  # tokens: none, loss, generation, or teacher-forced
@@ -95,7 +96,7 @@ CHOICES: dict[str, Any] = {
     "mixed_precision": ("bf16", "no"),
     "selection": ("none", "loss", "generation", "teacher-forced"),
     "wording": ("own", "published"),
-    "attention": ("auto", "sdpa", "eager", "flash_attention_2", "flex_attention"),
+    "attention": ("auto", "sdpa", "eager", "flash_attention_2"),
     "balancing": RULES,
 }
 # What the objective allows of a setting. Heads train with the rules that both editions had.
@@ -123,9 +124,15 @@ def resolve(run: Run, profile: str = "fast", overrides: dict[str, Any] | None = 
     translation is the run's only task. A profile says what it changes for all runs, for a backbone,
     for a method, and for both (`BACKBONE+METHOD`), in this order.
 
+    Args:
+        run: The run.
+        profile: Name of a shipped profile.
+        overrides: Settings that replace all others.
+
     Raises:
-        UnknownName, MtpeftError: There is no such profile, setting or value, or the profile or the
-            method does not serve the run's objective.
+        UnknownName: There is no such profile, setting or choice of one.
+        MtpeftError: A value has another type, or the profile or the method does not serve the run's
+            objective.
     """
     objective, method = objective_of(run), catalog().get("methods", run.method)
     if profile not in profiles(objective):
@@ -196,6 +203,9 @@ def _checked(values: dict[str, Any]) -> Settings:
 def parse_overrides(texts: list[str]) -> dict[str, Any]:
     """`key=value` texts of the command line; values are YAML, but a setting that is a word stays
     one (`mixed_precision=no`).
+
+    Raises:
+        MtpeftError: A text has another form.
     """
     hints, result = get_type_hints(Settings), {}
     for text in texts:

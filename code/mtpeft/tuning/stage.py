@@ -13,6 +13,7 @@ from mtpeft.core.provenance import write_provenance
 from mtpeft.core.records import csv_text
 from mtpeft.corpora import Example, evaluation_of, load, spaced
 from mtpeft.corpora.weights import fingerprint, model_folder, source_of
+from mtpeft.models.device import suits
 from mtpeft.tasks.classification import random_ranking, trivial
 from mtpeft.tasks.encoding import (
     RANKING,
@@ -76,6 +77,7 @@ def run(
         if objective != HEADS
     }
     source, called = (model_folder(backbone), backbone) if backbone else (source_of(base), base.hub)
+    suits(source)
     chosen = list(seeds) or [settings.seed]
     if objective == HEADS:
         _heads(entry, profile, settings, chosen, corpus, source, called, limit, predict)
@@ -105,8 +107,19 @@ def _heads(
     limit: int,
     predict: Predict | None,
 ) -> None:
-    """Train heads, predict their test sets, and write `results.csv`: mean and spread over seeds
-    beside what no model scores.
+    """Train heads, predict their test sets, and write `results.csv`: mean and spread over seeds,
+    and what no model scores.
+
+    Args:
+        entry: The run.
+        profile: How it is trained.
+        settings: Of the run.
+        seeds: Which.
+        corpus: As in `corpora.load`.
+        source: Folder of the base model.
+        called: How results name the base model.
+        limit: Examples of each task and split (0: all).
+        predict: The inference stage's function that answers the test sets.
     """
     from mtpeft.models.base import load_encoder, load_tokenizer, longest_input
     from mtpeft.models.shared import SharedModel
@@ -147,7 +160,15 @@ def _heads(
     path = folder / "results.csv"
     write_atomic(path, _results(entry, outcomes, data["test"]))
     write_provenance(
-        path, [], run=entry.id, profile=profile, base=called, corpus=corpus, seeds=seeds, **base
+        path,
+        [],
+        run=entry.id,
+        profile=profile,
+        base=called,
+        corpus=corpus,
+        seeds=seeds,
+        device=outcomes[0].cost["device"],
+        **base,
     )
     numbers = [study.numbers for study in catalog().studies.values() if study.numbers]
     printed = {task.id: task.metric for some in numbers for task in some.tasks}

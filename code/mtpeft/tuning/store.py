@@ -13,12 +13,16 @@ from mtpeft.tasks import Wording, render
 
 @dataclass(frozen=True)
 class TokenStore:
-    """Tokenized examples. Example i is tokens[offsets[i]:offsets[i + 1]]; its first prompts[i]
-    tokens are the prompt.
+    """Tokenized examples.
 
-    tasks: task number of each example; names: the tasks; sizes: examples of each task, in the order
-    of their numbers; cut: examples whose prompt was cut; dropped: examples whose answer alone is
-    too long.
+    Attributes:
+        tokens: Of all examples, one after the other; shape [tokens].
+        offsets: Example i is tokens[offsets[i]:offsets[i + 1]]; shape [n + 1].
+        prompts: Of each example, how many of its tokens are the prompt; shape [n].
+        tasks: Number of each example's task; shape [n].
+        names: The tasks, in the order of their numbers.
+        cut: Examples whose prompt was cut.
+        dropped: Examples whose answer alone is too long.
     """
 
     tokens: np.ndarray
@@ -54,9 +58,16 @@ def tokenized(
 ) -> TokenStore:
     """Tokenize the examples of each task.
 
-    joined: the study's layout (see `tasks.render`). longest: an example with more tokens loses the
-    beginning of its prompt, never its answer; one whose answer alone is longer is dropped and
-    counted. None: nothing is cut.
+    Args:
+        examples: By task.
+        tokenizer: Of the base model.
+        wording: The words of the prompts.
+        joined: The study's layout (see `tasks.render`).
+        longest: An example with more tokens loses the beginning of its prompt, never its answer;
+            one whose answer alone is longer is dropped and counted. None: nothing is cut.
+
+    Raises:
+        MtpeftError: No example is left.
     """
     pieces: list[np.ndarray] = []
     prompts, tasks, cut, dropped = [], [], 0, 0

@@ -57,7 +57,16 @@ def tiny_model(
     seed: int = 42,
     context: int = 1024,
 ) -> Any:
-    """A Qwen2 with random weights (float32). hidden: width; the feed-forward width is twice that."""
+    """A Qwen2 with random weights (float32).
+
+    Args:
+        tokenizer: Tells the size of the vocabulary.
+        hidden: The width; the feed-forward width is twice that.
+        layers: How many.
+        heads: Of attention; half as many have keys and values.
+        seed: Of the weights.
+        context: The most positions.
+    """
     import torch
     from transformers import Qwen2Config, Qwen2ForCausalLM
 

@@ -78,15 +78,13 @@ def decides(job: Job) -> dict[str, Any]:
 
 def _write(job: Job, used: Settings, trainer: Any, order: str) -> None:
     """Model card, loss curve, ledger, settings, provenance."""
-    from mtpeft.tuning.seeding import describe_device
-
     columns = list(trainer.curve[0]) if trainer.curve else ["step"]
     rows = ([row[c] for c in columns] for row in trainer.curve)
     write_atomic(job.folder / "loss_curve.csv", csv_text(columns, rows))
     write_atomic(job.folder / "settings.json", _json(as_dict(used)))
     chosen = trainer.state.best_global_step if trainer.state.best_model_checkpoint else None
     ledger = {
-        "device": describe_device(),
+        "device": trainer.opening,
         "steps": trainer.state.global_step,
         "stopped_tasks": sorted(trainer.stopped),
         "selected_step": chosen,
@@ -135,7 +133,7 @@ A {kind} trained by mtpeft on {", ".join(f"{t} ({len(job.train[t])} examples)" f
     {load}
 
 It saw {sum(ledger["tokens"].values())} tokens in {ledger["steps"]} steps on {ledger["device"]["device"]}.
-Data order (SHA-256): `{order}`. Loss curve, cost and provenance lie beside this folder. Evaluated by the run's scores, not here.
+Data order (SHA-256): `{order}`. Loss curve, cost and provenance lie next to this folder. Evaluated by the run's scores, not here.
 
 | setting | value |
 |---|---|

@@ -3,7 +3,7 @@ task in the loss, losses and cost per task, tasks that stop, one device a proces
 resume to the byte, and an end where a loss is no number.
 
 TRL's SFT trainer is not the base: it prepares data itself, without task identities, and its
-defaults (bf16, gradient checkpointing) are silent. A test and a benchmark run it beside this one.
+defaults (bf16, gradient checkpointing) are silent. A test and a benchmark compare it with this one.
 """
 
 import json
@@ -18,6 +18,7 @@ from transformers import Trainer
 
 from mtpeft.core.errors import MtpeftError
 from mtpeft.models.damage import newest_whole
+from mtpeft.models.device import described, kind
 from mtpeft.tuning.balancing.rule import Rule
 from mtpeft.tuning.ledger import Ledger
 from mtpeft.tuning.settings import Settings
@@ -29,8 +30,16 @@ STATE = "state.json"
 class MultiTaskTrainer(Trainer):
     """What both objectives share.
 
-    names: the tasks, in the order of the rule; stopped: tasks that are no longer supervised; curve:
-    one row an optimizer step; ledger: the bill.
+    Args:
+        names: The tasks, in the order of the rule.
+        rule: The rule of loss balancing.
+        more: What transformers' Trainer takes.
+
+    Attributes:
+        stopped: Tasks that are no longer supervised.
+        curve: One row an optimizer step.
+        ledger: The bill.
+        opening: What the run computes with.
     """
 
     # Attributes of the base class, whose types its library does not publish.
@@ -43,6 +52,7 @@ class MultiTaskTrainer(Trainer):
         self.stopped: set[str] = set()
         self.curve: list[dict[str, Any]] = []
         self.ledger = Ledger()
+        self.opening: dict[str, Any] = {}
 
     # ------------------------------------------------------------ what an objective says
 
@@ -59,6 +69,9 @@ class MultiTaskTrainer(Trainer):
     def validation_losses(self, limit: int | None = None) -> np.ndarray:
         """Mean validation loss of each task, over `limit` rows at most, shape [K]."""
         raise NotImplementedError
+
+    def check(self) -> None:
+        """What must hold on this device before the first step."""
 
     def rate(self) -> float:
         """The learning rate that the rule and the curve are told."""
@@ -121,7 +134,7 @@ class MultiTaskTrainer(Trainer):
             (folder / STATE).write_text(json.dumps(state))
 
     def restore(self, checkpoint: Path) -> None:
-        """Take up what a checkpoint holds beside transformers' own files."""
+        """Take up what a checkpoint holds apart from transformers' own files."""
         state = json.loads((checkpoint / STATE).read_text())
         self.rule.restore(state["rule"])
         self.stopped, self.curve = set(state["stopped"]), state["curve"]
@@ -137,17 +150,17 @@ def last_checkpoint(folder: Path) -> Path | None:
     return newest_whole(p for p in folder.glob("checkpoint-*") if (p / STATE).is_file())
 
 
-def arguments(folder: Path, s: Settings, device: str, **more: Any) -> Any:
+def arguments(folder: Path, s: Settings, **more: Any) -> Any:
     """transformers' arguments for what both objectives set alike.
 
     Args:
         folder: Where checkpoints go.
         s: Settings of this process.
-        device: `cuda` or `cpu`.
         more: What the objective sets.
     """
     from transformers import TrainingArguments
 
+    device = kind()
     several = int(os.environ.get("WORLD_SIZE", "1")) > 1
     made = TrainingArguments(
         output_dir=str(folder),
@@ -173,12 +186,42 @@ def arguments(folder: Path, s: Settings, device: str, **more: Any) -> Any:
     )
     # A process that no launcher started would take every visible GPU, with as many times the batch.
     made._n_gpu = min(1, made.n_gpu)  # noqa: SLF001 (the library has no setting for it)
+    if made.fsdp:
+        from torch.distributed.fsdp import MixedPrecisionPolicy
+
+        # Gradients of several devices are added up in float32, whatever the weights are.
+        policy = MixedPrecisionPolicy(reduce_dtype=torch.float32)
+        made.fsdp_plugin_args["mixed_precision_policy"] = policy
     return made
 
 
-def here() -> str:
-    """The kind of device that this machine trains on."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
+def opening(s: Settings, rows: int, attention: str, title: str) -> dict[str, Any]:
+    """What a run computes with, for its records; the first process says it before the first step.
+
+    Args:
+        s: Settings of this process.
+        rows: Rows or examples of an optimizer step, all processes together.
+        attention: Implementation that the model runs with.
+        title: Of the run.
+    """
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    products = s.compute_dtype if s.weights == "nf4" else s.weights
+    made = {
+        **described(),
+        "precision": f"{s.weights} weights, "
+        f"{'bfloat16' if s.mixed_precision == 'bf16' else products} products",
+        "attention": attention,
+        "rows_a_step": rows,
+        "rows_at_a_time": s.batch_size,
+        "processes": processes,
+    }
+    if int(os.environ.get("RANK", "0")) == 0:
+        print(
+            f"train {title}: {processes} × {made['device']}, {made['precision']}, attention "
+            f"{attention}, {rows} rows a step, {s.batch_size} at a time",
+            flush=True,
+        )
+    return made
 
 
 def _number(value: float) -> float | None:

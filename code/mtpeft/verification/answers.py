@@ -39,6 +39,7 @@ LEVEL = 0.95
 LEAST_SHARE = 0.95  # of a metric that the catalog does not know
 RULE = "identical strings, else the 95 % interval of the mean paired difference inside the margin"
 FLIPPED = ["run", "evaluation", "instance_id", "metric", "reference", "new"]
+UNSCORED = ("infrastructure", "cannot run here")
 NAMED = 10  # ids that a reason lists
 Flip = tuple[str, str, str, str, float | str, float | str]
 Side = tuple[Mapping[str, float], Mapping[str, str]]
@@ -50,8 +51,11 @@ READABLE_MARGIN = Margin(
 
 @dataclass(frozen=True)
 class Equivalence:
-    """What a paired mean difference (new minus reference) says: the verdict, and the figures that
-    it rests on.
+    """What a paired mean difference (new minus reference) says.
+
+    Attributes:
+        verdict: `within tolerance`, `differs` or `not run`.
+        reason: The figures that it rests on: mean difference, interval, margin, pairs, flips.
     """
 
     verdict: str
@@ -59,8 +63,11 @@ class Equivalence:
 
 
 def margin_of(metric: str) -> tuple[Margin | None, float]:
-    """The margin that the catalog states for a metric (None where it states none), and the least
-    share of instances.
+    """The margin that the catalog states for a metric, and the least share of instances.
+
+    Returns:
+        The margin, None where the catalog states none; and the share, from 0 to 1 (`least_share` of
+        a metric).
     """
     known = catalog().metrics()
     if metric not in known:
@@ -70,8 +77,16 @@ def margin_of(metric: str) -> tuple[Margin | None, float]:
 
 
 def interval(a: np.ndarray, b: np.ndarray, level: float) -> tuple[float, float]:
-    """Interval of the mean of b - a: for 0 and 1 that of paired proportions, else Student's; (-inf,
-    inf) below two pairs.
+    """The interval of the mean of b - a: for values of 0 and 1 that of paired proportions (Bonett
+    and Price 2012, see stats/intervals.R), else Student's.
+
+    Args:
+        a: The reference's values, shape [pairs].
+        b: The new side's values, shape [pairs].
+        level: Of the interval, such as 0.95.
+
+    Returns:
+        Its two ends; (-inf, inf) below two pairs.
     """
     if not np.isin(np.concatenate([a, b]), (0, 1)).all():
         low, high = r_session.call("mean_interval", b - a, level=level)
@@ -83,10 +98,15 @@ def interval(a: np.ndarray, b: np.ndarray, level: float) -> tuple[float, float]:
 def equivalence(
     a: np.ndarray, b: np.ndarray, margin: Margin | None, together: int = 1
 ) -> Equivalence:
-    """Judge paired values of reference and new side, shape [pairs] each.
+    """Judge paired values of reference and new side.
 
-    together: how many means are judged with this one; `differs` is said at a level that holds for
-    all of them.
+    Args:
+        a: The reference's values, shape [pairs].
+        b: The new side's values, shape [pairs].
+        margin: What the catalog states for the metric; without one no difference is within
+            tolerance.
+        together: How many means are judged with this one; `differs` is said at a level that holds
+            for all of them (Bonferroni).
     """
     change, n = float(np.mean(b - a)), len(a)
     flips = int((a != b).sum())
@@ -128,6 +148,12 @@ def equivalence(
 def _needed(n: int, change: float, half: float, room: float) -> str:
     """With how many pairs the interval would lie inside the margin, or leave out 0, if the spread
     stays as it is.
+
+    Args:
+        n: Pairs there are.
+        change: Their mean difference.
+        half: Half the width of the interval, which shrinks with the root of n.
+        room: The margin, in the metric's unit.
     """
     wanted = room - abs(change) if abs(change) < room else abs(change)
     if not math.isfinite(half) or wanted <= 0:
@@ -144,9 +170,16 @@ def compare(
 ) -> tuple[list[Verdict], list[Flip]]:
     """Verdicts and flipped instances of every run and evaluation set of either side.
 
-    Strings are compared as the models wrote them. Scores: of the outputs on both sides; without
-    them, strings that differ leave the verdict open (`not run`). A flip is an instance with another
-    string (metric `string`) or another value of a metric.
+    Strings are compared as the models wrote them. A flip is an instance with another string (metric
+    `string`), another value of a metric, or a value on one side only.
+
+    Args:
+        reference: The predictions that are compared with.
+        new: The predictions that are judged.
+        reference_scores: Scores of the reference's outputs; without scores, strings that differ
+            leave the verdict open (`not run`).
+        new_scores: Scores of the new outputs.
+        command: The command that makes these verdicts again.
     """
     verdicts: list[Verdict] = []
     flips: list[Flip] = []
@@ -172,11 +205,22 @@ def compare(
         name = f"{run} {task}"
         if not common:
             verdicts.append(
-                _verdict(f"{name} strings", "", "not run", "no instance on both sides", command)
+                _verdict(
+                    f"{name} strings",
+                    "",
+                    "not run",
+                    "no instance on both sides"
+                    if old and now
+                    else f"only the {'reference' if old else 'new'} file has this run and task",
+                    command,
+                    rests_on=f"0 of {len(old)} and {len(now)} instances",
+                )
             )
             continue
         if not other and not lost and not added:
-            verdicts.append(_verdict(f"{name} strings", "100 %", "exact", said, command))
+            verdicts.append(
+                _verdict(f"{name} strings", "100 %", "exact", said, command, rests_on=said)
+            )
             continue
         made, changed = _by_metric(
             run,
@@ -197,6 +241,7 @@ def compare(
                     "not run",
                     f"{few}{said}{'' if made else '; score both sides'}",
                     command,
+                    rests_on=said,
                 )
             )
         verdicts += made
@@ -213,7 +258,17 @@ def _by_metric(
     said: str,
     command: str,
 ) -> tuple[list[Verdict], list[Flip]]:
-    """Verdicts on every metric that either side has, over the instances that either side answered."""
+    """Verdicts on every metric that either side has, over the instances that either side answered.
+
+    Args:
+        run: The run.
+        task: The evaluation set.
+        ids: The instances.
+        old: Scores of the reference's outputs.
+        new: Scores of the new outputs.
+        said: What the comparison of the strings found, for the reason.
+        command: The command that makes these verdicts again.
+    """
     verdicts: list[Verdict] = []
     flips: list[Flip] = []
     if old is None or new is None:
@@ -254,9 +309,18 @@ def _by_metric(
             f" ({', '.join(f'{n} {why}' for why, n in sorted(reasons.items()))})" if reasons else ""
         )
         if any(not side[0] and set(side[1].values()) == {"cannot run here"} for side in (a, b)):
-            verdicts.append(_verdict(name, "", "cannot run here", f"{rest}; {said}", command))
+            why = f"{rest}; {said}"
+            verdicts.append(_verdict(name, "", "cannot run here", why, command, rests_on=rest))
             continue
         verdicts += _readable(name, ids, a, b, len(metrics), said, command)
+        shown = [
+            tuple(side[0].get(i, side[1].get(i, "no record")) for side in (a, b)) for i in wanted
+        ]
+        flips += [
+            (run, task, i, metric, old_value, new_value)
+            for i, (old_value, new_value) in zip(wanted, shown, strict=True)
+            if old_value != new_value
+        ]
         if not pairs:
             verdicts.append(
                 _verdict(
@@ -265,11 +329,11 @@ def _by_metric(
                     "not run",
                     f"no instance has a value on both sides; {rest}; {said}",
                     command,
+                    rests_on=rest,
                 )
             )
             continue
         x, y = (np.array([side[0][i] for i in pairs]) for side in (a, b))
-        flips += [(run, task, i, metric, a[0][i], b[0][i]) for i in pairs if a[0][i] != b[0][i]]
         if len(pairs) < least * len(wanted):
             gone = [i for i in wanted if i not in a[0] or i not in b[0]]
             found = Equivalence(
@@ -288,6 +352,7 @@ def _by_metric(
                 f"{found.reason}; {rest}; {said}{why}",
                 command,
                 f"{np.mean(x):.4g}",
+                rest,
             )
         )
     return verdicts, flips
@@ -296,11 +361,20 @@ def _by_metric(
 def _readable(
     name: str, ids: Sequence[str], a: Side, b: Side, together: int, said: str, command: str
 ) -> list[Verdict]:
-    """The verdict on whether the instances have a value, where not all have one on both sides."""
+    """The verdict on whether the instances have a value, where not all have one on both sides.
+
+    A tool that failed or could not run says nothing of the output: where that befell too many, the
+    question is open.
+    """
+    unknown = [i for i in ids if any(side[1].get(i) in UNSCORED for side in (a, b))]
     x, y = (np.array([float(i in side[0]) for i in ids]) for side in (a, b))
     if (x.all() and y.all()) or (not x.any() and not y.any()):
         return []
-    found = equivalence(x, y, READABLE_MARGIN, together)
+    if len(unknown) > (1 - LEAST_SHARE) * len(ids):
+        why = f"the tool failed or could not run on {len(unknown)} of {len(ids)}"
+        found = Equivalence("not run", f"{why} ({named_ids('without a result', unknown)})")
+    else:
+        found = equivalence(x, y, READABLE_MARGIN, together)
     gained = [i for i in ids if i in b[0] and i not in a[0]]
     gone = [i for i in ids if i in a[0] and i not in b[0]]
     named = "; ".join(
@@ -314,6 +388,7 @@ def _readable(
             "; ".join(filter(None, [found.reason, named, said])),
             command,
             f"{np.mean(x):.1%}",
+            f"{len(ids)} instances that either side answered",
         )
     ]
 
@@ -327,12 +402,18 @@ def _values(scores: ScoreSet, run: str, task: str, metric: str) -> Side:
 
 
 def named_ids(word: str, ids: Sequence[str]) -> str:
-    """The first ids of some that share a fate, after the word for it."""
+    """The word, and after it the ids to which it applies: the first few of them."""
     return f"{word}: {' '.join(ids[:NAMED])}{' …' if len(ids) > NAMED else ''}"
 
 
 def _verdict(
-    name: str, found: str, verdict: str, reason: str, command: str, archived: str = ""
+    name: str,
+    found: str,
+    verdict: str,
+    reason: str,
+    command: str,
+    archived: str = "",
+    rests_on: str = "",
 ) -> Verdict:
     return Verdict(
         id=name,
@@ -346,11 +427,16 @@ def _verdict(
         verdict=verdict,
         reason=reason,
         command=command,
+        rests_on=rests_on,
     )
 
 
 def read(path: Path) -> list[Prediction]:
-    """The predictions of a file. Raises `BadInput`, naming the line, for one that cannot be used."""
+    """The predictions of a file.
+
+    Raises:
+        BadInput: A record cannot be used; the error names its line.
+    """
     records = []
     for record in read_predictions(path):
         if isinstance(record, BadInput):
@@ -362,11 +448,22 @@ def read(path: Path) -> list[Prediction]:
 def run(
     reference: Path, new: Path, reference_scores: Path | None, new_scores: Path | None, name: str
 ) -> int:
-    """Compare two files; write `verification/answers/<name>.csv` and `<name>.flipped.csv` below the
+    """Compare two files; write `verification/answers/NAME.csv` and `NAME.flipped.csv` below the
     regenerated results.
 
-    reference_scores, new_scores: folders with `scores/<tool>/<evaluation>.csv`. Returns 1 where a
-    metric differs, 2 where something could not be judged, else 0.
+    Args:
+        reference: The predictions that are compared with.
+        new: The predictions that are judged.
+        reference_scores: A folder with `scores/TOOL/EVALUATION.csv` for the reference's outputs.
+        new_scores: The same for the new outputs; both are given, or neither.
+        name: Of the files that are written.
+
+    Returns:
+        The exit code: 1 where a metric differs, 2 where something could not be judged, else 0.
+
+    Raises:
+        MtpeftError: Scores of one side only are given.
+        BadInput: A record cannot be used.
     """
     if (reference_scores is None) != (new_scores is None):
         raise MtpeftError(

@@ -28,11 +28,48 @@ def judge_cells(
 ) -> list[Verdict]:
     """Every published cell with its verdict, in the order given.
 
-    causes: cell id → key of its audited cause; suspicions: (comparison, block, metric) → what the
-    consistency checks found there, for cells whose inputs are not archived.
+    Args:
+        cells: The printed values.
+        tests: The recomputed tests, under both protocols.
+        causes: The key of the audited cause, by cell id; of what the audit left unexplained, a key
+            that ends in `UNEXPLAINED`.
+        suspicions: What the consistency checks found, by (comparison, block, metric), for cells
+            whose inputs are not archived.
+        known: The catalog, which says what the archive is known to lack.
     """
     by_key: dict[TestKey, Test] = {(t.comparison, t.block, t.metric, t.protocol): t for t in tests}
-    return [_judge(cell, by_key, causes.get(cell.id, ""), suspicions, known) for cell in cells]
+    verdicts = []
+    for cell in cells:
+        cause = causes.get(cell.id, "")
+        failed = cause.endswith(UNEXPLAINED)
+        found = _judge(cell, by_key, "" if failed else cause, suspicions, known)
+        if failed and (not cell.metric or found.reason.startswith("family incomplete")):
+            found = replace(found, verdict="differs", reason=_FAILED[not cell.metric])
+        test = by_key.get((cell.comparison, cell.block, cell.metric, "as-published"))
+        verdicts.append(replace(found, rests_on=rests_on(test) if test else ""))
+    return verdicts
+
+
+UNEXPLAINED = ":unexplained"
+"""End of the key of what the audit found no cause for."""
+_FAILED = {
+    True: "no correction fits the numbers under this label",
+    False: "the family is incomplete, and its raw p-values rule this adjusted one out",
+}
+
+
+def explained(causes: Mapping[str, str]) -> dict[str, str]:
+    """The causes that were found."""
+    return {name: key for name, key in causes.items() if not key.endswith(UNEXPLAINED)}
+
+
+def rests_on(test: Test) -> str:
+    """How many instances a test rests on, and what became of the others."""
+    if not test.n_a and not test.n_b:
+        return ""
+    sides = f"of {test.n_a} and {test.n_b}" if test.n_a != test.n_b else f"of {test.n_a}"
+    lost = f"{test.n_dropped} left out" if test.n_dropped else "none left out"
+    return f"{test.n_pairs} pairs {sides}, {test.pairing or 'unpaired'}; {lost}"
 
 
 def _judge(
@@ -101,10 +138,15 @@ def judge_recovered(
 ) -> list[Verdict]:
     """Tier T2: printed values whose scores are not archived, against tests from rescored outputs.
 
-    rescored: tests of protocol `rescored`; causes: cell id → key of the cause that the audit of
-    recovered values found. A cell without such a test gets no verdict here; its T1 verdict stands.
+    A cell without such a test gets no verdict here; its T1 verdict stands.
+
+    Args:
+        cells: The printed values.
+        rescored: Tests of protocol `rescored`.
+        causes: The key of the cause that the audit of recovered values found, by cell id.
     """
     tests = {(t.comparison, t.block, t.metric): t for t in rescored}
+    known_causes = explained(causes)
     verdicts = []
     for cell in cells:
         test = tests.get((cell.comparison, cell.block, cell.metric))
@@ -113,7 +155,7 @@ def judge_recovered(
         style = style_of(cell)
         value = value_for(cell, test)
         equal = same(value, cell.printed, style)
-        cause = causes.get(cell.id, "")
+        cause = known_causes.get(cell.id, "")
         verdicts.append(
             replace(
                 _verdict(
@@ -130,6 +172,7 @@ def judge_recovered(
                 tier="T2",
                 kind="recovered",
                 command="make rescore",
+                rests_on=rests_on(test),
             )
         )
     return verdicts

@@ -20,7 +20,7 @@ from mtpeft.statistics.figures import FigureSet
 from mtpeft.statistics.printed import SIGNIFICANCE, adjusted
 from mtpeft.verification.claims import Evidence
 from mtpeft.verification.claims.changes import change
-from mtpeft.verification.claims.registry import rule_of
+from mtpeft.verification.claims.registry import judge_claim
 
 
 class Remembered(Contrasts):
@@ -39,7 +39,13 @@ class Remembered(Contrasts):
 
 @dataclass(frozen=True)
 class Shown:
-    """A claim, its verdict, and the rows that the rule looked at: (place, what stands there)."""
+    """A claim and what its verdict rests on.
+
+    Attributes:
+        claim: The claim.
+        verdict: Its verdict.
+        rows: What the rule looked at: the place, and what stands there.
+    """
 
     claim: Claim
     verdict: Verdict
@@ -50,9 +56,9 @@ def show(name: str) -> Shown:
     """The claim of an id with its verdict and the cells that were counted.
 
     Raises:
-        UnknownName: no claim has this id.
-        MtpeftError: its study is imported on demand, and is not here.
-        BadInput: the statistics stage has not run.
+        UnknownName: No claim has this id.
+        MtpeftError: Its study is imported on demand, and is not here.
+        BadInput: The statistics stage has not run.
     """
     whole = catalog()
     claim: Claim = whole.get("claims", name)
@@ -71,7 +77,7 @@ def show(name: str) -> Shown:
         path = REGENERATED / "statistics" / "contrasts.csv"
         contrasts[claim.study] = Remembered(read_records(path, Contrast), claim.study)
     evidence = Evidence(tests, cells, known, contrasts, figures)
-    verdict = rule_of(claim, known)(claim, evidence)
+    verdict = judge_claim(claim, evidence)
     # Causes and the final word are those of the last verification, which knows the audit.
     last = REGENERATED / "verification" / "verdicts.csv"
     for judged in read_records(last, Verdict):
@@ -103,7 +109,7 @@ def _named(options: dict[str, Any], one: str, many: str) -> set[str] | None:
 
 
 def _tests(claim: Claim, evidence: Evidence) -> Iterator[tuple[str, str]]:
-    """The tests that a claim speaks of, printed beside recomputed."""
+    """The tests that a claim speaks of, printed next to recomputed."""
     options, known = claim.options, evidence.known
     comparisons = _named(options, "comparison", "comparisons")
     if comparisons is None:

@@ -28,7 +28,7 @@ from mtpeft.core.records import (
 from mtpeft.core.rescored import Difference, Line
 from mtpeft.statistics.contrasts import Contrasts
 from mtpeft.statistics.figures import FigureSet
-from mtpeft.verification.cells import judge_cells, judge_recovered
+from mtpeft.verification.cells import explained, judge_cells, judge_recovered
 from mtpeft.verification.claims import Evidence, judge_claims
 from mtpeft.verification.completeness import judge_completeness
 from mtpeft.verification.on_demand import counts
@@ -51,7 +51,14 @@ VERIFICATION = REGENERATED / "verification"
 
 
 def run(quiet: bool = False) -> int:
-    """Judge everything, write the verdicts, print the counts; returns the exit code."""
+    """Judge everything, write the verdicts and print the counts.
+
+    Args:
+        quiet: Whether to leave out the list of unexplained differences.
+
+    Returns:
+        The exit code.
+    """
     known = present(catalog())
     printed = statistics_files(known)
     inputs = [
@@ -65,7 +72,7 @@ def run(quiet: bool = False) -> int:
     inputs += printed
     figures = {study.id: FigureSet.of(study) for study in with_figures(known)}
     contrasts = _contrasts(figures, inputs)
-    evidence = Evidence(tests, cells, known, contrasts, figures, causes)
+    evidence = Evidence(tests, cells, known, contrasts, figures, explained(causes))
     verdicts = [
         *read_records(VERIFICATION / "files.csv", Verdict),
         *judge_completeness(known, cells),
@@ -102,7 +109,7 @@ def run(quiet: bool = False) -> int:
 def later(root: Path) -> list[Path]:
     """What later tiers have left below `root` and this stage reads.
 
-    `later.txt` beside this module says what that can be; make reads the same list.
+    `later.txt` in this module's folder says what that can be; make reads the same list.
     """
     patterns = text_lines(read_text(Path(__file__).with_name("later.txt")))
     return [path for pattern in patterns for path in sorted(root.glob(pattern)) if path.is_file()]
@@ -129,15 +136,16 @@ def _contrasts(figures: Mapping[str, FigureSet], inputs: list[Path]) -> dict[str
 
 
 def _causes(path: Path) -> dict[str, str]:
-    """Cell id → key of its cause; what the audit left unexplained has none."""
-    frame = read_frame(path, ["id", "cause"])
-    return dict(
-        frame[~frame["cause"].str.endswith(":unexplained")].itertuples(index=False, name=None)
-    )
+    """Cell id → key of its cause, or of what the audit left unexplained."""
+    return dict(read_frame(path, ["id", "cause"]).itertuples(index=False, name=None))
 
 
 def conclude() -> int:
-    """Print the counts of the verdicts on disk; returns the exit code that they mean."""
+    """Print the counts of the verdicts on disk.
+
+    Returns:
+        The exit code that they mean.
+    """
     verdicts = read_records(VERIFICATION / "verdicts.csv", Verdict)
     for line in [*summary(verdicts), *counts(catalog(), verdicts)]:
         print(line)

@@ -1,4 +1,4 @@
-"""A verdict for every cell of the typed tables: what the public logs hold beside it.
+"""A verdict for every cell of the typed tables: what the public logs hold for it.
 
 The study's own rule decides: the test at the best validation epoch, the share of parameters that
 the log counts. Where another number of the same log was typed instead (the last epoch, the best

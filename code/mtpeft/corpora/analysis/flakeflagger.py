@@ -1,4 +1,5 @@
-"""The flaky tests of FlakeFlagger, split anew: 13,081 / 4,360 / 4,361, stratified, by a fixed seed.
+"""The flaky tests of FlakeFlagger in a split of this project's own: 13,081 / 4,360 / 4,361,
+stratified, by a fixed seed.
 
 The study publishes sizes and counts of positives (485 / 162 / 162), not its split; a result on this
 one is not a result on that one. The set holds the same method several times (`leaks` counts it): a
@@ -25,7 +26,11 @@ SIZES = {"train": (13081, 485), "valid": (4360, 162), "test": (4361, 162)}
 
 
 def read(path: Path) -> list[Example]:
-    """Every method, in the file's order. Raises `BadInput` with file and line."""
+    """Every method, in the file's order.
+
+    Raises:
+        BadInput: A line is no such object; the error names file and line.
+    """
     found = []
     for number, row in json_objects(path, ("path", "label", "code"), "make data"):
         try:
@@ -53,7 +58,7 @@ def build() -> str:
     """The file that `read` reads, from FlakeFlagger's repository at its pinned commit.
 
     Raises:
-        Unavailable: neither mirror nor network has the repository.
+        Unavailable: Neither mirror nor network has the repository.
     """
     mirror = paths.mirror()
     root = mirror / REPOSITORY / COMMIT if mirror else None
@@ -67,7 +72,7 @@ def methods_text(root: Path) -> str:
     """One JSON object a line (path, label, code) for each test method, sorted by path.
 
     Args:
-        root: a checkout of the repository; what lies below `flakyMethods` has the label 1.
+        root: A checkout of the repository; what lies below `flakyMethods` has the label 1.
     """
     lines = []
     for path in sorted((root / METHODS).rglob("*.java"), key=lambda p: p.as_posix()):
@@ -81,10 +86,16 @@ def methods_text(root: Path) -> str:
 def split(
     methods: Sequence[Example], seed: int = SEED, sizes: dict[str, tuple[int, int]] = SIZES
 ) -> dict[str, list[Example]]:
-    """The three splits, each in the order of `methods`. Classes are shuffled apart and dealt out by
-    `sizes`.
+    """The three splits, each in the order of `methods`; the methods of each class are shuffled and
+    dealt out.
 
-    Raises `BadInput` where the counts do not add up to the methods given.
+    Args:
+        methods: All of them.
+        seed: Of the shuffling.
+        sizes: Methods and positives of each split.
+
+    Raises:
+        BadInput: The counts do not add up to the methods given.
     """
     total = {"1": sum(p for _, p in sizes.values()), "0": sum(n - p for n, p in sizes.values())}
     rng = random.Random(seed)

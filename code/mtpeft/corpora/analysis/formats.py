@@ -1,4 +1,6 @@
-"""Upstream layouts of study B's data sets → examples. White space is collapsed, as in the study."""
+"""Upstream layouts of the data sets of code-analysis tasks → examples. White space is collapsed, as
+in the study's programs.
+"""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -40,10 +42,15 @@ def clone_rows(rows: Iterable[Mapping[str, Any]]) -> Iterator[Example]:
 
 
 def clone_files(data: Path, pairs: Path) -> Iterator[Example]:
-    """`data.jsonl` (idx, func) and a file of lines `idx1 TAB idx2 TAB label`. Pairs of unknown
-    functions are left out.
+    """Pairs of clones from a file of functions and one of pairs; pairs of unknown functions are
+    left out.
 
-    Raises `BadInput` with file and line for a malformed line.
+    Args:
+        data: JSON lines with `idx` and `func`.
+        pairs: Lines `idx1 TAB idx2 TAB label`.
+
+    Raises:
+        BadInput: A line is malformed; the error names file and line.
     """
     functions = {
         str(row["idx"]): collapsed(row["func"]) for row in json_lines(data, {"idx", "func"})
@@ -85,7 +92,11 @@ def _joined(tokens: Any) -> str:
 
 
 def flaky_array(path: Path) -> Iterator[Example]:
-    """The study's layout: a JSON array of `code` and `label`."""
+    """The study's layout: a JSON array of `code` and `label`.
+
+    Raises:
+        BadInput: The file is anything else.
+    """
     try:
         rows = json.loads(read_text(path))
     except json.JSONDecodeError as error:
@@ -105,7 +116,11 @@ def flaky_array(path: Path) -> Iterator[Example]:
 
 
 def json_lines(path: Path, keys: set[str]) -> Iterator[dict[str, Any]]:
-    """Rows of a JSON-lines file that all have `keys`. Raises `BadInput` with file and line."""
+    """Rows of a JSON-lines file that all have `keys`.
+
+    Raises:
+        BadInput: A line has not; the error names file and line.
+    """
     for _, row in json_objects(path, keys):
         yield row
 

@@ -132,6 +132,9 @@ def from_folder(folder: Path, task: str, split: str) -> list[Example]:
     Upstream: vulnerability-detection/<split>.jsonl (func, target), clone-detection/data.jsonl and
     <split>.txt, code-search/<split>.jsonl (code_tokens, docstring_tokens),
     flaky-detection/<split>.json (an array of code, label).
+
+    Raises:
+        BadInput: The folder has neither, or a file is malformed.
     """
     if (folder / f"{split}.jsonl").is_file():
         return [e for e in read_examples(folder / f"{split}.jsonl") if e.task == task]

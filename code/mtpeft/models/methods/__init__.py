@@ -22,10 +22,12 @@ from mtpeft.core.errors import MtpeftError, UnknownName
 class Attached:
     """A model with a method on it.
 
-    encoder: The model, to be called as before.
-    save, load: The trained weights of the method as one file.
-    extra: Modules of the method that do not lie inside the model.
-    choose: Told the number of the task before each forward pass, where the method knows tasks.
+    Attributes:
+        encoder: The model, to be called as before.
+        save: Writes the trained weights of the method as one file.
+        load: Takes them up from such a file.
+        extra: Modules of the method that do not lie inside the model.
+        choose: Told the number of the task before each forward pass, where the method knows tasks.
     """
 
     encoder: Any
@@ -93,7 +95,11 @@ def freeze(model: Any) -> None:
 
 
 def tensors_saver(module: Any) -> tuple[Callable[[Path], None], Callable[[Path], None]]:
-    """save and load of a module's trained tensors, by name, as safetensors."""
+    """Functions that save and load a module's trained tensors, by name, as safetensors.
+
+    Raises:
+        MtpeftError: From loading, where the file's tensors are not those of the module.
+    """
     from safetensors.torch import load_file, save_file
 
     def save(path: Path) -> None:

@@ -2,9 +2,10 @@
 
     y = W x + (alpha / r) B_t diag(l_t) A dropout(x),   B_t = sum_j softmax(w_t)_j B_j
 
-A [r, in] is shared by all tasks; each task t has a diagonal l_t (begins at 1) and a mixture w_t of
-the pool B_1 … B_n [out, r] (begins at 0), n being `mlora_pool`. The study's revision has four tasks
-and a pool of four; its counts are r (in + n out) + T (r + n) for each module.
+A [r, in] and the pool B_1 … B_n [out, r] are shared by all tasks; each task t has a diagonal l_t
+[r] and a mixture w_t [n], n being `mlora_pool`. A and w begin at random (Kaiming uniform), l at 1
+and the pool at 0, so that a new adapter changes nothing. The study's revision has four tasks and a
+pool of four; its counts are r (in + n out) + T (r + n) for each module.
 """
 
 import math
@@ -21,7 +22,13 @@ from mtpeft.models.methods import Attached, freeze, modules_of, tensors_saver
 
 
 class TaskLinear(nn.Module):
-    """A frozen linear layer with an update of low rank for each task."""
+    """A frozen linear layer with an update of low rank for each task.
+
+    Args:
+        base: The layer.
+        tasks: How many there are.
+        how: Settings by name: `lora_rank`, `lora_alpha`, `lora_dropout`, `mlora_pool`.
+    """
 
     def __init__(self, base: nn.Linear, tasks: int, how: Mapping[str, Any]) -> None:
         super().__init__()

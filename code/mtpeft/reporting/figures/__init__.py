@@ -1,7 +1,7 @@
-"""Figures: a catalog entry names its kind, the module of that name here draws it (a dotted name is
-imported as it is).
+"""Figures: a catalog entry names its kind, the module of that name here draws it.
 
-A kind is a module with `draw(figure, inputs) -> Drawing`. Equal inputs give equal bytes.
+A kind is a module with `draw(figure, inputs) -> Drawing`; a dotted name is a module next to the
+study's `study.yaml`, or an installed one. Equal inputs give equal bytes.
 """
 
 from dataclasses import dataclass
@@ -11,10 +11,8 @@ from pathlib import Path
 from matplotlib.figure import Figure as Canvas
 
 from mtpeft.catalog import Figure
-from mtpeft.core.errors import UnknownName
 from mtpeft.reporting.inputs import Inputs
-
-KINDS = ("slope", "forest", "sizes")
+from mtpeft.studies import own_part
 
 
 def parts_of(folder: Path, name: str) -> list[Path]:
@@ -61,11 +59,10 @@ class Drawing:
 
 def draw(figure: Figure, inputs: Inputs) -> Drawing:
     """One figure."""
-    if "." in figure.kind:
-        name = figure.kind
-    elif figure.kind in KINDS:
-        name = f"{__name__}.{figure.kind}"
-    else:
-        raise UnknownName(f"kind of {figure.id}", figure.kind, KINDS)
-    drawing: Drawing = import_module(name).draw(figure, inputs)
+    draw_it = (
+        own_part(figure, inputs.known)
+        if "." in figure.kind
+        else import_module(f"{__name__}.{figure.kind}").draw
+    )
+    drawing: Drawing = draw_it(figure, inputs)
     return drawing

@@ -1,5 +1,5 @@
-"""Forest plot: every effect size of a research question with its interval, the printed value as a
-tick beside it.
+"""Forest plot: every effect size of a research question with its interval, and the printed value as
+a tick.
 """
 
 import math
@@ -29,13 +29,25 @@ NEGLIGIBLE = 0.147
 _ROW, _HEAD, _LEGEND = 0.27, 0.78, 0.68
 _LEFT = 0.46
 """Share of the width that the names of the metrics take."""
-_Z = 1.959964
 
 
 @dataclass(frozen=True)
 class Point:
-    """One effect: recomputed where the archive allows it, printed where the study prints it. NaN
-    where absent.
+    """One effect: recomputed where the archive allows it, printed where the study prints it.
+    Numbers are NaN where absent.
+
+    Attributes:
+        label: What stands at the left of the row, in two lines where it is long.
+        title: The same in one line, for the table of values.
+        series: What decides its look.
+        effect: The recomputed effect size.
+        low: Lower end of its 95 % interval.
+        high: Upper end of its 95 % interval.
+        printed: The printed effect size.
+        printed_low: Lower end of the printed interval.
+        printed_high: Upper end of the printed interval.
+        significant: Whether the adjusted p-value is below 0.05.
+        differs: Whether the printed value differs from the recomputed one.
     """
 
     label: str
@@ -51,18 +63,11 @@ class Point:
     differs: bool
 
 
-def odds_ratio_interval(a_only: float, b_only: float) -> tuple[float, float]:
-    """Wald 95 % interval of the odds ratio (a+0.5)/(b+0.5) on the log scale (Agresti, Categorical
-    Data Analysis, 11.1).
-    """
-    centre = math.log((a_only + 0.5) / (b_only + 0.5))
-    half = _Z * math.sqrt(1 / (a_only + 0.5) + 1 / (b_only + 0.5))
-    return math.exp(centre - half), math.exp(centre + half)
-
-
 def draw(figure: Figure, inputs: Inputs) -> Drawing:
-    """One part for each task, with a legend of its own. options: `comparisons`. McNemar tests are
-    drawn as odds ratios on a logarithmic axis.
+    """One part for each task, with a legend of its own. McNemar tests are drawn as odds ratios on a
+    logarithmic axis.
+
+    Options: comparisons.
     """
     comparisons = [inputs.known.get("comparisons", name) for name in figure.options["comparisons"]]
     panels = [(c, list(_points(inputs, c))) for c in comparisons]
@@ -228,10 +233,7 @@ def _point(
     if test is not None:
         significant = adjusted(test, comparison.adjustment) < LEVEL
         effect = getattr(test, quantity)
-        if quantity == "odds_ratio":
-            low, high = odds_ratio_interval(test.a_only, test.b_only)
-        else:
-            low, high = test.cliffs_delta_low, test.cliffs_delta_high
+        low, high = (getattr(test, f"{quantity}_{end}") for end in ("low", "high"))
     cells = inputs.printed.get(
         (comparison.id, block.id, metric, quantity, comparison.adjustment), []
     )
@@ -281,7 +283,7 @@ def _panel(
         y = labels.index(point.label) + (number - (len(order) - 1) / 2) * step
         _mark(axes, point, y, looks[point.series])
         if point.differs:
-            # Beside one another, since the rows of neighbouring series are closer than a sign is high.
+            # Next to one another, since the rows of neighbouring series are closer than a sign is high.
             axes.annotate(
                 SIGNS["differs"],
                 (1.01 + 0.035 * number, y),

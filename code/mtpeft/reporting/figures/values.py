@@ -8,7 +8,9 @@ from mtpeft.reporting.names import BETTER
 
 
 def scale(metric: Metric) -> float:
-    """Metrics that the study prints as percentages are drawn as such."""
+    """By how much a metric is multiplied when it is drawn: 100 where the study prints it in
+    percent.
+    """
     return 100.0 if metric.percent else 1.0
 
 
@@ -29,7 +31,7 @@ def printed_pass_rates(
     they are not printed.
 
     The study's outputs print no means. For pass@1 they follow from the counts: (both + only A) /
-    all.
+    all for side A, and (both + only B) / all for side B.
     """
     counts = {}
     for name in ("both_pass", "a_only", "b_only", "both_fail"):
@@ -51,7 +53,15 @@ def printed_pass_rates(
 def printed_number(
     inputs: Inputs, comparison: Comparison, block: str, metric: str, quantity: str
 ) -> float:
-    """A printed number with the most digits available; NaN where none is printed."""
+    """A printed number with the most digits available; NaN where none is printed.
+
+    Args:
+        inputs: What reporting reads.
+        comparison: The comparison.
+        block: Its block.
+        metric: Its metric.
+        quantity: What was printed, such as `cliffs_delta`.
+    """
     cells = inputs.printed.get((comparison.id, block, metric, quantity, comparison.adjustment), [])
     numbers = [cell.printed for cell in cells if cell.printed not in ("NA", "NaN", "Inf", "-Inf")]
     return float(max(numbers, key=len)) if numbers else math.nan

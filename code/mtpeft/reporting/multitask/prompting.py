@@ -1,4 +1,4 @@
-"""Prompted models, with the metric and examples that were really used, beside what no model at all
+"""Prompted models, with the metric and examples that were really used, and what no model at all
 scores.
 """
 

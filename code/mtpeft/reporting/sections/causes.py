@@ -39,7 +39,7 @@ def section(inputs: Inputs) -> Section:
             kind = group.cause.get("kind", "") if group.cause else ""
             together.setdefault(kind or group.key, []).append(group)
         elif any(v.kind != "claim" for v in group.verdicts):
-            # What became of a claim, and why, stands beside the claim.
+            # What became of a claim, and why, stands with the claim.
             reasons.append(_reason(inputs, group, places))
     number = len(audited_groups(inputs))
     return Section(

@@ -8,7 +8,9 @@ from mtpeft.statistics.printed import adjusted, significant
 
 
 def section(inputs: Inputs) -> Section | None:
-    """Two lists, one for each meaning of "the conclusion changes". None before verification."""
+    """A list for each meaning of "the conclusion changes", and one for tests over few instances.
+    None before verification.
+    """
     if not inputs.verdicts:
         return None
     names, adjustments = inputs.names, inputs.known.adjustments()
@@ -33,12 +35,19 @@ def section(inputs: Inputs) -> Section | None:
             "after": significant(adjusted(other, adjustments[test.comparison])),
             "pairs": other.n_pairs,
             "dropped": other.n_dropped,
+            "share": f"{other.share_left:.0%}",
+            "few": inputs.rests_on_few(other),
         }
         for test, other in inputs.turned_by_correcting()
     ]
     return Section(
         "conclusions",
         "Conclusions that turn",
-        render("conclusions.html", recomputed=recomputed, corrected=corrected),
+        render(
+            "conclusions.html",
+            recomputed=recomputed,
+            corrected=[row for row in corrected if not row["few"]],
+            few=[row for row in corrected if row["few"]],
+        ),
         f"{len(recomputed)} + {len(corrected)}",
     )

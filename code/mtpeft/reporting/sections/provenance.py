@@ -1,7 +1,7 @@
 """Who made this, from what. Must come last: it lists the files that the other parts read.
 
 Times, machine and commit are no part of the page, so that equal inputs give equal bytes; they are
-in `index.html.provenance.json` beside it.
+in `index.html.provenance.json` in the same folder.
 """
 
 from mtpeft import __version__

@@ -214,8 +214,8 @@ def _recovered(inputs: Inputs) -> list[dict[str, Any]]:
 
 
 def _audit(inputs: Inputs) -> dict[str, Any] | None:
-    """Damage over all runs and what mending it does to the published comparisons, or None where the
-    audit has not run.
+    """Damage over all runs and what repairing it does to the published comparisons, or None where
+    the audit has not run.
     """
     summary = inputs.frame(
         "audit/outputs/summary.csv", ("evaluation", "defect", "title", *DEFECT_COUNTS)
@@ -250,8 +250,8 @@ def _audit(inputs: Inputs) -> dict[str, Any] | None:
 
 
 def _turned(inputs: Inputs) -> dict[str, Any]:
-    """Tests whose yes/no turns when damaged outputs are mended: the number of tests, and a row for
-    each that turns.
+    """Tests whose yes/no changes when damaged outputs are repaired: the number of tests, and a row
+    for each that changes.
     """
     path = inputs.regenerated / "statistics" / "mended.csv"
     if not path.is_file():

@@ -1,5 +1,5 @@
-"""Tables 4 to 18: paired comparisons, the recomputed values as published with the printed ones
-beside them.
+"""Tables 4 to 18: paired comparisons, the recomputed values as published together with the printed
+ones.
 
 The main columns follow the study's own choices (protocol `as-published`); the columns behind them
 repeat the test under the corrected protocol: pairs by instance id, unparseable outputs left out, a
@@ -27,7 +27,11 @@ _ADJUSTMENTS = {"bh": "Benjamini–Hochberg", "holm": "Holm"}
 def build(table: Table, inputs: Inputs) -> TableData:
     """One row per block and metric of each comparison.
 
-    options: `metrics` or `without`, lists of metric ids that choose among a comparison's metrics.
+    Options: metrics or without, lists of metric ids that choose among a comparison's metrics.
+
+    Raises:
+        BadInput: The table names no comparison.
+        UnknownName: It has an option or a metric that is not known.
     """
     comparisons = [inputs.known.get("comparisons", name) for name in table.comparisons]
     if not comparisons:
@@ -127,10 +131,17 @@ def _columns(comparisons: list[Comparison], tests: set[str]) -> list[Column]:
                 "corrected_rank_biserial",
                 "corr. r [95 % CI]",
                 corrected=True,
-                about="matched-pairs rank-biserial correlation with bootstrap interval",
+                about="matched-pairs rank-biserial correlation with its interval",
             )
         )
-    columns.append(Column("corrected_n", "corr. n", corrected=True, about="pairs by instance id"))
+    columns.append(
+        Column(
+            "corrected_n",
+            "corr. n",
+            corrected=True,
+            about="pairs by instance id; their share of the instances where it is low",
+        )
+    )
     return columns
 
 
@@ -149,7 +160,7 @@ def _row(
         "metric": Value(metric.title, label or metric.title),
         **_means(metric, test),
         **_statistics(inputs, comparison, block, metric_id, test),
-        **_corrected(comparison, test, corrected),
+        **_corrected(inputs, comparison, test, corrected),
     }
     keys = {
         "comparison": comparison.id,
@@ -177,7 +188,7 @@ def _means(metric: Metric, test: Test | None) -> dict[str, Value]:
 
 
 def relative_difference(a: float, b: float) -> float:
-    """Change from A to B in per cent of A; NaN where A is 0 or either is missing."""
+    """The change from A to B in percent of A; NaN where A is 0 or either is missing."""
     return math.nan if a == 0 else (b - a) / a * 100
 
 
@@ -195,8 +206,8 @@ def number(value: float, decimals: int, scale: float = 1.0) -> Value:
 
 
 def _adjusted(test: Test, adjustment: str) -> Value:
-    """NA where the test itself has no p; missing where it has one but its family cannot be
-    adjusted.
+    """The adjusted p-value: NA where the test itself has no p; missing where it has one but its
+    family cannot be adjusted.
     """
     p = adjusted(test, adjustment)
     return EMPTY if math.isnan(p) and not math.isnan(test.p) else p_value(p)
@@ -256,7 +267,7 @@ def _printed(inputs: Inputs, cells: list[PublishedCell]) -> tuple[str, Verdict |
 
 
 def _corrected(
-    comparison: Comparison, test: Test | None, corrected: Test | None
+    inputs: Inputs, comparison: Comparison, test: Test | None, corrected: Test | None
 ) -> dict[str, Value]:
     if corrected is None:
         return {}
@@ -274,7 +285,11 @@ def _corrected(
     return {
         "corrected_p_adjusted": replace(p, mark=CHANGED if changed else ""),
         "corrected_rank_biserial": Value(effect.raw, effect.text + interval),
-        "corrected_n": Value(corrected.n_pairs, f"{corrected.n_pairs:,}"),
+        "corrected_n": Value(
+            corrected.n_pairs,
+            f"{corrected.n_pairs:,}"
+            + (f" ({corrected.share_left:.0%})" if inputs.rests_on_few(corrected) else ""),
+        ),
     }
 
 
@@ -298,6 +313,7 @@ def _notes(comparisons: list[Comparison], tests: set[str]) -> list[str]:
         )
     notes.append(
         "Means, p and effect as the study computes them. The last columns are the corrected protocol: pairs by "
-        "instance id, unparseable outputs left out; r is the matched-pairs rank-biserial correlation"
+        "instance id, unparseable outputs left out; r is the matched-pairs rank-biserial correlation; "
+        "a corr. n with a share in brackets rests on fewer of the instances than the catalog asks for"
     )
     return notes

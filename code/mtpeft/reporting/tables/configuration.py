@@ -17,7 +17,10 @@ def build(table: Table, inputs: Inputs) -> TableData:
     """One column per method, one row per setting, in the order of the files; nested settings get
     dotted names.
 
-    options: `methods`, the methods to show (default: those of the table's study).
+    Options: methods, those to show (default: those of the table's study).
+
+    Raises:
+        BadInput: There is no method to show.
     """
     known = inputs.known
     wanted = table.options.get("methods") or [m.id for m in known.of("methods", table.study)]

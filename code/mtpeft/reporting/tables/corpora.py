@@ -19,7 +19,11 @@ _COLUMNS = [
 
 
 def build(table: Table, inputs: Inputs) -> TableData:
-    """One row per evaluation set; archived counts are the smallest and largest over tools and runs."""
+    """One row per evaluation set; archived counts are the smallest and largest over tools and runs.
+
+    Raises:
+        BadInput: There is no task to show.
+    """
     tasks = inputs.known.of("tasks", table.study)
     if not tasks:
         study = inputs.known.studies[table.study].folder / "study.yaml"

@@ -12,8 +12,15 @@ from mtpeft.reporting.marks import MISSING, needs_attention
 
 @dataclass(frozen=True)
 class Column:
-    """One column. key: its name in the CSV; compared: whether its values have printed counterparts
-    with verdicts.
+    """One column of a table.
+
+    Attributes:
+        key: Its name in the CSV.
+        title: Its heading.
+        numeric: Whether it is set to the right.
+        compared: Whether its values have printed counterparts with verdicts.
+        corrected: Whether its values follow the corrected protocol.
+        about: What it shows, for the note under the table.
     """
 
     key: str
@@ -26,8 +33,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Value:
-    """One cell. raw: full precision, for the CSV; text: rounded as printed; verdict: of the printed
-    counterpart.
+    """One cell of a table.
+
+    Attributes:
+        raw: In full precision, for the CSV.
+        text: Rounded as printed.
+        published: The printed counterpart, as text.
+        verdict: Of the printed counterpart.
+        mark: A sign that follows the value.
     """
 
     raw: Any
@@ -57,7 +70,12 @@ def text(value: object) -> Value:
 
 @dataclass(frozen=True)
 class Row:
-    """One row: values by column key; `keys` identify it in the CSV only."""
+    """One row of a table.
+
+    Attributes:
+        values: The cells by column key.
+        keys: What identifies the row, in the CSV only.
+    """
 
     values: dict[str, Value]
     keys: dict[str, str] = field(default_factory=dict)
@@ -73,7 +91,15 @@ class Group:
 
 @dataclass(frozen=True)
 class TableData:
-    """A table ready to be rendered. inputs: the files that its values came from."""
+    """A table ready to be rendered.
+
+    Attributes:
+        table: What the catalog says of it.
+        columns: Its columns, in order.
+        groups: Its rows under their headings.
+        notes: What is printed below it.
+        inputs: The files that its values came from.
+    """
 
     table: Table
     columns: list[Column]

@@ -96,7 +96,12 @@ def short_list(files: list[str]) -> list[str]:
 
 
 def markdown(data: TableData, name: Callable[..., str]) -> str:
-    """GitHub-flavoured Markdown. name: how an input file is called."""
+    """GitHub-flavoured Markdown.
+
+    Args:
+        data: The table.
+        name: How an input file is called.
+    """
 
     def line(cells: list[str]) -> str:
         return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
@@ -143,8 +148,12 @@ def escape_latex(plain: str) -> str:
 
 
 def latex(data: TableData, name: Callable[..., str]) -> str:
-    """booktabs; needs the packages booktabs, longtable, textcomp and amssymb. A long table becomes
-    a `longtable`.
+    """LaTeX with booktabs; needs the packages booktabs, longtable, textcomp and amssymb. A long
+    table becomes a `longtable`.
+
+    Args:
+        data: The table.
+        name: How an input file is called.
     """
     spec = "".join("r" if c.numeric else "l" for c in data.columns)
     width = len(data.columns)

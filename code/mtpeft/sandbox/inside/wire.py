@@ -96,7 +96,11 @@ def _encode(value: "Any", depth: int) -> bytes:
 
 
 def encode(value: "Any") -> bytes:
-    """The bytes of a plain value. Raises NotPlain."""
+    """The bytes of a plain value.
+
+    Raises:
+        NotPlain: It is no plain value, or too large.
+    """
     try:
         data = _encode(value, 0)
     except RecursionError:
@@ -195,7 +199,11 @@ class _Reader:
 
 
 def decode(data: bytes) -> "Any":
-    """The value of its bytes. Raises Malformed, whatever the bytes are."""
+    """The value of its bytes.
+
+    Raises:
+        Malformed: The bytes are no encoding; nothing else is raised, whatever they are.
+    """
     reader = _Reader(data)
     try:
         value = reader.value()
@@ -211,14 +219,22 @@ def decode(data: bytes) -> "Any":
 
 
 def write_frame(descriptor: int, data: bytes) -> None:
-    """Write one frame whole. Raises OSError."""
+    """Write one frame whole.
+
+    Raises:
+        OSError: The other side has closed.
+    """
     rest = memoryview(struct.pack("<I", len(data)) + data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
 
 
 def read_frame(descriptor: int) -> "bytes | None":
-    """The next frame's bytes, or None where the other side has closed. Raises Malformed."""
+    """The next frame's bytes, or None where the other side has closed, be it in the middle of one.
+
+    Raises:
+        Malformed: The frame is too large, or its length is cut off.
+    """
     header = _read(descriptor, 4)
     if not header:
         return None

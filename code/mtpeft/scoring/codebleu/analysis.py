@@ -30,10 +30,15 @@ Edge = tuple[str, str, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Grammar:
-    """A language as the library knows it: parser, keywords, comment remover and data-flow
-    extractor.
+    """A language as the library knows it.
 
-    unique: drops repeated sources of an edge, in the order that the variant prescribes.
+    Attributes:
+        parser: Of its syntax.
+        keywords: Of the language.
+        remove_comments: Gives a text without its comments.
+        extract: The extractor of data flow.
+        token_text: The library's look-up of a token by its points.
+        unique: Drops repeated sources of an edge, in the order that the variant prescribes.
     """
 
     parser: Any
@@ -48,7 +53,11 @@ class Grammar:
 class Analysis:
     """One text as CodeBLEU sees it; what is derived is computed when first asked for.
 
-    tokens: the text split at white space; code: the text without comments; root: its syntax tree.
+    Attributes:
+        tokens: The text split at white space.
+        code: The text without comments.
+        root: Its syntax tree.
+        known: Its language.
     """
 
     tokens: tuple[str, ...]
@@ -88,7 +97,12 @@ class Analysis:
 def grammar(language: str, corrected: bool) -> Grammar:
     """The grammar of a catalog language.
 
-    Raises `Unavailable` where the library or its grammar is not installed.
+    Args:
+        language: `java`, `csharp` or `python`.
+        corrected: For the corrected variant, whose data-flow sources keep source order.
+
+    Raises:
+        Unavailable: The library or its grammar is not installed.
     """
     try:
         from codebleu import dataflow_match, utils
@@ -119,8 +133,9 @@ def _extractors(corrected: bool) -> ModuleType:
     """A copy of the library's extractors with two built-ins replaced; the library itself stays
     untouched.
 
-    sorted: they sort the edges by position at every node. These sorts are stable, and so is the one
-    at the end, which alone decides the order. set (corrected only): keeps the order of insertion.
+    The extractors call `sorted` on the edges, by position, at every node. These sorts are stable,
+    and so is the one at the end, which alone decides the order: the others are left out. `set` is
+    replaced in the corrected variant only, by one that keeps the order of insertion.
     """
     spec = importlib.util.find_spec("codebleu.parser.DFG")
     assert spec is not None
@@ -138,7 +153,11 @@ def _sorted_at_the_end(items: Any, key: Any = None) -> Any:
 
 
 def library_version() -> str:
-    """The installed version of the library. Raises `Unavailable` where there is none."""
+    """The installed version of the library.
+
+    Raises:
+        Unavailable: There is none.
+    """
     try:
         return metadata.version("codebleu")
     except metadata.PackageNotFoundError as error:
@@ -151,14 +170,20 @@ def library_version() -> str:
 def analyse(text: str, language: str, corrected: bool) -> Analysis:
     """Analyse one text, which is remembered: it may be the reference of many outputs.
 
-    Raises `Unavailable` where the library is missing, UnicodeEncodeError for text with lone
-    surrogates.
+    Args:
+        text: The text.
+        language: `java`, `csharp` or `python`.
+        corrected: As in `grammar`.
+
+    Raises:
+        Unavailable: The library is missing.
+        UnicodeEncodeError: The text holds lone surrogates.
     """
     known = grammar(language, corrected)
     text = text.strip()
     try:
         code = known.remove_comments(text)
-    except Exception:  # as released: Python that cannot be tokenised keeps its comments
+    except Exception:  # as released: Python that cannot be tokenized keeps its comments
         code = text
     return Analysis(
         tuple(text.split()), code, known.parser.parse(code.encode("utf-8")).root_node, known
@@ -178,7 +203,7 @@ def _data_flow(root: Any, code: str, known: Grammar) -> list[Any]:
     """Edges (variable, position, relation, sources, source positions), merged by position, as the
     library makes them.
 
-    Whatever goes wrong inside the extractor leaves no edges, as published.
+    An error inside the extractor, whichever it is, leaves no edges, as published.
     """
     try:
         tree, tokens = read_tree(root, code, known.token_text)

@@ -61,8 +61,14 @@ _Near = tuple[float, float, str]
 
 @dataclass(frozen=True)
 class ArchivedRow:
-    """One archived value with what it was computed from. output: the archived text, unwrapped but
-    still laid out.
+    """One archived value with what it was computed from.
+
+    Attributes:
+        run: The run.
+        instance_id: The instance.
+        reference: The reference.
+        output: The archived text, unwrapped but still laid out.
+        archived: The value.
     """
 
     run: str
@@ -76,10 +82,17 @@ class ArchivedRow:
 class Explanation:
     """What became of one archived value.
 
-    recomputed: under the convention of `unformat` and this process's hash seed; explained: under
-    the blanks, seed and reading found (None where none was needed or found); moved_blanks: the
-    joins (1-based) where a blank was added or removed; hash_seed: the first seed tried that gives
-    the archived value, where this process's does not.
+    Attributes:
+        run: The run.
+        instance_id: The instance.
+        archived: The archived value.
+        recomputed: The value under the convention of `unformat` and this process's hash seed.
+        cause: Why they differ, or that they are equal.
+        explained: The value under the blanks, seed and reading found (None where none was needed or
+            found).
+        moved_blanks: The joins (1-based) where a blank was added or removed.
+        hash_seed: The first seed tried that gives the archived value, where this process's does
+            not.
     """
 
     run: str
@@ -94,8 +107,12 @@ class Explanation:
 
 @dataclass(frozen=True)
 class _Reading:
-    """A way to read the archived text: `cut` acts on it as archived, `restore` on the text with its
-    blanks placed.
+    """A way to read the archived text.
+
+    Attributes:
+        cause: What it supposes.
+        cut: Acts on the text as archived.
+        restore: Acts on the text with its blanks placed.
     """
 
     cause: str
@@ -137,7 +154,12 @@ def explain(
 ) -> list[Explanation]:
     """Recompute every row and explain each that differs by more than 1e-9; in the order given.
 
-    seeds: hash seeds to try; placements: how many placements of blanks to try per row and reading.
+    Args:
+        rows: The archived values.
+        language: Of the outputs.
+        seeds: Hash seeds to try.
+        placements: How many placements of blanks to try per row and reading.
+        processes: How many (default: the CPUs that this process may use).
     """
     outcomes = score_pairs(
         [(row.reference, unformat(row.output)) for row in rows], language, processes=processes

@@ -2,8 +2,8 @@
 others.
 
 The library's data-flow extraction visits every loop body twice, so that nested loops cost 2^depth:
-a degenerate output can keep it busy for ever. Each pair therefore has a deadline, and a worker that
-dies takes only its own pair with it.
+a degenerate output can keep it busy without end. Each pair therefore has a deadline, and a worker
+that dies takes only its own pair with it.
 """
 
 import gc
@@ -31,7 +31,13 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True)
 class Outcome:
-    """The value of one pair, or why there is none (`status` as in a score record)."""
+    """The value of one pair, or why there is none.
+
+    Attributes:
+        value: CodeBLEU in [0, 1], or None.
+        status: As in a score record.
+        detail: The reason.
+    """
 
     value: float | None
     status: str = "ok"
@@ -49,10 +55,17 @@ def score_pairs(
     processes: int | None = None,
     deadline: float = DEADLINE_SECONDS,
 ) -> list[Outcome]:
-    """CodeBLEU of each (reference, output), in order.
+    """CodeBLEU of each pair, in order.
 
-    processes: worker processes (default: the CPUs this process may use; 1 computes here); deadline:
-    seconds per pair. Raises `Unavailable` where the library is missing.
+    Args:
+        pairs: Reference and output.
+        language: `java`, `csharp` or `python`.
+        corrected: Whether to compute the corrected variant.
+        processes: Worker processes (default: the CPUs that this process may use; 1 computes here).
+        deadline: Seconds per pair.
+
+    Raises:
+        Unavailable: The library is missing.
     """
     grammar(language, corrected)
     # Neighbours share their reference, so that a worker analyses it once.

@@ -3,12 +3,13 @@ score.
 
 Ren et al. 2020, arXiv:2009.10297. Two variants: `codebleu_0.7.0`, equal to the library's release to
 the last bit, and `codebleu_corrected`, which differs in four points, each named where it is made:
-(1) data-flow sources keep source order, so that nothing depends on the hash seed (see `analysis`);
-(2) a data-flow match of 0 stays 0 (the release turns it into 1, so that an empty output scores
-0.25); (3) where the reference has no data flow the component is undefined, and the other three
-share its weight; (4) the brevity penalty of the weighted n-gram match compares token counts (the
-release compares with the length of a
-    pair, which is 2, so that the penalty never bites).
+
+- Data-flow sources keep source order, so that nothing depends on the hash seed (see `analysis`).
+- A data-flow match of 0 stays 0 (the release turns it into 1, so that an empty output scores 0.25).
+- Where the reference has no data flow the component is undefined, and the other three share its
+  weight.
+- The brevity penalty of the weighted n-gram match compares token counts (the release compares with
+  the length of a pair, which is 2, so that the penalty never bites).
 """
 
 import math
@@ -24,7 +25,14 @@ _RELEASED_REFERENCE_LENGTH = 2
 
 @dataclass(frozen=True)
 class Components:
-    """The four matches in [0, 1]; `data_flow` is None where the reference has no data flow."""
+    """The four matches, each in [0, 1].
+
+    Attributes:
+        ngram: See `ngram_match`.
+        weighted_ngram: See `weighted_ngram_match`.
+        syntax: See `syntax_match`.
+        data_flow: See `data_flow_match`; None where the reference has no data flow.
+    """
 
     ngram: float
     weighted_ngram: float
@@ -49,17 +57,26 @@ class Components:
 
 
 def codebleu(reference: str, output: str, language: str, corrected: bool = False) -> float:
-    """CodeBLEU of one output against one reference; language: `java`, `csharp` or `python`.
+    """CodeBLEU of one output against one reference, in [0, 1].
 
-    Raises `Unavailable` where the library is missing, UnicodeEncodeError for text with lone
-    surrogates.
+    Args:
+        reference: The reference.
+        output: The output.
+        language: `java`, `csharp` or `python`.
+        corrected: Whether to compute the corrected variant.
+
+    Raises:
+        Unavailable: The library is missing.
+        UnicodeEncodeError: A text holds lone surrogates.
     """
     parts = components(reference, output, language, corrected)
     return parts.corrected() if corrected else parts.released()
 
 
 def components(reference: str, output: str, language: str, corrected: bool = False) -> Components:
-    """The four components of one output against one reference."""
+    """The four components of one output against one reference; the parameters are those of
+    `codebleu`.
+    """
     one, other = analyse(reference, language, corrected), analyse(output, language, corrected)
     return Components(
         ngram_match(one, other),

@@ -22,8 +22,11 @@ _DO = re.compile(r"\bdo\s*\{$")
 class Join:
     """One place where the layout step may have swallowed a blank.
 
-    before/after: the characters that meet there (`after` is empty for no text); inside: whether it
-    lies inside parentheses; blank: whether the convention puts a blank there.
+    Attributes:
+        before: The character on the left.
+        after: The character on the right; empty for no text.
+        inside: Whether the place lies inside parentheses.
+        blank: Whether the convention puts a blank there.
     """
 
     before: str

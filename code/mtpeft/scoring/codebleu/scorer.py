@@ -17,8 +17,15 @@ class CodeBleu:
     """CodeBLEU per instance with the library's defaults.
 
     An empty output has a value, as the formula gives one: 0.25 as released, 0 as corrected.
-    workers, batch, seconds: for the engine, which spreads batches over processes; each item has its
-    own deadline.
+
+    Attributes:
+        tool: The catalog's name for it.
+        metrics: Name of the score.
+        corrected: Which variant.
+        workers: For the engine.
+        batch: For the engine; a batch is spread over processes.
+        seconds: For the engine; each item has its own deadline.
+        measures_blank: For the engine.
     """
 
     tool: str
@@ -32,6 +39,9 @@ class CodeBleu:
     def version(self) -> str:
         """The library's version and, for the released variant, the hash seed that its data flow
         depends on.
+
+        Raises:
+            Unavailable: The library is not installed.
         """
         if self.corrected:
             return library_version()
@@ -74,9 +84,9 @@ def scorer(
     """CodeBLEU in one variant; default: exactly as released.
 
     Args:
-        tool: the catalog's name for it.
-        metric: name of the score.
-        corrected: with source-ordered data flow, a zero that stays zero and a working brevity
+        tool: The catalog's name for it.
+        metric: Name of the score.
+        corrected: With source-ordered data flow, a zero that stays zero and a working brevity
             penalty (see `components`).
     """
     return CodeBleu(tool, (metric,), corrected)

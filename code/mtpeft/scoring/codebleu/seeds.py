@@ -24,7 +24,19 @@ _SECONDS = 3600.0
 def data_flow_by_seed(
     pairs: Sequence[tuple[str, str]], language: str, seeds: Iterable[int]
 ) -> dict[int, list[float | None]]:
-    """The released data-flow match of each (reference, output) pair under each hash seed."""
+    """The released data-flow match of each pair under each hash seed.
+
+    Args:
+        pairs: Reference and output.
+        language: `java`, `csharp` or `python`.
+        seeds: The hash seeds.
+
+    Returns:
+        The matches by seed, in the order of the pairs; None where the reference has no data flow.
+
+    Raises:
+        MtpeftError: A process failed.
+    """
     request = json.dumps({"language": language, "pairs": list(pairs)})
     result = {}
     for seed in seeds:

@@ -21,7 +21,7 @@ def references_path() -> Path:
     """The verified file of references, brought here if need be.
 
     Raises:
-        MtpeftError: neither cache, mirror nor network has it.
+        MtpeftError: Neither cache, mirror nor network has it.
     """
     return require(manifest().files[_REFERENCES])
 

@@ -12,6 +12,10 @@ from mtpeft.scoring.predictions import archived_path
 def run(placements: int = PLACEMENTS, seeds: int = len(SEEDS)) -> None:
     """Write `rescore/codebleu-explained.csv` below the regenerated results, and print how many rows
     each cause has.
+
+    Args:
+        placements: Of blanks, as in `explain`.
+        seeds: How many hash seeds to try.
     """
     rows = archived_rows()
     found = explain(rows, seeds=range(seeds), placements=placements)

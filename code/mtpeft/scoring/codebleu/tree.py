@@ -1,8 +1,8 @@
 """A syntax tree as the library's data-flow extractors read it, made to be walked many times.
 
-The extractors ask every node for type, children and position again and again, which the parser
-answers anew each time. Here a node's answers are fetched once, and positions are byte offsets,
-which name a place as well as (row, column) do.
+The extractors ask every node for type, children and position again and again, and the parser
+computes each answer every time. Here a node's answers are fetched once, and positions are byte
+offsets, which name a place as well as (row, column) do.
 """
 
 from collections.abc import Callable
@@ -39,11 +39,19 @@ class Node:
 def read_tree(
     root: Any, code: str, token_text: Callable[[Any, list[str]], str]
 ) -> tuple[Node, Tokens]:
-    """(the tree, place → (number, text) of every token in order) of a parsed text.
+    """The tree of a parsed text, made of `Node`.
 
-    token_text: the library's look-up of a token by its points, which reads lines of characters at
-    columns of bytes; asked only where the two differ. Raises what it raises, and RecursionError for
-    trees that are too deep.
+    Args:
+        root: The parser's tree.
+        code: The text.
+        token_text: The library's look-up of a token by its points, which reads lines of characters
+            at columns of bytes; asked only where the two differ. What it raises is passed on.
+
+    Returns:
+        The tree, and number and text of every token by its place, in order.
+
+    Raises:
+        RecursionError: The tree is too deep.
     """
     tokens: Tokens = {}
     lines = None if code.isascii() else code.split("\n")

@@ -5,13 +5,13 @@ CoderEval's tests live in a container image with the 43 Python and 10 Java proje
 are published nowhere else. So nothing is executed here: predictions become its input file, its
 container does the work, and its result file becomes score records.
 
-Input:  one JSON object a line, {"_id": task, "generate_results": [code, …]}. Output:
-FILE_out.jsonl, one JSON object a line with `_id` and `generate_results`, which is now a list of
-        {"generate_code", "is_pass", …}. Python adds `return_code` to a result and `file_path`,
-        `project`, `name`, `level` to a line; Java adds `errormessage`, `error_detail_message` to a
-        result and `project_name`, `method_name`, `code_level` to a line.
-Source: the result files that CoderEval publishes
-(experimental-results/GenerateResult{Python,Java}).
+- Input: one JSON object a line, {"_id": task, "generate_results": [code, …]}.
+- Output: FILE_out.jsonl, one JSON object a line with `_id` and `generate_results`, which is now a
+  list of {"generate_code", "is_pass", …}. Python adds `return_code` to a result and `file_path`,
+  `project`, `name`, `level` to a line; Java adds `errormessage`, `error_detail_message` to a result
+  and `project_name`, `method_name`, `code_level` to a line.
+- Source: the result files that CoderEval publishes
+  (experimental-results/GenerateResult{Python,Java}).
 """
 
 import json
@@ -34,8 +34,16 @@ _PROGRAMS = {"python": "PythonExec.py", "java": "JavaExec.py"}
 
 @dataclass(frozen=True)
 class Sample:
-    """One executed sample. number: its position in the task's list, from 0; reason: what CoderEval
-    said of a failure.
+    """One executed sample.
+
+    Attributes:
+        task_id: The task.
+        number: Its position in the task's list, from 0.
+        code: What was executed.
+        passed: Whether its tests passed.
+        level: How far the task depends on its project.
+        project: The project under test.
+        reason: What CoderEval said of a failure.
     """
 
     task_id: str
@@ -48,11 +56,17 @@ class Sample:
 
 
 def write_input(path: Path, predictions: Iterable[Prediction]) -> int:
-    """Write CoderEval's input from predictions; returns the number of tasks.
+    """Write CoderEval's input from predictions.
 
     Samples of one task (`<_id>` or `<_id>#<n>`) become one line, in ascending n; tasks are sorted
-    by id. Raises MtpeftError where tasks have different numbers of samples: CoderEval takes one
-    number for all.
+    by id.
+
+    Returns:
+        The number of tasks.
+
+    Raises:
+        MtpeftError: Tasks have different numbers of samples (CoderEval takes one number for all),
+            or an id has another form.
     """
     samples: dict[str, dict[int, str]] = defaultdict(dict)
     for prediction in predictions:
@@ -154,7 +168,13 @@ def _sample(task_id: str, number: int, result: Any, level: str, project: str) ->
 
 
 def scores(samples: Iterable[Sample], run: str, task: str) -> list[Score]:
-    """One score per sample; the id of sample n > 0 is `<_id>#<n>`."""
+    """One score per sample; the id of sample n > 0 is `<_id>#<n>`.
+
+    Args:
+        samples: The executed samples.
+        run: That the scores name.
+        task: The evaluation set that the scores name.
+    """
     return [
         Score(
             run,
@@ -180,8 +200,10 @@ def pass_at_k(samples: Iterable[Sample], k: int) -> float:
 
 
 def engine() -> str:
-    """The container engine of this machine, podman before docker. Raises Unavailable where none
-    answers.
+    """The container engine of this machine, podman before docker.
+
+    Raises:
+        Unavailable: None answers.
     """
     tried = []
     for name in ("podman", "docker"):
@@ -212,13 +234,24 @@ def execute(
     folder: str,
     timeout_seconds: float = 24 * 3600,
 ) -> Path:
-    """Run CoderEval's own program on its input file inside the user's image; returns the result
-    file.
+    """Run CoderEval's own program on its input file inside the user's image.
 
-    predictions: written by `write_input`; language: `python` or `java`; image: the user's image of
-    CoderEval's environment; folder: where its program lies inside that image. The container has no
-    network and its own limits. Raises Unavailable where the engine or the image is missing,
-    MtpeftError where CoderEval fails.
+    The container has no network and its own limits.
+
+    Args:
+        predictions: The file that `write_input` wrote.
+        language: `python` or `java`.
+        samples: How many each task has.
+        image: The user's image of CoderEval's environment.
+        folder: Where its program lies inside that image.
+        timeout_seconds: For all samples together.
+
+    Returns:
+        The result file.
+
+    Raises:
+        Unavailable: The engine or the image is missing.
+        MtpeftError: CoderEval fails.
     """
     if language not in _PROGRAMS:
         raise MtpeftError(f"language {language!r}", " or ".join(_PROGRAMS))

@@ -25,7 +25,7 @@ RELATIVE = "openai/human-eval/6d43fb980f9fee3c892a914eda09951f772ad10d/data/Huma
 SHA256 = "b796127e635a67f93fb35c04f4cb03cf06f38c8072ee7cee8833d7bee06979ef"
 PROBLEMS = 164
 TOOL, METRIC = "humaneval_execution", "pass"
-# The version names what can change a verdict besides the interpreter: the judge, the wire, the
+# The version names what can change a verdict apart from the interpreter: the judge, the wire, the
 # limits.
 VERSION = "1"
 _FIELDS = ("task_id", "prompt", "entry_point", "canonical_solution", "test")
@@ -34,7 +34,15 @@ _SAMPLE = re.compile(r"(.+)#(\d+)")
 
 @dataclass(frozen=True)
 class Problem:
-    """One problem: the prompt ends where the completion begins; test defines check(candidate)."""
+    """One problem of the benchmark.
+
+    Attributes:
+        task_id: `HumanEval/N`.
+        prompt: Ends where the completion begins.
+        entry_point: Name of the function.
+        canonical_solution: A right completion.
+        test: Defines `check(candidate)`.
+    """
 
     task_id: str
     prompt: str
@@ -55,7 +63,11 @@ class Problem:
 
 
 def default_path() -> Path:
-    """The benchmark below MTPEFT_MIRROR or in the cache. Raises MtpeftError where it is in neither."""
+    """The benchmark below MTPEFT_MIRROR or in the cache.
+
+    Raises:
+        MtpeftError: It is in neither.
+    """
     folders = [folder for folder in (paths.mirror(), paths.CACHE) if folder is not None]
     for folder in folders:
         if (folder / RELATIVE).is_file():
@@ -68,10 +80,13 @@ def default_path() -> Path:
 
 
 def read_problems(path: Path | None = None) -> dict[str, Problem]:
-    """The 164 problems by task id, in file order. path: JSON lines, gzipped or not (default:
-    `default_path()`).
+    """The 164 problems by task id, in file order.
 
-    The default file is checked by SHA-256. Raises BadInput, by line, for a malformed file.
+    Args:
+        path: JSON lines, gzipped or not (default: `default_path()`, which is checked by SHA-256).
+
+    Raises:
+        BadInput: The file is malformed; the error names the line.
     """
     source = path or default_path()
     if not source.is_file():
@@ -106,10 +121,16 @@ def read_problems(path: Path | None = None) -> dict[str, Problem]:
 
 
 def gold_gate(pool: Pool, problems: Mapping[str, Problem], limits: Limits | None = None) -> None:
-    """Run every canonical solution; raise MtpeftError unless all pass. No model is scored before
-    this returned.
+    """Run every canonical solution. No model is scored before this returned: a runner that fails a
+    right answer would fail models for nothing.
 
-    A runner that fails a right answer would fail models for nothing.
+    Args:
+        pool: The sandboxes.
+        problems: The problems.
+        limits: What a solution may use.
+
+    Raises:
+        MtpeftError: A solution does not pass.
     """
     limits = limits or Limits()
 
@@ -134,13 +155,22 @@ def gold_gate(pool: Pool, problems: Mapping[str, Problem], limits: Limits | None
 
 @dataclass(frozen=True)
 class Scored:
-    """scores: one per usable prediction, in input order; refused: the errors of the others."""
+    """What became of predictions.
+
+    Attributes:
+        scores: One per usable prediction, in input order.
+        refused: The errors of the others.
+    """
 
     scores: list[Score]
     refused: list[BadInput] = field(default_factory=list)
 
     def pass_at_k(self, k: int) -> dict[str, float]:
-        """Mean pass@k by run. Raises MtpeftError where a problem has fewer than k scored samples."""
+        """Mean pass@k by run.
+
+        Raises:
+            MtpeftError: A problem has fewer than k scored samples.
+        """
         passed: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
         for score in self.scores:
             samples = passed[score.run][split_sample(score.instance_id)[0]]
@@ -165,10 +195,19 @@ def score_execution(
     """Run each prediction's output as the completion of its problem's prompt: 1 where all tests
     pass, else 0.
 
-    predictions: as `records.read_predictions` yields them; errors among them, and ids that
-    HumanEval does not have, are handed back in `refused` and cost no other instance. log: where
-    outcomes are kept (resumable). The gold gate runs first. An infrastructure failure is a score
-    without value and with that status, tried twice.
+    The gold gate runs first. An infrastructure failure is a score without value and with that
+    status, tried twice.
+
+    Args:
+        predictions: As `records.read_predictions` yields them; errors among them, and ids that
+            HumanEval does not have, are handed back in `refused` and cost no other instance.
+        log: Where outcomes are kept (resumable).
+        pool: The sandboxes.
+        problems: The problems (default: all).
+        limits: What a program may use.
+
+    Raises:
+        MtpeftError: A canonical solution does not pass.
     """
     problems = problems if problems is not None else read_problems()
     limits = limits or Limits()

@@ -11,12 +11,18 @@ from mtpeft.core.errors import MtpeftError
 
 
 def pass_at_k(n: int, c: int, k: int) -> float:
-    """Unbiased estimate of pass@k from n samples of one problem of which c passed: 1 - C(n-c, k) /
-    C(n, k).
+    """The unbiased estimate of pass@k: 1 - C(n-c, k) / C(n, k).
 
     Computed as 1 - prod_{i=n-c+1}^{n} (1 - k/i), in which nothing overflows, through expm1 and
-    log1p, which keep small values exact. Raises MtpeftError where n, c or k make no sense, and
-    where k > n: from fewer samples than k the probability cannot be estimated.
+    log1p, which keep small values exact.
+
+    Args:
+        n: Samples of one problem.
+        c: Those of them that passed.
+        k: At most n: from fewer samples than k the probability cannot be estimated.
+
+    Raises:
+        MtpeftError: N, c or k make no sense, or k > n.
     """
     for name, value, low in (("n", n, 1), ("c", c, 0), ("k", k, 1)):
         if isinstance(value, bool) or not isinstance(value, int) or value < low:
@@ -35,9 +41,14 @@ def pass_at_k(n: int, c: int, k: int) -> float:
 
 
 def mean_pass_at_k(passed: Mapping[str, Sequence[bool]], k: int) -> float:
-    """Mean of pass@k over problems. passed: problem id -> one truth value per sample.
+    """The mean of pass@k over problems.
 
-    Raises MtpeftError where there is no problem, or one with fewer than k samples (named).
+    Args:
+        passed: By problem, one truth value per sample.
+        k: As in `pass_at_k`.
+
+    Raises:
+        MtpeftError: There is no problem, or one with fewer than k samples (named).
     """
     if not passed:
         raise MtpeftError("pass@k over no problems", "at least one problem with results")

@@ -30,8 +30,13 @@ class ResultLog:
     """Outcomes by content key. Verdicts are remembered; an infrastructure failure is written down,
     then run again.
 
-    Raises BadInput for a line that is no result. A last line without its end, which a killed run
-    leaves, is cut off.
+    A last line without its end, which a killed run leaves, is cut off.
+
+    Args:
+        path: The file.
+
+    Raises:
+        BadInput: A line is no result.
     """
 
     def __init__(self, path: Path) -> None:

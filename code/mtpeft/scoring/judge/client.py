@@ -15,7 +15,13 @@ __all__ = ["Client", "Clock", "Completion", "Meter", "Refused", "RequestFailed"]
 
 @dataclass(frozen=True)
 class Completion:
-    """One answer. Token counts are None where the server did not say."""
+    """One answer.
+
+    Attributes:
+        text: What the model wrote.
+        input_tokens: Of the prompt; None where the server did not say.
+        output_tokens: Of the answer; None where the server did not say.
+    """
 
     text: str
     input_tokens: int | None
@@ -26,6 +32,11 @@ class Client:
     """Asks one judge.
 
     Safe to use from several threads; `close` it, or use it in a `with` block.
+
+    Args:
+        settings: The judge.
+        clock: Time between attempts.
+        jitter: Random numbers of the back-off.
     """
 
     def __init__(
@@ -60,9 +71,13 @@ class Client:
     def ask(self, prompt: str, meter: Meter) -> Completion:
         """The answer to one prompt.
 
+        Args:
+            prompt: The prompt.
+            meter: Told of every request, so that costs are counted.
+
         Raises:
-            RequestFailed: no answer could be had for this prompt.
-            Refused: the server refuses every request.
+            RequestFailed: No answer could be had for this prompt.
+            Refused: The server refuses every request.
         """
         path, payload = self._request(prompt)
         url = self._settings.base_url.rstrip("/") + path

@@ -48,7 +48,12 @@ _LANGUAGE = {"java": "Java", "python": "Python", "csharp": "C#"}
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt with places for language, code and summary. origin: `study` or `own`."""
+    """A prompt with places for language, code and summary.
+
+    Attributes:
+        origin: `study` or `own`.
+        template: Its text.
+    """
 
     origin: str
     template: str
@@ -70,8 +75,10 @@ def own_prompt() -> Prompt:
 
 
 def study_prompt() -> Prompt | None:
-    """The study's wording, where the mirror has it; raises `BadInput` where the mirror's file lacks
-    it.
+    """The study's wording, where the mirror has it.
+
+    Raises:
+        BadInput: The mirror's file lacks it.
     """
     mirror = paths.mirror()
     path = mirror / manifest().derived["published/prompts"].path if mirror else None

@@ -24,8 +24,18 @@ from mtpeft.scoring.judge.settings import Settings
 
 @dataclass(frozen=True)
 class Answer:
-    """One rating of one summary. ratings is None where no answer could be read; cost in the
-    settings' currency.
+    """One rating of one summary.
+
+    Attributes:
+        key: Hash of everything that the answer depends on.
+        repeat: Which of the ratings of this summary.
+        instance_id: The instance.
+        prompt_sha256: Hash of the prompt.
+        ratings: None where no answer could be read.
+        reply: What the judge wrote.
+        input_tokens: Of the prompt, where the server counted.
+        output_tokens: Of the answer, where the server counted.
+        cost: In the settings' currency.
     """
 
     key: str
@@ -44,7 +54,13 @@ class BudgetExhausted(MtpeftError):
 
 
 def answer_key(settings: Settings, prompt: str, repeat: int) -> str:
-    """Hash of everything that an answer depends on."""
+    """Hash of everything that an answer depends on.
+
+    Args:
+        settings: The judge.
+        prompt: The prompt.
+        repeat: Which of the ratings.
+    """
     text = json.dumps([settings.identity, prompt, repeat], ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -61,7 +77,17 @@ def most_expensive(settings: Settings, prompt: str) -> float:
 def cost(
     settings: Settings, prompt: str, input_tokens: int | None, output_tokens: int | None
 ) -> float:
-    """What one answer cost; the most that it can have cost where the server did not count."""
+    """What one answer cost; the most that it can have cost where the server did not count.
+
+    Args:
+        settings: The judge.
+        prompt: The prompt.
+        input_tokens: Of the prompt, or None.
+        output_tokens: Of the answer, or None.
+
+    Returns:
+        In the settings' currency.
+    """
     if input_tokens is None or output_tokens is None:
         return most_expensive(settings, prompt)
     return _cost(settings, input_tokens, output_tokens)
@@ -72,11 +98,15 @@ def _cost(settings: Settings, input_tokens: int, output_tokens: int) -> float:
 
 
 def read_ledger(path: Path) -> tuple[dict[str, Answer], float]:
-    """(answers by key, cost of all lines).
+    """What a ledger holds.
 
     A line that is no JSON is what a killed run left of its last one.
 
-    Raises `BadInput` for JSON that is neither an answer nor a charge.
+    Returns:
+        The answers by key, and the cost of all lines.
+
+    Raises:
+        BadInput: A line is JSON, but neither an answer nor a charge.
     """
     answers: dict[str, Answer] = {}
     spent = 0.0
@@ -107,6 +137,10 @@ class Ledger:
     """One file of answers and charges.
 
     Used by several threads of one process; a second process is refused.
+
+    Args:
+        path: The file.
+        budget: What all lines together may cost (None: any amount).
     """
 
     def __init__(self, path: Path, budget: float | None = None) -> None:
@@ -142,7 +176,7 @@ class Ledger:
         before the budget counts as exhausted.
 
         Raises:
-            BudgetExhausted: what is spent and `most` are more than the budget.
+            BudgetExhausted: What is spent and `most` are more than the budget.
         """
         with self._changed:
             me = threading.get_ident()
@@ -165,7 +199,13 @@ class Ledger:
             self._freed(most)
 
     def charge(self, most: float, cost: float, reason: str) -> None:
-        """Turn a reservation into a cost without an answer."""
+        """Turn a reservation into a cost without an answer.
+
+        Args:
+            most: What was reserved.
+            cost: What it cost.
+            reason: Why there is no answer.
+        """
         self._append({"cost": cost, "reason": reason}, most, cost)
 
     def answer(self, most: float, answer: Answer) -> None:
@@ -192,7 +232,12 @@ class Ledger:
 
 @dataclass(frozen=True)
 class LedgerMeter:
-    """Keeps a ledger's account of the requests for one prompt (the client's `Meter`)."""
+    """Keeps a ledger's account of the requests for one prompt (the client's `Meter`).
+
+    Attributes:
+        ledger: The ledger.
+        most: What one request can cost at most.
+    """
 
     ledger: Ledger
     most: float

@@ -27,7 +27,13 @@ _LIKELY_ANSWER_TOKENS = 25
 
 @dataclass
 class Judged:
-    """What the judge says about one item: the ratings of each run, or why they are not complete."""
+    """What the judge says about one item.
+
+    Attributes:
+        ratings: Of each run.
+        status: Why they are not complete; `ok` where they are.
+        detail: The same in words.
+    """
 
     ratings: list[Ratings] = field(default_factory=list)
     status: str = "ok"
@@ -36,8 +42,17 @@ class Judged:
 
 @dataclass(frozen=True)
 class Plan:
-    """What judging would take. likely_cost: one readable answer per question; most_cost: before any
-    retry.
+    """What judging would take.
+
+    Attributes:
+        items: The summaries.
+        skipped: Those that are too short to be judged.
+        known: Questions that were answered before.
+        requests: Questions that would be asked.
+        input_tokens: Of their prompts, estimated.
+        likely_cost: With one readable answer per question.
+        most_cost: What they can cost at most, before any retry.
+        spent: What earlier answers cost.
     """
 
     items: int
@@ -51,7 +66,14 @@ class Plan:
 
 
 def plan(items: Sequence[Item], settings: Settings, known: dict[str, Answer], spent: float) -> Plan:
-    """Count the requests and their cost without sending any."""
+    """Count the requests and their cost without sending any.
+
+    Args:
+        items: The summaries.
+        settings: The judge.
+        known: The answers of the ledger.
+        spent: The cost of the ledger.
+    """
     questions = _questions(items, settings)
     missing = [prompt for key, (prompt, _, _) in questions.items() if key not in known]
     tokens = sum(
@@ -80,12 +102,19 @@ def judge(
     jitter: random.Random | None = None,
     failures: dict[str, str] | None = None,
 ) -> list[Judged]:
-    """Ratings of every item, in order. item.source is the code, item.output the summary.
+    """Ratings of every item, in order.
 
-    Questions already answered in the ledger are not asked again, nor are those in `failures` (key
-    of the question → reason), to which new failures are added: two readers of one run's answers
-    share it. An item that could not be judged in every run has a status: `empty` (summary too
-    short), `unparseable` (no readable answer), `infrastructure` (no answer; budget).
+    An item that could not be judged in every run has a status: `empty` (summary too short),
+    `unparseable` (no readable answer), `infrastructure` (no answer; budget).
+
+    Args:
+        items: `source` is the code, `output` the summary.
+        settings: The judge.
+        ledger: Questions that it answers are not asked again.
+        clock: Time between attempts.
+        jitter: Random numbers of the back-off.
+        failures: The reason by the question's key: these are not asked again either, and new
+            failures are added. Two readers of one run's answers share it.
     """
     questions = _questions(items, settings)
     failures = {} if failures is None else failures
@@ -119,7 +148,7 @@ def _prompt(item: Item, settings: Settings) -> str:
 
 
 def _questions(items: Sequence[Item], settings: Settings) -> dict[str, tuple[str, int, str]]:
-    """key → (prompt, run, instance), each question once."""
+    """Prompt, run and instance of each question by its key, each question once."""
     questions: dict[str, tuple[str, int, str]] = {}
     for repeat in range(1, settings.runs + 1):
         for item in items:
@@ -141,7 +170,21 @@ def _ask(
     instance_id: str,
     stop: threading.Event,
 ) -> str:
-    """Ask one question until the answer can be read; the reason where none was had, else ''."""
+    """Ask one question until the answer can be read.
+
+    Args:
+        client: Asks.
+        settings: The judge.
+        ledger: Keeps the answer.
+        key: Of the question.
+        prompt: Its prompt.
+        repeat: Which of the ratings.
+        instance_id: The instance.
+        stop: Set where no further question shall be asked.
+
+    Returns:
+        The reason where no answer was had, else empty.
+    """
     most = most_expensive(settings, prompt)
     meter = LedgerMeter(ledger, most)
     for attempt in range(1, settings.parse_attempts + 1):

@@ -27,8 +27,13 @@ def ledger_path(settings: Settings) -> Path:
 class Judge:
     """An LLM judge asked five times per summary.
 
-    settings: default: what the environment names, read when first needed; failures: questions that
-    another reader of the same answers has asked in vain, and where this one notes its own.
+    Args:
+        tool: The catalog's name for it.
+        suffix: What the metrics' names end with, before the number of runs.
+        aggregate: One value of the ratings.
+        settings: The judge; default: what the environment names, read when first needed.
+        failures: Questions that another reader of the same answers has asked in vain, and where
+            this one notes its own.
     """
 
     # All items at once: the judge spreads its requests itself, and waits as long as the server asks
@@ -59,14 +64,16 @@ class Judge:
         return settings
 
     def version(self) -> str:
-        """The judge, its parameters and its prompt. Raises `Unavailable` where the environment
-        names none.
+        """The judge, its parameters and its prompt.
+
+        Raises:
+            Unavailable: The environment names none.
         """
         settings = self._settings()
         return f"{settings.identity}, {settings.prompt.origin} prompt {settings.prompt.sha256[:12]}"
 
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
-        """Three records per item; item.source is the summarised code."""
+        """Three records per item; item.source is the summarized code."""
         settings, version = self._settings(), self.version()
         with Ledger(ledger_path(settings), settings.budget) as ledger:
             judged = judge(items, settings, ledger, failures=self._failures)
@@ -99,8 +106,8 @@ def scorer(
     """The judge under one aggregation; the same answers serve all, none is asked for twice.
 
     Args:
-        tool: the catalog's name for it.
+        tool: The catalog's name for it.
         aggregate: `mean` of five ratings, as published, or their `mode`, the study's first choice.
-        failures: as in `Judge`.
+        failures: As in `Judge`.
     """
     return Judge(tool, aggregate, AGGREGATES[aggregate], failures=failures)

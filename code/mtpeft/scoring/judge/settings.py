@@ -28,11 +28,25 @@ class Key(Secret):
 class Settings:
     """One judge.
 
-    runs: ratings per summary; attempts: requests until one succeeds; parse_attempts: answers until
-    one can be read; timeout: seconds for one request; per_minute: requests started per minute (0:
-    no limit); max_output_tokens: of one answer; price_input, price_output: per million tokens;
-    budget: what this judge's records may cost in all, in the same currency (None: no limit, for
-    local servers only).
+    Attributes:
+        base_url: Address up to and with /v1.
+        model: Its name at the server.
+        prompt: What it is asked.
+        api: The interface of the server: one of `APIS`.
+        parser: How its answers are read: one of `PARSERS`.
+        runs: Ratings per summary.
+        attempts: Requests until one succeeds.
+        parse_attempts: Answers until one can be read.
+        timeout: Seconds for one request.
+        per_minute: Requests started per minute (0: no limit).
+        concurrency: Requests at the same time.
+        max_output_tokens: Of one answer.
+        temperature: Of the model; None: the server's own.
+        verbosity: Of the model, where its interface knows that; empty: the server's own.
+        price_input: Per million tokens.
+        price_output: Per million tokens, in the same currency.
+        budget: What this judge's records may cost in all (None: no limit, for local servers only).
+        key: For the server.
     """
 
     base_url: str
@@ -114,7 +128,11 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     MTPEFT_JUDGE_URL (with /v1), MTPEFT_JUDGE_MODEL, MTPEFT_JUDGE_PROFILE (`study`: the study's
     interface, parser and prompt; `strict`, the default: chat completions, strict parser),
     MTPEFT_JUDGE_PRICES=INPUT,OUTPUT per million tokens, MTPEFT_JUDGE_BUDGET. The study's prompt is
-    used wherever the mirror has it. Raises `Unavailable` without a URL.
+    used wherever the mirror has it.
+
+    Raises:
+        Unavailable: There is no URL.
+        UnknownName: There is no such profile.
     """
     url = environment.get("MTPEFT_JUDGE_URL", "")
     if not url:

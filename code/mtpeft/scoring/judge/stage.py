@@ -21,11 +21,15 @@ from mtpeft.scoring.predictions import read_new
 
 def run(path: Path, dry_run: bool = False, corpus: str = "") -> int:
     """Judge every summary in a file of prediction records with the judge that the environment
-    names.
+    names; write tables of means and modes below the regenerated results.
 
-    dry_run: only say what it would take and cost; nothing is sent or written. Returns the exit
-    code: 1 where a summary could not be judged. Tables of means and modes are written below the
-    regenerated results.
+    Args:
+        path: The file.
+        dry_run: Only say what it would take and cost; nothing is sent or written.
+        corpus: As in `corpora.load`, for the code that was summarized.
+
+    Returns:
+        The exit code: 1 where a summary could not be judged.
     """
     settings = from_environment()
     items = _items(path, corpus)

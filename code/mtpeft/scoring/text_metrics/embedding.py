@@ -34,8 +34,13 @@ def local_model(name: str, fix: str, revision: str | None = None) -> Path:
     """The folder of a model: `name` itself where it is one, else its snapshot in the hub's local
     cache.
 
-    revision: the commit to take from the cache. Raises `Unavailable` (with `fix`) where neither is there, or where the packages to run it are
-    missing.
+    Args:
+        name: A folder, or a name on the hub.
+        fix: How to get the model, for the error.
+        revision: The commit to take from the cache.
+
+    Raises:
+        Unavailable: Neither is there, or the packages to run it are missing.
     """
     try:
         import torch  # noqa: F401
@@ -77,10 +82,13 @@ def _digest(files: tuple[tuple[str, str, int, int], ...]) -> str:
 
 
 class BertScore:
-    """BERTScore F1 with the embeddings of one layer; no idf weights, no baseline rescaling.
+    """BERTScore F1 (Zhang et al. 2020, arXiv:1904.09675) with the embeddings of one layer; no idf
+    weights, no baseline rescaling.
 
-    model: a hub name or a folder; layer: 1-based, the study's is 12 (the library's default for this
-    model is 9).
+    Args:
+        model: A hub name or a folder.
+        layer: From 1; the study's is 12 (the library's default for this model is 9).
+        revision: As in `local_model`.
     """
 
     def __init__(self, model: str, layer: int, revision: str | None = None) -> None:
@@ -93,8 +101,10 @@ class BertScore:
         return cls(own, 12) if own else cls(BERT_HUB, 12, BERT_REVISION)
 
     def version(self) -> str:
-        """The library's version, and the hash of the model. Raises `Unavailable` where library or
-        weights are missing.
+        """The library's version, and the hash of the model.
+
+        Raises:
+            Unavailable: Library or weights are missing.
         """
         digest = model_digest(self._folder())
         try:
@@ -117,7 +127,11 @@ class BertScore:
         )
 
     def require_study_model(self) -> None:
-        """Refuse another model under the study's metric name. Raises MtpeftError."""
+        """Refuse another model under the study's metric name.
+
+        Raises:
+            MtpeftError: The model is another one.
+        """
         from transformers import AutoConfig
 
         config = AutoConfig.from_pretrained(self._folder())
@@ -176,8 +190,10 @@ class Side:
         self.model = model or os.environ.get(SIDE_VARIABLE, "")
 
     def version(self) -> str:
-        """What runs the checkpoint, and the checkpoint's hash. Raises `Unavailable` where it is
-        missing.
+        """What runs the checkpoint, and the checkpoint's hash.
+
+        Raises:
+            Unavailable: It is missing.
         """
         digest = model_digest(self._folder())
         return f"transformers {metadata.version('transformers')}, SIDE checkpoint {digest}"

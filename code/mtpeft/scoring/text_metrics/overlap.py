@@ -19,8 +19,8 @@ class Unmeasurable(ValueError):
 
 
 def bleu(output: str, reference: str) -> float:
-    """Sentence BLEU of sacreBLEU: tokeniser 13a, case-sensitive, exponential smoothing, effective
-    order.
+    """Sentence BLEU of sacreBLEU (Post 2018, arXiv:1804.08771): tokenizer 13a, case-sensitive,
+    exponential smoothing, effective order.
     """
     from sacrebleu import sentence_bleu
 
@@ -29,17 +29,19 @@ def bleu(output: str, reference: str) -> float:
 
 
 def chrf(output: str, reference: str) -> float:
-    """Sentence chrF2 of sacreBLEU: character 6-grams, no word n-grams, beta 2, white space ignored."""
+    """Sentence chrF2 of sacreBLEU (Popović 2015): character 6-grams, no word n-grams, beta 2, white
+    space ignored.
+    """
     from sacrebleu import sentence_chrf
 
     return float(min(1.0, sentence_chrf(output, [reference]).score / 100))
 
 
 def rouge_l(output: str, reference: str) -> float:
-    """ROUGE-L F-measure of rouge-score, Porter-stemmed.
+    """ROUGE-L F-measure of rouge-score (Lin 2004), Porter-stemmed.
 
     Raises:
-        Unmeasurable: a text is not blank, but holds no word for the library's tokenizer, which
+        Unmeasurable: A text is not blank, but holds no word for the library's tokenizer, which
             knows the letters a to z and digits only.
     """
     for text in (output, reference):
@@ -56,11 +58,14 @@ def _rouge() -> Any:
 
 
 def meteor(output: str, reference: str) -> float:
-    """METEOR of NLTK on white-space tokens, lower-cased, Porter stems and WordNet synonyms (alpha
-    0.9, beta 3, gamma 0.5).
+    """METEOR of NLTK (Banerjee and Lavie 2005) on white-space tokens, lower-cased, Porter stems and
+    WordNet synonyms (alpha 0.9, beta 3, gamma 0.5).
 
     NLTK looks synonyms up by stem, so that words whose stem is no word (`large` → `larg`) have
-    none. Raises `Unavailable` where WordNet has not been set up.
+    none.
+
+    Raises:
+        Unavailable: WordNet has not been set up.
     """
     from nltk.translate.meteor_score import meteor_score
 

@@ -1,4 +1,4 @@
-"""The six text metrics of study A as one scorer.
+"""The six text metrics of summaries as one scorer.
 
 Per item every metric yields a record. BLEU, chrF, ROUGE-L and METEOR give an empty output the value
 0, as their libraries do; BERTScore and SIDE leave it out (`empty`), as the study did.
@@ -48,7 +48,8 @@ class TextMetrics:
     def version(self) -> str:
         """Versions of the libraries, and which metrics cannot run here.
 
-        Raises `Unavailable` where even the word and character metrics cannot run.
+        Raises:
+            Unavailable: Even the word and character metrics cannot run.
         """
         try:
             parts = [
@@ -147,6 +148,13 @@ class TextMetrics:
     ) -> dict[int, _Cell]:
         """Cells of an embedding metric by item identity; pairs with an empty side stay out of the
         computation.
+
+        Args:
+            items: What is scored.
+            missing: Whether the metric cannot run on this machine.
+            other: The other side's text.
+            compute: The values of all pairs at once.
+            cut: How much of a text the model does not see; empty where it sees all.
         """
         if missing:
             return {}
@@ -180,5 +188,5 @@ class TextMetrics:
 
 
 def scorer() -> TextMetrics:
-    """The metrics as study A computed them, with what this machine has."""
+    """The metrics as the study computed them, with what this machine has."""
     return TextMetrics()

@@ -73,12 +73,18 @@ def wordnet_folder() -> Path:
 
 
 def setup_wordnet(source: Path | None = None) -> Path:
-    """Build the WordNet folder, if it is not there, and return it.
+    """Build the WordNet folder, if it is not there. Every file is checked against its SHA-256.
 
-    source: a folder with WordNet's files; default: Debian's where the packages are installed, else
-    the packages are fetched by apt and unpacked without installing them. Every file is checked
-    against its SHA-256. Raises `Unavailable` where no source can be had, `MtpeftError` where a file
-    differs.
+    Args:
+        source: A folder with WordNet's files; default: Debian's where the packages are installed,
+            else the packages are fetched by apt and unpacked without installing them.
+
+    Returns:
+        The folder.
+
+    Raises:
+        Unavailable: No source can be had.
+        MtpeftError: A file differs.
     """
     folder = wordnet_folder()
     if (folder / "lexnames").is_file():
@@ -128,8 +134,10 @@ def _origin(work: Path) -> Path:
 
 @cache
 def wordnet() -> Any:
-    """NLTK's reader over the WordNet folder. Raises `Unavailable` where the folder has not been set
-    up.
+    """NLTK's reader over the WordNet folder.
+
+    Raises:
+        Unavailable: The folder has not been set up.
     """
     folder = wordnet_folder()
     if not (folder / "lexnames").is_file():

@@ -51,7 +51,13 @@ _STACK = {
 class Collected:
     """Everything that the public files hold, before it is written.
 
-    revision, early: the logs themselves by run id, for what is derived from them later.
+    Attributes:
+        runs: The runs by id.
+        figures: The figures of all runs.
+        typed: The numbers that the study typed by hand.
+        revision: The logs of the revision by run id, for what is derived from them later.
+        early: The logs of the paper's own code and of the sibling study by run id, likewise.
+        records: How many figures each file gave, by (repository, file).
     """
 
     runs: dict[str, PublishedRun] = field(default_factory=dict)
@@ -134,7 +140,9 @@ def _of_revision(file: str, log: RevisionLog) -> Logged:
 
 
 def _of_early(upstream: Upstream, file: str, log: EarlyLog) -> Logged:
-    """Method by the file's name, unless the printed module tree shows LoRA under another name."""
+    """What an early log prints; its method by the file's name, unless the printed module tree shows
+    LoRA under another name.
+    """
     stem = Path(file).stem
     backbone = names.backbone_of_log(stem) if upstream is SINGLE else names.backbone(log.model)
     method = names.method_of_log(stem)

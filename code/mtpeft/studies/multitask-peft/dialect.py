@@ -1,9 +1,9 @@
 """How the public files of the study are read: logs, a notebook and a LaTeX table.
 
-Modules beside this one read one format each (`revision`, `early`, `prompted`, `typed`), translate
-names (`names`), count what is trained (`parameters`), choose the figures (`collect`) and hold typed
-cells against logs (`counterparts`). `sets.toml` holds what no file prints: how many examples of a
-split are positive.
+The other modules of the folder read one format each (`revision`, `early`, `prompted`, `typed`),
+translate names (`names`), count what is trained (`parameters`), choose the figures (`collect`) and
+hold typed cells against logs (`counterparts`). `sets.toml` holds what no file prints: how many
+examples of a split are positive.
 """
 
 import tomllib

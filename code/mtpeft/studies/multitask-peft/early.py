@@ -48,9 +48,19 @@ _NEW_BEST = ("Running Test", "Best validation", "Best F1", "Best eval mrr", "Bes
 class EarlyLog:
     """What one early log says.
 
-    valid, best, last: evaluations, tests at new best evaluations and tests of the last weights, in
-    file order; weights: (line, the tasks' learnable weights) per epoch; sites: rank, bottleneck or
-    prefix length in the printed module tree.
+    Attributes:
+        path: Where the log lies.
+        model: The backbone's name on the model hub.
+        tasks: The run's tasks, in the order of the log.
+        epochs: How many epochs were asked for.
+        batch_size: Examples of a batch.
+        parameters: (trainable, all, line) as printed.
+        valid: The evaluations, in file order.
+        best: The tests at new best evaluations, in file order.
+        last: The tests of the last weights, in file order.
+        weights: (line, the tasks' learnable weights) per epoch.
+        sites: Rank, bottleneck or prefix length in the printed module tree.
+        sizes: The line that printed a split's size, by (split, task, size).
     """
 
     path: Path
@@ -95,7 +105,9 @@ def read_early_log(path: Path, content: bytes) -> EarlyLog:
 
 
 class _Reader:
-    """State while a log is read: the task at hand, and whether values are of validation or test."""
+    """State while a log is read: the task that values belong to, and whether they are of validation
+    or test.
+    """
 
     def __init__(self, path: Path) -> None:
         self.log = EarlyLog(path)

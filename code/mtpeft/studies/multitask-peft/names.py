@@ -105,7 +105,11 @@ def weighting(text: str) -> str:
 
 
 def method_of_log(stem: str) -> str:
-    """Catalog method by the name of an early log."""
+    """Catalog method by the name of an early log.
+
+    Raises:
+        UnknownName: The name has no word for a method.
+    """
     lower = stem.lower()
     for part, method in (
         ("parallel", "parallel_adapter"),

@@ -14,7 +14,15 @@ from mtpeft.core.errors import BadInput
 
 @dataclass(frozen=True)
 class Count:
-    """Trainable and all parameters. file, line: where a log prints the trainable ones."""
+    """Trainable and all parameters of a run.
+
+    Attributes:
+        trainable: How many are trained.
+        total: How many there are.
+        basis: In words, where the counts come from.
+        file: The log that prints the trainable ones.
+        line: Its line.
+    """
 
     trainable: float | None
     total: float | None
@@ -28,7 +36,16 @@ NONE = Count(None, None, "")
 
 @dataclass(frozen=True)
 class Logged:
-    """What one log prints: early logs count the whole model, those of the revision the encoder."""
+    """What one log prints of its parameters.
+
+    Attributes:
+        path: Where the log lies.
+        file: Its name as upstream has it.
+        early: Early logs count the whole model, those of the revision the encoder.
+        backbone: The run's backbone.
+        method: The run's method.
+        printed: (trainable, all, line).
+    """
 
     path: Path
     file: str

@@ -29,8 +29,15 @@ _ELAPSED = re.compile(r"samples: 100%[^\[]*\[(\d+):(\d+)<")
 
 @dataclass(frozen=True)
 class PromptedRow:
-    """One task's row of the last summary. candidates: size of the pool that a search ranked, where
-    it says.
+    """One task's row of the last summary.
+
+    Attributes:
+        task: The task.
+        model: The prompted model.
+        samples: How many examples were asked about.
+        line: Of the row.
+        values: The scores by metric.
+        candidates: Size of the pool that a search ranked, where the log says it.
     """
 
     task: str

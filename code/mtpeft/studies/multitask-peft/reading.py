@@ -21,7 +21,10 @@ TASKS = {
 class Printed:
     """Values that one line, or a few adjacent ones, printed together.
 
-    line: of the uncompressed file, from 1; `lines` overrides it for metrics that stand elsewhere.
+    Attributes:
+        values: The values by metric.
+        line: Of the uncompressed file, from 1.
+        lines: Another line, for metrics that stand elsewhere.
     """
 
     values: dict[str, float]
@@ -62,13 +65,17 @@ def highest(path: Path, blocks: list[Block], task: str, metric: str) -> Block:
 
 
 def numbered(content: bytes) -> Iterator[tuple[int, str]]:
-    """(line number from 1, text) of every line; only LF ends one, progress bars keep their CR."""
+    """Every line with its number, from 1. Only LF ends a line; progress bars keep their CR."""
     for number, raw in enumerate(content.split(b"\n"), start=1):
         yield number, raw.decode("utf-8", errors="replace")
 
 
 def number(text: str, path: Path, line: int) -> float:
-    """A number as a log prints it; refuses anything else with file and line."""
+    """A number as a log prints it.
+
+    Raises:
+        BadInput: The text is anything else; the error names file and line.
+    """
     try:
         return float(text.replace(",", ""))
     except ValueError as error:

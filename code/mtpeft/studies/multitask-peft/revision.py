@@ -36,9 +36,21 @@ _PARAMETERS = (
 class RevisionLog:
     """What one log of the revision says.
 
-    tests: the test tables in file order (test at every best validation so far); final: the test of
-    the last weights; parameters: (trainable, all, line) as printed; clients: how often each HTTP
-    client logged, which tells the software.
+    Attributes:
+        path: Where the log lies.
+        settings: The printed settings by name.
+        train_sizes: Examples of each task's training split.
+        test_sizes: Examples of each task's test split.
+        temperature: Of the sampler; None where batches are drawn in sequence.
+        parameters: (trainable, all, line) as printed.
+        valid: The validation tables, one an epoch.
+        tests: The test tables in file order (test at every best validation so far).
+        final: The test of the last weights.
+        seconds: Of each epoch.
+        peaks: Peak memory of each epoch in GB, as printed.
+        summaries: Training summaries, which is to say epochs that were run.
+        stopped: The epoch at which training stopped early.
+        clients: How often each HTTP client logged, which tells the software.
     """
 
     path: Path
@@ -62,7 +74,11 @@ class RevisionLog:
         return list(self.train_sizes)
 
     def valid_at(self, epoch: int) -> Block:
-        """The validation table of one epoch."""
+        """The validation table of one epoch.
+
+        Raises:
+            BadInput: The log has none.
+        """
         found = [b for b in self.valid if b.epoch == epoch]
         if len(found) != 1:
             raise BadInput(

@@ -29,8 +29,18 @@ PROMPTS_CELL, PAIRS_CELL, TABLE_CELL = 2, 3, 4
 
 @dataclass(frozen=True)
 class TypedCell:
-    """One typed number, in percent. setting: `multi`, `single`, `pair` or `zero-shot`; tasks: of
-    the run, as typed.
+    """One typed number.
+
+    Attributes:
+        file: The file that it stands in, as upstream names it.
+        cell: The notebook's cell, from 0.
+        line: Of the file, from 1.
+        setting: `multi`, `single`, `pair` or `zero-shot`.
+        backbone: The backbone or prompted model.
+        method: The method.
+        tasks: Of the run, as typed.
+        column: The column of the table.
+        value: In percent.
     """
 
     file: str
@@ -88,7 +98,7 @@ def read_notebook(path: Path, content: bytes) -> list[TypedCell]:
 
 
 def _source(path: Path, content: bytes, cell: int) -> Iterator[tuple[int, str]]:
-    """(line of the file, text) of a cell's source lines: each is found again, in order, as a JSON
+    """A cell's source lines with their lines in the file: each is found again, in order, as a JSON
     string on its line.
     """
     try:

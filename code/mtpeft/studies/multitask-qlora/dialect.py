@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 
 from mtpeft.core.errors import UnknownName
+from mtpeft.core.outputs import ArchivedRun, PredictionSet
 from mtpeft.core.upstream import Upstream
 
 UPSTREAM = (
@@ -64,7 +65,7 @@ def run_of_file(stem: str, task: str) -> str | None:
 
 
 def outputs_of(task: str) -> Iterator[tuple[str, str, str]]:
-    """(size, method, run) of every run that may have outputs of a task."""
+    """Size, method and run of every run that may have outputs of a task."""
     for size in BACKBONES:
         for method in METHODS:
             yield size, method, run_of(size, method, task)
@@ -82,3 +83,84 @@ def instance_id(text: str, numbered: bool) -> str:
             number with its prefix or without.
     """
     return f"translation_{text}" if numbered and text.isdigit() else text
+
+
+def _outputs(
+    evaluation: str, language: str, name: str, pairs: tuple[str, ...], rows: int, digest: str
+) -> PredictionSet:
+    """The declaration of a set.
+
+    Args:
+        evaluation: The evaluation set.
+        language: Of the outputs.
+        name: What upstream's folders begin with.
+        pairs: The methods of the runs on two tasks.
+        rows: Number of outputs.
+        digest: SHA-256 of the canonical file.
+    """
+    java = language == "java"
+    found = sorted(
+        [(model, m) for model in BACKBONES for m in METHODS] + [("3b", m) for m in pairs]
+    )
+    return PredictionSet(
+        evaluation,
+        "alvi75/code-quality-test" if java else "alvi75/code-quality-test-cs",
+        "2269a61337cfbbdfdb52621acb6730014032ca46"
+        if java
+        else "341d67723bf4df5404a650dd15320d832ce3cb27",
+        language,
+        ".java" if java else ".py",
+        tuple(
+            ArchivedRun(
+                run_of(model, method, TASKS[name]),
+                model,
+                method,
+                f"{name}_{FOLDERS[model]}_{method}",
+            )
+            for model, method in found
+        ),
+        rows,
+        digest,
+        laid_out=java,
+    )
+
+
+PREDICTIONS = (
+    _outputs(
+        "generation-java",
+        "java",
+        "cg",
+        ("cg_cs_mt_qlora", "cg_ct_mt_qlora"),
+        2024,
+        "e5b7174aec952eaec83891dbe3de9b794588cac57ea012a6f5e54572bcce4fe4",
+    ),
+    _outputs(
+        "generation-python",
+        "python",
+        "cg",
+        ("cg_cs_mt_qlora", "cg_ct_mt_qlora"),
+        2090,
+        "233ee3882b1a6d5fc1206363214eb6a50963df9759fb021a784052b3cb505d15",
+    ),
+    _outputs(
+        "translation-cs-java",
+        "java",
+        "ct",
+        ("cg_ct_mt_qlora", "cs_ct_mt_qlora"),
+        11000,
+        "e2daa84434dd10287aeb93e1d74072c7404f3883ce4ec113e67f21bed4085a8d",
+    ),
+)
+"""The public model outputs. Summaries and C# translations were not archived."""
+FRAMES = {"java": ("import java.util.*;\n\npublic class {unit} {\n    ", "\n}")}
+"""By language: the text before and after an output in the file that the study's tools read."""
+
+
+def unit_of(instance_id: str, language: str) -> str:
+    """What the study called the file of an output: in Java `Translation<n>` for `translation_<n>`,
+    else `Generated_<id>`; in other languages the instance's id.
+    """
+    if language != "java":
+        return instance_id
+    number = re.fullmatch(r"translation_(\d+)", instance_id)
+    return f"Translation{number[1]}" if number else "Generated_" + re.sub(r"\W", "_", instance_id)

@@ -27,7 +27,16 @@ RULES: dict[str, Callable[..., Rule]] = {
 
 
 def balancing(name: str, tasks: int, **options: Any) -> Rule:
-    """A rule by name. Raises `UnknownName` with the nearest known ones."""
+    """A rule by name.
+
+    Args:
+        name: Of the rule.
+        tasks: How many there are.
+        options: What the rule's class takes.
+
+    Raises:
+        UnknownName: There is no such rule; the error lists the nearest ones.
+    """
     if name not in RULES:
         raise UnknownName("loss balancing", name, RULES)
     return RULES[name](tasks, **options)

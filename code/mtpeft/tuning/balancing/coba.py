@@ -3,10 +3,10 @@
 Let L_i(t) be task i's validation loss divided by its first one, and a_i(t) the slope of the
 least-squares line through its last N values (K tasks, softmax over tasks where the index is i):
 
-    RCS_i(t) = softmax_i( K a_i(t) / sum_j |a_j(t)| )                 slower tasks get more ACS_i(t)
-    = softmax_i( -N a_i(t) / sum_{s=t-N+1..t} |a_i(s)| )     diverging tasks get less DF(t)    =
-    min(1, t softmax_t( -tau t a_max(t) / sum_{s<=t} |a_max(s)| ))   with a_max(s) = max_i a_i(s),
-               the softmax over the steps s <= t, taken at its last one
+    RCS_i(t) = softmax_i( K a_i(t) / sum_j |a_j(t)| )               slower tasks get more
+    ACS_i(t) = softmax_i( -N a_i(t) / sum_{s=t-N+1..t} |a_i(s)| )   diverging tasks get less
+    DF(t)    = min(1, t softmax_t( -tau t a_max(t) / sum_{s<=t} |a_max(s)| ))
+               with a_max(s) = max_i a_i(s), the softmax over the steps s <= t, taken at its last
     w_i(t)   = DF(t) RCS_i(t) + (1 - DF(t)) ACS_i(t)
 
 The weights sum to 1. During the warm-up W they are 1/K. Steps are counted in validations.
@@ -26,8 +26,13 @@ from mtpeft.tuning.balancing.rule import Rule
 
 
 class CoBa(Rule):
-    """Task weights from validation slopes. window: N; warm_up: W, at least 2; tau: sharpness of the
-    divergence factor.
+    """Task weights from validation slopes.
+
+    Args:
+        tasks: How many there are.
+        window: N, in validations.
+        warm_up: W, in validations; at least 2.
+        tau: Sharpness of the divergence factor.
     """
 
     needs_validation = True
@@ -40,7 +45,7 @@ class CoBa(Rule):
         self._weights = np.full(tasks, 1.0 / tasks)
 
     def weights(self) -> np.ndarray:
-        """w."""
+        """w, shape [K]."""
         return self._weights
 
     def after_validation(self, losses: np.ndarray) -> None:
@@ -71,7 +76,16 @@ def slope(values: np.ndarray) -> float:
 
 
 def weights(slopes: np.ndarray, window: int, tau: float) -> np.ndarray:
-    """w(t) from the slopes up to t, shape [t, K]."""
+    """The weights w(t) of the last step.
+
+    Args:
+        slopes: a(s) for every s up to t, shape [t, K].
+        window: N.
+        tau: Sharpness of the divergence factor.
+
+    Returns:
+        Shape [K].
+    """
     now, recent, t = slopes[-1], slopes[-window:], len(slopes)
     rcs = softmax(len(now) * _ratio(now, np.abs(now).sum()))
     acs = softmax(-len(recent) * _ratio(now, np.abs(recent).sum(axis=0)))

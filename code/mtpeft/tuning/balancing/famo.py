@@ -1,10 +1,10 @@
 """FAMO (Liu et al. 2023, arXiv:2306.03792, algorithm 1): equal rates of improvement at the cost of
 one task.
 
-w = softmax(z); the factor of task i is c w_i / L_i with c = 1 / sum(w / L); after the step z moves
-by the softmax's gradient with the drop of log L. The paper measures the drop on the same batch
-before and after the step; here, as in the study that used it, between two visits of a task, so that
-no second pass is needed.
+w = softmax(z); the factor of task i is c w_i / L_i with c = sum(w) / sum(w / L) over the tasks of
+the step; after the step z moves by the softmax's gradient with the drop of log L. The paper
+measures the drop on the same batch before and after the step; here, as in the study that used it,
+between two visits of a task, so that no second pass is needed.
 """
 
 import math
@@ -16,7 +16,13 @@ from mtpeft.tuning.balancing.rule import Rule
 
 
 class Famo(Rule):
-    """decay: of z; rate: step of z."""
+    """Task weights from the drop of the log losses.
+
+    Args:
+        tasks: How many there are.
+        rate: Step of z.
+        decay: Of z.
+    """
 
     def __init__(self, tasks: int, rate: float = 0.025, decay: float = 0.001) -> None:
         super().__init__(tasks)
@@ -24,7 +30,7 @@ class Famo(Rule):
         self._last = np.full(tasks, np.nan)
 
     def shares(self, counts: np.ndarray) -> np.ndarray:
-        """c w / L with the losses seen last; w where a task was never seen."""
+        """c w / L with the losses seen last, over the tasks present; w where a task was never seen."""
         present, weights = counts > 0, self.weights()
         raw = weights / np.maximum(np.where(np.isnan(self._last), 1.0, self._last), 1e-8)
         total = raw[present].sum()

@@ -1,5 +1,5 @@
-"""Learnable softmax weights: loss = sum_k softmax(s)_k L_k, with s trained by Adam beside the model
-(s starts at 0).
+"""Learnable softmax weights: loss = sum_k softmax(s)_k L_k, with s trained by Adam together with
+the model (s starts at 0).
 
 There is no regulariser, so s drifts towards the task with the smallest loss until nothing is left
 for the others: a known footgun, kept because a study used it; `collapsed` says when. The gradient
@@ -16,7 +16,10 @@ from mtpeft.tuning.balancing.rule import Adam, Rule, rescaled
 class LearnableSoftmax(Rule):
     """Task weights that are trained with the model.
 
-    Where a step lacks tasks, their weight goes to those present, or (`as_they_are`) to nobody.
+    Args:
+        tasks: How many there are.
+        as_they_are: What becomes of the weight of tasks that a step lacks: it goes to those
+            present, or (true) to nobody.
     """
 
     def __init__(self, tasks: int, as_they_are: bool = False) -> None:
@@ -54,6 +57,6 @@ class LearnableSoftmax(Rule):
 
 
 def collapsed(weights: dict[str, float], limit: float = 0.99) -> str:
-    """The task that holds more than `limit` of all weight, or ''."""
+    """The task that holds more than `limit` of all weight; empty where there is none."""
     total = sum(weights.values())
     return next((task for task, value in weights.items() if value > limit * total), "")

@@ -10,6 +10,9 @@ class Rule:
 
     A rule says which share each task's mean loss has in the loss of a step. It is told what the
     losses were, and may adapt to that. Losses are of shape [K], NaN where a task was absent.
+
+    Args:
+        tasks: K.
     """
 
     needs_validation = False
@@ -41,13 +44,20 @@ class Rule:
         return np.full(self.tasks, 1.0 / self.tasks)
 
     def after_step(self, losses: np.ndarray, learning_rate: float) -> None:
-        """Mean loss of each task in the step just taken."""
+        """Told the mean loss of each task in the step just taken.
+
+        Args:
+            losses: Shape [K].
+            learning_rate: The model's, in that step.
+        """
 
     def after_epoch(self, losses: np.ndarray) -> None:
-        """Mean training loss of each task in the epoch just ended (where a run has epochs)."""
+        """Told the mean training loss of each task in the epoch just ended (where a run has
+        epochs).
+        """
 
     def after_validation(self, losses: np.ndarray) -> None:
-        """Mean validation loss of each task."""
+        """Told the mean validation loss of each task."""
 
     def state(self) -> dict[str, Any]:
         """What a resumed run needs, as JSON."""

@@ -27,7 +27,11 @@ STRATEGIES: dict[str, Strategy] = {
 
 
 def strategy(name: str) -> Strategy:
-    """A strategy by name. Raises `UnknownName` with the nearest known ones."""
+    """A strategy by name.
+
+    Raises:
+        UnknownName: There is no such strategy; the error lists the nearest ones.
+    """
     if name not in STRATEGIES:
         raise UnknownName("mixing strategy", name, STRATEGIES)
     return STRATEGIES[name]

@@ -1,11 +1,12 @@
 """Which batches an optimizer step sees, where every batch belongs to one task.
 
-A sampler yields steps for ever; a step maps tasks to the positions of their examples. `state` and
-`restore` keep the place, so that a resumed run goes on with the very next batch. Everything follows
-from the seed.
+A sampler yields steps without end; a step maps tasks to the positions of their examples. `state`
+and `restore` keep the place, so that a resumed run goes on with the very next batch. Everything
+follows from the seed.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,17 @@ enough to stay random.
 
 
 class Passes:
-    """Batches of one task for ever: a shuffled pass through all examples after the other, none
+    """Batches of one task without end: one shuffled pass through all examples after the other, none
     twice in a pass.
 
-    A batch never crosses the end of a pass: the last one of a pass can be smaller. lengths: of the
-    examples; where given, batches hold examples of like length.
+    A batch never crosses the end of a pass: the last one of a pass can be smaller.
+
+    Args:
+        task: The task.
+        size: Its examples.
+        batch: Examples of a batch.
+        seed: Of the shuffling.
+        lengths: Of the examples; where given, batches hold examples of like length.
     """
 
     def __init__(
@@ -68,18 +75,24 @@ class Passes:
         return [int(i) for i in found]
 
     def state(self) -> dict[str, int]:
-        """Pass and place."""
+        """The number of the pass and the position in it."""
         return {"number": self.number, "at": self.at}
 
     def restore(self, state: Mapping[str, int]) -> None:
-        """Go to a place."""
+        """Go to that position."""
         self.number, self.at = state["number"], state["at"]
         self._order = self._shuffled()
 
 
-class RoundRobin:
-    """One batch of every task in every step. An epoch passes once through the largest task
-    (ceil(largest / batch) steps).
+class Sampler:
+    """Endless steps, each with a batch of every task that `turn` names.
+
+    Args:
+        sizes: Examples of each task.
+        batch: Examples of a batch.
+        seed: Of every shuffle and draw.
+        temperature: As in `temperature.probabilities`; used by `Drawn`.
+        lengths: Of every example, by task, where batches shall hold examples of like length.
     """
 
     def __init__(
@@ -94,23 +107,60 @@ class RoundRobin:
             task: Passes(task, size, batch, seed, (lengths or {}).get(task))
             for task, size in sizes.items()
         }
-        self.steps_per_epoch = max(-(-size // batch) for size in sizes.values())
+        self.batches = {task: -(-size // batch) for task, size in sizes.items()}
+        self.seed, self.at = seed, 0
+        self.p = probabilities(list(sizes.values()), temperature)
+
+    def turn(self, stopped: frozenset[str]) -> list[str]:
+        """The tasks of the next step, in order, none of them stopped; `at` is counted up."""
+        raise NotImplementedError
+
+    def epoch(self) -> dict[str, float]:
+        """The batches of each task that an epoch is expected to hold."""
+        raise NotImplementedError
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimizer steps of an epoch, no task stopped."""
+        return round(sum(self.epoch().values()))
 
     def next(self, stopped: frozenset[str] = frozenset()) -> Step:
-        """One batch a task, in the order of the tasks."""
-        return {task: passes.next() for task, passes in self.passes.items() if task not in stopped}
+        """The next step."""
+        return {task: self.passes[task].next() for task in self.turn(stopped)}
 
     def state(self) -> dict[str, Any]:
-        """The place in every task's passes."""
-        return {"passes": {task: passes.state() for task, passes in self.passes.items()}}
+        """The number of turns and the place in every task's passes."""
+        places = {task: passes.state() for task, passes in self.passes.items()}
+        return {"at": self.at, "passes": places}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go to a place."""
+        """Go on where a sampler had this state."""
+        self.at = state["at"]
         for task, place in state["passes"].items():
             self.passes[task].restore(place)
 
 
-class Drawn(RoundRobin):
+class RoundRobin(Sampler):
+    """One batch of every task in every step. An epoch passes once through the largest task
+    (ceil(largest / batch) steps).
+    """
+
+    def turn(self, stopped: frozenset[str]) -> list[str]:
+        """Every task, in their order."""
+        self.at += 1
+        return [task for task in self.passes if task not in stopped]
+
+    def epoch(self) -> dict[str, float]:
+        """As many of each task as the largest has."""
+        return dict.fromkeys(self.batches, max(self.batches.values()))
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """The batches of the largest task."""
+        return max(self.batches.values())
+
+
+class Drawn(Sampler):
     """One batch of one task in a step, drawn as `temperature.probabilities` says (the study's
     exponent 0.3 is a temperature of 1 / 0.3).
 
@@ -118,81 +168,52 @@ class Drawn(RoundRobin):
     here draws go on.
     """
 
-    def __init__(
-        self,
-        sizes: Mapping[str, int],
-        batch: int,
-        seed: int,
-        temperature: float = 1.0,
-        lengths: Lengths | None = None,
-    ) -> None:
-        super().__init__(sizes, batch, seed, lengths=lengths)
-        self.tasks = list(sizes)
-        self.steps_per_epoch = -(-sum(sizes.values()) // batch)
-        self.p = probabilities(list(sizes.values()), temperature)
-        self._seed, self.drawn = seed, 0
+    def turn(self, stopped: frozenset[str]) -> list[str]:
+        """A task at random, by the number of the turn."""
+        tasks = list(self.passes)
+        p = np.where([task in stopped for task in tasks], 0.0, self.p)
+        rng = np.random.default_rng([self.seed, self.at])
+        self.at += 1
+        return [tasks[int(rng.choice(len(tasks), p=p / p.sum()))]]
 
-    def _draw(self, stopped: frozenset[str]) -> str:
-        p = np.where([task in stopped for task in self.tasks], 0.0, self.p)
-        rng = np.random.default_rng([self._seed, self.drawn])
-        self.drawn += 1
-        return self.tasks[int(rng.choice(len(self.tasks), p=p / p.sum()))]
-
-    def next(self, stopped: frozenset[str] = frozenset()) -> Step:
-        """One batch of one task."""
-        task = self._draw(stopped)
-        return {task: self.passes[task].next()}
-
-    def state(self) -> dict[str, Any]:
-        """Number of draws and the place in every task's passes."""
-        return {**super().state(), "drawn": self.drawn}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go to a place."""
-        super().restore(state)
-        self.drawn = state["drawn"]
+    def epoch(self) -> dict[str, float]:
+        """In proportion to the probabilities."""
+        one = next(iter(self.passes.values()))
+        steps = -(-sum(passes.size for passes in self.passes.values()) // one.batch)
+        return {task: float(steps * p) for task, p in zip(self.passes, self.p, strict=True)}
 
 
-class Proportional(RoundRobin):
+class Proportional(Sampler):
     """One batch of one task in a step; in an epoch every example of every task exactly once, tasks
     evenly interleaved.
 
-    Batch j of a task with b batches stands at (j + 1/2) / b of the epoch.
+    Batch j of a task with b batches is placed at (j + 1/2) / b of the epoch.
     """
 
-    def __init__(
-        self,
-        sizes: Mapping[str, int],
-        batch: int,
-        seed: int,
-        temperature: float = 1.0,
-        lengths: Lengths | None = None,
-    ) -> None:
-        super().__init__(sizes, batch, seed, lengths=lengths)
-        batches = {task: -(-size // batch) for task, size in sizes.items()}
-        places = sorted(((j + 0.5) / n, task) for task, n in batches.items() for j in range(n))
-        self.order = [task for _, task in places]
-        self.steps_per_epoch, self.at = len(self.order), 0
+    @cached_property
+    def order(self) -> list[str]:
+        """The task of each step of an epoch."""
+        return [
+            task
+            for _, task in sorted(
+                ((j + 0.5) / n, task) for task, n in self.batches.items() for j in range(n)
+            )
+        ]
 
-    def next(self, stopped: frozenset[str] = frozenset()) -> Step:
-        """One batch of the task whose turn it is."""
+    def turn(self, stopped: frozenset[str]) -> list[str]:
+        """The next task in the order."""
         while True:
             task = self.order[self.at % len(self.order)]
             self.at += 1
             if task not in stopped:
-                return {task: self.passes[task].next()}
+                return [task]
 
-    def state(self) -> dict[str, Any]:
-        """The place in the order and in every task's passes."""
-        return {**super().state(), "at": self.at}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go to a place."""
-        super().restore(state)
-        self.at = state["at"]
+    def epoch(self) -> dict[str, float]:
+        """One pass through each task."""
+        return dict(self.batches)
 
 
-SAMPLERS: dict[str, type[RoundRobin]] = {
+SAMPLERS: dict[str, type[Sampler]] = {
     "round-robin": RoundRobin,
     "temperature": Drawn,
     "proportional": Proportional,
@@ -206,11 +227,11 @@ def sampler(
     seed: int,
     temperature: float = 1.0,
     lengths: Lengths | None = None,
-) -> RoundRobin:
-    """A sampler by name; lengths: of every example, by task, where batches shall hold examples of
-    like length.
+) -> Sampler:
+    """A sampler by name; the other parameters are those of `Sampler`.
 
-    Raises `UnknownName` with the nearest known ones.
+    Raises:
+        UnknownName: There is no such sampler; the error lists the nearest ones.
     """
     if name not in SAMPLERS:
         raise UnknownName("sampler", name, SAMPLERS)

@@ -1,4 +1,4 @@
-"""Drawing from one task for ever: a shuffled pass through its examples after the other."""
+"""Drawing from one task without end: one shuffled pass through its examples after the other."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,13 @@ import numpy as np
 
 
 class Cycle:
-    """`next()` gives the global index of the next example of one task."""
+    """`next()` gives the global index of the next example of one task.
+
+    Args:
+        start: Global index of its first example.
+        size: Its examples.
+        rng: Shuffles every pass.
+    """
 
     def __init__(self, start: int, size: int, rng: np.random.Generator) -> None:
         self._start, self._size, self._rng = start, size, rng

@@ -14,7 +14,18 @@ from mtpeft.tuning.mixing.cycle import Cycle
 
 
 def probabilities(sizes: Sequence[int], temperature: float) -> np.ndarray:
-    """The probability of each task. Raises `MtpeftError` for a temperature that is not above 0."""
+    """The probability of each task.
+
+    Args:
+        sizes: Examples of each task.
+        temperature: T.
+
+    Returns:
+        Shape [K].
+
+    Raises:
+        MtpeftError: The temperature is not above 0.
+    """
     if not temperature > 0:
         raise MtpeftError(
             f"mixing temperature {temperature}", "a number above 0", "mixing_temperature=2"

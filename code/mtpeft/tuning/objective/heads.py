@@ -23,6 +23,8 @@ from mtpeft.core.errors import MtpeftError
 from mtpeft.core.files import write_atomic
 from mtpeft.core.paths import shown
 from mtpeft.core.records import csv_text
+from mtpeft.models.base import attention_of
+from mtpeft.models.device import local
 from mtpeft.models.heads import positive_weight, ranking_loss
 from mtpeft.models.shared import SharedModel, outputs
 from mtpeft.tasks.encoding import RANKING, SELECTION, TaskData, answers, scores
@@ -33,7 +35,7 @@ from mtpeft.tuning.mixing.batches import Step, sampler
 from mtpeft.tuning.once import CHECKPOINTS, once
 from mtpeft.tuning.seeding import seed_everything
 from mtpeft.tuning.settings import Settings, as_dict
-from mtpeft.tuning.trainer import MultiTaskTrainer, arguments, here, last_checkpoint
+from mtpeft.tuning.trainer import MultiTaskTrainer, arguments, last_checkpoint, opening
 
 Data = Mapping[str, TaskData]
 BEST = "best"
@@ -41,11 +43,16 @@ BEST = "best"
 
 @dataclass
 class Outcome:
-    """One seed.
+    """What came of one seed.
 
-    best_epoch: by the mean selection metric on validation data; test: of the reloaded best
-    checkpoint; history: one record an epoch (validation scores, mean training losses, loss weights,
-    tasks stopped).
+    Attributes:
+        seed: The seed.
+        best_epoch: By the mean selection metric on validation data.
+        best_valid: That mean.
+        test: The scores of the reloaded best checkpoint, by task.
+        history: One record an epoch (validation scores, mean training losses, loss weights, tasks
+            stopped).
+        cost: The ledger's summary.
     """
 
     seed: int
@@ -63,7 +70,12 @@ def evaluate(model: SharedModel, data: TaskData, device: str = "cpu") -> dict[st
 
 
 def linear(steps: int, warmup: int) -> Callable[[int], float]:
-    """Factor of the learning rate: up from 0 over the warm-up, then down to 0 at the last step."""
+    """The factor of the learning rate: up from 0 over the warm-up, then down to 0 at the last step.
+
+    Args:
+        steps: Of the run.
+        warmup: Of them, the first.
+    """
     warm = max(1, warmup)
     return lambda step: min((step + 1) / warm, max(0.0, (steps - step) / max(1, steps - warm)))
 
@@ -80,7 +92,7 @@ def train_seeds(
     after: Callable[[SharedModel, Path], None] | None = None,
     **trial: Any,
 ) -> list[Outcome]:
-    """Train once for each seed (default: the settings' one). Results go to `folder/seed-<n>`.
+    """Train once for each seed. Results go to `folder/seed-<n>`.
 
     Args:
         make: Gives the model of a seed.
@@ -89,8 +101,8 @@ def train_seeds(
         test: Those that the best checkpoint is tested on.
         settings: Of the run.
         folder: Of all seeds.
-        seeds: Which.
-        about: Whatever else decides what the model is, as JSON.
+        seeds: Which (default: the settings' one).
+        about: What else decides what the model is, as JSON.
         after: Handed each newly trained model, best checkpoint loaded, and its folder, before the
             seed counts as finished.
         trial: As in `fit`, for tests.
@@ -108,7 +120,7 @@ def train_seeds(
 
         def one(s: Settings, place: Path = place) -> tuple[dict[str, Any], list[Path]] | None:
             seed_everything(s.seed)
-            model = make(s.seed).to(here())
+            model = make(s.seed).to(local())
             outcome = fit(model, train, valid, test, s, place, **trial)
             if outcome is None:
                 return None
@@ -159,6 +171,12 @@ def fit(
     trainer = HeadsTrainer(model, train, valid, settings, folder)
     trainer.remove_callback(PrinterCallback)
     title = f"{folder.parent.name} seed {settings.seed}"
+    trainer.opening = opening(
+        settings,
+        settings.batch_size * settings.gradient_accumulation,
+        attention_of(model.encoder),
+        title,
+    )
     every = int(settings.balancing_options.get("every", 10))
     trainer.add_callback(Recorder(trainer, folder / "tensorboard", every, title))
     patience = settings.early_stopping_patience or settings.epochs + 1
@@ -207,7 +225,6 @@ class HeadsTrainer(MultiTaskTrainer):
             args=arguments(
                 folder / CHECKPOINTS,
                 settings,
-                here(),
                 per_device_train_batch_size=1,
                 eval_strategy="steps",
                 eval_steps=self.per_epoch,
@@ -284,7 +301,16 @@ class HeadsTrainer(MultiTaskTrainer):
         return torch.tensor(self._loss, device=self.args.device)
 
     def _backward(self, task: str, positions: list[int], share: float) -> float:
-        """Add share × the gradient of a batch's mean loss; returns the loss."""
+        """Add share × the gradient of a batch's mean loss.
+
+        Args:
+            task: The task.
+            positions: Its examples in the batch.
+            share: What the rule gives the task.
+
+        Returns:
+            The batch's mean loss.
+        """
         data, size = self.data[task], self.settings.batch_size
         mine = [int(i) for i in np.array_split(positions, self.args.world_size)[self._rank]]
         parts = [mine[i : i + size] for i in range(0, len(mine), size)]
@@ -365,7 +391,7 @@ class HeadsTrainer(MultiTaskTrainer):
                 torch.distributed.all_reduce(p.grad)
 
     def step_losses(self) -> tuple[np.ndarray, float]:
-        """Of each task in the step."""
+        """Mean loss of each task in the step, and the loss that was trained on."""
         losses = np.array([self._losses.get(name, math.nan) for name in self.names])
         return losses, self._loss
 
@@ -379,13 +405,13 @@ class HeadsTrainer(MultiTaskTrainer):
         return "; ".join(f"{t}: {', '.join(ids[:4])} …" for t, ids in found.items())
 
     def rate(self) -> float:
-        """What the step was taken with."""
+        """The learning rate that the step was taken with."""
         return self._rate
 
     # ------------------------------------------------------------ epochs
 
     def validation_losses(self, limit: int | None = None) -> np.ndarray:
-        """Of each task, over `limit` examples at most."""
+        """Mean validation loss of each task, over `limit` examples at most."""
         device = str(self.args.device)
         some = {t: d.some(limit or 0) for t, d in self.valid.items()}
         result: np.ndarray = np.array(
@@ -443,8 +469,11 @@ class HeadsTrainer(MultiTaskTrainer):
         return len(self.history) == self.settings.epochs or self.stopped >= set(self.names)
 
     def outcome(self, test: Data) -> Outcome:
-        """Reload the best checkpoint, make sure that it is what was saved, and test it; the records
-        of the seed beside it.
+        """Reload the best checkpoint, make sure that it is what was saved, test it, and write the
+        loss curve into the seed's folder.
+
+        Raises:
+            MtpeftError: The reloaded weights are others than those that were saved.
         """
         if self.args.world_size > 1:
             torch.distributed.barrier()
@@ -464,7 +493,7 @@ class HeadsTrainer(MultiTaskTrainer):
             columns = list(self.curve[0])
             rows = ([row[c] for c in columns] for row in self.curve)
             write_atomic(self.folder / "loss_curve.csv", csv_text(columns, rows))
-        cost = self.ledger.summary(self.args.world_size)
+        cost = {"device": self.opening, **self.ledger.summary(self.args.world_size)}
         return Outcome(self.settings.seed, self.best_epoch, self.best, final, self.history, cost)
 
     # ------------------------------------------------------------ checkpoints
@@ -541,8 +570,13 @@ def _pretend_full(model: SharedModel, rows: int) -> None:
 
 
 def over_seeds(outcomes: list[Outcome], task: str, metric: str) -> tuple[float, float, int]:
-    """(mean, standard deviation, number) of a test value over seeds; the deviation of one seed is
-    NaN.
+    """Mean, standard deviation (with n − 1) and number of a test value over seeds; the deviation of
+    one seed is NaN.
+
+    Args:
+        outcomes: One for each seed.
+        task: The task.
+        metric: Of its test scores.
     """
     values = [o.test[task][metric] for o in outcomes]
     mean = sum(values) / len(values)

@@ -1,8 +1,8 @@
 """Tuning a causal language model on rows of tokens."""
 
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from torch.utils.data import SequentialSampler
 from mtpeft.catalog import Backbone, catalog
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.files import write_atomic
-from mtpeft.models.base import load_causal, load_tokenizer
+from mtpeft.models.base import attention_of, load_causal, load_tokenizer
+from mtpeft.models.device import kind, local
 from mtpeft.models.methods import method_module, trains_whole
 from mtpeft.models.nf4 import keep_layout, quantisation
 from mtpeft.tasks import wording
@@ -27,8 +28,12 @@ from mtpeft.tuning.plan import IGNORED, PADDED, Plan, collate, plan, validation_
 from mtpeft.tuning.seeding import seed_everything
 from mtpeft.tuning.settings import Settings, how
 from mtpeft.tuning.store import tokenized
-from mtpeft.tuning.trainer import MultiTaskTrainer, arguments, here, last_checkpoint
+from mtpeft.tuning.trainer import MultiTaskTrainer, arguments, last_checkpoint, opening
 
+VALIDATION_SHARE = 0.1
+"""Rows validated, of those trained on, where evaluations are spaced over the run: without a
+backward pass that is some 3 % of the work, which leaves room for generated text.
+"""
 Generate = Callable[..., list[str]]
 Metrics = Callable[[Any, int], dict[str, float]]
 
@@ -36,14 +41,28 @@ Metrics = Callable[[Any, int], dict[str, float]]
 class TokensTrainer(MultiTaskTrainer):
     """A trainer whose data set is a `Plan`.
 
-    validation: task → plan of its validation rows; metrics: called with model and step at every
-    evaluation, its result is merged into the evaluation's.
+    Args:
+        validation: The plan of each task's validation rows.
+        metrics: Called with model and step at every evaluation; its result is merged into the
+            evaluation's.
+        padding: The token that fills a batch up.
+        mixed_precision: Compute in bfloat16 on weights of whatever type.
+        more: As in `MultiTaskTrainer`.
     """
 
     def __init__(
-        self, *, validation: dict[str, Plan], metrics: Metrics | None, padding: int, **more: Any
+        self,
+        *,
+        validation: dict[str, Plan],
+        metrics: Metrics | None,
+        padding: int,
+        mixed_precision: bool,
+        **more: Any,
     ) -> None:
-        super().__init__(data_collator=lambda rows: collate(rows, padding), **more)
+        self.mixed_precision = mixed_precision
+        # Flash attention takes positions for no mask; it is told where a sequence begins.
+        self.flat = attention_of(more["model"]).startswith("flash")
+        super().__init__(data_collator=self._batch, **more)
         self.validation, self.metrics, self.padding = validation, metrics, padding
         self.loss_is_scaled_for_ga = True  # factors are over the whole batch already
         self._counts = np.zeros(len(self.names))
@@ -51,6 +70,9 @@ class TokensTrainer(MultiTaskTrainer):
         self._sums = torch.zeros(2, len(self.names), dtype=torch.float64)
 
     # ------------------------------------------------------------ data
+
+    def _batch(self, rows: list[dict[str, np.ndarray]]) -> dict[str, Any]:
+        return collate(rows, self.padding, self.flat)
 
     def _get_train_sampler(self, *_: Any) -> SequentialSampler:
         return SequentialSampler(self.train_dataset)
@@ -135,6 +157,49 @@ class TokensTrainer(MultiTaskTrainer):
         last = self.state.global_step * size
         return f"rows {last - size} to {last - 1} of the plan"
 
+    def autocast_smart_context_manager(self, cache_enabled: bool | None = True) -> Any:
+        """Mixed precision by torch itself: accelerate would make the weights float32, too, but only
+        where a model is sharded.
+        """
+        return torch.autocast(
+            self.args.device.type,
+            torch.bfloat16,
+            enabled=self.mixed_precision,
+            cache_enabled=cache_enabled,
+        )
+
+    def check(self) -> None:
+        """Make sure, on the kernel that trains, that no example of a batch sees another one: other
+        tokens in every second sequence leave the losses of the rest as they are.
+
+        Raises:
+            MtpeftError: They do not.
+        """
+        rows = [
+            self.train_dataset[i]
+            for i in range(min(len(self.train_dataset), self.args.train_batch_size))
+        ]
+        batch = self._batch(rows)
+        odd = (batch["position_ids"] == 0).cumsum(1) % 2 == 1
+        batch["labels"] = torch.where(odd, IGNORED, batch["labels"])
+        if not bool((batch["labels"][:, 1:] != IGNORED).any()):
+            return
+        other = torch.where(odd, batch["input_ids"].flip(1), batch["input_ids"])
+        ones, training = torch.ones(len(self.names), device=self.args.device), self.model.training
+        self.model.eval()
+        with torch.no_grad(), self.compute_loss_context_manager():
+            before, after = (
+                self.model(**self._prepare_inputs({**batch, "input_ids": ids}), task_factors=ones)
+                for ids in (batch["input_ids"], other)
+            )
+        self.model.train(training)
+        if not torch.allclose(before["task_sums"], after["task_sums"], rtol=1e-5, atol=0):
+            raise MtpeftError(
+                f"with attention {attention_of(self.model)} packed examples see each other",
+                "attention within an example only",
+                "--set attention=sdpa",
+            )
+
     # ------------------------------------------------------------ validation
 
     def validation_losses(self, limit: int | None = None) -> np.ndarray:
@@ -152,9 +217,7 @@ class TokensTrainer(MultiTaskTrainer):
                     mine = range(first, min(first + size, total))
                     # A sharded model runs on all processes or on none: one that has no rows left
                     # runs another's, uncounted.
-                    batch = self._prepare_inputs(
-                        collate([rows[i] for i in mine or [0]], self.padding)
-                    )
+                    batch = self._prepare_inputs(self._batch([rows[i] for i in mine or [0]]))
                     out = model(**batch, task_factors=ones.to(batch["labels"].device))
                     if mine:
                         sums += torch.stack([out["task_sums"], out["task_counts"]]).cpu()
@@ -173,7 +236,8 @@ class TokensTrainer(MultiTaskTrainer):
             metrics["eval_loss"] = float(np.nanmean(losses))
             if self.metrics is not None:
                 random = torch.get_rng_state()
-                metrics.update(self.metrics(self.model, self.state.global_step))
+                with self.compute_loss_context_manager():
+                    metrics.update(self.metrics(self.model, self.state.global_step))
                 torch.set_rng_state(random)
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(
@@ -239,13 +303,23 @@ def fit(
 ) -> tuple[TokensTrainer, Any, str] | None:
     """Train a job from its last checkpoint, where there is one.
 
+    Args:
+        job: What to train.
+        settings: Of this process.
+        generate: How text is generated for selection.
+        stop_at: End after this optimizer step as a killed process would (for tests).
+        fail_at_rows: Pretend that a micro-batch of more rows than this does not fit into memory
+            (for tests).
+
     Returns:
         Trainer, tokenizer and hash of the data's order; None where it was stopped before its end.
+
+    Raises:
+        MtpeftError: There is nothing to train on, or a setting cannot be served.
     """
     from transformers import EarlyStoppingCallback, PrinterCallback
 
     seed_everything(settings.seed)
-    device = here()
     tokenizer = load_tokenizer(job.source)
     words = wording(settings.wording, job.run.regime)
     whole = settings.packing == "wrapped"
@@ -253,7 +327,6 @@ def fit(
     store = tokenized(job.train, tokenizer, words, **layout)
     multiple = settings.batch_size * settings.gradient_accumulation
     settings = on_each(settings, identity.processes())
-    args = _arguments(job, settings, device)
     rows = plan(store, settings, multiple)
     if not len(rows):
         raise MtpeftError(
@@ -261,6 +334,9 @@ def fit(
             "at least one row",
             "--set max_length=N with a smaller one",
         )
+    if settings.evaluations:
+        settings = _spaced(settings, len(rows), multiple, len(store.names))
+    args = _arguments(job, settings)
     validation, metrics = {}, None
     every = int(settings.balancing_options.get("every", 10))
     options = {k: v for k, v in settings.balancing_options.items() if k != "every"}
@@ -273,7 +349,7 @@ def fit(
         metrics = _metrics(job.valid, settings, tokenizer, words, layout, generate)
     seed_everything(settings.seed)  # the adapter's weights do not depend on what was drawn before
     base = catalog().backbones.get(job.run.backbone)
-    model = prepare(job.run.method, job.source, settings, _local(device), base)
+    model = prepare(job.run.method, job.source, settings, local(), base)
     install(model)
     if fail_at_rows is not None:
         _pretend_full(model, fail_at_rows)
@@ -286,10 +362,12 @@ def fit(
         validation=validation,
         metrics=metrics,
         padding=tokenizer.pad_token_id,
+        mixed_precision=settings.mixed_precision == "bf16",
         eval_dataset=rows if validation else None,
     )
     trainer.remove_callback(PrinterCallback)  # a raw line a step; the recorder speaks instead
     title = f"{job.run.id} seed {settings.seed}"
+    trainer.opening = opening(settings, multiple, attention_of(model), title)
     trainer.add_callback(Recorder(trainer, job.folder / "tensorboard", every, title))
     checkpoint = last_checkpoint(job.folder / CHECKPOINTS)
     if checkpoint is not None:
@@ -304,7 +382,7 @@ def fit(
         trainer.add_callback(EarlyStoppingCallback(patience, threshold))
     if stop_at is not None:
         trainer.add_callback(StopAt(stop_at))
-    if device == "cuda":
+    if kind() == "cuda":
         torch.cuda.reset_peak_memory_stats()
     seed_everything(settings.seed)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint is not None else None)
@@ -313,11 +391,24 @@ def fit(
     return trainer, tokenizer, rows.sha256()
 
 
-def _local(device: str) -> str:
-    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if device == "cuda" else device
+def _spaced(s: Settings, rows: int, multiple: int, tasks: int) -> Settings:
+    """Settings with evaluations evenly spaced, over so few rows that they cost little of the run.
+
+    Args:
+        s: Settings of the run.
+        rows: That the run trains on.
+        multiple: Rows of a step.
+        tasks: Number of tasks.
+    """
+    few = max(1, round(VALIDATION_SHARE * rows / s.evaluations / tasks))
+    return replace(
+        s,
+        eval_steps=max(1, rows // multiple // s.evaluations),
+        eval_samples=min(s.eval_samples, few),
+    )
 
 
-def _arguments(job: Job, s: Settings, device: str) -> Any:
+def _arguments(job: Job, s: Settings) -> Any:
     watched = s.eval_steps > 0
     chosen = watched and s.selection != "none"
     # the best checkpoint must have been saved when it was evaluated
@@ -327,7 +418,6 @@ def _arguments(job: Job, s: Settings, device: str) -> Any:
     return arguments(
         job.folder / CHECKPOINTS,
         s,
-        device,
         per_device_train_batch_size=s.batch_size,
         per_device_eval_batch_size=s.batch_size,
         gradient_accumulation_steps=s.gradient_accumulation,
@@ -338,7 +428,6 @@ def _arguments(job: Job, s: Settings, device: str) -> Any:
         weight_decay=s.weight_decay,
         adam_beta1=s.adam_betas[0],
         adam_beta2=s.adam_betas[1],
-        bf16=s.mixed_precision == "bf16",
         eval_strategy="steps" if watched else "no",
         eval_steps=s.eval_steps or None,
         save_strategy="steps" if save else "no",

@@ -55,7 +55,10 @@ def change(test: Test | None) -> float:
 
 @rule
 def relative_change(claim: Claim, evidence: Evidence) -> Verdict:
-    """Options: comparison, block, metric, percent (B relative to A, as printed, text)."""
+    """The change of one metric in one block, as printed.
+
+    Options: comparison, block, metric, percent (B relative to A, as printed, text).
+    """
     options = claim.options
     printed = str(options["percent"])
     decimals = len(printed.partition(".")[2])
@@ -85,13 +88,22 @@ def relative_change(claim: Claim, evidence: Evidence) -> Verdict:
 def _elsewhere(
     printed: str, decimals: int, place: tuple[str, str, str], evidence: Evidence
 ) -> tuple[str, str]:
-    """(reason, cause) for a printed change that is not that of its place: where else it occurs.
+    """Where else a printed change occurs that is not that of its place.
 
     A place counts where it has the same metric: first those in a block of the same name, then all,
     with the metrics of the same tool in the same block. What chance explains is no cause: the
-    expected number of places that print the same figure by accident must stay below `CHANCE`. It
-    is the number of candidates times the rate at which the study's other figures, which cannot be
+    expected number of places that print the same figure by accident must stay below `CHANCE`. It is
+    the number of candidates times the rate at which the study's other figures, which cannot be
     meant, fall on one printed value near this one.
+
+    Args:
+        printed: The change in percent, as text.
+        decimals: How many decimals it is printed with.
+        place: Its comparison, block and metric.
+        evidence: The tests to look through.
+
+    Returns:
+        The reason, and the cause (empty where chance explains the coincidence).
     """
     known = evidence.known.metrics()
     tool = known[place[2]][0].id if place[2] in known else ""
@@ -141,8 +153,9 @@ def _rate(values: list[float], printed: float, decimals: int) -> float:
 
 @rule
 def largest_change(claim: Claim, evidence: Evidence) -> Verdict:
-    """Options: comparisons, blocks, metrics, percent: the largest change (B relative to A) over all
-    of them, as printed.
+    """The largest change (B relative to A) over all places that the claim names, as printed.
+
+    Options: comparisons, blocks, metrics, percent.
     """
     options = claim.options
     printed = str(options["percent"])
@@ -205,8 +218,10 @@ def _lacking(named: Sequence[Place], without: Sequence[Place]) -> str:
 
 @rule
 def none_significant(claim: Claim, evidence: Evidence) -> Verdict:
-    """Options: comparisons, blocks (optional), adjustment: no adjusted p-value is below 0.05. Held
-    against the printed cells.
+    """No recomputed test has an adjusted p-value below 0.05; where one cannot be recomputed, the
+    claim is not reproducible.
+
+    Options: comparisons, blocks (optional), adjustment.
     """
     options = claim.options
     named = _named(evidence, options["comparisons"], options.get("blocks"), None)
@@ -260,8 +275,9 @@ def _tested(test: Test | None, adjustment: str) -> bool:
 
 @rule
 def count_significant(claim: Claim, evidence: Evidence) -> Verdict:
-    """Options: question, variant (suffix of the output to count in): printed yes/no against
-    recomputed ones, cell by cell.
+    """How many results are significant: printed yes/no against recomputed ones, cell by cell.
+
+    Options: question, variant (suffix of the output to count in).
     """
     options = claim.options
     comparisons = {

@@ -1,9 +1,10 @@
 """Rules about published figures that come in several editions.
 
 A claim is judged in each edition by itself. In an edition it holds, fails or cannot be checked.
-Together: `supported` where it holds in every edition that can check it and more than one can;
-`supported only in one generation` where it holds in one and fails, or cannot be checked, in the
-other; `not supported` where it holds in none that can check it; `not checkable` where none can.
+Together: `supported` where it holds in every edition, `not supported` where it fails in every one,
+`supported only in one generation` where it holds in one and fails in another. Where a single
+edition can check it, the word says so, whichever way it goes; `not checkable` where none can. The
+word is the claim's own; the ladder's verdict stands in another column.
 """
 
 import math
@@ -12,25 +13,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from mtpeft.catalog import Claim
-from mtpeft.catalog.schema import Edition, Numbers
 from mtpeft.core.errors import BadInput
 from mtpeft.core.records import Verdict
 from mtpeft.statistics import r_session
-from mtpeft.statistics.contrasts import Contrasts, mean
-from mtpeft.statistics.figures import FigureSet
+from mtpeft.statistics.contrasts import StudyFigures, mean
 from mtpeft.verification.claims.registry import RULES, Evidence
 
-SUPPORT = ("supported", "supported only in one generation", "not supported", "not checkable")
+_ONE = " in the one generation that can be checked"
 _LADDER = {
     "supported": "exact",
+    "supported" + _ONE: "exact",
     "supported only in one generation": "differs",
+    "not supported" + _ONE: "differs",
     "not supported": "differs",
     "not checkable": "not reproducible",
 }
-"""The ladder's verdict on a claim; the claim's own word stands beside it."""
+"""The ladder's verdict on a claim; the claim's own word is shown with it."""
+SUPPORT = tuple(_LADDER)
 _WORDS = {True: "holds", False: "fails", None: "cannot be checked"}
 _SECONDARY = ("mcc", "macro_precision", "macro_recall", "precision", "recall")
-"""Metrics that stand beside the one by which a prompted model is judged."""
+"""Metrics that are reported with the one by which a prompted model is judged."""
 _PRINTED = 0.005 + 1e-9
 """Half of the last digit of a value typed with two decimals."""
 _NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
@@ -53,7 +55,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Judgement:
-    """The rule in words, what the claim's sentence promises, and one finding an edition."""
+    """What a rule found in every edition.
+
+    Attributes:
+        rule: The rule in words.
+        promised: What the claim's sentence promises.
+        findings: One finding for each edition.
+    """
 
     rule: str
     promised: str
@@ -61,21 +69,8 @@ class Judgement:
 
 
 @dataclass(frozen=True)
-class Case:
-    """The figures of the claim's study."""
-
-    contrasts: Contrasts
-    figures: FigureSet
-
-    @property
-    def numbers(self) -> Numbers:
-        """How the figures are read."""
-        return self.figures.numbers
-
-    @property
-    def editions(self) -> list[Edition]:
-        """The editions whose figures are read."""
-        return self.figures.editions
+class Case(StudyFigures):
+    """The figures of the claim's study, and what rules ask of them."""
 
     @property
     def shared(self) -> str:
@@ -102,13 +97,14 @@ class Case:
 
 
 def support(findings: Mapping[str, Finding]) -> str:
-    """One of `SUPPORT`."""
+    """What the findings of all editions say together: one of `SUPPORT`."""
     held = [f.holds for f in findings.values() if f.holds is not None]
     if not held:
         return "not checkable"
-    if not any(held):
-        return "not supported"
-    return "supported" if all(held) and len(held) > 1 else "supported only in one generation"
+    if any(held) and not all(held):
+        return "supported only in one generation"
+    word = "supported" if all(held) else "not supported"
+    return word if len(held) > 1 else word + _ONE
 
 
 FigureRule = Callable[[Claim, Case], Judgement]
@@ -120,7 +116,7 @@ def figure_rule(function: FigureRule) -> FigureRule:
     def judge(claim: Claim, evidence: Evidence) -> Verdict:
         if claim.study not in evidence.contrasts:
             raise _without_figures(claim, evidence)
-        case = Case(evidence.contrasts[claim.study], evidence.figures[claim.study])
+        case = Case(evidence.figures[claim.study], evidence.contrasts[claim.study])
         return _verdict(claim, function(claim, case))
 
     RULES[function.__name__] = judge
@@ -142,17 +138,15 @@ def _verdict(claim: Claim, judgement: Judgement) -> Verdict:
     word = support(judgement.findings)
     verdict = _LADDER[word]
     said = ", ".join(f"{name} {_WORDS[f.holds]}" for name, f in judgement.findings.items())
-    # A claim that its figures do not show is a finding; a word that the catalog does not know is a
-    # change of figures or code, whichever way it goes.
+    # A claim that its figures do not show is a finding.
     cause = f"the figures do not show it: {said}" if verdict == "differs" else ""
     reason = "; ".join(
         f"{name} {_WORDS[finding.holds]}: {finding.detail}"
         for name, finding in judgement.findings.items()
     )
-    if word != claim.expected:
+    if not claim.expected:
         verdict, cause = "differs", ""
-        known = f"{claim.expected!r} is expected" if claim.expected else "no word is expected yet"
-        reason = f"the claim is {word}, {known} (`expected:` in its file); {reason}"
+        reason = f"no word is expected yet (`expected:` in its file); {reason}"
     return Verdict(
         id=claim.id,
         tier="T1",
@@ -171,8 +165,10 @@ def _verdict(claim: Claim, judgement: Judgement) -> Verdict:
 
 @figure_rule
 def shared_matches_full(claim: Claim, case: Case) -> Judgement:
-    """Options: z. On each backbone some shared method's mean is not below full fine-tuning's by
-    more than z errors.
+    """On each backbone some shared method's mean is not below full fine-tuning's by more than z
+    errors.
+
+    Options: z.
     """
     z = float(claim.options["z"])
     full = f"multi {case.numbers.full}"
@@ -208,8 +204,9 @@ def shared_matches_full(claim: Claim, case: Case) -> Judgement:
 
 @figure_rule
 def shared_surpasses_full(claim: Claim, case: Case) -> Judgement:
-    """Options: z. Some cell of backbone, method and task lies above full fine-tuning by more than z
-    errors.
+    """Some cell of backbone, method and task lies above full fine-tuning by more than z errors.
+
+    Options: z.
     """
     z = float(claim.options["z"])
     findings = {}
@@ -238,8 +235,9 @@ def shared_surpasses_full(claim: Claim, case: Case) -> Judgement:
 
 @figure_rule
 def close_to_single(claim: Claim, case: Case) -> Judgement:
-    """Options: margin (points). For every task the mean change from single-task to multi-task
-    tuning is above −margin.
+    """For every task the mean change from single-task to multi-task tuning is above −margin.
+
+    Options: margin (points).
     """
     margin = float(claim.options["margin"])
     findings = {}
@@ -281,8 +279,10 @@ def close_to_single(claim: Claim, case: Case) -> Judgement:
 
 @figure_rule
 def parameter_factor(claim: Claim, case: Case) -> Judgement:
-    """Options: factor. One module a task together have `factor` times the trained parameters of the
-    shared one (heads apart).
+    """One module a task together have `factor` times the trained parameters of the shared one
+    (heads apart).
+
+    Options: factor.
     """
     factor = float(claim.options["factor"])
     findings = {}
@@ -309,8 +309,9 @@ def parameter_factor(claim: Claim, case: Case) -> Judgement:
 
 @figure_rule
 def computation(claim: Claim, case: Case) -> Judgement:
-    """Options: percent. The largest saving of training time of a shared module against one run a
-    task.
+    """The largest saving of training time of a shared module against one run a task.
+
+    Options: percent.
     """
     wanted = float(claim.options["percent"])
     number = case.count()
@@ -342,7 +343,7 @@ def computation(claim: Claim, case: Case) -> Judgement:
     return Judgement(
         f"training time of one {number}-task PEFT run is at least {wanted:g} % below {number} "
         "single-task runs of the same method, or of full fine-tuning, in at least one comparison; "
-        "FLOPs are nowhere recorded",
+        "time stands for computation, which is another quantity: FLOPs are nowhere recorded",
         f"up to {wanted:g} % less",
         findings,
     )
@@ -359,8 +360,9 @@ def _more_than_chance(hits: int, total: int, options: dict[str, Any]) -> tuple[b
 
 @figure_rule
 def grouping_sensitive(claim: Claim, case: Case) -> Judgement:
-    """Options: chance, level. More cells than chance explains have a range over groupings beyond
-    sampling error.
+    """More cells than chance explains have a range over groupings beyond sampling error.
+
+    Options: chance, level.
     """
     findings = {}
     for edition in case.editions:
@@ -394,8 +396,9 @@ def _share(claim: Claim, option: str) -> str:
 
 @figure_rule
 def asymmetric(claim: Claim, case: Case) -> Judgement:
-    """Options: z, chance, level. In more pairs than chance explains the two tasks' changes differ
-    by more than z errors.
+    """In more pairs than chance explains the two tasks' changes differ by more than z errors.
+
+    Options: z, chance, level.
     """
     z = float(claim.options["z"])
     findings = {}
@@ -438,8 +441,9 @@ def asymmetric(claim: Claim, case: Case) -> Judgement:
 
 @figure_rule
 def prompting(claim: Claim, case: Case) -> Judgement:
-    """Options: tasks, backbone, method, z. Every prompted model lies below the multi-task one,
-    where both can be compared.
+    """Every prompted model lies below the multi-task one, where both can be compared.
+
+    Options: tasks, backbone, method, z.
     """
     options = claim.options
     z = float(options["z"])
@@ -490,15 +494,18 @@ def prompting(claim: Claim, case: Case) -> Judgement:
 
 @figure_rule
 def validation_chosen(claim: Claim, case: Case) -> Judgement:
-    """No options. Every row of the typed multi-task table is the logged test value at the best
-    validation epoch.
+    """Every row of the typed multi-task table is the logged test value at the best validation
+    epoch.
     """
     findings = {}
     for edition in case.editions:
         rows = case.contrasts.find(edition.id, "typed against logged")
         agree = sum(c.value < _PRINTED for c in rows)
         findings[edition.id] = (
-            Finding(agree == len(rows), f"{agree} of {len(rows)} rows agree")
+            Finding(
+                agree == len(rows),
+                f"{len(rows) - agree} of {len(rows)} rows disagree, {agree} agree",
+            )
             if rows
             else Finding(None, f"no {case.count()}-task log exists")
         )
@@ -512,7 +519,10 @@ def validation_chosen(claim: Claim, case: Case) -> Judgement:
 
 @figure_rule
 def weights_stay(claim: Claim, case: Case) -> Judgement:
-    """Options: limit. No run with learnable weights ends with one task above the limit."""
+    """No run with learnable weights ends with one task above the limit.
+
+    Options: limit.
+    """
     limit = float(claim.options["limit"])
     findings = {}
     for edition in case.editions:

@@ -2,26 +2,23 @@
 
 A rule is a function that takes a claim and the evidence and returns a verdict; `@rule` registers it
 under its name, which is the `kind` of the claims that it judges. A study brings rules of its own in
-a module beside its study.yaml: `kind: MODULE.FUNCTION` is the function of MODULE.py there, or of an
+a module in its folder: `kind: MODULE.FUNCTION` is the function of MODULE.py there, or of an
 installed module of that name.
 
     @rule
     def median_change(claim: Claim, evidence: Evidence) -> Verdict: ...
 """
 
-import importlib
-import importlib.util
-import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from mtpeft.catalog import Catalog, Claim
-from mtpeft.core.errors import BadInput, UnknownName
-from mtpeft.core.records import PublishedCell, Test, Verdict
+from mtpeft.core.errors import MtpeftError, UnknownName
+from mtpeft.core.records import VERDICTS, PublishedCell, Test, Verdict
 from mtpeft.statistics.contrasts import Contrasts
 from mtpeft.statistics.figures import FigureSet
+from mtpeft.studies import own_part
 
 
 @dataclass(frozen=True)
@@ -71,57 +68,65 @@ def rule(function: Rule) -> Rule:
 def judge_claims(evidence: Evidence, study: str = "") -> list[Verdict]:
     """Every claim of all studies, or of one, in catalog order.
 
-    Raises `BadInput` for a claim of a kind that no rule judges, with the claim's file and line.
+    Raises:
+        BadInput: No rule judges the claim's kind; the error names the claim's file and line.
     """
     return [
-        rule_of(claim, evidence.known)(claim, evidence)
+        as_expected(claim, judge_claim(claim, evidence))
         for claim in evidence.known.claims.values()
         if study in ("", claim.study)
     ]
 
 
-def rule_of(claim: Claim, known: Catalog) -> Rule:
-    """The rule that judges a claim. Raises `BadInput` where there is none."""
+def as_expected(claim: Claim, verdict: Verdict) -> Verdict:
+    """The verdict, or a difference without a cause where the claim's file expects another.
+
+    What the shipped figures say of a claim is known. Another word, or another verdict, is a change
+    of figures or code, whichever way it goes and whatever cause may be found for it.
+    """
+    if not claim.expected or claim.expected in (verdict.verdict, verdict.regenerated):
+        return verdict
+    word = verdict.regenerated if claim.expected not in VERDICTS else verdict.verdict
+    return replace(
+        verdict,
+        verdict="differs",
+        cause="",
+        reason=f"the claim is {word or verdict.verdict}, {claim.expected!r} is expected (`expected:` in its "
+        f"file); {verdict.reason}".removesuffix("; "),
+    )
+
+
+def judge_claim(claim: Claim, evidence: Evidence) -> Verdict:
+    """The verdict on one claim.
+
+    Raises:
+        BadInput: No rule judges it, or a rule of the study's own fails or gives something else
+            than a verdict on this claim.
+    """
     if claim.kind in RULES:
-        return RULES[claim.kind]
-    module, _, function = claim.kind.rpartition(".")
-    if not module:
+        return RULES[claim.kind](claim, evidence)
+    known = evidence.known
+    if "." not in claim.kind:
         unknown = UnknownName(f"kind of claim {claim.id}", claim.kind, RULES)
         if ("claims", claim.id) not in known.sources:
             raise unknown
         raise known.bad("claims", claim.id, claim.kind, unknown.found, unknown.expected)
-    found = getattr(_module(module, claim, known), function, None)
-    if not callable(found):
-        raise known.bad(
-            "claims",
-            claim.id,
-            claim.kind,
-            f"{module} has no function {function}",
-            "a rule: function(claim, evidence) -> Verdict",
-        )
-    judge: Rule = found
-    return judge
-
-
-def _module(name: str, claim: Claim, known: Catalog) -> Any:
-    beside = known.studies[claim.study].folder / Path(*name.split(".")).with_suffix(".py")
+    own = own_part(claim, known)
     try:
-        if not beside.is_file():
-            return importlib.import_module(name)
-        full = f"mtpeft_study_{known.studies[claim.study].id.replace('-', '_')}.{name}"
-        if full not in sys.modules:
-            spec = importlib.util.spec_from_file_location(full, beside)
-            if spec is None or spec.loader is None:
-                raise BadInput(beside, "not a Python module", "a module with rules")
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
-            sys.modules[full] = module
-        return sys.modules[full]
-    except (ImportError, SyntaxError) as error:
-        raise known.bad(
-            "claims",
-            claim.id,
-            claim.kind,
-            f"{name} cannot be loaded: {error}",
-            f"{beside.name} beside study.yaml, or an installed module",
-        ) from error
+        verdict = own(claim, evidence)
+    except MtpeftError:
+        raise
+    except Exception as error:
+        found = f"{claim.kind} failed: {_failure(error)}"
+        raise known.bad("claims", claim.id, claim.kind, found, "a verdict") from error
+    if not isinstance(verdict, Verdict) or (verdict.id, verdict.kind) != (claim.id, "claim"):
+        found = f"{claim.kind} gave {verdict!r}"
+        expected = f'a Verdict with id {claim.id!r} and kind "claim"'
+        raise known.bad("claims", claim.id, claim.kind, found, expected)
+    return verdict
+
+
+def _failure(error: Exception) -> str:
+    """What went wrong and on which line of which file."""
+    (*_, last) = traceback.extract_tb(error.__traceback__)
+    return f"{type(error).__name__}: {error} ({last.filename}:{last.lineno})"

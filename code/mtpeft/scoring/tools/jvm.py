@@ -9,7 +9,7 @@ from pathlib import Path
 from mtpeft.core import processes
 from mtpeft.core.files import scratch
 from mtpeft.scoring.interface import Item
-from mtpeft.scoring.setup_analysers import java
+from mtpeft.scoring.tools.setup_analysers import java
 from mtpeft.scoring.wrapping import SUFFIX, file_of
 
 # Compiled code lives for seconds here: the second compiler costs more than it saves (half the CPU
@@ -59,8 +59,20 @@ def run(
     seconds: float = 600,
     given: str = "",
 ) -> tuple[str, str]:
-    """Run Java; returns standard output and error. Raises MtpeftError on any exit code not in
-    `accept`.
+    """Run Java.
+
+    Args:
+        arguments: Of the launcher.
+        work: The folder to run it in.
+        accept: Exit codes that are fine.
+        seconds: Time limit.
+        given: Its standard input.
+
+    Returns:
+        Standard output and standard error.
+
+    Raises:
+        MtpeftError: It ends with any other exit code.
     """
     done = processes.run(
         [java(), *FLAGS, *arguments],

@@ -14,11 +14,11 @@ from typing import Any
 
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.records import Score
-from mtpeft.scoring import jvm
 from mtpeft.scoring.emit import measured, unmeasured
 from mtpeft.scoring.interface import Item
-from mtpeft.scoring.setup_analysers import folder
 from mtpeft.scoring.switches import code_only
+from mtpeft.scoring.tools import jvm
+from mtpeft.scoring.tools.setup_analysers import folder
 from mtpeft.scoring.wrapping import wrap
 
 # PMD's own names of the categories in the archive; the study also ran documentation and security,
@@ -41,7 +41,13 @@ _PACKAGE = re.compile(r"^\s*package\b", re.MULTILINE)
 
 
 class PmdScorer:
-    """PMD in one version."""
+    """PMD in one version.
+
+    Args:
+        tool: The catalog's name for it.
+        version: One of those that `make setup-analysers` fetches.
+        prefix: What the metrics' names begin with.
+    """
 
     batch = 2500
     workers = 4
@@ -91,8 +97,12 @@ class PmdScorer:
 
 @dataclass(frozen=True)
 class Report:
-    """What PMD says, by file: its violations, those that the text suppresses, and the first line of
-    the error where it could not process the file.
+    """What PMD says, by file.
+
+    Attributes:
+        violations: Of its rules.
+        suppressed: Violations that the text suppresses.
+        errors: The first line of the error where PMD could not process the file.
     """
 
     violations: dict[Path, list[dict[str, Any]]]
@@ -174,11 +184,5 @@ def check(version: str, files: jvm.Sources) -> Report:
 
 
 def scorer(tool: str = "pmd", version: str = "7.6.0", prefix: str = "pmd") -> PmdScorer:
-    """PMD in one version; default: that of the study.
-
-    Args:
-        tool: the catalog's name for it.
-        version: one of those that `make setup-analysers` fetches.
-        prefix: what the metrics' names begin with.
-    """
+    """PMD in one version; default: that of the study. The parameters are those of `PmdScorer`."""
     return PmdScorer(tool, version, prefix)

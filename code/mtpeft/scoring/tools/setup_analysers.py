@@ -1,4 +1,4 @@
-"""Fetching the pinned analysers that are no Python packages, and compiling the Java helpers.
+"""Fetching the pinned analysers that are no Python packages.
 
 Tools land in data/cache/tools/ID, each with a `SOURCE.json` that says where it came from. What is
 there and intact is left alone; a tool is put in place by one rename, so that an interrupted set-up
@@ -26,14 +26,21 @@ from mtpeft.core.locks import held
 from mtpeft.core.provenance import sha256
 
 LOCK = paths.ROOT / "docker" / "locks" / "java-tools.toml"
-JAVA_SOURCES = Path(__file__).resolve().parent / "java"
 _SECONDS = 600
 POLICY = Policy(attempts=3)
 
 
 @dataclass(frozen=True)
 class JavaTool:
-    """One pinned tool. sources: the ways to get it, in order of preference (see the lock file)."""
+    """One pinned tool.
+
+    Attributes:
+        id: Of the tool.
+        title: What people call it.
+        jars: How many it has.
+        jars_sha256: The digest of its jars (see `jars_digest`); empty: not pinned.
+        sources: The ways to get it, in order of preference (see the lock file).
+    """
 
     id: str
     title: str
@@ -53,7 +60,11 @@ def pinned() -> dict[str, JavaTool]:
 
 
 def folder(tool: str) -> Path:
-    """Where a tool is installed. Raises `Unavailable` where it is not."""
+    """Where a tool is installed.
+
+    Raises:
+        Unavailable: It is not.
+    """
     path = paths.CACHE / "tools" / tool
     if not (path / "SOURCE.json").is_file():
         raise Unavailable(
@@ -63,7 +74,11 @@ def folder(tool: str) -> Path:
 
 
 def java() -> str:
-    """The Java launcher. Raises `Unavailable`."""
+    """The Java launcher.
+
+    Raises:
+        Unavailable: There is none.
+    """
     home = os.environ.get("JAVA_HOME")
     found = shutil.which("java", path=f"{home}/bin") if home else shutil.which("java")
     if not found:
@@ -85,8 +100,13 @@ def jars_digest(path: Path) -> str:
 
 
 def install(tool: JavaTool) -> str:
-    """Install one tool; returns what was done. Raises `Unavailable` with the reasons where no
-    source serves it.
+    """Install one tool.
+
+    Returns:
+        What was done.
+
+    Raises:
+        Unavailable: No source serves it; the error has the reasons.
     """
     target = paths.CACHE / "tools" / tool.id
     with held(target):
@@ -150,7 +170,7 @@ def _verify(path: Path, expected: str) -> None:
 
 
 def _archive(source: dict[str, Any], work: Path) -> Path:
-    # Beside the tools, so that the next run goes on where this one was cut off.
+    # Next to the tools, so that the next run goes on where this one was cut off.
     path = paths.CACHE / "downloads" / source["sha256"]
     if offline():
         raise Unavailable("OFFLINE=1", source["url"], "run without OFFLINE=1")
@@ -202,36 +222,15 @@ def _run(command: list[str], work: Path) -> None:
     processes.run(command, cwd=work, seconds=_SECONDS, accept=(0,), fix="make setup-analysers")
 
 
-def helpers_id() -> str:
-    """Name of the compiled helpers: it follows their sources, so that a change compiles anew."""
-    text = b"".join(path.read_bytes() for path in sorted(JAVA_SOURCES.glob("*.java")))
-    return "java-helpers-" + hashlib.sha256(text).hexdigest()[:16]
-
-
-def compile_helpers() -> str:
-    """Compile the Java helpers of this package; returns what was done. Raises `Unavailable` without
-    a compiler.
-    """
-    compiler = shutil.which("javac")
-
-    def fill(made: Path) -> str:
-        if not compiler:
-            raise Unavailable(
-                "no javac",
-                "a Java development kit, version 17 or newer",
-                "apt-get install openjdk-17-jdk-headless",
-            )
-        _run([compiler, "-d", str(made), *map(str, sorted(JAVA_SOURCES.glob("*.java")))], made)
-        return "this package"
-
-    return install_folder(helpers_id(), fill)
-
-
 def install_folder(name: str, fill: Callable[[Path], str]) -> str:
-    """Put a tool in place that needs no check of its own; returns what was done.
+    """Put a tool in place that needs no check of its own. The folder is renamed when it is whole.
 
-    fill: puts the tool's files into an empty folder and returns where they came from. The folder is
-    renamed when it is whole.
+    Args:
+        name: Of the folder.
+        fill: Puts the tool's files into an empty folder and returns where they came from.
+
+    Returns:
+        What was done.
     """
     target = paths.CACHE / "tools" / name
     with held(target), scratch("tool", target.parent) as work:

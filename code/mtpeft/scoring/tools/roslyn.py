@@ -22,14 +22,21 @@ from mtpeft.core.processes import run
 from mtpeft.core.records import Score
 from mtpeft.scoring.emit import measured, unmeasured
 from mtpeft.scoring.interface import Item
-from mtpeft.scoring.setup_analysers import install_folder
+from mtpeft.scoring.tools.setup_analysers import install_folder
 
 PROJECT = paths.ROOT / "docker" / "roslyn"
 
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """One message of Roslyn's parser. line: 1-based."""
+    """One message of Roslyn's parser.
+
+    Attributes:
+        id: Such as CS1002.
+        severity: As Roslyn gives it.
+        line: From 1.
+        message: The text.
+    """
 
     id: str
     severity: str
@@ -41,8 +48,12 @@ class Diagnostic:
 
 
 class RoslynScorer:
-    """Roslyn's parser under one rule of counting. published: the study's rule by id, else by
-    severity.
+    """Roslyn's parser under one rule of counting.
+
+    Args:
+        tool: The catalog's name for it.
+        metrics: Names of the two counts.
+        published: Count by the study's rule of ids, else by severity.
     """
 
     batch = 1000
@@ -88,8 +99,10 @@ class RoslynScorer:
 
 
 def parse_results(text: str) -> dict[str, list[Diagnostic]]:
-    """The program's answer: diagnostics by key. Raises MtpeftError naming the line for anything
-    else.
+    """The diagnostics by key, from what the program printed.
+
+    Raises:
+        MtpeftError: A line is anything else; the error names it.
     """
     result: dict[str, list[Diagnostic]] = {}
     for number, line in enumerate(text_lines(text), start=1):
@@ -115,8 +128,15 @@ def parse_results(text: str) -> dict[str, list[Diagnostic]]:
 
 
 def count(diagnostics: Sequence[Diagnostic], published: bool) -> tuple[int, int]:
-    """As published: (ids beginning with CS01, all others). Corrected: (errors, diagnostics of lower
-    severity).
+    """The two counts of one file.
+
+    Args:
+        diagnostics: What the parser says.
+        published: Which rule.
+
+    Returns:
+        As published: ids that begin with CS01, and all others. Else: errors, and diagnostics of
+        lower severity.
     """
     first = sum(
         d.id.startswith("CS01") if published else d.severity == "Error" for d in diagnostics
@@ -125,8 +145,10 @@ def count(diagnostics: Sequence[Diagnostic], published: bool) -> tuple[int, int]
 
 
 def program() -> list[str]:
-    """The command that runs the built program. Raises `Unavailable` where it is not built or no
-    .NET is here.
+    """The command that runs the built program.
+
+    Raises:
+        Unavailable: It is not built, or no .NET is here.
     """
     dotnet = shutil.which("dotnet")
     built = paths.CACHE / "tools" / _name() / "RoslynDiagnostics.dll"
@@ -142,7 +164,14 @@ def program() -> list[str]:
 
 
 def build() -> str:
-    """Build the program with the .NET SDK; returns what was done. Raises `Unavailable` without one."""
+    """Build the program with the .NET SDK.
+
+    Returns:
+        What was done.
+
+    Raises:
+        Unavailable: There is no SDK.
+    """
     dotnet = shutil.which("dotnet")
     if not dotnet:
         raise Unavailable(
@@ -188,12 +217,8 @@ def scorer(
     metrics: Sequence[str] = ("roslyn_syntax_errors", "roslyn_maintainability"),
     published: bool = True,
 ) -> RoslynScorer:
-    """Roslyn under one rule of counting; default: the study's.
-
-    Args:
-        tool: the catalog's name for it.
-        metrics: names of the two counts.
-        published: count by the study's rule of ids, else by severity.
+    """Roslyn under one rule of counting; default: the study's. The parameters are those of
+    `RoslynScorer`.
     """
     first, second = metrics
     return RoslynScorer(tool, (first, second), published)

@@ -70,9 +70,11 @@ class Flake8Scorer:
 
 
 def violations_of(code: str, noqa: bool = True) -> list[tuple[str, int, str]]:
-    """(code, line, text) of everything that Flake8 reports for one source text.
+    """Code, line and text of everything that Flake8 reports for one source text.
 
-    noqa: whether comments in the text may hide violations, as Flake8 has it by default.
+    Args:
+        code: The text.
+        noqa: Whether comments in the text may hide violations, as Flake8 has it by default.
     """
     application, collected = _application()
     application.options.disable_noqa = not noqa

@@ -15,10 +15,10 @@ from xml.etree import ElementTree as ET
 
 from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.core.records import Score
-from mtpeft.scoring import jvm
 from mtpeft.scoring.emit import measured, unmeasured
 from mtpeft.scoring.interface import Item
-from mtpeft.scoring.setup_analysers import folder
+from mtpeft.scoring.tools import jvm
+from mtpeft.scoring.tools.setup_analysers import folder
 
 # What Checkstyle reports in place of checks when it cannot read a file.
 _FAILED = re.compile(r"com\.puppycrawl\.tools\.checkstyle\.(Checker|TreeWalker)")
@@ -82,7 +82,11 @@ def _cause(message: str) -> tuple[str, str]:
 
 
 def classpath() -> tuple[str, str]:
-    """Class path and version of the Checkstyle in use. Raises `Unavailable`."""
+    """Class path and version of the Checkstyle in use.
+
+    Raises:
+        Unavailable: There is none.
+    """
     own = os.environ.get("MTPEFT_CHECKSTYLE_JAR")
     if not own:
         return f"{folder('checkstyle-8.36.1')}/lib/*", "8.36.1"
@@ -104,6 +108,9 @@ def classpath() -> tuple[str, str]:
 def sun_checks() -> str:
     """The rules in Checkstyle's own jar, told to go on after a file that it cannot read (by default
     it stops there).
+
+    Raises:
+        MtpeftError: The jar has no such rules.
     """
     path = classpath()[0]
     jars = (
@@ -118,8 +125,10 @@ def sun_checks() -> str:
 
 
 def check(files: jvm.Sources) -> dict[Path, list[dict[str, str]]]:
-    """Checkstyle's violations per file (attributes of its XML report). Raises MtpeftError where
-    Checkstyle fails.
+    """Checkstyle's violations per file (attributes of its XML report).
+
+    Raises:
+        MtpeftError: Checkstyle fails.
     """
     work = files.root
     report, rules = work / "report.xml", work / "rules.config"

@@ -21,8 +21,12 @@ THRESHOLDS = {"cyclomatic_complexity": 15, "length": 1000, "parameter_count": 10
 
 
 class LizardScorer:
-    """Lizard under one counting rule. doubled: count functions above a threshold twice, as
-    published.
+    """Lizard under one counting rule.
+
+    Args:
+        tool: The catalog's name for it.
+        prefix: What the metrics' names begin with.
+        doubled: Count functions above a threshold twice, as published.
     """
 
     batch = 1
@@ -114,11 +118,7 @@ def _line(function: Any) -> str:
 
 
 def scorer(tool: str = "lizard", prefix: str = "lizard", doubled: bool = True) -> LizardScorer:
-    """Lizard under one counting rule; default: as published.
-
-    Args:
-        tool: the catalog's name for it.
-        prefix: what the metrics' names begin with.
-        doubled: count functions above a threshold twice, as the study did.
+    """Lizard under one counting rule; default: as published. The parameters are those of
+    `LizardScorer`.
     """
     return LizardScorer(tool, prefix, doubled)

@@ -1,0 +1,1 @@
+"""Sonar's metrics: computed here by its rules, and imported from a server."""

@@ -1,0 +1,334 @@
+"""What can be said of a text as source code of Python, Java or C#, without a compiler."""
+
+import ast
+import doctest
+import re
+import warnings
+from functools import lru_cache
+from textwrap import dedent
+
+_LITERAL = re.compile(
+    r'"""(?:\\.|[^\\])*?"""|//[^\n]*|/\*.*?\*/|@"(?:""|[^"])*"|"(?:\\.|[^"\\\n])*"'
+    r"|'(?:\\.|[^'\\\n])*'",
+    re.DOTALL,
+)
+_NOT_A_NAME = re.compile(
+    r"if|for|while|switch|catch|return|new|else|throw|await|case|in|using|lock|synchronized|do|try"
+    r"|yield|and|or|is|as|foreach|fixed|when"
+)
+_HEAD = re.compile(r"((?<!\w)\w+|[>\]?])\s+(\w+)\s*(?:<[\w, ]+>\s*)?\(")
+_BODY = re.compile(
+    r"\s*(?:throws\s[\w\s.,]+?|where\s[\w\s:,.()]+?|:\s*(?:base|this)\s*\([^(){}]*\)\s*)?"
+    r"(?:\{|=>)"
+)
+_TYPE = re.compile(r"\b(?:class|interface|enum|record|struct)\s+(\w+)")
+_PROPERTY = re.compile(r"\b\w[\w<>\[\]?.]*\s+(\w+)\s*(?:\{\s*(?:\w+\s+)?(?:get|set|init)\b|=>)")
+_IMPORT = re.compile(r"^[ \t]*(?:import|using|package)\s[^\n;]*;[ \t]*$", re.MULTILINE)
+_PYTHON_DEF = re.compile(r"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
+_PYTHON_START = re.compile(r"(?:async +def|def|class|from|import|with|for|while|if|try)\b.|@\w")
+_STARTS = re.compile(
+    r"\s*(?:(?:import|package|using)\s+[\w.*= ]+;|@\w|/\*|//|\[\w+[^\]]*\]\s*$"
+    r"|(?:public|protected|private|internal|static|final|abstract|sealed|virtual|override|async"
+    r"|synchronized|readonly|partial|default|unsafe)\s+[\w<\[]"
+    r"|(?:class|interface|enum|record|struct|namespace)\s+\w+[^.?!]*$"
+    r"|(?:<[\w, ]+>\s+)?[\w.]+(?:<[^()]*>)?(?:\[\])*\??\s+\w+(?:<[\w, ]+>)?\s*\([^()]*\)\s*(?:throws[\w\s.,]+)?\{)"
+)
+_FOREIGN = {
+    "csharp": re.compile(
+        r"@Override|\bboolean\b|\bthrows\s|^\s*import\s+java|\bString\s+\w+|\bfinal\s"
+        r"|\w\s+[a-z]\w*\s*\([^()]*\)\s*\{",
+        re.MULTILINE,
+    ),
+    "java": re.compile(
+        r"\b(?:virtual|override|readonly|internal|namespace|foreach)\s|\b(?:string|bool)\s+\w"
+        r"|\{\s*get\b|^\s*using\s+System|\w\s+[A-Z]\w*\s*\([^()]*\)\s*(?:\{|=>).*\breturn\b",
+        re.MULTILINE,
+    ),
+}
+_TRIES = 60
+_MOST = 40
+"""Pieces of code that one text is searched for."""
+
+
+@lru_cache(256)
+def parsed(code: str) -> ast.Module | None:
+    """A Python module, or None for a text that is none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return ast.parse(code)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return None
+
+
+def bare(code: str) -> str:
+    """Java or C# with comments and literals blanked out, every line as long as before."""
+    return _LITERAL.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), code)
+
+
+@lru_cache(256)
+def sound(code: str, language: str) -> bool:
+    """Whether a text reads as code of a language: Python parses, of the others the brackets close."""
+    if not code.strip():
+        return False
+    if language in ("", "python") and parsed(dedent(code)) is not None:
+        return True
+    if language == "python":
+        return False
+    rest = bare(code)
+    return (
+        "`" not in rest
+        and bool(re.search(r"[;{}]", rest))
+        and all(rest.count(a) == rest.count(b) for a, b in ("{}", "()", "[]"))
+    )
+
+
+@lru_cache(256)
+def defined(code: str, language: str) -> frozenset[str]:
+    """The names of the functions and types that a text defines; a Python stub defines nothing."""
+    if language in ("", "python"):
+        tree = parsed(dedent(code))
+        if tree is not None:
+            return frozenset(_defined_in(tree.body))
+        if language == "python" or _PYTHON_DEF.search(code):
+            return frozenset(_PYTHON_DEF.findall(code))
+    rest = bare(code)
+    found = set(_TYPE.findall(rest)) | set(_PROPERTY.findall(rest))
+    for head in _HEAD.finditer(rest):
+        if _NOT_A_NAME.fullmatch(head[1]) or _NOT_A_NAME.fullmatch(head[2]):
+            continue
+        end = _closing(rest, head.end() - 1)
+        if end and _BODY.match(rest, end):
+            found.add(head[2])
+    return frozenset(found)
+
+
+def _defined_in(body: list[ast.stmt]) -> set[str]:
+    found: set[str] = set()
+    for node in body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and not _is_stub(node):
+            found.add(node.name)
+        elif isinstance(node, ast.ClassDef):
+            found |= {node.name} | {f"{node.name}.{name}" for name in _defined_in(node.body)}
+    return found
+
+
+def _is_stub(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    def empty(node: ast.stmt) -> bool:
+        return (
+            isinstance(node, ast.Pass)
+            or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+            or (isinstance(node, ast.Raise) and "NotImplementedError" in ast.dump(node))
+        )
+
+    return all(map(empty, function.body))
+
+
+def _closing(text: str, start: int) -> int:
+    """The position behind the parenthesis that closes the one at `start`; 0 where none does."""
+    depth = 0
+    for found in re.finditer(r"[()]", text[start : start + 2000]):
+        depth += 1 if found[0] == "(" else -1
+        if depth == 0:
+            return start + found.end()
+    return 0
+
+
+def is_test(code: str, names: frozenset[str]) -> bool:
+    """Whether all that a text defines are tests or a demonstration."""
+    tops = {name.partition(".")[0] for name in names}
+    return bool(tops) and (
+        all(re.match(r"[Tt]est|main$|demo$|example|.*Tests?$", name) for name in tops)
+        or bool(re.search(r"^\s*@Test\b", code, re.MULTILINE))
+    )
+
+
+def is_foreign(code: str, language: str) -> bool:
+    """Whether a text shows signs of the other one of Java and C#."""
+    return language in _FOREIGN and bool(_FOREIGN[language].search(bare(code)))
+
+
+def looks_like_code(text: str) -> bool:
+    """Whether any line of a text is code rather than a sentence."""
+    return bool(
+        re.search(
+            r"[;{}][ \t]*$|^[ \t]*(?:return|def|class|import|from|for|if|while|with|try)\b.*[:)\w]$"
+            r"|^[ \t]*[\w.\[\]]+[ \t]*[-+*/]?=[^=]|^[ \t]*[\w.]+\([^)\n]*\)[ \t]*$|^[ \t]+\S",
+            text,
+            re.MULTILINE,
+        )
+    )
+
+
+def segments(text: str, language: str) -> list[tuple[str, str]]:
+    """The pieces of code between the sentences of a text, each with the sentences before it."""
+    find = _python_end if language in ("", "python") else _braces_end
+    starts = _PYTHON_START if find is _python_end else _STARTS
+    lines = text.split("\n")
+    blanked = lines if find is _python_end else bare(text).split("\n")
+    found, before, i = list[tuple[str, str]](), list[str](), 0
+    while i < len(lines) and len(found) < _MOST:
+        own = lines[i].lstrip() if find is _python_end else lines[i]
+        end = find(lines, blanked, i) if starts.match(own) else 0
+        if end > i:
+            found.append((dedent("\n".join(lines[i:end])).rstrip(), "\n".join(before)))
+            before, i = [], end
+        else:
+            before.append(lines[i])
+            i += 1
+    return found
+
+
+def _python_end(lines: list[str], _: list[str], start: int) -> int:
+    """The line behind the longest piece of Python that begins at `start`: it parses, and goes on
+    with a sentence. An unfinished one goes to the end of the text.
+    """
+    depth = _depth(lines[start])
+    tops = [
+        i
+        for i in range(start + 1, len(lines))
+        if lines[i].strip() and _depth(lines[i]) <= depth and not lines[i].lstrip().startswith("#")
+    ]
+    ends = [*tops, len(lines)]
+    last = len(ends) - 1
+    for _try in range(_TRIES):
+        if last < 0:
+            return 0
+        part = "\n".join(_less(line, depth) for line in lines[start : ends[last]])
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                ast.parse(part)
+        except SyntaxError as error:
+            at = start + (error.lineno or 1) - 1
+            unfinished = last == len(ends) - 1 and not any(
+                lines[i].lstrip().startswith(tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ*#->`")) for i in tops
+            )
+            if unfinished:
+                return len(lines)
+            last = min(last - 1, sum(end <= at for end in ends) - 1)
+        except (ValueError, RecursionError, MemoryError):
+            return 0
+        else:
+            cut = ends[last]
+            whole = cut == len(lines) or not _PYTHON_START.match(lines[cut].lstrip())
+            return cut if whole else len(lines)
+    return 0
+
+
+def _less(line: str, depth: int) -> str:
+    """A line without the indentation of its piece; one that stands further left as it is."""
+    return line[depth:] if not line[:depth].strip() else line
+
+
+def _depth(line: str) -> int:
+    return len(line) - len(line.lstrip(" \t"))
+
+
+def _braces_end(lines: list[str], blanked: list[str], start: int) -> int:
+    """The line behind the declarations that begin at `start`; the end of the text where a body is
+    not closed, and 0 where nothing is declared.
+    """
+    depth, end, said = 0, 0, ""
+    for i in range(start, len(lines)):
+        line = blanked[i].strip()
+        if not depth and not said and line and not _STARTS.match(lines[i]):
+            return end
+        if not depth and said and not lines[i].strip() and not said.startswith(("@", "[")):
+            return end
+        depth += sum(line.count(a) for a in "{([") - sum(line.count(a) for a in "})]")
+        said += line
+        if depth < 0:
+            return end
+        if depth == 0 and said.endswith(("}", ";")):
+            end, said = i + 1, ""
+    return len(lines) if depth > 0 else end
+
+
+def without_prompts(code: str) -> str:
+    """An interpreter's session as the definitions that were typed; any other text as it is."""
+    if not code.lstrip().startswith(">>>"):
+        return code
+    try:
+        typed = [example.source for example in doctest.DocTestParser().get_examples(code + "\n")]
+    except ValueError:
+        return code
+    kept = [t for t in typed if (tree := parsed(t)) and not isinstance(tree.body[0], ast.Expr)]
+    return "\n".join(t.rstrip() for t in kept) if kept else code
+
+
+def with_needed(code: str, others: list[str], language: str) -> str:
+    """Code together with the definitions and imports of other texts that it uses and lacks."""
+    return _python_needed(code, others) if language == "python" else _needed(code, others, language)
+
+
+def _python_needed(code: str, others: list[str]) -> str:
+    tree = parsed(code)
+    if tree is None:
+        return code
+    own, used, before = _bound(tree), _used(tree), list[tuple[int, str]]()
+    nodes = [
+        (text, node)
+        for text in others
+        if (other := parsed(text)) is not None
+        for node in other.body
+    ]
+    added = True
+    while added:
+        added = False
+        for place, (text, node) in enumerate(nodes):
+            names = _bound(ast.Module([node], []))
+            if names & used - own and not isinstance(node, ast.Expr):
+                own |= names
+                used |= _used(node)
+                before.append((place, _source(text, node)))
+                added = True
+    return "\n".join([*(text for _, text in sorted(before)), "", code]) if before else code
+
+
+def _source(text: str, node: ast.stmt) -> str:
+    """The lines of a statement, decorators included."""
+    first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+    return "\n".join(text.split("\n")[first - 1 : node.end_lineno])
+
+
+def _used(tree: ast.AST) -> set[str]:
+    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+
+
+def _bound(tree: ast.Module) -> set[str]:
+    """What a module binds at its top level."""
+    found: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            found.add(node.name)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            found |= {(a.asname or a.name).partition(".")[0] for a in node.names}
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {t.id for t in targets if isinstance(t, ast.Name)}
+    return found
+
+
+def _needed(code: str, others: list[str], language: str) -> str:
+    own, before, after = set(defined(code, language)), list[str](), list[str]()
+    for text in others:
+        rest, names = _IMPORT.sub("", text).strip(), defined(text, language)
+        if not rest and _IMPORT.search(text):
+            before.append(text.strip())
+        elif not names & own and any(_uses(code, name) for name in names):
+            after.append(text.strip("\n"))
+            own |= names
+    return "\n\n".join([*before, code, *after])
+
+
+def _uses(code: str, name: str) -> bool:
+    return bool(re.search(rf"\b{re.escape(name)}\b", bare(code)))
+
+
+def uses(code: str, names: frozenset[str], language: str) -> bool:
+    """Whether a text refers to one of the names."""
+    if language == "python":
+        tree = parsed(code)
+        return tree is not None and bool(_used(tree) & names)
+    return any(_uses(code, name) for name in names)
