@@ -230,11 +230,7 @@ flaky-cpu: | $(VENV)/.train ## a small model on the real flaky tests (MTPEFT_MIR
 
 # ---------------------------------------------------------------- tests, images, housekeeping
 
-<<<<<<< HEAD
-.PHONY: test test-unit test-train test-cluster record-tables lint docs doctor plan clean
-=======
-.PHONY: test test-unit test-train mutation record-tables lint docs doctor plan clean
->>>>>>> main
+.PHONY: test test-unit test-train test-cluster mutation record-tables lint docs doctor plan clean
 record-tables: ## accept the tables of the last run as the reference of the tests | 1 s | | no
 	@cd $(OUT) && find statistics audit verification tables -name '*.csv' ! -name '.*' | LC_ALL=C sort | xargs sha256sum \
 	  >"$(CURDIR)/tests/recipe/tables.sha256"

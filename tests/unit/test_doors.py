@@ -17,7 +17,7 @@ DOORS = {
     "requests": (set(), "core.http"),
     "socket": (set(), "core.http"),
     # A worker of the matrix writes into a log of its own and can be stopped; it is tied as well.
-    "subprocess": ({"core/processes.py", "matrix/local.py"}, "core.processes"),
+    "subprocess": ({"core/processes.py", "matrix/step.py"}, "core.processes"),
     "fcntl": ({"core/locks.py", "core/output.py"}, "core.locks"),
     "tempfile": ({"core/files.py"}, "core.files.scratch"),
 }
