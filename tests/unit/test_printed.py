@@ -7,7 +7,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mtpeft.core.records import PublishedCell, Test, frame_of
+from mtpeft.core.records import PublishedCell, Test
 from mtpeft.statistics.printed import (
     adjusted,
     magnitude,
@@ -254,7 +254,3 @@ def test_half_a_step_separates_neighbours(printed):
     assert same(float(printed) + 0.99 * step, printed) and not same(
         float(printed) + 1.01 * step, printed
     )
-
-
-def test_a_test_record_has_every_column():
-    assert list(frame_of([record()], Test).columns) == list(Test.__annotations__)

@@ -98,11 +98,6 @@ def functions_of(code: str, language: str) -> list[Any]:
     return found
 
 
-def file_loc(code: str, language: str) -> int:
-    """Lizard's count of code lines of a whole file (lines with more than blanks and comments)."""
-    return int(_analyser().analyze_source_code("output" + SUFFIX[language], code).nloc)
-
-
 @lru_cache(maxsize=1)
 def _analyser() -> Any:
     import lizard
