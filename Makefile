@@ -156,7 +156,7 @@ rescore: | $(VENV)/.score ## T2: archived outputs scored again (needs MTPEFT_MIR
 $(TESTS_T2): $(wildcard $(OUT)/rescore/summary.csv)
 	@$(RUN) statistics --rescored
 
-$(AUDIT_T2): $(TESTS_T2) $(AUDIT) $(wildcard $(OUT)/other-versions/*/stamp.json $(OUT)/statistics/mended.csv code/mtpeft/audit/*.py)
+$(AUDIT_T2): $(TESTS_T2) $(AUDIT) $(wildcard $(OUT)/other-versions/*/stamp.json $(OUT)/statistics/repaired.csv code/mtpeft/audit/*.py)
 	@$(RUN) audit --rescored
 
 predictions: | $(VENV)/.core ## archived outputs from the study's git repositories, pinned | 5 min | 200 MB | no
@@ -164,7 +164,7 @@ predictions: | $(VENV)/.core ## archived outputs from the study's git repositori
 
 audit-outputs: | $(VENV)/.score ## damaged outputs, repaired and scored again (after make rescore) | 2 min | 100 MB | no
 	@$(RUN) audit-outputs
-	@$(RUN) statistics --mended
+	@$(RUN) statistics --repaired
 	@$(MAKE) --silent $(AUDIT_T2)
 	@$(MAKE) --no-print-directory $(REPORT)
 
