@@ -13,12 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from mtpeft.catalog import Claim
-from mtpeft.catalog.schema import Edition, Numbers
 from mtpeft.core.errors import BadInput
 from mtpeft.core.records import Verdict
 from mtpeft.statistics import r_session
-from mtpeft.statistics.contrasts import Contrasts, mean
-from mtpeft.statistics.figures import FigureSet
+from mtpeft.statistics.contrasts import StudyFigures, mean
 from mtpeft.verification.claims.registry import RULES, Evidence
 
 _ONE = " in the one generation that can be checked"
@@ -71,21 +69,8 @@ class Judgement:
 
 
 @dataclass(frozen=True)
-class Case:
-    """The figures of the claim's study."""
-
-    contrasts: Contrasts
-    figures: FigureSet
-
-    @property
-    def numbers(self) -> Numbers:
-        """How the figures are read."""
-        return self.figures.numbers
-
-    @property
-    def editions(self) -> list[Edition]:
-        """The editions whose figures are read."""
-        return self.figures.editions
+class Case(StudyFigures):
+    """The figures of the claim's study, and what rules ask of them."""
 
     @property
     def shared(self) -> str:
@@ -131,7 +116,7 @@ def figure_rule(function: FigureRule) -> FigureRule:
     def judge(claim: Claim, evidence: Evidence) -> Verdict:
         if claim.study not in evidence.contrasts:
             raise _without_figures(claim, evidence)
-        case = Case(evidence.contrasts[claim.study], evidence.figures[claim.study])
+        case = Case(evidence.figures[claim.study], evidence.contrasts[claim.study])
         return _verdict(claim, function(claim, case))
 
     RULES[function.__name__] = judge
