@@ -103,7 +103,7 @@ def run(quiet: bool = False) -> int:
     print(f"verify: {len(verdicts)} verdicts -> {shown(path)}")
     if quiet:
         return 1 if unexplained else 0
-    return conclude()
+    return _conclude(verdicts)
 
 
 def later(root: Path) -> list[Path]:
@@ -146,7 +146,10 @@ def conclude() -> int:
     Returns:
         The exit code that they mean.
     """
-    verdicts = read_records(VERIFICATION / "verdicts.csv", Verdict)
+    return _conclude(read_records(VERIFICATION / "verdicts.csv", Verdict))
+
+
+def _conclude(verdicts: list[Verdict]) -> int:
     for line in [*summary(verdicts), *counts(catalog(), verdicts)]:
         print(line)
     unexplained = unaccounted(verdicts)
