@@ -51,6 +51,36 @@ prediction_power <- function(n, level, shift) {
   suppressWarnings(pt(t, n - 1, ncp, lower.tail = FALSE) + pt(-t, n - 1, ncp))
 }
 
+# Smallest such shift that is found with probability `power`, in standard deviations; infinite where none is.
+prediction_shift <- function(n, level, power) {
+  if (n < 2) return(Inf)
+  uniroot(function(shift) prediction_power(n, level, shift) - power, c(0, 1e4), extendInt = "upX")$root
+}
+
+# Level of each of several prediction intervals of n values at which all of them hold together with probability `level`: that of
+# the largest of their t values under normal values with this correlation (a matrix as a vector), by simulation; never above
+# Bonferroni's, which holds whatever the correlation.
+joint_level <- function(correlation, n, level = 0.95, draws = 10000) {
+  m <- round(sqrt(length(correlation)))
+  if (m < 2 || n < 2) return(level)
+  parts <- eigen(matrix(correlation, m), symmetric = TRUE)
+  root <- parts$vectors %*% (sqrt(pmax(parts$values, 0)) * t(parts$vectors))
+  root <- root / sqrt(rowSums(root^2))
+  set.seed(1)
+  values <- function() tcrossprod(matrix(rnorm(draws * m), draws), root)
+  further <- values()
+  total <- squares <- 0
+  for (i in seq_len(n)) {
+    drawn <- values()
+    total <- total + drawn
+    squares <- squares + drawn^2
+  }
+  spread <- sqrt(pmax(squares - total^2 / n, 0) / (n - 1))
+  apart <- abs(further - total / n) / (spread * sqrt(1 + 1 / n))
+  largest <- quantile(do.call(pmax, as.data.frame(apart)), level, names = FALSE)
+  min(1 - (1 - level) / m, 1 - 2 * pt(largest, n - 1, lower.tail = FALSE))
+}
+
 # Odds ratio of the discordant pairs, only b : only a, with 0.5 added to both counts, and its interval: what the exact interval of
 # the share only b / (only a + only b) gives (Clopper and Pearson 1934), or with clusters the logarithm with the jackknife's
 # standard error over clusters with a discordant pair. Returns c(odds ratio, low, high).

@@ -53,9 +53,9 @@ def _changed(tmp_path: Path, change: object) -> FigureSet:
     [
         ((True, True), "supported"),
         ((True, False), "supported only in one generation"),
-        ((None, True), "supported only in one generation"),
+        ((None, True), "supported in the one generation that can be checked"),
         ((False, False), "not supported"),
-        ((None, False), "not supported"),
+        ((None, False), "not supported in the one generation that can be checked"),
         ((None, None), "not checkable"),
     ],
 )
@@ -67,7 +67,7 @@ def test_findings_of_two_generations_become_one_word(
     )
 
 
-def test_every_claim_has_a_rule_a_word_of_four_and_a_verdict_of_the_ladder() -> None:
+def test_every_claim_has_a_rule_a_word_and_a_verdict_of_the_ladder() -> None:
     verdicts = judge(catalog(), shipped())
     assert len(verdicts) == 11
     for v in verdicts:
@@ -82,8 +82,9 @@ def test_every_claim_has_a_rule_a_word_of_four_and_a_verdict_of_the_ladder() -> 
         assert (v.verdict == "exact") == (v.regenerated == "supported")
 
 
-def test_all_four_words_occur() -> None:
-    assert set(_words(shipped()).values()) == set(SUPPORT)
+def test_every_word_but_one_occurs() -> None:
+    found = set(_words(shipped()).values())
+    assert set(SUPPORT) - found == {"supported in the one generation that can be checked"}
 
 
 def test_closeness_to_single_task_is_read_from_the_figures(tmp_path: Path) -> None:

@@ -272,6 +272,26 @@ def test_the_largest_of_what_is_left_is_not_the_largest(study, shift, cells):
     assert got.verdict == "not reproducible" and "1 of 1 tests" in got.reason
 
 
+@pytest.mark.parametrize(
+    ("percent", "expected", "word"),
+    [("own", "exact", "exact"), ("own", "differs", "differs"), ("55.5", "exact", "differs")],
+)
+def test_another_verdict_than_the_claims_file_expects_is_unexplained(
+    study, tests, cells, percent, expected, word
+):
+    found = next(
+        t
+        for t in tests
+        if (t.protocol, t.comparison, t.block, t.metric) == ("as-published", *PLACE.values())
+    )
+    own = f"{change(found):.1f}"
+    one = claim("relative_change", **PLACE, percent=own if percent == "own" else percent)
+    known = replace(study, claims={"c1": replace(one, expected=expected)})
+    (verdict,) = judge_claims(Evidence(tests, cells, known), "own")
+    assert verdict.verdict == word and verdict.unexplained == (word == "differs")
+    assert (f"{expected!r} is expected" in verdict.reason) == (word == "differs")
+
+
 def test_a_figure_of_another_metric_is_no_cause(study, tests, cells):
     # Every change of every other metric is +3.3 %, that of the same metric is not.
     moved = [replace(t, mean_a=10.0, mean_b=10.33 if t.metric != "lines" else 12.0) for t in tests]

@@ -69,7 +69,9 @@ def test_answers_to_other_prompts_are_named():
 
 def test_predictions_without_any_common_instance_are_not_equal():
     (verdict,), _ = compare(answers("ab"), [])
-    assert verdict.verdict == "not run" and "no instance" in verdict.reason
+    assert verdict.verdict == "not run" and "only the reference file has" in verdict.reason
+    (verdict,), _ = compare(answers("ab")[:1], answers("ab")[1:])
+    assert verdict.verdict == "not run" and "no instance on both sides" in verdict.reason
 
 
 def judged(tmp_path, old, new):
@@ -128,7 +130,24 @@ def test_a_value_that_was_lost_is_a_result_and_no_zero(tmp_path):
         and "2 of 3 instances" in mean.reason
         and (mean.archived, mean.regenerated) == ("1", "1")
     )
-    assert [f[3] for f in flips] == ["string"]
+    assert [f[3:] for f in flips if f[3] != "string"] == [("pass@1", 1.0, "unparseable")]
+    assert mean.rests_on.startswith("2 of 3 instances with a value on both sides")
+
+
+@pytest.mark.parametrize(
+    ("status", "word"), [("unparseable", "differs"), ("infrastructure", "not run")]
+)
+def test_a_tool_that_failed_says_nothing_of_what_it_read(tmp_path, status, word):
+    columns = ["run", "row", "instance_id", "status", "extra"]
+    for side, lost in (("a", 0), ("b", 50)):
+        rows = [
+            [RUN, n + 1, f"i{n:02}", status if n < lost else "ok", math.nan if n < lost else 1.0]
+            for n in range(100)
+        ]
+        write_scores(tmp_path / side, "toy", TASK, pd.DataFrame(rows, columns=columns))
+    texts = answers([f"a{n}" for n in range(100)]), answers([f"b{n}" for n in range(100)])
+    (share, mean), _ = compare(*texts, *(ScoreSet.load(tmp_path / side) for side in "ab"))
+    assert (share.verdict, mean.verdict) == (word, "not run")
 
 
 def test_half_of_the_values_lost_is_not_within_tolerance(tmp_path):

@@ -38,7 +38,7 @@ def different(cells: list[PublishedCell]) -> dict[str, tuple[str, str]]:
 
 def test_the_shipped_archive_is_complete(cells: list[PublishedCell]) -> None:
     found = judge_completeness(catalog(), cells)
-    assert len(found) == 19 + 56 and {v.verdict for v in found} == {"exact"}
+    assert len(found) == 9 + 19 + 56 and {v.verdict for v in found} == {"exact"}
 
 
 def test_a_run_that_was_removed_is_unexplained(cells: list[PublishedCell], archive: Path) -> None:
@@ -62,6 +62,36 @@ def test_printed_values_that_were_removed_are_noticed(cells: list[PublishedCell]
     assert different(cells[1:]) == {
         f"{STUDY}/{source}": (f"{number} values", f"{number - 1} values")
     }
+
+
+@pytest.mark.parametrize(
+    ("study", "table", "rows"),
+    [
+        ("multitask-peft", "figures", 3365),
+        ("multitask-peft", "counterparts", 743),
+        ("multitask-peft", "printed", 493),
+        ("multitask-qlora", "sources", 235),
+    ],
+)
+def test_a_published_record_that_was_removed_is_unexplained(
+    cells: list[PublishedCell],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    study: str,
+    table: str,
+    rows: int,
+) -> None:
+    shutil.copytree(paths.PUBLISHED, tmp_path / "published")
+    monkeypatch.setattr(paths, "PUBLISHED", tmp_path / "published")
+    path = tmp_path / "published" / study / f"{table}.csv"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:-1]))
+    place = f"{study}/{table}.csv"
+    (found,) = [v for v in judge_completeness(catalog(), cells) if v.id.endswith(place)]
+    assert (found.archived, found.regenerated) == (f"{rows} records", f"{rows - 1} records")
+    assert found.unexplained
+    path.unlink()
+    assert any(v.regenerated == "0 records" for v in judge_completeness(catalog(), cells))
 
 
 def test_an_output_is_the_same_whatever_folder_its_cells_name(cells: list[PublishedCell]) -> None:

@@ -5,6 +5,7 @@ hand.
 import math
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 from mtpeft.catalog import catalog
@@ -13,7 +14,7 @@ from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.records import ScoreSet, Verdict, read_records, write_scores
 from mtpeft.verification import seeds, stage
-from mtpeft.verification.seeds import judge_claims, judge_means, prediction_interval
+from mtpeft.verification.seeds import judge_claims, judge_means, power, prediction_interval
 
 # Claim C1: B is 7.3 % above A.
 A, B, TASK = "qwen2.5-coder-3b/st-qlora/generation", "qwen2.5-coder-3b/mt-qlora", "generation-java"
@@ -120,8 +121,10 @@ def test_a_mean_over_the_few_instances_that_were_not_lost_is_no_verdict(tmp_path
     share, mean = judge_means(old, runs, "")
     assert (
         mean.verdict == "not run"
-        and "5 instances with a value everywhere, of 100: below 95%" in mean.reason
+        and "5 instances with a value everywhere, of 100 (95 infrastructure in seed 1): below 95%"
+        in mean.reason
     )
+    assert mean.rests_on and share.rests_on
     assert "lost: i005 i006" in mean.reason
     assert (share.id, share.verdict, share.archived) == (
         f"{B} {TASK} pass@1 has a value",
@@ -218,29 +221,29 @@ def test_a_metric_that_the_archive_has_and_nobody_scored_is_named(tmp_path):
     ]
 
 
-def test_one_level_serves_all_metrics_of_a_run(tmp_path):
-    # 0.40, 0.41, 0.42 and 0.47: outside the interval of one metric (0.46), inside that of the same
-    # metric among ten
-    old = [("ok", *[float(n < 47)] * 10) for n in range(100)]
+@pytest.mark.parametrize(("alike", "word"), [(False, "not run"), (True, "differs")])
+def test_one_level_serves_all_metrics_of_a_run(tmp_path, alike, word):
+    """Seeds of 0.40, 0.41 and 0.42, the archive at 0.47: outside the interval of one metric (0.46),
+    inside that of one metric among ten, unless the ten always go together and so are one.
+    """
+    order = [np.random.default_rng(0 if alike else k).permutation(100) for k in range(10)]
     names = [f"m{k}" for k in range(10)]
-    table(tmp_path / "archive", "toy", TASK, names, old)
-    for seed, count in enumerate((40, 41, 42)):
-        table(
-            tmp_path / f"s{seed}",
-            "toy",
-            TASK,
-            names,
-            [("ok", *[float(n < count)] * 10) for n in range(100)],
-        )
-    found = judge_means(
-        ScoreSet.load(tmp_path / "archive"),
-        {B: {s: ScoreSet.load(tmp_path / f"s{s}") for s in range(3)}},
-        "",
-    )
-    assert {v.verdict for v in found} == {"not run"} and len(
-        found
-    ) == 10  # and three seeds are too few for ten metrics
-    assert "holds for 10 verdicts together" in found[0].reason
+
+    def side(folder, count):
+        rows = [("ok", *[float(order[k][n] < count) for k in range(10)]) for n in range(100)]
+        table(tmp_path / folder, "toy", TASK, names, rows)
+        return ScoreSet.load(tmp_path / folder)
+
+    seeds = {B: {s: side(f"s{s}", count) for s, count in enumerate((40, 41, 42))}}
+    found = judge_means(side("archive", 47), seeds, "")
+    assert {v.verdict for v in found} == {word} and len(found) == 10
+    assert all("10 verdicts together" in v.reason for v in found)
+
+
+def test_what_seeds_would_find_is_said_before_training():
+    (line, *_) = power(catalog(), (2, 5))
+    two, five = (float(t.split(" ")[0].strip(",;")) for t in line.split(" seeds ")[-2:])
+    assert two > 100 > 20 > five > 5
 
 
 def test_equal_seeds_have_no_spread_and_the_instances_decide(tmp_path):

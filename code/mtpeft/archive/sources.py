@@ -89,10 +89,16 @@ def check_pins(
     Raises:
         BadInput: A file was refused.
     """
-    if repin and (allow_loss or not pinned_file.is_file()):
+    if repin and not pinned_file.is_file():
         return
     pinned = {(s.repository, s.path): s for s in read_records(pinned_file, Source)}
     present = {(s.repository, s.path): s for s in found}
+    if repin and allow_loss:
+        for key, was in sorted(pinned.items()):
+            left = present[key].records if key in present else 0
+            if left < was.records:
+                print(f"lost: {was.records - left} of {was.records} records of {key[1]}")
+        return
     again = "restore the upstream checkout"
     lose = f"{again}, or run `mtpeft archive import --repin --allow-loss` if it is gone for good"
     for key in sorted(pinned.keys() - present.keys()):

@@ -1,6 +1,6 @@
 """What may have gone wrong, as transformations of a reading, in order of plausibility.
 
-A hypothesis is parameterised, not tied to a cell: applied to every place of a scope it must
+A hypothesis is parameterized, not tied to a cell: applied to every place of a scope it must
 reproduce all of them. The generators know nothing of the studies beyond the catalog.
 """
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mtpeft.catalog import Catalog, Metric, Tool
+from mtpeft.core.parallel import in_order
 from mtpeft.core.records import ScoreSet
 from mtpeft.statistics.pairing import unreadable
 
@@ -50,19 +51,23 @@ class Finding:
 
 def audit_scores(scores: ScoreSet, known: Catalog) -> list[Finding]:
     """Every finding, sorted by severity, check and place."""
-    found: list[Finding] = []
     metrics = known.metrics()
-    for (tool_id, task), frame in sorted(scores.tables.items()):
-        tool = known.get("tools", tool_id)
-        found += _ids(frame, task, tool)
-        found += _repeated(frame, task, tool)
-        found += _unreadable(scores, frame, task, tool)
+
+    def of_table(key: tuple[str, str]) -> list[Finding]:
+        frame, task = scores.tables[key], key[1]
+        tool = known.get("tools", key[0])
+        found = [
+            *_ids(frame, task, tool),
+            *_repeated(frame, task, tool),
+            *_unreadable(scores, frame, task, tool),
+        ]
         for name in frame.columns[4:]:
             metric = metrics[name][1]
-            found += _range(frame, task, tool, metric)
-            found += _constant(frame, task, tool, metric)
-            found += _twins(frame, task, tool, metric)
-            found += _spikes(frame, task, tool, metric)
+            for check in (_range, _constant, _twins, _spikes):
+                found += check(frame, task, tool, metric)
+        return found
+
+    found = [f for part in in_order(of_table, sorted(scores.tables)) for f in part]
     found += _between_tools(scores)
     return sorted(
         found,

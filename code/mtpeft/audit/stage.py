@@ -24,6 +24,7 @@ from mtpeft.catalog.places import (
     score_roots,
     statistics_files,
 )
+from mtpeft.core.parallel import in_order
 from mtpeft.core.paths import REGENERATED, shown
 from mtpeft.core.progress import Progress
 from mtpeft.core.provenance import write_result
@@ -99,7 +100,6 @@ def audit(
     scores: ScoreSet,
     known: Catalog,
     comparisons: Iterable[Comparison],
-    step: Progress | None = None,
 ) -> tuple[list[CauseRow], list[CauseCell], list[Check]]:
     """Search every comparison for causes, and check what cannot be recomputed.
 
@@ -109,17 +109,16 @@ def audit(
         scores: The archived scores.
         known: The catalog.
         comparisons: The comparisons to search.
-        step: Told of every comparison as it begins.
 
     Returns:
         The causes, the cells with the cause of each, and the outcomes of the checks.
     """
     corrected = {(t.comparison, t.block, t.metric): t for t in tests if t.protocol == "corrected"}
-    rows: list[CauseRow] = []
-    owners: list[CauseCell] = []
-    checks: list[Check] = []
     bench = Bench(scores, known)
-    for comparison in comparisons:
+
+    def searched(comparison: Comparison) -> tuple[list[CauseRow], list[CauseCell], list[Check]]:
+        rows: list[CauseRow] = []
+        owners: list[CauseCell] = []
         mine = [c for c in cells if c.comparison == comparison.id]
         search = Search(comparison, mine, bench)
         for cause in search.run():
@@ -128,13 +127,23 @@ def audit(
         for row, cell in _labels(comparison, mine, bench):
             rows.append(row)
             owners.append(cell)
-        mine_checked = list(check_printed(comparison, cells, scores, known))
-        for row, reused in _reused(comparison, mine, mine_checked, scores, known):
+        checks = list(check_printed(comparison, cells, scores, known))
+        for row, reused in _reused(comparison, mine, checks, scores, known):
             rows.append(row)
             owners += reused
-        checks += [*mine_checked, *check_bounds(search)]
-        if step:
-            step.step(comparison.id)
+        return rows, owners, [*checks, *check_bounds(search)]
+
+    comparisons = list(comparisons)
+    found = in_order(searched, comparisons)
+    rows: list[CauseRow] = []
+    owners: list[CauseCell] = []
+    checks: list[Check] = []
+    with Progress("audit", len(comparisons)) as progress:
+        for comparison, (causes, blamed, checked) in zip(comparisons, found, strict=True):
+            rows += causes
+            owners += blamed
+            checks += checked
+            progress.step(comparison.id)
     return rows, owners, checks
 
 
@@ -319,12 +328,10 @@ def _printed(files: Iterable[Path]) -> list[PublishedCell]:
 def run() -> None:
     """Audit every study and write what was found."""
     known = present(catalog())
-    comparisons = list(known.comparisons.values())
     inputs = [*statistics_files(known), REGENERATED / "statistics" / "tests.csv"]
     cells, tests = _printed(inputs[:-1]), read_records(inputs[-1], Test)
     scores = ScoreSet.load(*score_roots(known))
-    with Progress("audit", len(comparisons)) as progress:
-        rows, owners, checks = audit(cells, tests, scores, known, comparisons, progress)
+    rows, owners, checks = audit(cells, tests, scores, known, known.comparisons.values())
     findings = audit_scores(scores, known)
     folder = REGENERATED / "audit"
     inputs += score_files(known)

@@ -224,6 +224,8 @@ class Study:
         numbers: How its published figures are read, where it has any.
         corpora: What `--corpus` calls its examples; the first is that of its runs.
         absent: What its archive is known to lack.
+        rows: How many records each table of what it published holds (`statistics: 5233`), by the
+            table's name.
         tasks: Tasks it trains or scores.
         tools: Tools it scores with.
         methods: Methods it trains with.
@@ -247,6 +249,7 @@ class Study:
     numbers: Numbers | None = None
     corpora: list[Corpus] = field(default_factory=list)
     absent: list[Absent] = field(default_factory=list)
+    rows: dict[str, int] = field(default_factory=dict)
     tasks: list[str] = field(default_factory=list)
     tools: list[str] = field(default_factory=list)
     methods: list[str] = field(default_factory=list)
@@ -559,8 +562,9 @@ class Claim:
     Attributes:
         kind: The rule.
         options: Go to the rule.
-        expected: What the shipped figures are known to say of a claim that is judged in words
-            (`supported`, `not supported` …); another word is a difference without a cause.
+        expected: What the shipped figures are known to say: the verdict (`exact`, `differs` …), or
+            the word of a claim that is judged in words (`supported`, `not supported` …); another
+            one is a difference without a cause.
     """
 
     id: str

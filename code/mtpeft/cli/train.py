@@ -65,10 +65,17 @@ def plan(
     runs: Annotated[list[str] | None, typer.Argument(help="run ids; default: all")] = None,
     profile: Annotated[str, typer.Option(help="fast or faithful")] = "faithful",
 ) -> None:
-    """Estimate time, memory and cost of training on each class of GPU, before anything is spent."""
+    """Estimate time, memory and cost of training on each class of GPU, before anything is spent.
+
+    Says, too, what how many seeds could tell from the archive (T4).
+    """
+    from mtpeft.catalog import catalog
     from mtpeft.tuning.estimate import show
+    from mtpeft.verification.seeds import power
 
     show(runs or [], profile)
+    for line in power(catalog()):
+        typer.echo(line)
 
 
 @app.command("smoke", **example("mtpeft train smoke"))

@@ -25,8 +25,12 @@ def listed(folder: Path) -> list[Path]:
 
 def write_sums(folder: Path) -> None:
     """Write SHA256SUMS (as sha256sum prints it) and ROWS (a digest per run and line block) over a
-    folder.
+    folder; what was listed and is gone is printed.
     """
+    for name in sorted(
+        _shipped(folder) - {p.relative_to(folder).as_posix() for p in listed(folder)}
+    ):
+        print(f"no longer there: {shown(folder / name)}")
     write_atomic(
         folder / SUMS,
         "".join(f"{sha256(p)}  {p.relative_to(folder).as_posix()}\n" for p in listed(folder)),
@@ -39,6 +43,10 @@ def write_sums(folder: Path) -> None:
             for number, digest in enumerate(_blocks(p))
         ),
     )
+
+
+def _shipped(folder: Path) -> set[str]:
+    return set(read_sums(folder)) if (folder / SUMS).is_file() else set()
 
 
 BLOCK = 50

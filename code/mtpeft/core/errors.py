@@ -7,6 +7,7 @@ it without a traceback and ends with its exit code.
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 
 class MtpeftError(Exception):
@@ -28,6 +29,18 @@ class MtpeftError(Exception):
         if fix:
             lines.append(f"  to fix:   {fix}")
         super().__init__("\n".join(lines))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel whole between processes: by what it holds, not through `__init__`."""
+        return _arrived, (type(self), self.args, self.__dict__)
+
+
+def _arrived(
+    kind: type[MtpeftError], arguments: tuple[Any, ...], state: dict[str, Any]
+) -> MtpeftError:
+    error = kind.__new__(kind, *arguments)
+    error.__dict__.update(state)
+    return error
 
 
 class BadInput(MtpeftError):

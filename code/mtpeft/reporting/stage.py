@@ -4,13 +4,15 @@ import re
 import shutil
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mtpeft.catalog import Table, catalog
+from mtpeft.catalog import Figure, Table, catalog
 from mtpeft.catalog.places import waiting
 from mtpeft.core.errors import MtpeftError, UnknownName
 from mtpeft.core.files import write_atomic
+from mtpeft.core.parallel import in_order
 from mtpeft.core.provenance import write_provenance
 from mtpeft.core.records import csv_text
 from mtpeft.reporting.console import show_summary, show_table
@@ -82,26 +84,28 @@ def write_figures(only: list[str], inputs: Inputs | None = None) -> list[Path]:
     Returns:
         The files.
     """
-    inputs = inputs or Inputs.default()
-    written: list[Path] = []
+    chosen = inputs or Inputs.default()
+    figures = _chosen(chosen.known.figures, "figure", only)
+    return [p for written in in_order(partial(_write_figure, chosen), figures) for p in written]
+
+
+def _write_figure(inputs: Inputs, figure: Figure) -> list[Path]:
     folder = inputs.regenerated / "figures"
-    for figure in _chosen(inputs.known.figures, "figure", only):
-        drawing = draw(figure, inputs)
-        contents: dict[Path, str | bytes] = {}
-        for name, (_, canvas) in zip(drawing.names(), drawing.parts, strict=True):
-            contents[folder / f"{name}.svg"] = svg_bytes(canvas, name)
-            contents[folder / f"{name}.png"] = png_bytes(canvas)
-        contents[folder / f"{figure.id}.csv"] = csv_text(drawing.columns, drawing.rows)
-        for old in folder.glob(f"{figure.id}*"):
-            # Parts of an earlier drawing; figure-1 is no part of figure-10.
-            whole = old.name.removesuffix(".provenance.json")
-            if whole[len(figure.id)] in "-." and folder / whole not in contents:
-                old.unlink()
-        for target, content in contents.items():
-            write_atomic(target, content)
-            write_provenance(target, drawing.inputs)
-            written.append(target)
-    return written
+    drawing = draw(figure, inputs)
+    contents: dict[Path, str | bytes] = {}
+    for name, (_, canvas) in zip(drawing.names(), drawing.parts, strict=True):
+        contents[folder / f"{name}.svg"] = svg_bytes(canvas, name)
+        contents[folder / f"{name}.png"] = png_bytes(canvas)
+    contents[folder / f"{figure.id}.csv"] = csv_text(drawing.columns, drawing.rows)
+    for old in folder.glob(f"{figure.id}*"):
+        # Parts of an earlier drawing; figure-1 is no part of figure-10.
+        whole = old.name.removesuffix(".provenance.json")
+        if whole[len(figure.id)] in "-." and folder / whole not in contents:
+            old.unlink()
+    for target, content in contents.items():
+        write_atomic(target, content)
+        write_provenance(target, drawing.inputs)
+    return list(contents)
 
 
 _LINK = re.compile(r'<a href="\.\./([^"#]+)">(.*?)</a>')

@@ -23,14 +23,29 @@ from mtpeft.scoring.predictions import instance_order, sets
 
 @dataclass(frozen=True)
 class Blob:
-    """A file of a commit: its path and git's name for its content."""
+    """A file of a commit.
+
+    Attributes:
+        path: Inside the repository.
+        name: Git's name for its content.
+    """
 
     path: str
     name: str
 
 
 def build_all(force: bool = False) -> list[Path]:
-    """Build every set that is not in the cache; returns the files. Raises as `build` does."""
+    """Build every set that is not in the cache.
+
+    Args:
+        force: Build also what is there.
+
+    Returns:
+        The files.
+
+    Raises:
+        MtpeftError: As `build`.
+    """
     made = []
     for target in sets().values():
         path = paths.CACHE / "predictions" / f"{target.evaluation}.jsonl.gz"
@@ -45,11 +60,20 @@ def build_all(force: bool = False) -> list[Path]:
 
 
 def build(target: PredictionSet, repository: str = "", destination: Path | None = None) -> Path:
-    """Build one set from `repository` (address or path; default: the study's) and write it
-    gzip-compressed.
+    """Build one set and write it gzip-compressed.
 
-    Raises `Unavailable` where git or the repository cannot be reached; MtpeftError where the commit
-    lacks a run or a blob's hash or the result's SHA-256 is wrong. Nothing is written then.
+    Args:
+        target: The set.
+        repository: Address or path (default: the study's).
+        destination: The file (default: in the cache).
+
+    Returns:
+        The file.
+
+    Raises:
+        Unavailable: Git or the repository cannot be reached.
+        MtpeftError: The commit lacks a run, or a blob's hash or the result's SHA-256 is wrong;
+            nothing is written.
     """
     source = repository or target.repository
     with scratch("predictions") as clone:
@@ -69,8 +93,14 @@ def build(target: PredictionSet, repository: str = "", destination: Path | None 
 
 
 def canonical(target: PredictionSet, clone: Path) -> bytes:
-    """The canonical text of a set: one JSON object a line, by model, method and instance; `clone`
-    holds the commit.
+    """The canonical text of a set: one JSON object a line, by model, method and instance.
+
+    Args:
+        target: The set.
+        clone: A repository that holds its commit.
+
+    Raises:
+        MtpeftError: The commit lacks a run, or a blob's hash is wrong.
     """
     lines = []
     for run in target.runs:

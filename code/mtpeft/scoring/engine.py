@@ -6,9 +6,10 @@ to one file per tool as batches end, so that a killed run loses the batches in f
 else. Equal outputs of two runs are scored once.
 
 A scorer may carry attributes that tell the engine how to run it (`Scorer` works without them):
-    batch    items handed over at once (default 1, with a time limit for each item)
-    workers  processes that may run at the same time (default 1)
-    seconds  time limit for one batch (default 120)
+
+- batch: items handed over at once (default 1, with a time limit for each item).
+- workers: processes that may run at the same time (default 1).
+- seconds: time limit for one batch (default 120).
 """
 
 import ast
@@ -66,7 +67,11 @@ class _Search:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one tool says about one item: metric → (value or None, status, message lines)."""
+    """What one tool says about one item.
+
+    Attributes:
+        cells: Value (or None), status and message lines of each metric.
+    """
 
     cells: dict[str, tuple[float | None, str, str]]
 
@@ -82,8 +87,11 @@ class Outcome:
 
 
 def load(tool: str) -> Scorer:
-    """The scorer of a catalog tool. Raises `UnknownName`; `Unavailable` where its module is not
-    installed.
+    """The scorer of a catalog tool.
+
+    Raises:
+        UnknownName: The catalog has no such tool.
+        Unavailable: Its module is not installed.
     """
     entry = catalog().get("tools", tool)
     if not entry.reads:
@@ -142,6 +150,11 @@ class Cache:
     to.
 
     A line that cannot be read (the last one of a killed run) counts as absent.
+
+    Args:
+        tool: The tool.
+        version: Everything that decides what the tool says (see `identity`).
+        folder: Of all caches.
     """
 
     def __init__(self, tool: str, version: str, folder: Path | None = None) -> None:
@@ -203,14 +216,27 @@ def score(
     batch: int = 0,
     seconds: float = 120,
 ) -> list[Outcome]:
-    """Score items with one tool; outcomes in the order of the items.
+    """Score items with one tool.
 
-    cache: folder of the cache; workers: upper limit of processes (default: the machine's CPUs, at
-    most what the scorer allows); scorer: in place of the catalog's (it is then run in this
-    process); batch: run in this process in batches of this size and time limit, for a scorer that
-    spreads its own work over processes. Raises `Unavailable` where the tool is not on this machine.
     A tool's failure on an item is the status `infrastructure` of that item; such outcomes are not
     cached, so that the next run tries again.
+
+    Args:
+        tool: The tool.
+        items: What is scored.
+        cache: Folder of the cache.
+        workers: Upper limit of processes (default: the machine's CPUs, at most what the scorer
+            allows).
+        scorer: In place of the catalog's (it is then run in this process).
+        batch: Run in this process in batches of this size, for a scorer that spreads its own work
+            over processes.
+        seconds: Time limit of such a batch.
+
+    Returns:
+        The outcomes in the order of the items.
+
+    Raises:
+        Unavailable: The tool is not on this machine.
     """
     given = scorer is not None or batch > 0
     scorer = scorer or load(tool)
@@ -247,10 +273,11 @@ def identity(scorer: Scorer) -> str:
     """Everything about a tool that decides what it says: its version (of a model that of its
     weights), the scorer's sources and its settings.
 
-    For a tool that looks at what is installed (`reads_environment`), so are the interpreter and
-    every distribution in it: whether an import can be resolved decides its messages.
+    For a tool that looks at what is installed (`reads_environment`), the interpreter and every
+    distribution in it belong to that, too: whether an import can be resolved decides its messages.
 
-    Raises `Unavailable` where the tool is not on this machine.
+    Raises:
+        Unavailable: The tool is not on this machine.
     """
     around = environment_digest() if getattr(scorer, "reads_environment", False) else ""
     settings = repr(sorted(scorer.metrics))
@@ -265,7 +292,7 @@ def environment_digest() -> str:
 
 
 def source_digest(scorer: Scorer) -> str:
-    """SHA-256 over the module that holds the scorer and the modules beside it that it imports,
+    """SHA-256 over the module that holds the scorer and the modules of scoring that it imports,
     directly or not.
     """
     first = inspect.getsourcefile(type(scorer))
@@ -442,7 +469,13 @@ def _collect(
 
 
 def failure(metrics: Sequence[str], reason: str, status: str = "infrastructure") -> Outcome:
-    """An outcome without values."""
+    """An outcome without values.
+
+    Args:
+        metrics: The metrics.
+        reason: Why there are none.
+        status: The same as a status.
+    """
     return Outcome({m: (None, status, reason if i == 0 else "") for i, m in enumerate(metrics)})
 
 
@@ -454,8 +487,11 @@ class _Stop(BaseException):
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise TimeoutError in the block after `seconds`; no limit outside a process's main thread,
-    where no signal arrives.
+    """Limit the time of a block; without effect outside a process's main thread, where no signal
+    arrives.
+
+    Raises:
+        TimeoutError: The block took longer.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -484,10 +520,10 @@ def table(
     """The wide score table of items of one evaluation set.
 
     Args:
-        items: the outputs.
-        outcomes: what the tool says about each.
-        metrics: the columns.
-        positions: the `row` of (run, task, instance); default: counted from 1 in each run, in the
+        items: The outputs.
+        outcomes: What the tool says about each.
+        metrics: The columns.
+        positions: The `row` of (run, task, instance); default: counted from 1 in each run, in the
             items' order.
     """
     rows: list[list[object]] = []

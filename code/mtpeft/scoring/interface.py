@@ -9,13 +9,21 @@ from mtpeft.core.records import Score
 
 @dataclass(frozen=True)
 class Item:
-    """One output to be scored. `output` is the cleaned answer; reference and source are empty where
-    unknown.
+    """One output to be scored.
 
-    unit: what the class or module is called in the file that analysers read, where that is not the
-    house's own name; chosen by the program, never a field of a record. frame: only for an output of
-    a study's own archive, which tools are shown exactly as the study showed it to them: the text
-    before and after it in the study's file, `{unit}` standing for the unit.
+    Attributes:
+        run: That wrote it.
+        task: The evaluation set.
+        instance_id: The instance.
+        language: Of the output.
+        output: The cleaned answer.
+        reference: The right answer; empty where unknown.
+        source: The code that was shown; empty where unknown.
+        unit: What the class or module is called in the file that analysers read, where that is not
+            the house's own name; chosen by the program, never a field of a record.
+        frame: Only for an output of a study's own archive, which tools are shown exactly as the
+            study showed it to them: the text before and after it in the study's file, `{unit}`
+            standing for the unit.
     """
 
     run: str
@@ -51,8 +59,10 @@ class Scorer(Protocol):
     metrics: tuple[str, ...]
 
     def version(self) -> str:
-        """The tool's version. Raises `Unavailable` where the tool or its weights are not on this
-        machine.
+        """The tool's version.
+
+        Raises:
+            Unavailable: The tool or its weights are not on this machine.
         """
         ...
 

@@ -4,8 +4,8 @@ The study names no version of Lizard and Pylint. Which one a printed value was c
 found by experiment (the audit of the statistics); for that, both sides of every comparison that
 lacks archived scores are scored here by each version of docker/locks/other-versions.toml. A version
 lies in a folder of its own, which comes first on the search path of the process that scores with
-it. Written below `paths.REGENERATED`:
-    other-versions/TOOL-VERSION/scores/TOOL/EVALUATION.csv   as the study's scripts write them
+it. Written below `paths.REGENERATED`, as the study's scripts write scores:
+other-versions/TOOL-VERSION/scores/TOOL/EVALUATION.csv.
 """
 
 import json
@@ -33,8 +33,12 @@ LOCK = paths.ROOT / "docker" / "locks" / "other-versions.toml"
 
 @dataclass(frozen=True)
 class Version:
-    """One version of a catalog tool. requirements: its distributions, pinned and hashed, as pip
-    reads them.
+    """One version of a catalog tool.
+
+    Attributes:
+        tool: The tool.
+        version: The version.
+        requirements: Its distributions, pinned and hashed, as pip reads them.
     """
 
     tool: str
@@ -59,8 +63,13 @@ def root() -> Path:
 
 
 def install(version: Version) -> str:
-    """Install a version in its own folder; returns what was done. Raises `Unavailable` where pip
-    cannot get it.
+    """Install a version in its own folder.
+
+    Returns:
+        What was done.
+
+    Raises:
+        Unavailable: Pip cannot get it.
     """
 
     def fill(made: Path) -> str:
@@ -83,8 +92,10 @@ def install(version: Version) -> str:
 
 
 def run() -> list[Path]:
-    """Score with every version that is installed; returns the folders of scores. What is up to date
-    stays as it is.
+    """Score with every version that is installed. What is up to date stays as it is.
+
+    Returns:
+        The folders of scores.
     """
     sources = [archived_path(e) for e in archived_sets()]
     made = []
@@ -145,8 +156,18 @@ def _in_process(version: Version, place: Path, out: Path) -> None:
 
 
 def score_with(tool: str, expected: str, out: Path) -> list[Path]:
-    """Write the score tables of the version of `tool` that this process imports; it must be the
-    expected one.
+    """Write the score tables of the version of a tool that this process imports.
+
+    Args:
+        tool: The tool.
+        expected: The version that it must be.
+        out: Below which score tables lie.
+
+    Returns:
+        The tables.
+
+    Raises:
+        MtpeftError: It is another version.
     """
     scorer = engine.load(tool)
     found = scorer.version().split()[0]

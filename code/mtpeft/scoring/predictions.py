@@ -41,9 +41,14 @@ def sets() -> dict[str, PredictionSet]:
 class Predictions:
     """Items that can be scored, and the errors of the lines that cannot.
 
-    rejected: instances whose record is sound but whose output no tool can be given (its text is
-    left out here), with status and reason; they keep a row of their own in score tables. rows: the
-    position of each of these in its run, in the order of the file, by (run, task, instance).
+    Attributes:
+        path: The file.
+        items: What can be scored.
+        problems: The errors of lines that cannot be used.
+        rejected: Status and reason of instances whose record is sound but whose output no tool can
+            be given (its text is left out here); they keep a row of their own in score tables.
+        rows: The position of each of these and of the items in its run, in the order of the file,
+            by (run, task, instance).
     """
 
     path: Path
@@ -68,8 +73,10 @@ def known_ids(evaluation: str) -> frozenset[str]:
 
 
 def archived_path(evaluation: str) -> Path:
-    """Where the archived outputs lie: the mirror, else what the builder made. Raises `BadInput`
-    where neither has them.
+    """Where the archived outputs lie: the mirror, else what the builder made.
+
+    Raises:
+        BadInput: Neither has them.
     """
     name = f"{evaluation}.jsonl.gz"
     mirror = paths.mirror()
@@ -104,8 +111,10 @@ def read_archived(evaluation: str, path: Path | None = None) -> Predictions:
 
 
 def content(path: Path) -> bytes:
-    """The bytes of a file, decompressed where its name ends in .gz. Raises `BadInput` on a broken
-    archive.
+    """The bytes of a file, decompressed where its name ends in .gz.
+
+    Raises:
+        BadInput: The archive is broken.
     """
     if not path.is_file():
         raise BadInput(path, "no such file", "predictions in JSON lines")
@@ -174,7 +183,7 @@ def read_archived_file(
                     path,
                     found,
                     getattr(error, "expected", "") or "a line as in the archive",
-                    "the other lines are scored; mend or remove this one",
+                    "the other lines are scored; correct or remove this one",
                     line=number,
                 )
             )
@@ -185,6 +194,12 @@ def read_archived_file(
 def _admit(result: Predictions, item: Item, code: str, line: int) -> None:
     """Put the item among those to be scored, or among the rejected where its text cannot be given
     to any tool.
+
+    Args:
+        result: What was read so far.
+        item: The item, without its output.
+        code: The output.
+        line: Of the file.
     """
     try:
         check_output(code)
@@ -226,7 +241,11 @@ def _check_instance(
 
 
 def check_output(text: str) -> None:
-    """Raise ValueError for a text that cannot be put into a source file or is absurdly large."""
+    """Make sure that a text can be put into a source file.
+
+    Raises:
+        ValueError: It cannot, or it is absurdly large.
+    """
     if "\0" in text:
         raise ValueError(f"a NUL byte at character {text.index(chr(0))} of the output")
     try:
@@ -242,9 +261,13 @@ def check_output(text: str) -> None:
 def read_new(path: Path, ids_of: Callable[[str], AbstractSet[str]] = known_ids) -> Predictions:
     """Prediction records of a new run as items; `task` of a record names its evaluation set.
 
-    ids_of: evaluation set → the ids that may occur (none: any); asked once for each set that
-    occurs. Default: those of the archived tables, where there are any. Raises `MtpeftError` for a
-    withdrawn run.
+    Args:
+        path: The file.
+        ids_of: The ids that may occur in an evaluation set (none: any); asked once for each set
+            that occurs. Default: those of the archived tables, where there are any.
+
+    Raises:
+        MtpeftError: A run is withdrawn.
     """
     evaluations = catalog().evaluations()
     result = Predictions(path)

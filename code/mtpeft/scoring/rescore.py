@@ -1,15 +1,16 @@
 """T2: every archived output scored again, and compared per instance with the archived scores.
 
 Written below `paths.REGENERATED`:
-    scores/TOOL/EVALUATION.csv               records with their status (a score that could not be
-    computed has none) as-published/scores/TOOL/EVALUATION.csv  the same with what the study's
-    scripts write for an unreadable output
-                                             (zeros; Pylint: one error); the published statistics
-                                             rest on these
-    rescore/summary.csv                      per tool, evaluation and run: instances, equal, within
-    tolerance, … rescore/differences.csv                  every value that differs, with the reason
-    where it shows rescore/problems.csv                     lines of the prediction files that could
-    not be used rescore/messages/TOOL/EVALUATION.jsonl.gz  what each tool said about each instance
+
+- scores/TOOL/EVALUATION.csv: records with their status (a score that could not be computed has
+  none).
+- as-published/scores/TOOL/EVALUATION.csv: the same with what the study's scripts write for an
+  unreadable output (zeros; Pylint: one error); the published statistics rest on these.
+- rescore/summary.csv: per tool, evaluation and run the instances, how many are equal, within
+  tolerance, and so on.
+- rescore/differences.csv: every value that differs, with the reason where it shows.
+- rescore/problems.csv: lines of the prediction files that could not be used.
+- rescore/messages/TOOL/EVALUATION.jsonl.gz: what each tool said about each instance.
 
 The verdicts on it are verification's (`mtpeft.verification.rescored`).
 """
@@ -77,9 +78,16 @@ def run(tools: Sequence[str] = (), force: bool = False) -> list[Line]:
     """Score the archived outputs with every tool (or those named) and write everything that the
     module's text lists.
 
-    force: write again what is up to date (the cache of scores still serves). Lines of tools that
-    are not named are kept from the last run. Raises `UnknownName` for a tool that the catalog has
-    not.
+    Args:
+        tools: The tools (default: all of `RESCORED`). Lines of others are kept from the last run.
+        force: Write again what is up to date (the cache of scores still serves).
+
+    Returns:
+        The lines of the summary.
+
+    Raises:
+        UnknownName: The catalog has no such tool.
+        MtpeftError: A tool does not score archived outputs.
     """
     start = time.monotonic()
     chosen = [catalog().get("tools", name).id for name in tools] or list(RESCORED)
@@ -170,8 +178,10 @@ def up_to_date(stamp: Path, wanted: dict[str, object]) -> bool:
 def _score_tool(
     name: str, sets: dict[str, Predictions]
 ) -> tuple[list[Line], list[Difference], list[Path]]:
-    """Score everything that a tool accepts; tables and messages are written, lines and differences
-    returned.
+    """Score everything that a tool accepts, and write its tables and messages.
+
+    Returns:
+        The lines, the differences and the files.
     """
     tool, answers = catalog().tools[name], RESCORED[name]
     try:
@@ -234,7 +244,7 @@ def _score_tool(
 
 
 def prepared(tool: str, evaluation: Evaluation, items: list[Item]) -> list[Item]:
-    """Items with what the tool needs beside the output: CodeBLEU reads the reference and the text
+    """Items with what the tool needs next to the output: CodeBLEU reads the reference and the text
     before layout.
     """
     if not tool.startswith("codebleu"):
@@ -281,8 +291,18 @@ def compare(
     published: pd.DataFrame,
     details: Sequence[str],
 ) -> tuple[list[Line], list[Difference]]:
-    """The table against the archived scores, instance by instance: summary lines (sorted by run)
-    and differences.
+    """Hold a table against the archived scores, instance by instance.
+
+    Args:
+        name: The tool.
+        version: Its version.
+        evaluation: The evaluation set.
+        table: The scores with their status.
+        published: The same as the study's scripts would have written them.
+        details: What the tool said about each instance.
+
+    Returns:
+        The lines of the summary (sorted by run), and the differences.
     """
     answers = RESCORED.get(name, name)
     path = archived_table(catalog(), answers, evaluation.id)
@@ -495,7 +515,13 @@ def _write_messages(
 
 
 def _collect(sets: dict[str, Predictions], sources: dict[str, Path], write: bool) -> list[Line]:
-    """Merge the parts of all tools into the lines of the comparison; write: and into its files."""
+    """Merge the parts of all tools into the lines of the comparison.
+
+    Args:
+        sets: What was read of each evaluation set.
+        sources: The files of the archived outputs.
+        write: Whether to write the files of the comparison, too.
+    """
     lines, differences = [], []
     for name in RESCORED:
         if _stamp_path(name).is_file():

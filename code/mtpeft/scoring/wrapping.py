@@ -39,8 +39,10 @@ class NotWrapped(MtpeftError):
 class SourceFile:
     """A file for an analyser.
 
-    name: without folder and suffix; in Java that of its class. package: the folders in which
-    Java's rules want it to lie.
+    Attributes:
+        name: Without folder and suffix; in Java that of its class.
+        text: Its content.
+        package: The folders in which Java's rules want it to lie.
     """
 
     name: str
@@ -63,6 +65,11 @@ def framed(output: str, frame: tuple[str, str], unit: str) -> str:
 def unframed(text: str, frame: tuple[str, str], unit: str) -> str:
     """The output inside a file, the exact inverse of `framed`.
 
+    Args:
+        text: The file.
+        frame: The text before and after the output.
+        unit: What its class or module is called.
+
     Raises:
         NotWrapped: The text does not follow the pattern exactly.
     """
@@ -83,7 +90,7 @@ def file_of(item: Item) -> SourceFile:
     """The file that analysers read for an item.
 
     Raises:
-        MtpeftError: the item's `unit` is no name of a class or module.
+        MtpeftError: The item's `unit` is no name of a class or module.
     """
     name = item.unit or HOUSE_NAME.get(item.language, "Output")
     if not _NAME.fullmatch(name):

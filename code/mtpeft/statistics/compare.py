@@ -7,8 +7,9 @@ noise of the values, how the tests decide ties, zeros and small samples (`signed
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from typing import assert_never
 
 import numpy as np
@@ -16,6 +17,8 @@ import numpy as np
 from mtpeft.catalog import Block, Catalog, Comparison
 from mtpeft.catalog.schema import Exactness
 from mtpeft.core.errors import MtpeftError
+from mtpeft.core.parallel import in_order
+from mtpeft.core.progress import Progress
 from mtpeft.core.records import Column, ScoreSet, Test
 from mtpeft.statistics import r_session
 from mtpeft.statistics.clusters import numbered, read_clusters
@@ -54,15 +57,20 @@ def run_all(
     scores: ScoreSet,
     comparisons: Iterable[Comparison],
     known: Catalog,
-    progress: Callable[[str], None] = lambda name: None,
 ) -> list[Test]:
     """Both protocols of every comparison, in catalog order."""
+    comparisons = list(comparisons)
     result: list[Test] = []
-    for comparison in comparisons:
-        for protocol in PROTOCOLS:
-            result += run_comparison(scores, comparison, known, protocol)
-        progress(comparison.id)
+    done = in_order(partial(_both_protocols, scores, known), comparisons)
+    with Progress("statistics", len(comparisons)) as progress:
+        for comparison, tests in zip(comparisons, done, strict=True):
+            result += tests
+            progress.step(comparison.id)
     return result
+
+
+def _both_protocols(scores: ScoreSet, known: Catalog, comparison: Comparison) -> list[Test]:
+    return [t for p in PROTOCOLS for t in run_comparison(scores, comparison, known, p)]
 
 
 def _test(

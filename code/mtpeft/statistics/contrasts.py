@@ -470,17 +470,17 @@ class Contrasts:
 
     def __init__(self, records: Iterable[Contrast], study: str) -> None:
         self.records = [c for c in records if c.study == study]
-        self._groups: dict[tuple[str, str], list[Contrast]] = {}
-        for c in self.records:
-            self._groups.setdefault((c.edition, c.quantity), []).append(c)
+        # One index for each set of names that is asked for: by edition, quantity and their values.
+        self._indexes: dict[tuple[str, ...], dict[tuple[str, ...], list[Contrast]]] = {}
 
     def find(self, edition: str, quantity: str, **wanted: str) -> list[Contrast]:
         """Those whose attributes have these values, in the order of the file."""
-        return [
-            c
-            for c in self._groups.get((edition, quantity), [])
-            if all(getattr(c, name) == value for name, value in wanted.items())
-        ]
+        names = ("edition", "quantity", *wanted)
+        if names not in self._indexes:
+            index = self._indexes[names] = {}
+            for contrast in self.records:
+                index.setdefault(tuple(getattr(contrast, n) for n in names), []).append(contrast)
+        return list(self._indexes[names].get((edition, quantity, *wanted.values()), []))
 
     def one(self, edition: str, quantity: str, **wanted: str) -> Contrast | None:
         """The one with these values, or none."""

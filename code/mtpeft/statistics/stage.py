@@ -12,7 +12,6 @@ from mtpeft.catalog.places import (
 )
 from mtpeft.core.figures import Contrast
 from mtpeft.core.paths import REGENERATED, STATS, shown
-from mtpeft.core.progress import Progress
 from mtpeft.core.provenance import write_result
 from mtpeft.core.records import ScoreSet, Test, records_text
 from mtpeft.statistics import r_session
@@ -35,8 +34,7 @@ def run() -> None:
     known = present(catalog())
     comparisons = list(known.comparisons.values())
     scores = ScoreSet.load(*score_roots(known))
-    with Progress("statistics", len(comparisons)) as progress:
-        tests = run_all(scores, comparisons, known, progress.step)
+    tests = run_all(scores, comparisons, known)
     path = REGENERATED / "statistics" / "tests.csv"
     write_result(
         path,

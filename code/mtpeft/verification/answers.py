@@ -39,6 +39,7 @@ LEVEL = 0.95
 LEAST_SHARE = 0.95  # of a metric that the catalog does not know
 RULE = "identical strings, else the 95 % interval of the mean paired difference inside the margin"
 FLIPPED = ["run", "evaluation", "instance_id", "metric", "reference", "new"]
+UNSCORED = ("infrastructure", "cannot run here")
 NAMED = 10  # ids that a reason lists
 Flip = tuple[str, str, str, str, float | str, float | str]
 Side = tuple[Mapping[str, float], Mapping[str, str]]
@@ -170,7 +171,7 @@ def compare(
     """Verdicts and flipped instances of every run and evaluation set of either side.
 
     Strings are compared as the models wrote them. A flip is an instance with another string (metric
-    `string`) or another value of a metric.
+    `string`), another value of a metric, or a value on one side only.
 
     Args:
         reference: The predictions that are compared with.
@@ -204,11 +205,22 @@ def compare(
         name = f"{run} {task}"
         if not common:
             verdicts.append(
-                _verdict(f"{name} strings", "", "not run", "no instance on both sides", command)
+                _verdict(
+                    f"{name} strings",
+                    "",
+                    "not run",
+                    "no instance on both sides"
+                    if old and now
+                    else f"only the {'reference' if old else 'new'} file has this run and task",
+                    command,
+                    rests_on=f"0 of {len(old)} and {len(now)} instances",
+                )
             )
             continue
         if not other and not lost and not added:
-            verdicts.append(_verdict(f"{name} strings", "100 %", "exact", said, command))
+            verdicts.append(
+                _verdict(f"{name} strings", "100 %", "exact", said, command, rests_on=said)
+            )
             continue
         made, changed = _by_metric(
             run,
@@ -229,6 +241,7 @@ def compare(
                     "not run",
                     f"{few}{said}{'' if made else '; score both sides'}",
                     command,
+                    rests_on=said,
                 )
             )
         verdicts += made
@@ -296,9 +309,18 @@ def _by_metric(
             f" ({', '.join(f'{n} {why}' for why, n in sorted(reasons.items()))})" if reasons else ""
         )
         if any(not side[0] and set(side[1].values()) == {"cannot run here"} for side in (a, b)):
-            verdicts.append(_verdict(name, "", "cannot run here", f"{rest}; {said}", command))
+            why = f"{rest}; {said}"
+            verdicts.append(_verdict(name, "", "cannot run here", why, command, rests_on=rest))
             continue
         verdicts += _readable(name, ids, a, b, len(metrics), said, command)
+        shown = [
+            tuple(side[0].get(i, side[1].get(i, "no record")) for side in (a, b)) for i in wanted
+        ]
+        flips += [
+            (run, task, i, metric, old_value, new_value)
+            for i, (old_value, new_value) in zip(wanted, shown, strict=True)
+            if old_value != new_value
+        ]
         if not pairs:
             verdicts.append(
                 _verdict(
@@ -307,11 +329,11 @@ def _by_metric(
                     "not run",
                     f"no instance has a value on both sides; {rest}; {said}",
                     command,
+                    rests_on=rest,
                 )
             )
             continue
         x, y = (np.array([side[0][i] for i in pairs]) for side in (a, b))
-        flips += [(run, task, i, metric, a[0][i], b[0][i]) for i in pairs if a[0][i] != b[0][i]]
         if len(pairs) < least * len(wanted):
             gone = [i for i in wanted if i not in a[0] or i not in b[0]]
             found = Equivalence(
@@ -330,6 +352,7 @@ def _by_metric(
                 f"{found.reason}; {rest}; {said}{why}",
                 command,
                 f"{np.mean(x):.4g}",
+                rest,
             )
         )
     return verdicts, flips
@@ -338,11 +361,20 @@ def _by_metric(
 def _readable(
     name: str, ids: Sequence[str], a: Side, b: Side, together: int, said: str, command: str
 ) -> list[Verdict]:
-    """The verdict on whether the instances have a value, where not all have one on both sides."""
+    """The verdict on whether the instances have a value, where not all have one on both sides.
+
+    A tool that failed or could not run says nothing of the output: where that befell too many, the
+    question is open.
+    """
+    unknown = [i for i in ids if any(side[1].get(i) in UNSCORED for side in (a, b))]
     x, y = (np.array([float(i in side[0]) for i in ids]) for side in (a, b))
     if (x.all() and y.all()) or (not x.any() and not y.any()):
         return []
-    found = equivalence(x, y, READABLE_MARGIN, together)
+    if len(unknown) > (1 - LEAST_SHARE) * len(ids):
+        why = f"the tool failed or could not run on {len(unknown)} of {len(ids)}"
+        found = Equivalence("not run", f"{why} ({named_ids('without a result', unknown)})")
+    else:
+        found = equivalence(x, y, READABLE_MARGIN, together)
     gained = [i for i in ids if i in b[0] and i not in a[0]]
     gone = [i for i in ids if i in a[0] and i not in b[0]]
     named = "; ".join(
@@ -356,6 +388,7 @@ def _readable(
             "; ".join(filter(None, [found.reason, named, said])),
             command,
             f"{np.mean(x):.1%}",
+            f"{len(ids)} instances that either side answered",
         )
     ]
 
@@ -374,7 +407,13 @@ def named_ids(word: str, ids: Sequence[str]) -> str:
 
 
 def _verdict(
-    name: str, found: str, verdict: str, reason: str, command: str, archived: str = ""
+    name: str,
+    found: str,
+    verdict: str,
+    reason: str,
+    command: str,
+    archived: str = "",
+    rests_on: str = "",
 ) -> Verdict:
     return Verdict(
         id=name,
@@ -388,6 +427,7 @@ def _verdict(
         verdict=verdict,
         reason=reason,
         command=command,
+        rests_on=rests_on,
     )
 
 

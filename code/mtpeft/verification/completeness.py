@@ -16,6 +16,8 @@ from mtpeft.core.errors import BadInput
 from mtpeft.core.paths import shown
 from mtpeft.core.records import PublishedCell, Verdict, read_frame, read_scores
 
+SOURCES = "records that each source gave, in sources.csv"
+
 
 def known_absent(known: Catalog, study: str, metric: str, evaluation: str, run: str) -> str:
     """Why the archive of a study lacks the scores of a run, empty where it should hold them."""
@@ -33,17 +35,25 @@ def known_absent(known: Catalog, study: str, metric: str, evaluation: str, run: 
 
 
 def judge_completeness(known: Catalog, cells: Sequence[PublishedCell]) -> list[Verdict]:
-    """One verdict for each score table and each printed output of every study that says how many
-    records its sources gave.
+    """One verdict for each published table, score table and printed output of every study that says
+    how many records it holds.
     """
     verdicts: list[Verdict] = []
     for study in known.studies.values():
+        verdicts += [
+            _rows_of(published(study) / f"{n}.csv", rows) for n, rows in study.rows.items()
+        ]
         sources = published(study) / "sources.csv"
         if sources.is_file() and (published(study) / "statistics.csv").is_file():
             records = _records(sources)
             verdicts += _tables(known, study, records)
             verdicts += _outputs(known, study, records, cells)
     return verdicts
+
+
+def _rows_of(path: Path, expected: int) -> Verdict:
+    found = len(read_frame(path)) if path.is_file() else 0
+    return _verdict(shown(path), f"{expected} records", f"{found} records", "`rows:` in study.yaml")
 
 
 def _records(sources: Path) -> dict[str, int]:
@@ -99,7 +109,7 @@ def _name(path: str) -> str:
     return path.rpartition("/")[2]
 
 
-def _verdict(name: str, expected: str, found: str) -> Verdict:
+def _verdict(name: str, expected: str, found: str, source: str = SOURCES) -> Verdict:
     return Verdict(
         id=name,
         tier="T0",
@@ -108,7 +118,7 @@ def _verdict(name: str, expected: str, found: str) -> Verdict:
         archived=expected,
         regenerated=found,
         tolerance="",
-        tolerance_source="records that each source gave, in sources.csv",
+        tolerance_source=source,
         verdict="exact" if found == expected else "differs",
         reason="" if found == expected else "records are lost or added since the import",
         command="make verify",

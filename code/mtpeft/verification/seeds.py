@@ -4,13 +4,14 @@ and the study claims.
 One archived run is one draw from the runs that this configuration can give, so it is held against
 the prediction interval of one further draw, mean ± t s √(1 + 1/n) over n seeds (Hahn and Meeker,
 *Statistical Intervals*, 1991, section 4.7; it takes the seeds' values for normal). All metrics of a
-run that are judged under one protocol share one level of 95 % (Bonferroni, which holds whatever
-their correlation), so that a perfect reproduction `differs` anywhere in a run in one case of twenty
-at most.
+run that are judged under one protocol share one level of 95 %: that of their largest t value, given
+how the metrics vary together over the instances. So a perfect reproduction `differs` anywhere in a
+run in one case of twenty, and the expected number of single misses stands in each verdict.
 
 One seed has no spread, hence no interval. Few seeds have an interval that hardly anything can
 leave: where it would not find a shift of `SHIFT` standard deviations with probability `POWER`, a
-value inside says nothing and the verdict is `not run`. Every verdict states the smallest shift that
+value inside says nothing and the verdict is `not run`. `power` says before training what how many
+seeds would find. Every verdict states the smallest shift that
 its interval could have found. A claim has a direction too: both must hold.
 
 Instances: a mean is of those that have a value in the archive and in every seed; where too many of
@@ -24,9 +25,11 @@ where it differs.
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from mtpeft.catalog import Catalog, Claim, Metric, Tool, catalog
 from mtpeft.catalog.places import score_roots
@@ -48,6 +51,7 @@ RULE, SOURCE = (
 )
 LEVEL = 0.95
 SHIFT, POWER = 10.0, 0.8  # three seeds reach it for one metric, two do not
+LEAST_COMMON = 10  # instances that two metrics share, below which nothing is said of correlation
 PROTOCOLS = ("corrected", "as published")
 
 
@@ -63,6 +67,36 @@ def prediction_interval(
         return None
     low, high = r_session.call("prediction_interval", values, level=level)
     return float(low), float(high)
+
+
+def power(known: Catalog, seeds: Sequence[int] = (2, 3, 5, 10)) -> list[str]:
+    """What a number of seeds would find, before any is trained: one line for each study with tests.
+
+    Args:
+        known: The catalog.
+        seeds: Numbers of seeds.
+    """
+    lines = []
+    for study in known.studies:
+        metrics = {
+            (block.task or c.task, metric)
+            for c in known.of("comparisons", study)
+            for block in c.blocks
+            for metric in c.metrics
+        }
+        if not metrics:
+            continue
+        each = bonferroni(len(metrics)).each
+        shifts = [
+            float(r_session.call("prediction_shift", [float(n)], level=each, power=POWER)[0])
+            for n in seeds
+        ]
+        said = ", ".join(f"{n} seeds {shift:.3g}" for n, shift in zip(seeds, shifts, strict=True))
+        lines.append(
+            f"{study}, T4: the shift in standard deviations between seeds that is found in {POWER:.0%} of "
+            f"cases, {len(metrics)} metrics together: {said}; verdicts need one of {SHIFT:g} or less"
+        )
+    return lines
 
 
 def judge_means(archived: ScoreSet, trained: Trained, command: str) -> list[Verdict]:
@@ -102,9 +136,89 @@ def judge_means(archived: ScoreSet, trained: Trained, command: str) -> list[Verd
             mine = [
                 place for place in judged if protocol == "corrected" or place.protocols_differ()
             ]
-            for place in mine:
-                verdicts += place.verdicts(protocol, len(mine), command)
+            found = [one for place in mine for one in place.measured(protocol, command)]
+            levels = _levels([one for one in found if isinstance(one, _Measured)])
+            verdicts += [
+                one.judge(levels[len(one.new)], command) if isinstance(one, _Measured) else one
+                for one in found
+            ]
     return verdicts
+
+
+@dataclass(frozen=True)
+class Level:
+    """How sure each of several intervals is, so that all hold together.
+
+    Attributes:
+        each: Level of one interval.
+        together: How many share the level.
+    """
+
+    each: float = LEVEL
+    together: int = 1
+
+    def __str__(self) -> str:
+        chance = (1 - self.each) * self.together
+        return f"{self.together} verdicts together, {chance:.2g} misses expected by chance"
+
+
+ONE = Level()
+
+
+def bonferroni(together: int) -> Level:
+    """The level of each of `together` intervals that holds whatever their correlation."""
+    return Level(1 - (1 - LEVEL) / max(1, together), max(1, together))
+
+
+def _levels(measured: Sequence["_Measured"]) -> dict[int, Level]:
+    """The level of each mean of a run, by the number of seeds: the one at which all its intervals
+    hold together, given how its metrics vary together over the instances.
+    """
+    table = pd.DataFrame({k: pd.Series(one.old) for k, one in enumerate(measured)})
+    correlation = table.corr(min_periods=LEAST_COMMON).fillna(0).to_numpy(copy=True)
+    np.fill_diagonal(correlation, 1)
+    return {
+        n: Level(
+            float(r_session.call("joint_level", correlation.ravel(), n=n, level=LEVEL)[0]),
+            len(measured),
+        )
+        for n in {len(one.new) for one in measured}
+    }
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """A mean of one run in the archive and in every seed, over the same instances.
+
+    Attributes:
+        name: Of the verdict.
+        old: Archived values by (evaluation set, instance).
+        new: Values of each seed, likewise.
+        about: How many instances there are, and what was left out.
+    """
+
+    name: str
+    old: Mapping[tuple[str, str], float]
+    new: Mapping[int, Mapping[tuple[str, str], float]]
+    about: str
+
+    def judge(self, level: Level, command: str) -> Verdict:
+        """The verdict on the mean, at the level that all means of the run share."""
+        means = {seed: float(np.mean(list(side.values()))) for seed, side in self.new.items()}
+        changes = [
+            float(np.mean([side[i] for side in self.new.values()])) - v for i, v in self.old.items()
+        ]
+        return _verdict(
+            self.name,
+            MEAN,
+            float(np.mean(list(self.old.values()))),
+            means,
+            True,
+            self.about,
+            command,
+            level,
+            changes,
+        )
 
 
 class _Place:
@@ -120,6 +234,7 @@ class _Place:
         self.seeds = {
             seed: scores for seed, scores in sorted(seeds.items()) if scores.has(run, task, metric)
         }
+        self.unscored = sorted(seeds.keys() - self.seeds.keys())
 
     def values(self, scores: ScoreSet, protocol: str) -> dict[str, float]:
         """The values of the instances that have one under a protocol."""
@@ -134,12 +249,12 @@ class _Place:
             for s in (self.archived, *self.seeds.values())
         )
 
-    def verdicts(self, protocol: str, together: int, command: str) -> list[Verdict]:
-        """The verdict on the mean and, where an instance has no value, on the share that has one.
+    def measured(self, protocol: str, command: str) -> list["_Measured | Verdict"]:
+        """What is to be judged: the mean and, where an instance has no value, the share that has
+        one; a verdict where nothing can be.
 
         Args:
             protocol: `corrected` or `as published`.
-            together: How many verdicts share the level.
             command: The command that makes these verdicts again.
         """
         name = f"{self.run} {self.task} {self.metric}" + (
@@ -147,85 +262,76 @@ class _Place:
         )
         old = self.values(self.archived, protocol)
         new = {seed: self.values(scores, protocol) for seed, scores in self.seeds.items()}
-        said = {
-            seed: Counter(scores.column(self.run, self.task, self.metric).status)
-            for seed, scores in self.seeds.items()
+        statuses = {
+            seed: dict(zip(map(str, column.ids), column.status, strict=True))
+            for seed, column in (
+                (seed, scores.column(self.run, self.task, self.metric))
+                for seed, scores in self.seeds.items()
+            )
         }
-        if any(not new[seed] and set(said[seed]) == {"cannot run here"} for seed in new):
+        if any(not new[s] and set(statuses[s].values()) == {"cannot run here"} for s in new):
             return [
                 _open(name, "cannot run here", "the metric has no value on this machine", command)
             ]
         every = [str(i) for i in self.archived.column(self.run, self.task, self.metric).ids]
-        result: list[Verdict] = []
+        result: list[_Measured | Verdict] = []
         if protocol == "corrected" and any(
             len(side.keys() & set(every)) < len(every) for side in (old, *new.values())
         ):
             result.append(
-                self._judge(
+                self._of(
                     f"{name} has a value",
                     {i: float(i in old) for i in every},
                     {seed: {i: float(i in side) for i in every} for seed, side in new.items()},
-                    "of the archive's instances",
-                    together,
-                    command,
+                    f"{len(every)} instances of the archive",
                 )
             )
         common = sorted(set(old).intersection(*new.values()))
-        if not common:
-            return [
-                *result,
-                _open(
-                    name, "not run", "no instance has a value both in the archive and here", command
-                ),
-            ]
+        lost = sorted(set(old) - set(common))
+        reasons = Counter(
+            next(
+                f"{statuses[seed].get(i, 'no record').replace('ok', 'unreadable')} in seed {seed}"
+                for seed in new
+                if i not in new[seed]
+            )
+            for i in lost
+        )
         about = f"{len(common)} instances with a value everywhere, of {len(old)}"
+        if reasons:
+            about += f" ({', '.join(f'{n} {why}' for why, n in sorted(reasons.items()))})"
+        if self.unscored:
+            about += f"; not scored on it: seed {', '.join(map(str, self.unscored))}"
         least = margin_of(self.metric)[1]
+        if not common:
+            why = f"no instance has a value both in the archive and here; {about}"
+            return [*result, _open(name, "not run", why, command, about)]
         if len(common) < least * len(old):
-            lost = sorted(set(old) - set(common))
-            return [
-                *result,
-                _open(
-                    name,
-                    "not run",
-                    f"{about}: below {least:.0%} ({named_ids('lost', lost)})",
-                    command,
-                ),
-            ]
+            why = f"{about}: below {least:.0%} ({named_ids('lost', lost)})"
+            return [*result, _open(name, "not run", why, command, about)]
         if protocol == "corrected" and self.protocols_differ():
             about += "; outputs that the tool could not read have no value"
         result.append(
-            self._judge(
+            self._of(
                 name,
                 {i: old[i] for i in common},
                 {s: {i: v[i] for i in common} for s, v in new.items()},
                 about,
-                together,
-                command,
             )
         )
         return result
 
-    def _judge(
+    def _of(
         self,
         name: str,
         old: Mapping[str, float],
         new: Mapping[int, Mapping[str, float]],
         about: str,
-        together: int,
-        command: str,
-    ) -> Verdict:
-        means = {seed: float(np.mean(list(side.values()))) for seed, side in new.items()}
-        changes = [float(np.mean([side[i] for side in new.values()])) - v for i, v in old.items()]
-        return _verdict(
+    ) -> _Measured:
+        return _Measured(
             name,
-            MEAN,
-            float(np.mean(list(old.values()))),
-            means,
-            True,
+            {(self.task, i): v for i, v in old.items()},
+            {seed: {(self.task, i): v for i, v in side.items()} for seed, side in new.items()},
             about,
-            command,
-            together,
-            changes,
         )
 
 
@@ -260,7 +366,7 @@ def judge_claims(known: Catalog, trained: Trained, command: str) -> list[Verdict
             float(np.mean(list(changes.values()))) * published > 0,
             "change in percent",
             command,
-            len(found),
+            bonferroni(len(found)),
         )
         for name, (published, changes) in found.items()
     ]
@@ -358,8 +464,21 @@ def _entry(scores: ScoreSet, task: str, metric: str) -> tuple[Tool | None, Metri
     return (tool, entry) if entry else known.metrics().get(metric, (None, None))
 
 
-def _open(name: str, verdict: str, reason: str, command: str) -> Verdict:
-    return Verdict(name, "T4", MEAN, "", "", "", RULE, SOURCE, verdict, reason, command=command)
+def _open(name: str, verdict: str, reason: str, command: str, about: str = "") -> Verdict:
+    return Verdict(
+        name,
+        "T4",
+        MEAN,
+        "",
+        "",
+        "",
+        RULE,
+        SOURCE,
+        verdict,
+        reason,
+        command=command,
+        rests_on=about,
+    )
 
 
 def _verdict(
@@ -370,7 +489,7 @@ def _verdict(
     direction: bool,
     about: str,
     command: str,
-    together: int = 1,
+    shared: Level = ONE,
     by_instance: Sequence[float] = (),
 ) -> Verdict:
     """Hold `target` against the seeds' interval.
@@ -383,11 +502,11 @@ def _verdict(
         direction: Whether the claim's direction holds; true where it has none.
         about: What the values are of, for the reason.
         command: The command that makes this verdict again.
-        together: How many verdicts share the level (Bonferroni).
+        shared: The level of the interval, and how many share it.
         by_instance: The seeds' mean minus the archive's value for every instance, where these are
             known; they decide where equal seeds have no spread.
     """
-    level = 1 - (1 - LEVEL) / max(1, together)
+    level = shared.each
     found, mean = list(by_seed.values()), float(np.mean(list(by_seed.values())))
     interval = prediction_interval(found, level)
     seeds = f"seed{'s' if len(by_seed) > 1 else ''} {', '.join(map(str, by_seed))}; {about}"
@@ -403,7 +522,7 @@ def _verdict(
         power = float(
             r_session.call("prediction_power", [float(len(found))], level=level, shift=SHIFT)[0]
         )
-        seen = f"a shift of {half:.3g} or more leaves the interval, which holds for {together} verdicts together"
+        seen = f"a shift of {half:.3g} or more leaves the interval ({shared})"
         if half <= slack and not inside:
             apart = not by_instance or _apart(by_instance, level)
             verdict = "differs" if apart else "not run"
@@ -451,6 +570,7 @@ def _verdict(
         verdict=verdict,
         reason="; ".join([*why, seeds]),
         command=command,
+        rests_on=seeds,
     )
 
 

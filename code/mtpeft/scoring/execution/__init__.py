@@ -38,7 +38,7 @@ Why the verdict cannot be forged:
 What remains:
 
 - A kernel defect reachable through the allowed system calls.
-- A candidate may recognise the benchmark by the arguments and answer from memory, as any solution
+- A candidate may recognize the benchmark by the arguments and answer from memory, as any solution
   may.
 - Landlock does not govern stat: the candidate can learn that a path exists. It can also learn the
   kernel's version (uname).

@@ -101,10 +101,16 @@ class SonarMetricsScorer:
 def java_complexity(
     items: Sequence[Item], lenient: bool = False
 ) -> dict[Item, tuple[int, int, int] | str]:
-    """(lines, cyclomatic, cognitive) of each item's wrapped file, or the parser's first error.
+    """Lines, cyclomatic and cognitive complexity of each item's wrapped file, or the parser's first
+    error.
 
-    lenient: measure also what Sonar's parser usually refuses and javac's reads (`CONSTRUCTOR_CALL`,
-    for instance).
+    Args:
+        items: The Java outputs.
+        lenient: Measure also what Sonar's parser usually refuses and javac's reads
+            (`CONSTRUCTOR_CALL`, for instance).
+
+    Raises:
+        MtpeftError: The helper program fails.
     """
     if not items:
         return {}
@@ -127,7 +133,7 @@ def java_complexity(
 
 
 def python_metrics(code: str) -> tuple[int, int, int] | str:
-    """(lines, cyclomatic, cognitive) of a Python text, or the parser's error.
+    """Lines, cyclomatic and cognitive complexity of a Python text, or the parser's error.
 
     Sonar's parser accepts two things that Python refuses: a mixture of tabs and blanks (a tab then
     reaches to the next multiple of 8), and a line that falls back to a depth at which no block is
@@ -192,8 +198,10 @@ def _in_python_3(code: str) -> str:
 
 
 def _at_open_depth(code: str, error: IndentationError) -> str:
-    """The code with the line of the error moved to the deepest open block above it. Raises the
-    error where it is another.
+    """The code with the line of the error moved to the deepest open block above it.
+
+    Raises:
+        IndentationError: The error is another one.
     """
     if "unindent does not match" not in error.msg or error.lineno is None:
         raise error

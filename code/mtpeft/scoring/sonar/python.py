@@ -72,7 +72,7 @@ class _Cognitive(ast.NodeVisitor):
     visit_FunctionDef = visit_AsyncFunctionDef = _function
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
-        """The methods of a class begin anew, wherever the class stands."""
+        """The methods of a class start from nesting 0, wherever the class stands."""
         before = self._nesting, self._deepens
         for part in (*node.decorator_list, *node.bases, *node.keywords):
             self.visit(part)

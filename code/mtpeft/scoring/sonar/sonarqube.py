@@ -69,8 +69,18 @@ class SonarService:
 
 
 def export(folder: Path, items: Iterable[Item], project: str = "mtpeft") -> int:
-    """Write items as EVALUATION/RUN/ID/CLASS.ext with the scanner's settings; returns the number of
-    files. Raises `MtpeftError` for an id that cannot be a folder's name.
+    """Write items as EVALUATION/RUN/ID/CLASS.ext with the scanner's settings.
+
+    Args:
+        folder: Where they go.
+        items: The outputs.
+        project: Key of the project.
+
+    Returns:
+        The number of files.
+
+    Raises:
+        MtpeftError: An id cannot be a folder's name.
     """
     count = 0
     for item in items:
@@ -103,10 +113,17 @@ def run_of_folder(name: str) -> str:
 def fetch(
     base: str, project: str, token: str | None = None, clock: Clock | None = None
 ) -> list[dict[str, Any]]:
-    """All pages of the measures of a project's files. token: default the environment's SONAR_TOKEN.
+    """All pages of the measures of a project's files.
 
-    Raises `Unavailable` where the service cannot be reached or refuses, `BadInput` where it does
-    not answer as documented.
+    Args:
+        base: Address of the service.
+        project: Key of the project.
+        token: Default: the environment's SONAR_TOKEN.
+        clock: Time between attempts.
+
+    Raises:
+        Unavailable: The service cannot be reached or refuses.
+        BadInput: It does not answer as documented.
     """
     secret = Secret(token, "the token") if token else Secret.of("SONAR_TOKEN")
     base = address(base, "the service's address", secret)
@@ -212,8 +229,14 @@ def total_of(page: dict[str, Any], source: str) -> int:
 def scores(pages: Iterable[dict[str, Any]], source: str = "SonarQube") -> dict[str, pd.DataFrame]:
     """Score tables by evaluation set, from the measures of files laid out by `export`.
 
-    A file without lines of code is one that the service could not parse. Raises `BadInput` for a
-    page that is not as documented, a file outside the layout, and a file that comes twice.
+    A file without lines of code is one that the service could not parse.
+
+    Args:
+        pages: As `fetch` gives them.
+        source: Where they come from, for messages.
+
+    Raises:
+        BadInput: A page is not as documented, a file is outside the layout, or comes twice.
     """
     rows: dict[str, list[list[Any]]] = {}
     seen: set[tuple[str, str, str]] = set()
@@ -287,11 +310,22 @@ def scorer() -> SonarService:
 def write(
     base: str, project: str, token: str | None = None, root: Path | None = None
 ) -> list[Path]:
-    """Fetch a project's measures and write them as score tables of the tool `sonarqube-own`;
-    returns their paths.
+    """Fetch a project's measures and write them as score tables of the tool `sonarqube-own`.
 
     They lie below results/regenerated/sonarqube, apart from the archived service's: another
     version, other rules.
+
+    Args:
+        base: As in `fetch`.
+        project: As in `fetch`.
+        token: As in `fetch`.
+        root: Below which score tables lie.
+
+    Returns:
+        The tables.
+
+    Raises:
+        BadInput: The service does not answer as documented, or knows no file of the project.
     """
     tables = scores(fetch(base, project, token), base)
     if not tables:

@@ -1,9 +1,10 @@
 """Rules about published figures that come in several editions.
 
 A claim is judged in each edition by itself. In an edition it holds, fails or cannot be checked.
-Together: `supported` where it holds in every edition that can check it and more than one can;
-`supported only in one generation` where it holds in one and fails, or cannot be checked, in the
-other; `not supported` where it holds in none that can check it; `not checkable` where none can.
+Together: `supported` where it holds in every edition, `not supported` where it fails in every one,
+`supported only in one generation` where it holds in one and fails in another. Where a single
+edition can check it, the word says so, whichever way it goes; `not checkable` where none can. The
+word is the claim's own; the ladder's verdict stands in another column.
 """
 
 import math
@@ -20,14 +21,17 @@ from mtpeft.statistics.contrasts import Contrasts, mean
 from mtpeft.statistics.figures import FigureSet
 from mtpeft.verification.claims.registry import RULES, Evidence
 
-SUPPORT = ("supported", "supported only in one generation", "not supported", "not checkable")
+_ONE = " in the one generation that can be checked"
 _LADDER = {
     "supported": "exact",
+    "supported" + _ONE: "exact",
     "supported only in one generation": "differs",
+    "not supported" + _ONE: "differs",
     "not supported": "differs",
     "not checkable": "not reproducible",
 }
 """The ladder's verdict on a claim; the claim's own word is shown with it."""
+SUPPORT = tuple(_LADDER)
 _WORDS = {True: "holds", False: "fails", None: "cannot be checked"}
 _SECONDARY = ("mcc", "macro_precision", "macro_recall", "precision", "recall")
 """Metrics that are reported with the one by which a prompted model is judged."""
@@ -112,9 +116,10 @@ def support(findings: Mapping[str, Finding]) -> str:
     held = [f.holds for f in findings.values() if f.holds is not None]
     if not held:
         return "not checkable"
-    if not any(held):
-        return "not supported"
-    return "supported" if all(held) and len(held) > 1 else "supported only in one generation"
+    if any(held) and not all(held):
+        return "supported only in one generation"
+    word = "supported" if all(held) else "not supported"
+    return word if len(held) > 1 else word + _ONE
 
 
 FigureRule = Callable[[Claim, Case], Judgement]
@@ -148,17 +153,15 @@ def _verdict(claim: Claim, judgement: Judgement) -> Verdict:
     word = support(judgement.findings)
     verdict = _LADDER[word]
     said = ", ".join(f"{name} {_WORDS[f.holds]}" for name, f in judgement.findings.items())
-    # A claim that its figures do not show is a finding; a word that the catalog does not know is a
-    # change of figures or code, whichever way it goes.
+    # A claim that its figures do not show is a finding.
     cause = f"the figures do not show it: {said}" if verdict == "differs" else ""
     reason = "; ".join(
         f"{name} {_WORDS[finding.holds]}: {finding.detail}"
         for name, finding in judgement.findings.items()
     )
-    if word != claim.expected:
+    if not claim.expected:
         verdict, cause = "differs", ""
-        known = f"{claim.expected!r} is expected" if claim.expected else "no word is expected yet"
-        reason = f"the claim is {word}, {known} (`expected:` in its file); {reason}"
+        reason = f"no word is expected yet (`expected:` in its file); {reason}"
     return Verdict(
         id=claim.id,
         tier="T1",
@@ -348,7 +351,7 @@ def computation(claim: Claim, case: Case) -> Judgement:
     return Judgement(
         f"training time of one {number}-task PEFT run is at least {wanted:g} % below {number} "
         "single-task runs of the same method, or of full fine-tuning, in at least one comparison; "
-        "FLOPs are nowhere recorded",
+        "time stands for computation, which is another quantity: FLOPs are nowhere recorded",
         f"up to {wanted:g} % less",
         findings,
     )
@@ -504,7 +507,10 @@ def validation_chosen(claim: Claim, case: Case) -> Judgement:
         rows = case.contrasts.find(edition.id, "typed against logged")
         agree = sum(c.value < _PRINTED for c in rows)
         findings[edition.id] = (
-            Finding(agree == len(rows), f"{agree} of {len(rows)} rows agree")
+            Finding(
+                agree == len(rows),
+                f"{len(rows) - agree} of {len(rows)} rows disagree, {agree} agree",
+            )
             if rows
             else Finding(None, f"no {case.count()}-task log exists")
         )

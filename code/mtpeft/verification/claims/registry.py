@@ -11,11 +11,11 @@ installed module of that name.
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mtpeft.catalog import Catalog, Claim
 from mtpeft.core.errors import MtpeftError, UnknownName
-from mtpeft.core.records import PublishedCell, Test, Verdict
+from mtpeft.core.records import VERDICTS, PublishedCell, Test, Verdict
 from mtpeft.statistics.contrasts import Contrasts
 from mtpeft.statistics.figures import FigureSet
 from mtpeft.studies import own_part
@@ -72,10 +72,28 @@ def judge_claims(evidence: Evidence, study: str = "") -> list[Verdict]:
         BadInput: No rule judges the claim's kind; the error names the claim's file and line.
     """
     return [
-        judge_claim(claim, evidence)
+        as_expected(claim, judge_claim(claim, evidence))
         for claim in evidence.known.claims.values()
         if study in ("", claim.study)
     ]
+
+
+def as_expected(claim: Claim, verdict: Verdict) -> Verdict:
+    """The verdict, or a difference without a cause where the claim's file expects another.
+
+    What the shipped figures say of a claim is known. Another word, or another verdict, is a change
+    of figures or code, whichever way it goes and whatever cause may be found for it.
+    """
+    if not claim.expected or claim.expected in (verdict.verdict, verdict.regenerated):
+        return verdict
+    word = verdict.regenerated if claim.expected not in VERDICTS else verdict.verdict
+    return replace(
+        verdict,
+        verdict="differs",
+        cause="",
+        reason=f"the claim is {word or verdict.verdict}, {claim.expected!r} is expected (`expected:` in its "
+        f"file); {verdict.reason}".removesuffix("; "),
+    )
 
 
 def judge_claim(claim: Claim, evidence: Evidence) -> Verdict:
