@@ -230,7 +230,7 @@ flaky-cpu: | $(VENV)/.train ## a small model on the real flaky tests (MTPEFT_MIR
 
 # ---------------------------------------------------------------- tests, images, housekeeping
 
-.PHONY: test test-unit test-train record-tables lint docs doctor plan clean
+.PHONY: test test-unit test-train mutation record-tables lint docs doctor plan clean
 record-tables: ## accept the tables of the last run as the reference of the tests | 1 s | | no
 	@cd $(OUT) && find statistics audit verification tables -name '*.csv' ! -name '.*' | LC_ALL=C sort | xargs sha256sum \
 	  >"$(CURDIR)/tests/recipe/tables.sha256"
@@ -246,6 +246,11 @@ docs: $(VENV)/.docs ## the documentation as a site in site/, offline | 20 s | 20
 	@$(BIN)/python docs/generate.py
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "site/index.html"
+
+MUTANTS ?= 40
+SEED ?= 1
+mutation: $(VENV)/.dev ## a sample of faults in statistics, verification and records: do the tests notice (MUTANTS, SEED) | 30 min | | no
+	@nice -n 10 $(BIN)/python tests/bench/mutation.py --mutants $(MUTANTS) --seed $(SEED)
 
 test-unit: $(VENV)/.dev ## the fast tests alone | 90 s | | no
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not train" tests/unit

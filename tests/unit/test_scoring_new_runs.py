@@ -188,8 +188,7 @@ def test_a_crash_of_pylint_is_no_clean_score():
 
 
 @pytest.mark.parametrize("tool", ["pylint", "flake8", "sonar-metrics"])
-def test_an_empty_output_is_never_a_perfect_score(tool, tmp_path, monkeypatch):
-    monkeypatch.setattr("mtpeft.scoring.sonar.metrics.SonarMetricsScorer.version", lambda _: "1")
+def test_an_empty_output_is_never_a_perfect_score(tool, tmp_path):
     item = Item("r", "t", "i", "python", " \n")
     (outcome,) = engine.score(tool, [item], tmp_path, scorer=engine.load(tool))
     assert {(value, status) for value, status, _ in outcome.cells.values()} == {(None, "empty")}

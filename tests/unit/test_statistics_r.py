@@ -501,3 +501,21 @@ def test_starting_r_changes_the_libraries_of_child_processes():
     before = os.environ.get("LD_LIBRARY_PATH")
     assert r_session.version()
     assert os.environ.get("LD_LIBRARY_PATH") == before
+
+
+def test_the_bootstrap_interval_of_a_rate_is_near_the_binomial_one():
+    """40 of 184: resampled rates follow the binomial distribution with that share."""
+    values = np.repeat([1.0, 0.0], [40, 144])
+    mean, low, high = call("bootstrap_mean", values, resamples=4000, seed=1)
+    expected = stats.binom.ppf([0.025, 0.975], 184, 40 / 184) / 184
+    assert mean == 40 / 184
+    assert [low, high] == pytest.approx(expected, abs=1.5 / 184)
+    assert list(call("bootstrap_mean", values, resamples=4000, seed=1)) == [mean, low, high]
+
+
+def test_a_mean_of_one_value_has_no_interval():
+    assert np.isnan(call("bootstrap_mean", [3.0], resamples=10, seed=1)).tolist() == [
+        False,
+        True,
+        True,
+    ]

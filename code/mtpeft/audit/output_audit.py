@@ -13,6 +13,7 @@ Written below results/regenerated/audit/outputs:
 - repairs.csv: per run and metric the means under the three readings, and the outputs changed.
 - conclusions.csv: per published comparison the difference of means under the three readings, and
   whether its sign changes.
+- inputs.csv: inputs of summarization that hold the docstring that is to be written.
 - READING/scores/…: score tables (as published) of the two repaired readings, for the statistics.
 """
 
@@ -27,12 +28,13 @@ import pandas as pd
 
 from mtpeft.catalog import catalog
 from mtpeft.core import paths
-from mtpeft.core.errors import Unavailable
+from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.core.files import write_atomic
 from mtpeft.core.provenance import write_provenance
-from mtpeft.core.records import csv_text, read_scores, score_path, write_scores
+from mtpeft.core.records import csv_text, read_scores, records_text, score_path, write_scores
 from mtpeft.scoring import engine, rescore
 from mtpeft.scoring.interface import Item
+from mtpeft.scoring.leaks import Leak, leaks
 from mtpeft.scoring.output_defects import DEFECTS, constructor_name, defects_of, repair
 from mtpeft.scoring.predictions import archived_path, read_archived
 from mtpeft.scoring.predictions import sets as archived_sets
@@ -83,6 +85,10 @@ def run() -> dict[str, int]:
         }
         repairs += _repairs(evaluation, items, readings, scored)
         conclusions += _conclusions(evaluation, scored)
+    try:
+        write_atomic(folder() / "inputs.csv", records_text(leaks(), Leak))
+    except MtpeftError as error:
+        print(f"inputs of summarization were not counted: {error.found} (make data)")
     sources = [archived_path(e) for e in archived_sets()]
     for name, columns, rows in (
         ("defects", ["run", "evaluation", "instance_id", "defect", "evidence", "mended"], defects),

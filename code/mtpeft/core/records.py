@@ -155,12 +155,37 @@ class Test:
     both_fail: float
     odds_ratio: float
     note: str = ""
+    odds_ratio_low: float = math.nan
+    odds_ratio_high: float = math.nan
 
     @property
     def share_left(self) -> float:
         """The share of the instances that are in a pair; NaN where there is none."""
         every = self.n_pairs + self.n_dropped
         return self.n_pairs / every if every else math.nan
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean of one metric over the instances of an evaluation set that have a value.
+
+    Attributes:
+        run: The run.
+        task: The evaluation set.
+        metric: The metric.
+        n: Instances with a value.
+        mean: Their mean.
+        low: Lower end of its 95 % interval, by the bootstrap over instances.
+        high: Upper end.
+    """
+
+    run: str
+    task: str
+    metric: str
+    n: int
+    mean: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -227,7 +252,7 @@ class Verdict:
 
 
 RECORDS: dict[str, type] = {
-    c.__name__: c for c in (Prediction, Score, Test, PublishedCell, Verdict)
+    c.__name__: c for c in (Prediction, Score, Test, Mean, PublishedCell, Verdict)
 }
 
 

@@ -27,6 +27,7 @@ def rescored_issues(
     lines: pd.DataFrame,
     damage: pd.DataFrame | None,
     mended: Sequence[Test],
+    held: pd.DataFrame | None,
     names: Names,
 ) -> str:
     """The second part as Markdown.
@@ -37,6 +38,7 @@ def rescored_issues(
         lines: rescore/summary.csv, as text.
         damage: audit/outputs/summary.csv, as text; None where that audit has not run.
         mended: The tests computed from repaired outputs.
+        held: audit/outputs/inputs.csv, as text; None where that audit has not run.
         names: Titles for what is in the catalog.
     """
     parts = [
@@ -62,6 +64,8 @@ def rescored_issues(
     parts += ["", "### The tools against the archived scores\n", _tools(lines, names)]
     if damage is not None:
         parts += ["### Damaged outputs\n", _damage(damage, names), _turned(mended, names)]
+    if held is not None:
+        parts += ["### Inputs that hold the docstring that is to be written\n", _held(held, names)]
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -100,6 +104,16 @@ def _damage(damage: pd.DataFrame, names: Names) -> str:
             "unparseable after repair",
         ],
         [[names.evaluation(place), title, *counts] for (place, title), counts in sums.items()],
+    )
+
+
+def _held(held: pd.DataFrame, names: Names) -> str:
+    return _table(
+        ["inputs of", "inputs", "with a docstring", "with the reference word for word"],
+        [
+            [names.evaluation(row["evaluation"]), row["inputs"], row["docstring"], row["reference"]]
+            for row in held.to_dict("records")
+        ],
     )
 
 

@@ -8,7 +8,7 @@ from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.scoring import other_versions
 from mtpeft.scoring.text_metrics import setup_wordnet
 from mtpeft.scoring.tools.roslyn import build
-from mtpeft.scoring.tools.setup_analysers import compile_helpers, install, pinned
+from mtpeft.scoring.tools.setup_analysers import install, pinned
 
 
 def run() -> int:
@@ -22,7 +22,6 @@ def run() -> int:
     missing = 0
     steps: list[Callable[[], str]] = [
         *(partial(install, tool) for tool in pinned().values()),
-        compile_helpers,
         lambda: f"WordNet 3.0: {paths.shown(setup_wordnet())}",
         *(partial(other_versions.install, version) for version in other_versions.pinned()),
     ]

@@ -1,4 +1,4 @@
-"""Fetching the pinned analysers that are no Python packages, and compiling the Java helpers.
+"""Fetching the pinned analysers that are no Python packages.
 
 Tools land in data/cache/tools/ID, each with a `SOURCE.json` that says where it came from. What is
 there and intact is left alone; a tool is put in place by one rename, so that an interrupted set-up
@@ -26,7 +26,6 @@ from mtpeft.core.locks import held
 from mtpeft.core.provenance import sha256
 
 LOCK = paths.ROOT / "docker" / "locks" / "java-tools.toml"
-JAVA_SOURCES = Path(__file__).resolve().parents[1] / "sonar"
 _SECONDS = 600
 POLICY = Policy(attempts=3)
 
@@ -221,36 +220,6 @@ _FETCH = {"archive": _archive, "npm": _npm, "deb": _deb}
 
 def _run(command: list[str], work: Path) -> None:
     processes.run(command, cwd=work, seconds=_SECONDS, accept=(0,), fix="make setup-analysers")
-
-
-def helpers_id() -> str:
-    """Name of the compiled helpers: it follows their sources, so that a change compiles them again."""
-    text = b"".join(path.read_bytes() for path in sorted(JAVA_SOURCES.glob("*.java")))
-    return "java-helpers-" + hashlib.sha256(text).hexdigest()[:16]
-
-
-def compile_helpers() -> str:
-    """Compile the Java helpers of this package.
-
-    Returns:
-        What was done.
-
-    Raises:
-        Unavailable: There is no compiler.
-    """
-    compiler = shutil.which("javac")
-
-    def fill(made: Path) -> str:
-        if not compiler:
-            raise Unavailable(
-                "no javac",
-                "a Java development kit, version 17 or newer",
-                "apt-get install openjdk-17-jdk-headless",
-            )
-        _run([compiler, "-d", str(made), *map(str, sorted(JAVA_SOURCES.glob("*.java")))], made)
-        return "this package"
-
-    return install_folder(helpers_id(), fill)
 
 
 def install_folder(name: str, fill: Callable[[Path], str]) -> str:
