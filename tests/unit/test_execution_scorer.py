@@ -9,10 +9,10 @@ from mtpeft.core.errors import Unavailable
 from mtpeft.core.records import read_scores
 from mtpeft.sandbox import outcome
 from mtpeft.sandbox.outcome import Outcome
-from mtpeft.scoring.execution import scorer as module
+from mtpeft.scoring.execution import passing as module
 from mtpeft.scoring.execution.humaneval import ended
 from mtpeft.scoring.execution.pass_at_k import by_problem, samples_of
-from mtpeft.scoring.execution.scorer import Execution
+from mtpeft.scoring.execution.passing import Execution
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.new import run
 from mtpeft.statistics.rates import rate_line

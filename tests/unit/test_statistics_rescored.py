@@ -4,7 +4,7 @@ of damaged ones.
 
 from mtpeft.core.records import ScoreSet
 from mtpeft.statistics.compare import run_comparison
-from mtpeft.statistics.rescored import ARCHIVED_READING, Layered, mended_tests
+from mtpeft.statistics.rescored import ARCHIVED_READING, Layered, repaired_tests
 from synthetic_study import COUNTS, TEXTS
 
 
@@ -26,21 +26,21 @@ def test_the_upper_layer_hides_the_lower_one_run_by_run(study, scores):
     assert not layered.has("b9/mt-q", "code-x", "lines")
 
 
-def test_mending_changes_the_tests_of_what_was_mended_and_no_other(study, scores):
-    def mend(frame):
+def test_a_repair_changes_the_tests_of_what_was_repaired_and_no_other(study, scores):
+    def repair(frame):
         frame.loc[frame["run"].str.endswith("mt-q"), "lines"] += 50
         return frame
 
-    found = mended_tests(
+    found = repaired_tests(
         scores,
-        {"mended": only(scores, "counter", "code-x", mend)},
+        {"repaired": only(scores, "counter", "code-x", repair)},
         study.comparisons.values(),
         study,
     )
     assert {t.comparison for t in found} == {"effects"}, "no metric of `passes` was scored again"
     by_protocol = {
         p: {(t.block, t.metric): t for t in found if t.protocol == p}
-        for p in (ARCHIVED_READING, "mended")
+        for p in (ARCHIVED_READING, "repaired")
     }
     expected = {
         (t.block, t.metric): t
@@ -48,6 +48,6 @@ def test_mending_changes_the_tests_of_what_was_mended_and_no_other(study, scores
     }
     for place, test in by_protocol[ARCHIVED_READING].items():
         assert test.p == expected[place].p
-    for (block, metric), test in by_protocol["mended"].items():
+    for (block, metric), test in by_protocol["repaired"].items():
         assert (test.p != expected[block, metric].p) == (metric == "lines")
-    assert {metric for _, metric in by_protocol["mended"]} == {*COUNTS, *TEXTS}
+    assert {metric for _, metric in by_protocol["repaired"]} == {*COUNTS, *TEXTS}

@@ -106,10 +106,10 @@ def _literal_end(code: str, start: int) -> int:
 
 def is_split_literal(code: str) -> bool:
     """Whether a string is broken in two at a `;`, `{` or `}`, as the study's layout step does."""
-    return mend_literals(code) != code
+    return repair_literals(code) != code
 
 
-def mend_literals(code: str) -> str:
+def repair_literals(code: str) -> str:
     """Join a line that ends inside a string right after `;`, `{` or `}` with the next one, without
     its indentation.
 
@@ -265,7 +265,7 @@ DEFECTS = (
         "a string is broken by the layout step",
         JAVA,
         lambda code: "string" if is_split_literal(code) else None,
-        lambda code, _: mend_literals(code),
+        lambda code, _: repair_literals(code),
     ),
     Defect("missing_head", "the method's head is missing", JAVA, _headless, _add_head),
     Defect(
@@ -308,10 +308,10 @@ def repair(code: str, language: str, signature: str = "") -> tuple[str, list[str
     made = []
     for defect in DEFECTS:
         if defect.repair and language in defect.languages and defect.found(code) is not None:
-            mended = defect.repair(code, signature)
-            if mended != code:
+            repaired = defect.repair(code, signature)
+            if repaired != code:
                 made.append(defect.id)
-                code = mended
+                code = repaired
     return code, made
 
 
