@@ -2,6 +2,7 @@
 
 # One further value of a normal variable, given these (Hahn and Meeker 1991, section 4.7): mean -+ t s sqrt(1 + 1/n).
 prediction_interval <- function(x, level = 0.95) {
+  if (any(is.infinite(x))) stop("a value that is not finite")
   n <- length(x)
   if (n < 2L) return(c(NA_real_, NA_real_))
   mean(x) + c(-1, 1) * qt((1 + level) / 2, n - 1) * sd(x) * sqrt(1 + 1 / n)
@@ -11,6 +12,7 @@ prediction_interval <- function(x, level = 0.95) {
 # with the factor G / (G - 1) (CR1; Cameron and Miller 2015, Journal of Human Resources 50(2), 317-372, equations 11 and 12).
 # With one value a cluster it is s / sqrt(n).
 mean_error <- function(d, cluster = seq_along(d)) {
+  if (any(is.infinite(d))) stop("a value that is not finite")
   sums <- rowsum(d - mean(d), cluster)
   sqrt(length(sums) / (length(sums) - 1) * sum(sums * sums)) / length(d)
 }

@@ -506,6 +506,9 @@ def test_a_score_table_with_a_foreign_header_is_refused(tmp_path):
 def test_a_reason_of_a_metric_that_has_a_value_is_refused(tmp_path):
     path = score_path(tmp_path, "tool", "task")
     head = "run,row,instance_id,status,m,n,o\n"
+    write_atomic(path, f"{head}a,1,i,empty;m=ok,,,1\n")
+    with pytest.raises(BadInput, match="empty;m=ok"):
+        read_scores(path)
     for fields in ("1,,", "1,2,", ",,1", ",1,1"):
         status = "unparseable;n=empty"
         write_atomic(path, f"{head}a,1,i,{status},{fields}\n")
