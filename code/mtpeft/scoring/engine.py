@@ -140,6 +140,7 @@ def key(item: Item) -> str:
         item.source,
         item.unit,
         repr(item.frame) if item.frame else "",
+        *((*item.tests, item.prompt, item.asked) if item.tests else ()),
     )
     text = "\0".join(f"{len(p)}:{p}" for p in parts)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:40]
