@@ -66,3 +66,12 @@ rank_biserial <- function(a, b, cluster = NULL, level = 0.95) {
   error <- jackknife_error(correlation, group) / (1 - r^2)
   c(r, tanh(atanh(r) + c(-1, 1) * qt((1 + level) / 2, k - 1) * error))
 }
+
+# Mean with a percentile bootstrap interval over instances, missing below two values. Returns c(mean, low, high).
+bootstrap_mean <- function(x, resamples, seed, level = 0.95) {
+  n <- length(x)
+  if (n < 2L) return(c(mean(x), NA_real_, NA_real_))
+  set.seed(seed, kind = "Mersenne-Twister", normal.kind = "Inversion", sample.kind = "Rejection")
+  means <- colMeans(matrix(sample(x, n * resamples, replace = TRUE), n))
+  c(mean(x), quantile(means, c((1 - level) / 2, (1 + level) / 2), names = FALSE, type = 7))
+}

@@ -25,7 +25,6 @@ def rescored(tmp_path_factory, mirror, root):
     try:
         for tool in [
             *setup_analysers.pinned(),
-            setup_analysers.helpers_id(),
             *(v.id for v in other_versions.pinned()),
         ]:
             setup_analysers.folder(tool)

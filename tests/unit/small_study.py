@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 from mtpeft.catalog import load
 from mtpeft.core.records import (
+    Mean,
     PublishedCell,
     Test,
     Verdict,
@@ -249,6 +250,12 @@ TESTS = [
     ),
 ]
 TESTS.append(replace(TESTS[-1], protocol="corrected"))
+MEANS = [
+    Mean(RUNS["st"], "writing-verse", "pass@1", 3, 1 / 3, 0.0, 0.75),
+    Mean(RUNS["mt"], "writing-verse", "pass@1", 3, 2 / 3, 0.25, 1.0),
+    Mean(RUNS["st"], "writing-verse", "rhyme", 3, 0.25, 0.0, 0.5),
+    Mean(RUNS["mt"], "writing-verse", "rhyme", 3, 0.5, 0.25, 0.75),
+]
 
 
 def _cell(
@@ -401,6 +408,7 @@ def write_study(root: Path, verified: bool = True, audited: bool = True) -> Inpu
         write_scores(inputs.archived / "toy", tool, "writing-verse", pd.concat(frames))
     write_records(inputs.published / "toy" / "statistics.csv", CELLS, PublishedCell)
     write_records(inputs.tests_path, TESTS, Test)
+    write_records(inputs.means_path, MEANS, Mean)
     if verified:
         write_records(inputs.verdicts_path, VERDICTS, Verdict)
     if audited:

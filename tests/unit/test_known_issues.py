@@ -3,11 +3,14 @@
 from dataclasses import replace
 
 import pytest
+from mtpeft.audit.choices import BY_ROW, Repeated
 from mtpeft.audit.consistency import Check
 from mtpeft.audit.scores import Finding
 from mtpeft.audit.stage import CauseRow
 from mtpeft.core.records import write_records
 from mtpeft.reporting.known_issues import counted, known_issues, write
+from mtpeft.reporting.repeated import TITLE
+from mtpeft.reporting.sections.repeated import section
 from small_study import TESTS, write_study
 
 CAUSE = CauseRow(
@@ -27,18 +30,24 @@ def test_one_is_singular(number, text):
 
 def test_a_test_paired_with_the_wrong_rows_is_told_beside_the_right_pairs(inputs):
     """What a study prints from misaligned rows is recomputed exactly, and is a fault all the same."""
-    passes = next(t for t in TESTS if t.comparison == "passes")
-    wrong = replace(passes, a_only=25.0, b_only=23.0, p=0.885, odds_ratio=1.09)
-    inputs.__dict__["tests"] = {
-        (t.comparison, t.block, t.metric, t.protocol): t
-        for t in (wrong, replace(passes, protocol="corrected", a_only=8.0, b_only=6.0))
-    }
-    by_id = known_issues([], [], [], list(inputs.tests.values()), inputs)
-    assert "pair the wrong instances" not in by_id
-    comparison = inputs.known.comparisons["passes"]
-    inputs.known.comparisons["passes"] = replace(comparison, pairing="position")
-    text = known_issues([], [], [], list(inputs.tests.values()), inputs)
-    assert "| 25 / 23 | 0.885 | 1.09 | 8 / 6 | 1.000 | 0.33 |" in text
+    place = ("toy", "passes", "1", "pass@1")
+    moved = [
+        Repeated(BY_ROW, *place, quantity, was, right, "no", "3 of 9 rows hold other instances")
+        for quantity, was, right in (
+            ("a_only", "25", "8"),
+            ("b_only", "23", "6"),
+            ("p", "0.8852", "0.7893"),
+            ("odds_ratio", "1.085", "1.308"),
+        )
+    ]
+    text = known_issues([], [], [], TESTS, inputs)
+    assert TITLE not in text
+    write_records(inputs.regenerated / "audit" / "repeated.csv", moved, Repeated)
+    text = known_issues([], [], [], TESTS, inputs)
+    assert f"## {TITLE}" in text
+    assert "| 25 / 23 | 0.8852 | 1.085 | 8 / 6 | 0.7893 | 1.308 | 3 of 9 rows" in text
+    page = section(inputs)
+    assert page is not None and "25 / 23" in page.body and "8 / 6" in page.body
 
 
 def test_causes_are_told_by_title_and_a_studys_notes_come_from_its_own_file(inputs):

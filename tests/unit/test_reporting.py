@@ -21,7 +21,6 @@ from mtpeft.reporting import marks
 from mtpeft.reporting.console import show_table
 from mtpeft.reporting.crate import check_crate
 from mtpeft.reporting.figures import draw
-from mtpeft.reporting.figures.forest import odds_ratio_interval
 from mtpeft.reporting.figures.style import png_bytes, svg_bytes
 from mtpeft.reporting.html import explained
 from mtpeft.reporting.inputs import Inputs
@@ -559,11 +558,24 @@ def test_one_table_can_be_printed_in_a_log(inputs, capsys):
 
 def test_figures_hold_the_values_of_the_records(inputs):
     slope = draw(inputs.known.figures["figure-1"], inputs)
-    assert slope.rows[0] == ["Verse", "pass@1, %", "1B", "ST", 33.33, "MT", 66.67, "1.0000"]
+    assert slope.rows[0] == [
+        *("Verse", "pass@1, %", "1B"),
+        *("ST", 33.33, 0.0, 75.0),
+        *("MT", 66.67, 25.0, 100.0),
+        "1.0000",
+    ]
     forest = draw(inputs.known.figures["figure-3"], inputs)
     assert [row[3] for row in forest.rows] == ["0.3333", "-0.3333", "0.0000"]
     sizes = draw(inputs.known.figures["figure-2"], inputs)
-    assert [row[4] for row in sizes.rows] == [33.33, 66.67]
+    assert [row[4:] for row in sizes.rows] == [[33.33, 0.0, 75.0, 3], [66.67, 25.0, 100.0, 3]]
+
+
+def test_figures_draw_the_interval_of_each_mean(inputs):
+    for name in ("figure-1", "figure-2"):
+        axes = draw(inputs.known.figures[name], inputs).parts[0][1].axes[0]
+        vertical = [line.get_ydata() for line in axes.lines if len(set(line.get_xdata())) == 1]
+        ends = {tuple(round(float(y), 2) for y in ys) for ys in vertical if len(ys) == 2}
+        assert {(0.0, 75.0), (25.0, 100.0)} <= ends, name
 
 
 def test_printed_pass_rates_are_drawn_beside_the_recomputed_ones(inputs):
@@ -585,13 +597,6 @@ def test_figures_carry_no_date_and_do_not_change(inputs):
     assert png_bytes(first.parts[0][1]) == png_bytes(second.parts[0][1])
     assert b"dc:date" not in content
     assert b"Matplotlib" not in png_bytes(first.parts[0][1])[:200]
-
-
-def test_odds_ratio_interval_is_walds():
-    """ln(1.5/4.5) ± 1.959964·sqrt(1/1.5 + 1/4.5) = −1.098612 ± 1.847872, worked out by hand."""
-    low, high = odds_ratio_interval(1, 4)
-    assert (low, high) == pytest.approx((0.052524, 2.115433), abs=2e-6)
-    assert odds_ratio_interval(4, 1) == pytest.approx((1 / high, 1 / low))
 
 
 def test_default_inputs_read_the_folders_that_paths_names():

@@ -11,7 +11,8 @@ from mtpeft.catalog import catalog
 from mtpeft.scoring.engine import Outcome
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.sonar import archived_reading
-from mtpeft.scoring.sonar.metrics import CONSTRUCTOR_CALL, METRICS
+from mtpeft.scoring.sonar.java import CONSTRUCTOR_CALL
+from mtpeft.scoring.sonar.metrics import METRICS
 
 
 def test_only_doubtful_outputs_that_the_service_read_take_values(monkeypatch, tmp_path):
@@ -26,12 +27,12 @@ def test_only_doubtful_outputs_that_the_service_read_take_values(monkeypatch, tm
     monkeypatch.setattr(archived_reading, "read_scores", lambda _: old)
     seen = []
 
-    def measured(items, lenient):
-        seen.extend(i.instance_id for i in items)
-        return dict.fromkeys(items, (4, 2, 1))
+    def measured(code, lenient):
+        seen.append(code)
+        return 4, 2, 1
 
-    monkeypatch.setattr(archived_reading, "java_complexity", measured)
-    items = [Item("r", "translation-cs-java", n, "java", "x") for n in names]
+    monkeypatch.setattr(archived_reading, "measure", measured)
+    items = [Item("r", "translation-cs-java", n, "java", n, frame=("", "")) for n in names]
     details = (CONSTRUCTOR_CALL, CONSTRUCTOR_CALL, "not a statement")
     outcomes = [Outcome({m: (None, "unparseable", detail) for m in METRICS}) for detail in details]
     table = pd.DataFrame(

@@ -9,6 +9,7 @@ import pytest
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.records import ScoreSet, write_scores
 from mtpeft.statistics.compare import run_all, run_comparison
+from mtpeft.statistics.means import drawn_means
 from mtpeft.statistics.printed import same, style_of, value_for
 
 LEFT_OUT = ("rq1-translation-cs-java", "rq2-translation-cs-java")
@@ -172,4 +173,41 @@ def test_means_stand_on_the_side_of_their_run(archived, known):
         assert (test.mean_a, test.mean_b) == (pytest.approx(a.mean()), pytest.approx(b.mean()))
     assert any(
         t.mean_a != t.mean_b for t in run_comparison(archived, comparison, known, "corrected")
+    )
+
+
+def test_the_odds_ratio_has_the_interval_of_its_own_side(tmp_path, known):
+    """A alone passes once, B alone four times: Clopper and Pearson's interval of 1 in 5 is (0.00505,
+    0.71642), as odds (0.00508, 2.52632).
+    """
+    comparison = next(c for c in known.comparisons.values() if c.test == "mcnemar")
+    block, (metric,) = comparison.blocks[0], comparison.metrics
+    task = block.task or comparison.task
+    passes = {block.a: [1, 0, 0, 0, 0, 1], block.b: [0, 1, 1, 1, 1, 1]}
+    frame = pd.DataFrame(
+        [
+            [run, k + 1, f"i{k}", "ok", value]
+            for run, values in passes.items()
+            for k, value in enumerate(values)
+        ],
+        columns=["run", "row", "instance_id", "status", metric],
+    )
+    write_scores(tmp_path, known.metrics()[metric][0].id, task, frame)
+    (test, *_) = run_comparison(ScoreSet.load(tmp_path), comparison, known, "corrected")
+    assert (test.a_only, test.b_only, test.odds_ratio) == (1, 4, pytest.approx(1.5 / 4.5))
+    assert (test.odds_ratio_low, test.odds_ratio_high) == pytest.approx(
+        (0.00508, 2.52632), abs=1e-4
+    )
+
+
+def test_every_mean_that_a_figure_draws_is_that_of_the_scores(archived, known):
+    means = {(m.run, m.task, m.metric): m for m in drawn_means(archived, known)}
+    values = archived.column(
+        "qwen2.5-coder-3b/mt-fft", "translation-cs-java", "codebleu_0.7.0"
+    ).value
+    mean = means["qwen2.5-coder-3b/mt-fft", "translation-cs-java", "codebleu_0.7.0"]
+    half = 1.96 * values.std(ddof=1) / len(values) ** 0.5
+    assert (mean.n, mean.mean) == (1000, pytest.approx(values.mean()))
+    assert (mean.low, mean.high) == pytest.approx(
+        (mean.mean - half, mean.mean + half), abs=half / 5
     )

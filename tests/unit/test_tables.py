@@ -191,7 +191,6 @@ def test_missing_tests_name_the_command_that_makes_them(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"kind": "comparisn"}, "did you mean comparison"),
         ({"comparisons": []}, "names no comparison"),
         ({"options": {"metrics": ["rime"]}}, "did you mean rhyme"),
         ({"options": {"metric": ["rhyme"]}}, "did you mean metrics"),
@@ -218,7 +217,7 @@ def test_a_table_kind_from_outside_the_package_is_found(inputs, tmp_path, monkey
         "    return TableData(table, [Column('a', 'A', numeric=False)], [Group('', [Row({'a': text('x_1')})])], [], [])\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    data = build(Table("table-b1", "B1", "b", "Outside", "outside.kinds"), inputs)
+    data = build(Table("table-b1", "B1", "toy", "Outside", "outside.kinds"), inputs)
     assert render.csv(data) == "a\nx_1\n"
     assert r"x\_1 \\" in render.latex(data, inputs.shown)
 

@@ -15,7 +15,8 @@ from mtpeft.core.records import PublishedCell, ScoreSet
 from mtpeft.statistics import r_session
 from mtpeft.statistics.printed import magnitude, resolution, same, significant, style_of
 
-TWIN = "interval stands elsewhere"
+TWIN = "interval also printed elsewhere"
+OVERLAP = "overlap of passes above chance"
 BOUNDS = "adjusted p between raw p and the size of the family times raw p, and in its order"
 COARSE = 0.25  # half the distance of printable values, in counts of pairs, above which a count cannot be told
 
@@ -250,7 +251,7 @@ def _of_counts(printed: _Printed, block: Block, scores: ScoreSet) -> Iterator[_O
     # rows do not belong together.
     share = (both - chance) / (smaller - chance) if smaller > chance else 1.0
     yield (
-        "overlap of passes above chance",
+        OVERLAP,
         "consistent" if share >= 1 / 3 else "conspicuous",
         f"{both:g} common passes of {both + only_a:g} and {both + only_b:g}; {chance:.1f} by chance alone",
     )

@@ -1,6 +1,6 @@
 """What may have gone wrong, as transformations of a reading, in order of plausibility.
 
-A hypothesis is parameterised, not tied to a cell: applied to every place of a scope it must
+A hypothesis is parameterized, not tied to a cell: applied to every place of a scope it must
 reproduce all of them. The generators know nothing of the studies beyond the catalog.
 """
 
@@ -181,12 +181,12 @@ _MISSING: dict[Missing, str] = {
 }
 
 
-def unreadable_dropped() -> Iterator[Hypothesis]:
+def unparseable_dropped() -> Iterator[Hypothesis]:
     """Outputs that the tool could not read were left out."""
     yield Hypothesis(
-        "unreadable outputs left out",
+        "unparseable outputs left out",
         "outputs that the tool could not read were left out",
-        lambda reading: replace(reading, drop_unreadable=True),
+        lambda reading: replace(reading, drop_unparseable=True),
     )
 
 
@@ -283,7 +283,7 @@ def of_inputs(comparison: Comparison, bench: Bench) -> Iterator[Hypothesis]:
     yield from other_rows(comparison, bench)
     yield from swapped()
     yield from other_pairing()
-    yield from unreadable_dropped()
+    yield from unparseable_dropped()
     yield from other_block(comparison)
     yield from other_run(known, comparison.study, on_a=False, on_b=True)
     yield from other_run(known, comparison.study, on_a=True, on_b=False)

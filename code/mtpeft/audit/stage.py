@@ -2,8 +2,9 @@
 the scores themselves.
 
 Writes below results/regenerated/audit: causes.csv (one row per cause), cells.csv (which cell has
-which cause), consistency.csv, scores.csv. After `make rescore` also the causes of printed values
-that only rescored outputs can be held against: rescored-causes.csv and rescored-cells.csv.
+which cause), consistency.csv, scores.csv, repeated.csv (numbers that a choice moves which is
+repeated as published). After `make rescore` also the causes of printed values that only rescored
+outputs can be held against: rescored-causes.csv and rescored-cells.csv.
 `reporting.known_issues` tells in words what these hold.
 """
 
@@ -12,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mtpeft.audit.choices import Repeated, repeated
 from mtpeft.audit.consistency import BOUNDS, TWIN, Check, check_printed
 from mtpeft.audit.readings import Bench
 from mtpeft.audit.scores import Finding, audit_scores
@@ -209,7 +211,7 @@ def _explanation(cause: Cause) -> str:
             f"{len(cause.carried)} more differ only because their p-values were adjusted in the same family"
         )
     if turned:
-        parts.append(f"with the scores read as meant, {turned} printed yes/no turn round")
+        parts.append(f"with the scores read as meant, {turned} printed significance labels flip")
     return "; ".join(parts)
 
 
@@ -333,6 +335,7 @@ def run() -> None:
     scores = ScoreSet.load(*score_roots(known))
     rows, owners, checks = audit(cells, tests, scores, known, known.comparisons.values())
     findings = audit_scores(scores, known)
+    choices = repeated(known, cells, tests, checks, Bench(scores, known))
     folder = REGENERATED / "audit"
     inputs += score_files(known)
     # `make` looks at causes.csv: it comes last, so that a killed audit is run again.
@@ -340,6 +343,7 @@ def run() -> None:
         ("cells.csv", owners, CauseCell),
         ("consistency.csv", checks, Check),
         ("scores.csv", findings, Finding),
+        ("repeated.csv", choices, Repeated),
         ("causes.csv", rows, CauseRow),
     ):
         write_result(folder / name, records_text(records, record), inputs)
@@ -352,7 +356,7 @@ def run() -> None:
         f"audit: {len(explained) - lost} printed values differ for a known cause, {lost} more have one "
         f"though their scores are not archived, {len(owners) - len(explained)} unexplained; "
         f"{len(findings)} findings in the scores; "
-        f"{sum(c.result != 'consistent' for c in checks)} of {len(checks)} consistency checks stand out "
+        f"{sum(c.result != 'consistent' for c in checks)} of {len(checks)} consistency checks flagged "
         f"-> {shown(folder)}"
     )
     for line in how_to_import(known):

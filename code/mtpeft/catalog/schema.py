@@ -187,6 +187,24 @@ class Corpus:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """A choice of a study that is repeated as published, is a fault, and shows in no figure.
+
+    Attributes:
+        title: What was done, in a few words.
+        text: What it means.
+        evaluations: Evaluation sets whose values rest on it.
+        tools: Tools whose values rest on it.
+    """
+
+    id: str
+    title: str
+    text: str
+    evaluations: list[str]
+    tools: list[str]
+
+
+@dataclass(frozen=True)
 class Absent:
     """What the archive of a study is known to lack: the scores of some runs by one tool.
 
@@ -234,6 +252,7 @@ class Study:
         on_demand: Its figures are not shipped: `mtpeft archive import` fetches them, and until then
             every command passes over the study.
         notes: What a reader of its figures should know and no figure shows, one sentence each.
+        choices: What it did that is a fault, is repeated as published and shows in no figure.
     """
 
     id: str = field(metadata=GIVEN)
@@ -257,6 +276,7 @@ class Study:
     about: str = ""
     on_demand: bool = False
     notes: list[str] = field(default_factory=list)
+    choices: list[Choice] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ def run(
         str, typer.Option(help="folder of the base model; default: the run's")
     ] = "",
     backend: Annotated[str, typer.Option(help="transformers or vllm")] = "transformers",
-    dtype: Annotated[str, typer.Option(help="of weights that are not quantised")] = "bfloat16",
+    dtype: Annotated[str, typer.Option(help="of weights that are not quantized")] = "bfloat16",
     corpus: Annotated[str, typer.Option(help="as in train; default: the run's study")] = "",
     retry: Annotated[bool, typer.Option(help="predict failed instances again")] = False,
 ) -> None:

@@ -190,7 +190,7 @@ class Secret:
         raise TypeError("a key is not to be stored")
 
     def header(self) -> dict[str, str]:
-        """The authorisation header, for the request alone."""
+        """The authorization header, for the request alone."""
         return {"Authorization": f"Bearer {self._secret}"} if self else {}
 
     def redact(self, text: str) -> str:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
-from mtpeft.core.files import append_lines, lines, mend_last_line, read_bytes, write_atomic
+from mtpeft.core.files import append_lines, lines, read_bytes, repair_last_line, write_atomic
 from mtpeft.core.names import safe_name
 
 if TYPE_CHECKING:  # pandas takes longer to import than an up-to-date `make` takes to say so
@@ -155,12 +155,37 @@ class Test:
     both_fail: float
     odds_ratio: float
     note: str = ""
+    odds_ratio_low: float = math.nan
+    odds_ratio_high: float = math.nan
 
     @property
     def share_left(self) -> float:
         """The share of the instances that are in a pair; NaN where there is none."""
         every = self.n_pairs + self.n_dropped
         return self.n_pairs / every if every else math.nan
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean of one metric over the instances of an evaluation set that have a value.
+
+    Attributes:
+        run: The run.
+        task: The evaluation set.
+        metric: The metric.
+        n: Instances with a value.
+        mean: Their mean.
+        low: Lower end of its 95 % interval, by the bootstrap over instances.
+        high: Upper end.
+    """
+
+    run: str
+    task: str
+    metric: str
+    n: int
+    mean: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -227,7 +252,7 @@ class Verdict:
 
 
 RECORDS: dict[str, type] = {
-    c.__name__: c for c in (Prediction, Score, Test, PublishedCell, Verdict)
+    c.__name__: c for c in (Prediction, Score, Test, Mean, PublishedCell, Verdict)
 }
 
 
@@ -425,13 +450,6 @@ def _convert(text: str, hint: Any) -> Any:
     raise TypeError(f"record field of unsupported type {hint}")
 
 
-def frame_of(records: Sequence[Any], record: type) -> "pd.DataFrame":
-    """The records as a data frame with the record's columns, also when there are none."""
-    import pandas as pd
-
-    return pd.DataFrame([asdict(r) for r in records], columns=[f.name for f in fields(record)])
-
-
 # ---------------------------------------------------------------- predictions
 
 
@@ -465,7 +483,7 @@ def resume_predictions(path: Path) -> list[Prediction]:
     """
     if not path.is_file():
         return []
-    mend_last_line(path)
+    repair_last_line(path)
     records = []
     for record in read_predictions(path):
         if not isinstance(record, Prediction):

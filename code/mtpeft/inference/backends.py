@@ -45,7 +45,7 @@ class Transformers:
     Args:
         source: The base model.
         result: Folder of an adapter or of a full model; None for the bare base.
-        dtype: Torch's name of the type of weights that are not quantised.
+        dtype: Torch's name of the type of weights that are not quantized.
         four_bit: Whether the base of an adapter is in NF4 (QLoRA).
     """
 

@@ -51,7 +51,7 @@ def load_causal(
 
     Args:
         source: Folder of the weights.
-        dtype: Torch's name of the type of weights that are not quantised.
+        dtype: Torch's name of the type of weights that are not quantized.
         attention_name: As in `attention`.
         device: As torch names it.
         quantisation: Configuration of 4-bit weights, or None.

@@ -8,7 +8,7 @@ def quantisation(compute_dtype: str, double: bool = True) -> Any:
 
     Args:
         compute_dtype: Torch's name of the type in which they are multiplied.
-        double: Whether the scales are quantised, too.
+        double: Whether the scales are quantized, too.
     """
     import torch
     from transformers import BitsAndBytesConfig
@@ -26,7 +26,7 @@ def keep_layout(model: Any) -> Any:
 
     On processors with AVX512-BF16 the library repacks a layer for a bf16 kernel at its first call
     without gradients, and rounds its scales. Answers, and training after an evaluation, would then
-    differ from those of other processors, and layers narrower than a quantisation block fail.
+    differ from those of other processors, and layers narrower than a quantization block fail.
     """
     for module in model.modules():
         if getattr(module, "support_avx512bf16_for_cpu", False):

@@ -8,6 +8,7 @@ an invented value.
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -19,12 +20,19 @@ from mtpeft.catalog.places import (
     score_files,
     score_roots,
     statistics_files,
-    with_figures,
 )
 from mtpeft.core import paths
 from mtpeft.core.errors import BadInput
 from mtpeft.core.figures import Contrast
-from mtpeft.core.records import PublishedCell, ScoreSet, Test, Verdict, read_frame, read_records
+from mtpeft.core.records import (
+    Mean,
+    PublishedCell,
+    ScoreSet,
+    Test,
+    Verdict,
+    read_frame,
+    read_records,
+)
 from mtpeft.reporting.names import Names
 from mtpeft.reporting.summary import conclusion_turns, turned_by_recomputing
 
@@ -87,10 +95,6 @@ class Inputs:
     def score_file(self, tool: str, evaluation: str) -> Path:
         """The archived scores of one tool on one evaluation set."""
         return archived_table(self.known, tool, evaluation, self.archived)
-
-    def figure_folders(self) -> list[Path]:
-        """The folders of the studies whose published figures are records."""
-        return [published(s, self.published) for s in with_figures(self.known, self.published)]
 
     @property
     def tests_path(self) -> Path:
@@ -215,27 +219,38 @@ class Inputs:
             result.setdefault(key, []).append(cell)
         return result
 
-    @cached_property
-    def tests(self) -> dict[tuple[str, str, str, str], Test]:
-        """Every recomputed test by (comparison, block, metric, protocol).
+    def _statistics(self, path: Path, kind: type) -> list[Any]:
+        """What the statistics stage wrote into a file, which counts as used.
 
         Raises:
-            BadInput: The statistics stage has not run.
+            BadInput: The stage has not run.
         """
-        if not self.tests_path.is_file():
-            raise BadInput(
-                self.tests_path, "no such file", "the recomputed tests", "make statistics"
-            )
-        self.used.add(self.tests_path)
-        return {
-            (t.comparison, t.block, t.metric, t.protocol): t
-            for t in read_records(self.tests_path, Test)
-        }
+        if not path.is_file():
+            raise BadInput(path, "no such file", "results of the statistics", "make statistics")
+        self.used.add(path)
+        return read_records(path, kind)
+
+    @cached_property
+    def tests(self) -> dict[tuple[str, str, str, str], Test]:
+        """Every recomputed test by (comparison, block, metric, protocol)."""
+        found = self._statistics(self.tests_path, Test)
+        return {(t.comparison, t.block, t.metric, t.protocol): t for t in found}
 
     def test(self, comparison: str, block: str, metric: str, protocol: str) -> Test | None:
         """One recomputed test, or None where the archive lacks the scores of a side."""
         found = self.tests.get((comparison, block, metric, protocol))
         return found if found and found.n_pairs else None
+
+    @property
+    def means_path(self) -> Path:
+        """The means that figures draw."""
+        return self.regenerated / "statistics" / "means.csv"
+
+    @cached_property
+    def means(self) -> dict[tuple[str, str, str], Mean]:
+        """Every mean by (run, evaluation set, metric)."""
+        found = self._statistics(self.means_path, Mean)
+        return {(m.run, m.task, m.metric): m for m in found}
 
     @property
     def contrasts_path(self) -> Path:
@@ -244,17 +259,8 @@ class Inputs:
 
     @cached_property
     def contrasts(self) -> list[Contrast]:
-        """Every contrast of published figures, of all studies.
-
-        Raises:
-            BadInput: The statistics stage has not run.
-        """
-        if not self.contrasts_path.is_file():
-            raise BadInput(
-                self.contrasts_path, "no such file", "contrasts of figures", "make statistics"
-            )
-        self.used.add(self.contrasts_path)
-        return read_records(self.contrasts_path, Contrast)
+        """Every contrast of published figures, of all studies."""
+        return self._statistics(self.contrasts_path, Contrast)
 
     @cached_property
     def verdicts(self) -> list[Verdict]:

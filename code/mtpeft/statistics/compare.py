@@ -226,6 +226,8 @@ def _discordance(test: Test, pairs: Pairs, protocol: str, groups: list[np.ndarra
     statistic, p, both, a_only, b_only, neither, odds = r_session.call(
         "discordance", pairs.a, pairs.b, *groups, published=protocol == "as-published"
     )
+    # The ratio of its second side to its first.
+    _, low, high = r_session.call("discordant_odds", pairs.b, pairs.a, *groups)
     return replace(
         test,
         statistic=statistic,
@@ -235,6 +237,8 @@ def _discordance(test: Test, pairs: Pairs, protocol: str, groups: list[np.ndarra
         b_only=b_only,
         both_fail=neither,
         odds_ratio=odds,
+        odds_ratio_low=low,
+        odds_ratio_high=high,
     )
 
 

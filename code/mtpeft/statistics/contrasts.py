@@ -7,10 +7,10 @@ examples alone: what seeds contribute is known of no run.
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import combinations, product
 
-from mtpeft.catalog.schema import Edition
+from mtpeft.catalog.schema import Edition, Numbers
 from mtpeft.core.figures import Contrast, PublishedFigure
 from mtpeft.statistics import r_session
 from mtpeft.statistics.figures import FigureSet
@@ -491,3 +491,26 @@ class Contrasts:
         """The value of the one with these values, NaN where there is none."""
         found = self.one(edition, quantity, **wanted)
         return found.value if found else NAN
+
+
+@dataclass(frozen=True)
+class StudyFigures:
+    """The figures of one study, and what the statistics stage made of them."""
+
+    figures: FigureSet
+    contrasts: Contrasts
+
+    @property
+    def numbers(self) -> Numbers:
+        """How the figures are read."""
+        return self.figures.numbers
+
+    @property
+    def editions(self) -> list[Edition]:
+        """The editions whose figures are read."""
+        return self.figures.editions
+
+    @property
+    def tasks(self) -> list[str]:
+        """Ids of the tasks, in the order of the tables."""
+        return self.figures.tasks

@@ -1,5 +1,5 @@
-"""`make statistics`: archived scores → results/regenerated/statistics/tests.csv, and published
-figures → contrasts.csv in the same folder.
+"""`make statistics`: archived scores → results/regenerated/statistics/tests.csv, the means that
+figures draw → means.csv, and published figures → contrasts.csv.
 """
 
 from mtpeft.catalog import catalog
@@ -13,17 +13,18 @@ from mtpeft.catalog.places import (
 from mtpeft.core.figures import Contrast
 from mtpeft.core.paths import REGENERATED, STATS, shown
 from mtpeft.core.provenance import write_result
-from mtpeft.core.records import ScoreSet, Test, records_text
+from mtpeft.core.records import Mean, ScoreSet, Test, records_text
 from mtpeft.statistics import r_session
 from mtpeft.statistics.compare import run_all
 from mtpeft.statistics.contrasts import of_figures
 from mtpeft.statistics.figures import FigureSet
+from mtpeft.statistics.means import drawn_means
 from mtpeft.statistics.rescored import (
     AS_PUBLISHED,
-    MENDED_READINGS,
+    REPAIRED_READINGS,
     archived_and_rescored,
-    mended_tests,
     recovered_tests,
+    repaired_tests,
 )
 
 
@@ -36,12 +37,10 @@ def run() -> None:
     scores = ScoreSet.load(*score_roots(known))
     tests = run_all(scores, comparisons, known)
     path = REGENERATED / "statistics" / "tests.csv"
-    write_result(
-        path,
-        records_text(tests, Test),
-        score_files(known) + sorted(STATS.glob("*.R")),
-        r=r_session.version(),
-    )
+    sources = score_files(known) + sorted(STATS.glob("*.R"))
+    write_result(path, records_text(tests, Test), sources, r=r_session.version())
+    means = records_text(drawn_means(scores, known), Mean)
+    write_result(path.with_name("means.csv"), means, sources, r=r_session.version())
     print(f"T1: {len(tests)} tests of {len(comparisons)} comparisons -> {shown(path)}")
     figures = [FigureSet.of(study) for study in with_figures(known)]
     contrasts = [contrast for data in figures for contrast in of_figures(data)]
@@ -71,18 +70,18 @@ def run_rescored() -> None:
     print(f"T2: {len(tests)} tests from rescored outputs -> {shown(path)}")
 
 
-def run_mended() -> None:
+def run_repaired() -> None:
     """Compute what repairing damaged outputs does to the tests →
-    results/regenerated/statistics/mended.csv.
+    results/regenerated/statistics/repaired.csv.
     """
     known = present(catalog())
-    mended = {
-        name: ScoreSet.load(REGENERATED / "audit" / "outputs" / name) for name in MENDED_READINGS
+    repaired = {
+        name: ScoreSet.load(REGENERATED / "audit" / "outputs" / name) for name in REPAIRED_READINGS
     }
-    tests = mended_tests(archived_and_rescored(), mended, known.comparisons.values(), known)
-    path = REGENERATED / "statistics" / "mended.csv"
+    tests = repaired_tests(archived_and_rescored(), repaired, known.comparisons.values(), known)
+    path = REGENERATED / "statistics" / "repaired.csv"
     inputs = [
-        p for reading in mended.values() for p in sorted((reading.root / "scores").rglob("*.csv"))
+        p for reading in repaired.values() for p in sorted((reading.root / "scores").rglob("*.csv"))
     ]
     write_result(path, records_text(tests, Test), inputs, r=r_session.version())
-    print(f"T2: {len(tests)} tests from outputs as archived and mended -> {shown(path)}")
+    print(f"T2: {len(tests)} tests from outputs as archived and repaired -> {shown(path)}")

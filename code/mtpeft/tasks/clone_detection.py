@@ -1,33 +1,12 @@
 """Clone detection: do two Java methods do the same?"""
 
-from mtpeft.corpora.examples import Example
 from mtpeft.tasks import yes_no
-from mtpeft.tasks.answer import Answer
-from mtpeft.tasks.interface import Message
-from mtpeft.tasks.wording import Wording
 
-ROLE = "You compare Java methods."
-QUESTION = "Do these two methods implement the same functionality?"
+_QUESTION = yes_no.Question(
+    "You compare Java methods.",
+    "Do these two methods implement the same functionality?",
+    ("code1", "code2"),
+)
 
-
-def texts(example: Example) -> tuple[str, ...]:
-    """Both methods, read as one sequence."""
-    return example.inputs["code1"], example.inputs["code2"]
-
-
-label = yes_no.label
-
-
-def messages(example: Example, wording: Wording) -> list[Message]:
-    """System and user message of the question."""
-    return yes_no.asked(ROLE, QUESTION, *texts(example))
-
-
-def target(example: Example, wording: Wording) -> str:
-    """`yes` or `no`."""
-    return yes_no.word(example)
-
-
-def answer(raw: str, faithful: bool) -> Answer:
-    """`1`, `0`, or empty for no answer (the study's reading knows no such thing)."""
-    return yes_no.read(raw, faithful)
+texts, messages = _QUESTION.texts, _QUESTION.messages
+label, target, answer = yes_no.label, yes_no.target, yes_no.read

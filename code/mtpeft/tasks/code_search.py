@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 from mtpeft.corpora.examples import Example
 from mtpeft.tasks import yes_no
-from mtpeft.tasks.answer import Answer
 from mtpeft.tasks.fences import LONGEST, tidied
 from mtpeft.tasks.interface import Message
 from mtpeft.tasks.wording import Wording
@@ -25,7 +24,7 @@ def texts(example: Example) -> tuple[str, ...]:
     return example.inputs["query"], example.inputs["code"]
 
 
-label = yes_no.label
+label, target, answer = yes_no.label, yes_no.target, yes_no.read
 SHOWN = 1000
 """Characters of a candidate that a prompt holds."""
 # Number and score of a candidate, with something between: a line of one number is neither.
@@ -113,13 +112,3 @@ def messages(example: Example, wording: Wording) -> list[Message]:
     """System and user message about one pair."""
     query, code = texts(example)
     return yes_no.asked(ROLE, f"{QUESTION}\nDescription: {query}", code)
-
-
-def target(example: Example, wording: Wording) -> str:
-    """`yes` or `no`."""
-    return yes_no.word(example)
-
-
-def answer(raw: str, faithful: bool) -> Answer:
-    """`1`, `0`, or empty for no answer (the study's reading knows no such thing)."""
-    return yes_no.read(raw, faithful)

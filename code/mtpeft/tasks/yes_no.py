@@ -6,12 +6,14 @@ everything else, silence included, for a yes; its few-shot script has a rule of 
 """
 
 import re
+from dataclasses import dataclass
 
 from mtpeft.core.errors import MtpeftError
 from mtpeft.corpora.examples import Example
 from mtpeft.tasks.answer import Answer
 from mtpeft.tasks.fences import LONGEST, tidied
 from mtpeft.tasks.interface import Message
+from mtpeft.tasks.wording import Wording
 
 YES, NO, NONE = "1", "0", ""
 _SIGNS = r"[\s\"'*`_#>(\[]*"
@@ -39,6 +41,29 @@ def asked(role: str, question: str, *codes: str) -> list[Message]:
         {"role": "system", "content": role},
         {"role": "user", "content": f"{question}\n\n{shown}\n\nAnswer with one word: yes or no."},
     ]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A yes-or-no question about code.
+
+    Attributes:
+        role: The system message.
+        question: What is asked.
+        inputs: The names of an example's inputs with the code, in order.
+    """
+
+    role: str
+    question: str
+    inputs: tuple[str, ...] = ("code",)
+
+    def texts(self, example: Example) -> tuple[str, ...]:
+        """What an encoder reads, as one sequence."""
+        return tuple(example.inputs[name] for name in self.inputs)
+
+    def messages(self, example: Example, wording: Wording) -> list[Message]:
+        """System and user message of the question."""
+        return asked(self.role, self.question, *self.texts(example))
 
 
 def word(example: Example) -> str:
@@ -131,3 +156,8 @@ def read(raw: str, faithful: bool) -> Answer:
 def label(example: Example) -> int:
     """The class of an example: 1 for yes, 0 for no."""
     return 1 if word(example) == "yes" else 0
+
+
+def target(example: Example, wording: Wording) -> str:
+    """`yes` or `no`."""
+    return word(example)

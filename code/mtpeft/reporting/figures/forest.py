@@ -29,7 +29,6 @@ NEGLIGIBLE = 0.147
 _ROW, _HEAD, _LEGEND = 0.27, 0.78, 0.68
 _LEFT = 0.46
 """Share of the width that the names of the metrics take."""
-_Z = 1.959964
 
 
 @dataclass(frozen=True)
@@ -62,19 +61,6 @@ class Point:
     printed_high: float
     significant: bool
     differs: bool
-
-
-def odds_ratio_interval(a_only: float, b_only: float) -> tuple[float, float]:
-    """Wald 95 % interval of the odds ratio (a+0.5)/(b+0.5) on the log scale (Agresti, *Categorical
-    Data Analysis*, 11.1).
-
-    Args:
-        a_only: Pairs in which only side A passes.
-        b_only: Pairs in which only side B passes.
-    """
-    centre = math.log((a_only + 0.5) / (b_only + 0.5))
-    half = _Z * math.sqrt(1 / (a_only + 0.5) + 1 / (b_only + 0.5))
-    return math.exp(centre - half), math.exp(centre + half)
 
 
 def draw(figure: Figure, inputs: Inputs) -> Drawing:
@@ -247,10 +233,7 @@ def _point(
     if test is not None:
         significant = adjusted(test, comparison.adjustment) < LEVEL
         effect = getattr(test, quantity)
-        if quantity == "odds_ratio":
-            low, high = odds_ratio_interval(test.a_only, test.b_only)
-        else:
-            low, high = test.cliffs_delta_low, test.cliffs_delta_high
+        low, high = (getattr(test, f"{quantity}_{end}") for end in ("low", "high"))
     cells = inputs.printed.get(
         (comparison.id, block.id, metric, quantity, comparison.adjustment), []
     )

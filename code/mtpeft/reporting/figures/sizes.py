@@ -1,21 +1,24 @@
 """Quality against model size: one line per training regime, one panel per evaluation set."""
 
+from operator import itemgetter
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
 from mtpeft.catalog import Figure, Run
+from mtpeft.core.records import Mean
 from mtpeft.reporting.figures import Drawing
 from mtpeft.reporting.figures.style import (
-    MUTED,
     PUBLISHED,
-    WIDTH,
+    head,
+    interval_handle,
     look,
     pad_limits,
+    panels,
     published_handle,
     series,
+    whisker,
 )
 from mtpeft.reporting.figures.values import directed, printed_pass_rates, scale, unit
 from mtpeft.reporting.inputs import Inputs
@@ -27,36 +30,28 @@ def draw(figure: Figure, inputs: Inputs) -> Drawing:
     Options: panels, a list of {evaluation, metric, printed: comparisons whose counts give printed
     points}.
     """
-    panels: list[dict[str, Any]] = figure.options["panels"]
-    height = (len(panels) + 1) // 2
+    wanted: list[dict[str, Any]] = figure.options["panels"]
     rows: list[list[object]] = []
-    files = set(inputs.printed_files(figure.study))
     with look():
-        canvas = Canvas(figsize=(WIDTH, 1.75 * height + 0.5), layout="constrained")
-        grid = canvas.subplots(height, 2, squeeze=False)
+        canvas, grid = panels(len(wanted))
         regimes: dict[str, None] = {}
-        axes: Axes
-        for panel, axes in zip(panels, grid.flat, strict=False):
+        for panel, axes in zip(wanted, grid, strict=True):
             rows += _panel(axes, panel, figure.study, inputs, regimes)
-            tool = inputs.scores.tool_of(panel["evaluation"], panel["metric"])
-            files.add(inputs.score_file(tool, panel["evaluation"]))
-        for axes in list(grid.flat)[len(panels) :]:
-            axes.set_axis_off()
         handles = [
             Line2D([], [], color=s.colour, marker=s.marker, label=regime)
             for s, regime in ((series("regime", i), regime) for i, regime in enumerate(regimes))
         ]
         canvas.legend(
-            handles=[*handles, published_handle()],
+            handles=[*handles, interval_handle(), published_handle()],
             loc="outside upper center",
-            ncols=min(len(handles) + 1, 2),
+            ncols=2,
         )
     return Drawing(
         figure,
         [("", canvas)],
-        ["Evaluation set", "Metric", "Regime", "Size", "Mean", "n"],
+        ["Evaluation set", "Metric", "Regime", "Size", "Mean", "95 % low", "95 % high", "n"],
         rows,
-        sorted(files),
+        sorted([inputs.means_path, *inputs.printed_files(figure.study)]),
     )
 
 
@@ -76,57 +71,55 @@ def _panel(
     most = max(len(run.tasks) for run in known.of("runs", study))
     rows: list[list[object]] = []
     drawn: list[float] = []
-    points: dict[str, list[tuple[int, float]]] = {}
-    place: dict[str, int] = {}
+    points: dict[str, list[tuple[int, Mean]]] = {}
+    place: dict[str, float] = {}
     for run in sorted(
         known.of("runs", study), key=lambda r: (r.regime != "st", r.method == "fft", r.id)
     ):
-        if len(run.tasks) not in (1, most) or not inputs.scores.has(
-            run.id, evaluation.id, metric.id
-        ):
+        found = inputs.means.get((run.id, evaluation.id, metric.id))
+        if len(run.tasks) not in (1, most) or found is None:
             continue
-        values = inputs.scores.vector(run.id, evaluation.id, metric.id)["value"].dropna()
         position = [b.id for b in backbones].index(run.backbone)
-        mean = float(values.mean()) * scale(metric)
-        points.setdefault(_regime_title(run), []).append((position, mean))
-        place[run.id] = position
+        points.setdefault(_regime_title(run), []).append((position, found))
         rows.append(
             [
                 evaluation.title,
                 unit(metric),
                 _regime_title(run),
                 backbones[position].label,
-                round(mean, 2),
-                len(values),
+                *(round(v * scale(metric), 2) for v in (found.mean, found.low, found.high)),
+                found.n,
             ]
         )
-        drawn.append(mean)
-    for regime, found in points.items():
+    for number, (regime, means) in enumerate(points.items()):
         regimes.setdefault(regime)
         look_of = series("regime", list(regimes).index(regime))
+        # Side by side, so that no interval covers another.
+        shift = (number - (len(points) - 1) / 2) * 0.09
+        line = [(p + shift, m.mean * scale(metric)) for p, m in sorted(means, key=itemgetter(0))]
+        for position, m in means:
+            place[m.run] = position + shift
+            ends = (m.low * scale(metric), m.high * scale(metric))
+            whisker(axes, position + shift, *ends, look_of)
+            drawn += ends
         axes.plot(
-            *zip(*sorted(found), strict=True),
+            *zip(*line, strict=True),
             color=look_of.colour,
             marker=look_of.marker,
             markersize=5,
             clip_on=False,
         )
     drawn += _printed(axes, panel, inputs, evaluation.id, place)
-    axes.set_title(f"{evaluation.title}\n", pad=2)
-    axes.text(
-        0, 1.04, directed(unit(metric), metric), transform=axes.transAxes, color=MUTED, fontsize=7.5
-    )
+    head(axes, evaluation.title, directed(unit(metric), metric))
     axes.set_xticks(range(len(backbones)), [b.label for b in backbones])
     axes.set_xlim(-0.25, len(backbones) - 0.75)
-    axes.grid(axis="y")
-    axes.set_axisbelow(True)
     if drawn:
         pad_limits(axes, drawn)
     return rows
 
 
 def _printed(
-    axes: Axes, panel: dict[str, Any], inputs: Inputs, evaluation: str, place: dict[str, int]
+    axes: Axes, panel: dict[str, Any], inputs: Inputs, evaluation: str, place: dict[str, float]
 ) -> list[float]:
     drawn: list[float] = []
     for name in panel.get("printed", []):

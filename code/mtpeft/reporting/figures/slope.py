@@ -5,7 +5,6 @@ evaluation set.
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
 from mtpeft.catalog import Figure
@@ -13,11 +12,14 @@ from mtpeft.reporting.figures import Drawing
 from mtpeft.reporting.figures.style import (
     MUTED,
     PUBLISHED,
-    WIDTH,
+    head,
+    interval_handle,
     look,
     pad_limits,
+    panels,
     published_handle,
     series,
+    whisker,
 )
 from mtpeft.reporting.figures.values import directed, printed_pass_rates, scale, unit
 from mtpeft.reporting.inputs import AS_PUBLISHED, Inputs
@@ -31,18 +33,13 @@ def draw(figure: Figure, inputs: Inputs) -> Drawing:
 
     Options: panels, a list of {comparison, evaluation, metric}.
     """
-    panels: list[dict[str, Any]] = figure.options["panels"]
-    height = (len(panels) + 1) // 2
+    wanted: list[dict[str, Any]] = figure.options["panels"]
     rows: list[list[object]] = []
     with look():
-        canvas = Canvas(figsize=(WIDTH, 1.75 * height + 0.5), layout="constrained")
-        grid = canvas.subplots(height, 2, squeeze=False)
+        canvas, grid = panels(len(wanted))
         sizes: dict[str, None] = {}
-        axes: Axes
-        for panel, axes in zip(panels, grid.flat, strict=False):
+        for panel, axes in zip(wanted, grid, strict=True):
             rows += _panel(axes, panel, inputs, sizes)
-        for axes in list(grid.flat)[len(panels) :]:
-            axes.set_axis_off()
         handles: list[Line2D] = [
             Line2D(
                 [], [], color=series("size", i).colour, marker=series("size", i).marker, label=size
@@ -54,7 +51,7 @@ def draw(figure: Figure, inputs: Inputs) -> Drawing:
             for line, label in (("-", "significant"), ((0, (3, 2)), "not significant"))
         ]
         canvas.legend(
-            handles=[*handles, *dashes, published_handle()],
+            handles=[*handles, *dashes, interval_handle(), published_handle()],
             loc="outside upper center",
             ncols=max(3, len(handles)),
             columnspacing=1.0,
@@ -62,9 +59,16 @@ def draw(figure: Figure, inputs: Inputs) -> Drawing:
     return Drawing(
         figure,
         [("", canvas)],
-        ["Evaluation set", "Metric", "Size", "A", "Mean A", "B", "Mean B", "p adj."],
+        [
+            "Evaluation set",
+            "Metric",
+            "Size",
+            *("A", "Mean A", "A 95 % low", "A 95 % high"),
+            *("B", "Mean B", "B 95 % low", "B 95 % high"),
+            "p adj.",
+        ],
         rows,
-        sorted([inputs.tests_path, *inputs.printed_files(figure.study)]),
+        sorted([inputs.tests_path, inputs.means_path, *inputs.printed_files(figure.study)]),
     )
 
 
@@ -76,17 +80,27 @@ def _panel(
     evaluation = inputs.known.evaluations()[panel["evaluation"]]
     rows: list[list[object]] = []
     drawn: list[float] = []
-    for block in comparison.blocks:
+    blocks = [b for b in comparison.blocks if (b.task or comparison.task) == evaluation.id]
+    for block in blocks:
         test = inputs.test(comparison.id, block.id, metric.id, AS_PUBLISHED)
-        if (block.task or comparison.task) != evaluation.id or test is None:
+        if test is None:
             continue
         size = block_title(block).split()[-1]
         sizes.setdefault(size)
         look_of = series("size", list(sizes).index(size))
         ends = [test.mean_a * scale(metric), test.mean_b * scale(metric)]
         p = adjusted(test, comparison.adjustment)
+        # Side by side, so that no interval covers another.
+        shift = (len(rows) - (len(blocks) - 1) / 2) * 0.025
+        intervals = [
+            (m.low * scale(metric), m.high * scale(metric))
+            for m in (inputs.means[run, evaluation.id, metric.id] for run in (block.a, block.b))
+        ]
+        for x, (low, high) in enumerate(intervals):
+            whisker(axes, x + shift, low, high, look_of)
+            drawn += [low, high]
         axes.plot(
-            [0, 1],
+            [shift, 1 + shift],
             ends,
             color=look_of.colour,
             marker=look_of.marker,
@@ -100,7 +114,7 @@ def _panel(
             else None
         )
         if printed:
-            axes.plot([0, 1], printed, clip_on=False, **PUBLISHED)
+            axes.plot([shift, 1 + shift], printed, clip_on=False, **PUBLISHED)
         drawn += [*ends, *(printed or ())]
         rows.append(
             [
@@ -108,21 +122,16 @@ def _panel(
                 unit(metric),
                 size,
                 comparison.side_a,
-                round(ends[0], 2),
+                *(round(v, 2) for v in (ends[0], *intervals[0])),
                 comparison.side_b,
-                round(ends[1], 2),
+                *(round(v, 2) for v in (ends[1], *intervals[1])),
                 "NA" if p != p else f"{p:.4f}",
             ]
         )
-    axes.set_title(f"{evaluation.title}\n", pad=2)
-    axes.text(
-        0, 1.04, directed(unit(metric), metric), transform=axes.transAxes, color=MUTED, fontsize=7.5
-    )
+    head(axes, evaluation.title, directed(unit(metric), metric))
     axes.set_xlim(-0.18, 1.18)
     axes.set_xticks([0, 1], [comparison.side_a, comparison.side_b])
     axes.tick_params(axis="x", length=0)
-    axes.grid(axis="y")
-    axes.set_axisbelow(True)
     if drawn:
         pad_limits(axes, drawn)
     return rows

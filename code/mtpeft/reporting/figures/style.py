@@ -110,6 +110,35 @@ def published_handle() -> Line2D:
     return Line2D([], [], label="as printed", **PUBLISHED)
 
 
+def panels(count: int) -> tuple[Canvas, list[Axes]]:
+    """A canvas with `count` panels in two columns, room for a legend above them."""
+    height = (count + 1) // 2
+    canvas = Canvas(figsize=(WIDTH, 1.75 * height + 0.7), layout="constrained")
+    grid: list[Axes] = canvas.subplots(height, 2, squeeze=False).ravel().tolist()
+    for axes in grid[count:]:
+        axes.set_axis_off()
+    return canvas, grid[:count]
+
+
+def head(axes: Axes, title: str, below: str) -> None:
+    """The title of a panel with a line below it, and the grid of its values."""
+    axes.set_title(f"{title}\n", pad=2)
+    axes.text(0, 1.04, below, transform=axes.transAxes, color=MUTED, fontsize=7.5)
+    axes.grid(axis="y")
+    axes.set_axisbelow(True)
+
+
+def whisker(axes: Axes, x: float, low: float, high: float, look_of: Series) -> None:
+    """An interval as a thin vertical bar."""
+    axes.plot([x, x], [low, high], color=look_of.colour, linewidth=0.8, alpha=0.7, clip_on=False)
+
+
+def interval_handle() -> Line2D:
+    """Legend entry of the intervals."""
+    label = "95 % interval"
+    return Line2D([], [], color=MUTED, marker="|", markersize=9, linestyle="none", label=label)
+
+
 def pad_limits(axes: Axes, values: list[float], share: float = 0.18) -> None:
     """Leave air above and below the values, so that markers and labels stay inside.
 

@@ -9,37 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mtpeft.catalog import Catalog
-from mtpeft.catalog.schema import Edition, Numbers
+from mtpeft.catalog.schema import Edition
 from mtpeft.reporting.inputs import Inputs
 from mtpeft.reporting.tables.model import EMPTY, Value
-from mtpeft.statistics.contrasts import Contrasts
+from mtpeft.statistics.contrasts import Contrasts, StudyFigures
 from mtpeft.statistics.figures import FigureSet
 
 METRIC_TITLES = {"f1": "F1", "acc": "accuracy", "mrr": "MRR"}
 
 
 @dataclass(frozen=True)
-class Published:
-    """The figures of one study, and what the statistics stage made of them."""
+class Published(StudyFigures):
+    """The figures of one study, and what its tables say of them."""
 
-    figures: FigureSet
-    contrasts: Contrasts
     contrasts_path: Path
-
-    @property
-    def numbers(self) -> Numbers:
-        """How the figures are read."""
-        return self.figures.numbers
-
-    @property
-    def editions(self) -> list[Edition]:
-        """The editions whose figures are read."""
-        return self.figures.editions
-
-    @property
-    def tasks(self) -> list[str]:
-        """Ids of the tasks, in the order of the tables."""
-        return self.figures.tasks
 
     @property
     def paths(self) -> list[Path]:

@@ -17,6 +17,7 @@ ORDER = (
     "values",
     "causes",
     "conclusions",
+    "repeated",
     "tables",
     "figures",
     "multitask",

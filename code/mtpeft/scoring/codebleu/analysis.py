@@ -183,7 +183,7 @@ def analyse(text: str, language: str, corrected: bool) -> Analysis:
     text = text.strip()
     try:
         code = known.remove_comments(text)
-    except Exception:  # as released: Python that cannot be tokenised keeps its comments
+    except Exception:  # as released: Python that cannot be tokenized keeps its comments
         code = text
     return Analysis(
         tuple(text.split()), code, known.parser.parse(code.encode("utf-8")).root_node, known

@@ -73,7 +73,7 @@ class Judge:
         return f"{settings.identity}, {settings.prompt.origin} prompt {settings.prompt.sha256[:12]}"
 
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
-        """Three records per item; item.source is the summarised code."""
+        """Three records per item; item.source is the summarized code."""
         settings, version = self._settings(), self.version()
         with Ledger(ledger_path(settings), settings.budget) as ledger:
             judged = judge(items, settings, ledger, failures=self._failures)

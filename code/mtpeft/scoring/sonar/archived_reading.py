@@ -18,7 +18,8 @@ from mtpeft.catalog.places import archived_table
 from mtpeft.core.records import read_scores
 from mtpeft.scoring.engine import Outcome
 from mtpeft.scoring.interface import Item
-from mtpeft.scoring.sonar.metrics import CONSTRUCTOR_CALL, java_complexity
+from mtpeft.scoring.sonar.java import CONSTRUCTOR_CALL, measure
+from mtpeft.scoring.wrapping import wrap
 
 
 def read_as_archived(
@@ -31,7 +32,7 @@ def read_as_archived(
 
     Args:
         evaluation: The evaluation set.
-        published: The table of Sonar's metrics as published; an unreadable output has zeros.
+        published: The table of Sonar's metrics as published; an unparseable output has zeros.
         items: The archived outputs, in any order.
         outcomes: What the tool says about each.
 
@@ -48,9 +49,7 @@ def read_as_archived(
         if CONSTRUCTOR_CALL in o.detail and old.get((i.run, i.instance_id), 0) > 0
     ]
     result = published.set_index(["run", "instance_id"])
-    measured = {
-        i: v for i, v in java_complexity(doubtful, lenient=True).items() if not isinstance(v, str)
-    }
-    for item, values in measured.items():
+    for item in doubtful:
+        values = measure(wrap(item), lenient=True)
         result.loc[(item.run, item.instance_id), list(result.columns[2:])] = values
-    return result.reset_index()[list(published.columns)], Counter(item.run for item in measured)
+    return result.reset_index()[list(published.columns)], Counter(item.run for item in doubtful)

@@ -19,7 +19,7 @@ class Unmeasurable(ValueError):
 
 
 def bleu(output: str, reference: str) -> float:
-    """Sentence BLEU of sacreBLEU (Post 2018, arXiv:1804.08771): tokeniser 13a, case-sensitive,
+    """Sentence BLEU of sacreBLEU (Post 2018, arXiv:1804.08771): tokenizer 13a, case-sensitive,
     exponential smoothing, effective order.
     """
     from sacrebleu import sentence_bleu

@@ -1,4 +1,4 @@
-"""Fetching the pinned analysers that are no Python packages, and compiling the Java helpers.
+"""Fetching the pinned analysers that are no Python packages.
 
 Tools land in data/cache/tools/ID, each with a `SOURCE.json` that says where it came from. What is
 there and intact is left alone; a tool is put in place by one rename, so that an interrupted set-up
@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import tarfile
 import tomllib
 import zipfile
@@ -26,7 +27,6 @@ from mtpeft.core.locks import held
 from mtpeft.core.provenance import sha256
 
 LOCK = paths.ROOT / "docker" / "locks" / "java-tools.toml"
-JAVA_SOURCES = Path(__file__).resolve().parents[1] / "sonar"
 _SECONDS = 600
 POLICY = Policy(attempts=3)
 
@@ -183,7 +183,19 @@ def _archive(source: dict[str, Any], work: Path) -> Path:
     return work / "unpacked" / str(source["inside"])
 
 
-def _npm(source: dict[str, Any], work: Path) -> Path:
+def unpack_npm(source: dict[str, Any], work: Path) -> Path:
+    """Fetch a package of npm's registry and unpack it, without running anything of it.
+
+    Args:
+        source: `package`, its `sha256`, and `inside`, the folder that is wanted.
+        work: A scratch folder.
+
+    Returns:
+        That folder.
+
+    Raises:
+        MtpeftError: There is no npm, the package cannot be had, or it is another one.
+    """
     if not shutil.which("npm"):
         raise MtpeftError("no npm")
     # `pack` only downloads the archive: no script of the package is ever run.
@@ -216,41 +228,37 @@ def _deb(source: dict[str, Any], work: Path) -> Path:
     return made
 
 
-_FETCH = {"archive": _archive, "npm": _npm, "deb": _deb}
+_FETCH = {"archive": _archive, "npm": unpack_npm, "deb": _deb}
 
 
 def _run(command: list[str], work: Path) -> None:
     processes.run(command, cwd=work, seconds=_SECONDS, accept=(0,), fix="make setup-analysers")
 
 
-def helpers_id() -> str:
-    """Name of the compiled helpers: it follows their sources, so that a change compiles them again."""
-    text = b"".join(path.read_bytes() for path in sorted(JAVA_SOURCES.glob("*.java")))
-    return "java-helpers-" + hashlib.sha256(text).hexdigest()[:16]
+def install_distributions(requirements: list[str], target: Path, name: str) -> None:
+    """Install pinned distributions in a folder of their own.
 
-
-def compile_helpers() -> str:
-    """Compile the Java helpers of this package.
-
-    Returns:
-        What was done.
+    Args:
+        requirements: With their hashes, as pip reads them.
+        target: The folder.
+        name: Of the tool, for messages.
 
     Raises:
-        Unavailable: There is no compiler.
+        Unavailable: Pip cannot get them.
     """
-    compiler = shutil.which("javac")
-
-    def fill(made: Path) -> str:
-        if not compiler:
-            raise Unavailable(
-                "no javac",
-                "a Java development kit, version 17 or newer",
-                "apt-get install openjdk-17-jdk-headless",
-            )
-        _run([compiler, "-d", str(made), *map(str, sorted(JAVA_SOURCES.glob("*.java")))], made)
-        return "this package"
-
-    return install_folder(helpers_id(), fill)
+    listed = target.parent / "requirements.txt"
+    write_atomic(listed, "\n".join(requirements) + "\n")
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
+    done = processes.run(
+        [*pip, "--require-hashes", "--no-deps", "--target", target, "-r", listed], seconds=_SECONDS
+    )
+    listed.unlink()
+    if done.code:
+        raise Unavailable(
+            f"{name} cannot be installed: {done.problem}",
+            "the distributions of docker/locks",
+            "connect to the network and run: make setup-analysers",
+        )
 
 
 def install_folder(name: str, fill: Callable[[Path], str]) -> str:

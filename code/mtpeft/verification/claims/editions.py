@@ -13,12 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from mtpeft.catalog import Claim
-from mtpeft.catalog.schema import Edition, Numbers
 from mtpeft.core.errors import BadInput
 from mtpeft.core.records import Verdict
 from mtpeft.statistics import r_session
-from mtpeft.statistics.contrasts import Contrasts, mean
-from mtpeft.statistics.figures import FigureSet
+from mtpeft.statistics.contrasts import StudyFigures, mean
 from mtpeft.verification.claims.registry import RULES, Evidence
 
 _ONE = " in the one generation that can be checked"
@@ -71,21 +69,8 @@ class Judgement:
 
 
 @dataclass(frozen=True)
-class Case:
-    """The figures of the claim's study."""
-
-    contrasts: Contrasts
-    figures: FigureSet
-
-    @property
-    def numbers(self) -> Numbers:
-        """How the figures are read."""
-        return self.figures.numbers
-
-    @property
-    def editions(self) -> list[Edition]:
-        """The editions whose figures are read."""
-        return self.figures.editions
+class Case(StudyFigures):
+    """The figures of the claim's study, and what rules ask of them."""
 
     @property
     def shared(self) -> str:
@@ -131,7 +116,7 @@ def figure_rule(function: FigureRule) -> FigureRule:
     def judge(claim: Claim, evidence: Evidence) -> Verdict:
         if claim.study not in evidence.contrasts:
             raise _without_figures(claim, evidence)
-        case = Case(evidence.contrasts[claim.study], evidence.figures[claim.study])
+        case = Case(evidence.figures[claim.study], evidence.contrasts[claim.study])
         return _verdict(claim, function(claim, case))
 
     RULES[function.__name__] = judge
@@ -180,8 +165,10 @@ def _verdict(claim: Claim, judgement: Judgement) -> Verdict:
 
 @figure_rule
 def shared_matches_full(claim: Claim, case: Case) -> Judgement:
-    """Options: z. On each backbone some shared method's mean is not below full fine-tuning's by
-    more than z errors.
+    """On each backbone some shared method's mean is not below full fine-tuning's by more than z
+    errors.
+
+    Options: z.
     """
     z = float(claim.options["z"])
     full = f"multi {case.numbers.full}"
@@ -217,8 +204,9 @@ def shared_matches_full(claim: Claim, case: Case) -> Judgement:
 
 @figure_rule
 def shared_surpasses_full(claim: Claim, case: Case) -> Judgement:
-    """Options: z. Some cell of backbone, method and task lies above full fine-tuning by more than z
-    errors.
+    """Some cell of backbone, method and task lies above full fine-tuning by more than z errors.
+
+    Options: z.
     """
     z = float(claim.options["z"])
     findings = {}
@@ -247,8 +235,9 @@ def shared_surpasses_full(claim: Claim, case: Case) -> Judgement:
 
 @figure_rule
 def close_to_single(claim: Claim, case: Case) -> Judgement:
-    """Options: margin (points). For every task the mean change from single-task to multi-task
-    tuning is above −margin.
+    """For every task the mean change from single-task to multi-task tuning is above −margin.
+
+    Options: margin (points).
     """
     margin = float(claim.options["margin"])
     findings = {}
@@ -290,8 +279,10 @@ def close_to_single(claim: Claim, case: Case) -> Judgement:
 
 @figure_rule
 def parameter_factor(claim: Claim, case: Case) -> Judgement:
-    """Options: factor. One module a task together have `factor` times the trained parameters of the
-    shared one (heads apart).
+    """One module a task together have `factor` times the trained parameters of the shared one
+    (heads apart).
+
+    Options: factor.
     """
     factor = float(claim.options["factor"])
     findings = {}
@@ -318,8 +309,9 @@ def parameter_factor(claim: Claim, case: Case) -> Judgement:
 
 @figure_rule
 def computation(claim: Claim, case: Case) -> Judgement:
-    """Options: percent. The largest saving of training time of a shared module against one run a
-    task.
+    """The largest saving of training time of a shared module against one run a task.
+
+    Options: percent.
     """
     wanted = float(claim.options["percent"])
     number = case.count()
@@ -368,8 +360,9 @@ def _more_than_chance(hits: int, total: int, options: dict[str, Any]) -> tuple[b
 
 @figure_rule
 def grouping_sensitive(claim: Claim, case: Case) -> Judgement:
-    """Options: chance, level. More cells than chance explains have a range over groupings beyond
-    sampling error.
+    """More cells than chance explains have a range over groupings beyond sampling error.
+
+    Options: chance, level.
     """
     findings = {}
     for edition in case.editions:
@@ -403,8 +396,9 @@ def _share(claim: Claim, option: str) -> str:
 
 @figure_rule
 def asymmetric(claim: Claim, case: Case) -> Judgement:
-    """Options: z, chance, level. In more pairs than chance explains the two tasks' changes differ
-    by more than z errors.
+    """In more pairs than chance explains the two tasks' changes differ by more than z errors.
+
+    Options: z, chance, level.
     """
     z = float(claim.options["z"])
     findings = {}
@@ -447,8 +441,9 @@ def asymmetric(claim: Claim, case: Case) -> Judgement:
 
 @figure_rule
 def prompting(claim: Claim, case: Case) -> Judgement:
-    """Options: tasks, backbone, method, z. Every prompted model lies below the multi-task one,
-    where both can be compared.
+    """Every prompted model lies below the multi-task one, where both can be compared.
+
+    Options: tasks, backbone, method, z.
     """
     options = claim.options
     z = float(options["z"])
@@ -499,8 +494,8 @@ def prompting(claim: Claim, case: Case) -> Judgement:
 
 @figure_rule
 def validation_chosen(claim: Claim, case: Case) -> Judgement:
-    """No options. Every row of the typed multi-task table is the logged test value at the best
-    validation epoch.
+    """Every row of the typed multi-task table is the logged test value at the best validation
+    epoch.
     """
     findings = {}
     for edition in case.editions:
@@ -524,7 +519,10 @@ def validation_chosen(claim: Claim, case: Case) -> Judgement:
 
 @figure_rule
 def weights_stay(claim: Claim, case: Case) -> Judgement:
-    """Options: limit. No run with learnable weights ends with one task above the limit."""
+    """No run with learnable weights ends with one task above the limit.
+
+    Options: limit.
+    """
     limit = float(claim.options["limit"])
     findings = {}
     for edition in case.editions:
