@@ -152,8 +152,8 @@ def work(run: Run, settings: Settings) -> tuple[float, float]:
         return math.nan, math.nan
     sizes = {t: task.sizes["train"] for t, task in tasks.items()}
     if objective_of(run) != HEADS:
-        trained = settings.epochs * sum(n * tasks[t].tokens for t, n in sizes.items())
-        return trained, evaluated(trained, len(tasks), settings)[0]
+        tokens = float(settings.epochs * sum(n * tasks[t].tokens for t, n in sizes.items()))
+        return tokens, evaluated(tokens, len(tasks), settings)[0]
     whole = settings.batch_size * settings.gradient_accumulation
     mixed = sampler(settings.mixing, sizes, whole, settings.seed, settings.mixing_temperature)
     steps = mixed.steps_per_epoch
