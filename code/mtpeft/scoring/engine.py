@@ -120,7 +120,7 @@ def load(tool: str) -> Scorer:
 
 def applies(tool: Tool, scorer: Scorer | None, evaluation: Evaluation) -> bool:
     """Whether a tool reads what the answers of an evaluation set are, in its language."""
-    output = evaluation.output or catalog().task_of(evaluation.id).output
+    output = catalog().output_of(evaluation.id)
     accepts = getattr(scorer, "accepts", None)
     return (
         output in tool.reads
