@@ -112,7 +112,11 @@ def _fault(node: Node) -> str:
         if any(child.type in _PRIMITIVE for child in node.children):
             return "a primitive type as type argument"
     elif kind == "update_expression":
-        if _bare(_parts(node)[0]).type not in _VARIABLES:
+        target = _bare(_parts(node)[0])
+        if target.type == "cast_expression":
+            # The grammar takes `(int) i++` for an increment of a cast.
+            target = _bare(target.child_by_field_name("value") or target)
+        if target.type not in _VARIABLES:
             return "the target of an assignment is no variable"
     elif kind in ("local_variable_declaration", *_CLASSES):
         parent = node.parent
