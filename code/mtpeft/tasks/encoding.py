@@ -16,7 +16,7 @@ import numpy as np
 
 from mtpeft.catalog import Run, catalog
 from mtpeft.core.errors import MtpeftError, UnknownName
-from mtpeft.corpora import Example, load, spaced
+from mtpeft.corpora import Example, load, subsample_evenly
 from mtpeft.tasks.classification import binary_scores, ranks, reciprocal_rank
 
 LABEL, RANKING = "label", "ranking"
@@ -101,7 +101,7 @@ class TaskData:
             max(map(len, pair)) for pair in zip(self.rows, self.codes or self.rows, strict=True)
         ]
 
-    def some(self, number: int) -> "TaskData":
+    def subsample_evenly(self, number: int) -> "TaskData":
         """`number` examples, evenly spaced; all of them where number is 0 or there are no more."""
         if not number or number >= len(self):
             return self
@@ -222,7 +222,7 @@ def encoded(
         )
     found = {}
     for task in run.tasks:
-        examples = spaced(load(corpus, task, split), limit)
+        examples = subsample_evenly(load(corpus, task, split), limit)
         if not examples:
             raise MtpeftError(
                 f"corpus {corpus} has no example of {task} in split {split}",

@@ -31,7 +31,7 @@ from mtpeft.tuning.store import tokenized
 from mtpeft.tuning.trainer import MultiTaskTrainer, arguments, last_checkpoint, opening
 
 VALIDATION_SHARE = 0.1
-"""Rows validated, of those trained on, where evaluations are spaced over the run: without a
+"""Rows validated, of those trained on, where evaluations are evenly spaced over the run: without a
 backward pass that is some 3 % of the work, which leaves room for generated text.
 """
 Generate = Callable[..., list[str]]
