@@ -24,7 +24,6 @@ from mtpeft.core.records import (
     append_predictions,
     csv_text,
     format_value,
-    frame_of,
     read_frame,
     read_predictions,
     read_records,
@@ -170,10 +169,6 @@ def test_printed_values_stay_text(tmp_path):
         "NA",
         "1e-05",
     ]
-
-
-def test_no_records_still_have_columns():
-    assert list(frame_of([], Verdict).columns)[:3] == ["id", "tier", "kind"]
 
 
 # ---------------------------------------------------------------- damaged tables
@@ -506,6 +501,9 @@ def test_a_score_table_with_a_foreign_header_is_refused(tmp_path):
 def test_a_reason_of_a_metric_that_has_a_value_is_refused(tmp_path):
     path = score_path(tmp_path, "tool", "task")
     head = "run,row,instance_id,status,m,n,o\n"
+    write_atomic(path, f"{head}a,1,i,empty;m=ok,,,1\n")
+    with pytest.raises(BadInput, match="empty;m=ok"):
+        read_scores(path)
     for fields in ("1,,", "1,2,", ",,1", ",1,1"):
         status = "unparseable;n=empty"
         write_atomic(path, f"{head}a,1,i,{status},{fields}\n")

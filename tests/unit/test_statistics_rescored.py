@@ -2,9 +2,11 @@
 of damaged ones.
 """
 
-from mtpeft.core.records import ScoreSet
+from dataclasses import replace
+
+from mtpeft.core.records import ScoreSet, write_scores
 from mtpeft.statistics.compare import run_comparison
-from mtpeft.statistics.rescored import ARCHIVED_READING, Layered, repaired_tests
+from mtpeft.statistics.rescored import ARCHIVED_READING, Layered, recovered_tests, repaired_tests
 from synthetic_study import COUNTS, TEXTS
 
 
@@ -51,3 +53,39 @@ def test_a_repair_changes_the_tests_of_what_was_repaired_and_no_other(study, sco
     for (block, metric), test in by_protocol["repaired"].items():
         assert (test.p != expected[block, metric].p) == (metric == "lines")
     assert {metric for _, metric in by_protocol["repaired"]} == {*COUNTS, *TEXTS}
+
+
+def without(scores, run, *tools):
+    """The scores of all tables, without those of a run in some tools."""
+    return ScoreSet(
+        scores.root,
+        {
+            key: frame[frame["run"] != run] if key[0] in tools else frame
+            for key, frame in scores.tables.items()
+        },
+    )
+
+
+def test_rescored_outputs_fill_gaps_and_complete_families(study, scores, tmp_path):
+    frame = scores.tables["counter", "code-x"]
+    write_scores(tmp_path, "counter", "code-x", frame[frame["run"] == "b1/mt-q"])
+
+    def recovered(archived):
+        found = recovered_tests(archived, tmp_path, [study.comparisons["effects"]], study)
+        assert {(t.protocol, t.block, t.pairing) for t in found} <= {("rescored", "1", "id")}
+        return {t.metric: t for t in found}
+
+    # The family of block 1 is whole again: its text metrics get adjusted p-values, too.
+    whole = recovered(without(scores, "b1/mt-q", "counter"))
+    assert whole.keys() == {*COUNTS, *TEXTS}
+    by_id = run_comparison(
+        scores, replace(study.comparisons["effects"], pairing="id"), study, "as-published"
+    )
+    for test in by_id:
+        if test.block == "1":
+            assert repr(replace(whole[test.metric], protocol="as-published")) == repr(test)
+    # Without the text metrics it is not, and nothing is adjusted.
+    part = recovered(without(scores, "b1/mt-q", "counter", "texter"))
+    assert part.keys() == {*COUNTS}
+    assert all(t.note.startswith("family incomplete") and not t.m for t in part.values())
+    assert recovered(scores) == {}

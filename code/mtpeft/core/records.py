@@ -460,13 +460,6 @@ def _convert(text: str, hint: Any) -> Any:
     raise TypeError(f"record field of unsupported type {hint}")
 
 
-def frame_of(records: Sequence[Any], record: type) -> "pd.DataFrame":
-    """The records as a data frame with the record's columns, also when there are none."""
-    import pandas as pd
-
-    return pd.DataFrame([asdict(r) for r in records], columns=[f.name for f in fields(record)])
-
-
 # ---------------------------------------------------------------- predictions
 
 
