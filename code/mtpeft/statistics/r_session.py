@@ -3,51 +3,28 @@
 R is not thread-safe: every call holds rpy2's lock. Missing values are NaN on both sides.
 """
 
-import contextlib
 import os
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from multiprocessing.util import Finalize
 from typing import Any
 
 import numpy as np
 
 from mtpeft.core.errors import MtpeftError, Unavailable
-from mtpeft.core.files import scratch
+from mtpeft.core.files import temporary_files_of
 from mtpeft.core.paths import STATS
 
 # ABI mode needs R's shared library alone, not its development files.
 os.environ.setdefault("RPY2_CFFI_MODE", "ABI")
 
 
-@contextlib.contextmanager
-def _own_temporary_folder() -> Iterator[None]:
-    """Let R and rpy2 keep their temporary files where the next start sweeps.
-
-    R removes the folder of its session when it is ended, not when it is killed, nor in a worker.
-    """
-    life = contextlib.ExitStack()
-    folder = str(life.enter_context(scratch("r")))
-    # Unlike atexit, run at the end of a worker process, too.
-    Finalize(None, life.close, exitpriority=0)
-    before, tempfile.tempdir = (os.environ.get("TMPDIR"), tempfile.tempdir), folder
-    os.environ["TMPDIR"] = folder
-    try:
-        yield
-    finally:
-        tempfile.tempdir = before[1]
-        if before[0] is None:
-            del os.environ["TMPDIR"]
-        else:
-            os.environ["TMPDIR"] = before[0]
-
-
 @lru_cache(maxsize=1)
 def _environment() -> Any:
     libraries = os.environ.get("LD_LIBRARY_PATH")
     try:
-        with _own_temporary_folder():
+        # R removes the folder of its session when it is ended, not when it is killed, nor in a
+        # worker.
+        with temporary_files_of("r"):
             from rpy2 import rinterface
             from rpy2.rinterface_lib import callbacks, embedded
 
