@@ -265,6 +265,8 @@ def claim(tmp_path, a, b):
 def test_a_claim_holds_where_its_figure_is_inside_and_its_direction_is_right(tmp_path):
     verdict = claim(tmp_path, [40, 40, 40], [42, 43, 44])  # changes +5, +7.5, +10 %
     assert (verdict.id, verdict.verdict, verdict.published) == ("C1", "within tolerance", "7.3")
+    # 7.5 -+ 4.302653 x 2.5 x the root of 4/3
+    assert verdict.regenerated == "7.5 [-4.921, 19.92]"
 
 
 def test_a_wide_interval_does_not_save_a_claim_whose_direction_is_wrong(tmp_path):
