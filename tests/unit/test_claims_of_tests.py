@@ -44,6 +44,7 @@ def test_a_change_is_relative_to_side_a_at_printed_decimals():
     assert (found.verdict, found.regenerated, found.corrected) == ("exact", "+10.0 %", "+20.0 %")
     assert found.published == "+10.0 %"
     assert moved("10.04", tests).verdict == "differs"
+    assert moved("10", tests).regenerated == "+10 %"
     assert moved("-10", tests).verdict == "differs"
 
 
@@ -89,6 +90,8 @@ def test_the_largest_change_is_over_all_named_places_and_none_may_be_absent():
     found = largest("30.0", tests)
     assert found.verdict == "exact"
     assert found.regenerated == f"+30.0 % ({NAME} 0.5b {METRICS[1]})"
+    assert largest("30.00", tests).regenerated.startswith("+30.00 % ")
+    assert largest("30", tests).regenerated.startswith("+30 % ")
     assert largest("10.0", tests).verdict == "differs"
     absent = largest("10.0", tests[:1])
     assert absent.verdict == "not reproducible" and "1 of 2 tests" in absent.reason
