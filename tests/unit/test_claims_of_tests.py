@@ -16,7 +16,7 @@ METRICS = KNOWN.comparisons[NAME].metrics
 LOC = "lizard_loc"
 
 
-def test_of(block="0.5b", metric=LOC, a=100.0, b=110.0, **changes):
+def made(block="0.5b", metric=LOC, a=100.0, b=110.0, **changes):
     """A test of the comparison, as published unless said otherwise."""
     blank = {
         name: NAN if kind is float else "" if kind is str else 0
@@ -39,7 +39,7 @@ def moved(percent, tests):
 
 
 def test_a_change_is_relative_to_side_a_at_printed_decimals():
-    tests = [test_of(), test_of(protocol="corrected", b=120.0)]
+    tests = [made(), made(protocol="corrected", b=120.0)]
     found = moved("10.0", tests)
     assert (found.verdict, found.regenerated, found.corrected) == ("exact", "+10.0 %", "+20.0 %")
     assert found.published == "+10.0 %"
@@ -48,34 +48,34 @@ def test_a_change_is_relative_to_side_a_at_printed_decimals():
     assert moved("-10", tests).verdict == "differs"
 
 
-@pytest.mark.parametrize("tests", [[], [test_of(a=0.0)], [test_of(a=NAN)]])
+@pytest.mark.parametrize("tests", [[], [made(a=0.0)], [made(a=NAN)]])
 def test_a_change_from_nothing_is_not_reproducible(tests):
     assert moved("10.0", tests).verdict == "not reproducible"
 
 
 def test_a_figure_of_another_place_of_the_metric_is_a_cause_where_chance_is_none():
     # Twenty other figures far from 37.21 make a hit by accident rare.
-    far = [test_of(block="1.5b", metric=m, b=500.0 + i) for i, m in enumerate(METRICS[4:])]
-    other = test_of(comparison="rq1-generation-python", a=200.0, b=274.42)
-    found = moved("37.21", [test_of(), other, *far])
+    far = [made(block="1.5b", metric=m, b=500.0 + i) for i, m in enumerate(METRICS[4:])]
+    other = made(comparison="rq1-generation-python", a=200.0, b=274.42)
+    found = moved("37.21", [made(), other, *far])
     assert found.verdict == "differs" and found.cause == ELSEWHERE
     assert "rq1-generation-python 0.5b lizard_loc (relative)" in found.reason
     assert "1 of 2 places that may be meant" in found.reason
     # The same figure under another metric is none.
     stranger = replace(other, metric="pmd_codestyle")
-    found = moved("37.21", [test_of(), stranger, *far])
+    found = moved("37.21", [made(), stranger, *far])
     assert (found.cause, found.reason[-29:]) == ("", "nowhere where it may be meant")
     # Nor one of the corrected protocol.
     corrected = replace(other, protocol="corrected")
-    assert moved("37.21", [test_of(), corrected, *far]).cause == ""
+    assert moved("37.21", [made(), corrected, *far]).cause == ""
 
 
 @pytest.mark.parametrize("metric, b, points", [("pass@1", 0.2721, "27.21"), (LOC, 127.21, "27.21")])
 def test_a_change_in_points_is_in_percent_where_the_metric_is(metric, b, points):
     a = 0.0 if metric == "pass@1" else 100.0
-    other = test_of(comparison="rq1-pass1", block="java-0.5b", metric=metric, a=a, b=b)
+    other = made(comparison="rq1-pass1", block="java-0.5b", metric=metric, a=a, b=b)
     place = {"comparison": NAME, "block": "0.5b", "metric": metric}
-    found = judged("relative_change", [test_of(metric=metric), other], percent=points, **place)
+    found = judged("relative_change", [made(metric=metric), other], percent=points, **place)
     assert f"{metric} (in points)" in found.reason
 
 
@@ -85,8 +85,8 @@ def largest(percent, tests, **options):
 
 
 def test_the_largest_change_is_over_all_named_places_and_none_may_be_absent():
-    tests = [test_of(metric=METRICS[0]), test_of(metric=METRICS[1], b=130.0)]
-    tests += [test_of(metric=METRICS[2], b=300.0), test_of("1.5b", METRICS[0], b=300.0)]
+    tests = [made(metric=METRICS[0]), made(metric=METRICS[1], b=130.0)]
+    tests += [made(metric=METRICS[2], b=300.0), made("1.5b", METRICS[0], b=300.0)]
     found = largest("30.0", tests)
     assert found.verdict == "exact"
     assert found.regenerated == f"+30.0 % ({NAME} 0.5b {METRICS[1]})"
@@ -108,7 +108,7 @@ def none(tests, **options):
 
 
 def test_none_is_significant_only_where_every_test_is_there():
-    every = [test_of(metric=m) for m in METRICS]
+    every = [made(metric=m) for m in METRICS]
     assert none(every).verdict == "exact"
     assert none(every[1:]).verdict == "not reproducible"
     assert none([replace(every[0], note="no pairs"), *every[1:]]).verdict == "not reproducible"
@@ -121,7 +121,7 @@ def test_none_is_significant_only_where_every_test_is_there():
     assert found.regenerated == f"1 significant: {NAME} 0.5b {METRICS[0]}"
     assert none([replace(every[0], p_holm=0.05), *every[1:]]).verdict == "exact"
     assert none([replace(every[0], p_bh=0.01), *every[1:]]).verdict == "exact"
-    other = test_of("1.5b", METRICS[0], p_holm=0.01)
+    other = made("1.5b", METRICS[0], p_holm=0.01)
     assert none([*every, other]).verdict == "exact"
     corrected = replace(every[0], protocol="corrected", p_holm=0.01)
     assert none([*every, corrected]).corrected.startswith("1 significant")
@@ -148,7 +148,7 @@ def test_significant_results_are_counted_cell_by_cell():
     column = {"holm": "p_holm", "bh": "p_bh"}[adjustment]
 
     def p(*values):
-        return [test_of(metric=m, **{column: v}) for m, v in zip(METRICS, values, strict=False)]
+        return [made(metric=m, **{column: v}) for m, v in zip(METRICS, values, strict=False)]
 
     cells = [cell(METRICS[0], "Yes"), cell(METRICS[1], "No"), cell(METRICS[2], "NA")]
     question = {"question": KNOWN.comparisons[NAME].question}
