@@ -156,7 +156,7 @@ rescore: | $(VENV)/.score ## T2: archived outputs scored again (needs MTPEFT_MIR
 $(TESTS_T2): $(wildcard $(OUT)/rescore/summary.csv)
 	@$(RUN) statistics --rescored
 
-$(AUDIT_T2): $(TESTS_T2) $(AUDIT) $(wildcard $(OUT)/other-versions/*/stamp.json $(OUT)/statistics/mended.csv code/mtpeft/audit/*.py)
+$(AUDIT_T2): $(TESTS_T2) $(AUDIT) $(wildcard $(OUT)/other-versions/*/stamp.json $(OUT)/statistics/repaired.csv code/mtpeft/audit/*.py)
 	@$(RUN) audit --rescored
 
 predictions: | $(VENV)/.core ## archived outputs from the study's git repositories, pinned | 5 min | 200 MB | no
@@ -164,7 +164,7 @@ predictions: | $(VENV)/.core ## archived outputs from the study's git repositori
 
 audit-outputs: | $(VENV)/.score ## damaged outputs, repaired and scored again (after make rescore) | 2 min | 100 MB | no
 	@$(RUN) audit-outputs
-	@$(RUN) statistics --mended
+	@$(RUN) statistics --repaired
 	@$(MAKE) --silent $(AUDIT_T2)
 	@$(MAKE) --no-print-directory $(REPORT)
 
@@ -230,7 +230,7 @@ flaky-cpu: | $(VENV)/.train ## a small model on the real flaky tests (MTPEFT_MIR
 
 # ---------------------------------------------------------------- tests, images, housekeeping
 
-.PHONY: test test-unit test-train record-tables lint docs doctor plan clean
+.PHONY: test test-unit test-train test-cluster mutation record-tables lint docs doctor plan clean
 record-tables: ## accept the tables of the last run as the reference of the tests | 1 s | | no
 	@cd $(OUT) && find statistics audit verification tables -name '*.csv' ! -name '.*' | LC_ALL=C sort | xargs sha256sum \
 	  >"$(CURDIR)/tests/recipe/tables.sha256"
@@ -247,16 +247,24 @@ docs: $(VENV)/.docs ## the documentation as a site in site/, offline | 20 s | 20
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "site/index.html"
 
+MUTANTS ?= 40
+SEED ?= 1
+mutation: $(VENV)/.dev ## a sample of faults in statistics, verification and records: do the tests notice (MUTANTS, SEED) | 30 min | | no
+	@nice -n 10 $(BIN)/python tests/bench/mutation.py --mutants $(MUTANTS) --seed $(SEED)
+
 test-unit: $(VENV)/.dev ## the fast tests alone | 90 s | | no
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not train" tests/unit
 
 test: $(VENV)/.dev $(VENV)/.score ## the tests (those of group train: make test-train) | 10 min | 1.5 GB | no
 	@command -v chromium chromium-browser google-chrome >/dev/null || echo "mtpeft: no Chromium here: the tests that look at the report in a browser will be skipped (apt-get install chromium)"
 	@$(RUN) setup-analysers || echo "mtpeft: the tests of the missing analysers will be skipped"
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not train" tests/unit tests/recipe
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not train and not cluster" tests/unit tests/recipe
 
 test-train: $(VENV)/.dev $(VENV)/.score $(VENV)/.train ## the tests that train and generate, on the CPU | 5 min | 3 GB | no
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m train tests/unit tests/recipe
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "train and not cluster" tests/unit tests/recipe
+
+test-cluster: $(VENV)/.dev $(VENV)/.train ## a matrix on a real Slurm of this machine (as root; skips without one) | 4 min | 50 MB | no
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m cluster tests/recipe/test_cluster.py
 
 doctor: ## check this machine first: what is there, what is missing, how to get it | 1 s | | no
 	@$(PYTHON) docker/setup/doctor.py

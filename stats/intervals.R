@@ -2,6 +2,7 @@
 
 # One further value of a normal variable, given these (Hahn and Meeker 1991, section 4.7): mean -+ t s sqrt(1 + 1/n).
 prediction_interval <- function(x, level = 0.95) {
+  if (any(is.infinite(x))) stop("a value that is not finite")
   n <- length(x)
   if (n < 2L) return(c(NA_real_, NA_real_))
   mean(x) + c(-1, 1) * qt((1 + level) / 2, n - 1) * sd(x) * sqrt(1 + 1 / n)
@@ -11,6 +12,7 @@ prediction_interval <- function(x, level = 0.95) {
 # with the factor G / (G - 1) (CR1; Cameron and Miller 2015, Journal of Human Resources 50(2), 317-372, equations 11 and 12).
 # With one value a cluster it is s / sqrt(n).
 mean_error <- function(d, cluster = seq_along(d)) {
+  if (any(is.infinite(d))) stop("a value that is not finite")
   sums <- rowsum(d - mean(d), cluster)
   sqrt(length(sums) / (length(sums) - 1) * sum(sums * sums)) / length(d)
 }
@@ -96,4 +98,15 @@ discordant_odds <- function(a, b, cluster = NULL, level = 0.95) {
   if (k < 10L) return(c(odds(moved), NA_real_, NA_real_))
   error <- jackknife_error(function(at) log(odds(moved[at])), cluster[moved])
   c(odds(moved), odds(moved) * exp(c(-1, 1) * qt((1 + level) / 2, k - 1) * error))
+}
+
+# Mean over problems of a rate within [0, 1], such as pass@k: Wilson's interval where each problem is 0 or 1 (Wilson 1927, JASA
+# 22(158), 209-212), else the percentiles of the mean over problems drawn with replacement (Efron 1979), from a fixed seed.
+rate_interval <- function(x, level = 0.95, resamples = 10000L, seed = 1L) {
+  n <- length(x)
+  if (n < 2L) return(c(NA_real_, NA_real_))
+  if (all(x %in% c(0, 1))) return(as.numeric(suppressWarnings(prop.test(sum(x), n, conf.level = level, correct = FALSE))$conf.int))
+  set.seed(seed)
+  means <- replicate(resamples, mean(x[sample.int(n, replace = TRUE)]))
+  quantile(means, c(1 - level, 1 + level) / 2, names = FALSE)
 }

@@ -174,7 +174,12 @@ def checks():
         said("npm"),
         "apt-get install npm (optional: PMD has other sources)",
     )
-    yield "C# metrics", ".NET SDK 8", at_least((8,), said("dotnet")), "install the .NET 8 SDK"
+    yield (
+        "C# metrics in the study's version",
+        ".NET SDK 9.0.300 or later (Roslyn 4.14.0)",
+        at_least((9,), said("dotnet")),
+        "install the .NET 9 SDK (optional: Roslyn 4.8.0 needs none)",
+    )
     browser = next(
         (t for t in map(said, ("chromium", "chromium-browser", "google-chrome")) if t), None
     )

@@ -117,7 +117,7 @@ def _outputs(name: str) -> list[Output]:
 
 
 def score_set(known: Catalog, seed: int = 0) -> ScoreSet:
-    """Scores of every run that was evaluated on code; some outputs unreadable, some rows missing,
+    """Scores of every run that was evaluated on code; some outputs unparseable, some rows missing,
     effects of all sizes.
     """
     generator = np.random.default_rng(seed)

@@ -75,10 +75,10 @@ def test_a_pairing_that_no_archived_score_shows_is_seen_by_its_counts(shipped):
     assert all(not r.right and "12 common passes of 40 and 37" in r.detail for r in found)
 
 
-def test_zeros_of_unreadable_outputs_move_means_and_conclusions(shipped):
+def test_zeros_of_unparseable_outputs_move_means_and_conclusions(shipped):
     found = [r for r in shipped if (r.choice, r.comparison) == (ZEROS, "rq2-translation-cs-java")]
     best = next(r for r in found if (r.block, r.metric) == ("3b", "pmd_codestyle"))
-    assert best.detail.startswith("777 and 282 outputs unreadable")
+    assert best.detail.startswith("777 and 282 outputs unparseable")
     assert best.published != best.right and Counter(r.turns for r in found)["yes"] > 0
     assert not any(r.metric == "lizard_detection_rate" for r in found), "a rate's zero is a value"
 

@@ -117,9 +117,9 @@ def test_a_row_missing_in_the_middle_puts_the_rest_out_of_step(tables):
         drop=True
     )
     found = {f.check: f for f in findings(tables)}
-    assert set(found) == {"instances missing", "rows out of step"}
-    assert found["rows out of step"].instances == N - 1 - 10
-    assert found["rows out of step"].run == "r2"
+    assert set(found) == {"instances missing", "misaligned rows"}
+    assert found["misaligned rows"].instances == N - 1 - 10
+    assert found["misaligned rows"].run == "r2"
 
 
 def test_rows_in_another_order_are_out_of_step(tables):
@@ -127,7 +127,7 @@ def test_rows_in_another_order_are_out_of_step(tables):
     ids = frame.loc[mine, "instance_id"].to_numpy().copy()
     ids[[4, 9]] = ids[[9, 4]]
     frame.loc[mine, "instance_id"] = ids
-    (found,) = only(tables, "rows out of step")
+    (found,) = only(tables, "misaligned rows")
     assert (found.run, found.instances) == ("r3", 2)
 
 
@@ -192,14 +192,14 @@ def test_a_value_off_its_grid_is_an_error(tables):
 
 
 @pytest.mark.parametrize("lost, severity", [(4, "note"), (40, "serious")])
-def test_unreadable_outputs_that_score_as_clean_are_counted(tables, lost, severity):
+def test_unparseable_outputs_that_score_as_clean_are_counted(tables, lost, severity):
     frame, mine = of(tables, "counter", "r2")
     frame.loc[frame.index[mine][:lost], ["lines", "depth"]] = 0.0
-    (found,) = only(tables, "unreadable output scored as if clean")
+    (found,) = only(tables, "unparseable output scored as if clean")
     assert (found.run, found.instances, found.severity) == ("r2", lost, severity)
 
 
-def test_zeros_that_are_readable_are_not_unreadable(tables):
+def test_zeros_that_are_readable_are_not_unparseable(tables):
     frame, mine = of(tables, "counter", "r2")
     frame.loc[frame.index[mine][:40], "depth"] = 0.0
     assert findings(tables) == []

@@ -263,9 +263,9 @@ def test_the_numbers_of_another_block(investigate):
     assert {block for block, _ in cause.places} == {"3"}
 
 
-def test_unreadable_outputs_that_were_left_out(investigate):
+def test_unparseable_outputs_that_were_left_out(investigate):
     crime = Crime(lambda block, metric, meant: replace(meant, drop=metric in COUNTS))
-    causes = only(investigate(crime), "unreadable outputs left out")
+    causes = only(investigate(crime), "unparseable outputs left out")
     assert {c.metric for cause in causes for c in cause.blamed} == set(COUNTS)
 
 

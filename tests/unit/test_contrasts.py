@@ -145,3 +145,88 @@ def test_the_saving_of_time_is_against_the_sum_of_single_runs(found: Contrasts) 
     alone = found.value("G2", "hours", **place, setting="single")
     change = found.value("G2", "change of hours", **place, against="single lora")
     assert change == pytest.approx(100 * (shared - alone) / alone)
+
+
+def test_errors_follow_from_the_size_of_the_test_set(data: FigureSet, found: Contrasts) -> None:
+    place = {"backbone": "unixcoder-base", "method": "fft", "setting": "multi"}
+    (score,) = found.find("G1", "score", **place, task="vulnerability-detection")
+    n = data.sets["vulnerability-detection", "test"].examples
+    p = score.value / 100
+    assert score.error == pytest.approx(100 * math.sqrt(p * (1 - p) / n))
+    (search,) = found.find("G1", "score", **place, task="code-search")
+    queries = data.sets["code-search", "test"].examples
+    deviation = data.numbers.rank_deviation
+    assert search.error == pytest.approx(100 * deviation / math.sqrt(queries))
+    (clone,) = found.find("G1", "score", **place, task="clone-detection")
+    entry = data.sets["clone-detection", "test"]
+    f, positives = (
+        clone.value / 100,
+        entry.positives or entry.examples * (entry.positive_share or 0),
+    )
+    variance = f * (1 - f) * (4 - 3 * f + f * f) / (4 * positives)
+    assert clone.error == pytest.approx(100 * math.sqrt(variance))
+
+
+def test_cost_is_what_the_logs_of_the_run_count(data: FigureSet, found: Contrasts) -> None:
+    shares = found.find("G2", "share of parameters")
+    assert len(shares) == 30
+    for c in shares:
+        run = data.runs[c.run]
+        assert run.trainable_params and run.total_params
+        assert c.value == pytest.approx(100 * run.trainable_params / run.total_params)
+    for c in found.find("G2", "hours per epoch"):
+        run = data.runs[c.run]
+        assert run.seconds and run.epochs
+        assert c.value == pytest.approx(run.seconds / 3600 / run.epochs)
+    typed = found.value(
+        "G1", "ratio of parameters", backbone="unixcoder-base", method="serial_adapter"
+    )
+    assert typed == pytest.approx(4)
+
+
+def test_groupings_of_a_task_have_a_range_and_what_chance_makes_of_it(
+    data: FigureSet, found: Contrasts
+) -> None:
+    cell = ("unixcoder-base", "serial_adapter", "clone-detection")
+    others = [task for task in STUDY.tasks if task != cell[2]]
+    values = [data.score(FIRST, "pair", *cell, (cell[2], other)) for other in others]
+    values.append(data.score(FIRST, "multi", *cell))
+    place = {"backbone": cell[0], "method": cell[1], "task": cell[2]}
+    (found_range,) = found.find("G1", "range", **place)
+    assert found_range.value == pytest.approx(max(values) - min(values))
+    by_chance = found.value("G1", "range by chance", **place)
+    assert by_chance == pytest.approx(3.6332 * found_range.error, rel=1e-4)
+    one, two = cell[2], others[0]
+    changes = [
+        data.score(FIRST, "pair", *cell[:2], task, (one, two))
+        - data.score(FIRST, "single", *cell[:2], task)
+        for task in (one, two)
+    ]
+    (imbalance,) = found.find(
+        "G1", "imbalance", backbone=cell[0], method=cell[1], tasks=f"{one}+{two}"
+    )
+    assert imbalance.value == pytest.approx(changes[0] - changes[1])
+
+
+def test_only_comparable_prompted_values_are_held_against_tuned_ones(
+    data: FigureSet, found: Contrasts
+) -> None:
+    reference = data.numbers.prompted_against
+    assert reference is not None
+    for edition in (FIRST, SECOND):
+        for prompted in found.find(edition.id, "prompted"):
+            same = {"run": prompted.run, "task": prompted.task, "metric": prompted.metric}
+            differences = found.find(edition.id, "difference", **same, split=prompted.split)
+            tuned = data.score(
+                edition, "multi", reference.backbone, reference.method, prompted.task
+            )
+            comparable = prompted.rule.endswith(": yes")
+            known = comparable and not math.isnan(tuned)
+            assert [c.value for c in differences] == (
+                [pytest.approx(tuned - prompted.value)] if known else []
+            )
+            assert math.isnan(prompted.error) == (not comparable)
+            sample = "".join(c for c in prompted.split if c.isdigit())
+            if comparable and sample and data.metric(prompted.task) == "acc":
+                p = prompted.value / 100
+                assert prompted.error == pytest.approx(100 * math.sqrt(p * (1 - p) / int(sample)))

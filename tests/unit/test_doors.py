@@ -17,7 +17,7 @@ DOORS = {
     "requests": (set(), "core.http"),
     "socket": (set(), "core.http"),
     # A worker of the matrix writes into a log of its own and can be stopped; it is tied as well.
-    "subprocess": ({"core/processes.py", "matrix/local.py"}, "core.processes"),
+    "subprocess": ({"core/processes.py", "matrix/step.py"}, "core.processes"),
     "fcntl": ({"core/locks.py", "core/output.py"}, "core.locks"),
     "tempfile": ({"core/files.py"}, "core.files.scratch"),
 }
@@ -63,7 +63,7 @@ def test_no_result_is_written_in_place() -> None:
                # A checkpoint's folder, which counts when the trainer has finished it.
                "tuning/trainer.py", "tuning/identity.py",
                # Standard output into nothing, and a worker's log.
-               "smoke/driver.py", "matrix/local.py"}  # fmt: skip
+               "smoke/driver.py", "matrix/step.py"}  # fmt: skip
     others = []
     for path in modules():
         place = path.relative_to(PACKAGE).as_posix()

@@ -7,8 +7,10 @@ import pytest
 from mtpeft.catalog import catalog
 from mtpeft.core.errors import MtpeftError, UnknownName
 from mtpeft.core.locks import InUse, held
-from mtpeft.matrix import local
+from mtpeft.matrix import jobs, local, step
 from mtpeft.matrix import plan as plans
+from mtpeft.matrix.collect import standing
+from mtpeft.matrix.jobs import Cluster
 
 RUNS = ["qwen2.5-coder-0.5b/mt-qlora", "qwen2.5-coder-1.5b/mt-qlora"]
 
@@ -30,7 +32,7 @@ def matrix(tmp_path, monkeypatch):
         "    out = here / 'training' / 'fast' / words[2] / f'seed-{seed}' / 'clean' / 'predictions'\n"
         "    out.mkdir(parents=True, exist_ok=True); (out / 'x.jsonl').write_text('')\n"
     )
-    real = local.subprocess.Popen
+    real = step.subprocess.Popen
 
     def stage(command, **options):
         if "mtpeft" not in command:
@@ -38,7 +40,7 @@ def matrix(tmp_path, monkeypatch):
         words = command[command.index("mtpeft") + 1 :]
         return real([sys.executable, str(script), *words], **options)
 
-    monkeypatch.setattr(local.subprocess, "Popen", stage)
+    monkeypatch.setattr(step.subprocess, "Popen", stage)
     made = plans.Plan(RUNS, [1, 2], "fast", "clean", settings=["epochs=1"])
     plans.write("m", made)
     return made, tmp_path
@@ -137,3 +139,70 @@ def test_each_worker_has_one_gpu_and_no_two_share_one(monkeypatch):
         local.devices(4)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert local.devices(0) == [""] and local.devices(2) == ["", ""]
+
+
+def test_the_stages_of_a_cell_wait_for_each_other_and_for_nothing_else(matrix):
+    pytest.importorskip("submitit", reason="the group `train` is not installed")
+    from mtpeft.matrix.slurm import submit
+
+    cluster = Cluster(gpus=8, nodes=2, parallel=3, sbatch={"partition": "gpu"})
+    train, infer, score, verify = submit("m", cluster, dry_run=True)
+    assert "#SBATCH --array=0-3%3" in train and "--dependency" not in train
+    assert "#SBATCH --nodes=2" in train and "#SBATCH --gpus-per-node=8" in train
+    for script in (train, infer, score, verify):
+        assert "#SBATCH --requeue" in script and "#SBATCH --signal=USR2@90" in script
+        assert "#SBATCH --partition=gpu" in script and "--kill-on-invalid-dep=yes" in script
+    assert "aftercorr:$TRAIN" in infer and "--gpus-per-node=1" in infer and "--nodes=1" in infer
+    assert "aftercorr:$INFER" in score and "gpus" not in score
+    assert "afterany:$SCORE" in verify and "--array" not in verify
+    assert not (plans.home("m") / jobs.JOBS).exists() and not (plans.home("m") / "jobs").exists()
+
+
+def test_a_finished_stage_is_not_queued_and_arrays_are_no_longer_than_the_cluster_takes(matrix):
+    pytest.importorskip("submitit", reason="the group `train` is not installed")
+    from mtpeft.matrix.slurm import submit
+
+    made, _ = matrix
+    for cell in list(plans.cells(made))[:2]:
+        path = plans.mark(plans.home("m"), cell, "train")
+        path.parent.mkdir(parents=True)
+        path.write_text('{"code": 0}')
+    said = list(submit("m", Cluster(array=1), dry_run=True))
+    titles = [text.splitlines()[0].removeprefix("# ---- ") for text in said]
+    begun, fresh = ["infer: 1 job", "score: 1 job"], "train: 1 job"
+    assert titles == [fresh, *begun, fresh, *begun, *begun, *begun, "verify: 1 job"]
+    assert said[-1].count("$SCORE") == 4 and "afterok:$TRAIN" in said[1]
+
+
+def test_what_is_in_the_queue_is_not_queued_again(matrix, monkeypatch):
+    pytest.importorskip("submitit", reason="the group `train` is not installed")
+    from mtpeft.matrix import slurm
+
+    made, folder = matrix
+    first, *_ = plans.cells(made)
+    jobs.write("m", Cluster(minutes=5), {(first, "train"): "7_0", (first, "infer"): "8_0"})
+    for name, says in (("squeue", "7_0 RUNNING\n8_0 PENDING\n"), ("sbatch", "")):
+        (folder / name).write_text(f"#!/bin/sh\nprintf '{says}'\n")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    assert jobs.read("m")[0] == Cluster(minutes=5)
+    there = standing("m")
+    assert [there[first, stage] for stage in plans.STAGES] == ["running", "queued", "waiting"]
+    sent = []
+
+    def send(_, tasks, after):
+        sent.append([task.cell for task in tasks])
+        return [f"9_{n}" for n in range(len(tasks))], ""
+
+    monkeypatch.setattr(slurm._Sender, "send", send)
+    list(slurm.submit("m", Cluster()))
+    assert sent[0] == [cell for cell in plans.cells(made) if cell != first]
+
+
+def test_without_slurm_the_error_names_what_works_here(matrix, monkeypatch):
+    pytest.importorskip("submitit", reason="the group `train` is not installed")
+    from mtpeft.matrix.slurm import submit
+
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(MtpeftError, match="mtpeft matrix run"):
+        next(submit("m", Cluster()))

@@ -7,7 +7,7 @@ import random
 
 import pytest
 from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
-from mtpeft.statistics.own_runs import compare, read_sides
+from mtpeft.statistics.own_runs import compare, parted, read_sides
 from scipy import stats
 
 
@@ -29,6 +29,14 @@ def noisy(tmp_path):
     first = table(tmp_path / "first.csv", a.items())
     second = table(tmp_path / "second.csv", [(i, b[i]) for i in names])
     return first, second, a, b
+
+
+def test_a_file_whose_name_holds_an_equals_sign_is_a_file(tmp_path):
+    odd = table(tmp_path / "lr=0.1.csv", [(1, 2)])
+    assert parted(odd) == ("", tmp_path / "lr=0.1.csv")
+    assert parted(f"ours={odd}") == ("ours", tmp_path / "lr=0.1.csv")
+    assert parted("absent.csv")[0] == ""
+    assert parted("ours=absent.csv")[0] == "ours"
 
 
 def test_pairs_are_made_by_id_and_what_has_no_partner_is_named(noisy):

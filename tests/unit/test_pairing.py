@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from mtpeft.catalog import Metric, Tool
 from mtpeft.core.records import Column, ScoreSet, write_scores
-from mtpeft.statistics.pairing import by_id, by_position, pair, unreadable
+from mtpeft.statistics.pairing import by_id, by_position, pair, unparseable
 
 VALUES = st.floats(-5, 5, allow_nan=False) | st.just(float("nan"))
 
@@ -124,7 +124,7 @@ def test_nothing_in_common_is_no_pair():
     assert pairs.dropped == ("1", "2")
 
 
-# ---------------------------------------------------------------- protocols and unreadable outputs
+# ---------------------------------------------------------------- protocols and unparseable outputs
 
 COUNT, SHARE = (Metric(name, name, "lower", [name], name, low=0) for name in ("count", "share"))
 TOOL = Tool(
@@ -155,21 +155,21 @@ def scores():
     return ScoreSet(Path("."), {("t", "task"): frame})
 
 
-def test_an_output_is_unreadable_only_where_the_whole_rule_holds(scores):
-    assert unreadable(scores, TOOL, COUNT, "a", "task") == {"1"}
-    assert unreadable(scores, TOOL, COUNT, "b", "task") == set()
+def test_an_output_is_unparseable_only_where_the_whole_rule_holds(scores):
+    assert unparseable(scores, TOOL, COUNT, "a", "task") == {"1"}
+    assert unparseable(scores, TOOL, COUNT, "b", "task") == set()
 
 
 def test_a_metric_that_does_not_need_to_be_read_keeps_every_output(scores):
-    assert unreadable(scores, TOOL, SHARE, "a", "task") == set()
+    assert unparseable(scores, TOOL, SHARE, "a", "task") == set()
 
 
-def test_a_tool_without_a_rule_has_no_unreadable_output(scores):
+def test_a_tool_without_a_rule_has_no_unparseable_output(scores):
     from dataclasses import replace
 
-    assert unreadable(scores, replace(TOOL, unparseable_when={}), COUNT, "a", "task") == set()
+    assert unparseable(scores, replace(TOOL, unparseable_when={}), COUNT, "a", "task") == set()
     assert (
-        unreadable(scores, replace(TOOL, unparseable_when={"absent": 0}), COUNT, "a", "task")
+        unparseable(scores, replace(TOOL, unparseable_when={"absent": 0}), COUNT, "a", "task")
         == set()
     )
 
@@ -182,7 +182,7 @@ def test_a_tool_without_a_rule_has_no_unreadable_output(scores):
         ("corrected", "position", [(5, 1), (0, 3)], ("1",)),
     ],
 )
-def test_protocols_differ_in_pairing_and_unreadable_outputs_alone(
+def test_protocols_differ_in_pairing_and_unparseable_outputs_alone(
     scores, protocol, published, pairs, dropped
 ):
     made = pair(scores, TOOL, COUNT, "task", "a", "b", protocol, published)

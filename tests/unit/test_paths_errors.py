@@ -1,4 +1,4 @@
-"""Paths follow the environment; errors say what was found, what was expected and what mends it."""
+"""Paths follow the environment; errors say what was found, what was expected and what repairs it."""
 
 import os
 import subprocess

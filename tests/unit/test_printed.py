@@ -7,15 +7,21 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mtpeft.core.records import PublishedCell, Test, frame_of
+from mtpeft.core.records import PublishedCell, Test
 from mtpeft.statistics.printed import (
     adjusted,
+    cohens_g,
+    conclusion_changes,
     magnitude,
+    magnitude_of_g,
+    of_p,
+    precision,
     render,
     resolution,
     same,
     significant,
     style_of,
+    turned,
     value_for,
 )
 
@@ -256,5 +262,88 @@ def test_half_a_step_separates_neighbours(printed):
     )
 
 
-def test_a_test_record_has_every_column():
-    assert list(frame_of([record()], Test).columns) == list(Test.__annotations__)
+@pytest.mark.parametrize(
+    "a_only, b_only, g, word",
+    [
+        (0.0, 0.0, NAN, ""),
+        (5.0, 5.0, 0.0, "very small"),
+        (11.0, 9.0, 0.05, "small"),
+        (7.0, 13.0, 0.15, "medium"),
+        (3.0, 1.0, 0.25, "large"),
+        (0.0, 4.0, 0.5, "large"),
+    ],
+)
+def test_cohens_g_is_the_larger_share_of_discordant_pairs_over_a_half(a_only, b_only, g, word):
+    test = record(a_only=a_only, b_only=b_only)
+    assert cohens_g(test) == pytest.approx(g, nan_ok=True)
+    assert magnitude_of_g(round(cohens_g(test), 9)) == word
+    assert value_for(cell("cohens_g"), test) == pytest.approx(g, nan_ok=True)
+    if word:
+        assert value_for(cell("magnitude"), test) == magnitude_of_g(cohens_g(test))
+
+
+def test_rates_are_in_percent_and_a_sum_is_that_of_the_pairs():
+    test = record(mean_a=0.25, mean_b=0.5, n_pairs=8)
+    wanted = {"rate_a": 25.0, "rate_b": 50.0, "sum_a": 2.0}
+    assert {q: value_for(cell(q), test) for q in wanted} == wanted
+
+
+@pytest.mark.parametrize(
+    "printed, p, quantity, changes",
+    [
+        ("Yes", 0.04, "significant", "no"),
+        ("Yes", 0.05, "significant", "yes"),
+        ("No", 0.05, "significant", "no"),
+        ("No", 0.04, "significant", "yes"),
+        ("TRUE", 0.04, "significant", "no"),
+        ("FALSE", 0.04, "significant", "yes"),
+        ("NA", 0.04, "significant", ""),
+        ("Yes", NAN, "significant", ""),
+        ("Yes", 0.2, "magnitude", ""),
+    ],
+)
+def test_a_conclusion_changes_where_yes_becomes_no(printed, p, quantity, changes):
+    test = record(p_holm=p)
+    assert conclusion_changes(cell(quantity, printed=printed), test) == changes
+    assert conclusion_changes(cell(quantity, printed=printed), None) == ""
+
+
+def test_a_place_turns_where_its_readings_part_and_all_have_a_p_value():
+    def readings(metric, *values):
+        return [record(comparison="c", block="b", metric=metric, p_bh=p) for p in values]
+
+    tests = [
+        *readings("turns", 0.04, 0.06),
+        *readings("stays", 0.04, 0.01, 0.049),
+        *readings("lacks", 0.04, NAN),
+        *readings("alone", 0.04),
+    ]
+    assert turned(tests, {"c": "bh"}) == (4, {("c", "b", "turns"): [0.04, 0.06]})
+
+
+@pytest.mark.parametrize(
+    "value, printed, style, text",
+    [
+        (0.12345, "0.12", 2, "0.12"),
+        (0.5, "0.5", 4, "0.5"),
+        (-0.00001, "0", 4, "0"),
+        (100.0, "100", 2, "100"),
+        ("Yes", "TRUE", 4, "TRUE"),
+        ("No", "FALSE", "fixed", "FALSE"),
+    ],
+)
+def test_a_rounded_value_is_shown_without_zeros_at_its_end(value, printed, style, text):
+    assert render(value, printed, style) == text
+
+
+def test_a_rounded_output_judges_the_rounded_p():
+    rounded, exact = cell("significant", "rounded-2"), cell("significant")
+    test = record(p_holm=0.0451)
+    assert (of_p(rounded, 0.0451), of_p(exact, 0.0451)) == ("No", "Yes")
+    assert value_for(rounded, test) == "No" and of_p(rounded, NAN) == "NA"
+    assert of_p(cell("p_adjusted", "rounded-2"), 0.0451) == 0.0451
+    assert (style_of(rounded), precision(rounded)) == (2, "2 decimals")
+    assert precision(cell(variant="RAW", source="wilcoxon.txt")) == "seven significant digits"
+    assert precision(cell()) == "printed decimals"
+    assert resolution("0.1", 2) == pytest.approx(0.005)
+    assert same(0.1049, "0.1", 2) and not same(0.1051, "0.1", 2)

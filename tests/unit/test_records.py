@@ -1,5 +1,6 @@
 """Records: equal results are equal bytes, and a damaged file is refused by name and line."""
 
+import dataclasses
 import errno
 import json
 import math
@@ -18,20 +19,24 @@ from mtpeft.core.records import (
     PublishedCell,
     Score,
     ScoreSet,
+    Test,
     Verdict,
     append_predictions,
     csv_text,
     format_value,
-    frame_of,
     read_frame,
     read_predictions,
     read_records,
     read_scores,
     score_path,
+    unaccounted,
     write_records,
     write_scores,
 )
 
+WORDS = {
+    f.name: "w" if f.type is str else 7 for f in dataclasses.fields(Test) if f.type is not float
+}
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\0"))
 
 
@@ -106,6 +111,7 @@ def test_lines_end_in_lf_alone(tmp_path):
     [
         Score("r", "t", "i", "tool", "1.0", "m", None, "unparseable", 'a "quoted", detail'),
         Score("r", "t", "i", "tool", "1.0", "m", 0.1),
+        Test(**dict.fromkeys((f.name for f in dataclasses.fields(Test)), 2.5) | WORDS),
         PublishedCell("a:1:p", "a.txt", 1, "CLEAN", "c", "b", "m", "p", "holm", "0.0010"),
     ],
 )
@@ -113,6 +119,41 @@ def test_a_record_reads_back_as_it_was(tmp_path, record):
     path = tmp_path / "r.csv"
     write_records(path, [record], type(record))
     assert read_records(path, type(record)) == [record]
+
+
+def test_a_missing_figure_of_a_test_reads_back_as_nan(tmp_path):
+    path = tmp_path / "r.csv"
+    test = Test(**dict.fromkeys((f.name for f in dataclasses.fields(Test)), math.nan) | WORDS)
+    write_records(path, [test], Test)
+    (found,) = read_records(path, Test)
+    assert math.isnan(found.p) and found.n_pairs == 7
+
+
+def test_the_share_left_is_that_of_all_instances(tmp_path):
+    test = Test(**dict.fromkeys((f.name for f in dataclasses.fields(Test)), 0.5) | WORDS)
+    assert dataclasses.replace(test, n_pairs=3, n_dropped=1).share_left == 0.75
+    assert math.isnan(dataclasses.replace(test, n_pairs=0, n_dropped=0).share_left)
+
+
+@pytest.mark.parametrize(
+    "verdict, cause, reason, unexplained",
+    [
+        ("differs", "", "", True),
+        ("differs", "", "said", True),
+        ("differs", "known", "", False),
+        ("not reproducible", "", "", True),
+        ("not reproducible", "", "said", False),
+        ("not reproducible", "known", "", False),
+        ("exact", "", "", False),
+        ("not run", "", "", False),
+    ],
+)
+def test_what_nothing_explains_counts_unless_it_is_a_users_own(verdict, cause, reason, unexplained):
+    found = Verdict("i", "T1", "cell", "1", "", "2", "", "", verdict, reason=reason, cause=cause)
+    assert found.unexplained == unexplained
+    assert unaccounted([found]) == ([found] if unexplained else [])
+    for kind in ("answers", "trained", "trained claim"):
+        assert unaccounted([dataclasses.replace(found, kind=kind)]) == []
 
 
 def test_printed_values_stay_text(tmp_path):
@@ -130,10 +171,6 @@ def test_printed_values_stay_text(tmp_path):
     ]
 
 
-def test_no_records_still_have_columns():
-    assert list(frame_of([], Verdict).columns)[:3] == ["id", "tier", "kind"]
-
-
 # ---------------------------------------------------------------- damaged tables
 
 GOOD = "a,b\n1,x\n2,y\n"
@@ -148,6 +185,8 @@ GOOD = "a,b\n1,x\n2,y\n"
         ("a,b\n1,x\n2,y,z\n", 3, "3 fields"),
         ("", None, "empty"),
         ("b,a\nx,1\n", 1, "header"),
+        ("a,b\n1,x\n-,y\n", 3, "-"),
+        ("a,b\n,x\n1e999,y\n", 3, "1e999"),
         ("a,b\n1,x\ntwo,y\n", 3, "two"),
     ],
 )
@@ -158,6 +197,24 @@ def test_a_damaged_table_is_refused_by_line(tmp_path, text, line, found):
         read_frame(path, ["a", "b"], numeric=["a"])
     assert error.value.path == path
     assert error.value.line == line
+
+
+def test_a_header_with_a_column_twice_is_refused(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,a\n1,2\n")
+    with pytest.raises(BadInput, match="header is a,a") as error:
+        read_frame(path)
+    assert error.value.line == 1
+
+
+def test_numbers_are_numbers_and_empty_fields_are_missing(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n1.5,x\n,\n-2e3,z\n")
+    frame = read_frame(path, ["a", "b"], numeric=["a"])
+    assert frame["a"].dtype == "float64" and list(frame["b"]) == ["x", "", "z"]
+    assert frame["a"][0] == 1.5 and math.isnan(frame["a"][1]) and frame["a"][2] == -2000
+    path.write_text("a,b\n")
+    assert read_frame(path, ["a", "b"], numeric=["a"]).shape == (0, 2)
 
 
 def test_an_absent_table_names_its_file_and_a_command(tmp_path):
@@ -238,6 +295,42 @@ def test_a_folder_where_a_file_should_be_is_a_clear_error(tmp_path):
 
 
 # ---------------------------------------------------------------- predictions
+
+
+def test_a_file_of_predictions_is_written_whole_in_place_of_the_old_one(tmp_path):
+    path = tmp_path / "p.jsonl"
+    append_predictions(path, [prediction(instance_id="old")])
+    both = [prediction(), prediction(instance_id="2", output="half \ud800 of a pair")]
+    records.write_predictions(path, both)
+    assert list(read_predictions(path)) == both
+    assert path.read_bytes().count(b"\n") == 2 and b"\\ud800" in path.read_bytes()
+
+
+def test_unwanted_predictions_go_and_every_other_line_keeps_its_bytes(tmp_path):
+    path = tmp_path / "p.jsonl"
+    assert records.drop_predictions(path, lambda p: True) == 0
+    append_predictions(path, [prediction(instance_id=str(i)) for i in range(4)])
+    path.write_bytes(path.read_bytes() + b"{broken\n")
+    before = path.read_bytes().split(b"\n")
+    assert records.drop_predictions(path, lambda p: p.instance_id == "9") == 0
+    assert path.read_bytes().split(b"\n") == before
+    assert records.drop_predictions(path, lambda p: p.instance_id in "03") == 2
+    assert path.read_bytes().split(b"\n") == before[1:3] + before[4:]
+
+
+def test_what_a_kill_left_is_resumed_and_a_bad_line_is_not_passed_over(tmp_path):
+    path = tmp_path / "p.jsonl"
+    assert records.resume_predictions(path) == []
+    append_predictions(path, [prediction(), prediction(instance_id="2")])
+    with path.open("ab") as stream:
+        stream.write(b'{"run": "b')
+    assert [r.instance_id for r in records.resume_predictions(path)] == ["1", "2"]
+    assert path.read_bytes().endswith(b"}\n")
+    with path.open("ab") as stream:
+        stream.write(b"{}\n")
+    with pytest.raises(BadInput, match="missing") as error:
+        records.resume_predictions(path)
+    assert error.value.line == 3
 
 
 def test_predictions_survive_odd_characters(tmp_path):
@@ -362,6 +455,10 @@ def test_a_score_table_without_keys_is_not_written(tmp_path):
         ("a,1,i,ok,\n", 2, "exactly where"),
         ("a,1,i,ok,1\na,2,j,empty,0\n", 3, "exactly where"),
         ("a,1,i,empty;m=ok,\n", 2, "exactly where"),
+        ("a,1,i,empty;m=empty,\n", 2, "exactly where"),
+        ("a,1,i,empty;m=lost,\n", 2, "exactly where"),
+        ("a,1,i,ok;m=empty,\n", 2, "exactly where"),
+        ("a,1,i,,\n", 2, "exactly where"),
         ("a,1,i,empty;n=unparseable,\n", 2, "exactly where"),
         ("a,1,i,empty;m=unparseable,\n", 2, "exactly where"),
         ("a,1,i,ok,1e999\n", 2, "a number"),
@@ -399,6 +496,57 @@ def test_a_score_table_with_a_foreign_header_is_refused(tmp_path):
     with pytest.raises(BadInput, match="header") as error:
         read_scores(path)
     assert error.value.line == 1
+
+
+def test_a_reason_of_a_metric_that_has_a_value_is_refused(tmp_path):
+    path = score_path(tmp_path, "tool", "task")
+    head = "run,row,instance_id,status,m,n,o\n"
+    write_atomic(path, f"{head}a,1,i,empty;m=ok,,,1\n")
+    with pytest.raises(BadInput, match="empty;m=ok"):
+        read_scores(path)
+    for fields in ("1,,", "1,2,", ",,1", ",1,1"):
+        status = "unparseable;n=empty"
+        write_atomic(path, f"{head}a,1,i,{status},{fields}\n")
+        good = fields in ("1,,", ",,1")
+        if good:
+            assert list(read_scores(path)["status"]) == [status]
+            continue
+        with pytest.raises(BadInput) as error:
+            read_scores(path)
+        assert error.value.line == 2
+
+
+def test_a_score_table_needs_a_metric_and_values_there(tmp_path):
+    path = score_path(tmp_path, "tool", "task")
+    write_atomic(path, "run,row,instance_id,status\na,1,i,ok\n")
+    with pytest.raises(BadInput, match="header"):
+        read_scores(path)
+    write_atomic(path, "run,row,instance_id,status,m\na,1,i,ok,1\na,7,j,ok,2.5\nb,3,i,ok,\n")
+    with pytest.raises(BadInput, match=r"b / i \(status ok, row 3\)") as error:
+        read_scores(path)
+    assert error.value.line == 4
+
+
+def test_tables_of_one_name_in_two_roots_are_put_together(tmp_path):
+    write_scores(tmp_path / "1", "tool", "task", scores([["a", 1, "i", "ok", 1.0]]))
+    write_scores(tmp_path / "2", "tool", "task", scores([["b", 1, "i", "ok", 2.0]]))
+    write_scores(tmp_path / "2", "other", "task2", scores([["b", 1, "i", "ok", 3.0]]))
+    both = ScoreSet.load(tmp_path / "1", tmp_path / "2")
+    assert both.root == tmp_path / "1"
+    assert both.runs("task", "m") == ["a", "b"] and both.runs("task2", "m") == ["b"]
+    assert [both.column(r, "task", "m").value[0] for r in "ab"] == [1, 2]
+    assert both.tool_of("task2", "m") == "other"
+    assert both.has("b", "task2", "m") and not both.has("a", "task2", "m")
+    with pytest.raises(UnknownName, match="metric of task2"):
+        both.tool_of("task2", "mm")
+
+
+def test_a_status_taken_apart_is_the_one_that_was_put_together():
+    assert records.row_status({"a": "ok", "b": "ok"}) == "ok"
+    assert records.row_status({"a": "empty", "b": "ok", "c": "infrastructure"}) == (
+        "infrastructure;a=empty"
+    )
+    assert records.statuses_of("empty;x=y=unparseable") == ("empty", {"x=y": "unparseable"})
 
 
 @pytest.fixture

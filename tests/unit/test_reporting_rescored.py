@@ -171,7 +171,7 @@ def test_an_output_can_be_looked_into_and_its_text_is_escaped(inputs):
         assert text in page, text
 
 
-def test_a_value_of_an_unreadable_output_carries_its_status(inputs):
+def test_a_value_of_an_unparseable_output_carries_its_status(inputs):
     found = instances(inputs, [("writing-verse", MT, "v3")])[("writing-verse", MT, "v3")]
     assert [(v.metric, v.archived, v.recomputed, v.status, v.equal) for v in found.values] == [
         ("Rhyme", "0.5", "0", "unparseable", False),
@@ -255,7 +255,7 @@ def test_damaged_outputs_are_counted_and_looked_into_once_the_audit_has_run(inpu
                     "instance_id": i,
                     "defect": "cut_short",
                     "evidence": "",
-                    "mended": "false",
+                    "repaired": "false",
                 }
                 for i in ("v1", "v2")
             ]
@@ -293,8 +293,8 @@ def test_damaged_outputs_are_counted_and_looked_into_once_the_audit_has_run(inpu
                     "run_a": MT,
                     "run_b": ST,
                     "difference_archived": 0.5,
-                    "difference_mended": gap,
-                    "difference_mended_with_class": gap,
+                    "difference_repaired": gap,
+                    "difference_repaired_with_class": gap,
                     "sign_changes": changes,
                 }
                 for m, gap, changes in (("rhyme", -0.25, "yes"), ("feet", 0.5, "no"))
@@ -357,9 +357,11 @@ def test_a_test_that_mending_turns_is_shown_with_every_reading(inputs):
             p_bh=p,
         )
         for metric, values in (("rhyme", (0.2, 0.01, 0.04)), ("feet", (0.2, 0.3, 0.4)))
-        for protocol, p in zip(("as-archived", "mended", "mended-with-class"), values, strict=True)
+        for protocol, p in zip(
+            ("as-archived", "repaired", "repaired-with-class"), values, strict=True
+        )
     ]
-    write_records(inputs.regenerated / "statistics" / "mended.csv", rows, Test)
+    write_records(inputs.regenerated / "statistics" / "repaired.csv", rows, Test)
     page = body(inputs)
     assert (
         "Of 2 tests of the study on these outputs, repair flips the significance of <b>1</b>"

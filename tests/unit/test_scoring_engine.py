@@ -120,9 +120,9 @@ def test_a_tool_that_fails_on_one_output_still_scores_the_others(tmp_path, batch
 
 def test_a_failure_is_tried_again_by_the_next_run(tmp_path):
     engine.score("counting", items(3), tmp_path, scorer=Counting(fails_on={"i1"}))
-    mended = Counting()
-    assert values(engine.score("counting", items(3), tmp_path, scorer=mended)) == [6.0] * 3
-    assert mended.asked == ["i1"]
+    repaired = Counting()
+    assert values(engine.score("counting", items(3), tmp_path, scorer=repaired)) == [6.0] * 3
+    assert repaired.asked == ["i1"]
 
 
 def test_a_broken_tool_is_given_up_before_every_item_was_tried(tmp_path):

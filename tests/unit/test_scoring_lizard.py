@@ -51,3 +51,23 @@ def test_python_is_read_as_python():
         2,
         "ok",
     )
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("public override int Get() => a ?? b;", "cannot run here"),
+        ("public int P { get { return x; } set { x = value; } }", "cannot run here"),
+        ("public int this[int i] => a[i];", "cannot run here"),
+        ("public override int Get() => a ?? ;", "unparseable"),
+        ("garbage (", "unparseable"),
+    ],
+)
+def test_sound_csharp_that_lizard_does_not_know_is_no_broken_answer(code, status):
+    found = values("lizard", code, "csharp")
+    assert found["loc"] == (None, status)
+    assert found["detection_rate"] == ((0, "ok") if status == "unparseable" else (None, status))
+
+
+def test_csharp_that_lizard_knows_has_its_counts():
+    assert values("lizard", "int Get() { return a ?? b; }", "csharp")["loc"] == (1, "ok")

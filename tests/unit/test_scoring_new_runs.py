@@ -118,6 +118,26 @@ def test_a_java_answer_is_shown_as_the_file_that_it_is(answer, name, text):
     assert source.text == (wrapped if text is None else text or answer)
 
 
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        ("public int F() => a ?? b;", "public class Output\n{\n{}\n}"),
+        ("[A(1)]\npublic int P { get; set; } = 3;", "public class Output\n{\n{}\n}"),
+        (
+            "using System;\n\nint F() { return 1; }",
+            "using System;\npublic class Output\n{\nint F() { return 1; }\n}",
+        ),
+        ("[A]\npublic sealed record R(int X);", "{}"),
+        ("using System;\nnamespace N;\nclass A { }", "{}"),
+        ("namespace N { class A { } }", "{}"),
+        ("public delegate int F(int x);\nenum E { A }", "{}"),
+        ("class A { }\nint F() { return 1; }", "public class Output\n{\n{}\n}"),
+    ],
+)
+def test_a_csharp_answer_is_shown_as_the_file_that_it_is(answer, text):
+    assert file_of(Item("r", "t", "i", "csharp", answer)).text == text.replace("{}", answer)
+
+
 def test_an_archived_output_is_wrapped_as_the_study_did_it_whatever_it_holds():
     answer = "import java.util.List; // NOPMD\nclass A {}"
     frame = ("import java.util.*;\n\npublic class {unit} {\n    ", "\n}")

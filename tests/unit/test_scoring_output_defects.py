@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from mtpeft.scoring.output_defects import (
     constructor_name,
     defects_of,
-    mend_literals,
     repair,
+    repair_literals,
     skeleton,
 )
 
@@ -17,7 +17,7 @@ SOUND = 'public String f(int a) {\n    return a > 1 ? "x;y" : "{";\n}'
 
 
 @pytest.mark.parametrize(
-    ("code", "defect", "mended"),
+    ("code", "defect", "repaired"),
     [
         (SOUND[1:], "lost_first_letter", SOUND),
         ("1 " + SOUND, "stray_number", SOUND),
@@ -30,18 +30,19 @@ SOUND = 'public String f(int a) {\n    return a > 1 ? "x;y" : "{";\n}'
         ('void f() {\n    g("a;\n    b");\n}', "split_literal", 'void f() {\n    g("a;b");\n}'),
     ],
 )
-def test_mechanical_damage_is_seen_and_mended(code, defect, mended):
+def test_mechanical_damage_is_seen_and_repaired(code, defect, repaired):
     assert defect in defects_of(code, "java")
-    assert repair(code, "java") == (mended, [defect])
+    assert repair(code, "java") == (repaired, [defect])
 
 
 def test_a_missing_method_head_is_taken_from_the_prompt():
     code = "/** Doubles. */\n    int b = a * 2;\n    return b;\n}"
     assert "missing_head" in defects_of(code, "java")
-    mended, made = repair(code, "java", "public int twice(int a){")
+    repaired, made = repair(code, "java", "public int twice(int a){")
     assert made == ["missing_head"]
     assert (
-        mended == "/** Doubles. */\npublic int twice(int a){\n    int b = a * 2;\n    return b;\n}"
+        repaired
+        == "/** Doubles. */\npublic int twice(int a){\n    int b = a * 2;\n    return b;\n}"
     )
     assert repair(code, "java", "") == (code, [])
 
@@ -53,6 +54,8 @@ def test_a_missing_method_head_is_taken_from_the_prompt():
         "",
         "/** Doc. */\npublic int f() {\n    return 1;\n}",
         "@Override\npublic int f() {\n    return 1;\n}",
+        "void f(User user) {\n    if (x) {\n        return;\n    }\n    user.setName(1);\n}",
+        "void f() {\n    { g(); }\n    system = new X();\n    { h(); } user.call();\n}",
         "int f() {\n    return 1;\n}",
         'void f() {\n    g("a");\n    // it\'s; "odd\n    h();\n}',
     ],
@@ -79,7 +82,7 @@ def test_sound_outputs_are_left_alone(code):
         ('def f():\n    """\n    def f():\n    """', "python", "repeated_head"),
     ],
 )
-def test_damage_that_cannot_be_mended_is_named(code, language, defect):
+def test_damage_that_cannot_be_repaired_is_named(code, language, defect):
     assert defect in defects_of(code, language)
 
 
@@ -121,7 +124,7 @@ def test_the_skeleton_keeps_every_line_and_column(code):
 
 @given(st.text(alphabet='ab;{}"\\\n ', max_size=60))
 def test_mending_literals_only_removes_white_space(code):
-    assert "".join(mend_literals(code).split()) == "".join(code.split())
+    assert "".join(repair_literals(code).split()) == "".join(code.split())
 
 
 @given(st.text(alphabet="0123456789 .:-/p", max_size=3000))

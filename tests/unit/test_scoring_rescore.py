@@ -57,7 +57,7 @@ def scored(evaluation, *rows):
     return compare("lizard", "1", evaluation, table, published, [o.detail for o in outcomes])
 
 
-def test_an_unreadable_output_equals_the_zeros_that_the_study_wrote(archived):
+def test_an_unparseable_output_equals_the_zeros_that_the_study_wrote(archived):
     (line,), differences = scored(
         archived, (RUN, "i1", (3, 20, 1, 2)), (RUN, "i2", (5, 40, 1, 3)), (RUN, "i3", None)
     )

@@ -1,105 +1,99 @@
-"""Roslyn's diagnostics: the study's rule by id, the correct one by severity, and the program's
-form.
-
-No .NET SDK was at hand when this was written: the sample is written by hand after the ids and
-severities that Roslyn documents (CS1002 `; expected`, CS1513 `} expected`, CS0106 invalid modifier,
-CS1030 #warning), not recorded.
+"""Roslyn's diagnostics: the study's rule by id, the correct one by severity, and where a version is
+found. Where `make setup-analysers` has installed Roslyn, its parser is run.
 """
 
-import json
-import shutil
-from xml.etree import ElementTree
-
 import pytest
-from mtpeft.core.errors import MtpeftError, Unavailable
+from mtpeft.core.errors import Unavailable
 from mtpeft.scoring import engine
-from mtpeft.scoring.tools.roslyn import PROJECT, Diagnostic, count, parse_results
+from mtpeft.scoring.interface import Item
+from mtpeft.scoring.tools import roslyn
+from mtpeft.scoring.tools.roslyn import Diagnostic, count
 
-SAMPLE = (
-    "\n".join(
-        json.dumps(x)
-        for x in [
-            {"key": "0", "diagnostics": []},
-            {
-                "key": "1",
-                "diagnostics": [
-                    {"id": "CS1002", "severity": "Error", "line": 1, "message": "; expected"},
-                    {"id": "CS1513", "severity": "Error", "line": 4, "message": "} expected"},
-                ],
-            },
-            {
-                "key": "2",
-                "diagnostics": [
-                    {
-                        "id": "CS0106",
-                        "severity": "Error",
-                        "line": 1,
-                        "message": "The modifier is not valid",
-                    },
-                    {"id": "CS1030", "severity": "Warning", "line": 2, "message": "#warning: 'x'"},
-                ],
-            },
-        ]
-    )
-    + "\n"
-)
+TOOLS = ("roslyn", "roslyn-corrected", "roslyn_4.8.0", "roslyn-corrected_4.8.0")
+PARSER = [
+    Diagnostic("CS1002", "Error", 1, "; expected"),
+    Diagnostic("CS0106", "Error", 1, "The modifier 'public' is not valid for this item"),
+    Diagnostic("CS1030", "Warning", 2, "#warning: 'x'"),
+]
+
+
+@pytest.fixture
+def installed():
+    try:
+        return roslyn.place("4.8.0")
+    except Unavailable as error:
+        pytest.skip(f"{error.found}: make setup-analysers")
 
 
 def test_the_studys_rule_takes_real_syntax_errors_for_maintainability():
-    found = parse_results(SAMPLE)
-    assert [count(found[k], published=True) for k in "012"] == [(0, 0), (0, 2), (1, 1)]
+    assert count(PARSER, published=True) == (1, 2)
+    assert count([], published=True) == (0, 0)
 
 
 def test_the_correct_rule_goes_by_severity():
-    found = parse_results(SAMPLE)
-    assert [count(found[k], published=False) for k in "012"] == [(0, 0), (2, 0), (1, 1)]
+    assert count(PARSER, published=False) == (2, 1)
 
 
 def test_a_message_shows_line_id_and_severity():
-    assert str(Diagnostic("CS1002", "Error", 3, "; expected")) == "3: CS1002 ; expected (error)"
+    assert str(PARSER[0]) == "1: CS1002 ; expected (error)"
 
 
-@pytest.mark.parametrize(
-    "bad", ["{", "[]", '{"key": "0"}', '{"key": "0", "diagnostics": [{"id": "CS1"}]}']
-)
-def test_an_unreadable_answer_names_its_line(bad):
-    with pytest.raises(MtpeftError, match="line 2 of Roslyn's answer"):
-        parse_results('{"key": "9", "diagnostics": []}\n' + bad + "\n")
+@pytest.mark.parametrize("tool", TOOLS)
+def test_the_catalog_lists_what_the_scorers_yield(tool, known):
+    scorer = engine.load(tool)
+    assert scorer.tool == tool
+    assert tuple(m.id for m in known.tools[tool].metrics) == scorer.metrics
 
 
-def test_an_answer_given_twice_is_refused():
-    with pytest.raises(MtpeftError, match="key 0 again"):
-        parse_results('{"key": "0", "diagnostics": []}\n' * 2)
-
-
-@pytest.mark.parametrize("tool", ["roslyn", "roslyn-corrected"])
-def test_without_dotnet_the_tool_is_unavailable_and_gives_no_zero(tool, monkeypatch):
-    monkeypatch.setattr(shutil, "which", lambda name, **_: None)
-    with pytest.raises(Unavailable, match=".NET 8 SDK"):
+@pytest.mark.parametrize("tool", TOOLS)
+def test_without_the_packages_the_tool_is_unavailable_and_gives_no_zero(
+    tool, monkeypatch, tmp_path
+):
+    monkeypatch.setattr("mtpeft.core.paths.CACHE", tmp_path)
+    with pytest.raises(Unavailable, match="roslyn-4.8.0 is not installed"):
         engine.load(tool).version()
 
 
-def test_the_catalog_lists_what_the_scorers_yield(known):
-    for tool in ("roslyn", "roslyn-corrected"):
-        scorer = engine.load(tool)
-        assert tuple(m.id for m in known.tools[scorer.tool].metrics) == scorer.metrics
+@pytest.mark.parametrize(
+    ("code", "published", "by_severity"),
+    [
+        ("public int F() { return 1; }", (1, 0), (0, 0)),
+        ("public override int Get() => a ?? b;", (0, 0), (0, 0)),
+        ("public int P { get; set; } = 3;", (0, 0), (0, 0)),
+        ("public Foo(int a) : base(a) { }", (1, 4), (0, 0)),
+        ("int F() { return 1 }", (0, 1), (1, 0)),
+        ("using System;\nclass A { int x }", (0, 1), (1, 0)),
+        ("#warning x\nint F() { return 1; }", (0, 1), (0, 1)),
+    ],
+)
+def test_the_parser_itself_says_so(code, published, by_severity, installed):
+    item = Item("r", "translation-java-cs", "translation_1", "csharp", code)
+    for tool, right in (("roslyn_4.8.0", published), ("roslyn-corrected_4.8.0", by_severity)):
+        scores = list(engine.load(tool).score([item]))
+        assert tuple(s.value for s in scores) == right, tool
 
 
-def test_the_project_is_the_studys_version_and_has_an_entry_point():
-    project = ElementTree.parse(PROJECT / "RoslynDiagnostics.csproj")
-    package = project.find(".//PackageReference")
-    assert (package.get("Include"), package.get("Version")) == (
-        "Microsoft.CodeAnalysis.CSharp",
-        "[4.14.0]",
-    )
-    assert project.find(".//Compile") is None, "nothing may be taken out of the build"
-    assert "static int Main(" in (PROJECT / "Program.cs").read_text(encoding="utf-8")
+def test_the_messages_are_english_and_name_their_line(installed):
+    assert roslyn.diagnostics("class A\n{\n    int x\n}\n", "4.8.0") == [
+        Diagnostic("CS1002", "Error", 3, "; expected")
+    ]
 
 
-def test_the_program_is_well_formed_csharp():
-    tree_sitter, grammar = (
-        pytest.importorskip("tree_sitter"),
-        pytest.importorskip("tree_sitter_c_sharp"),
-    )
-    parser = tree_sitter.Parser(tree_sitter.Language(grammar.language()))
-    assert not parser.parse((PROJECT / "Program.cs").read_bytes()).root_node.has_error
+def test_the_pinned_assemblies_are_of_the_version_that_the_tool_is_called_by(installed):
+    assert roslyn.version_of(installed.assemblies / "Microsoft.CodeAnalysis.CSharp.dll") == "4.8.0"
+
+
+def test_the_studys_version_is_taken_from_an_sdk_that_brings_it(installed, monkeypatch, tmp_path):
+    told = "ProductVersion\0\0".encode("utf-16-le")
+    for sdk, version in (("9.0.100", "4.12.0"), ("9.0.300", "4.14.0")):
+        folder = tmp_path / "sdk" / sdk / "Roslyn" / "bincore"
+        folder.mkdir(parents=True)
+        (folder / "Microsoft.CodeAnalysis.CSharp.dll").write_bytes(
+            b"MZ" + told + f"{version}-3.25218.8+f3c5".encode("utf-16-le")
+        )
+    program = tmp_path / "dotnet"
+    program.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert roslyn.place("4.14.0").assemblies.parts[-3] == "9.0.300"
+    with pytest.raises(Unavailable, match=r"Roslyn 4\.13\.0 is not here"):
+        roslyn.place("4.13.0")

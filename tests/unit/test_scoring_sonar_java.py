@@ -6,7 +6,7 @@ import pytest
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.sonar import metrics
 from mtpeft.scoring.sonar.java import CONSTRUCTOR_CALL, measure
-from mtpeft.scoring.sonar.trees import Unreadable
+from mtpeft.scoring.trees import Unreadable
 from mtpeft.scoring.wrapping import CLASS, framed
 
 # code of one method, cyclomatic, cognitive (worked out by hand from the white paper and Sonar's visitors)

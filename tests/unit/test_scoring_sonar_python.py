@@ -6,7 +6,7 @@ import textwrap
 
 import pytest
 from mtpeft.scoring.sonar.python import measure
-from mtpeft.scoring.sonar.trees import Unreadable
+from mtpeft.scoring.trees import Unreadable
 
 
 def python_metrics(code):

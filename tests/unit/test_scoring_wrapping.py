@@ -52,7 +52,8 @@ def test_head_and_tail_may_not_share_characters():
 
 
 @pytest.mark.parametrize("language", ["python", "csharp"])
-def test_only_java_is_wrapped(language):
-    item = Item("r", "t", "translation_1", language, "x = 1\n")
+def test_only_java_was_wrapped_by_the_study(language):
+    frame = DIALECT.FRAMES.get(language, ("", ""))
+    item = Item("r", "t", "translation_1", language, "x = 1\n", frame=frame)
     assert wrap(item) == "x = 1\n"
     assert language not in DIALECT.FRAMES

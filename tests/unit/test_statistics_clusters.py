@@ -55,6 +55,11 @@ def test_clusters_change_the_corrected_tests_and_never_the_published_ones(
     assert not math.isnan(found.rank_biserial_low)
 
 
+def test_clusters_are_numbered_from_1_in_order_of_appearance():
+    of = {"a": "ant", "b": "lucene", "c": "ant"}
+    assert list(numbered(of, ["b", "a", "c", "b"])) == [1, 2, 2, 1]
+
+
 def test_an_instance_without_a_cluster_is_refused_by_name(clustered, scores, tmp_path):
     known, comparison = clustered
     path = tmp_path / "projects.csv"

@@ -143,6 +143,30 @@ def test_from_25_differences_on_the_normal_approximation_serves():
 
 
 @pytest.mark.parametrize(
+    "function", ["mean_interval", "prediction_interval", "detectable_difference"]
+)
+def test_an_interval_of_an_infinite_value_is_refused(function):
+    from rpy2.rinterface_lib.embedded import RRuntimeError
+
+    with pytest.raises(RRuntimeError, match="not finite"):
+        call(function, [1, 2, math.inf])
+
+
+@pytest.mark.parametrize(
+    "a, b, as_whole",
+    [  # differences of thirds, and of values with other digits before the point
+        (np.array([4.6, 4.4, 4.2, 4.0]) / 3, np.array([4.4, 4.2, 4.0, 3.8]) / 3, [1, 1, 1, 1]),
+        ([100.1, 100.2, 100.3, 50.7], [100, 100.1, 100.2, 50.6], [1, 1, 1, 1]),
+        ([1e6 + 0.1 + 0.2, 1e6, 3, 4], [1e6 + 0.3, 1e6, 2, 2], [0, 0, 1, 2]),
+    ],
+)
+def test_equal_is_equal_whatever_the_scale(a, b, as_whole):
+    zero = np.zeros(len(as_whole))
+    assert call("signed_rank", a, b) == pytest.approx(call("signed_rank", as_whole, zero))
+    assert call("rank_biserial", a, b)[0] == call("rank_biserial", as_whole, zero)[0]
+
+
+@pytest.mark.parametrize(
     "function, more", [("signed_rank", {}), ("rank_biserial", {}), ("cliffs_delta", {})]
 )
 def test_infinite_values_are_refused_and_not_ranked(function, more):

@@ -106,7 +106,7 @@ def test_the_epoch_that_ended_a_run_counts_though_it_was_not_evaluated(twice: Co
     assert run.seconds == 301.5
 
 
-def test_a_log_of_the_broken_weighting_is_not_filed_with_the_mended(twice: Collected) -> None:
+def test_a_log_of_the_broken_weighting_is_not_filed_with_the_repaired(twice: Collected) -> None:
     run = twice.runs["G2/logs/multi_task/run_famo_broken.log"]
     assert run.weighting == "famo-sign-error"
     assert run.stack.startswith("urllib3") and twice.runs[MULTI].stack.startswith("httpcore")

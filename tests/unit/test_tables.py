@@ -217,7 +217,7 @@ def test_a_table_kind_from_outside_the_package_is_found(inputs, tmp_path, monkey
         "    return TableData(table, [Column('a', 'A', numeric=False)], [Group('', [Row({'a': text('x_1')})])], [], [])\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    data = build(Table("table-b1", "toy", "b", "Outside", "outside.kinds"), inputs)
+    data = build(Table("table-b1", "B1", "toy", "Outside", "outside.kinds"), inputs)
     assert render.csv(data) == "a\nx_1\n"
     assert r"x\_1 \\" in render.latex(data, inputs.shown)
 

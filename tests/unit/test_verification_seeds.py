@@ -171,7 +171,7 @@ def test_a_metric_is_judged_though_another_of_the_same_outputs_cannot_run_here(t
     assert "8 instances with a value everywhere, of 8" in found[0].reason
 
 
-def test_zeros_of_unreadable_outputs_are_never_averaged_with_real_values(tmp_path):
+def test_zeros_of_unparseable_outputs_are_never_averaged_with_real_values(tmp_path):
     # The archive's rows 0 to 4 are all 0 because PMD could not read the output; here every output
     # is read.
     columns = ["pmd_bestpractices", "pmd_codestyle"]
@@ -201,7 +201,7 @@ def test_zeros_of_unreadable_outputs_are_never_averaged_with_real_values(tmp_pat
     assert found["pmd_codestyle (as published)"].archived == "2"
 
 
-def test_the_archived_zeros_of_unreadable_outputs_are_no_values():
+def test_the_archived_zeros_of_unparseable_outputs_are_no_values():
     values = seeds._values(
         ScoreSet.load(*score_roots(catalog())), B, "translation-cs-java", "pmd_codestyle"
     )

@@ -18,11 +18,11 @@ from mtpeft.audit.readings import Bench, Reading, stated
 from mtpeft.catalog import Catalog, Comparison
 from mtpeft.core.records import PublishedCell, Test
 from mtpeft.statistics import r_session
-from mtpeft.statistics.pairing import unreadable
+from mtpeft.statistics.pairing import unparseable
 from mtpeft.statistics.printed import SIGNIFICANCE, adjusted, significant
 
 BY_ROW = "rows paired by position"
-ZEROS = "zeros of unreadable outputs"
+ZEROS = "zeros of unparseable outputs"
 LABELS = "labels that name no method"
 METHODS = (
     "holm",
@@ -204,7 +204,7 @@ def _zeros(
             continue
         tool, metric = known.metrics()[test.metric]
         lost = [
-            len(unreadable(bench.scores, tool, metric, run, test.task))
+            len(unparseable(bench.scores, tool, metric, run, test.task))
             for run in (test.run_a, test.run_b)
             if bench.scores.has(run, test.task, test.metric)
         ]
@@ -222,7 +222,7 @@ def _zeros(
             f"{test.mean_a:.4g}, {test.mean_b:.4g}",
             f"{other.mean_a:.4g}, {other.mean_b:.4g}",
             "yes" if set(words) == {"Yes", "No"} else "no",
-            f"{lost[0]} and {lost[-1]} outputs unreadable; significant as published: {words[0]}, corrected: {words[1]}",
+            f"{lost[0]} and {lost[-1]} outputs unparseable; significant as published: {words[0]}, corrected: {words[1]}",
         )
 
 

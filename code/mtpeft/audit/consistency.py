@@ -15,7 +15,7 @@ from mtpeft.core.records import PublishedCell, ScoreSet
 from mtpeft.statistics import r_session
 from mtpeft.statistics.printed import magnitude, resolution, same, significant, style_of
 
-TWIN = "interval stands elsewhere"
+TWIN = "interval also printed elsewhere"
 OVERLAP = "overlap of passes above chance"
 BOUNDS = "adjusted p between raw p and the size of the family times raw p, and in its order"
 COARSE = 0.25  # half the distance of printable values, in counts of pairs, above which a count cannot be told

@@ -182,12 +182,12 @@ _MISSING: dict[Missing, str] = {
 }
 
 
-def unreadable_dropped() -> Iterator[Hypothesis]:
+def unparseable_dropped() -> Iterator[Hypothesis]:
     """Outputs that the tool could not read were left out."""
     yield Hypothesis(
-        "unreadable outputs left out",
+        "unparseable outputs left out",
         "outputs that the tool could not read were left out",
-        lambda reading: replace(reading, drop_unreadable=True),
+        lambda reading: replace(reading, drop_unparseable=True),
     )
 
 
@@ -304,7 +304,7 @@ def of_inputs(comparison: Comparison, bench: Bench) -> Iterator[Hypothesis]:
     yield from other_rows(comparison, bench)
     yield from swapped()
     yield from other_pairing()
-    yield from unreadable_dropped()
+    yield from unparseable_dropped()
     yield from other_block(comparison)
     yield from other_run(known, comparison.study, on_a=False, on_b=True)
     yield from other_run(known, comparison.study, on_a=True, on_b=False)

@@ -8,7 +8,7 @@ Written below results/regenerated/audit/outputs:
 
 - defects.csv: every output with a defect: which, and the piece of text that shows it.
 - summary.csv: outputs per run and defect, and how many of them a tool could not read.
-- unparseable.csv: unreadable outputs per tool and run.
+- unparseable.csv: unparseable outputs per tool and run.
 - duplicates.csv: equal outputs of two runs on the same instances.
 - repairs.csv: per run and metric the means under the three readings, and the outputs changed.
 - conclusions.csv: per published comparison the difference of means under the three readings, and
@@ -39,7 +39,7 @@ from mtpeft.scoring.output_defects import DEFECTS, constructor_name, defects_of,
 from mtpeft.scoring.predictions import archived_path, read_archived
 from mtpeft.scoring.predictions import sets as archived_sets
 
-MENDED, WITH_CLASS = "mended", "mended-with-class"
+REPAIRED, WITH_CLASS = "repaired", "repaired-with-class"
 # The tools whose archived scores rest on the damaged text, in the order of the tables.
 TOOLS = ("lizard", "pmd", "sonar-metrics", "codebleu")
 
@@ -66,16 +66,16 @@ def run() -> dict[str, int]:
         items = read_archived(evaluation).items
         shown = [defects_of(item.output, item.language) for item in items]
         found.update(name for row in shown for name in row)
-        mended = mend(items)
-        named = with_constructor_classes(mended)
-        readings = {MENDED: mended, WITH_CLASS: named}
+        repaired = repaired_items(items)
+        named = with_constructor_classes(repaired)
+        readings = {REPAIRED: repaired, WITH_CLASS: named}
         unread = _unread(evaluation)
         defects += [
             [item.run, evaluation, item.instance_id, name, evidence, after.output != item.output]
-            for item, row, after in zip(items, shown, mended, strict=True)
+            for item, row, after in zip(items, shown, repaired, strict=True)
             for name, evidence in row.items()
         ]
-        summary += _summary(evaluation, items, shown, mended, named, unread)
+        summary += _summary(evaluation, items, shown, repaired, named, unread)
         unparseable += _unparseable(evaluation)
         duplicates += duplicated(items)
         scored = {
@@ -91,7 +91,11 @@ def run() -> dict[str, int]:
         print(f"inputs of summarization were not counted: {error.found} (make data)")
     sources = [archived_path(e) for e in archived_sets()]
     for name, columns, rows in (
-        ("defects", ["run", "evaluation", "instance_id", "defect", "evidence", "mended"], defects),
+        (
+            "defects",
+            ["run", "evaluation", "instance_id", "defect", "evidence", "repaired"],
+            defects,
+        ),
         (
             "summary",
             [
@@ -100,10 +104,10 @@ def run() -> dict[str, int]:
                 "defect",
                 "title",
                 "outputs",
-                "mended",
+                "repaired",
                 "unread_as_archived",
-                "unread_mended",
-                "unread_mended_with_class",
+                "unread_repaired",
+                "unread_repaired_with_class",
             ],
             summary,
         ),
@@ -128,8 +132,8 @@ def run() -> dict[str, int]:
                 "changed_text",
                 "changed_class",
                 "mean_archived",
-                "mean_mended",
-                "mean_mended_with_class",
+                "mean_repaired",
+                "mean_repaired_with_class",
             ],
             repairs,
         ),
@@ -142,8 +146,8 @@ def run() -> dict[str, int]:
                 "run_a",
                 "run_b",
                 "difference_archived",
-                "difference_mended",
-                "difference_mended_with_class",
+                "difference_repaired",
+                "difference_repaired_with_class",
                 "sign_changes",
             ],
             conclusions,
@@ -155,7 +159,7 @@ def run() -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
-def mend(items: Sequence[Item]) -> list[Item]:
+def repaired_items(items: Sequence[Item]) -> list[Item]:
     """The items with every repair that applies.
 
     The head of a method comes from the instance's own prompt.
@@ -239,18 +243,18 @@ def _summary(
     evaluation: str,
     items: Sequence[Item],
     shown: Sequence[dict[str, str]],
-    mended: Sequence[Item],
+    repaired: Sequence[Item],
     named: Sequence[Item],
     unread: set[tuple[str, str]],
 ) -> list[list[object]]:
     titles = {d.id: d.title for d in DEFECTS}
-    after = _still_unread(evaluation, items, mended, unread)
+    after = _still_unread(evaluation, items, repaired, unread)
     after_class = _still_unread(evaluation, items, named, unread)
     groups: dict[tuple[str, str], list[int]] = {}
     for number, (item, row) in enumerate(zip(items, shown, strict=True)):
         for name in row or {"none": ""}:
             groups.setdefault((item.run, name), []).append(number)
-        if named[number].unit != mended[number].unit:
+        if named[number].unit != repaired[number].unit:
             groups.setdefault((item.run, "constructor"), []).append(number)
     rows = []
     for (run_id, name), numbers in sorted(groups.items()):
@@ -268,7 +272,7 @@ def _summary(
                 name,
                 title,
                 len(numbers),
-                sum(mended[n] != items[n] for n in numbers),
+                sum(repaired[n] != items[n] for n in numbers),
                 *(sum(k in s for k in keys) for s in (unread, after, after_class)),
             ]
         )
@@ -352,7 +356,7 @@ def _repairs(
             for metric in archived.columns[4:]:
                 means = [
                     _mean(scored.get(name, {}).get(tool), run_id, metric, part)
-                    for name in (MENDED, WITH_CLASS)
+                    for name in (REPAIRED, WITH_CLASS)
                 ]
                 rows.append(
                     [
@@ -361,7 +365,7 @@ def _repairs(
                         tool,
                         metric,
                         len(part),
-                        changed[MENDED][run_id],
+                        changed[REPAIRED][run_id],
                         changed[WITH_CLASS][run_id],
                         float(part[metric].mean()),
                         *means,
@@ -403,7 +407,7 @@ def _conclusions(evaluation: str, scored: dict[str, dict[str, pd.DataFrame]]) ->
                 gaps = []
                 for table in (
                     archived,
-                    *(scored.get(name, {}).get(tool, archived) for name in (MENDED, WITH_CLASS)),
+                    *(scored.get(name, {}).get(tool, archived) for name in (REPAIRED, WITH_CLASS)),
                 ):
                     a, b = (
                         table.loc[table["run"] == r, metric].astype(float).mean()

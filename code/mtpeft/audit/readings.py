@@ -15,7 +15,7 @@ from mtpeft.catalog.schema import Exactness, Missing
 from mtpeft.core.records import Column, PublishedCell, ScoreSet, Test
 from mtpeft.statistics import r_session
 from mtpeft.statistics.compare import summarized
-from mtpeft.statistics.pairing import Pairs, by_id, by_position, by_rule, unreadable
+from mtpeft.statistics.pairing import Pairs, by_id, by_position, by_rule, unparseable
 
 CORRECTIONS = ("holm", "BH", "none", "bonferroni", "hochberg", "BY")
 ALTERATIONS = ("last rows lost", "first rows lost", "last rows repeated")
@@ -48,7 +48,7 @@ class Reading:
         a: Side A.
         b: Side B.
         pairing: How rows are paired: one of `PAIRINGS`.
-        drop_unreadable: Whether outputs that the tool could not read are left out.
+        drop_unparseable: Whether outputs that the tool could not read are left out.
         variant: The form of the signed-rank test: one of `VARIANTS`.
         exactness: How the signed-rank test gets its p-value, as in `Comparison`.
         missing: What becomes of instances without a value, as in `Comparison`.
@@ -61,7 +61,7 @@ class Reading:
     a: Side
     b: Side
     pairing: str
-    drop_unreadable: bool = False
+    drop_unparseable: bool = False
     variant: str = "stated"
     exactness: Exactness = "normal"
     missing: Missing = "drop"
@@ -194,9 +194,9 @@ class Bench:
             column = _rows(column, repetitions(column) < reading.first)
         if altered:
             column = _altered(column, reading.altered, reading.rows)
-        if not reading.drop_unreadable:
+        if not reading.drop_unparseable:
             return column
-        lost = unreadable(scores, *self.known.metrics()[side.metric], side.run, side.task)
+        lost = unparseable(scores, *self.known.metrics()[side.metric], side.run, side.task)
         return _rows(column, np.array([name not in lost for name in column.ids], dtype=bool))
 
 

@@ -1,7 +1,7 @@
 """The archived scores themselves: what a reader should know before testing anything with them.
 
 Every check is generic: it knows metrics by their catalog entry (range, grid, what a tool's
-unreadable output looks like), not by study. Findings are sorted by severity: `error` (a value that
+unparseable output looks like), not by study. Findings are sorted by severity: `error` (a value that
 cannot be), `serious` (changes what a mean says), `note`.
 """
 
@@ -14,10 +14,10 @@ import pandas as pd
 from mtpeft.catalog import Catalog, Metric, Tool
 from mtpeft.core.parallel import in_order
 from mtpeft.core.records import ScoreSet
-from mtpeft.statistics.pairing import unreadable
+from mtpeft.statistics.pairing import unparseable
 
 SPIKE = 0.02  # share of instances at one exact interior value of a continuous metric that cannot be chance
-SERIOUS = 0.05  # share of unreadable outputs above which a mean says little about code quality
+SERIOUS = 0.05  # share of unparseable outputs above which a mean says little about code quality
 ROUNDING = 1e-6  # single-precision libraries overshoot 1 by this much
 ACCIDENT = 1e-6  # expected number of equal stretches of rows below which chance is no explanation
 RARE = 20  # rows with the same values, above which they do not tell stretches apart
@@ -59,7 +59,7 @@ def audit_scores(scores: ScoreSet, known: Catalog) -> list[Finding]:
         found = [
             *_ids(frame, task, tool),
             *_repeated(frame, task, tool),
-            *_unreadable(scores, frame, task, tool),
+            *_unparseable(scores, frame, task, tool),
         ]
         for name in frame.columns[4:]:
             metric = metrics[name][1]
@@ -107,7 +107,7 @@ def _ids(frame: pd.DataFrame, task: str, tool: Tool) -> Iterator[Finding]:
         off = sum(a != b for a, b in zip(ids, reference, strict=False))
         if off:
             yield Finding(
-                "rows out of step",
+                "misaligned rows",
                 "serious",
                 task,
                 tool.id,
@@ -158,7 +158,7 @@ def _repeated(frame: pd.DataFrame, task: str, tool: Tool) -> Iterator[Finding]:
                 )
 
 
-def _unreadable(scores: ScoreSet, frame: pd.DataFrame, task: str, tool: Tool) -> Iterator[Finding]:
+def _unparseable(scores: ScoreSet, frame: pd.DataFrame, task: str, tool: Tool) -> Iterator[Finding]:
     shown = [
         m
         for m in tool.metrics
@@ -168,12 +168,12 @@ def _unreadable(scores: ScoreSet, frame: pd.DataFrame, task: str, tool: Tool) ->
     if not tool.unparseable_when or not shown:
         return
     for run, part in _runs(frame):
-        lost = unreadable(scores, tool, shown[0], run, task)
+        lost = unparseable(scores, tool, shown[0], run, task)
         if lost:
             share = len(lost) / len(part)
             rule = ", ".join(f"{k} = {v:g}" for k, v in tool.unparseable_when.items())
             yield Finding(
-                "unreadable output scored as if clean",
+                "unparseable output scored as if clean",
                 "serious" if share > SERIOUS else "note",
                 task,
                 tool.id,
@@ -181,7 +181,7 @@ def _unreadable(scores: ScoreSet, frame: pd.DataFrame, task: str, tool: Tool) ->
                 run,
                 len(lost),
                 f"{len(lost)} of {len(part)} outputs ({share:.1%}) could not be read ({rule}) "
-                "and stand in the means as if measured",
+                "but count in the means as if measured",
             )
 
 

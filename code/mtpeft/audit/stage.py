@@ -211,7 +211,7 @@ def _explanation(cause: Cause) -> str:
             f"{len(cause.carried)} more differ only because their p-values were adjusted in the same family"
         )
     if turned:
-        parts.append(f"with the scores read as meant, {turned} printed yes/no turn round")
+        parts.append(f"with the scores read as meant, {turned} printed significance labels flip")
     return "; ".join(parts)
 
 
@@ -356,7 +356,7 @@ def run() -> None:
         f"audit: {len(explained) - lost} printed values differ for a known cause, {lost} more have one "
         f"though their scores are not archived, {len(owners) - len(explained)} unexplained; "
         f"{len(findings)} findings in the scores; "
-        f"{sum(c.result != 'consistent' for c in checks)} of {len(checks)} consistency checks stand out "
+        f"{sum(c.result != 'consistent' for c in checks)} of {len(checks)} consistency checks flagged "
         f"-> {shown(folder)}"
     )
     for line in how_to_import(known):

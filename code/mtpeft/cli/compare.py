@@ -21,6 +21,7 @@ app = group(
         "mtpeft compare single=scored/single multi=scored/multi --metric codebleu --adjust bh",
         "mtpeft compare base.jsonl tuned.jsonl --tool lizard",
         "mtpeft compare base.csv tuned.csv --cluster project",
+        "mtpeft compare base.csv tuned.csv --only clean.csv",
     ),
 )
 def runs(
@@ -40,6 +41,10 @@ def runs(
         str,
         typer.Option(help="column of a plain CSV, or a CSV: which project or file an id is of"),
     ] = "",
+    only: Annotated[
+        Path | None,
+        typer.Option(help="a CSV of ids: only these instances (clean.csv of mtpeft data audit)"),
+    ] = None,
     tool: Annotated[
         list[str] | None, typer.Option(help="that scores prediction files; repeatable")
     ] = None,
@@ -59,10 +64,11 @@ def runs(
 
     folder = paths.REGENERATED / "compare" / safe_name(name, "name of a result")
     tables = [_scored(place, tool or [], folder) for place in places]
-    sides = own_runs.read_sides(tables, metric or [], id_column, cluster)
+    sides = own_runs.read_sides(tables, metric or [], id_column, cluster, only)
     contrasts = own_runs.compare(sides, adjust, level, every_pair)
-    how = own_runs.rule(contrasts, adjust, level)
-    files = own_runs.files_of(tables) + [path for path in [Path(cluster)] if path.is_file()]
+    how = own_runs.rule(contrasts, adjust, level, only)
+    more = [Path(cluster), *([only] if only else [])]
+    files = own_runs.files_of(tables) + [path for path in more if path.is_file()]
     pages.show(contrasts, how)
     page = pages.write(sides, contrasts, folder, files, how)
     typer.echo(paths.shown(page))

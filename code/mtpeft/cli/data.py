@@ -1,4 +1,4 @@
-"""`mtpeft data`: the corpora, downloaded and verified."""
+"""`mtpeft data`: the corpora, downloaded and verified, and what train and test sets share."""
 
 import sys
 from typing import Annotated
@@ -7,7 +7,7 @@ import typer
 
 from mtpeft.cli.group import example, group
 
-app = group("data", "Download and verify the corpora; list what is missing.", "fetch")
+app = group("data", "Download and verify the corpora; find what train and test share.", "fetch")
 
 
 @app.command("fetch", **example("mtpeft data", "OFFLINE=1 mtpeft data translation"))
@@ -25,3 +25,29 @@ def fetch(
     from mtpeft.corpora.stage import run
 
     sys.exit(run(groups or [], jobs))
+
+
+@app.command(
+    "audit",
+    **example(
+        "mtpeft data audit flaky-detection",
+        "mtpeft data audit generation --train mine.jsonl --test multitask-qlora",
+    ),
+)
+def audit(
+    task: Annotated[str, typer.Argument(help="id of a task, see `mtpeft list tasks`")],
+    train: Annotated[
+        str, typer.Option(help="corpus of the training set; default: the study's")
+    ] = "",
+    test: Annotated[str, typer.Option(help="corpus of the test set; default: the same")] = "",
+    threshold: Annotated[float, typer.Option(help="least Jaccard index of two texts")] = 0.8,
+) -> None:
+    """Find test examples that have a near-duplicate in the training set; list those that have none.
+
+    Renamed variables, layout and comments change nothing. Writes duplicates.csv and clean.csv, the
+    ids for `mtpeft compare A B --only clean.csv`.
+    """
+    from mtpeft.core import paths
+    from mtpeft.corpora.near_duplicates import audit as audited
+
+    typer.echo(paths.shown(audited(task, train, test, threshold)))

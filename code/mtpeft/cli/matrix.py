@@ -69,25 +69,90 @@ def run(
     sys.exit(1 if failed else 0)
 
 
+@app.command(
+    "submit",
+    **example(
+        "mtpeft matrix submit --gpus 1 --minutes 720 --sbatch partition=gpu --dry-run",
+        "mtpeft matrix submit --nodes 2 --gpus 8 --setup 'module load cuda'",
+    ),
+)
+def submit(
+    minutes: Annotated[int, typer.Option(min=1, help="time limit of a job")] = 1440,
+    requeues: Annotated[int, typer.Option(help="how often a job may reach its limit")] = 20,
+    nodes: Annotated[int, typer.Option(min=1, help="of one training run")] = 1,
+    gpus: Annotated[int, typer.Option(min=0, help="on each node of a training run")] = 1,
+    cpus: Annotated[int, typer.Option(min=1, help="on each node of a job")] = 8,
+    memory: Annotated[int, typer.Option(help="GB on each node; 0: the default")] = 0,
+    parallel: Annotated[int, typer.Option(min=1, help="most jobs of a stage at a time")] = 256,
+    array: Annotated[int, typer.Option(min=1, help="most jobs of an array")] = 1000,
+    setup: Annotated[list[str] | None, typer.Option(help="line of shell before a job")] = None,
+    sbatch: Annotated[list[str] | None, typer.Option(help="name=value of sbatch")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="print the scripts")] = False,
+    name: Name = "matrix",
+) -> None:
+    """Queue on a Slurm cluster what is neither finished nor queued: train, infer, score, then verify.
+
+    A job that is preempted or reaches its limit is queued again and resumes at its checkpoint.
+    """
+    from mtpeft.core.errors import MtpeftError
+    from mtpeft.matrix import slurm
+    from mtpeft.matrix.jobs import Cluster
+
+    flags = {}
+    for pair in sbatch or []:
+        key, sign, value = pair.partition("=")
+        if not sign or not key:
+            raise MtpeftError(f"--sbatch {pair!r}", "name=value", "--sbatch partition=gpu")
+        flags[key.lstrip("-")] = value
+    cluster = Cluster(
+        minutes, requeues, nodes, gpus, cpus, memory, parallel, array, setup or [], flags
+    )
+    for line in slurm.submit(name, cluster, dry_run=dry_run):
+        typer.echo(line)
+
+
+@app.command("resume", **example("mtpeft matrix resume", "mtpeft matrix resume --name small"))
+def resume(name: Name = "matrix") -> None:
+    """Go on with what is left: on the cluster as it was submitted, or else on this machine."""
+    from mtpeft.matrix import jobs
+
+    cluster = jobs.read(name)[0]
+    if cluster is None:
+        run(0, name)
+        return
+    from mtpeft.matrix import slurm
+
+    for line in slurm.submit(name, cluster):
+        typer.echo(line)
+
+
+@app.command("collect", **example("mtpeft matrix collect"))
+def collect(name: Name = "matrix") -> None:
+    """Write the table of all stages and ask for the verdicts (T4); its exit code is theirs."""
+    from mtpeft.core.paths import shown
+    from mtpeft.matrix import collect as collecting
+
+    typer.echo(f"stages: {shown(collecting.table(name))}")
+    sys.exit(collecting.verdicts(name))
+
+
 @app.command("status", **example("mtpeft matrix status"))
 def status(
     every: Annotated[bool, typer.Option("--all", help="finished cells, too")] = False,
     name: Name = "matrix",
 ) -> None:
-    """Say how many stages are finished, failed, interrupted and waiting, and name what is not finished."""
+    """Say how many stages are finished, running, queued, failed, …, and name what is not finished."""
     from collections import Counter
 
     from mtpeft.matrix import plan as plans
+    from mtpeft.matrix.collect import standing
 
-    made, matrix = plans.read(name), plans.home(name)
-    rows = {
-        cell: [plans.state(matrix, cell, stage) for stage in plans.STAGES]
-        for cell in plans.cells(made)
-    }
-    for number, stage in enumerate(plans.STAGES):
-        counts = Counter(states[number] for states in rows.values())
+    there = standing(name)
+    for stage in plans.STAGES:
+        counts = Counter(state for (_, which), state in there.items() if which == stage)
         typer.echo(f"{stage:6} " + ", ".join(f"{counts[s]} {s}" for s in plans.STATES if counts[s]))
-    for cell, states in rows.items():
+    for cell in plans.cells(plans.read(name)):
+        states = [there[cell, stage] for stage in plans.STAGES]
         if every or any(state != "finished" for state in states):
             said = ", ".join(f"{a} {b}" for a, b in zip(plans.STAGES, states, strict=True))
             typer.echo(f"  {cell.run} seed {cell.seed}: {said}")

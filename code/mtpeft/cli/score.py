@@ -31,9 +31,30 @@ def file(
 
     Exit code 2 where lines could not be used (the others are scored) or nothing was scored.
     """
-    from mtpeft.scoring.new import run
+    from mtpeft.scoring.new import place_of, run
 
-    sys.exit(run(predictions, tools or [], out, corpus, replace=replace))
+    code = run(predictions, tools or [], out, corpus, replace=replace)
+    if "execution" in (tools or []):
+        _say_pass_at_k(out or place_of(predictions))
+    sys.exit(code)
+
+
+def _say_pass_at_k(place: Path) -> None:
+    """Print pass@k of every run below a folder with its interval, for each usual k that the samples
+    allow.
+    """
+    from mtpeft.core.records import read_scores
+    from mtpeft.scoring.execution.pass_at_k import by_problem, samples_of
+    from mtpeft.statistics.rates import rate_line
+
+    for path in sorted((place / "scores" / "execution").glob("*.csv")):
+        for run, samples in samples_of(read_scores(path)).items():
+            for k in (1, 10, 100):
+                if values := by_problem(samples, k):
+                    typer.echo(f"  {run}  {rate_line(f'pass@{k}', values, 'problems')}")
+                elif k == 1:
+                    lost = sum(not passed for passed in samples.values())
+                    typer.echo(f"  {run}  no pass@1: {lost} problems have no scored sample")
 
 
 @app.command(

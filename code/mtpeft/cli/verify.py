@@ -18,14 +18,14 @@ def statistics(
     rescored: Annotated[
         bool, typer.Option(help="T2: the tests that rescored outputs make possible")
     ] = False,
-    mended: Annotated[
+    repaired: Annotated[
         bool, typer.Option(help="T2: the tests after damaged outputs were repaired")
     ] = False,
 ) -> None:
     """T1: recompute every test of the studies from per-instance scores, under both protocols."""
-    from mtpeft.statistics.stage import run, run_mended, run_rescored
+    from mtpeft.statistics.stage import run, run_repaired, run_rescored
 
-    run_rescored() if rescored else run_mended() if mended else run()
+    run_rescored() if rescored else run_repaired() if repaired else run()
 
 
 @app.command("audit", **example("mtpeft verify audit"))

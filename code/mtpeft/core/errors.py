@@ -74,6 +74,7 @@ GROUPS = {
         "huggingface_hub",
         "peft",
         "safetensors",
+        "submitit",
         "tensorboard",
         "tokenizers",
         "torch",

@@ -3,7 +3,7 @@ that stay inside.
 
 - `write_atomic`: a reader sees the old file or the new one. What a killed process left of it goes
   at the next start.
-- `append_lines`, `mend_last_line`: append-only files of lines, of which a kill costs at most the
+- `append_lines`, `repair_last_line`: append-only files of lines, of which a kill costs at most the
   line being written.
 - `lines`: the one notion of a line. Bytes are split at LF only; a last line without its end is a
   line.
@@ -115,7 +115,7 @@ def append_lines(path: Path, lines: Iterable[str]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "a+b") as stream:
             if stream.tell() and os.pread(stream.fileno(), 1, stream.tell() - 1) != b"\n":
-                mend_last_line(path)
+                repair_last_line(path)
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
@@ -123,7 +123,7 @@ def append_lines(path: Path, lines: Iterable[str]) -> None:
         raise cannot("write", path, error) from error
 
 
-def mend_last_line(path: Path) -> None:
+def repair_last_line(path: Path) -> None:
     """Cut off a last line without its end, or end it where it is a whole JSON object."""
     try:
         data = path.read_bytes()

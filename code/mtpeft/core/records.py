@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
-from mtpeft.core.files import append_lines, lines, mend_last_line, read_bytes, write_atomic
+from mtpeft.core.files import append_lines, lines, read_bytes, repair_last_line, write_atomic
 from mtpeft.core.names import safe_name
 
 if TYPE_CHECKING:  # pandas takes longer to import than an up-to-date `make` takes to say so
@@ -450,13 +450,6 @@ def _convert(text: str, hint: Any) -> Any:
     raise TypeError(f"record field of unsupported type {hint}")
 
 
-def frame_of(records: Sequence[Any], record: type) -> "pd.DataFrame":
-    """The records as a data frame with the record's columns, also when there are none."""
-    import pandas as pd
-
-    return pd.DataFrame([asdict(r) for r in records], columns=[f.name for f in fields(record)])
-
-
 # ---------------------------------------------------------------- predictions
 
 
@@ -490,7 +483,7 @@ def resume_predictions(path: Path) -> list[Prediction]:
     """
     if not path.is_file():
         return []
-    mend_last_line(path)
+    repair_last_line(path)
     records = []
     for record in read_predictions(path):
         if not isinstance(record, Prediction):

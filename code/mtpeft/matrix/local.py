@@ -1,22 +1,14 @@
 """The cells of a matrix on this machine: one worker for each GPU, or as many as asked for."""
 
-import json
 import os
 import queue
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 from mtpeft.core import processes
 from mtpeft.core.errors import MtpeftError
-from mtpeft.core.files import write_atomic
 from mtpeft.core.locks import InUse, held
-from mtpeft.core.paths import shown
-from mtpeft.matrix.plan import Cell, Plan, cells, commands, following, home, mark
+from mtpeft.matrix.plan import Cell, Plan, cells, following, home
+from mtpeft.matrix.step import perform
 
 
 def devices(workers: int) -> list[str]:
@@ -95,53 +87,6 @@ def _cell(name: str, plan: Plan, cell: Cell, device: str, stop: threading.Event)
     matrix = home(name)
     with held(cell.folder(matrix) / "cell", wait=False):
         while (stage := following(matrix, cell)) is not None and not stop.is_set():
-            todo = commands(plan, cell, stage)
-            path = mark(matrix, cell, stage)
-            began = time.time()
-            record: dict[str, Any] = {
-                "commands": [["mtpeft", *words] for words in todo],
-                "device": device,
-            }
-            write_atomic(path, json.dumps(record) + "\n")
             print(f"matrix: {cell.run} seed {cell.seed}: {stage}", flush=True)
-            log = path.with_suffix(".log")
-            code: int | None = 0
-            for words in todo:
-                if (code := _program(words, device, log, stop)) != 0:
-                    break
-            if code is None:
+            if not perform(plan, matrix, cell, stage, stop=stop, device=device):
                 return
-            record |= {"code": code, "seconds": round(time.time() - began, 1)}
-            write_atomic(path, json.dumps(record) + "\n")
-            if code:
-                raise MtpeftError(
-                    f"{stage} ended with code {code}: {_last(log.read_bytes())} ({shown(log)})"
-                )
-
-
-def _program(arguments: Sequence[str], device: str, log: Path, stop: threading.Event) -> int | None:
-    """The exit code of a stage's command, None where it was stopped. What it prints goes to `log`."""
-    environment = dict(os.environ)
-    if device:
-        environment["CUDA_VISIBLE_DEVICES"] = device
-    with log.open("ab") as stream:
-        process = subprocess.Popen(
-            [*processes.tied(), sys.executable, "-m", "mtpeft", *arguments],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        while process.poll() is None:
-            if stop.wait(0.2):
-                process.terminate()
-                process.wait()
-                return None
-    return process.returncode
-
-
-def _last(said: bytes) -> str:
-    lines = [line for line in said.decode("utf-8", "replace").splitlines() if line.strip()]
-    blamed = [line for line in lines if line.startswith("mtpeft: ")]
-    return (blamed or lines or ["it said nothing"])[-1].removeprefix("mtpeft: ")[:300]

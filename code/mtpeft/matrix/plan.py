@@ -20,7 +20,7 @@ from mtpeft.core.names import safe_name
 
 Stage = Literal["train", "infer", "score"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
-State = Literal["finished", "failed", "interrupted", "waiting"]
+State = Literal["finished", "running", "queued", "failed", "interrupted", "waiting"]
 STATES: tuple[State, ...] = get_args(State)
 
 
@@ -162,6 +162,11 @@ def commands(plan: Plan, cell: Cell, stage: Stage) -> list[list[str]]:
     return [["score", "file", file, "--out", str(place), *where] for file in files]
 
 
+def verdict(plan: Plan) -> list[str]:
+    """The arguments of `mtpeft` that compare what a matrix gave with archive and claims (T4)."""
+    return ["verify", "seeds", "--training", plan.profile, "--inference", plan.inference]
+
+
 def mark(matrix: Path, cell: Cell, stage: Stage) -> Path:
     """The file that says how a stage ended."""
     return cell.folder(matrix) / f"{stage}.json"
@@ -169,16 +174,17 @@ def mark(matrix: Path, cell: Cell, stage: Stage) -> Path:
 
 def state(matrix: Path, cell: Cell, stage: Stage) -> State:
     """How a stage stands: a mark without an exit code was begun and cut off."""
-    path = mark(matrix, cell, stage)
-    if not path.is_file():
+    if not mark(matrix, cell, stage).is_file():
         return "waiting"
-    code = _marked(path).get("code")
+    code = marked(matrix, cell, stage).get("code")
     return "interrupted" if code is None else "finished" if code == 0 else "failed"
 
 
-def _marked(path: Path) -> dict[str, Any]:
+def marked(matrix: Path, cell: Cell, stage: Stage) -> dict[str, Any]:
+    """What the mark of a stage says; {} where there is none or it is damaged."""
+    path = mark(matrix, cell, stage)
     try:
-        found = json.loads(read_text(path))
+        found = json.loads(read_text(path)) if path.is_file() else {}
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}

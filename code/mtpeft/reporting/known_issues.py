@@ -32,10 +32,6 @@ What a reader of the studies' published numbers, or of their archived scores, sh
 silently: the report shows published, recomputed and corrected values side by side.
 """
 MOST_TYPED = 2
-_CHECKS = {
-    "rows out of step": "misaligned rows",
-    "unreadable output scored as if clean": "unparseable output scored as if clean",
-}
 
 
 def write(inputs: Inputs | None = None) -> list[Path]:
@@ -64,7 +60,7 @@ def write(inputs: Inputs | None = None) -> list[Path]:
     lines = inputs.regenerated / "rescore" / "summary.csv"
     if all(path.is_file() for path in (causes, tests, lines)):
         damage, held = folder / "outputs/summary.csv", folder / "outputs/inputs.csv"
-        mended = inputs.regenerated / "statistics/mended.csv"
+        repaired = inputs.regenerated / "statistics/repaired.csv"
         written.append(folder / "KNOWN_ISSUES-T2.md")
         write_atomic(
             written[1],
@@ -73,7 +69,7 @@ def write(inputs: Inputs | None = None) -> list[Path]:
                 read_records(tests, Test),
                 read_frame(lines),
                 read_frame(damage) if damage.is_file() else None,
-                read_records(mended, Test) if mended.is_file() else [],
+                read_records(repaired, Test) if repaired.is_file() else [],
                 read_frame(held) if held.is_file() else None,
                 inputs.names,
             ),
@@ -238,7 +234,7 @@ def _findings(findings: Sequence[Finding], known: Catalog, names: Names) -> list
             continue
         lines.append(f"### {severity.capitalize()}\n")
         for check in dict.fromkeys(f.check for f in chosen):
-            lines.append(f"**{_CHECKS.get(check, check)}**\n")
+            lines.append(f"**{check}**\n")
             for f in (f for f in chosen if f.check == check):
                 where = [
                     names.evaluation(f.evaluation),

@@ -26,7 +26,7 @@ def rescored_issues(
     recovered: Sequence[Test],
     lines: pd.DataFrame,
     damage: pd.DataFrame | None,
-    mended: Sequence[Test],
+    repaired: Sequence[Test],
     held: pd.DataFrame | None,
     names: Names,
 ) -> str:
@@ -37,7 +37,7 @@ def rescored_issues(
         recovered: The tests computed from rescored outputs.
         lines: rescore/summary.csv, as text.
         damage: audit/outputs/summary.csv, as text; None where that audit has not run.
-        mended: The tests computed from repaired outputs.
+        repaired: The tests computed from repaired outputs.
         held: audit/outputs/inputs.csv, as text; None where that audit has not run.
         names: Titles for what is in the catalog.
     """
@@ -63,7 +63,7 @@ def rescored_issues(
         )
     parts += ["", "### The tools against the archived scores\n", _tools(lines, names)]
     if damage is not None:
-        parts += ["### Damaged outputs\n", _damage(damage, names), _turned(mended, names)]
+        parts += ["### Damaged outputs\n", _damage(damage, names), _turned(repaired, names)]
     if held is not None:
         parts += ["### Inputs that hold the docstring that is to be written\n", _held(held, names)]
     return "\n".join(parts).rstrip() + "\n"
@@ -91,7 +91,7 @@ def _damage(damage: pd.DataFrame, names: Names) -> str:
     sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     for row in damage[damage["defect"] != "none"].to_dict("records"):
         for i, name in enumerate(
-            ("outputs", "mended", "unread_as_archived", "unread_mended_with_class")
+            ("outputs", "repaired", "unread_as_archived", "unread_repaired_with_class")
         ):
             sums[row["evaluation"], row["title"]][i] += int(row[name])
     return _table(
@@ -127,9 +127,9 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     )
 
 
-def _turned(mended: Sequence[Test], names: Names) -> str:
+def _turned(repaired: Sequence[Test], names: Names) -> str:
     """Which yes/no of the study's tests flip when damaged outputs are repaired."""
-    number, places = turned(mended, names.known.adjustments())
+    number, places = turned(repaired, names.known.adjustments())
     lines = [
         (
             f"Of {number} tests on these outputs, repair flips the significance of {len(places)} (adjusted p below 0.05; as "

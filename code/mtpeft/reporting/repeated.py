@@ -26,7 +26,7 @@ _TEXTS = {
         ),
     ),
     ZEROS: (
-        "Unreadable outputs count as 0",
+        "Unparseable outputs count as 0",
         (
             "An output that a tool could not read has 0 in the tool's every metric and stands in means and tests as if "
             "it had been measured. Without it the means move, and some yes/no turn (the corrected protocol pairs by id, "
@@ -112,7 +112,7 @@ def _zeros(found: Sequence[Repeated], names: Names) -> tuple[list[str], list[lis
                 f"{sum(r.turns == 'yes' for r in records)} of {len(records)}",
             ]
         )
-    head = ["comparison", "block", "tool", "unreadable on A and B"]
+    head = ["comparison", "block", "tool", "unparseable on A and B"]
     return [*head, "largest move of the means of A and B", "yes/no that turn"], rows
 
 

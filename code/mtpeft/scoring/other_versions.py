@@ -26,7 +26,7 @@ from mtpeft.scoring import engine
 from mtpeft.scoring.predictions import archived_path, read_archived
 from mtpeft.scoring.predictions import sets as archived_sets
 from mtpeft.scoring.rescore import as_published, up_to_date
-from mtpeft.scoring.tools.setup_analysers import folder, install_folder
+from mtpeft.scoring.tools.setup_analysers import folder, install_distributions, install_folder
 
 LOCK = paths.ROOT / "docker" / "locks" / "other-versions.toml"
 
@@ -73,19 +73,7 @@ def install(version: Version) -> str:
     """
 
     def fill(made: Path) -> str:
-        requirements = made.parent / "requirements.txt"
-        requirements.write_text("\n".join(version.requirements) + "\n", encoding="utf-8")
-        pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
-        done = processes.run(
-            [*pip, "--require-hashes", "--no-deps", "--target", made, "-r", requirements],
-            seconds=600,
-        )
-        if done.code:
-            raise Unavailable(
-                f"{version.id} cannot be installed: {done.problem}",
-                f"the distributions of {LOCK.name}",
-                "connect to the network and run: make setup-analysers",
-            )
+        install_distributions(version.requirements, made, version.id)
         return "pip"
 
     return install_folder(version.id, fill)

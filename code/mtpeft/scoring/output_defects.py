@@ -20,7 +20,7 @@ _STRAY_WORD = re.compile(
     rf"\A\s*(?:c#|csharp|c|cs|java|diff|code|translated)\s+(?={MODIFIER})", re.IGNORECASE
 )
 _NO_CODE = re.compile(r"[\d\s.:;,()/+-]*")
-_RUN_ON = re.compile(r"(?<=\})\s*(?:Human|Assistant|user|assistant|system)\b.*\Z", re.DOTALL)
+_ROLE = re.compile(r"(?<=\})\s*(?:<\|\w+\|>\s*)?(?:Human|Assistant|user|assistant|system)\b")
 _PROMPT = re.compile(
     r"(?:Method|Function) to implement:|Translate from \S+ to \S+:|Summarize this \w+ code:"
 )
@@ -106,10 +106,10 @@ def _literal_end(code: str, start: int) -> int:
 
 def is_split_literal(code: str) -> bool:
     """Whether a string is broken in two at a `;`, `{` or `}`, as the study's layout step does."""
-    return mend_literals(code) != code
+    return repair_literals(code) != code
 
 
-def mend_literals(code: str) -> str:
+def repair_literals(code: str) -> str:
     """Join a line that ends inside a string right after `;`, `{` or `}` with the next one, without
     its indentation.
 
@@ -148,6 +148,18 @@ def _search(pattern: re.Pattern[str]) -> Callable[[str], str | None]:
         return match[0].strip()[:40] if match else None
 
     return find
+
+
+def _dialogue(code: str) -> int | None:
+    """Where the dialogue goes on: at a role behind the brace that closes everything. Within a body such
+    a word is a variable's name.
+    """
+    text = skeleton(code)
+    for role in _ROLE.finditer(code):
+        before = text[: role.start()]
+        if before.count("{") <= before.count("}"):
+            return role.start()
+    return None
 
 
 def _only_stray(code: str) -> str | None:
@@ -245,15 +257,15 @@ DEFECTS = (
         "run_on",
         "the dialogue goes on after the answer",
         JAVA,
-        _search(_RUN_ON),
-        lambda code, _: _RUN_ON.sub("", code),
+        lambda code: None if (at := _dialogue(code)) is None else code[at:].strip()[:40],
+        lambda code, _: code[: _dialogue(code)],
     ),
     Defect(
         "split_literal",
         "a string is broken by the layout step",
         JAVA,
         lambda code: "string" if is_split_literal(code) else None,
-        lambda code, _: mend_literals(code),
+        lambda code, _: repair_literals(code),
     ),
     Defect("missing_head", "the method's head is missing", JAVA, _headless, _add_head),
     Defect(
@@ -296,10 +308,10 @@ def repair(code: str, language: str, signature: str = "") -> tuple[str, list[str
     made = []
     for defect in DEFECTS:
         if defect.repair and language in defect.languages and defect.found(code) is not None:
-            mended = defect.repair(code, signature)
-            if mended != code:
+            repaired = defect.repair(code, signature)
+            if repaired != code:
                 made.append(defect.id)
-                code = mended
+                code = repaired
     return code, made
 
 

@@ -5,7 +5,7 @@ Written below `paths.REGENERATED`:
 - scores/TOOL/EVALUATION.csv: records with their status (a score that could not be computed has
   none).
 - as-published/scores/TOOL/EVALUATION.csv: the same with what the study's scripts write for an
-  unreadable output (zeros; Pylint: one error); the published statistics rest on these.
+  unparseable output (zeros; Pylint: one error); the published statistics rest on these.
 - rescore/summary.csv: per tool, evaluation and run the instances, how many are equal, within
   tolerance, and so on.
 - rescore/differences.csv: every value that differs, with the reason where it shows.
@@ -66,7 +66,7 @@ RESCORED = {
 }
 # Counts must be equal; CodeBLEU is a float whose last digits depend on the order of summation.
 TOLERANCE = {"codebleu": 1e-9}
-SPREADS_ITS_OWN_WORK = {"codebleu": 3000, "codebleu-corrected": 3000}
+SPREADS_ITS_OWN_WORK = {"codebleu": 3000, "codebleu-corrected": 3000, "execution": 100}
 NO_OUTPUTS = "not reproducible: the outputs were not archived"
 ELSEWHERE = {
     "codereval": "cannot run here: needs CoderEval's own Docker environment with its tests",
@@ -267,7 +267,7 @@ def prepared(tool: str, evaluation: Evaluation, items: list[Item]) -> list[Item]
 
 
 def as_published(table: pd.DataFrame, tool: Tool) -> pd.DataFrame:
-    """The table as the study's scripts would have written it: an unreadable output has the tool's
+    """The table as the study's scripts would have written it: an unparseable output has the tool's
     values for that.
 
     These are the catalog's `unparseable_when`, and 0 for every other metric. A failure of the tool
@@ -388,9 +388,9 @@ def _difference(
     if missing:
         reason = "the tool failed here"
     elif status in ("unparseable", "empty"):
-        reason = "read when archived, unreadable here"
+        reason = "read when archived, unparseable here"
     elif old == 0 and line.answers_to == "sonarcloud":
-        reason = "unreadable when archived, read here"
+        reason = "unparseable when archived, read here"
     elif line.answers_to == "codebleu":
         reason = "the text before layout and the hash seed were not archived"
     else:

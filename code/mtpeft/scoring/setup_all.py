@@ -4,17 +4,15 @@ from collections.abc import Callable
 from functools import partial
 
 from mtpeft.core import paths
-from mtpeft.core.errors import MtpeftError, Unavailable
+from mtpeft.core.errors import MtpeftError
 from mtpeft.scoring import other_versions
 from mtpeft.scoring.text_metrics import setup_wordnet
-from mtpeft.scoring.tools.roslyn import build
+from mtpeft.scoring.tools import roslyn
 from mtpeft.scoring.tools.setup_analysers import install, pinned
 
 
 def run() -> int:
     """Install everything and print what was done.
-
-    The .NET program does not count: only C# outputs need it, and the archive has none.
 
     Returns:
         The number of tools that could not be obtained.
@@ -22,6 +20,7 @@ def run() -> int:
     missing = 0
     steps: list[Callable[[], str]] = [
         *(partial(install, tool) for tool in pinned().values()),
+        roslyn.install,
         lambda: f"WordNet 3.0: {paths.shown(setup_wordnet())}",
         *(partial(other_versions.install, version) for version in other_versions.pinned()),
     ]
@@ -31,8 +30,4 @@ def run() -> int:
         except MtpeftError as error:  # what cannot be had must not cost the other tools
             missing += 1
             print(error)
-    try:
-        print(build())
-    except Unavailable as error:
-        print(f"without Roslyn: {error.found}")
     return missing

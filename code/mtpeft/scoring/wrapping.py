@@ -31,6 +31,15 @@ _TYPE = re.compile(
 )
 
 
+_CSHARP_CLASS = ("public class {unit}\n{\n", "\n}")
+_USING = re.compile(r"\s*(?:global\s+)?using\b[^;{}()]*;")
+_ATTRIBUTE = re.compile(r"\[[^\[\]]*\]")
+_CSHARP_TYPE = re.compile(
+    r"\s*(?:(?:public|protected|private|internal|static|abstract|sealed|partial|readonly|ref|unsafe"
+    r"|new|file)\s+)*(?:class|struct|interface|enum|record|delegate|namespace)\s"
+)
+
+
 class NotWrapped(MtpeftError):
     """A text that should be a wrapped Java file and is not."""
 
@@ -98,7 +107,25 @@ def file_of(item: Item) -> SourceFile:
     if item.frame is not None:
         return SourceFile(name, framed(item.output, item.frame, name))
     text = defused(item.output.removeprefix("\ufeff"), item.language)
-    return java_file(text, name) if item.language == "java" else SourceFile(name, text)
+    if item.language == "java":
+        return java_file(text, name)
+    if item.language == "csharp":
+        return SourceFile(name, _csharp_text(text, name))
+    return SourceFile(name, text)
+
+
+def _csharp_text(output: str, name: str) -> str:
+    """A C# answer as a whole file: as it is where it holds types, else in a class of its own, below
+    its own usings.
+    """
+    skeleton, end = code_only(output), 0
+    while match := _USING.match(skeleton, end):
+        end = match.end()
+    parts = [_ATTRIBUTE.sub(" ", part) for part in _top_level(skeleton[end:])]
+    if parts and all(_CSHARP_TYPE.match(part) for part in parts):
+        return output
+    lead = f"{output[:end].strip()}\n" if end else ""
+    return lead + framed(output[end:].strip("\n"), _CSHARP_CLASS, name)
 
 
 def java_file(output: str, name: str) -> SourceFile:

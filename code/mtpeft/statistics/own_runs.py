@@ -96,7 +96,11 @@ def parted(place: str) -> tuple[str, Path]:
 
 
 def read_sides(
-    places: Sequence[str], metrics: Sequence[str] = (), id_column: str = "", cluster: str = ""
+    places: Sequence[str],
+    metrics: Sequence[str] = (),
+    id_column: str = "",
+    cluster: str = "",
+    only: Path | None = None,
 ) -> list[Side]:
     """The runs in files and folders.
 
@@ -106,6 +110,7 @@ def read_sides(
         metrics: The metrics to keep; all by default.
         id_column: The column of ids in a plain CSV; by default the first of `ID_COLUMNS`.
         cluster: A column of each plain CSV, or a CSV, that names the cluster of each instance.
+        only: A CSV of ids; the other instances are left out.
 
     Raises:
         BadInput: A file that is no table or lacks the column of clusters, an id twice, a value that
@@ -117,6 +122,9 @@ def read_sides(
     for place in places:
         label, path = parted(place)
         sides += read_place(path, label, id_column, "" if Path(cluster).is_file() else cluster)
+    if only is not None:
+        wanted = _ids_in(only, id_column)
+        sides = [_restricted(side, wanted, only) for side in sides]
     if Path(cluster).is_file():
         table = read_clusters(Path(cluster), id_column)
         sides = [replace(side, clusters=table) for side in sides]
@@ -220,8 +228,8 @@ def _sides(tables: Sequence[tuple[str, pd.DataFrame]], label: str) -> list[Side]
     return sides
 
 
-def _spreadsheet(path: Path, label: str, id_column: str, cluster: str) -> Side:
-    """A table of anyone's: one row an instance, one column with its id, numbers in others."""
+def _table(path: Path, id_column: str) -> tuple[pd.DataFrame, str]:
+    """A CSV as text, and the name of its column of ids."""
     try:
         with path.open(encoding="utf-8-sig") as stream:
             header = stream.readline()
@@ -249,6 +257,34 @@ def _spreadsheet(path: Path, label: str, id_column: str, cluster: str) -> Side:
             "mtpeft compare A.csv B.csv --id COLUMN",
             line=1,
         )
+    return frame, column
+
+
+def _ids_in(path: Path, id_column: str) -> frozenset[str]:
+    frame, column = _table(path, id_column)
+    return frozenset(frame[column])
+
+
+def _restricted(side: Side, wanted: frozenset[str], path: Path) -> Side:
+    """A run with the wanted instances alone."""
+    values = {
+        key: {name: value for name, value in of.items() if name in wanted}
+        for key, of in side.values.items()
+    }
+    if not any(values.values()):
+        raise BadInput(
+            path,
+            f"none of its {len(wanted)} ids has a value in {side.label}",
+            f"ids as in {side.label}, here {_ids(side)}",
+            "mtpeft compare A.csv B.csv --only clean.csv",
+        )
+    lost = {key: names & wanted for key, names in side.lost.items()}
+    return replace(side, values=values, lost=lost)
+
+
+def _spreadsheet(path: Path, label: str, id_column: str, cluster: str) -> Side:
+    """A table of anyone's: one row an instance, one column with its id, numbers in others."""
+    frame, column = _table(path, id_column)
     if cluster and cluster not in frame.columns:
         raise BadInput(
             path,
@@ -304,8 +340,10 @@ def files_of(places: Sequence[str]) -> list[Path]:
 _ADJUSTED = {"holm": "Holm", "bh": "Benjamini–Hochberg", "none": "not adjusted"}
 
 
-def rule(contrasts: Sequence[Contrast], adjustment: str, level: float) -> str:
-    """One sentence that says how the contrasts were made."""
+def rule(
+    contrasts: Sequence[Contrast], adjustment: str, level: float, only: Path | None = None
+) -> str:
+    """One sentence that says how the contrasts were made, and over which instances."""
     tests = {
         "mcnemar": "McNemar (exact below 25 discordant pairs)",
         "wilcoxon": "Wilcoxon signed-rank (exact below 25 differences)",
@@ -321,7 +359,7 @@ def rule(contrasts: Sequence[Contrast], adjustment: str, level: float) -> str:
         used += ", exact below 25 clusters"
     over = "" if adjustment == "none" else f" over {m} test{'' if m == 1 else 's'}"
     return (
-        f"Pairs by instance id; {used}, two-sided; p {_ADJUSTED[adjustment]}{over}; "
+        f"Pairs by instance id{f', of those in {only.name} alone' if only else ''}; {used}, two-sided; p {_ADJUSTED[adjustment]}{over}; "
         f"{level:.0%} intervals; differences and effects are B minus A; detectable: the mean "
         f"difference that is found with {POWER:.0%} power at {1 - level:.2g}, unadjusted."
     )

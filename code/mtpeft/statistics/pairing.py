@@ -50,7 +50,7 @@ class Pairs:
         return self.own_a, self.own_b
 
 
-def unreadable(scores: ScoreSet, tool: Tool, metric: Metric, run: str, task: str) -> set[str]:
+def unparseable(scores: ScoreSet, tool: Tool, metric: Metric, run: str, task: str) -> set[str]:
     """Instances of a run whose output the tool could not read, by the tool's own rule in the
     catalog.
 
@@ -169,7 +169,7 @@ def pair(
     """
     a, b = scores.column(run_a, task, metric.id), scores.column(run_b, task, metric.id)
     if protocol == "corrected":
-        exclude = unreadable(scores, tool, metric, run_a, task) | unreadable(
+        exclude = unparseable(scores, tool, metric, run_a, task) | unparseable(
             scores, tool, metric, run_b, task
         )
         return by_id(a, b, exclude)

@@ -18,7 +18,7 @@ from mtpeft.statistics.compare import run_comparison
 
 AS_PUBLISHED = REGENERATED / "as-published"
 PROTOCOL = "rescored"
-ARCHIVED_READING, MENDED_READINGS = "as-archived", ("mended", "mended-with-class")
+ARCHIVED_READING, REPAIRED_READINGS = "as-archived", ("repaired", "repaired-with-class")
 
 
 class Layered(ScoreSet):
@@ -86,9 +86,9 @@ def recovered_tests(
     return result
 
 
-def mended_tests(
+def repaired_tests(
     scores: ScoreSet,
-    mended: Mapping[str, ScoreSet],
+    repaired: Mapping[str, ScoreSet],
     comparisons: Iterable[Comparison],
     known: Catalog,
 ) -> list[Test]:
@@ -101,12 +101,12 @@ def mended_tests(
         scores: The archived scores.
         comparisons: Those of the study.
         known: The catalog.
-        mended: Reading → its scores; a metric that was not scored again keeps its archived
+        repaired: Reading → its scores; a metric that was not scored again keeps its archived
             scores.
     """
     again = {
         (task, metric)
-        for reading in mended.values()
+        for reading in repaired.values()
         for (_, task), table in reading.tables.items()
         for metric in table.columns[4:]
     }
@@ -123,7 +123,7 @@ def mended_tests(
         by_id = replace(comparison, pairing="id")
         for name, layered in (
             (ARCHIVED_READING, scores),
-            *((n, Layered(own, scores)) for n, own in mended.items()),
+            *((n, Layered(own, scores)) for n, own in repaired.items()),
         ):
             result += [
                 replace(test, protocol=name)

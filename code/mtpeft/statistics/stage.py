@@ -21,10 +21,10 @@ from mtpeft.statistics.figures import FigureSet
 from mtpeft.statistics.means import drawn_means
 from mtpeft.statistics.rescored import (
     AS_PUBLISHED,
-    MENDED_READINGS,
+    REPAIRED_READINGS,
     archived_and_rescored,
-    mended_tests,
     recovered_tests,
+    repaired_tests,
 )
 
 
@@ -70,18 +70,18 @@ def run_rescored() -> None:
     print(f"T2: {len(tests)} tests from rescored outputs -> {shown(path)}")
 
 
-def run_mended() -> None:
+def run_repaired() -> None:
     """Compute what repairing damaged outputs does to the tests →
-    results/regenerated/statistics/mended.csv.
+    results/regenerated/statistics/repaired.csv.
     """
     known = present(catalog())
-    mended = {
-        name: ScoreSet.load(REGENERATED / "audit" / "outputs" / name) for name in MENDED_READINGS
+    repaired = {
+        name: ScoreSet.load(REGENERATED / "audit" / "outputs" / name) for name in REPAIRED_READINGS
     }
-    tests = mended_tests(archived_and_rescored(), mended, known.comparisons.values(), known)
-    path = REGENERATED / "statistics" / "mended.csv"
+    tests = repaired_tests(archived_and_rescored(), repaired, known.comparisons.values(), known)
+    path = REGENERATED / "statistics" / "repaired.csv"
     inputs = [
-        p for reading in mended.values() for p in sorted((reading.root / "scores").rglob("*.csv"))
+        p for reading in repaired.values() for p in sorted((reading.root / "scores").rglob("*.csv"))
     ]
     write_result(path, records_text(tests, Test), inputs, r=r_session.version())
-    print(f"T2: {len(tests)} tests from outputs as archived and mended -> {shown(path)}")
+    print(f"T2: {len(tests)} tests from outputs as archived and repaired -> {shown(path)}")

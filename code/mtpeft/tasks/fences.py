@@ -181,7 +181,7 @@ def _blocks(text: str, language: str) -> list[_Block]:
         if tag in _DOCUMENTS:
             blocks += _blocks(inside, language)
         else:
-            blocks.append(_mended(_Block(tag, inside, "\n".join(prose)), language))
+            blocks.append(_repaired(_Block(tag, inside, "\n".join(prose)), language))
         prose, i = [], end + 1
     return blocks + _bare(prose, language)
 
@@ -201,7 +201,7 @@ def _bare(prose: list[str], language: str) -> list[_Block]:
     ]
 
 
-def _mended(block: _Block, language: str) -> _Block:
+def _repaired(block: _Block, language: str) -> _Block:
     """A block without the prompts of an interpreter, and without sentences among its code."""
     text = without_prompts(block.text)
     if text != block.text:

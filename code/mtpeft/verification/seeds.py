@@ -38,7 +38,7 @@ from mtpeft.core.errors import MtpeftError
 from mtpeft.core.provenance import write_result
 from mtpeft.core.records import VERDICTS, ScoreSet, Verdict, records_text
 from mtpeft.statistics import r_session
-from mtpeft.statistics.pairing import unreadable
+from mtpeft.statistics.pairing import unparseable
 from mtpeft.verification.answers import margin_of, named_ids
 
 Trained = Mapping[str, Mapping[int, ScoreSet]]
@@ -290,7 +290,7 @@ class _Place:
         lost = sorted(set(old) - set(common))
         reasons = Counter(
             next(
-                f"{statuses[seed].get(i, 'no record').replace('ok', 'unreadable')} in seed {seed}"
+                f"{statuses[seed].get(i, 'no record').replace('ok', 'unparseable')} in seed {seed}"
                 for seed in new
                 if i not in new[seed]
             )
@@ -432,7 +432,7 @@ def _values(scores: ScoreSet, run: str, task: str, metric: str) -> dict[str, flo
     """
     column = scores.column(run, task, metric)
     tool, entry = _entry(scores, task, metric)
-    out = unreadable(scores, tool, entry, run, task) if tool and entry else set()
+    out = unparseable(scores, tool, entry, run, task) if tool and entry else set()
     return {
         str(i): float(v)
         for i, s, v in zip(column.ids, column.status, column.value, strict=True)
@@ -441,7 +441,7 @@ def _values(scores: ScoreSet, run: str, task: str, metric: str) -> dict[str, flo
 
 
 def _published_values(scores: ScoreSet, run: str, task: str, metric: str) -> dict[str, float]:
-    """The values of a metric as the study's scripts would write them: an unreadable output has the
+    """The values of a metric as the study's scripts would write them: an unparseable output has the
     tool's values for that.
     """
     column = scores.column(run, task, metric)

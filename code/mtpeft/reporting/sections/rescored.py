@@ -55,18 +55,18 @@ DIFFERENCE_COLUMNS = ("tool", "evaluation", "run", "instance_id", "metric", "rea
 DEFECT_COLUMNS = ("evaluation", "run", "instance_id", "defect")
 DEFECT_COUNTS = (
     "outputs",
-    "mended",
+    "repaired",
     "unread_as_archived",
-    "unread_mended",
-    "unread_mended_with_class",
+    "unread_repaired",
+    "unread_repaired_with_class",
 )
 CONCLUSION_COLUMNS = (
     "comparison",
     "block",
     "metric",
     "difference_archived",
-    "difference_mended",
-    "difference_mended_with_class",
+    "difference_repaired",
+    "difference_repaired_with_class",
     "sign_changes",
 )
 # Enough to look into every kind of difference, and little enough to send the page by mail.
@@ -253,7 +253,7 @@ def _turned(inputs: Inputs) -> dict[str, Any]:
     """Tests whose yes/no changes when damaged outputs are repaired: the number of tests, and a row
     for each that changes.
     """
-    path = inputs.regenerated / "statistics" / "mended.csv"
+    path = inputs.regenerated / "statistics" / "repaired.csv"
     if not path.is_file():
         return {"tests": 0, "turned": []}
     inputs.used.add(path)

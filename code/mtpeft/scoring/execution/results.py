@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from mtpeft.core.errors import BadInput
-from mtpeft.core.files import append_lines, lines, mend_last_line, read_bytes
+from mtpeft.core.files import append_lines, lines, read_bytes, repair_last_line
 from mtpeft.sandbox import outcome
 from mtpeft.sandbox.instances import Instance
 from mtpeft.sandbox.outcome import Outcome
@@ -47,12 +47,13 @@ class ResultLog:
             self._load()
 
     def _load(self) -> None:
-        mend_last_line(self.path)
+        repair_last_line(self.path)
         for number, line in enumerate(lines(read_bytes(self.path)), start=1):
             try:
                 fields = json.loads(line)
                 key = fields.pop("key")
                 fields.pop("id")
+                fields["evidence"] = outcome.evidence_of(fields["evidence"])
                 result = Outcome(**fields)
             except (ValueError, TypeError, KeyError, AttributeError) as error:
                 raise BadInput(

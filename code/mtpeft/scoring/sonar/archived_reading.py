@@ -32,7 +32,7 @@ def read_as_archived(
 
     Args:
         evaluation: The evaluation set.
-        published: The table of Sonar's metrics as published; an unreadable output has zeros.
+        published: The table of Sonar's metrics as published; an unparseable output has zeros.
         items: The archived outputs, in any order.
         outcomes: What the tool says about each.
 

@@ -16,8 +16,8 @@ from functools import cache
 import tree_sitter_java
 from tree_sitter import Language, Node, Parser
 
-from mtpeft.scoring.sonar.trees import Unreadable, below, first_error, sequences
 from mtpeft.scoring.switches import code_only
+from mtpeft.scoring.trees import Unreadable, below, first_error, sequences
 
 # A method without return type, or with one, that calls `super(…)`: of 659 such archived outputs
 # SonarCloud read 133.

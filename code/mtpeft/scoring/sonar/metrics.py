@@ -11,7 +11,7 @@ from mtpeft.core.records import Score
 from mtpeft.scoring.emit import measured, unmeasured
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.sonar import java, python
-from mtpeft.scoring.sonar.trees import Unreadable
+from mtpeft.scoring.trees import Unreadable
 from mtpeft.scoring.wrapping import wrap
 
 METRICS = ("sonar_loc", "sonar_cyclomatic", "sonar_cognitive")

@@ -15,8 +15,10 @@ from mtpeft.core.records import Score
 from mtpeft.scoring.emit import measured, unmeasured
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.switches import defused
-from mtpeft.scoring.wrapping import SUFFIX
+from mtpeft.scoring.trees import below
+from mtpeft.scoring.wrapping import SUFFIX, wrap
 
+_UNKNOWN = {"property_declaration", "indexer_declaration", "arrow_expression_clause"}
 THRESHOLDS = {"cyclomatic_complexity": 15, "length": 1000, "parameter_count": 100}
 
 
@@ -47,11 +49,17 @@ class LizardScorer:
 
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
         """Without any function the detection rate is 0 and the counts have no value (status
-        unparseable, or empty).
+        unparseable, or empty); sound C# that Lizard does not know has no value at all.
         """
         loc, tokens, rate, cyclomatic = self.metrics
         for item in items:
             functions = functions_of(_text(item), item.language)
+            if not functions and item.language == "csharp" and _beyond_lizard(item):
+                reason = "Lizard reads no C# properties, indexers and bodies of one expression"
+                yield from unmeasured(
+                    self.tool, self.version(), item, self.metrics, "cannot run here", reason
+                )
+                continue
             if not functions:
                 status = "unparseable" if item.output.strip() else "empty"
                 yield from measured(self.tool, self.version(), item, {rate: 0})
@@ -85,6 +93,20 @@ def _text(item: Item) -> str:
     return item.output if item.archived else defused(item.output, item.language)
 
 
+def _beyond_lizard(item: Item) -> bool:
+    """Whether a C# answer is sound and has members of a kind in which Lizard finds no function."""
+    root = _csharp().parse(wrap(item).encode("utf-8", "surrogatepass")).root_node
+    return not root.has_error and any(node.type in _UNKNOWN for node in below(root))
+
+
+@lru_cache(maxsize=1)
+def _csharp() -> Any:
+    import tree_sitter
+    import tree_sitter_c_sharp
+
+    return tree_sitter.Parser(tree_sitter.Language(tree_sitter_c_sharp.language()))
+
+
 def above_threshold(function: Any) -> bool:
     """Whether Lizard's report repeats the function among its warnings."""
     return any(getattr(function, name) > limit for name, limit in THRESHOLDS.items())
@@ -96,11 +118,6 @@ def functions_of(code: str, language: str) -> list[Any]:
         _analyser().analyze_source_code("output" + SUFFIX[language], code).function_list
     )
     return found
-
-
-def file_loc(code: str, language: str) -> int:
-    """Lizard's count of code lines of a whole file (lines with more than blanks and comments)."""
-    return int(_analyser().analyze_source_code("output" + SUFFIX[language], code).nloc)
 
 
 @lru_cache(maxsize=1)

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import tarfile
 import tomllib
 import zipfile
@@ -182,7 +183,19 @@ def _archive(source: dict[str, Any], work: Path) -> Path:
     return work / "unpacked" / str(source["inside"])
 
 
-def _npm(source: dict[str, Any], work: Path) -> Path:
+def unpack_npm(source: dict[str, Any], work: Path) -> Path:
+    """Fetch a package of npm's registry and unpack it, without running anything of it.
+
+    Args:
+        source: `package`, its `sha256`, and `inside`, the folder that is wanted.
+        work: A scratch folder.
+
+    Returns:
+        That folder.
+
+    Raises:
+        MtpeftError: There is no npm, the package cannot be had, or it is another one.
+    """
     if not shutil.which("npm"):
         raise MtpeftError("no npm")
     # `pack` only downloads the archive: no script of the package is ever run.
@@ -215,11 +228,37 @@ def _deb(source: dict[str, Any], work: Path) -> Path:
     return made
 
 
-_FETCH = {"archive": _archive, "npm": _npm, "deb": _deb}
+_FETCH = {"archive": _archive, "npm": unpack_npm, "deb": _deb}
 
 
 def _run(command: list[str], work: Path) -> None:
     processes.run(command, cwd=work, seconds=_SECONDS, accept=(0,), fix="make setup-analysers")
+
+
+def install_distributions(requirements: list[str], target: Path, name: str) -> None:
+    """Install pinned distributions in a folder of their own.
+
+    Args:
+        requirements: With their hashes, as pip reads them.
+        target: The folder.
+        name: Of the tool, for messages.
+
+    Raises:
+        Unavailable: Pip cannot get them.
+    """
+    listed = target.parent / "requirements.txt"
+    write_atomic(listed, "\n".join(requirements) + "\n")
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
+    done = processes.run(
+        [*pip, "--require-hashes", "--no-deps", "--target", target, "-r", listed], seconds=_SECONDS
+    )
+    listed.unlink()
+    if done.code:
+        raise Unavailable(
+            f"{name} cannot be installed: {done.problem}",
+            "the distributions of docker/locks",
+            "connect to the network and run: make setup-analysers",
+        )
 
 
 def install_folder(name: str, fill: Callable[[Path], str]) -> str:

@@ -323,8 +323,9 @@ def count_significant(claim: Claim, evidence: Evidence) -> Verdict:
         verdict = "exact" if now == printed else "differs"
         reason = ""
         if now != printed:
-            reason = f"{len(turned)} printed yes/no turn, {len(unexplained)} without a cause" + (
-                f" ({', '.join(unexplained[:3])})" if unexplained else ""
+            reason = (
+                f"{len(turned)} printed significance labels flip, {len(unexplained)} without a cause"
+                + (f" ({', '.join(unexplained[:3])})" if unexplained else "")
             )
     return _verdict(
         claim,

@@ -1,0 +1,225 @@
+"""The cells of a matrix as jobs of a Slurm cluster, through submitit.
+
+Each stage is a job array with a task for each cell. A task of the next array begins when its own
+cell's task before it has succeeded, and one job at the end asks for the verdicts. A job that is
+preempted or reaches its time limit is queued again and resumes at its last checkpoint.
+"""
+
+import contextlib
+import itertools
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import submitit
+
+from mtpeft.core import processes
+from mtpeft.core.errors import MtpeftError, Unavailable
+from mtpeft.core.locks import held
+from mtpeft.matrix import jobs
+from mtpeft.matrix.jobs import Cluster
+from mtpeft.matrix.plan import STAGES, Cell, Stage, cells, following, home, read, state
+from mtpeft.matrix.step import perform
+
+_SECONDS_FOR_A_SIGNAL = 5
+_VERDICT_SECONDS = 24 * 3600
+_PORTS = 20_000
+
+
+@dataclass(frozen=True)
+class Task:
+    """A stage of a cell as a job does it (submitit pickles it).
+
+    Attributes:
+        name: of the matrix.
+        cell: which run and seed; None: no cell, the verdicts.
+        stage: which of its stages.
+        processes: on each node.
+    """
+
+    name: str
+    cell: Cell | None = None
+    stage: Stage | None = None
+    processes: int = 1
+
+    def __call__(self) -> None:
+        """Do it, unless it is finished.
+
+        Raises:
+            MtpeftError: it failed.
+        """
+        if self.cell is None or self.stage is None:
+            command = [sys.executable, "-m", "mtpeft", "matrix", "collect", "--name", self.name]
+            processes.run(command, seconds=_VERDICT_SECONDS, accept=(0, 1), to_terminal=True)
+            return
+        told = threading.Event()
+        signal.signal(signal.SIGTERM, lambda *_: told.set())
+        plan, matrix, place = read(self.name), home(self.name), submitit.JobEnvironment()
+        if state(matrix, self.cell, self.stage) == "finished":
+            return
+        first = place.global_rank == 0
+        with held(self.cell.folder(matrix) / "cell") if first else contextlib.nullcontext():
+            try:
+                perform(
+                    plan,
+                    matrix,
+                    self.cell,
+                    self.stage,
+                    stop=threading.Event(),
+                    launcher=self._launcher(place),
+                    rank=place.global_rank,
+                    job=place.job_id,
+                    restarts=_restarts(),
+                )
+            except MtpeftError:
+                # A signal of Slurm that ended the command may reach this process a moment later.
+                # Then the stage has not failed: Slurm is about to queue the job again, or to end it.
+                time.sleep(_SECONDS_FOR_A_SIGNAL)
+                while told.is_set():
+                    signal.pause()
+                raise
+
+    def checkpoint(self) -> submitit.helpers.DelayedSubmission:
+        """What submitit queues again before the time limit: the same, its checkpoint is on disk."""
+        return submitit.helpers.DelayedSubmission(self)
+
+    def _launcher(self, place: submitit.JobEnvironment) -> list[str]:
+        """Torchrun's words where several processes train together; they meet at the first node."""
+        if self.processes * place.num_nodes == 1:
+            return []
+        job = int(place.raw_job_id)
+        return [
+            *("-m", "torch.distributed.run", "--nnodes", str(place.num_nodes)),
+            *("--nproc-per-node", str(self.processes), "--rdzv-backend", "c10d"),
+            *("--rdzv-endpoint", f"{place.hostnames[0]}:{_PORTS + job % _PORTS}"),
+            *("--rdzv-id", f"{job}.{_restarts()}"),
+        ]
+
+
+def _restarts() -> int:
+    return int(os.environ.get("SLURM_RESTART_COUNT", "0"))
+
+
+class _Printed(submitit.SlurmExecutor):
+    """Makes the scripts that would be handed to sbatch; needs no cluster."""
+
+    @classmethod
+    def affinity(cls) -> int:
+        """How well this executor fits here: nothing is run, so anywhere."""
+        return 1
+
+    def script(self, count: int) -> str:
+        """The script of an array of `count` tasks, or of one job."""
+        if count > 1:
+            self.parameters["map_count"] = count
+        return str(self._make_submission_file_text(self._submitit_command_str, ""))
+
+
+@dataclass(frozen=True)
+class _Sender:
+    """Hands arrays to Slurm, or says their scripts."""
+
+    folder: Path
+    cluster: Cluster
+    dry_run: bool
+
+    def send(self, tasks: list[Task], after: str) -> tuple[list[str], str]:
+        """Queue an array of tasks of one stage.
+
+        Args:
+            tasks: one for each cell.
+            after: Slurm's dependency; empty: none.
+
+        Returns:
+            The id of each task's job, and what to say about them.
+
+        Raises:
+            MtpeftError: Slurm refuses them.
+        """
+        stage, count = tasks[0].stage, len(tasks)
+        wanted: dict[str, Any] = self.cluster.parameters(stage) | {"dependency": after or None}
+        title = f"{stage or 'verify'}: {count} job{'s' * (count > 1)}"
+        if self.dry_run:
+            printed = _Printed(self.folder, self.cluster.requeues)
+            printed.update_parameters(**wanted)
+            ids = [f"${(stage or 'verify').upper()}"] * count
+            return ids, f"# ---- {title}\n{printed.script(count)}"
+        try:
+            executor = submitit.SlurmExecutor(self.folder, self.cluster.requeues)
+            executor.update_parameters(**wanted)
+            with executor.batch():
+                queued = [executor.submit(task) for task in tasks]
+        except (RuntimeError, OSError) as error:
+            said = " ".join(f"{error} {error.__cause__ or ''}".split())[-400:]
+            raise MtpeftError(
+                f"Slurm refused {title}: {said}",
+                "parameters that this cluster knows",
+                "mtpeft matrix submit --dry-run … prints the scripts to try by hand",
+            ) from error
+        ids = [job.job_id for job in queued]
+        return ids, f"{title}, {_base(ids[0])}{f', after {after}' if after else ''}"
+
+
+def _base(job: str) -> str:
+    return job.partition("_")[0]
+
+
+def submit(name: str, cluster: Cluster, *, dry_run: bool = False) -> Iterator[str]:
+    """Queue what is neither finished nor in the queue, as a chain for each cell.
+
+    Args:
+        name: of the matrix.
+        cluster: what the jobs ask for.
+        dry_run: queue nothing, say the scripts.
+
+    Yields:
+        What was queued, or the scripts.
+
+    Raises:
+        Unavailable: there is no Slurm here.
+        MtpeftError: Slurm refuses a job, or there is nothing to do.
+    """
+    if not dry_run and not shutil.which("sbatch"):
+        raise Unavailable(
+            "sbatch is not on the PATH",
+            "a login node of a Slurm cluster",
+            "mtpeft matrix run, on this machine; --dry-run prints the scripts",
+        )
+    plan, matrix = read(name), home(name)
+    sender = _Sender(matrix.resolve() / "jobs", cluster, dry_run)
+    with held(matrix / jobs.JOBS):
+        known = jobs.read(name)[1]
+        there = jobs.queue() if known and not dry_run else {}
+        chains: dict[Stage, list[Cell]] = {stage: [] for stage in STAGES}
+        for cell in cells(plan):
+            first = following(matrix, cell)
+            if first and not any(known.get((cell, stage)) in there for stage in STAGES):
+                chains[first].append(cell)
+        last: list[str] = []
+        for first, waiting in chains.items():
+            rest = iter(waiting)
+            while some := list(itertools.islice(rest, cluster.array)):
+                after = ""
+                for stage in STAGES[STAGES.index(first) :]:
+                    number = max(1, cluster.gpus) if stage == "train" else 1
+                    ids, said = sender.send([Task(name, c, stage, number) for c in some], after)
+                    yield said
+                    known |= {(cell, stage): job for cell, job in zip(some, ids, strict=True)}
+                    if not dry_run:
+                        jobs.write(name, cluster, known)
+                    after = f"{'aftercorr' if len(some) > 1 else 'afterok'}:{_base(ids[0])}"
+                last.append(_base(ids[0]))
+        if not last:
+            raise MtpeftError(
+                "nothing to submit: every cell is finished or in the queue",
+                "a cell that is neither",
+                f"mtpeft matrix status --name {name}",
+            )
+        yield sender.send([Task(name)], f"afterany:{':'.join(last)}")[1]
