@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from mtpeft.core.errors import Unavailable
-from mtpeft.core.records import read_scores
+from mtpeft.core.records import read_frame, read_scores
 from mtpeft.sandbox import outcome
 from mtpeft.sandbox.outcome import Outcome
 from mtpeft.scoring.execution import passing as module
@@ -147,6 +147,8 @@ def test_a_file_is_scored_and_pass_at_k_counts_samples(tmp_path: Path):
     table = read_scores(tmp_path / "out/scores/execution/generation-python.csv")
     assert list(table["status"]) == ["ok", "ok", "infrastructure"]
     assert list(table["execution_pass"])[:2] == [1.0, 0.0]
+    said = read_frame(tmp_path / "out/messages/execution/generation-python.csv")
+    assert [m.split(":")[0] for m in said["message"]] == ["passed", "failed", "no answer"]
     samples = samples_of(table)["mine"]
     assert samples == {"hanoi_moves": [True, False]}
     assert by_problem(samples, 1) == [0.5] and by_problem(samples, 3) == []

@@ -27,7 +27,7 @@ from mtpeft.reporting.inputs import Inputs
 from mtpeft.reporting.machine import junit_xml, verdict_json
 from mtpeft.reporting.marks import p_text
 from mtpeft.reporting.names import Names
-from mtpeft.reporting.sections import Section, build_all
+from mtpeft.reporting.sections import Section, build_all, verdicts
 from mtpeft.reporting.sections.causes import section as causes_section
 from mtpeft.reporting.sections.claims import difference
 from mtpeft.reporting.sections.conclusions import section as conclusions_section
@@ -288,6 +288,13 @@ def test_na_is_no_conclusion():
     assert not conclusion_turns(sure, unsure, "holm")
     assert not conclusion_turns(None, sure, "holm")
     assert conclusion_turns(sure, replace(sure, p_holm=0.01), "holm")
+
+
+def test_a_study_that_is_not_imported_says_so_and_how(inputs):
+    assert "mtpeft archive import" not in verdicts.section(inputs).body
+    toy = replace(inputs.known.studies["toy"], on_demand=True)
+    waiting = replace(inputs.known, studies={"toy": toy})
+    assert "mtpeft archive import toy" in verdicts.section(replace(inputs, known=waiting)).body
 
 
 def test_equal_causes_share_a_card(inputs):

@@ -141,6 +141,41 @@ def sonar_import(
         typer.echo(path)
 
 
+@app.command(
+    "codereval-export",
+    **example("mtpeft score codereval-export predictions/generation-java.jsonl in.jsonl"),
+)
+def codereval_export(
+    predictions: Annotated[Path, typer.Argument(help="prediction records of one run")],
+    out: Annotated[Path, typer.Argument(help="CoderEval's input")],
+    evaluation: Annotated[str, typer.Option(help="evaluation set")] = "generation-java",
+) -> None:
+    """Write predictions as the input of CoderEval's own environment."""
+    from mtpeft.scoring.execution.codereval import export
+
+    typer.echo(f"{export(predictions, out, evaluation)} tasks in {out}")
+
+
+@app.command(
+    "codereval-import",
+    **example("mtpeft score codereval-import in.jsonl_out.jsonl predictions/generation-java.jsonl"),
+)
+def codereval_import(
+    results: Annotated[Path, typer.Argument(help="CoderEval's result file")],
+    predictions: Annotated[Path, typer.Argument(help="the predictions that were sent")],
+    evaluation: Annotated[str, typer.Option(help="evaluation set")] = "generation-java",
+    out: Annotated[
+        Path | None, typer.Option(help="default: results/regenerated/scored/NAME")
+    ] = None,
+) -> None:
+    """Read CoderEval's verdicts as scores of the predictions that were sent, matched by code."""
+    from mtpeft.scoring.execution.codereval import import_results
+    from mtpeft.scoring.new import place_of
+
+    place = out or place_of(predictions)
+    typer.echo(import_results(results, predictions, evaluation, place))
+
+
 @app.command("selftest-sandbox", **example("mtpeft score selftest-sandbox"))
 def selftest_sandbox() -> None:
     """Run the adversarial test programs in the sandbox: 0 contained, 1 an escape, 2 refused."""

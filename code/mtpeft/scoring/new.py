@@ -19,11 +19,12 @@ from mtpeft.core.errors import MtpeftError, Unavailable, UnknownName
 from mtpeft.core.files import write_atomic
 from mtpeft.core.locks import held
 from mtpeft.core.records import csv_text, read_frame, score_path
+from mtpeft.core.text import one_line
 from mtpeft.corpora.examples import Example
 from mtpeft.corpora.load import evaluation as instances
 from mtpeft.scoring import engine
 from mtpeft.scoring.interface import Item, Scorer
-from mtpeft.scoring.merge import add_runs
+from mtpeft.scoring.merge import add_runs, keep_messages
 from mtpeft.scoring.predictions import Predictions, known_ids, read_new, sample_of
 from mtpeft.scoring.rescore import SPREADS_ITS_OWN_WORK
 from mtpeft.tasks.generation import asked
@@ -166,6 +167,12 @@ def _score(
     path = add_runs(
         place, tool.id, evaluation.id, table, source=predictions, version=version, replace=replace
     )
+    if getattr(scorer, "keeps_messages", False):
+        told = [
+            (item.run, item.instance_id, one_line(o.detail))
+            for item, o in zip([*items, *rejected], outcomes, strict=True)
+        ]
+        keep_messages(place, tool.id, evaluation.id, told)
     return _say(path, table)
 
 

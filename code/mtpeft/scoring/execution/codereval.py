@@ -22,13 +22,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from mtpeft.core.errors import BadInput, MtpeftError, Unavailable
 from mtpeft.core.files import write_atomic
 from mtpeft.core.processes import run
-from mtpeft.core.records import Prediction, Score
+from mtpeft.core.records import SCORE_KEYS, Prediction, Score, read_predictions
 from mtpeft.core.text import one_line
 from mtpeft.sandbox.outcome import evidence_of
 from mtpeft.scoring.execution.pass_at_k import mean_pass_at_k
+from mtpeft.scoring.merge import add_runs
 
 TOOL, METRIC, VERSION = "codereval_execution", "pass", "upstream"
 _PROGRAMS = {"python": "PythonExec.py", "java": "JavaExec.py"}
@@ -368,3 +371,68 @@ def execute(
             "run the command by hand: " + " ".join(command),
         )
     return result
+
+
+def export(predictions: Path, path: Path, evaluation: str) -> int:
+    """Write CoderEval's input from a file of predictions.
+
+    Args:
+        predictions: The file.
+        path: CoderEval's input.
+        evaluation: The evaluation set whose predictions are written.
+
+    Returns:
+        The number of tasks.
+
+    Raises:
+        MtpeftError: The file holds several runs of the set, or none; as `write_input`.
+        BadInput: A line of the file cannot be used.
+    """
+    return write_input(path, _of_one_run(predictions, evaluation))
+
+
+def import_results(results: Path, predictions: Path, evaluation: str, place: Path) -> Path:
+    """Write CoderEval's verdicts as a score table, among those of other runs.
+
+    Args:
+        results: CoderEval's result file.
+        predictions: The predictions that were sent.
+        evaluation: Their evaluation set.
+        place: Below which score tables lie.
+
+    Returns:
+        The table.
+
+    Raises:
+        BadInput: A line of either file cannot be used.
+        MtpeftError: As `scores`.
+    """
+    sent = _of_one_run(predictions, evaluation)
+    samples = []
+    for sample in read_results(results):
+        if isinstance(sample, BadInput):
+            raise sample
+        samples.append(sample)
+    found = scores(samples, sent[0].run, evaluation, sent)
+    rows = [
+        [s.run, number, s.instance_id, s.status, s.value] for number, s in enumerate(found, start=1)
+    ]
+    table = pd.DataFrame(rows, columns=[*SCORE_KEYS, "pass@1"])
+    return add_runs(place, "codereval", evaluation, table, source=results, version=VERSION)
+
+
+def _of_one_run(predictions: Path, evaluation: str) -> list[Prediction]:
+    records = []
+    for record in read_predictions(predictions):
+        if isinstance(record, BadInput):
+            raise record
+        if record.task == evaluation:
+            records.append(record)
+    runs = sorted({record.run for record in records})
+    if len(runs) != 1:
+        raise MtpeftError(
+            f"{predictions} holds {', '.join(runs) or 'nothing'} of {evaluation}",
+            "the predictions of one run",
+            "write each run into a file of its own",
+        )
+    return records

@@ -30,6 +30,7 @@ class Execution:
     service = True
     """It runs what a model wrote, and so only where it is asked for by name."""
     measures_blank = True
+    keeps_messages = True
 
     def __init__(self) -> None:
         self._known = ""
