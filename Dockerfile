@@ -1,10 +1,10 @@
 # The image of mtpeft, for CPU and GPU machines. Built by `make image`, `make image-cpu`, `make image-rootless`; by hand:
-#   docker build --build-arg BASE_IMAGE=debian:12@sha256:<digest> --build-arg MTPEFT_TORCH=cpu -t mtpeft:cpu .
-# docker/README.md explains the arguments, the secrets and how to pin the base. x86-64 only, as the locks are.
+#   docker build -t mtpeft:cpu .
+# docker/README.md explains the arguments, the secrets and the pins. x86-64 only, as the locks are.
 
-# The base is named by tag here; docker/base-images.txt holds tag and digest (sha256:FILL-IN is a placeholder), and
-# docker/build.sh passes NAME:TAG@sha256:DIGEST. Known to fit: Debian 12 and Ubuntu 24.04 (Python 3.11 and 3.12).
-ARG BASE_IMAGE=nvidia/cuda:13.0.1-runtime-ubuntu24.04
+# docker/build.sh passes the base of the flavour from docker/base-images.txt; by hand it is that of the CPU image. Known to fit:
+# Debian 12 and Ubuntu 24.04 (Python 3.11 and 3.12).
+ARG BASE_IMAGE=debian:12@sha256:2c037a04925515fdd6ea85ea14a682d0e79931f5e9f5d07b6dbfc6ba12f9e858
 # Optional: a .NET 8 SDK image, NAME:TAG@sha256:DIGEST, for the C# metrics. By default the base, which has no .NET.
 ARG DOTNET_IMAGE=${BASE_IMAGE}
 
@@ -23,22 +23,22 @@ ARG MTPEFT_APT=pinned
 ENV LC_ALL=C.UTF-8 TZ=UTC
 COPY docker/apt /opt/mtpeft/source/docker/apt
 RUN --mount=type=secret,id=apt_sources \
-    /opt/mtpeft/source/docker/apt/install.sh core ${MTPEFT_GROUPS}
+    bash /opt/mtpeft/source/docker/apt/install.sh core ${MTPEFT_GROUPS}
 
 # ---------------------------------------------------------------- the environment: one layer per kind of change
 FROM system AS environment
 ARG MTPEFT_GROUPS="score dev"
-ARG MTPEFT_TORCH=cuda
+ARG MTPEFT_TORCH=cpu
 ENV VENV=/opt/mtpeft/venv PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1 RPY2_CFFI_MODE=ABI MPLBACKEND=Agg
 WORKDIR /opt/mtpeft/source
 COPY docker/with-secrets.sh docker/with-secrets.sh
 COPY docker/setup/venv.sh docker/setup/group.sh docker/setup/torch.sh docker/setup/
 COPY docker/locks/*.txt docker/locks/
 RUN --mount=type=secret,id=ca_bundle --mount=type=secret,id=pip_conf \
-    docker/setup/venv.sh python3 "$VENV" \
-    && docker/with-secrets.sh docker/setup/group.sh "$VENV" core
+    bash docker/setup/venv.sh python3 "$VENV" \
+    && bash docker/with-secrets.sh bash docker/setup/group.sh "$VENV" core
 RUN --mount=type=secret,id=ca_bundle --mount=type=secret,id=pip_conf --mount=type=bind,from=wheels,target=/run/wheels \
-    for group in ${MTPEFT_GROUPS}; do docker/with-secrets.sh docker/setup/group.sh "$VENV" "$group" || exit; done
+    for group in ${MTPEFT_GROUPS}; do bash docker/with-secrets.sh bash docker/setup/group.sh "$VENV" "$group" || exit; done
 COPY --from=dotnet /opt/dotnet /opt/dotnet
 # A mounted checkout may be newer than the image: the entry point then compares the locks and renews these stamps.
 RUN sha256sum docker/locks/*.txt >"$VENV/locks.sha256" && chmod 666 "$VENV"/.[cstd]*
@@ -51,7 +51,7 @@ RUN --mount=type=secret,id=ca_bundle --mount=type=secret,id=pip_conf \
     tool="$VENV"; \
     if [ ! -e "$VENV/.dev" ]; then \
         tool=/opt/sbom; python3 -m venv "$tool"; \
-        docker/with-secrets.sh "$tool/bin/python" -m pip install --quiet --require-hashes -r docker/locks/dev.txt; \
+        bash docker/with-secrets.sh "$tool/bin/python" -m pip install --quiet --require-hashes -r docker/locks/dev.txt; \
     fi; \
     "$tool/bin/python" docker/sbom.py --environment "$VENV/bin/python" /opt/mtpeft/sbom.cdx.json
 
@@ -79,5 +79,5 @@ ENV MTPEFT_COMMIT="${MTPEFT_COMMIT}" \
     PYTEST_ADDOPTS="-p no:cacheprovider" \
     XDG_CACHE_HOME=/tmp/cache
 USER 10001:10001
-ENTRYPOINT ["/opt/mtpeft/source/docker/entrypoint.sh"]
+ENTRYPOINT ["bash", "/opt/mtpeft/source/docker/entrypoint.sh"]
 CMD ["make", "help"]

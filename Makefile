@@ -35,14 +35,14 @@ export MPLBACKEND := Agg
 # ---------------------------------------------------------------- set-up (one environment, one stamp per group)
 
 $(VENV)/bin/python:
-	@docker/setup/venv.sh "$(PYTHON)" "$(VENV)"
+	@bash docker/setup/venv.sh "$(PYTHON)" "$(VENV)"
 
 $(VENV)/.core: docker/locks/core.txt docker/setup/venv.sh docker/setup/r.sh | $(VENV)/bin/python
-	@docker/setup/r.sh
-	@docker/setup/group.sh "$(VENV)" core
+	@bash docker/setup/r.sh
+	@bash docker/setup/group.sh "$(VENV)" core
 
 $(VENV)/.score $(VENV)/.dev $(VENV)/.train $(VENV)/.docs: $(VENV)/.%: docker/locks/%.txt docker/setup/group.sh | $(VENV)/.core
-	@docker/setup/group.sh "$(VENV)" $*
+	@bash docker/setup/group.sh "$(VENV)" $*
 
 .PHONY: setup
 setup: $(VENV)/.core ## install the core environment and R | 1–2 min | 0.6 GB | no
@@ -126,8 +126,9 @@ $(TABLE_TARGETS): $(VERDICTS) ## one table (table-1 to table-18, table-b1 to tab
 $(FIGURE_TARGETS): $(VERDICTS) ## one figure (figure-1 to figure-5); prints its files | 20 s | | no
 	@$(RUN) figures $@
 
-documents: $(VERDICTS) ## write the generated blocks of README.md and REPRODUCE.md | 20 s | | no
+documents: $(VERDICTS) ## write the generated blocks of README.md and REPRODUCE.md, repro.yaml, metadata | 20 s | | no
 	@PYTHONPATH=code $(BIN)/python docs/documents.py
+	@PYTHONPATH=code $(BIN)/python docs/metadata.py
 
 claim-%: $(VERDICTS) ## one claim: rule, said, found, verdict, and the cells that were counted (claim-C8) | 20 s | | no
 	@$(RUN) verify claim $*
@@ -279,13 +280,13 @@ clean: ## remove what runs wrote (results/regenerated, or MTPEFT_OUT), nothing e
 IMAGE ?= mtpeft
 .PHONY: image image-cpu image-rootless sbom
 image: ## the GPU image, with docker, podman or buildah | 15 min | 12 GB | no
-	@docker/build.sh cuda $(IMAGE):cuda
+	@bash docker/build.sh cuda $(IMAGE):cuda
 
 image-cpu: ## the CPU image, with docker, podman or buildah | 5 min | 2 GB | no
-	@docker/build.sh cpu $(IMAGE):cpu
+	@bash docker/build.sh cpu $(IMAGE):cpu
 
 image-rootless: ## the CPU image without a container engine or registry (needs root) | 10 min | 4 GB | no
-	@docker/build-rootless.sh $(IMAGE):cpu
+	@bash docker/build-rootless.sh $(IMAGE):cpu
 
 sbom: $(VENV)/.dev ## CycloneDX list of the Python, R and system packages installed here | 30 s | 1 MB | no
 	@$(BIN)/python docker/sbom.py $(OUT)/sbom.cdx.json

@@ -49,7 +49,7 @@ if ! buildah inspect --type image "$base" >/dev/null 2>&1; then
     rm -rf "$root"
 fi
 
-MTPEFT_BASE_IMAGE="$base" MTPEFT_APT_SOURCES="$sources" docker/build.sh cpu "$image"
+MTPEFT_BASE_IMAGE="$base" MTPEFT_APT_SOURCES="$sources" bash docker/build.sh cpu "$image"
 echo "mtpeft: built $image; to use it:"
 echo "  export CONTAINERS_STORAGE_CONF=$images/storage.conf BUILDAH_ISOLATION=chroot"
 echo "  buildah run \$(buildah from $image) -- docker/entrypoint.sh make reproduce-all"

@@ -13,15 +13,12 @@
 set -euo pipefail
 flavour=$1 image=$2; shift 2
 cd "$(dirname "$0")/.."
-engine=$(docker/engine.sh)
+engine=$(bash docker/engine.sh)
 
 base=${MTPEFT_BASE_IMAGE:-}
 if [ -z "$base" ]; then
     read -r _ base digest < <(grep "^$flavour " docker/base-images.txt)
-    case $digest in
-    sha256:FILL-IN) echo "mtpeft: warning: $base is pinned by its tag only (docker/README.md, 'Pinning the base')" >&2 ;;
-    *) base="$base@$digest" ;;
-    esac
+    base="$base@$digest"
 fi
 groups="score dev"; [ "$flavour" = cpu ] || groups="score train dev"
 commit=$(git rev-parse HEAD 2>/dev/null || echo unknown)

@@ -99,3 +99,14 @@ discordant_odds <- function(a, b, cluster = NULL, level = 0.95) {
   error <- jackknife_error(function(at) log(odds(moved[at])), cluster[moved])
   c(odds(moved), odds(moved) * exp(c(-1, 1) * qt((1 + level) / 2, k - 1) * error))
 }
+
+# Mean over problems of a rate within [0, 1], such as pass@k: Wilson's interval where each problem is 0 or 1 (Wilson 1927, JASA
+# 22(158), 209-212), else the percentiles of the mean over problems drawn with replacement (Efron 1979), from a fixed seed.
+rate_interval <- function(x, level = 0.95, resamples = 10000L, seed = 1L) {
+  n <- length(x)
+  if (n < 2L) return(c(NA_real_, NA_real_))
+  if (all(x %in% c(0, 1))) return(as.numeric(suppressWarnings(prop.test(sum(x), n, conf.level = level, correct = FALSE))$conf.int))
+  set.seed(seed)
+  means <- replicate(resamples, mean(x[sample.int(n, replace = TRUE)]))
+  quantile(means, c(1 - level, 1 + level) / 2, names = FALSE)
+}

@@ -107,11 +107,11 @@ def system(what, command, least, package, text=None):
 def checks():
     """(needed for, what, found or None, command that fixes it)."""
     python = platform.python_version()
-    right = python if sys.version_info >= (3, 11) else None
+    right = python if (3, 11) <= sys.version_info < (3, 14) else None
     fix = (
         f"found {python}; make PYTHON=/path/to/python3.11, or apt-get install python3 python3-venv"
     )
-    yield NEEDED, "Python 3.11 or later", right, fix
+    yield NEEDED, "Python 3.11 to 3.13", right, fix
     venv = (
         "yes"
         if importlib.util.find_spec("ensurepip") and importlib.util.find_spec("venv")
@@ -162,6 +162,13 @@ def checks():
         there,
         "%sset MTPEFT_MIRROR (optional)" % (f"{mirror} is not a directory; " if mirror else ""),
     )
+    if sys.version_info >= (3, 13):
+        yield (
+            "scoring (tree-sitter is compiled)",
+            "a C compiler",
+            said("cc"),
+            "apt-get install gcc libc6-dev, or make PYTHON=/path/to/python3.12",
+        )
     yield (
         "Java metrics",
         "JDK 17 or later",
@@ -189,13 +196,17 @@ def checks():
         browser,
         "apt-get install chromium (without it they are skipped)",
     )
+    driver = said("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
     yield (
         "training at scale",
-        "NVIDIA GPU",
-        said("nvidia-smi", "-L"),
-        "none: smoke runs and tests use the CPU",
+        "NVIDIA GPU, driver 580 or later (CUDA 13)",
+        at_least((580,), driver),
+        f"found driver {driver}; install a later one"
+        if driver
+        else "none: smoke runs and tests use the CPU",
     )
-    engine = next((t for t in ("docker", "podman", "buildah") if shutil.which(t)), None)
+    # A client without its daemon answers --version, and builds nothing.
+    engine = next((t for t in ("docker", "podman", "buildah") if said(t, "info")), None)
     yield "images", "container tool", engine, "apt-get install buildah"
 
 

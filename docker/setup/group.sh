@@ -8,7 +8,7 @@ echo "mtpeft: installing group '$group' from docker/locks/$group.txt"
 pip=("$venv/bin/python" -m pip --disable-pip-version-check --quiet)
 if [ "$group" = train ]; then
     # torch first: its build is chosen by the machine, and the rest then finds it in place.
-    docker/setup/torch.sh "$venv"
+    bash docker/setup/torch.sh "$venv"
 fi
 "${pip[@]}" install --require-hashes -r "docker/locks/$group.txt"
 # The package itself is used in place, so that what is edited is what runs.

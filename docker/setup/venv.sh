@@ -2,8 +2,8 @@
 # Creates the virtual environment. Usage: venv.sh PYTHON VENV
 set -euo pipefail
 python=$1 venv=$2
-if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-    echo "mtpeft: $python is $("$python" --version 2>&1 || echo missing); expected Python 3.11 or later" >&2
+if ! "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then
+    echo "mtpeft: $python is $("$python" --version 2>&1 || echo missing); expected Python 3.11, 3.12 or 3.13, which the locks fit" >&2
     echo "  to fix:   apt-get install python3 python3-venv, or make PYTHON=/path/to/python3.11" >&2
     exit 2
 fi

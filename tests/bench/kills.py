@@ -253,6 +253,8 @@ class Bench:
 
     def leftovers(self) -> Iterator[str]:
         """Temporary files, held locks and processes."""
+        for path in self.temporary.iterdir():
+            yield f"left: {path.relative_to(self.folder)}"
         for place in self.places():
             for path in place.rglob("*"):
                 if path.name.endswith(".part") or path.name.startswith("mtpeft-"):

@@ -169,6 +169,28 @@ def test_a_missing_layer_goes_unnoticed(layer):
         shutil.rmtree(folder)
 
 
+@pytest.mark.parametrize("user", USERS)
+def test_the_disk_is_filled_where_the_scratch_folder_is_no_file_system_of_its_own(user):
+    """Without the right to mount, counting finds what a program hides."""
+    folder = make_copy()
+    attacks = sorted(p.name for p in PROGRAMS if p.expect[0] == "disk_limit")
+    try:
+        path = folder / "mtpeft/sandbox/supervisor.py"
+        text = path.read_text()
+        assert text.count("mounting = mounts.enter(base)") == 1
+        path.write_text(text.replace("mounting = mounts.enter(base)", "mounting = False"))
+        finished = command(
+            user, folder, str(folder / "evil_programs"), "--json", "--only", *attacks
+        )
+        found = {
+            item["name"]: item["status"] for item in map(json.loads, finished.stdout.splitlines())
+        }
+        assert len(attacks) >= 7 and set(attacks) <= found.keys()
+        assert set(found.values()) <= {"disk_limit", "memory"}, found
+    finally:
+        shutil.rmtree(folder)
+
+
 def remove(path: Path, line: str) -> None:
     text = path.read_text()
     assert text.count(line) == 1

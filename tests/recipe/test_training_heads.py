@@ -35,7 +35,7 @@ from mtpeft.tuning.objective.heads import (
     over_seeds,
     train_seeds,
 )
-from mtpeft.tuning.settings import Settings, how
+from mtpeft.tuning.settings import Settings, how, resolve
 from mtpeft.tuning.tiny import train_tokenizer
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
@@ -186,6 +186,31 @@ def test_a_task_that_does_not_improve_is_stopped_and_the_others_go_on(
     ]
     assert all("clone-detection" not in h["train_loss"] for h in outcome.history[3:])
     assert all("code-search" in h["train_loss"] for h in outcome.history)
+
+
+def test_a_run_ends_where_the_loss_of_a_label_task_has_risen_as_often_as_the_revision_says(
+    tokenizer: object, data: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F1 creeps up while the loss rises from epoch 2: the revision ends at epoch 5."""
+    calls: dict[str, int] = {}
+
+    def scripted(model: SharedModel, some: TaskData, **named: object) -> dict[str, float]:
+        epoch = calls[some.task] = calls.get(some.task, 0) + 1
+        # The ranking's loss rises all the time and ends nothing.
+        loss = {"clone-detection": abs(epoch - 1.5), "code-search": float(epoch)}.get(
+            some.task, 1.0
+        )
+        return {"loss": loss, "f1": epoch / 20, "mrr": epoch / 20}
+
+    monkeypatch.setattr(heads, "evaluate", scripted)
+    torch.manual_seed(0)
+    settings = replace(QUICK, epochs=8, early_stopping_patience=0, stop_on_rising_loss=3)
+    model = _model("llama", "serial_adapter", tokenizer)
+    outcome = fit(model, data["train"], data["valid"], {}, settings, tmp_path)
+    assert [len(outcome.history), outcome.best_epoch] == [5, 5]
+    entry = catalog().get("runs", "unixcoder-base/mt-serial_adapter")
+    faithful = resolve(entry, "faithful")
+    assert (faithful.stop_on_rising_loss, faithful.early_stopping_patience) == (4, 0)
 
 
 def test_learnable_weights_drift_to_the_easiest_task_in_a_real_run(
@@ -340,7 +365,10 @@ def test_a_state_or_result_of_something_else_is_refused_and_left_alone(
         go("cut")
     monkeypatch.undo()
     go("finished")
-    fewer = {split: {task: part.some(3) for task, part in by.items()} for split, by in data.items()}
+    fewer = {
+        split: {task: part.subsample_evenly(3) for task, part in by.items()}
+        for split, by in data.items()
+    }
     for folder in ("cut", "finished"):
         before = {p: p.read_bytes() for p in (tmp_path / folder).rglob("*") if p.is_file()}
         for change, word in (

@@ -55,7 +55,7 @@ def test_the_shipped_catalog_loads_as_a_whole(known):
         "backbones": 11,
         "methods": 8,
         "runs": 203,
-        "tools": 28,
+        "tools": 29,
         "comparisons": 43,
         "tables": 36,
         "figures": 5,

@@ -11,7 +11,7 @@ import pytest
 from mtpeft.core import paths
 from mtpeft.core.errors import BadInput, MtpeftError
 from mtpeft.corpora import hub
-from mtpeft.corpora.analysis.formats import clone_files, json_lines
+from mtpeft.corpora.analysis.formats import Rows, clone_files
 from mtpeft.corpora.code_to_code import pairs
 from mtpeft.corpora.code_to_text import first_paragraph, generation, python_parts
 from mtpeft.corpora.examples import Example, examples_text, read_examples
@@ -56,7 +56,7 @@ def test_every_reader_of_json_lines_keeps_separators_in_texts(tmp_path):
     path.write_text(examples_text([example]))
     assert read_examples(path) == [example]
     path.write_text(json.dumps({"idx": 1, "func": text}, ensure_ascii=False))
-    assert [row["func"] for row in json_lines(path, {"idx", "func"})] == [text]
+    assert [row["func"] for row in Rows(path, {"idx", "func"})] == [text]
     path.write_text(json.dumps({"instance_id": "a", "candidates": ["a"]}, ensure_ascii=False))
     assert read_candidates(path, [example]) == {"a": ["a"]}
 

@@ -7,7 +7,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mtpeft.core.records import PublishedCell, Test, frame_of
+from mtpeft.core.records import PublishedCell, Test
 from mtpeft.statistics.printed import (
     adjusted,
     cohens_g,
@@ -347,7 +347,3 @@ def test_a_rounded_output_judges_the_rounded_p():
     assert precision(cell()) == "printed decimals"
     assert resolution("0.1", 2) == pytest.approx(0.005)
     assert same(0.1049, "0.1", 2) and not same(0.1051, "0.1", 2)
-
-
-def test_a_test_record_has_every_column():
-    assert list(frame_of([record()], Test).columns) == list(Test.__annotations__)

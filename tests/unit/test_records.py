@@ -24,7 +24,6 @@ from mtpeft.core.records import (
     append_predictions,
     csv_text,
     format_value,
-    frame_of,
     read_frame,
     read_predictions,
     read_records,
@@ -170,10 +169,6 @@ def test_printed_values_stay_text(tmp_path):
         "NA",
         "1e-05",
     ]
-
-
-def test_no_records_still_have_columns():
-    assert list(frame_of([], Verdict).columns)[:3] == ["id", "tier", "kind"]
 
 
 # ---------------------------------------------------------------- damaged tables

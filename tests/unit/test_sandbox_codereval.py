@@ -6,7 +6,7 @@ import json
 
 import pytest
 from mtpeft.core.errors import BadInput, MtpeftError, Unavailable
-from mtpeft.core.records import Prediction
+from mtpeft.core.records import Prediction, read_scores, write_predictions
 from mtpeft.scoring.execution import codereval
 
 # the documented shapes of a Python and a Java result line, with contents of our own
@@ -168,3 +168,69 @@ def test_the_container_is_started_with_a_network_or_its_failure_is_lost(tmp_path
 def test_an_unknown_language_starts_a_container(tmp_path):
     with pytest.raises(MtpeftError, match="language"):
         codereval.execute(tmp_path / "in.jsonl", "csharp", 1, "i", "/")
+
+
+def test_samples_that_codereval_dropped_shift_the_later_ones(tmp_path):
+    results = [
+        {"generate_code": "return 2", "is_pass": True, "return_code": 0},
+        {"generate_code": "return 3", "is_pass": False, "return_code": 1},
+    ]
+    line = {"_id": "t1", "level": "x", "project": "p", "generate_results": results}
+    sent = [prediction(f"t1#{n}" if n else "t1", f"return {n + 1}") for n in range(3)]
+    wanted = [("t1", None, "infrastructure"), ("t1#1", 1.0, "ok"), ("t1#2", 0.0, "ok")]
+    plain = list(codereval.read_results(write(tmp_path / "a.jsonl", line)))
+    listed = {**line, "code": [p.output for p in sent]}
+    own = list(codereval.read_results(write(tmp_path / "b.jsonl", listed)))
+    for found in (codereval.scores(plain, "r", "t", sent), codereval.scores(own, "r", "t")):
+        assert [(s.instance_id, s.value, s.status) for s in found] == wanted
+    with pytest.raises(MtpeftError, match="nothing says which sample"):
+        codereval.scores(plain, "r", "t")
+    with pytest.raises(MtpeftError, match="result 2 belongs"):
+        codereval.scores(plain, "r", "t", sent[:2])
+
+
+def test_equal_codes_are_matched_in_their_order(tmp_path):
+    results = [
+        {"generate_code": code, "is_pass": code == "x", "return_code": 0}
+        for code in ("x", "y", "x")
+    ]
+    line = {"_id": "t", "generate_results": results}
+    samples = list(codereval.read_results(write(tmp_path / "a.jsonl", line)))
+    sent = [prediction(f"t#{n}", code) for n, code in enumerate(("y", "x", "x", "x"))]
+    found = codereval.scores(samples, "r", "t", sent)
+    assert [s.value for s in found] == [0.0, 1.0, 1.0, None]
+
+
+def test_a_failed_inference_is_no_program(tmp_path):
+    lost = Prediction("r", "t", "b", "", "", "", "error", 0.1, "OutOfMemoryError")
+    assert codereval.write_input(tmp_path / "in.jsonl", [prediction("a", "x"), lost]) == 1
+    assert "b" not in (tmp_path / "in.jsonl").read_text()
+    line = {"_id": "a", "generate_results": [{"generate_code": "x", "is_pass": True}]}
+    samples = list(codereval.read_results(write(tmp_path / "out.jsonl", line)))
+    found = codereval.scores(samples, "r", "t", [prediction("a", "x"), lost])
+    assert [(s.instance_id, s.value, s.status, s.detail) for s in found] == [
+        ("a", 1.0, "ok", ""),
+        ("b", None, "infrastructure", "no answer: OutOfMemoryError"),
+    ]
+    with pytest.raises(MtpeftError, match="samples"):
+        codereval.write_input(
+            tmp_path / "x.jsonl",
+            [prediction("a", "x"), prediction("a#1", "y"), prediction("b", "z")],
+        )
+
+
+def test_the_way_through_the_files_loses_or_mixes_samples(tmp_path):
+    sent = [prediction("a1", "x"), prediction("a1#1", "y"), prediction("a1#2", "z")]
+    file = tmp_path / "p.jsonl"
+    write_predictions(file, sent)
+    assert codereval.export(file, tmp_path / "in.jsonl", "generation-python") == 1
+    line = {"_id": "a1", "generate_results": [{"generate_code": "z", "is_pass": True}]}
+    results = write(tmp_path / "out.jsonl", line)
+    table = read_scores(
+        codereval.import_results(results, file, "generation-python", tmp_path / "s")
+    )
+    assert list(table["instance_id"]) == ["a1", "a1#1", "a1#2"]
+    assert list(table["status"]) == ["infrastructure", "infrastructure", "ok"]
+    assert table["pass@1"].tolist()[2] == 1.0
+    with pytest.raises(MtpeftError, match="nothing of generation-java"):
+        codereval.export(file, tmp_path / "x.jsonl", "generation-java")

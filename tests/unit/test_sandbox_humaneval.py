@@ -7,7 +7,7 @@ import json
 
 import pytest
 from mtpeft.core.errors import BadInput, MtpeftError
-from mtpeft.core.records import Prediction
+from mtpeft.core.records import Prediction, Score, write_records
 from mtpeft.sandbox import outcome
 from mtpeft.sandbox.instances import FunctionInstance
 from mtpeft.sandbox.limits import Limits
@@ -177,3 +177,26 @@ def test_a_changed_copy_of_the_benchmark_is_used(tmp_path, monkeypatch):
     monkeypatch.setenv("MTPEFT_MIRROR", str(tmp_path))
     with pytest.raises(BadInput, match="SHA-256"):
         read_problems()
+
+
+def test_one_candidates_text_stops_the_writing_of_all_scores(pool, tmp_path):
+    log = tmp_path / "log.jsonl"
+    hostile = 'raise ValueError("\\udfff\\x1b[2J" * 100_000)\n'
+    items = [prediction("Toy/0", "    return 2 * x\n"), prediction("Toy/1", hostile)]
+    scored = score_execution(items, log, pool, PROBLEMS, LIMITS)
+    assert [score.value for score in scored.scores] == [1.0, 0.0]
+    write_records(tmp_path / "scores.csv", scored.scores, Score)
+    assert (tmp_path / "scores.csv").stat().st_size + log.stat().st_size < 20_000
+    old = json.loads(log.read_text().splitlines()[0]) | {"evidence": "\udfff" * 5000}
+    log.write_text(json.dumps(old) + "\n")
+    again = score_execution(items, log, pool, PROBLEMS, LIMITS)
+    write_records(tmp_path / "scores.csv", again.scores, Score)
+
+
+def test_a_failed_inference_is_a_failed_program(pool, tmp_path):
+    lost = Prediction(
+        "m", "generation-python", "Toy/0", "", "", "", "error", 0.1, "OutOfMemoryError"
+    )
+    scored = score_execution([lost], tmp_path / "log.jsonl", pool, PROBLEMS, LIMITS)
+    [score] = scored.scores
+    assert (score.value, score.status) == (None, "infrastructure") and "OutOfMemory" in score.detail

@@ -254,3 +254,28 @@ def test_an_older_kernel_gives_less(abi):
 def test_a_limit_that_is_none_is_taken(name, value):
     with pytest.raises(ValueError, match=name):
         Limits(**{name: value})
+
+
+CHECK = "def check(candidate):\n    assert candidate(3) == 9\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "status", "said"),
+    [
+        ("import os\ndef solve(x):\n    os.kill(os.getpid(), 40)\n", outcome.CRASHED, "signal 40"),
+        ('raise type("X" * 5_000_000, (Exception,), {})("b")\n', outcome.FAILED, "XXX"),
+        ('raise ValueError("y" * 8_000_000)\n', outcome.FAILED, "ValueError"),
+        ('raise ValueError("\\udfff\\x1b")\n', outcome.FAILED, "\\udfff\\x1b"),
+        ("import re\ndef solve(x):\n    return re.match('a', 'a')\n", outcome.FAILED, "re.Match"),
+    ],
+)
+def test_what_a_candidate_chooses_is_a_bounded_verdict_on_it(sandbox, source, status, said):
+    result = sandbox.run(function(source, CHECK))
+    assert result.status == status and said in result.evidence
+    assert len(result.evidence) < 2000 and result.evidence.isprintable()
+
+
+def test_a_value_that_the_test_passes_back_blames_the_benchmark(sandbox):
+    test = "def check(candidate):\n    assert candidate([candidate(1)]) == 1\n"
+    deep = "def solve(x):\n    for _ in range(199):\n        x = [x]\n    return x\n"
+    assert sandbox.run(function(deep, test)).status == outcome.FAILED

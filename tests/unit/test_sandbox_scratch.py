@@ -1,5 +1,6 @@
 """The scratch folder must be removed whatever is in it, and nothing beside it may be touched."""
 
+import mmap
 import os
 
 import pytest
@@ -67,3 +68,31 @@ def test_a_source_file_is_written_elsewhere(tmp_path, name):
 def test_a_full_disk_is_not_noticed_beforehand(tmp_path):
     with pytest.raises(scratch.NoSpace):
         scratch.check_space(str(tmp_path), 1 << 60, 1)
+
+
+def test_a_file_with_many_names_counts_many_times(tmp_path):
+    folder = scratch.create(str(tmp_path), ME, {"a": "x" * 1_000_000})
+    for number in range(20):
+        os.link(f"{folder}/a", f"{folder}/b{number}")
+    found = scratch.use(folder, 1 << 30, 1000)
+    assert found.entries == 21 and 1_000_000 <= found.size < 2_000_000
+
+
+def test_folders_beyond_the_first_are_never_listed(tmp_path):
+    folder = scratch.create(str(tmp_path), ME, {})
+    for number in range(700):
+        os.mkdir(f"{folder}/{number}")
+        with open(f"{folder}/{number}/file", "wb") as stream:
+            stream.write(b"x" * 4096)
+    assert scratch.use(folder, 1 << 40, 10_000).size >= 700 * 4096
+
+
+def test_a_deleted_file_hides_in_a_mapping(tmp_path):
+    with open(tmp_path / "file", "wb+") as stream:
+        stream.write(b"x" * 8192)
+        stream.flush()
+        held = mmap.mmap(stream.fileno(), 4096)
+    os.unlink(tmp_path / "file")
+    assert scratch.deleted_mapped_files(os.getpid(), str(tmp_path)) == 1
+    held.close()
+    assert scratch.deleted_mapped_files(os.getpid(), str(tmp_path)) == 0

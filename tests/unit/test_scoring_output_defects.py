@@ -54,6 +54,8 @@ def test_a_missing_method_head_is_taken_from_the_prompt():
         "",
         "/** Doc. */\npublic int f() {\n    return 1;\n}",
         "@Override\npublic int f() {\n    return 1;\n}",
+        "void f(User user) {\n    if (x) {\n        return;\n    }\n    user.setName(1);\n}",
+        "void f() {\n    { g(); }\n    system = new X();\n    { h(); } user.call();\n}",
         "int f() {\n    return 1;\n}",
         'void f() {\n    g("a");\n    // it\'s; "odd\n    h();\n}',
     ],

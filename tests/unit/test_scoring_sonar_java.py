@@ -66,6 +66,7 @@ CASES = [
     ("boolean f() { return !(a && b) || c; }", 3, 2),
     ("boolean f() { return a && (b || c) || d; }", 4, 2),
     ("boolean f() { return (a || b) || (c || d); }", 4, 1),
+    ("double f() { return (double) i++ / n + (x)++ + a[0]-- + this.b++; }", 1, 0),
     # jumps, handlers, lambdas, recursion
     ("void f() { x: for (;;) { for (;;) { break x; } } }", 3, 4),
     ("void f() { for (;;) { break; } }", 2, 1),

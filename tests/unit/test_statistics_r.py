@@ -543,3 +543,16 @@ def test_a_mean_of_one_value_has_no_interval():
         True,
         True,
     ]
+
+
+@pytest.mark.parametrize("end", ["os.kill(os.getpid(), 9)", "os._exit(0)", ""])
+def test_what_a_killed_process_left_of_r_is_gone_after_the_next_start(tmp_path, end):
+    """R removes the folder of its session only where it is ended itself."""
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    script = f"import os; from mtpeft.statistics import r_session; r_session.version(); {end}"
+    subprocess.run([sys.executable, "-c", script], env=environment, check=False, timeout=120)
+    assert all(p.name.startswith("mtpeft-r-") for p in tmp_path.iterdir())
+    assert any(tmp_path.iterdir()) == bool(end)
+    script = "from mtpeft.statistics import r_session; r_session.version()"
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=120)
+    assert not any(tmp_path.iterdir())

@@ -3,6 +3,7 @@ says whether all is explained.
 """
 
 import math
+import os
 from collections import Counter
 from dataclasses import replace
 
@@ -398,6 +399,7 @@ def verdict(name="exact", **more):
 def conclude(tmp_path, monkeypatch, capsys):
     def run(*verdicts):
         monkeypatch.setattr(stage, "VERIFICATION", tmp_path)
+        monkeypatch.setattr(stage, "REGENERATED", tmp_path)
         write_records(tmp_path / "verdicts.csv", verdicts, Verdict)
         code = stage.conclude()
         return code, capsys.readouterr().out
@@ -418,6 +420,17 @@ def test_all_accounted_for_ends_with_0(conclude):
     for name in records.VERDICTS:
         assert f"1 {name}" in text
     assert "0 unexplained differences" in text
+
+
+def test_a_report_is_named_only_where_it_shows_these_verdicts(conclude, tmp_path):
+    assert "make report" in conclude(verdict())[1]
+    page = tmp_path / "report" / "index.html"
+    page.parent.mkdir()
+    page.touch()
+    os.utime(page, (1, 1))  # made before the verdicts
+    assert "make report" in conclude(verdict())[1]
+    os.utime(page, (2**31, 2**31))
+    assert f"report: {page}" in conclude(verdict())[1]
 
 
 @pytest.mark.parametrize("bad", [verdict("differs"), verdict("not reproducible")])

@@ -31,9 +31,30 @@ def file(
 
     Exit code 2 where lines could not be used (the others are scored) or nothing was scored.
     """
-    from mtpeft.scoring.new import run
+    from mtpeft.scoring.new import place_of, run
 
-    sys.exit(run(predictions, tools or [], out, corpus, replace=replace))
+    code = run(predictions, tools or [], out, corpus, replace=replace)
+    if "execution" in (tools or []):
+        _say_pass_at_k(out or place_of(predictions))
+    sys.exit(code)
+
+
+def _say_pass_at_k(place: Path) -> None:
+    """Print pass@k of every run below a folder with its interval, for each usual k that the samples
+    allow.
+    """
+    from mtpeft.core.records import read_scores
+    from mtpeft.scoring.execution.pass_at_k import by_problem, samples_of
+    from mtpeft.statistics.rates import rate_line
+
+    for path in sorted((place / "scores" / "execution").glob("*.csv")):
+        for run, samples in samples_of(read_scores(path)).items():
+            for k in (1, 10, 100):
+                if values := by_problem(samples, k):
+                    typer.echo(f"  {run}  {rate_line(f'pass@{k}', values, 'problems')}")
+                elif k == 1:
+                    lost = sum(not passed for passed in samples.values())
+                    typer.echo(f"  {run}  no pass@1: {lost} problems have no scored sample")
 
 
 @app.command(
@@ -118,6 +139,41 @@ def sonar_import(
 
     for path in write(url, project):
         typer.echo(path)
+
+
+@app.command(
+    "codereval-export",
+    **example("mtpeft score codereval-export predictions/generation-java.jsonl in.jsonl"),
+)
+def codereval_export(
+    predictions: Annotated[Path, typer.Argument(help="prediction records of one run")],
+    out: Annotated[Path, typer.Argument(help="CoderEval's input")],
+    evaluation: Annotated[str, typer.Option(help="evaluation set")] = "generation-java",
+) -> None:
+    """Write predictions as the input of CoderEval's own environment."""
+    from mtpeft.scoring.execution.codereval import export
+
+    typer.echo(f"{export(predictions, out, evaluation)} tasks in {out}")
+
+
+@app.command(
+    "codereval-import",
+    **example("mtpeft score codereval-import in.jsonl_out.jsonl predictions/generation-java.jsonl"),
+)
+def codereval_import(
+    results: Annotated[Path, typer.Argument(help="CoderEval's result file")],
+    predictions: Annotated[Path, typer.Argument(help="the predictions that were sent")],
+    evaluation: Annotated[str, typer.Option(help="evaluation set")] = "generation-java",
+    out: Annotated[
+        Path | None, typer.Option(help="default: results/regenerated/scored/NAME")
+    ] = None,
+) -> None:
+    """Read CoderEval's verdicts as scores of the predictions that were sent, matched by code."""
+    from mtpeft.scoring.execution.codereval import import_results
+    from mtpeft.scoring.new import place_of
+
+    place = out or place_of(predictions)
+    typer.echo(import_results(results, predictions, evaluation, place))
 
 
 @app.command("selftest-sandbox", **example("mtpeft score selftest-sandbox"))

@@ -19,6 +19,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
@@ -303,3 +304,26 @@ def scratch(name: str, folder: Path | None = None) -> Iterator[Path]:
         yield Path(made)
     finally:
         shutil.rmtree(made, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def temporary_files_of(name: str) -> Iterator[None]:
+    """Let a library that is started in this block keep its temporary files where the next start
+    sweeps; they go at the end of this process, which may be a worker.
+
+    Args:
+        name: Of the library, in small letters and digits.
+    """
+    life = contextlib.ExitStack()
+    folder = str(life.enter_context(scratch(name)))
+    Finalize(None, life.close, exitpriority=0)  # unlike atexit, run at the end of a worker, too
+    variable, module = os.environ.get("TMPDIR"), tempfile.tempdir
+    os.environ["TMPDIR"] = tempfile.tempdir = folder
+    try:
+        yield
+    finally:
+        tempfile.tempdir = module
+        if variable is None:
+            del os.environ["TMPDIR"]
+        else:
+            os.environ["TMPDIR"] = variable

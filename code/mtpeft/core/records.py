@@ -362,8 +362,8 @@ def _rows(path: Path, columns: Sequence[str] | None) -> tuple[list[str], list[li
             "every line ended by LF",
             "restore the file (git checkout), or run the stage that writes it again",
         )
-    reader = csv.reader(io.StringIO(text))
-    header = next(reader, [])
+    reader = _parsed(path, text)
+    _, header = next(reader, (0, []))
     if not header:
         raise BadInput(path, "the file is empty", "a header line")
     if columns is not None and header != list(columns):
@@ -371,16 +371,26 @@ def _rows(path: Path, columns: Sequence[str] | None) -> tuple[list[str], list[li
     if len(set(header)) < len(header):
         raise BadInput(path, f"header is {','.join(header)}", "each column once", line=1)
     rows = []
-    for row in reader:
+    for line, row in reader:
         if len(row) != len(header):
             raise BadInput(
                 path,
                 f"{len(row)} fields",
                 f"{len(header)} fields as in the header",
-                line=reader.line_num,
+                line=line,
             )
         rows.append(row)
     return header, rows
+
+
+def _parsed(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a CSV text, each with the number of its last line."""
+    reader = csv.reader(io.StringIO(text))
+    try:
+        for row in reader:
+            yield reader.line_num, row
+    except csv.Error as error:
+        raise BadInput(path, f"not CSV: {error}", "CSV", line=reader.line_num) from error
 
 
 def _numbers(path: Path, name: str, texts: Sequence[str]) -> "np.ndarray":
@@ -448,13 +458,6 @@ def _convert(text: str, hint: Any) -> Any:
     if type(None) in get_args(hint):
         return float(text) if text else None
     raise TypeError(f"record field of unsupported type {hint}")
-
-
-def frame_of(records: Sequence[Any], record: type) -> "pd.DataFrame":
-    """The records as a data frame with the record's columns, also when there are none."""
-    import pandas as pd
-
-    return pd.DataFrame([asdict(r) for r in records], columns=[f.name for f in fields(record)])
 
 
 # ---------------------------------------------------------------- predictions

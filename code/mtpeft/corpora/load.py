@@ -17,7 +17,7 @@ def load(corpus: str, task: str, split: str) -> list[Example]:
 
     Args:
         corpus: The name of a corpus that a study declares (`corpora:` in its study.yaml), `smoke`
-            (data/smoke), the path of a JSON-lines file of examples, a folder (see
+            (data/smoke), `humaneval`, the path of a JSON-lines file of examples, a folder (see
             `analysis.from_folder`), or the dotted name of a module outside the package with
             `examples(task, split)`. Empty: that of the first study that has the task.
         task: Id of a task.
@@ -44,7 +44,8 @@ def load(corpus: str, task: str, split: str) -> list[Example]:
 def corpora() -> dict[str, Corpus]:
     """Every corpus that has a name: those of the studies, and the project's own for tests."""
     smoke = Corpus("smoke", "tiny sets written for this project", "mtpeft.corpora.smoke")
-    return {**catalog().corpora(), "smoke": smoke}
+    humaneval = Corpus("humaneval", "HumanEval, with its tests", "mtpeft.corpora.humaneval")
+    return {**catalog().corpora(), "smoke": smoke, "humaneval": humaneval}
 
 
 def default_corpus(task: str) -> str:

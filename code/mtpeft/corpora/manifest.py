@@ -125,7 +125,7 @@ def read_manifest(path: Path) -> Manifest:
         raise BadInput(
             path, "no such file", "the manifest of outside files", "git checkout data/manifest.toml"
         ) from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadInput(path, f"not TOML: {error}", "TOML") from error
     kinds = {"file": File, "hub": HubDataset, "derived": Derived}
     if unknown := data.keys() - kinds.keys():

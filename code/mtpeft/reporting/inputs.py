@@ -20,7 +20,6 @@ from mtpeft.catalog.places import (
     score_files,
     score_roots,
     statistics_files,
-    with_figures,
 )
 from mtpeft.core import paths
 from mtpeft.core.errors import BadInput
@@ -96,10 +95,6 @@ class Inputs:
     def score_file(self, tool: str, evaluation: str) -> Path:
         """The archived scores of one tool on one evaluation set."""
         return archived_table(self.known, tool, evaluation, self.archived)
-
-    def figure_folders(self) -> list[Path]:
-        """The folders of the studies whose published figures are records."""
-        return [published(s, self.published) for s in with_figures(self.known, self.published)]
 
     @property
     def tests_path(self) -> Path:

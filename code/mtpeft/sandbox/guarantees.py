@@ -142,7 +142,7 @@ def refused(action, *arguments, **named):
         action(*arguments, **named)
     except OSError as error:
         if error.errno in (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EXDEV, errno.ENOENT, errno.EAGAIN,
-                           errno.EROFS):
+                           errno.EROFS, errno.EBUSY):  # busy: where a file system is mounted
             return None
         return "%s answered %s" % (action.__name__, errno.errorcode.get(error.errno))
     return "%s%r worked" % (action.__name__, arguments)

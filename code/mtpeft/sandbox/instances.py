@@ -64,6 +64,7 @@ class ProgramInstance:
         source: The text of the file.
         cases: The runs, in their order.
         limits: What a run may use (None: the language's default).
+        main: The Java class to start; empty: the source says which.
     """
 
     id: str
@@ -71,6 +72,7 @@ class ProgramInstance:
     source: str
     cases: tuple[Case, ...] = (Case(),)
     limits: Limits | None = None
+    main: str = ""
 
     def __post_init__(self) -> None:
         if self.language not in (PYTHON, JAVA):
@@ -83,6 +85,8 @@ class ProgramInstance:
     @property
     def main_class(self) -> str:
         """The Java class to start: the public one, else the one that has a main, else `Main`."""
+        if self.main:
+            return self.main
         public = re.search(
             r"\bpublic\s+(?:final\s+|abstract\s+)*(?:class|record|enum|interface)\s+(\w+)",
             self.source,

@@ -62,6 +62,22 @@ class Outcome:
         return fields
 
 
+NOT_CARRIED = "the tests cannot be told what the candidate returned, "
+"""How the evidence begins where a value is none that the runner carries. A right answer that meets
+this is the runner's limit; any other one is wrong, since the right answers' values are carried.
+"""
+LONGEST_EVIDENCE = 1000
+"""Characters of what a program made the runner say."""
+
+
+def evidence_of(text: str) -> str:
+    """A text that a program may have chosen, bounded and made fit for every file and terminal."""
+    shown = text if len(text) <= LONGEST_EVIDENCE else f"{text[:LONGEST_EVIDENCE]} ..."
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in shown
+    )
+
+
 def infrastructure(evidence: str) -> Outcome:
     """The outcome where the runner itself failed."""
     return Outcome(INFRASTRUCTURE, evidence)

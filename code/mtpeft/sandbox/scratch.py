@@ -7,8 +7,11 @@ here follows a link, recurses, or builds a path longer than two names.
 import os
 import secrets
 import stat
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from mtpeft.sandbox import mounts
 from mtpeft.sandbox.identity import Identity
 
 # What the host must have left over on top of the scratch limit; below it the run would measure the
@@ -47,13 +50,50 @@ def check_space(base: str, size: int, entries: int) -> None:
         raise NoSpace(f"{found.f_favail} inodes free below {base}, {entries} needed")
 
 
-def create(base: str, identity: Identity, files: dict[str, str]) -> str:
+def wait_for_space(check: Callable[[], None], seconds: float = 3.0) -> None:
+    """Check for room, once more as long as another run may still be cleaning up.
+
+    Raises:
+        NoSpace: There is none after that time either.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            check()
+        except NoSpace:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+def check_memory(size: int) -> None:
+    """Make sure that the machine has memory for a file system in it and a reserve.
+
+    Args:
+        size: Bytes that it may hold.
+
+    Raises:
+        NoSpace: It has not.
+    """
+    with open("/proc/meminfo", "rb") as stream:
+        facts = dict(line.split(b":") for line in stream)
+    free = int(facts[b"MemAvailable"].split()[0]) * 1024
+    if free < size + RESERVE_BYTES:
+        raise NoSpace(f"{free} bytes free in memory, {size + RESERVE_BYTES} needed")
+
+
+def create(
+    base: str, identity: Identity, files: dict[str, str], limits: tuple[int, int] | None = None
+) -> str:
     """A new folder of the identity's own.
 
     Args:
         base: The folder in which it is made.
         identity: To whom it belongs.
         files: The text of each file in it, by name.
+        limits: Bytes and entries of the file system to mount on it; None: none is mounted.
 
     Raises:
         OSError: It cannot be made.
@@ -61,6 +101,8 @@ def create(base: str, identity: Identity, files: dict[str, str]) -> str:
     """
     folder = os.path.join(base, secrets.token_hex(8))
     os.mkdir(folder, 0o700)
+    if limits:
+        mounts.mount(folder, *limits)
     for name, text in files.items():
         if os.path.basename(name) != name or name in ("", ".", ".."):
             raise ValueError(f"{name!r} is no plain file name")
@@ -79,8 +121,10 @@ def create(base: str, identity: Identity, files: dict[str, str]) -> str:
 
 
 def use(folder: str, max_size: int, max_entries: int) -> Use:
-    """What lies below the folder at this moment. Entries that vanish meanwhile, or cannot be read,
-    count nothing.
+    """What lies below the folder at this moment.
+
+    A file with several names counts once by its size and each time as an entry. Entries that vanish
+    meanwhile count nothing; a folder that cannot be listed counts as over the limit.
 
     Args:
         folder: The folder.
@@ -88,6 +132,7 @@ def use(folder: str, max_size: int, max_entries: int) -> Use:
         max_entries: Entries at which counting stops.
     """
     size = entries = 0
+    seen: set[int] = set()
     pending = [os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)]
     try:
         while pending and size <= max_size and entries <= max_entries:
@@ -97,17 +142,16 @@ def use(folder: str, max_size: int, max_entries: int) -> Use:
                     for entry in listing:
                         entries += 1
                         try:
-                            size += entry.stat(follow_symlinks=False).st_blocks * 512
-                            if entry.is_dir(follow_symlinks=False) and len(pending) < 200:
-                                pending.append(
-                                    os.open(
-                                        entry.name,
-                                        os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW,
-                                        dir_fd=current,
-                                    )
-                                )
-                        except OSError:
+                            found = entry.stat(follow_symlinks=False)
+                            if found.st_ino not in seen:
+                                seen.add(found.st_ino)
+                                size += found.st_blocks * 512
+                            if stat.S_ISDIR(found.st_mode):
+                                pending.append(_listed(entry.name, current))
+                        except FileNotFoundError:
                             continue
+                        except OSError:
+                            return Use(size, max_entries + 1)
                         if entries > max_entries:
                             break
             finally:
@@ -116,6 +160,43 @@ def use(folder: str, max_size: int, max_entries: int) -> Use:
         for descriptor in pending:
             os.close(descriptor)
     return Use(size, entries)
+
+
+def _listed(name: str, parent: int) -> int:
+    """A folder, opened for listing also where its owner took the right away.
+
+    Its mode is changed through a descriptor: a name may be replaced by a link meanwhile.
+    """
+    flags = os.O_DIRECTORY | os.O_NOFOLLOW
+    try:
+        return os.open(name, os.O_RDONLY | flags, dir_fd=parent)
+    except PermissionError:
+        found = os.open(name, os.O_PATH | flags, dir_fd=parent)
+    except NotADirectoryError:  # replaced meanwhile
+        raise FileNotFoundError(name) from None
+    try:
+        os.chmod(f"/proc/self/fd/{found}", 0o700)
+        return os.open(f"/proc/self/fd/{found}", os.O_RDONLY | os.O_DIRECTORY)
+    finally:
+        os.close(found)
+
+
+def deleted_mapped_files(pid: int, folder: str) -> int:
+    """How many deleted files below the folder the process has mapped into memory.
+
+    Their size is not told to an ordinary user; each may hold as much as one file may.
+    """
+    found = set()
+    try:
+        with open(f"/proc/{pid}/maps", "rb") as stream:
+            for line in stream:
+                fields = line.split(None, 5)
+                name = fields[5].rstrip() if len(fields) == 6 else b""
+                if name.endswith(b"(deleted)") and name.startswith(os.fsencode(folder)):
+                    found.add(fields[4])
+    except OSError:
+        return len(found)
+    return len(found)
 
 
 def deleted_open_bytes(pid: int, device: int) -> int:

@@ -29,10 +29,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mtpeft.sandbox import confine, guarantees, landlock, outcome, processes, scratch
+from mtpeft.sandbox import confine, guarantees, landlock, mounts, outcome, processes, scratch
 from mtpeft.sandbox.errors import SandboxRefused
 from mtpeft.sandbox.identity import Identity, acquire
 from mtpeft.sandbox.inside import wire
@@ -75,13 +76,20 @@ class Supervisor:
         identity: As whom programs run.
         base: Folder for scratch folders, passable for the identity.
         abi: The Landlock ABI to use.
+        mounting: Whether each scratch folder is a file system of its own.
         announce: Told of the process groups that have started.
     """
 
     def __init__(
-        self, identity: Identity, base: str, abi: int, announce: Callable[[dict[str, Any]], None]
+        self,
+        identity: Identity,
+        base: str,
+        abi: int,
+        mounting: bool,
+        announce: Callable[[dict[str, Any]], None],
     ) -> None:
         self.identity, self.base, self.abi, self.announce = identity, base, abi, announce
+        self.mounting = mounting
         self.wake, wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         os.set_blocking(wake_write, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -103,17 +111,27 @@ class Supervisor:
         limits = [Limits(**step["limits"]) for step in job["steps"]]
         folder = None
         try:
-            scratch.check_space(
-                self.base,
+            room = (
                 max(limit.scratch_bytes for limit in limits),
                 max(limit.scratch_files for limit in limits),
             )
-            folder = scratch.create(self.base, self.identity, job["files"])
+            scratch.wait_for_space(
+                partial(scratch.check_memory, room[0])
+                if self.mounting
+                else partial(scratch.check_space, self.base, *room)
+            )
+            folder = scratch.create(
+                self.base, self.identity, job["files"], room if self.mounting else None
+            )
             results = self._steps(job, limits, folder)
-        except (OSError, wire.Malformed) as error:
+        except _ClientGone:
+            raise
+        except Exception as error:  # whatever goes wrong with one job must not end the supervisor
             results = [_infrastructure(f"{type(error).__name__}: {error}")]
         if folder is not None:
             try:
+                if self.mounting:
+                    mounts.unmount(folder)
                 scratch.remove(folder)
             except OSError as error:
                 results = [_infrastructure(f"the scratch folder cannot be removed: {error}")]
@@ -187,7 +205,7 @@ class Supervisor:
         if not clean:
             return _infrastructure(f"process group {watched[0].pid} did not end")
         # a program that filled its folder and ended between two samples
-        limit_hit = limit_hit or _over_output(watched[0]) or _over_scratch(watched[0], folder)
+        limit_hit = limit_hit or _over_output(watched[0]) or self._over_scratch(watched[0], folder)
         facts = _facts(watched[0], wall)
         result = _status(
             watched, limit_hit, verdict, nonce, judge is not None, step.get("stage", "run")
@@ -211,7 +229,7 @@ class Supervisor:
                 outcome.INFRASTRUCTURE,
                 "the kernel killed a process for want of memory during the run",
             )
-        return {"status": result[0], "evidence": result[1], **facts}
+        return {"status": result[0], "evidence": outcome.evidence_of(result[1]), **facts}
 
     def _launch(
         self,
@@ -338,9 +356,36 @@ class Supervisor:
                 outcome.MEMORY,
                 f"{used.resident_bytes} bytes resident, {limits.memory_bytes} allowed",
             )
+        if self.mounting:
+            return self._over_scratch(process, folder)
         device = os.stat(folder).st_dev
-        hidden = sum(scratch.deleted_open_bytes(pid, device) for pid in pids)
-        return _over_scratch(process, folder, hidden)
+        hidden = sum(
+            scratch.deleted_open_bytes(pid, device)
+            + scratch.deleted_mapped_files(pid, folder) * limits.file_bytes
+            for pid in pids
+        )
+        return self._over_scratch(process, folder, hidden)
+
+    def _over_scratch(
+        self, process: _Watched, folder: str, hidden: int = 0
+    ) -> tuple[str, str] | None:
+        limits = process.limits
+        if self.mounting:
+            size, entries = mounts.used(folder)
+        else:
+            found = scratch.use(folder, limits.scratch_bytes, limits.scratch_files)
+            size, entries = found.size + hidden, found.entries
+        if size > limits.scratch_bytes:
+            return (
+                outcome.DISK_LIMIT,
+                f"more than {limits.scratch_bytes} bytes in the scratch folder",
+            )
+        if entries > limits.scratch_files:
+            return (
+                outcome.DISK_LIMIT,
+                f"more than {limits.scratch_files} entries in the scratch folder",
+            )
+        return None
 
 
 class _ClientGone(Exception):
@@ -395,8 +440,7 @@ def _status(
     if not judged:
         return _program_status(main, stage)
     if verdict is None:
-        said = watched[1].captured["stderr"][-500:].decode("utf-8", "replace").strip()
-        return outcome.INFRASTRUCTURE, f"the judge ended without a verdict: {said or 'no message'}"
+        return _lost_judge(watched[1])
     if verdict.get("nonce") != nonce:
         return outcome.INFRASTRUCTURE, "the verdict belongs to another run"
     status, evidence = verdict["status"], str(verdict["evidence"])
@@ -411,6 +455,18 @@ def _status(
     if verdict["raised"]:
         evidence = f"{evidence} (the candidate raised {verdict['raised']})"
     return outcome.FAILED, evidence
+
+
+def _lost_judge(judge: _Watched) -> tuple[str, str]:
+    """A judge that ended without a verdict. It runs the benchmark's tests, which the right answers
+    pass, so what ended it is what the candidate answered, unless the kernel killed it.
+    """
+    said = judge.captured["stderr"][-500:].decode("utf-8", "replace").strip() or "no message"
+    killed = judge.ended is not None and (
+        os.WIFSIGNALED(judge.ended[0]) and os.WTERMSIG(judge.ended[0]) == signal.SIGKILL
+    )
+    status = outcome.INFRASTRUCTURE if killed and judge.by_itself else outcome.FAILED
+    return status, f"the judge ended without a verdict: {said}"
 
 
 def _ended_status(main: _Watched, evidence: str) -> tuple[str, str]:
@@ -430,6 +486,8 @@ def _program_status(main: _Watched, stage: str) -> tuple[str, str]:
         or b"insufficient memory" in last
     ):
         return outcome.MEMORY, f"out of memory ({_how(main)})"
+    if b"No space left on device" in last:
+        return outcome.DISK_LIMIT, f"the scratch folder was full ({_how(main)})"
     if _cpu_spent(main):
         return outcome.TIMEOUT, f"more than {main.limits.cpu_seconds} s of CPU time"
     if stage == "compile":
@@ -448,11 +506,15 @@ def _how(main: _Watched) -> str:
     if main.ended is None or not main.by_itself:
         return "closed its channel and was ended by the supervisor"
     code = os.waitstatus_to_exitcode(main.ended[0])
-    return (
-        f"ended with exit code {code}"
-        if code >= 0
-        else f"was ended by {signal.Signals(-code).name}"
-    )
+    return f"ended with exit code {code}" if code >= 0 else f"was ended by {_name_of_signal(-code)}"
+
+
+def _name_of_signal(number: int) -> str:
+    """Real-time signals have no name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _facts(main: _Watched, wall: float) -> dict[str, Any]:
@@ -473,7 +535,7 @@ def _facts(main: _Watched, wall: float) -> dict[str, Any]:
 def _infrastructure(evidence: str) -> dict[str, Any]:
     return {
         "status": outcome.INFRASTRUCTURE,
-        "evidence": evidence,
+        "evidence": outcome.evidence_of(evidence),
         "exit_code": None,
         "signal": None,
         "wall_seconds": 0.0,
@@ -488,16 +550,6 @@ def _over_output(process: _Watched) -> tuple[str, str] | None:
     total = sum(len(text) for text in process.captured.values())
     if total > process.limits.output_bytes:
         return outcome.OUTPUT_LIMIT, f"more than {process.limits.output_bytes} bytes of output"
-    return None
-
-
-def _over_scratch(process: _Watched, folder: str, hidden: int = 0) -> tuple[str, str] | None:
-    limits = process.limits
-    found = scratch.use(folder, limits.scratch_bytes, limits.scratch_files)
-    if found.size + hidden > limits.scratch_bytes:
-        return outcome.DISK_LIMIT, f"more than {limits.scratch_bytes} bytes in the scratch folder"
-    if found.entries > limits.scratch_files:
-        return outcome.DISK_LIMIT, f"more than {limits.scratch_files} entries in the scratch folder"
     return None
 
 
@@ -550,7 +602,13 @@ def main() -> int:
             abi = guarantees.require_kernel(int(sys.argv[1]) if len(sys.argv) > 1 else None)
             identity = acquire()
             base = _base_folder(identity)
-            supervisor = Supervisor(identity, base, abi, lambda value: _answer(answers, value))
+            files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+            wanted = 4096 if files == resource.RLIM_INFINITY else min(files, 4096)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, files))
+            mounting = mounts.enter(base)
+            supervisor = Supervisor(
+                identity, base, abi, mounting, lambda value: _answer(answers, value)
+            )
         except SandboxRefused as refusal:
             _answer(
                 answers,
@@ -566,6 +624,7 @@ def main() -> int:
                     "dedicated": identity.dedicated,
                     "base": base,
                     "landlock_abi": abi,
+                    "mounting": mounting,
                 }
             },
         )

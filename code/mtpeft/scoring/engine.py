@@ -120,7 +120,7 @@ def load(tool: str) -> Scorer:
 
 def applies(tool: Tool, scorer: Scorer | None, evaluation: Evaluation) -> bool:
     """Whether a tool reads what the answers of an evaluation set are, in its language."""
-    output = evaluation.output or catalog().task_of(evaluation.id).output
+    output = catalog().output_of(evaluation.id)
     accepts = getattr(scorer, "accepts", None)
     return (
         output in tool.reads
@@ -140,6 +140,7 @@ def key(item: Item) -> str:
         item.source,
         item.unit,
         repr(item.frame) if item.frame else "",
+        *((*item.tests, item.prompt, item.asked) if item.tests else ()),
     )
     text = "\0".join(f"{len(p)}:{p}" for p in parts)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:40]

@@ -24,6 +24,9 @@ class Item:
         frame: Only for an output of a study's own archive, which tools are shown exactly as the
             study showed it to them: the text before and after it in the study's file, `{unit}`
             standing for the unit.
+        tests: What is true of a right answer; empty where the corpus does not say.
+        prompt: What an output with tests continues, where it is code.
+        asked: The function that the tests call.
     """
 
     run: str
@@ -35,6 +38,9 @@ class Item:
     source: str = ""
     unit: str = ""
     frame: tuple[str, str] | None = None
+    tests: tuple[str, ...] = ()
+    prompt: str = ""
+    asked: str = ""
 
     @property
     def archived(self) -> bool:

@@ -5,16 +5,18 @@ from another file is refused and never replaced in silence.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from mtpeft.core.errors import MtpeftError
+from mtpeft.core.files import write_atomic
 from mtpeft.core.locks import held
 from mtpeft.core.paths import shown
 from mtpeft.core.provenance import provenance_path, sha256, write_provenance
-from mtpeft.core.records import read_scores, score_path, write_scores
+from mtpeft.core.records import csv_text, read_frame, read_scores, score_path, write_scores
 
 
 class OtherScores(MtpeftError):
@@ -81,6 +83,31 @@ def add_runs(
         inputs = [source] if isinstance(source, Path) and source.is_file() else []
         write_provenance(written, inputs, tool=tool, tool_version=version, runs=runs)
     return written
+
+
+def keep_messages(
+    root: Path, tool: str, evaluation: str, messages: Sequence[tuple[str, str, str]]
+) -> Path:
+    """Write what a tool said about each instance beside its scores, among what it said of other runs.
+
+    Args:
+        root: As in `add_runs`.
+        tool: The tool.
+        evaluation: The evaluation set.
+        messages: Run, instance and message.
+
+    Returns:
+        The table's path.
+    """
+    scores = score_path(root, tool, evaluation)
+    path = root / "messages" / tool / scores.name
+    columns = ["run", "instance_id", "message"]
+    with held(path):
+        mine = {run for run, _, _ in messages}
+        old = read_frame(path, columns).itertuples(index=False, name=None) if path.is_file() else ()
+        rows = [*(row for row in old if row[0] not in mine), *messages]
+        write_atomic(path, csv_text(columns, rows))
+    return path
 
 
 def runs_of(path: Path) -> dict[str, dict[str, Any]]:

@@ -19,13 +19,15 @@ from mtpeft.core.errors import MtpeftError, Unavailable, UnknownName
 from mtpeft.core.files import write_atomic
 from mtpeft.core.locks import held
 from mtpeft.core.records import csv_text, read_frame, score_path
+from mtpeft.core.text import one_line
 from mtpeft.corpora.examples import Example
 from mtpeft.corpora.load import evaluation as instances
 from mtpeft.scoring import engine
 from mtpeft.scoring.interface import Item, Scorer
-from mtpeft.scoring.merge import add_runs
-from mtpeft.scoring.predictions import Predictions, known_ids, read_new
+from mtpeft.scoring.merge import add_runs, keep_messages
+from mtpeft.scoring.predictions import Predictions, known_ids, read_new, sample_of
 from mtpeft.scoring.rescore import SPREADS_ITS_OWN_WORK
+from mtpeft.tasks.generation import asked
 
 _PROBLEMS = ["file", "line", "problem"]
 
@@ -56,7 +58,7 @@ def run(
         BadInput: There is no such file.
         OtherScores: The folder holds scores of the same run from another file.
     """
-    place = out or paths.REGENERATED / "scored" / predictions.stem
+    place = out or place_of(predictions)
     for name in tools:
         if name not in catalog().tools:
             raise UnknownName("tool", name, catalog().tools)
@@ -102,6 +104,11 @@ def run(
     if not values:
         print(f"mtpeft: nothing in {paths.shown(predictions)} was scored", file=sys.stderr)
     return 2 if got.problems or not values else 0
+
+
+def place_of(predictions: Path) -> Path:
+    """The folder for the scores of a file."""
+    return paths.REGENERATED / "scored" / predictions.stem
 
 
 def _read(tool: Tool, scorer: Scorer | None, present: Sequence[Evaluation]) -> list[Evaluation]:
@@ -160,6 +167,12 @@ def _score(
     path = add_runs(
         place, tool.id, evaluation.id, table, source=predictions, version=version, replace=replace
     )
+    if getattr(scorer, "keeps_messages", False):
+        told = [
+            (item.run, item.instance_id, one_line(o.detail))
+            for item, o in zip([*items, *rejected], outcomes, strict=True)
+        ]
+        keep_messages(place, tool.id, evaluation.id, told)
     return _say(path, table)
 
 
@@ -221,9 +234,14 @@ def _completed(item: Item, known: Mapping[str, Example]) -> Item:
     """The item with the reference answer and the shown code of its instance, where the corpus has
     them.
     """
-    example = known.get(item.instance_id)
-    return (
-        changed(item, reference=example.target, source=example.inputs.get("code", ""))
-        if example
-        else item
+    example = known.get(item.instance_id) or known.get(sample_of(item.instance_id)[0])
+    if example is None:
+        return item
+    return changed(
+        item,
+        reference=example.target,
+        source=example.inputs.get("code", ""),
+        tests=tuple(example.tests),
+        prompt=example.inputs.get("prompt", ""),
+        asked=asked(example) or (example.id if example.id.isidentifier() else ""),
     )

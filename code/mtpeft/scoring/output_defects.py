@@ -20,7 +20,7 @@ _STRAY_WORD = re.compile(
     rf"\A\s*(?:c#|csharp|c|cs|java|diff|code|translated)\s+(?={MODIFIER})", re.IGNORECASE
 )
 _NO_CODE = re.compile(r"[\d\s.:;,()/+-]*")
-_RUN_ON = re.compile(r"(?<=\})\s*(?:Human|Assistant|user|assistant|system)\b.*\Z", re.DOTALL)
+_ROLE = re.compile(r"(?<=\})\s*(?:<\|\w+\|>\s*)?(?:Human|Assistant|user|assistant|system)\b")
 _PROMPT = re.compile(
     r"(?:Method|Function) to implement:|Translate from \S+ to \S+:|Summarize this \w+ code:"
 )
@@ -150,6 +150,18 @@ def _search(pattern: re.Pattern[str]) -> Callable[[str], str | None]:
     return find
 
 
+def _dialogue(code: str) -> int | None:
+    """Where the dialogue goes on: at a role behind the brace that closes everything. Within a body such
+    a word is a variable's name.
+    """
+    text = skeleton(code)
+    for role in _ROLE.finditer(code):
+        before = text[: role.start()]
+        if before.count("{") <= before.count("}"):
+            return role.start()
+    return None
+
+
 def _only_stray(code: str) -> str | None:
     return code.strip()[:40] if code.strip() and _NO_CODE.fullmatch(code) else None
 
@@ -245,8 +257,8 @@ DEFECTS = (
         "run_on",
         "the dialogue goes on after the answer",
         JAVA,
-        _search(_RUN_ON),
-        lambda code, _: _RUN_ON.sub("", code),
+        lambda code: None if (at := _dialogue(code)) is None else code[at:].strip()[:40],
+        lambda code, _: code[: _dialogue(code)],
     ),
     Defect(
         "split_literal",

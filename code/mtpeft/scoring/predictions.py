@@ -258,6 +258,12 @@ def check_output(text: str) -> None:
         raise ValueError(f"an output of {size:,} bytes (limit {MAX_OUTPUT_BYTES:,})")
 
 
+def sample_of(instance_id: str) -> tuple[str, int]:
+    """The problem of `PROBLEM#7`, and the number of the sample; without a number it is sample 0."""
+    problem, mark, number = instance_id.rpartition("#")
+    return (problem, int(number)) if mark and number.isdecimal() else (instance_id, 0)
+
+
 def read_new(path: Path, ids_of: Callable[[str], AbstractSet[str]] = known_ids) -> Predictions:
     """Prediction records of a new run as items; `task` of a record names its evaluation set.
 
@@ -282,7 +288,7 @@ def read_new(path: Path, ids_of: Callable[[str], AbstractSet[str]] = known_ids) 
                 )
             ids = ids_of(record.task)
             own_ids = studied(record.task)
-            if ids and record.instance_id not in ids:
+            if ids and not {record.instance_id, sample_of(record.instance_id)[0]} & ids:
                 raise ValueError(f"unknown instance {record.instance_id!r}")
             language = evaluations[record.task].language
             # A run on a study's own instances is compared with its archive, and so is shown to

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from mtpeft.core.errors import Unavailable
+from mtpeft.core.errors import MtpeftError, Unavailable
+from mtpeft.core.files import temporary_files_of
 from mtpeft.core.paths import STATS
 
 # ABI mode needs R's shared library alone, not its development files.
@@ -21,13 +22,18 @@ os.environ.setdefault("RPY2_CFFI_MODE", "ABI")
 def _environment() -> Any:
     libraries = os.environ.get("LD_LIBRARY_PATH")
     try:
-        from rpy2 import rinterface
-        from rpy2.rinterface_lib import callbacks, embedded
+        # R removes the folder of its session when it is ended, not when it is killed, nor in a
+        # worker.
+        with temporary_files_of("r"):
+            from rpy2 import rinterface
+            from rpy2.rinterface_lib import callbacks, embedded
 
-        # A package that prints to the console of the host would mix with our own output.
-        callbacks.consolewrite_print = lambda text: None
-        embedded.set_initoptions(("rpy2", "--quiet", "--vanilla"))
-        rinterface.initr()
+            # A package that prints to the console of the host would mix with our own output.
+            callbacks.consolewrite_print = lambda text: None
+            embedded.set_initoptions(("rpy2", "--quiet", "--vanilla"))
+            rinterface.initr()
+    except MtpeftError:
+        raise
     except Exception as error:  # rpy2 raises many kinds when R or its library is missing
         raise Unavailable(
             f"R cannot be started: {type(error).__name__}: {error}",

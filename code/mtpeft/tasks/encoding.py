@@ -6,6 +6,7 @@ of a label as one sequence, those of a ranking as a query and a candidate.
 """
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -16,8 +17,9 @@ import numpy as np
 
 from mtpeft.catalog import Run, catalog
 from mtpeft.core.errors import MtpeftError, UnknownName
-from mtpeft.corpora import Example, load, spaced
+from mtpeft.corpora import Example, load, subsample_evenly
 from mtpeft.tasks.classification import binary_scores, ranks, reciprocal_rank
+from mtpeft.tasks.tokens import Ragged, kept, of_code, of_tokenizer
 
 LABEL, RANKING = "label", "ranking"
 SELECTION = {LABEL: "f1", RANKING: "mrr"}
@@ -87,21 +89,27 @@ class TaskData:
     task: str
     head: str
     ids: list[str]
-    rows: list[list[int]]
+    rows: Sequence[list[int]]
     labels: list[int]
-    codes: list[list[int]]
+    codes: Sequence[list[int]]
     padding: int
+
+    def __post_init__(self) -> None:
+        for name in ("rows", "codes"):
+            if not isinstance(given := getattr(self, name), Ragged):
+                object.__setattr__(self, name, Ragged.of(given))
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def lengths(self) -> list[int]:
         """Tokens of each example; of a ranking pair those of the longer sequence."""
-        return [
-            max(map(len, pair)) for pair in zip(self.rows, self.codes or self.rows, strict=True)
+        every = [
+            part.lengths() for part in (self.rows, self.codes) if isinstance(part, Ragged) and part
         ]
+        return [int(n) for n in np.max(every, axis=0)] if every else []
 
-    def some(self, number: int) -> "TaskData":
+    def subsample_evenly(self, number: int) -> "TaskData":
         """`number` examples, evenly spaced; all of them where number is 0 or there are no more."""
         if not number or number >= len(self):
             return self
@@ -116,10 +124,12 @@ class TaskData:
 
     def sha256(self) -> str:
         """Hash of everything that training can see."""
-        digest = hashlib.sha256(f"{self.task} {self.head} {self.padding} {self.labels}".encode())
-        for texts in (self.ids, self.rows, self.codes):
-            for text in texts:
-                digest.update(str(text).encode())
+        named = f"{self.task} {self.head} {self.padding} {self.labels} {self.ids}"
+        digest = hashlib.sha256(named.encode())
+        for part in (self.rows, self.codes):
+            if isinstance(part, Ragged):
+                digest.update(np.ascontiguousarray(part.offsets).tobytes())
+                digest.update(np.ascontiguousarray(part.values).tobytes())
         return digest.hexdigest()
 
     def batch(self, positions: Sequence[int], device: str = "cpu") -> dict[str, Any]:
@@ -170,15 +180,10 @@ def encode(
     """
     module, head = encoded_task(task), head_of(task)
     columns = [list(column) for column in zip(*map(module.texts, examples), strict=True)]
-    codes: list[list[int]] = []
+    parts = [(columns, code_length)]
     if head == RANKING:
-        queries, wanted = columns
-        rows, codes = (
-            _tokens(tokenizer, [queries], query_length),
-            _tokens(tokenizer, [wanted], code_length),
-        )
-    else:
-        rows = _tokens(tokenizer, columns, code_length)
+        parts = [([columns[0]], query_length), ([columns[1]], code_length)]
+    rows, codes = ([_rows(task, tokenizer, *part) for part in parts] + [Ragged.of([])])[:2]
     padding = tokenizer.pad_token_id
     return TaskData(
         task,
@@ -222,7 +227,7 @@ def encoded(
         )
     found = {}
     for task in run.tasks:
-        examples = spaced(load(corpus, task, split), limit)
+        examples = subsample_evenly(load(corpus, task, split), limit)
         if not examples:
             raise MtpeftError(
                 f"corpus {corpus} has no example of {task} in split {split}",
@@ -231,6 +236,21 @@ def encoded(
             )
         found[task] = encode(task, examples, tokenizer, how["code_length"], how["query_length"])
     return found
+
+
+def _rows(task: str, tokenizer: Any, columns: list[list[str]], length: int) -> Ragged:
+    def decides() -> dict[str, Any]:
+        return {
+            "texts": hashlib.sha256(json.dumps(columns).encode()).hexdigest(),
+            "length": length,
+            "tokenizer": of_tokenizer(tokenizer),
+            "code": of_code([task]),
+        }
+
+    def make() -> dict[str, np.ndarray]:
+        return vars(Ragged.of(_tokens(tokenizer, columns, length)))
+
+    return Ragged(**kept(len(columns[0]), decides, make))
 
 
 def _tokens(

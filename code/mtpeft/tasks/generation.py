@@ -41,6 +41,8 @@ def target(example: Example, wording: Wording) -> str:
 
 def asked(example: Example) -> str:
     """The name of the function that the example asks for; empty where its inputs do not say."""
+    if name := example.inputs.get("entry_point"):
+        return name
     shown = example.inputs.get("signature") or example.inputs.get("prompt", "")
     found = re.findall(r"\bdef\s+(\w+)", shown) or re.findall(r"(\w+)\s*\(", shown)
     return found[0] if found else ""

@@ -3,22 +3,29 @@ that stand here; nothing is measured.
 
 Tokens: the catalog says how many examples a task's splits have, and assumes how long they are.
 Runs of heads are counted over all their epochs, batches as their sampler mixes them, with the
-validation after each epoch and the final test; runs of tokens without validation.
+validation after each epoch and the final test; runs of tokens with their evaluations, text that is
+generated for them included.
 
 Operations: 6 N a token for training every weight, 4 N for adapters (no weight gradients of the
 base), plus 2 N where activations are recomputed, 2 N for validation (Kaplan et al. 2020,
-arXiv:2001.08361, section 2.1), N without the embedding but with the output layer. Time: operations
-/ (peak × share); the shares are assumptions.
+arXiv:2001.08361, section 2.1), N without the embedding but with the output layer. Time: the longer
+of operations / (peak × SHARE) and of starting them one by one (LAUNCH seconds each; a small model on
+short rows waits for that). Both constants are from the table of speeds in the README of QwenLM/Qwen
+(commit 03cd81f, LoRA with recomputed activations, one A100, rows of 256 to 8,192 tokens); a test
+holds the formula against it.
 
-Memory: weights + gradients + optimizer + activations of a micro-batch (34 bytes × tokens × width ×
-layers, and 5 × heads / width × length times as many where attention is eager; Korthikanti et al.
-2022, arXiv:2205.05198) + logits (of every token: 4 + 2 bytes × tokens × vocabulary). Disk: the
+Memory: weights + gradients + optimizer + what autograd keeps of a micro-batch, counted (see
+`models.activations`; where activations are recomputed, the inputs of all layers and all of one) +
+logits of as many tokens as the loss takes at a time. A GPU on which the micro-batch of the profile
+does not fit gets the largest divisor of it that does, as training itself would try. Disk: the
 result, and while a run lasts its checkpoints with the optimizer's state; the base model comes on
 top, once for all runs.
 """
 
+import json
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -27,14 +34,38 @@ from rich.table import Table
 from mtpeft.catalog import Run, Task, catalog
 from mtpeft.tasks.encoding import RANKING, head_of
 from mtpeft.tuning.mixing.batches import sampler
-from mtpeft.tuning.settings import HEADS, Settings, how, objective_of, profiles, resolve
+from mtpeft.tuning.settings import (
+    CHUNK_BYTES,
+    HEADS,
+    VALIDATION_SHARE,
+    Settings,
+    how,
+    objective_of,
+    profiles,
+    resolve,
+)
 
 if TYPE_CHECKING:
+    from mtpeft.models.activations import Kept
     from mtpeft.models.counts import Counts
 
-# What share of the peak each profile is assumed to reach.
-SHARE = {"faithful": 0.12, "fast": 0.40}
+SHARE, LAUNCH = 0.45, 4e-6
 GIB = 2**30
+NEW_TOKENS = 512  # of a generated text, at most
+READ = (
+    "weights",
+    "mixed_precision",
+    "attention",
+    "gradient_checkpointing",
+    "lora_rank",
+    "lora_alpha",
+    "lora_dropout",
+    "lora_targets",
+    "mlora_pool",
+    "bottleneck",
+    "virtual_tokens",
+)
+"""Settings that decide what autograd keeps."""
 
 
 @dataclass(frozen=True)
@@ -69,18 +100,34 @@ class Estimate:
     Attributes:
         tokens: That are trained on; NaN where the catalog does not say how large a task is.
         operations: Floating-point ones, validation and test included.
+        launches: Operations that are started one after the other.
         memory: GiB on one GPU.
+        kept: GiB of them that grow with the micro-batch.
+        batch: Rows of a micro-batch.
         disk: GiB while it runs.
     """
 
     tokens: float
     operations: float
+    launches: float
     memory: float
+    kept: float
+    batch: int
     disk: float
 
-    def hours(self, gpu: Gpu, share: float) -> float:
-        """Hours on one GPU at a share of its peak."""
-        return self.operations / (gpu.peak * 1e12 * share) / 3600
+    def rows(self, gpu: Gpu) -> int:
+        """Rows of the largest micro-batch that fits on a GPU; 0 where one row does not."""
+        fixed, each = self.memory - self.kept, self.kept / self.batch
+        some = (n for n in range(self.batch, 0, -1) if self.batch % n == 0)
+        return next((n for n in some if fixed + n * each <= gpu.memory), 0)
+
+    def hours(self, gpu: Gpu) -> float:
+        """Hours on one GPU, with the micro-batch that fits; infinite where none does."""
+        rows = self.rows(gpu)
+        if not rows:
+            return math.nan if math.isnan(self.memory) else math.inf
+        work = self.operations / (gpu.peak * 1e12 * SHARE)
+        return max(work, self.launches * LAUNCH * self.batch / rows) / 3600
 
 
 def counts(run: Run, settings: Settings) -> "Counts":
@@ -105,7 +152,8 @@ def work(run: Run, settings: Settings) -> tuple[float, float]:
         return math.nan, math.nan
     sizes = {t: task.sizes["train"] for t, task in tasks.items()}
     if objective_of(run) != HEADS:
-        return settings.epochs * sum(n * tasks[t].tokens for t, n in sizes.items()), 0.0
+        tokens = float(settings.epochs * sum(n * tasks[t].tokens for t, n in sizes.items()))
+        return tokens, evaluated(tokens, len(tasks), settings)[0]
     whole = settings.batch_size * settings.gradient_accumulation
     mixed = sampler(settings.mixing, sizes, whole, settings.seed, settings.mixing_temperature)
     steps = mixed.steps_per_epoch
@@ -122,6 +170,31 @@ def work(run: Run, settings: Settings) -> tuple[float, float]:
         for t, task in tasks.items()
     )
     return settings.epochs * trained, float(passed)
+
+
+def evaluated(trained: float, tasks: int, s: Settings) -> tuple[float, float]:
+    """What the evaluations of a run of tokens take.
+
+    Args:
+        trained: Tokens of the run.
+        tasks: Number of tasks.
+        s: Settings of the run.
+
+    Returns:
+        Tokens that are passed forward, and steps of generation, one batch at a time.
+    """
+    rows = trained / s.max_length
+    steps = rows / (s.batch_size * s.gradient_accumulation)
+    times = float(s.evaluations) or (steps // s.eval_steps if s.eval_steps else 0.0)
+    each = float(s.eval_samples * tasks)
+    if s.evaluations:
+        each = min(each, VALIDATION_SHARE * rows / s.evaluations)
+    if s.selection == "teacher-forced":
+        each += s.eval_samples
+    texts = tasks * s.selection_samples if s.selection == "generation" else 0
+    return times * (each * s.max_length + texts * NEW_TOKENS), times * tasks * NEW_TOKENS * bool(
+        texts
+    )
 
 
 def estimate(run: Run, settings: Settings, counted: "Counts | None" = None) -> Estimate:
@@ -146,25 +219,62 @@ def estimate(run: Run, settings: Settings, counted: "Counts | None" = None) -> E
     config = config_of(catalog().get("backbones", run.backbone))
     width, layers = config.hidden_size, config.num_hidden_layers
     length = settings.code_length if heads else settings.max_length
-    rows = settings.batch_size * length
-    if heads and any(head_of(task) == RANKING for task in run.tasks):
-        rows *= 2  # queries and candidates, padded alike
-    each = 34.0
-    if settings.attention == "eager":
-        each += 5 * config.num_attention_heads * length / width
-    activations = each * rows * width * (1 if settings.gradient_checkpointing else layers)
+    pairs = heads and any(head_of(task) == RANKING for task in run.tasks)
+    batch = settings.batch_size * (1 + pairs)  # queries and candidates, padded alike
+    rows = batch * length
+    held = _held(run, settings, batch, length)
+    activations = held.bytes
     if settings.gradient_checkpointing:
-        activations += 2 * rows * width * layers
-    logits = embedding = 0.0
+        stream = 4 if settings.weights == "float32" else 2
+        activations = held.layer + stream * rows * width * layers
+    embedding = 0.0
     if not heads:
-        logits = 6 * rows * config.vocab_size if settings.loss_on != "answer" else GIB
+        # Logits twice in float32 and twice in the type of products, of one chunk.
+        activations += 12 * min(rows * config.vocab_size, CHUNK_BYTES / 4)
         embedding = config.vocab_size * width * 2 if settings.weights == "nf4" else 0
     gradients = found.trained * (stored + state + (0 if full else stored))
-    memory = found.every * bytes_each + embedding + gradients + activations + logits + 1.5 * GIB
+    memory = found.every * bytes_each + embedding + gradients + activations + 1.5 * GIB
     kept = 2 if heads else settings.save_total_limit
     disk = found.trained * (stored + kept * (stored + state))
     operations = found.used * (rate * trained + 2 * passed)
-    return Estimate(trained, operations, memory / GIB, disk / GIB)
+    times = 3 + settings.gradient_checkpointing  # a backward pass starts twice as many
+    steps = 0.0 if heads else evaluated(trained, len(run.tasks), settings)[1]
+    mean = length if not heads else sum(known_tokens(run)) / len(run.tasks)
+    launches = held.operations * ((times * trained + passed) / (mean * settings.batch_size) + steps)
+    return Estimate(
+        trained,
+        operations,
+        launches,
+        memory / GIB,
+        activations / GIB,
+        settings.batch_size,
+        disk / GIB,
+    )
+
+
+def known_tokens(run: Run) -> list[float]:
+    """Mean tokens of an example of each task of a run."""
+    return [catalog().get("tasks", task).tokens or math.nan for task in run.tasks]
+
+
+@lru_cache(maxsize=256)
+def _held_of(
+    backbone: str, method: str, how_json: str, rows: int, length: int, causal: bool
+) -> "Kept":
+    from mtpeft.models.activations import Kept, kept
+
+    known, settings = catalog(), json.loads(how_json)
+    one, other = known.get("backbones", backbone), known.get("methods", method)
+    try:
+        return kept(one, other, settings, rows, length, causal=causal)
+    except RuntimeError:  # a method that has no effect on the backbone; training says so
+        return Kept(math.nan, math.nan, math.nan)
+
+
+def _held(run: Run, settings: Settings, rows: int, length: int) -> "Kept":
+    used = {k: v for k, v in how(settings).items() if k in READ or k in settings.options}
+    causal = objective_of(run) != HEADS
+    return _held_of(run.backbone, run.method, json.dumps(used), rows, length, causal)
 
 
 def show(names: list[str], profile: str) -> None:
@@ -182,9 +292,8 @@ def show(names: list[str], profile: str) -> None:
         and profile in profiles(objective_of(r))
         and (objective_of(r) == HEADS or known.methods[r.method].tuning)
     ]
-    share = SHARE.get(profile, 0.2)
     table = Table(
-        title=f"Estimates (nothing here is measured): profile {profile}, {share:.0%} of the bf16 peak, one GPU",
+        title=f"Estimates (nothing here is measured): profile {profile}, one GPU",
         box=None,
     )
     for title in ("run", "M tokens", "GiB", "GiB disk", *(g.name for g in GPUS)):
@@ -199,16 +308,17 @@ def show(names: list[str], profile: str) -> None:
             seen[key] = counts(run, settings)
         made = estimate(run, settings, seen[key])
         by_study.setdefault(run.study, []).append(made)
-        table.add_row(run.id, *_cells([made], share))
+        table.add_row(run.id, *_cells([made]))
     table.add_row()
     for study, estimates in by_study.items():
-        table.add_row(f"{study}, {len(estimates)} runs", *_cells(estimates, share))
+        table.add_row(f"{study}, {len(estimates)} runs", *_cells(estimates))
     Console(width=200).print(table)
 
 
-def _cells(made: list[Estimate], share: float) -> list[str]:
+def _cells(made: list[Estimate]) -> list[str]:
     """Of one estimate, or the sums of several: memory is that of the largest, the disk that of all
-    runs. Runs that do not fit on a GPU are counted in place of their hours.
+    runs. Runs that do not fit on a GPU are counted in place of their hours; of a smaller micro-batch
+    than the profile's its rows are said.
     """
     tokens = sum(e.tokens for e in made)
     cells = [
@@ -217,13 +327,15 @@ def _cells(made: list[Estimate], share: float) -> list[str]:
         f"{sum(e.disk for e in made):,.1f}",
     ]
     for gpu in GPUS:
-        fit = [e for e in made if e.memory <= gpu.memory]
-        hours = sum(e.hours(gpu, share) for e in fit)
+        fit = [e for e in made if e.rows(gpu) or math.isnan(e.memory)]
+        hours = sum(e.hours(gpu) for e in fit)
         cell = f"{hours:,.{0 if hours >= 100 else 1}f} h, ${hours * gpu.price:,.0f}"
         if not fit:
             cell = "too small"
         elif math.isnan(hours):
             cell = "unknown"
+        elif len(made) == 1 and fit[0].rows(gpu) < fit[0].batch:
+            cell += f", {fit[0].rows(gpu)} rows"
         elif len(fit) < len(made):
             cell += f" + {len(made) - len(fit)} runs"
         cells.append(cell)

@@ -15,8 +15,7 @@ from torch.utils.checkpoint import checkpoint
 
 from mtpeft.core.errors import MtpeftError
 from mtpeft.tuning.plan import IGNORED
-
-CHUNK_BYTES = 1 << 29  # of float32 logits
+from mtpeft.tuning.settings import CHUNK_BYTES
 
 
 def install(model: nn.Module) -> None:

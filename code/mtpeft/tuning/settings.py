@@ -17,6 +17,12 @@ from mtpeft.tuning.mixing.batches import SAMPLERS
 
 PROFILES = Path(__file__).resolve().parent / "profiles"
 TOKENS, HEADS = "tokens", "heads"
+VALIDATION_SHARE = 0.1
+"""Rows validated, of those trained on, where evaluations are spaced over a run of tokens: without a
+backward pass that is some 3 % of the work, which leaves room for generated text.
+"""
+CHUNK_BYTES = 1 << 29
+"""Bytes of float32 logits that the loss of tokens takes at a time."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,9 @@ class Settings:
     selection_samples: int = 50  # tokens: examples of each task that are generated for selection
     early_stopping_patience: int = 0  # evaluations; heads: without a better metric of a task
     early_stopping_threshold: float = 0.0
+    stop_on_rising_loss: int = (
+        0  # heads: the run ends where a label's validation loss rose this often in a row
+    )
     per_task_stopping: bool = False  # tokens: stop supervising a task that no longer improves
     save_steps: int = 0  # 0: only at the end (tokens), after each epoch (heads)
     save_total_limit: int = 3

@@ -1,7 +1,7 @@
 """All examples of a run as one flat array of tokens."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,8 @@ import numpy as np
 from mtpeft.core.errors import MtpeftError
 from mtpeft.corpora import Example
 from mtpeft.tasks import Wording, render
+from mtpeft.tasks.tokens import kept, of_code, of_tokenizer
+from mtpeft.tuning.identity import of_examples
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,33 @@ def tokenized(
     Raises:
         MtpeftError: No example is left.
     """
+
+    def decides() -> dict[str, Any]:
+        return {
+            "examples": [of_examples(some) for some in examples.values()],
+            "tokenizer": of_tokenizer(tokenizer),
+            "wording": asdict(wording),
+            "joined": joined,
+            "longest": longest,
+            "code": of_code(examples),
+        }
+
+    made = kept(
+        sum(map(len, examples.values())),
+        decides,
+        lambda: _made(examples, tokenizer, wording, joined, longest),
+    )
+    cut, dropped = (int(n) for n in made.pop("counts"))
+    return TokenStore(**made, names=list(examples), cut=cut, dropped=dropped)
+
+
+def _made(
+    examples: dict[str, Sequence[Example]],
+    tokenizer: Any,
+    wording: Wording,
+    joined: bool,
+    longest: int | None,
+) -> dict[str, np.ndarray]:
     pieces: list[np.ndarray] = []
     prompts, tasks, cut, dropped = [], [], 0, 0
     for number, some in enumerate(examples.values()):
@@ -85,12 +114,10 @@ def tokenized(
             tasks.append(number)
     if not pieces:
         raise MtpeftError("no training examples", f"examples of {', '.join(examples)}", "make data")
-    return TokenStore(
-        np.concatenate(pieces),
-        np.cumsum([0] + [len(p) for p in pieces], dtype=np.int64),
-        np.array(prompts, dtype=np.int32),
-        np.array(tasks, dtype=np.int16),
-        list(examples),
-        cut,
-        dropped,
-    )
+    return {
+        "tokens": np.concatenate(pieces),
+        "offsets": np.cumsum([0] + [len(p) for p in pieces], dtype=np.int64),
+        "prompts": np.array(prompts, dtype=np.int32),
+        "tasks": np.array(tasks, dtype=np.int16),
+        "counts": np.array([cut, dropped]),
+    }

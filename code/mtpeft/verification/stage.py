@@ -101,9 +101,9 @@ def run(quiet: bool = False) -> int:
         for v in unexplained[:20]:
             print(f"unexplained: {v.id}: published {v.published}, recomputed {v.regenerated}")
     print(f"verify: {len(verdicts)} verdicts -> {shown(path)}")
-    for line in counts(known, verdicts):
-        print(line)
-    return 1 if unexplained else 0
+    if quiet:
+        return 1 if unexplained else 0
+    return _conclude(verdicts)
 
 
 def later(root: Path) -> list[Path]:
@@ -146,7 +146,10 @@ def conclude() -> int:
     Returns:
         The exit code that they mean.
     """
-    verdicts = read_records(VERIFICATION / "verdicts.csv", Verdict)
+    return _conclude(read_records(VERIFICATION / "verdicts.csv", Verdict))
+
+
+def _conclude(verdicts: list[Verdict]) -> int:
     for line in [*summary(verdicts), *counts(catalog(), verdicts)]:
         print(line)
     unexplained = unaccounted(verdicts)
@@ -155,10 +158,18 @@ def conclude() -> int:
         print(
             f"{own} differences of answers and runs of your own, which say nothing of the archive"
         )
-    print(
-        f"{len(unexplained)} unexplained differences; report: {shown(REGENERATED / 'report' / 'index.html')}"
-    )
+    print(f"{len(unexplained)} unexplained differences; {_next_to_read()}")
     return 1 if unexplained else 0
+
+
+def _next_to_read() -> str:
+    """The report where it shows these verdicts, else how to make it and what there is until then."""
+    page, table = REGENERATED / "report" / "index.html", VERIFICATION / "verdicts.csv"
+    if page.is_file() and page.stat().st_mtime >= table.stat().st_mtime:
+        return f"report: {shown(page)}"
+    return (
+        f"all verdicts: {shown(table)}; one claim: mtpeft verify claim C1; the report: make report"
+    )
 
 
 def summary(verdicts: list[Verdict]) -> list[str]:

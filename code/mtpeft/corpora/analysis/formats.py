@@ -13,8 +13,31 @@ from mtpeft.corpora.examples import Example
 
 
 def collapsed(code: str) -> str:
-    """Runs of white space as one blank."""
+    """Runs of white space as one blank.
+
+    Raises:
+        ValueError: It is no text.
+    """
+    if not isinstance(code, str):
+        raise ValueError(f"{ascii(code)[:60]} where a text belongs")
     return " ".join(code.split())
+
+
+class Rows:
+    """The rows of a JSON-lines file that all have some keys, and the line that was read last.
+
+    Args:
+        path: The file.
+        keys: What each row must have.
+    """
+
+    def __init__(self, path: Path, keys: set[str]) -> None:
+        self.path, self._keys, self.line = path, keys, 0
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for line, row in json_objects(self.path, self._keys):
+            self.line = line
+            yield row
 
 
 def devign(rows: Iterable[Mapping[str, Any]], name: str = "devign") -> Iterator[Example]:
@@ -52,9 +75,11 @@ def clone_files(data: Path, pairs: Path) -> Iterator[Example]:
     Raises:
         BadInput: A line is malformed; the error names file and line.
     """
-    functions = {
-        str(row["idx"]): collapsed(row["func"]) for row in json_lines(data, {"idx", "func"})
-    }
+    rows = Rows(data, {"idx", "func"})
+    try:
+        functions = {str(row["idx"]): collapsed(row["func"]) for row in rows}
+    except ValueError as error:
+        raise BadInput(data, str(error), "texts for idx and func", line=rows.line) from error
     for number, line in enumerate(text_lines(read_text(pairs)), start=1):
         parts = line.removesuffix("\r").split("\t")
         if len(parts) != 3 or parts[2] not in ("0", "1"):
@@ -99,34 +124,30 @@ def flaky_array(path: Path) -> Iterator[Example]:
     """
     try:
         rows = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise BadInput(
-            path, f"malformed JSON: {error}", "an array of code and label", line=error.lineno
+            path,
+            f"malformed JSON: {error}",
+            "an array of code and label",
+            line=getattr(error, "lineno", None),
         ) from error
+    if not isinstance(rows, list):
+        raise BadInput(path, f"a {type(rows).__name__}", "an array of code and label")
     for number, row in enumerate(rows):
-        if not isinstance(row, dict) or not {"code", "label"} <= row.keys():
-            raise BadInput(path, f"entry {number} is {str(row)[:60]!r}", "code and label")
-        yield Example(
-            f"flaky-{number}",
-            "flaky-detection",
-            "java",
-            {"code": collapsed(row["code"])},
-            _class(row["label"]),
-        )
-
-
-def json_lines(path: Path, keys: set[str]) -> Iterator[dict[str, Any]]:
-    """Rows of a JSON-lines file that all have `keys`.
-
-    Raises:
-        BadInput: A line has not; the error names file and line.
-    """
-    for _, row in json_objects(path, keys):
-        yield row
+        try:
+            code, label = collapsed(row["code"]), _class(row["label"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadInput(
+                path, f"entry {number} is {ascii(row)[:60]} ({error})", "code and label"
+            ) from error
+        yield Example(f"flaky-{number}", "flaky-detection", "java", {"code": code}, label)
 
 
 def _class(value: Any) -> str:
-    number = int(value)
+    try:
+        number = int(value)
+    except OverflowError:
+        number = -1
     if number not in (0, 1):
         raise ValueError(f"label {value!r} is neither 0 nor 1")
     return str(number)

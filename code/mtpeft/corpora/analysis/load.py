@@ -1,4 +1,4 @@
-"""Examples by task and split, from the best source that can be had."""
+"""Examples by task and split, from the best source that is available."""
 
 import tomllib
 from functools import lru_cache
@@ -153,20 +153,21 @@ def from_folder(folder: Path, task: str, split: str) -> list[Example]:
             "see corpora/analysis/load.py for the layouts",
         )
     path = place / named[task]
-    try:
-        if task == "vulnerability-detection":
-            return list(formats.devign(formats.json_lines(path, {"func", "target"})))
-        if task == "clone-detection":
-            return list(formats.clone_files(place / "data.jsonl", path))
-        if task == "code-search":
-            return list(formats.search_rows(formats.json_lines(path, set())))
+    if task == "clone-detection":
+        return list(formats.clone_files(place / "data.jsonl", path))
+    if task == "flaky-detection":
         return list(formats.flaky_array(path))
+    devign = task == "vulnerability-detection"
+    rows = formats.Rows(path, {"func", "target"} if devign else set())
+    try:
+        return list(formats.devign(rows) if devign else formats.search_rows(rows))
     except (KeyError, TypeError, ValueError) as error:
         raise BadInput(
             path,
             f"{type(error).__name__}: {error}",
             "rows of the upstream layout",
             "see corpora/analysis/load.py for the layouts",
+            line=rows.line,
         ) from error
 
 

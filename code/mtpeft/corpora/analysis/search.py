@@ -11,7 +11,6 @@ from mtpeft.core.errors import BadInput
 from mtpeft.corpora.analysis.formats import collapsed
 from mtpeft.corpora.examples import Example
 
-MASK = "<mask>"
 SEED = 42
 SHARES = {"train": 0.6, "valid": 0.2, "test": 0.2}
 

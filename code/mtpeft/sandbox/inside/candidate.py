@@ -22,7 +22,7 @@ CALLS, ANSWERS = 3, 4
 
 
 def raised(error: BaseException) -> "dict[str, Any]":
-    names = [kind.__name__ for kind in type(error).__mro__]
+    names = [str(kind.__name__)[:200] for kind in type(error).__mro__[:50]]
     try:
         message = str(error)[:500]
     except BaseException:

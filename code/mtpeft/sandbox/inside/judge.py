@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 ANSWERS, CALLS, VERDICT = 3, 4, 5
 
 
+# What the candidate chooses is bounded where it enters: it ends in verdicts, logs and scores.
+LONGEST_NAME, LONGEST_MESSAGE, MOST_NAMES = 200, 500, 50
+
+
+def bounded(value: "Any", longest: int) -> str:
+    return value[:longest] if isinstance(value, str) else "no text"
+
+
 class Gone(BaseException):
     """The candidate cannot answer any more. No test may catch this and go on."""
 
@@ -66,7 +74,8 @@ class Candidate:
             names = self.names(reply)
             self.gone = (
                 "failed",
-                "%s while the candidate was defined: %s" % (names[0], reply.get("message")),
+                "%s while the candidate was defined: %s"
+                % (names[0], bounded(reply.get("message"), LONGEST_MESSAGE)),
             )
             self.last_raised = names[0]
             raise Gone(names[0])
@@ -79,7 +88,7 @@ class Candidate:
             or not all(isinstance(name, str) for name in names)
         ):
             self.lose("the candidate's answer is malformed: neither a value nor an exception")
-        return names
+        return [name[:LONGEST_NAME] for name in names[:MOST_NAMES]]
 
     def __call__(self, *arguments: "Any", **named: "Any") -> "Any":
         if self.gone:
@@ -88,6 +97,8 @@ class Candidate:
         try:
             call = encode((self.calls, list(arguments), named))
         except NotPlain as error:
+            if self.calls > 1:  # then it may be a value that the candidate gave
+                self.lose("the test passes back %s" % error)
             raise Unfit("the test passes %s" % error)
         try:
             write_frame(CALLS, call)
@@ -95,7 +106,10 @@ class Candidate:
             pass  # it has ended; what it still said is read below
         reply = self.receive()
         if "not_plain" in reply:
-            self.lose("the candidate returned %s" % str(reply["not_plain"])[:200])
+            self.lose(
+                "the tests cannot be told what the candidate returned, %s"
+                % bounded(reply["not_plain"], LONGEST_NAME)
+            )
         try:
             if "arguments" in reply:
                 write_back(arguments, decode(reply["arguments"]))
@@ -112,7 +126,7 @@ class Candidate:
             kind = getattr(builtins, name, None)
             if isinstance(kind, type) and issubclass(kind, Exception):
                 try:
-                    return kind(reply.get("message"))
+                    return kind(bounded(reply.get("message"), LONGEST_MESSAGE))
                 except TypeError:
                     continue  # UnicodeDecodeError and its like want more than a message
         return CandidateError(names[0])
@@ -139,7 +153,7 @@ def place(error: BaseException) -> str:
         if trace.tb_frame.f_code.co_filename == "<test>":
             line = trace.tb_lineno
         trace = trace.tb_next
-    name = type(error).__name__
+    name = type(error).__name__[:LONGEST_NAME]
     return name if line is None else "%s at line %d of the test" % (name, line)
 
 

@@ -18,7 +18,8 @@ What holds it (`confine.py`, in this order, in the child between fork and exec):
 
 And from outside (`supervisor.py`): wall time, total output, total scratch use, number of tasks,
 resident memory, the end of every process of the run, the removal of its scratch folder, and a check
-that nothing is left. None of this needs a namespace or a control group, so it is the same on a bare
+that nothing is left. Except for the size of the scratch folder (see below) none of this needs a
+namespace or a control group, so it is the same on a bare
 host as root or not and inside an unprivileged container. `guarantees.py` tries each guarantee
 before the first instance and refuses to run, by the guarantee's name, where it does not hold.
 
@@ -40,11 +41,16 @@ What remains:
 - A kernel defect reachable through the allowed system calls.
 - A candidate may recognize the benchmark by the arguments and answer from memory, as any solution
   may.
-- Landlock does not govern stat: the candidate can learn that a path exists. It can also learn the
-  kernel's version (uname).
-- Scratch use, tasks and resident memory of several processes are sampled every 20 ms. Between two
-  samples hard limits bound the overshoot: size of a file times open files, RLIMIT_NPROC, RLIMIT_AS
-  per process.
+- Landlock does not govern stat and readlink: the candidate can learn that a path exists and where a
+  symbolic link of the host points. It can also learn the kernel's version (uname).
+- The interpreter needs the dynamic loader, and the loader starts any program that may be read: what
+  lies in the interpreter's own folders runs too, under the same confinement.
+- The scratch folder is a file system in memory with the limits as its size, in a mount namespace of
+  the supervisor's own (`sandbox/mounts.py`). Where neither root's capability nor a namespace of users
+  is to be had, files are counted every 20 ms, those included that are deleted and still open or
+  mapped; between two samples the size of a file times open files bounds the overshoot.
+- Tasks and resident memory of several processes are sampled every 20 ms. Between two samples
+  RLIMIT_NPROC, and RLIMIT_AS of each process, bound the overshoot.
 - RLIMIT_NPROC of an ordinary user counts all processes of that user, so it is set to their present
   number plus the limit plus a slack (`processes.SHARED_UID_SLACK`); the sample enforces the exact
   limit.

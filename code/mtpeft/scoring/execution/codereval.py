@@ -17,16 +17,21 @@ container does the work, and its result file becomes score records.
 import json
 import shutil
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from mtpeft.core.errors import BadInput, MtpeftError, Unavailable
 from mtpeft.core.files import write_atomic
 from mtpeft.core.processes import run
-from mtpeft.core.records import Prediction, Score
+from mtpeft.core.records import SCORE_KEYS, Prediction, Score, read_predictions
+from mtpeft.core.text import one_line
+from mtpeft.sandbox.outcome import evidence_of
 from mtpeft.scoring.execution.pass_at_k import mean_pass_at_k
+from mtpeft.scoring.merge import add_runs
 
 TOOL, METRIC, VERSION = "codereval_execution", "pass", "upstream"
 _PROGRAMS = {"python": "PythonExec.py", "java": "JavaExec.py"}
@@ -38,7 +43,9 @@ class Sample:
 
     Attributes:
         task_id: The task.
-        number: Its position in the task's list, from 0.
+        number: The position of its code among those that were sent, from 0; None where the file
+            does not say what was sent. CoderEval leaves samples out, so that its place among the
+            results says nothing.
         code: What was executed.
         passed: Whether its tests passed.
         level: How far the task depends on its project.
@@ -47,7 +54,7 @@ class Sample:
     """
 
     task_id: str
-    number: int
+    number: int | None
     code: str
     passed: bool
     level: str
@@ -55,11 +62,18 @@ class Sample:
     reason: str
 
 
+def _split(instance_id: str) -> tuple[str, int]:
+    task_id, _, number = instance_id.partition("#")
+    if number and not number.isdigit():
+        raise MtpeftError(f"instance {instance_id}", "<_id> or <_id>#<number>")
+    return task_id, int(number or 0)
+
+
 def write_input(path: Path, predictions: Iterable[Prediction]) -> int:
     """Write CoderEval's input from predictions.
 
     Samples of one task (`<_id>` or `<_id>#<n>`) become one line, in ascending n; tasks are sorted
-    by id.
+    by id. A failed inference is no program and is left out.
 
     Returns:
         The number of tasks.
@@ -70,17 +84,18 @@ def write_input(path: Path, predictions: Iterable[Prediction]) -> int:
     """
     samples: dict[str, dict[int, str]] = defaultdict(dict)
     for prediction in predictions:
-        task_id, _, number = prediction.instance_id.partition("#")
-        if number and not number.isdigit():
-            raise MtpeftError(f"instance {prediction.instance_id}", "<_id> or <_id>#<number>")
-        index = int(number or 0)
+        if prediction.error:
+            continue
+        task_id, index = _split(prediction.instance_id)
         if index in samples[task_id]:
             raise MtpeftError(f"instance {prediction.instance_id} twice", "every sample once")
         samples[task_id][index] = prediction.output
     counts = {len(codes) for codes in samples.values()}
     if len(counts) > 1:
         raise MtpeftError(
-            f"tasks with {sorted(counts)} samples", "the same number of samples for every task"
+            f"tasks with {sorted(counts)} samples",
+            "the same number of samples for every task",
+            "predict failed instances again: mtpeft infer run RUN --retry",
         )
     lines = [
         json.dumps(
@@ -143,7 +158,28 @@ def _samples(raw: bytes) -> list[Sample]:
         raise ValueError("no list generate_results")
     level = str(fields.get("level", fields.get("code_level", "")))
     project = str(fields.get("project", fields.get("project_name", "")))
-    return [_sample(fields["_id"], n, result, level, project) for n, result in enumerate(results)]
+    sent = fields.get("code", fields.get("codes"))
+    if not isinstance(sent, list) or not all(isinstance(code, str) for code in sent):
+        sent = None
+    samples = [
+        _sample(fields["_id"], n, result, level, project) for n, result in enumerate(results)
+    ]
+    if sent is None:
+        return samples
+    numbers = _matched([sample.code for sample in samples], sent)
+    if None in numbers:
+        raise ValueError(
+            f"the code of sample {numbers.index(None)} is none of those that were sent"
+        )
+    return [replace(s, number=number) for s, number in zip(samples, numbers, strict=True)]
+
+
+def _matched(results: Sequence[str], sent: Sequence[str]) -> list[int | None]:
+    """The position of each result's code among those that were sent; of equal ones in their order."""
+    places: dict[str, list[int]] = defaultdict(list)
+    for place, code in enumerate(sent):
+        places[code].append(place)
+    return [places[code].pop(0) if places[code] else None for code in results]
 
 
 def _sample(task_id: str, number: int, result: Any, level: str, project: str) -> Sample:
@@ -158,7 +194,7 @@ def _sample(task_id: str, number: int, result: Any, level: str, project: str) ->
     )
     return Sample(
         task_id,
-        number,
+        None,
         result["generate_code"],
         result["is_pass"],
         level,
@@ -167,28 +203,70 @@ def _sample(task_id: str, number: int, result: Any, level: str, project: str) ->
     )
 
 
-def scores(samples: Iterable[Sample], run: str, task: str) -> list[Score]:
-    """One score per sample; the id of sample n > 0 is `<_id>#<n>`.
+def scores(
+    samples: Iterable[Sample], run: str, task: str, predictions: Iterable[Prediction] = ()
+) -> list[Score]:
+    """One score per sample that was sent; the id of sample n > 0 is `<_id>#<n>`.
+
+    A sample without a result, and a prediction that failed, has no value.
 
     Args:
         samples: The executed samples.
         run: That the scores name.
         task: The evaluation set that the scores name.
+        predictions: What was sent, where the result file does not say so itself.
+
+    Raises:
+        MtpeftError: Nothing says which sample a result belongs to, or a code was never sent.
     """
+    by_task: dict[str, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        by_task[sample.task_id].append(sample)
+    sent: dict[str, dict[int, Prediction]] = defaultdict(dict)
+    for prediction in predictions:
+        name, number = _split(prediction.instance_id)
+        sent[name][number] = prediction
     return [
-        Score(
-            run,
-            task,
-            f"{sample.task_id}#{sample.number}" if sample.number else sample.task_id,
-            TOOL,
-            VERSION,
-            METRIC,
-            float(sample.passed),
-            "ok",
-            sample.reason,
-        )
-        for sample in samples
+        score
+        for name in sorted(by_task.keys() | sent.keys())
+        for score in _of_task(name, by_task[name], sent.get(name, {}), run, task)
     ]
+
+
+def _of_task(
+    name: str, samples: list[Sample], sent: dict[int, Prediction], run: str, task: str
+) -> list[Score]:
+    numbers = [sample.number for sample in samples]
+    if sent:
+        known = sorted(n for n, prediction in sent.items() if not prediction.error)
+        places = _matched([s.code for s in samples], [sent[n].output for n in known])
+        numbers = [None if place is None else known[place] for place in places]
+    if None in numbers:
+        raise MtpeftError(
+            f"task {name}: nothing says which sample result {numbers.index(None) + 1} belongs to",
+            "a code that was sent, in the file's own list or in the predictions",
+            "hand over the predictions that the input was written from",
+        )
+    done = dict(zip(numbers, samples, strict=True))
+    every = sorted(sent) if sent else range(max((n or 0 for n in numbers), default=-1) + 1)
+    result = []
+    for number in every:
+        sample = done.get(number)
+        failed = f"no answer: {one_line(sent[number].error)}" if sent and sent[number].error else ""
+        result.append(
+            Score(
+                run,
+                task,
+                f"{name}#{number}" if number else name,
+                TOOL,
+                VERSION,
+                METRIC,
+                float(sample.passed) if sample else None,
+                "ok" if sample else "infrastructure",
+                evidence_of(sample.reason) if sample else failed or "CoderEval gave no result",
+            )
+        )
+    return result
 
 
 def pass_at_k(samples: Iterable[Sample], k: int) -> float:
@@ -293,3 +371,68 @@ def execute(
             "run the command by hand: " + " ".join(command),
         )
     return result
+
+
+def export(predictions: Path, path: Path, evaluation: str) -> int:
+    """Write CoderEval's input from a file of predictions.
+
+    Args:
+        predictions: The file.
+        path: CoderEval's input.
+        evaluation: The evaluation set whose predictions are written.
+
+    Returns:
+        The number of tasks.
+
+    Raises:
+        MtpeftError: The file holds several runs of the set, or none; as `write_input`.
+        BadInput: A line of the file cannot be used.
+    """
+    return write_input(path, _of_one_run(predictions, evaluation))
+
+
+def import_results(results: Path, predictions: Path, evaluation: str, place: Path) -> Path:
+    """Write CoderEval's verdicts as a score table, among those of other runs.
+
+    Args:
+        results: CoderEval's result file.
+        predictions: The predictions that were sent.
+        evaluation: Their evaluation set.
+        place: Below which score tables lie.
+
+    Returns:
+        The table.
+
+    Raises:
+        BadInput: A line of either file cannot be used.
+        MtpeftError: As `scores`.
+    """
+    sent = _of_one_run(predictions, evaluation)
+    samples = []
+    for sample in read_results(results):
+        if isinstance(sample, BadInput):
+            raise sample
+        samples.append(sample)
+    found = scores(samples, sent[0].run, evaluation, sent)
+    rows = [
+        [s.run, number, s.instance_id, s.status, s.value] for number, s in enumerate(found, start=1)
+    ]
+    table = pd.DataFrame(rows, columns=[*SCORE_KEYS, "pass@1"])
+    return add_runs(place, "codereval", evaluation, table, source=results, version=VERSION)
+
+
+def _of_one_run(predictions: Path, evaluation: str) -> list[Prediction]:
+    records = []
+    for record in read_predictions(predictions):
+        if isinstance(record, BadInput):
+            raise record
+        if record.task == evaluation:
+            records.append(record)
+    runs = sorted({record.run for record in records})
+    if len(runs) != 1:
+        raise MtpeftError(
+            f"{predictions} holds {', '.join(runs) or 'nothing'} of {evaluation}",
+            "the predictions of one run",
+            "write each run into a file of its own",
+        )
+    return records

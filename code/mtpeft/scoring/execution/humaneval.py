@@ -1,35 +1,32 @@
 """HumanEval: read the benchmark, prove the runner on its canonical solutions, score predictions."""
 
-import gzip
-import hashlib
-import json
-import re
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mtpeft.core import paths
 from mtpeft.core.errors import BadInput, MtpeftError
-from mtpeft.core.files import lines
 from mtpeft.core.records import Prediction, Score
+from mtpeft.core.text import one_line
+from mtpeft.corpora.humaneval import PROBLEMS, RELATIVE, SHA256, default_path, read_rows
 from mtpeft.sandbox import outcome
-from mtpeft.sandbox.instances import FunctionInstance
+from mtpeft.sandbox.instances import FunctionInstance, Instance
 from mtpeft.sandbox.limits import Limits
 from mtpeft.sandbox.outcome import Outcome
 from mtpeft.sandbox.runner import Pool, Sandbox
 from mtpeft.scoring.execution.pass_at_k import mean_pass_at_k
 from mtpeft.scoring.execution.results import ResultLog, key_of
+from mtpeft.scoring.predictions import sample_of
+from mtpeft.tasks.source_text import parsed
 
-RELATIVE = "openai/human-eval/6d43fb980f9fee3c892a914eda09951f772ad10d/data/HumanEval.jsonl.gz"
-SHA256 = "b796127e635a67f93fb35c04f4cb03cf06f38c8072ee7cee8833d7bee06979ef"
-PROBLEMS = 164
+__all__ = ["PROBLEMS", "RELATIVE", "SHA256", "default_path"]
+
 TOOL, METRIC = "humaneval_execution", "pass"
 # The version names what can change a verdict apart from the interpreter: the judge, the wire, the
 # limits.
 VERSION = "1"
-_FIELDS = ("task_id", "prompt", "entry_point", "canonical_solution", "test")
-_SAMPLE = re.compile(r"(.+)#(\d+)")
+_TRIES, _LONGEST = 50, 100_000
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ class Problem:
         """Prompt and completion joined without anything between, as the benchmark's authors do."""
         return FunctionInstance(
             self.task_id,
-            self.prompt + completion,
+            self.prompt + ended(self.prompt, completion)[0],
             self.entry_point,
             self.test,
             prelude=self.prompt,
@@ -62,62 +59,41 @@ class Problem:
         )
 
 
-def default_path() -> Path:
-    """The benchmark below MTPEFT_MIRROR or in the cache.
+def ended(prompt: str, completion: str) -> tuple[str, str]:
+    """A completion up to where it stops being one.
 
-    Raises:
-        MtpeftError: It is in neither.
+    The benchmark's authors stop generation at a new statement of the module. An answer that was
+    generated without stop strings may end in the middle of one: what counts then is the longest
+    part that ends before a line of the module and parses.
+
+    Args:
+        prompt: What is continued.
+        completion: The continuation.
+
+    Returns:
+        The part, and the rule that cut it; empty where nothing was cut.
     """
-    folders = [folder for folder in (paths.mirror(), paths.CACHE) if folder is not None]
-    for folder in folders:
-        if (folder / RELATIVE).is_file():
-            return folder / RELATIVE
-    raise MtpeftError(
-        f"HumanEval is not below {' or '.join(map(str, folders))}",
-        RELATIVE,
-        "set MTPEFT_MIRROR to a local mirror, or run `make data`",
-    )
+    if len(completion) > _LONGEST or parsed(prompt + completion) is not None:
+        return completion, ""
+    rows = completion.replace("\r\n", "\n").split("\n")
+    tops = [n for n, row in enumerate(rows) if n and row[:1] not in ("", " ", "\t", "#", ")")]
+    for end in reversed(tops[-_TRIES:]):
+        part = "\n".join(rows[:end]) + "\n"
+        if parsed(prompt + part) is not None:
+            return part, "up to the first statement of the module that is not whole"
+    return completion, ""
 
 
 def read_problems(path: Path | None = None) -> dict[str, Problem]:
     """The 164 problems by task id, in file order.
 
     Args:
-        path: JSON lines, gzipped or not (default: `default_path()`, which is checked by SHA-256).
+        path: As in `corpora.humaneval.read_rows`.
 
     Raises:
         BadInput: The file is malformed; the error names the line.
     """
-    source = path or default_path()
-    if not source.is_file():
-        raise BadInput(source, "no such file", "HumanEval.jsonl or HumanEval.jsonl.gz")
-    data = source.read_bytes()
-    if path is None and hashlib.sha256(data).hexdigest() != SHA256:
-        raise BadInput(
-            source,
-            f"SHA-256 {hashlib.sha256(data).hexdigest()}",
-            SHA256,
-            "fetch the file again from openai/human-eval at the pinned commit",
-        )
-    try:
-        text = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
-    except (OSError, EOFError) as error:
-        raise BadInput(source, f"damaged gzip: {error}", "a whole gzip file") from error
-    problems: dict[str, Problem] = {}
-    for number, line in enumerate(lines(text), start=1):
-        try:
-            fields = json.loads(line)
-            problem = Problem(**{name: fields[name] for name in _FIELDS})
-        except (ValueError, KeyError, TypeError) as error:
-            raise BadInput(
-                source, f"no HumanEval problem: {error!r}", ", ".join(_FIELDS), line=number
-            ) from error
-        if problem.task_id in problems:
-            raise BadInput(source, f"{problem.task_id} again", "every task id once", line=number)
-        problems[problem.task_id] = problem
-    if len(problems) != PROBLEMS and path is None:
-        raise BadInput(source, f"{len(problems)} problems", f"{PROBLEMS}")
-    return problems
+    return {name: Problem(**row) for name, row in read_rows(path).items()}
 
 
 def gold_gate(pool: Pool, problems: Mapping[str, Problem], limits: Limits | None = None) -> None:
@@ -173,16 +149,10 @@ class Scored:
         """
         passed: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
         for score in self.scores:
-            samples = passed[score.run][split_sample(score.instance_id)[0]]
+            samples = passed[score.run][sample_of(score.instance_id)[0]]
             if score.status == "ok":
                 samples.append(score.value == 1.0)
         return {run: mean_pass_at_k(problems, k) for run, problems in sorted(passed.items())}
-
-
-def split_sample(instance_id: str) -> tuple[str, int]:
-    """`HumanEval/3#7` is sample 7 of HumanEval/3; without a number it is sample 0."""
-    match = _SAMPLE.fullmatch(instance_id)
-    return (match[1], int(match[2])) if match else (instance_id, 0)
 
 
 def score_execution(
@@ -216,7 +186,7 @@ def score_execution(
     for item in predictions:
         if isinstance(item, BadInput):
             refused.append(item)
-        elif split_sample(item.instance_id)[0] not in problems:
+        elif sample_of(item.instance_id)[0] not in problems:
             refused.append(
                 BadInput(
                     f"{item.run}/{item.task}",
@@ -228,13 +198,16 @@ def score_execution(
             usable.append(item)
     results = ResultLog(log)
     runtime = f"python {pool.sandbox.python.version} {VERSION}"
-    keyed = []
+    keyed: list[tuple[str, FunctionInstance | None]] = []
     for item in usable:
-        problem = problems[split_sample(item.instance_id)[0]]
+        if item.error:  # the model was never heard
+            keyed.append(("", None))
+            continue
+        problem = problems[sample_of(item.instance_id)[0]]
         instance = replace(problem.instance(item.output, limits), id=item.instance_id)
         keyed.append((key_of(instance, runtime), instance))
     # equal outputs run once
-    waiting = {key: instance for key, instance in keyed if results.get(key) is None}
+    waiting = {key: instance for key, instance in keyed if instance and results.get(key) is None}
     if waiting:
         gold_gate(pool, problems, limits)
     failures: dict[str, Outcome] = {}
@@ -243,8 +216,14 @@ def score_execution(
         if result.status == outcome.INFRASTRUCTURE:
             failures[key] = result
     scores = [
-        _score(item, results.get(key) or failures[key], runtime)
-        for item, (key, _) in zip(usable, keyed, strict=True)
+        _score(
+            item,
+            (results.get(key) or failures[key])
+            if instance
+            else outcome.infrastructure(f"no answer: {one_line(item.error)}"),
+            runtime,
+        )
+        for item, (key, instance) in zip(usable, keyed, strict=True)
     ]
     return Scored(scores, refused)
 
@@ -253,12 +232,22 @@ def _twice(
     sandbox: Sandbox, item: tuple[str, FunctionInstance]
 ) -> tuple[str, FunctionInstance, Outcome]:
     key, instance = item
+    return key, instance, run_twice(sandbox, instance)
+
+
+def run_twice(sandbox: Sandbox, instance: Instance) -> Outcome:
+    """The outcome of an instance; a failure of the runner is tried once more, and a second one said
+    aloud: a candidate that can cause it would never be scored.
+    """
     result = sandbox.run(instance)
-    return (
-        key,
-        instance,
-        result if result.status != outcome.INFRASTRUCTURE else sandbox.run(instance),
-    )
+    if result.status == outcome.INFRASTRUCTURE:
+        result = sandbox.run(instance)
+        if result.status == outcome.INFRASTRUCTURE:
+            print(
+                f"mtpeft: {instance.id}: the runner failed twice: {result.evidence}",
+                file=sys.stderr,
+            )
+    return result
 
 
 def _score(prediction: Prediction, result: Outcome, runtime: str) -> Score:

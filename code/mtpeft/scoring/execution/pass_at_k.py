@@ -6,8 +6,13 @@ section 2.1.
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from mtpeft.core.errors import MtpeftError
+from mtpeft.scoring.predictions import sample_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def pass_at_k(n: int, c: int, k: int) -> float:
@@ -62,3 +67,22 @@ def mean_pass_at_k(passed: Mapping[str, Sequence[bool]], k: int) -> float:
     return math.fsum(pass_at_k(len(samples), sum(samples), k) for samples in passed.values()) / len(
         passed
     )
+
+
+def by_problem(passed: Mapping[str, Sequence[bool]], k: int) -> list[float]:
+    """pass@k of every problem; empty where one of them has fewer than k samples."""
+    if any(len(samples) < k for samples in passed.values()):
+        return []
+    return [pass_at_k(len(samples), sum(samples), k) for samples in passed.values()]
+
+
+def samples_of(table: "pd.DataFrame") -> dict[str, dict[str, list[bool]]]:
+    """Run → problem → whether each scored sample passed, from a score table of execution."""
+    found: dict[str, dict[str, list[bool]]] = {}
+    for run, name, value in zip(
+        table["run"], table["instance_id"], table["execution_pass"], strict=True
+    ):
+        samples = found.setdefault(run, {}).setdefault(sample_of(name)[0], [])
+        if value == value:
+            samples.append(value == 1)
+    return found

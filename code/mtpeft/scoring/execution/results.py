@@ -53,6 +53,7 @@ class ResultLog:
                 fields = json.loads(line)
                 key = fields.pop("key")
                 fields.pop("id")
+                fields["evidence"] = outcome.evidence_of(fields["evidence"])
                 result = Outcome(**fields)
             except (ValueError, TypeError, KeyError, AttributeError) as error:
                 raise BadInput(

@@ -92,14 +92,17 @@ def measure(code: str, lenient: bool = False) -> tuple[int, int, int]:
 
 def _fault(node: Node) -> str:
     """What Sonar's parser objects to in a node that the grammar accepts; empty for nothing."""
-    kind, parent, text = node.type, node.parent, node.text or b""
+    kind = node.type
+    # A node's parent and text are looked up where they are needed: both cost more the deeper it is.
     if kind in ("string_literal", "character_literal"):
+        text = node.text or b""
         if node.start_point[0] != node.end_point[0] and not text.startswith(b'"""'):
             return "unclosed literal"
         if kind == "character_literal" and not _CHARACTER.fullmatch(text):
             return "no single character"
     elif kind in ("identifier", "type_identifier"):
-        if text in _KEYWORDS and not (parent and parent.type == "switch_label"):
+        text = node.text or b""
+        if text in _KEYWORDS and not (node.parent and node.parent.type == "switch_label"):
             return f"{text.decode()} is a keyword"
     elif kind == "expression_statement":
         value = _parts(node)[0]
@@ -109,9 +112,14 @@ def _fault(node: Node) -> str:
         if any(child.type in _PRIMITIVE for child in node.children):
             return "a primitive type as type argument"
     elif kind == "update_expression":
-        if _bare(_parts(node)[0]).type not in _VARIABLES:
+        target = _bare(_parts(node)[0])
+        if target.type == "cast_expression":
+            # The grammar takes `(int) i++` for an increment of a cast.
+            target = _bare(target.child_by_field_name("value") or target)
+        if target.type not in _VARIABLES:
             return "the target of an assignment is no variable"
     elif kind in ("local_variable_declaration", *_CLASSES):
+        parent = node.parent
         loop_body = parent is not None and parent.child_by_field_name("body") == node
         if parent is not None and (parent.type in _BODIES or (loop_body and parent.type in _LOOPS)):
             return "a declaration where a statement is expected"
@@ -210,12 +218,14 @@ def cognitive(root: Node) -> int:
 
 def _counts(node: Node) -> bool:
     """Whether a node is an initializer, or a method that is counted by itself."""
-    parent = node.parent
+    if node.type == "static_initializer":
+        return True
+    parent = node.parent if node.type == "block" or node.type in _METHODS else None
     if parent is None:
         return False
-    if node.type == "static_initializer" or (node.type == "block" and parent.type in _MEMBERS):
-        return True
-    if node.type not in _METHODS or node.child_by_field_name("body") is None:
+    if node.type == "block":
+        return parent.type in _MEMBERS
+    if node.child_by_field_name("body") is None:
         return False
     if parent.type == "program":
         return True

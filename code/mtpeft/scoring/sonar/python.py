@@ -209,8 +209,8 @@ class _Cognitive:
             What its end takes back: 1 for a nesting, -1 for a scope, 0 for nothing.
         """
         scope, level = self._open[-1]
-        kind, parent = node.type, node.parent
-        if not node.is_named or parent is None:
+        kind = node.type
+        if not node.is_named:
             return 0
         if kind in _STRUCTURES:
             self.total += 1 + level
@@ -221,10 +221,11 @@ class _Cognitive:
         definition = node
         if kind == "decorated_definition":
             definition = node.child_by_field_name("definition") or node
-        if definition.type in _SCOPES and parent.type != "decorated_definition":
+        # A node's parent is looked up where it is needed: that costs more the deeper it is.
+        if definition.type in _SCOPES and not _has_parent(node, {"decorated_definition"}):
             self._open.append((definition, self._level_of(definition, scope, level)))
             return -1
-        if kind == "conditional_expression" or (kind == "block" and parent.type in _NESTING):
+        if kind == "conditional_expression" or (kind == "block" and _has_parent(node, _NESTING)):
             self._open[-1] = (scope, level + 1)
             return 1
         return 0
@@ -239,6 +240,10 @@ class _Cognitive:
         ):
             return 0
         return level if _wraps(scope, definition) else level + 1
+
+
+def _has_parent(node: Node, kinds: set[str]) -> bool:
+    return node.parent is not None and node.parent.type in kinds
 
 
 def _wraps(outer: Node, inner: Node) -> bool:

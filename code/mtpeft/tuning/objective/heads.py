@@ -11,6 +11,7 @@ import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -413,7 +414,7 @@ class HeadsTrainer(MultiTaskTrainer):
     def validation_losses(self, limit: int | None = None) -> np.ndarray:
         """Mean validation loss of each task, over `limit` examples at most."""
         device = str(self.args.device)
-        some = {t: d.some(limit or 0) for t, d in self.valid.items()}
+        some = {t: d.subsample_evenly(limit or 0) for t, d in self.valid.items()}
         result: np.ndarray = np.array(
             [outputs(self.model, some[t], device=device)[0] for t in self.names]
         )
@@ -461,12 +462,22 @@ class HeadsTrainer(MultiTaskTrainer):
             }
         )
         self.sums, self.counts = {}, {}
+        self.control.should_training_stop |= self.done
         return metrics
 
     @property
     def done(self) -> bool:
         """Whether nothing is left to train."""
-        return len(self.history) == self.settings.epochs or self.stopped >= set(self.names)
+        whole = len(self.history) == self.settings.epochs
+        return whole or self.stopped >= set(self.names) or self._rises()
+
+    def _rises(self) -> bool:
+        number = self.settings.stop_on_rising_loss
+        if not number or len(self.history) <= number:
+            return False
+        last = [epoch["valid"] for epoch in self.history[-number - 1 :]]
+        labels = [t for t in self.names if self.valid[t].head != RANKING]
+        return any(all(b[t]["loss"] > a[t]["loss"] for a, b in pairwise(last)) for t in labels)
 
     def outcome(self, test: Data) -> Outcome:
         """Reload the best checkpoint, make sure that it is what was saved, test it, and write the

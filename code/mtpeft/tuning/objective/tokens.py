@@ -26,14 +26,10 @@ from mtpeft.tuning.loss import install
 from mtpeft.tuning.once import CHECKPOINTS, on_each
 from mtpeft.tuning.plan import IGNORED, PADDED, Plan, collate, plan, validation_plan
 from mtpeft.tuning.seeding import seed_everything
-from mtpeft.tuning.settings import Settings, how
+from mtpeft.tuning.settings import VALIDATION_SHARE, Settings, how
 from mtpeft.tuning.store import tokenized
 from mtpeft.tuning.trainer import MultiTaskTrainer, arguments, last_checkpoint, opening
 
-VALIDATION_SHARE = 0.1
-"""Rows validated, of those trained on, where evaluations are spaced over the run: without a
-backward pass that is some 3 % of the work, which leaves room for generated text.
-"""
 Generate = Callable[..., list[str]]
 Metrics = Callable[[Any, int], dict[str, float]]
 
@@ -345,7 +341,9 @@ def fit(
         for number, task in enumerate(store.names):  # a plan of one task numbers it 0
             some = tokenized({task: job.valid[task]}, tokenizer, words, **layout)
             validation[task] = validation_plan(some, settings, settings.eval_samples)
-            validation[task].store.tasks[:] = number
+            validation[task] = replace(
+                validation[task], store=replace(some, tasks=np.full_like(some.tasks, number))
+            )
         metrics = _metrics(job.valid, settings, tokenizer, words, layout, generate)
     seed_everything(settings.seed)  # the adapter's weights do not depend on what was drawn before
     base = catalog().backbones.get(job.run.backbone)
@@ -367,6 +365,11 @@ def fit(
     )
     trainer.remove_callback(PrinterCallback)  # a raw line a step; the recorder speaks instead
     title = f"{job.run.id} seed {settings.seed}"
+    if store.cut or store.dropped:
+        print(
+            f"train {title}: {store.cut} prompts lose their beginning, {store.dropped} examples with "
+            f"an answer of more than {settings.max_length} tokens are left out"
+        )
     trainer.opening = opening(settings, multiple, attention_of(model), title)
     trainer.add_callback(Recorder(trainer, job.folder / "tensorboard", every, title))
     checkpoint = last_checkpoint(job.folder / CHECKPOINTS)

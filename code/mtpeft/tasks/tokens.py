@@ -1,0 +1,121 @@
+"""Tokens of many texts as flat arrays, tokenized once for all seeds, resumes and processes.
+
+Large sets are kept below `CACHE/tokens`, under a name that follows from everything that decides
+them: texts, tokenizer, settings, libraries and the code of this room. Whoever comes second maps the
+file into memory, where all processes of a machine share it.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+
+from mtpeft.catalog import catalog
+from mtpeft.core import paths
+from mtpeft.core.files import scratch
+from mtpeft.core.locks import held
+from mtpeft.core.provenance import sha256
+
+Arrays = dict[str, np.ndarray]
+LARGE = 20_000
+"""Examples from which tokens are kept: fewer are tokenized in seconds."""
+
+
+class Ragged(Sequence[list[int]]):
+    """Rows of tokens in one array: four bytes a token, where lists take forty.
+
+    Args:
+        values: All tokens, int32.
+        offsets: Row i is values[offsets[i]:offsets[i + 1]].
+    """
+
+    def __init__(self, values: np.ndarray, offsets: np.ndarray) -> None:
+        self.values, self.offsets = values, offsets
+
+    @classmethod
+    def of(cls, rows: Iterable[Sequence[int]]) -> "Ragged":
+        """The rows, copied."""
+        parts = [np.asarray(row, dtype=np.int32) for row in rows]
+        offsets = np.cumsum([0, *map(len, parts)], dtype=np.int64)
+        return cls(np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32), offsets)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @overload
+    def __getitem__(self, at: int) -> list[int]: ...
+    @overload
+    def __getitem__(self, at: slice) -> "Ragged": ...
+    def __getitem__(self, at: int | slice) -> "list[int] | Ragged":
+        if isinstance(at, slice):
+            return Ragged.of(self[i] for i in range(*at.indices(len(self))))
+        if not -len(self) <= at < len(self):
+            raise IndexError(at)
+        at %= len(self)
+        found: list[int] = self.values[self.offsets[at] : self.offsets[at + 1]].tolist()
+        return found
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return (self[i] for i in range(len(self)))
+
+    def lengths(self) -> np.ndarray:
+        """Tokens of each row."""
+        made: np.ndarray = np.diff(self.offsets)
+        return made
+
+
+def of_tokenizer(tokenizer: Any) -> str:
+    """Hash of everything that a tokenizer does to a text.
+
+    Args:
+        tokenizer: Of transformers.
+    """
+    fast = getattr(tokenizer, "backend_tokenizer", None)
+    whole = json.loads(fast.to_str()) if fast is not None else tokenizer.get_vocab()
+    # What the last call asked for.
+    said = [
+        {name: part for name, part in whole.items() if name not in ("truncation", "padding")},
+        type(tokenizer).__name__,
+        str(tokenizer.chat_template),
+        str(tokenizer.special_tokens_map),
+        tokenizer.truncation_side,
+    ]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def of_code(tasks: Iterable[str]) -> str:
+    """Hash of the sources that turn examples of tasks into tokens."""
+    here = Path(__file__).resolve().parent
+    files = {*here.glob("*.py")} | {
+        Path(str(import_module(catalog().get("tasks", task).module).__file__)) for task in tasks
+    }
+    return hashlib.sha256(" ".join(sorted(map(sha256, files))).encode()).hexdigest()
+
+
+def kept(
+    number: int, decides: Callable[[], Mapping[str, Any]], make: Callable[[], Arrays]
+) -> Arrays:
+    """Arrays that `make` makes, or made before.
+
+    Args:
+        number: Of examples; few are not kept.
+        decides: Everything that decides the arrays, the libraries apart, as JSON.
+        make: Makes them.
+    """
+    if number < LARGE:
+        return make()
+    libraries = {name: version(name) for name in ("tokenizers", "transformers")}
+    key = json.dumps({**decides(), **libraries}, sort_keys=True)
+    folder = paths.CACHE / "tokens" / hashlib.sha256(key.encode()).hexdigest()[:32]
+    with held(folder):
+        if not folder.is_dir():
+            with scratch("tokens", folder.parent) as place:
+                for name, array in make().items():
+                    np.save(place / f"{name}.npy", array)
+                place.rename(folder)
+        return {p.stem: np.load(p, mmap_mode="r") for p in sorted(folder.glob("*.npy"))}

@@ -1,0 +1,166 @@
+"""Outputs run against the tests of their corpus: right ones pass, wrong, forged and lost ones do not."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from mtpeft.core.errors import Unavailable
+from mtpeft.core.records import read_frame, read_scores
+from mtpeft.sandbox import outcome
+from mtpeft.sandbox.outcome import Outcome
+from mtpeft.scoring.execution import passing as module
+from mtpeft.scoring.execution.humaneval import ended
+from mtpeft.scoring.execution.pass_at_k import by_problem, samples_of
+from mtpeft.scoring.execution.passing import Execution
+from mtpeft.scoring.interface import Item
+from mtpeft.scoring.new import run
+from mtpeft.statistics.rates import rate_line
+
+needs_java = pytest.mark.skipif(not shutil.which("javac"), reason="cannot run here: no JDK")
+PYTHON = {
+    "language": "python",
+    "tests": ("twice(3) == 6", "assert twice(0) == 0"),
+    "asked": "twice",
+}
+RIGHT = "def twice(x):\n    return 2 * x\n"
+JAVA = {
+    "language": "java",
+    "tests": ("twice(3) == 6", 'name("a").equals("aa")'),
+    "asked": "twice",
+}
+METHODS = (
+    "static int twice(int x) { return 2 * x; }\nstatic String name(String s) { return s + s; }"
+)
+
+
+def items(kind: dict, *outputs: str, reference: str = "") -> list[Item]:
+    return [
+        Item("r", "t", f"i#{n}", output=text, reference=reference, **kind)
+        for n, text in enumerate(outputs)
+    ]
+
+
+def values(scored) -> list[tuple[float | None, str]]:
+    return [(score.value, score.status) for score in scored]
+
+
+def test_python_passes_only_where_every_test_holds():
+    some = items(
+        PYTHON, RIGHT, "def twice(x):\n    return x + 3\n", "", "def twice(:", reference=RIGHT
+    )
+    assert values(Execution().score(some)) == [(1.0, "ok"), (0.0, "ok"), (0.0, "ok"), (0.0, "ok")]
+
+
+@needs_java
+def test_java_passes_only_where_every_test_holds():
+    forged = (
+        "static { for (int i = 0; i < 9; i++) System.out.println(true); Runtime.getRuntime().halt(0); }\n"
+        + METHODS
+    )
+    some = items(
+        JAVA,
+        METHODS,
+        METHODS.replace("static ", "public "),
+        f"import java.util.List;\n\npublic class Numbers {{\n{METHODS}\n}}\n\nclass Helper {{ }}\n",
+        METHODS.replace("2 * x", "x"),
+        METHODS.replace("return 2", 'System.out.println("debug"); return 2'),
+        forged,
+        "} class Other { static boolean test0() { return true; }",
+        "static int twice(int x) { return 2 * x }",
+        reference=METHODS,
+    )
+    got = values(Execution().score(some))
+    assert got == [(1.0, "ok")] * 3 + [(0.0, "ok"), (1.0, "ok")] + [(0.0, "ok")] * 3
+
+
+def test_nothing_is_scored_where_right_answers_fail():
+    with pytest.raises(Unavailable, match="1 of 1 right answers do not pass"):
+        list(Execution().score(items(PYTHON, RIGHT, reference="def twice(x):\n    return 7\n")))
+
+
+def test_a_right_answer_that_cannot_be_carried_is_no_fault_of_an_output():
+    kind = {"language": "python", "tests": ("find('a')",), "asked": "find"}
+    right = "import re\ndef find(x):\n    return re.match('a', x)\n"
+    some = items(kind, right, "def find(x):\n    return True\n", reference=right)
+    assert values(Execution().score(some)) == [(None, "cannot run here")] * 2
+
+
+def test_an_instance_without_tests_is_a_status():
+    [score] = Execution().score([Item("r", "t", "i", "python", RIGHT)])
+    assert score.status == "cannot run here" and "--corpus" in score.detail
+
+
+def test_a_runner_that_fails_twice_says_so_and_gives_no_value(monkeypatch, capsys):
+    monkeypatch.setattr(
+        "mtpeft.sandbox.runner.Sandbox.run",
+        lambda box, instance: (
+            outcome.infrastructure("no process")
+            if "x + 3" in instance.source
+            else Outcome(outcome.PASSED, "")
+        ),
+    )
+    some = items(PYTHON, RIGHT, "def twice(x):\n    return x + 3\n", reference=RIGHT)
+    assert values(module.scorer().score(some)) == [(1.0, "ok"), (None, "infrastructure")]
+    assert "the runner failed twice: no process" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("completion", "kept"),
+    [
+        ("    return 2 * x\n\n\ndef main(", "    return 2 * x\n\n"),
+        ("    return 2 * x\nprint(twice(2)\n# x", "    return 2 * x\n"),
+        ("    return 2 * x\n\ndef more():\n    return 1\n", None),
+        ("    return (2 *", None),
+        (RIGHT, None),
+        ("", None),
+    ],
+)
+def test_a_completion_ends_where_the_module_goes_on(completion, kept):
+    part, rule = ended('def twice(x):\n    """Twice."""\n', completion)
+    assert part.rstrip() == (completion if kept is None else kept).rstrip()
+    assert bool(rule) == (kept is not None)
+
+
+def test_a_file_is_scored_and_pass_at_k_counts_samples(tmp_path: Path):
+    lines = [
+        {
+            "run": "mine",
+            "task": "generation-python",
+            "instance_id": name,
+            "prompt_sha256": "",
+            "raw_output": "",
+            "output": output,
+            "finish_reason": "stop",
+            "seconds": 0,
+            "error": error,
+        }
+        for name, output, error in (
+            ("hanoi_moves", "def hanoi_moves(disks):\n    return 2 ** disks - 1\n", ""),
+            ("hanoi_moves#1", "def hanoi_moves(disks):\n    return 0\n", ""),
+            ("hanoi_moves#2", "", "OutOfMemoryError"),
+        )
+    ]
+    path = tmp_path / "p.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert run(path, ["execution"], tmp_path / "out", "smoke") == 2  # one inference failed
+    table = read_scores(tmp_path / "out/scores/execution/generation-python.csv")
+    assert list(table["status"]) == ["ok", "ok", "infrastructure"]
+    assert list(table["execution_pass"])[:2] == [1.0, 0.0]
+    said = read_frame(tmp_path / "out/messages/execution/generation-python.csv")
+    assert [m.split(":")[0] for m in said["message"]] == ["passed", "failed", "no answer"]
+    samples = samples_of(table)["mine"]
+    assert samples == {"hanoi_moves": [True, False]}
+    assert by_problem(samples, 1) == [0.5] and by_problem(samples, 3) == []
+
+
+def test_the_interval_of_a_rate_is_wilsons_or_the_bootstraps():
+    # Wilson's 95 % interval of 8 of 10 (Brown, Cai and DasGupta 2001): 0.4901625, 0.9433178
+    assert rate_line("pass@1", [1.0] * 8 + [0.0] * 2, "problems") == (
+        "pass@1 0.8000 over 10 problems, 95% interval 0.4902 to 0.9433"
+    )
+    text = rate_line("pass@1", [0.5, 0.0, 1.0, 0.25] * 25, "problems")
+    low, high = (float(word) for word in text.split("interval ")[1].split(" to "))
+    # The normal approximation: 0.4375 -+ 1.96 * 0.3698 / 10
+    assert abs(low - 0.365) < 0.01 and abs(high - 0.510) < 0.01
+    assert rate_line("pass@1", [1.0], "problems") == "pass@1 1.0000 over 1 problems"

@@ -1,0 +1,85 @@
+"""The plan's memory is what autograd keeps, and its hours meet a measurement."""
+
+from dataclasses import replace
+
+import pytest
+
+pytest.importorskip("torch")
+
+from mtpeft.catalog import catalog
+from mtpeft.models import activations
+from mtpeft.tuning.estimate import LAUNCH, SHARE
+from mtpeft.tuning.settings import HEADS, how, objective_of, resolve
+
+ROWS, LENGTH = 1, 128
+CASES = {
+    (run.backbone, run.method): run
+    for run in catalog().runs.values()
+    if objective_of(run) == HEADS or catalog().methods[run.method].tuning
+}
+CASES = {
+    key: run for key, run in CASES.items() if key[1] in ("fft", "qlora", "serial_adapter", "lora")
+}
+
+
+def small_words(backbone):
+    """The real widths; few words, which no layer sees."""
+    return replace(backbone, config={**backbone.config, "vocab_size": 60, "pad_token_id": 0})
+
+
+@pytest.mark.parametrize("backbone, method", sorted(CASES))
+def test_what_the_plan_predicts_is_what_a_forward_pass_on_a_cpu_keeps(backbone, method):
+    run = CASES[backbone, method]
+    known, settings = catalog(), how(resolve(run, "faithful"))
+    base, kind = small_words(known.get("backbones", backbone)), known.get("methods", method)
+    causal = objective_of(run) != HEADS
+    layers = 7 if backbone == "modernbert-base" else 5  # more than were run
+    predicted = activations.kept(
+        base, kind, settings, ROWS, LENGTH, causal=causal, layers=layers
+    ).bytes
+    modules, forward = activations._model(base, kind, settings, causal, layers)
+    for module in modules:
+        activations._fill(module)
+    bf16 = settings["mixed_precision"] == "bf16"
+    counted = activations.saved(forward, ROWS, LENGTH, bf16=bf16, modules=modules)[0]
+    print(f"{backbone} {method}: predicted {predicted / 1e6:.2f} MB, counted {counted / 1e6:.2f}")
+    assert predicted == pytest.approx(counted, rel=0.15)
+
+
+@pytest.mark.parametrize("method, low, high", [("lora", 117, 123), ("fft", 67, 72)])
+def test_bytes_of_a_token_and_layer_are_those_that_were_counted_elsewhere(method, low, high):
+    """Rows of packed examples on fused attention, bfloat16 weights, LoRA of rank 8 with dropout."""
+    run = catalog().get("runs", "qwen2.5-coder-0.5b/mt-qlora")
+    settings = how(resolve(run, "faithful")) | {"weights": "bfloat16"}
+    backbone = catalog().get("backbones", run.backbone)
+    found = activations.kept(
+        backbone, catalog().get("methods", method), settings, 2, 512, causal=True
+    )
+    assert low < found.layer / (2 * 512 * backbone.config["hidden_size"]) < high
+
+
+@pytest.mark.parametrize("length, seconds", [(256, 1.0), (1024, 1.1), (2048, 1.7), (8192, 6.8)])
+def test_hours_meet_the_public_table_of_speeds(length, seconds):
+    """Qwen-1.8B, LoRA, one A100 80 GB, eight rows one by one, activations recomputed (README of
+    QwenLM/Qwen).
+    """
+    known = catalog()
+    base = known.get("backbones", "qwen2.5-coder-0.5b")
+    changes = {
+        "hidden_size": 2048,
+        "num_hidden_layers": 24,
+        "num_attention_heads": 16,
+        "num_key_value_heads": 16,
+        "intermediate_size": 5504,
+        "vocab_size": 60,
+    }
+    base = replace(base, config={**base.config, **changes})
+    settings = how(resolve(known.get("runs", "qwen2.5-coder-0.5b/mt-qlora"), "faithful"))
+    settings |= {
+        "weights": "bfloat16",
+        "lora_targets": ["q_proj", "o_proj", "up_proj", "down_proj"],
+    }
+    found = activations.kept(base, known.get("methods", "lora"), settings, 1, length, causal=True)
+    weights = 1.84e9
+    step = max((4 + 2) * weights * length / (312e12 * SHARE), 4 * found.operations * LAUNCH)
+    assert step * 8 == pytest.approx(seconds, rel=0.35)
