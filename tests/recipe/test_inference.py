@@ -215,10 +215,10 @@ def test_answers_of_another_adapter_are_not_continued(trained, tmp_path):
     """Equal prompts, another seed: without this the answers of the first would pass for those of
     the second.
     """
-    infer(request(count=3, answered_by={"seed": 42}), trained, tmp_path / "p.jsonl")
-    infer(request(answered_by={"seed": 42}), trained, tmp_path / "p.jsonl")
+    infer(request(count=3, model_identity={"seed": 42}), trained, tmp_path / "p.jsonl")
+    infer(request(model_identity={"seed": 42}), trained, tmp_path / "p.jsonl")
     with pytest.raises(MtpeftError, match="seed 42") as refused:
-        infer(request(answered_by={"seed": 43}), trained, tmp_path / "p.jsonl")
+        infer(request(model_identity={"seed": 43}), trained, tmp_path / "p.jsonl")
     assert refused.value.expected == "seed 43"
 
 

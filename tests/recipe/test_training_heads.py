@@ -365,7 +365,10 @@ def test_a_state_or_result_of_something_else_is_refused_and_left_alone(
         go("cut")
     monkeypatch.undo()
     go("finished")
-    fewer = {split: {task: part.some(3) for task, part in by.items()} for split, by in data.items()}
+    fewer = {
+        split: {task: part.subsample_evenly(3) for task, part in by.items()}
+        for split, by in data.items()
+    }
     for folder in ("cut", "finished"):
         before = {p: p.read_bytes() for p in (tmp_path / folder).rglob("*") if p.is_file()}
         for change, word in (

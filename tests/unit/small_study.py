@@ -29,9 +29,20 @@ methods: [toy-fft, toy-qlora]
 tasks: [writing]
 """,
     "dialect.py": """
-def outputs_of(task):
-    yield "1b", "st_toy-qlora", "toy-1b/st-qlora/writing"
-    yield "1b", "mt_toy-qlora", "toy-1b/mt-qlora"
+from mtpeft.core.outputs import ArchivedRun, PredictionSet
+
+FRAMES = {}
+RUNS = (
+    ArchivedRun("toy-1b/st-qlora/writing", "1b", "st_toy-qlora", "out"),
+    ArchivedRun("toy-1b/mt-qlora", "1b", "mt_toy-qlora", "out"),
+)
+PREDICTIONS = (
+    PredictionSet("writing-verse", "someone/outputs", "", "english", ".txt", RUNS, 6, ""),
+)
+
+
+def unit_of(instance_id, language):
+    return instance_id
 """,
     "tasks/writing.yaml": """
 id: writing

@@ -160,10 +160,11 @@ def test_a_file_in_a_folder_of_no_tool_is_refused(tree, small):
 
 def test_files_outputs_and_the_catalog_name_the_same_runs(known):
     """One rule names runs, for score files and for model outputs alike."""
-    for task in DIALECT.TASKS.values():
-        named = {run for _, _, run in DIALECT.outputs_of(task)}
+    for outputs in DIALECT.PREDICTIONS:
+        task = known.task_of(outputs.evaluation).id
+        named = {run.run for run in outputs.runs}
         assert named == {r.id for r in known.of("runs", "multitask-qlora") if task in r.tasks}
-        for size, method, run in DIALECT.outputs_of(task):
-            assert DIALECT.run_of_file(f"x_{size}_{method}", task) == run
+        for run in outputs.runs:
+            assert DIALECT.run_of_file(f"x_{run.model}_{run.method}", task) == run.run
     with pytest.raises(UnknownName, match="mt_qlora"):
         DIALECT.run_of("3b", "mt_qlorra", "generation")

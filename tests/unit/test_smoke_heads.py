@@ -69,7 +69,7 @@ def test_a_run_that_is_missing_fails_and_one_that_learned_nothing_is_missed(verd
     code, problems = verdict(ROWS[:2])
     assert (
         code == 1
-        and "no model learned anything by heart" in problems
+        and "no model memorized anything" in problems
         and any("not run" in p for p in problems)
     )
 

@@ -65,7 +65,7 @@ def test_noise_stops_no_task_that_still_gains(noise):
 
 def test_evaluations_are_spaced_over_a_run_and_cost_little_of_it():
     s, rows = of("qlora"), 6_500  # about the smallest run: translation alone
-    spaced = _spaced(s, rows, 8, 1)
-    assert rows // 8 // spaced.eval_steps == s.evaluations
-    assert s.evaluations * spaced.eval_samples <= 0.11 * rows
+    subsample_evenly = _spaced(s, rows, 8, 1)
+    assert rows // 8 // subsample_evenly.eval_steps == s.evaluations
+    assert s.evaluations * subsample_evenly.eval_samples <= 0.11 * rows
     assert _spaced(s, 400_000, 8, 3).eval_samples == s.eval_samples

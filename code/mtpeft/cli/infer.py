@@ -74,7 +74,7 @@ def prompt(
 ) -> None:
     """Prompt a model, zero-shot or few-shot; report strict and permissive parsing next to baselines."""
     from mtpeft.core.records import Prediction, read_predictions
-    from mtpeft.corpora import default_corpus, evaluation_of, load, spaced
+    from mtpeft.corpora import default_corpus, evaluation_of, load, subsample_evenly
     from mtpeft.inference.prompting import Endpoint, Local, ask
     from mtpeft.scoring.answers import table
 
@@ -82,7 +82,7 @@ def prompt(
     every = load(corpus, task, split)
     chat = Endpoint(server, model) if server else Local(model)
     missing = ask(
-        spaced(every, limit),
+        subsample_evenly(every, limit),
         chat,
         out,
         f"{model}/{shots}-shot",
@@ -117,7 +117,7 @@ def rank(
 ) -> None:
     """Zero-shot code search: stage 1 finds candidates, the model scores them; prints MRR@K."""
     from mtpeft.core.records import Prediction, read_predictions
-    from mtpeft.corpora import default_corpus, evaluation_of, load, spaced
+    from mtpeft.corpora import default_corpus, evaluation_of, load, subsample_evenly
     from mtpeft.inference.prompting import Endpoint, Local
     from mtpeft.inference.ranking import candidates as stage_1
     from mtpeft.inference.ranking import rank as rank_candidates
@@ -128,7 +128,7 @@ def rank(
     every = load(corpus, "code-search", split)
     chat = Endpoint(server, model) if server else Local(model)
     near = stage_1(every, out.with_suffix(".candidates.jsonl"), candidates, stage(stage1, chat))
-    asked = {name: near[name] for name in spaced(list(near), limit)}
+    asked = {name: near[name] for name in subsample_evenly(list(near), limit)}
     missing = rank_candidates(
         every,
         asked,

@@ -60,6 +60,22 @@ def merge(
     typer.echo(merge_adapter(adapter, backbone or base_of(adapter), target, dtype))
 
 
+@app.command("export", **example("mtpeft train export unixcoder-base/mt-lora MODEL --seed 42"))
+def export(
+    run: Annotated[str, typer.Argument(help="run id, see `mtpeft list runs`")],
+    target: Annotated[Path, typer.Argument(help="folder to write")],
+    profile: Annotated[str, typer.Option(help="training profile of the run")] = "fast",
+    seed: Annotated[int, typer.Option(help="seed of the run")] = 42,
+    backbone: Annotated[
+        str, typer.Option(help="folder of the base model; default: the run's")
+    ] = "",
+) -> None:
+    """Write a trained run as a folder that transformers and PEFT load, with a model card."""
+    from mtpeft.tuning.export import export as stage
+
+    typer.echo(stage(run, target, profile, seed, backbone))
+
+
 @app.command("plan", **example("mtpeft train plan --profile fast"))
 def plan(
     runs: Annotated[list[str] | None, typer.Argument(help="run ids; default: all")] = None,

@@ -4,7 +4,7 @@
 and `load` returns the examples of a task: `load("", "translation", "train")`.
 """
 
-from mtpeft.corpora.examples import Example, read_examples, spaced, write_examples
+from mtpeft.corpora.examples import Example, read_examples, subsample_evenly, write_examples
 from mtpeft.corpora.load import SPLITS, corpora, default_corpus, evaluation, evaluation_of, load
 
 __all__ = [
@@ -16,6 +16,6 @@ __all__ = [
     "evaluation_of",
     "load",
     "read_examples",
-    "spaced",
+    "subsample_evenly",
     "write_examples",
 ]

@@ -34,7 +34,7 @@ class Example:
     tests: list[str] = field(default_factory=list)
 
 
-def spaced(examples: Sequence[Any], limit: int) -> list[Any]:
+def subsample_evenly(examples: Sequence[Any], limit: int) -> list[Any]:
     """`limit` of them, evenly spaced, so that every language, direction and class is among them (0:
     all).
     """

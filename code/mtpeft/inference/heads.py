@@ -45,8 +45,8 @@ def run(
     Raises:
         MtpeftError: There are no heads, or they were trained on another base model.
     """
-    from mtpeft.models.base import load_encoder, load_tokenizer
-    from mtpeft.models.shared import SharedModel, about
+    from mtpeft.models.base import load_tokenizer
+    from mtpeft.models.shared import about, rebuilt
 
     trained = paths.seed_folder(training, entry.id, seed)
     folder = adapter or trained / "best"
@@ -63,23 +63,8 @@ def run(
     base = catalog().get("backbones", entry.backbone)
     source = model_folder(backbone) if backbone else source_of(base)
     suits(source)
-    told = about(folder)
-    for key, value in fingerprint(source).items():
-        if told.get(key) != value:
-            raise MtpeftError(
-                f"{key} of {backbone or base.hub} is {value[:12]}",
-                f"{str(told.get(key))[:12]}, as {entry.id} was trained with",
-                "--backbone FOLDER with these weights",
-            )
-    how = told["how"]
-    model = SharedModel(
-        load_encoder(source, how["attention"]),
-        base,
-        catalog().get("methods", entry.method),
-        told["outputs"],
-        how,
-    ).to(local())
-    model.load(folder)
+    model = rebuilt(folder, source, fingerprint(source)).to(local())
+    how = about(folder)["how"]
     data = encoded(entry, corpus, "test", load_tokenizer(source), how)
     for wanted in evaluations or known:
         path = trained / "predictions" / f"{wanted}.jsonl"

@@ -40,7 +40,7 @@ class Request:
         regime: `st` or `mt`, which the study's wording depends on.
         profile: How predictions are made.
         examples: The instances.
-        answered_by: What else tells these predictions from others (hash of the weights, seed,
+        model_identity: What else tells these predictions from others (hash of the weights, seed,
             dtype, say); a file is continued only by the same.
     """
 
@@ -49,7 +49,7 @@ class Request:
     regime: str
     profile: InferenceProfile
     examples: Sequence[Example]
-    answered_by: Mapping[str, Any] = field(default_factory=dict)
+    model_identity: Mapping[str, Any] = field(default_factory=dict)
 
 
 def infer(request: Request, backend: Backend, path: Path) -> Path:
@@ -81,7 +81,7 @@ def infer(request: Request, backend: Backend, path: Path) -> Path:
         "evaluation": request.evaluation,
         "profile": request.profile.name,
         "backend": backend.name,
-        **request.answered_by,
+        **request.model_identity,
     }
     # Two processes would both find an instance missing, and both write it.
     with held(path, wait=False):

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from mtpeft.catalog import Backbone, Method
-from mtpeft.core.errors import BadInput
+from mtpeft.catalog import Backbone, Method, catalog
+from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.models.base import load_encoder
 from mtpeft.models.heads import HEADS, label_loss, ranking_loss
 from mtpeft.models.methods import method_module
 from mtpeft.models.pooling import pooled
@@ -167,6 +168,36 @@ def about(folder: Path) -> dict[str, Any]:
         raise BadInput(path, "no `about`", "heads that `mtpeft train` saved", "train them again")
     found: dict[str, Any] = json.loads(said)
     return found
+
+
+def rebuilt(folder: Path, source: str, base: Mapping[str, str]) -> SharedModel:
+    """The model that saved heads describe.
+
+    Args:
+        folder: With `shared.safetensors` and `heads.safetensors`.
+        source: Folder of the base model.
+        base: Hashes of its weights and tokenizer.
+
+    Raises:
+        MtpeftError: The heads were trained on another base model.
+    """
+    told, known = about(folder), catalog()
+    for key, value in base.items():
+        if told.get(key) != value:
+            raise MtpeftError(
+                f"{key} of {source} is {value[:12]}",
+                f"{str(told.get(key))[:12]}, as {told['run']} was trained with",
+                "--backbone FOLDER with these weights",
+            )
+    model = SharedModel(
+        load_encoder(source, told["how"]["attention"]),
+        known.get("backbones", told["backbone"]),
+        known.get("methods", told["method"]),
+        told["outputs"],
+        told["how"],
+    )
+    model.load(folder)
+    return model
 
 
 @torch.no_grad()

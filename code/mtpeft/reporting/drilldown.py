@@ -20,7 +20,7 @@ from mtpeft.core.errors import BadInput
 from mtpeft.core.files import lines
 from mtpeft.core.records import format_value, read_scores
 from mtpeft.reporting.inputs import Inputs
-from mtpeft.studies import dialect, has_dialect
+from mtpeft.studies.outputs import prediction_sets
 
 Place = tuple[str, str, str]
 """(evaluation set, run, instance id)"""
@@ -137,12 +137,8 @@ def archived_names(known: Catalog, evaluation: str) -> dict[tuple[str, str], str
     """(model, method) as the archived outputs name them → run, for the runs that an evaluation set
     has.
     """
-    task = known.task_of(evaluation).id
-    study = known.study_of_task(task)
-    if study is None or not has_dialect(study):
-        return {}
-    names = dialect(study, "outputs_of").outputs_of(task)
-    return {(size, method): run for size, method, run in names if run in known.runs}
+    target = prediction_sets(known).get(evaluation)
+    return {(run.model, run.method): run.run for run in target.runs} if target else {}
 
 
 def _lines(inputs: Inputs, path: Path, keys: tuple[str, ...]) -> Iterator[dict[str, Any]]:

@@ -2,7 +2,7 @@
 model with a head per task.
 
 The backbones are tiny and know nothing. Two epochs show that everything runs, what is trained and
-what it costs; one model of each kind then learns its training examples by heart, which shows that
+what it costs; one model of each kind then memorizes its training examples, which shows that
 training trains. A last run has learnable loss weights on two tasks, as a paper's generation had, and
 shows where their weight goes.
 """
@@ -65,7 +65,7 @@ LONG = replace(
 
 
 def run(folder: Path) -> list[dict[str, Any]]:
-    """Train every pair of backbone and method, then the models that learn by heart.
+    """Train every pair of backbone and method, then the models that memorize.
 
     A pair that cannot be trained is a row with the reason as status, not a missing one. `seen` is
     the mean selection metric over the tasks on training examples; `easiest_weight` the share of all

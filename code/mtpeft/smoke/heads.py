@@ -77,7 +77,7 @@ def cells(rows: list[dict[str, Any]]) -> dict[expected.Cell, float]:
 
 
 def learning_problems(rows: list[dict[str, Any]]) -> list[str]:
-    """What shows that a model has not learned its training examples by heart."""
+    """What shows that a model has not memorized its training examples."""
     problems = []
     for row in (r for r in rows if "seen" in r):
         if not row["last_loss"] < LEARNED_LOSS * row["first_loss"]:
@@ -88,4 +88,4 @@ def learning_problems(rows: list[dict[str, Any]]) -> list[str]:
             problems.append(
                 f"{row['run']} knows {row['seen']:.0%} of what it has seen, expected more than {LEARNED:.0%}"
             )
-    return problems if any("seen" in r for r in rows) else ["no model learned anything by heart"]
+    return problems if any("seen" in r for r in rows) else ["no model memorized anything"]

@@ -37,6 +37,8 @@ _SCORE = re.compile(
 )
 _FENCE = re.compile(r"\s*(?:`{3,}|~{3,}).*")
 _SEVERAL = re.compile(r"[,;]\s*(?=\[?\d{1,2}[\]:.=)])")
+# A sentence that names candidates and gives no number of its own.
+_REMARK = re.compile(r"[^\d\[\]]*[A-Za-z]{2}[^\d\[\]]*(?:\[\d{1,2}\][^\d\[\]]*)+")
 _LABEL = re.compile(r"\s*(?:scores?|answer)\s*:", re.IGNORECASE)
 
 
@@ -68,7 +70,7 @@ def read_scores(raw: str, candidates: int) -> list[int] | None:
         return None
     found: dict[int, int] = {}
     for line in _without_braces(tidied(raw)).split("\n"):
-        if not re.search(r"\d", line):
+        if not re.search(r"\d", line) or _REMARK.fullmatch(line):
             continue
         for part in _SEVERAL.split(_LABEL.sub("", line, count=1)):
             match = _SCORE.fullmatch(part)

@@ -17,7 +17,7 @@ import numpy as np
 
 from mtpeft.catalog import Run, catalog
 from mtpeft.core.errors import MtpeftError, UnknownName
-from mtpeft.corpora import Example, load, spaced
+from mtpeft.corpora import Example, load, subsample_evenly
 from mtpeft.tasks.classification import binary_scores, ranks, reciprocal_rank
 from mtpeft.tasks.tokens import Ragged, kept, of_code, of_tokenizer
 
@@ -109,7 +109,7 @@ class TaskData:
         ]
         return [int(n) for n in np.max(every, axis=0)] if every else []
 
-    def some(self, number: int) -> "TaskData":
+    def subsample_evenly(self, number: int) -> "TaskData":
         """`number` examples, evenly spaced; all of them where number is 0 or there are no more."""
         if not number or number >= len(self):
             return self
@@ -227,7 +227,7 @@ def encoded(
         )
     found = {}
     for task in run.tasks:
-        examples = spaced(load(corpus, task, split), limit)
+        examples = subsample_evenly(load(corpus, task, split), limit)
         if not examples:
             raise MtpeftError(
                 f"corpus {corpus} has no example of {task} in split {split}",

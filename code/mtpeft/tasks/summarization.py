@@ -16,12 +16,16 @@ _MARKER = re.compile(r"^[ \t]*SUMMARY:", re.MULTILINE)
 _DONE = re.compile(r"(?:^|(?<=[.!?]))[ \t]*DONE\.?\s*\Z", re.MULTILINE)
 _LEAD_IN = re.compile(
     r"(?:(?:sure|certainly|of course|okay|ok|absolutely)\b[^\n]*?[!.,:]\s*)?"
-    r"(?:here(?:'s| is| are)\b[^\n:]*:|(?:a|the|this) (?:[\w-]+ ){0,2}(?:summary|description)\b[^\n:.]*:)\s*",
+    r"(?:here(?:'s| is| are| you (?:go|are))\b[^\n:]*:|(?:a|the|this) (?:[\w-]+ ){0,2}(?:summary|description)\b[^\n:.]*:)\s*",
     re.IGNORECASE,
 )
 _LABEL = re.compile(
-    r"\A[*_#]*\s*(?:(?:one[- ]sentence|short|brief|code|final|concise)\s+)?"
-    r"(?:summary|description|docstring|answer|comment)\s*[*_]*\s*(?::\s*[*_]*\s*|(?<=[*_])\s*\n|\n\s*\n)",
+    r"\A[*_#]*\s*(?:(?:one[- ]sentence|short|brief|code|final|concise)\s+)?(?:brief(?=:)|"
+    r"(?:summary|description|docstring|answer|comment)(?: of [^\n:.]{1,40}(?=:))?)\s*[*_]*\s*(?::\s*[*_]*\s*|(?<=[*_])\s*\n|\n\s*\n)",
+    re.IGNORECASE,
+)
+_HEADING = re.compile(
+    r"\A#+[ \t]*(?:(?:code|short|brief)[ \t]+)?(?:summary|description)[ \t]*:?[ \t]*\n",
     re.IGNORECASE,
 )
 _COURTESY = re.compile(
@@ -85,16 +89,20 @@ def answer(raw: str, faithful: bool) -> Answer:
     if len(raw) > LONGEST:
         return Answer(raw.strip(), "too long to be read")
     text = tidied(raw).strip()
-    text = (_FENCED.sub("", text).strip() or _FENCE.sub("", text)).strip()
+    rest = _FENCED.sub("", text).strip()
+    text = rest if rest and not rest.endswith(":") else _FENCE.sub("", text).strip()
     if marked := list(_MARKER.finditer(text)):
         text = text[marked[-1].end() :]
     text = _COURTESY.sub("", _DONE.sub("", text)).strip()
     for _wrapping in range(5):
         if (lead := _LEAD_IN.match(text)) and text[lead.end() :].strip():
             text = text[lead.end() :]
+        text = _HEADING.sub("", text).lstrip()
         if (label := _LABEL.match(text)) and text[label.end() :].strip():
             text = text[label.end() :]
         text = re.sub(r"^[ \t]*> ?", "", text.strip(), flags=re.MULTILINE)
+        if "\n" not in text:
+            text = re.sub(r"\A(?:[-*] |#+ )", "", text)
         for wrap in _WRAPPED:
             if (inside := wrap.fullmatch(text)) and inside[1].strip():
                 text = re.sub(r"\n[ \t]*\* ?", "\n", inside[1]).strip()

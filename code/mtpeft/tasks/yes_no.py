@@ -16,7 +16,7 @@ from mtpeft.tasks.interface import Message
 from mtpeft.tasks.wording import Wording
 
 YES, NO, NONE = "1", "0", ""
-_SIGNS = r"[\s\"'*`_#>(\[]*"
+_SIGNS = r"(?:[-*]\s)?[\s\"'*`_#>(\[]*"
 # A word that stands as an answer, and not as part of a sentence such as "No idea".
 _BEGINS = re.compile(
     rf"{_SIGNS}(yes|no)\b[\"'*`_)\]]*(?:\s*\Z|\s*[.,;:!\u2014\u2013-]|\s*\n"
@@ -24,11 +24,14 @@ _BEGINS = re.compile(
     re.IGNORECASE,
 )
 _TOLD = re.compile(
-    r"\b(?:answer|verdict|conclusion)\b[\s*`_]*(?:(?:is|would be|should be)\b|[:=\u2014-])"
+    r"\b(?:answer|verdict|conclusion)\b[\s\"'*`_]*(?:(?:is|would be|should be)\b|[:=\u2014-])"
     r"[\s\"'*`_:(]*(?:\\?boxed\{|\\text\{)*(yes|no)\b(?!\s+(?:and|or)\s|\s*/)",
     re.IGNORECASE,
 )
-_ENDS = re.compile(r"^[^?\n]*,\s*(yes|no)[.!]?\s*$", re.IGNORECASE | re.MULTILINE)
+_ENDS = re.compile(
+    r"^[^?\n]*(?:,|\bi(?: would|'d)? (?:say|think|believe))\s*(yes|no)[.!]?\s*$",
+    re.IGNORECASE | re.MULTILINE,
+)
 _BOTH = re.compile(
     r"\b(?:yes\s*(?:,|and|or|/|but)?\s*no|no\s*(?:,|and|or|/|but)?\s*yes)\b", re.IGNORECASE
 )

@@ -11,7 +11,7 @@ from mtpeft.core.errors import MtpeftError
 from mtpeft.core.files import write_atomic
 from mtpeft.core.provenance import write_provenance
 from mtpeft.core.records import csv_text
-from mtpeft.corpora import Example, evaluation_of, load, spaced
+from mtpeft.corpora import Example, evaluation_of, load, subsample_evenly
 from mtpeft.corpora.weights import fingerprint, model_folder, source_of
 from mtpeft.models.device import suits
 from mtpeft.tasks.classification import random_ranking, trivial
@@ -72,7 +72,7 @@ def run(
     base = catalog().get("backbones", entry.backbone)
     # Examples first: a corpus that is not there is said before weights are fetched.
     data: dict[str, dict[str, Sequence[Example]]] = {
-        split: {task: spaced(load(corpus, task, split), limit) for task in entry.tasks}
+        split: {task: subsample_evenly(load(corpus, task, split), limit) for task in entry.tasks}
         for split in ("train", "valid")
         if objective != HEADS
     }
@@ -130,7 +130,9 @@ def _heads(
         split: encoded(entry, corpus, split, tokenizer, read, longest_input(source), limit)
         for split in ("train", "valid", "test")
     }
-    valid = {task: some.some(settings.valid_examples) for task, some in data["valid"].items()}
+    valid = {
+        task: some.subsample_evenly(settings.valid_examples) for task, some in data["valid"].items()
+    }
     weights, base = positive_weights(data["train"]), fingerprint(source)
     backbone = catalog().get("backbones", entry.backbone)
     method = catalog().get("methods", entry.method)

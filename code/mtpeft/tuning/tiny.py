@@ -1,4 +1,4 @@
-"""A tiny backbone from nothing: a byte-level BPE tokenizer and a Qwen2 of a few hundred thousand
+"""A tiny backbone from scratch: a byte-level BPE tokenizer and a Qwen2 of a few hundred thousand
 weights.
 
 It has the parts of the real backbones (chat template, seven projections a layer, grouped-query

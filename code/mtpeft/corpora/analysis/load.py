@@ -1,4 +1,4 @@
-"""Examples by task and split, from the best source that can be had."""
+"""Examples by task and split, from the best source that is available."""
 
 import tomllib
 from functools import lru_cache

@@ -1,6 +1,7 @@
 """The front page: what this is, which studies, how many of their claims hold."""
 
 from mtpeft.catalog import Study
+from mtpeft.catalog.places import waiting
 from mtpeft.core.records import unaccounted
 from mtpeft.reporting.html import render
 from mtpeft.reporting.inputs import Inputs
@@ -40,6 +41,7 @@ def _card(inputs: Inputs, study: Study, verdicts: dict[str, str]) -> dict[str, o
     outcomes = count_outcomes(claims)
     return {
         "study": study,
+        "waiting": study in waiting(inputs.known),
         "claims": len(claims),
         "outcomes": {name: number for name, number in outcomes.items() if number},
         "abbreviations": abbreviations(inputs.known, study),

@@ -83,7 +83,7 @@ def setup_wordnet(source: Path | None = None) -> Path:
         The folder.
 
     Raises:
-        Unavailable: No source can be had.
+        Unavailable: No source is available.
         MtpeftError: A file differs.
     """
     folder = wordnet_folder()

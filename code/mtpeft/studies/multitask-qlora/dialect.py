@@ -6,7 +6,6 @@ stand before the method, `cg_cs_mt_qlora`. File names put the same words togethe
 """
 
 import re
-from collections.abc import Iterator
 
 from mtpeft.core.errors import UnknownName
 from mtpeft.core.outputs import ArchivedRun, PredictionSet
@@ -62,16 +61,6 @@ def run_of_file(stem: str, task: str) -> str | None:
         return None
     words = [match["pair"], match["regime"], match["method"]]
     return run_of(f"{match['size'].replace('_', '.')}b", "_".join(filter(None, words)), task)
-
-
-def outputs_of(task: str) -> Iterator[tuple[str, str, str]]:
-    """Size, method and run of every run that may have outputs of a task."""
-    for size in BACKBONES:
-        for method in METHODS:
-            yield size, method, run_of(size, method, task)
-    for method, rest in PAIRS.items():
-        if task in rest:
-            yield "3b", method, run_of("3b", method, task)
 
 
 def instance_id(text: str, numbered: bool) -> str:

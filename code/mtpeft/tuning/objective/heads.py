@@ -414,7 +414,7 @@ class HeadsTrainer(MultiTaskTrainer):
     def validation_losses(self, limit: int | None = None) -> np.ndarray:
         """Mean validation loss of each task, over `limit` examples at most."""
         device = str(self.args.device)
-        some = {t: d.some(limit or 0) for t, d in self.valid.items()}
+        some = {t: d.subsample_evenly(limit or 0) for t, d in self.valid.items()}
         result: np.ndarray = np.array(
             [outputs(self.model, some[t], device=device)[0] for t in self.names]
         )

@@ -1,0 +1,123 @@
+"""Results load outside the package, by the usual library."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+import numpy as np
+import torch
+from mtpeft.catalog import catalog
+from mtpeft.core import paths
+from mtpeft.core.errors import MtpeftError
+from mtpeft.corpora.weights import fingerprint
+from mtpeft.models.base import empty_encoder
+from mtpeft.models.shared import SharedModel, rebuilt
+from mtpeft.tuning.export import export
+from mtpeft.tuning.settings import how, resolve
+from mtpeft.tuning.tiny import train_tokenizer
+from mtpeft.tuning.train import train
+
+sys.path.insert(0, str(Path(__file__).parent))
+import tiny_backbone
+
+IDS = torch.arange(24).reshape(2, 12) % 60
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory) -> str:
+    from transformers import RobertaConfig
+
+    folder = tmp_path_factory.mktemp("base")
+    tokenizer = train_tokenizer(["int add(int a, int b) { return a + b; }"], 280)
+    config = RobertaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=80,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    empty_encoder(config, seed=0).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)
+
+
+def trained(base: str, method: str, root: Path) -> tuple[str, SharedModel]:
+    """A run's folder as training leaves it, with weights that are not those of the beginning."""
+    from mtpeft.models.base import load_encoder
+
+    name = f"unixcoder-base/mt-{method}"
+    entry, known = catalog().get("runs", name), catalog()
+    settings = how(resolve(entry, "faithful"))
+    about = {"run": name, "base": base, **fingerprint(base)}
+    heads = {"clone-detection": "label", "code-search": "ranking"}
+    model = SharedModel(
+        load_encoder(base),
+        known.get("backbones", "unixcoder-base"),
+        known.get("methods", method),
+        heads,
+        settings,
+        about=about,
+    )
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for p in model.parameters():
+            if p.requires_grad:
+                p.add_(torch.randn_like(p) * 0.1)
+    model.save(paths.seed_folder("fast", name, 42) / "best")
+    return name, model.eval()
+
+
+def states(encoder) -> np.ndarray:
+    with torch.no_grad():
+        made = encoder(input_ids=IDS, attention_mask=torch.ones_like(IDS)).last_hidden_state
+    return made.numpy()
+
+
+@pytest.mark.parametrize("method", ["lora", "fft", "serial_adapter", "parallel_adapter", "mlora"])
+def test_heads_load_by_their_library_and_give_the_same_states(base, tmp_path, monkeypatch, method):
+    from peft import PeftModel
+    from transformers import AutoModel, AutoTokenizer
+
+    monkeypatch.setattr(paths, "REGENERATED", tmp_path)
+    name, model = trained(base, method, tmp_path)
+    target = export(name, tmp_path / "out", "fast", 42, base)
+    if method == "lora":
+        loaded = PeftModel.from_pretrained(AutoModel.from_pretrained(base), target)
+    elif method == "fft":
+        loaded = AutoModel.from_pretrained(target)
+    else:
+        loaded = rebuilt(target, base, {}).encoder
+    if method == "mlora":
+        model._choose(0)
+    assert states(loaded.eval()) == pytest.approx(states(model.encoder), abs=1e-6)
+    assert AutoTokenizer.from_pretrained(target)("int a")["input_ids"]
+    card = (target / "README.md").read_text()
+    assert base in card and "clone-detection (label)" in card
+    with pytest.raises(MtpeftError, match="not empty"):
+        export(name, target, "fast", 42, base)
+
+
+@pytest.mark.parametrize("method", ["qlora", "fft"])
+def test_language_models_load_by_their_library(tmp_path, monkeypatch, method):
+    from peft import AutoPeftModelForCausalLM
+    from transformers import AutoModelForCausalLM
+
+    torch.set_num_threads(1)
+    backbone = tiny_backbone.build(tmp_path / "backbone")
+    monkeypatch.setattr(paths, "REGENERATED", tmp_path)
+    made = tiny_backbone.job(backbone, tmp_path / "training", method, count=1)
+    train(made)
+    name = f"qwen2.5-coder-0.5b/mt-{method}"
+    place = paths.seed_folder("smoke", name, 42)
+    place.parent.mkdir(parents=True)
+    made.folder.rename(place)
+    target = export(name, tmp_path / "out", "smoke", 42)
+    kind = AutoModelForCausalLM if method == "fft" else AutoPeftModelForCausalLM
+    assert kind.from_pretrained(target).config.use_cache
+    with pytest.raises(MtpeftError, match="no result"):
+        export(name, tmp_path / "more", "smoke", 43, str(backbone))
