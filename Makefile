@@ -126,8 +126,9 @@ $(TABLE_TARGETS): $(VERDICTS) ## one table (table-1 to table-18, table-b1 to tab
 $(FIGURE_TARGETS): $(VERDICTS) ## one figure (figure-1 to figure-5); prints its files | 20 s | | no
 	@$(RUN) figures $@
 
-documents: $(VERDICTS) ## write the generated blocks of README.md and REPRODUCE.md | 20 s | | no
+documents: $(VERDICTS) ## write the generated blocks of README.md and REPRODUCE.md, repro.yaml, metadata | 20 s | | no
 	@PYTHONPATH=code $(BIN)/python docs/documents.py
+	@PYTHONPATH=code $(BIN)/python docs/metadata.py
 
 claim-%: $(VERDICTS) ## one claim: rule, said, found, verdict, and the cells that were counted (claim-C8) | 20 s | | no
 	@$(RUN) verify claim $*

@@ -1,9 +1,12 @@
 """What is pinned has its value, fits every Python that the README names, and survives a lost bit."""
 
+import importlib.util
+import json
 import re
 import shutil
 import subprocess
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import yaml
@@ -92,3 +95,37 @@ def test_a_script_is_started_by_a_bit_that_an_archive_may_not_keep(tmp_path, com
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert "Permission denied" not in done.stderr
     assert done.returncode == 2 and said in done.stderr
+
+
+@pytest.fixture(scope="module")
+def metadata() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("metadata", ROOT / "docs" / "metadata.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", ["repro.yaml", ".zenodo.json", "croissant.json"])
+def test_a_record_for_machines_says_what_the_catalog_no_longer_says(metadata, name):
+    written = (ROOT / name).read_text(encoding="utf-8")
+    assert written == metadata.RECORDS[name](), "make documents"
+
+
+def test_a_claim_is_missing_from_the_manifest_or_quotes_no_printed_verdict():
+    from mtpeft.catalog import catalog
+
+    record = yaml.safe_load((ROOT / "repro.yaml").read_text(encoding="utf-8"))
+    shipped = [s for s in catalog().studies.values() if not s.on_demand]
+    expected = {claim.id for s in shipped for claim in catalog().of("claims", s.id)}
+    assert {claim["id"] for claim in record["claims"]} == expected and len(expected) == 21
+    text = (ROOT / "REPRODUCE.md").read_text(encoding="utf-8")
+    for claim in record["claims"]:
+        assert claim["evidence"][0]["text"] in text and "**" in claim["evidence"][0]["text"]
+
+
+def test_an_archived_table_is_missing_from_the_data_set_or_has_another_checksum():
+    record = json.loads((ROOT / "croissant.json").read_text(encoding="utf-8"))
+    listed = (ROOT / "results" / "archived" / "SHA256SUMS").read_text().split()
+    sums = dict(zip(listed[1::2], listed[::2], strict=True))
+    assert {f["@id"]: f["sha256"] for f in record["distribution"]} == sums
+    assert len(record["recordSet"]) == len(sums) and record["license"] == "MIT"
