@@ -439,9 +439,7 @@ def test_a_spoiled_digit_inside_a_cause_does_not_hide_the_rest_of_it(investigate
 # ---------------------------------------------------------------- sides, rows
 
 
-def test_a_column_that_one_side_alone_read(investigate, study, scores):
-    """As two columns of one run that changed places make it."""
-
+def test_two_columns_of_one_run_that_changed_places(investigate, study, scores):
     def damaged(run):
         frame = scores.tables["counter", "code-x"].copy()
         rows = frame["run"] == run
@@ -452,10 +450,23 @@ def test_a_column_that_one_side_alone_read(investigate, study, scores):
     causes = Search(
         comparison, printed(comparison, scores, study), Bench(damaged("b2/mt-q"), study)
     ).run()
-    assert {(c.kind, c.text.partition(": ")[2]) for c in causes} == {
-        ("other column", "column tokens was read instead on side B"),
-        ("other column", "column lines was read instead on side B"),
-    }
+    assert [(c.kind, c.text.partition(": ")[2]) for c in causes] == [
+        ("exchanged columns", "columns lines and tokens of side B changed places")
+    ]
+
+
+def test_another_column_on_one_side(investigate, study, scores):
+    """Side B was read from the column of tokens, side A from its own."""
+    frame = scores.tables["counter", "code-x"].copy()
+    rows = frame["run"] == "b2/mt-q"
+    frame.loc[rows, "lines"] = frame.loc[rows, "tokens"]
+    comparison = study.comparisons["effects"]
+    read = ScoreSet(scores.root, scores.tables | {("counter", "code-x"): frame})
+    (cause,) = Search(comparison, printed(comparison, read, study), Bench(scores, study)).run()
+    assert (cause.kind, cause.text.partition(": ")[2]) == (
+        "other column",
+        "column tokens was read instead on side B",
+    )
 
 
 @pytest.mark.parametrize(

@@ -252,6 +252,20 @@ def test_the_first_screen_agrees_with_verdict_json(written, page):
     for name, number in record["counts"]["cell"].items():
         if number:
             assert re.search(rf'<b>{number}</b><span class="what">{name}<', page), name
+    # every number of the table of contents
+    notes = dict(re.findall(r'<a href="#(\w+)">[^<]*</a><span class="note">([^<]*)</span>', page))
+    counts = {kind: sum(found.values()) for kind, found in record["counts"].items()}
+    audited = sum(cause["audited"] for cause in record["causes"])
+    expected = {
+        "claims": f"{sum(record['claim_outcomes'].values())}",
+        "values": f"{counts['cell']:,}",
+        "printed": f"{counts['cell']:,}",
+        "files": f"{counts['file']}",
+        "causes": f"{audited} cause{'' if audited == 1 else 's'}",
+        "conclusions": " + ".join(map(str, turned.values())),
+    }
+    assert {name: notes[name] for name in expected} == expected
+    assert len(record["claims"]) == counts["claim"]
 
 
 def test_the_two_meanings_of_another_conclusion_are_counted_apart(inputs):
@@ -506,6 +520,8 @@ def test_junit_counts_failures_only_where_nothing_explains_them(inputs):
     }
     assert any("stale" in s.get("message") for s in root.findall(".//skipped"))
     inputs.verdicts[:] = [replace(v, cause="") for v in inputs.verdicts]
+    own = replace(next(v for v in inputs.verdicts if v.unexplained), kind="answers", tier="T3")
+    inputs.verdicts.append(own)  # a user's own answers are no failure of what is shipped
     root = ElementTree.fromstring(junit_xml(inputs).split("\n", 1)[1])
     assert (root.get("failures"), len(root.findall(".//failure"))) == ("1", 1)
 

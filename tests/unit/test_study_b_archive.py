@@ -25,7 +25,7 @@ DIALECT = dialect_of(STUDY)
 
 def part(name: str) -> Any:
     """A module beside the study's dialect."""
-    return import_module(f"{DIALECT.__name__}.{name}")
+    return import_module(f"{DIALECT.__package__}.{name}")
 
 
 collect = part("collect").collect

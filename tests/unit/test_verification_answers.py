@@ -113,10 +113,44 @@ def test_a_loss_of_five_points_is_never_equivalence(tmp_path):
     assert verdict.verdict == "differs"
 
 
-def test_equal_values_of_all_instances_agree_however_few_they_are(tmp_path):
-    texts = answers("ab"), answers("ax")
-    (verdict,), _ = compare(*texts, scored(tmp_path / "a", [1, 0]), scored(tmp_path / "b", [1, 0]))
-    assert verdict.verdict == "within tolerance" and "every value is equal" in verdict.reason
+@pytest.mark.parametrize(
+    ("n", "word"), [(2, "not run"), (100, "not run"), (184, "within tolerance")]
+)
+def test_equal_outcomes_of_a_few_instances_prove_nothing(tmp_path, n, word):
+    """A loss of 5 points shows in none of 10 pairs in three cases of five."""
+    texts = answers(["a"] * n), answers(["b"] * n)
+    values = [k % 2 for k in range(n)]
+    found, _ = compare(*texts, scored(tmp_path / "a", values), scored(tmp_path / "b", values))
+    (verdict,) = found
+    assert verdict.verdict == word and "0 flipped" in verdict.reason
+    # the interval without a flip is ± 1.96 × the root of 2 / (n + 2): inside 0.02 from 137 on
+    assert (
+        n != 100 or "(about 136 would)" in verdict.reason or "(about 137 would)" in verdict.reason
+    )
+
+
+@pytest.mark.parametrize(
+    ("margin", "n", "word"),
+    [
+        (Margin("", share=0.05), 58, "not run"),  # 1 - 0.05 ** (1 / 58) = 5.03 %
+        (Margin("", share=0.05), 59, "within tolerance"),
+        (Margin("", size=0.01), 8, "not run"),
+        (Margin("", size=0.01), 100, "within tolerance"),  # 2.95 % of a deviation of 0.29
+        (Margin("", size=0.01), 1, "not run"),
+        (None, 500, "not run"),
+    ],
+)
+def test_equal_values_leave_open_how_many_others_flip(margin, n, word):
+    values = np.random.default_rng(1).uniform(0.3, 0.7, n) + np.arange(n) % 2 * 0.3
+    assert equivalence(values, values, margin).verdict == word
+
+
+def test_a_metric_that_is_zero_everywhere_can_agree():
+    assert (
+        equivalence(np.zeros(184), np.zeros(184), Margin("", share=0.05)).verdict
+        == "within tolerance"
+    )
+    assert equivalence(np.zeros(10), np.zeros(10), Margin("", share=0.05)).verdict == "not run"
 
 
 def test_a_value_that_was_lost_is_a_result_and_no_zero(tmp_path):
@@ -175,6 +209,30 @@ def test_one_instance_of_a_hundred_is_not_within_tolerance(tmp_path):
         "pass@1 has a value": "differs",
         "pass@1": "not run",
     }
+
+
+def test_values_on_one_side_only_are_a_verdict_and_none_on_either_is_none(tmp_path):
+    lost, _ = judged(tmp_path / "1", [1] * 50, [None] * 50)
+    gained, _ = judged(tmp_path / "2", [None] * 50, [1] * 50)
+    nothing, _ = judged(tmp_path / "3", [None] * 50, [None] * 50)
+    assert [(v.id.endswith("has a value"), v.verdict) for v in lost] == [
+        (True, "differs"),
+        (False, "not run"),
+    ]
+    assert (gained[0].archived, gained[0].regenerated) == ("0.0%", "100.0%")
+    assert [v.id.endswith("has a value") for v in nothing] == [False]
+
+
+def test_the_first_ten_of_many_flipped_instances_are_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(paths, "REGENERATED", tmp_path)
+    old, new = tmp_path / "old.jsonl", tmp_path / "new.jsonl"
+    for count, shown in ((10, "i09): "), (11, "i09, …): ")):
+        for path, letter in ((old, "a"), (new, "b")):
+            path.unlink(missing_ok=True)
+            append_predictions(path, answers([letter] * count))
+        run(old, new, None, None, "mine")
+        said = capsys.readouterr().out
+        assert f"{count} instances flipped (i00, i01" in said and shown in said
 
 
 def test_a_metric_without_any_pair_is_not_left_out_in_silence(tmp_path):

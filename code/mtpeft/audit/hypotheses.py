@@ -6,6 +6,7 @@ reproduce all of them. The generators know nothing of the studies beyond the cat
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import get_args
 
 import numpy as np
@@ -245,6 +246,26 @@ def other_metric(known: Catalog, study: str) -> Iterator[Hypothesis]:
             yield Hypothesis("other column", f"column {name} was read instead{where}", apply)
 
 
+def exchanged_columns(known: Catalog, study: str) -> Iterator[Hypothesis]:
+    """Two columns of one side's file, or of both, changed places."""
+    for tool in known.of("tools", study):
+        for one, other in combinations([m.id for m in tool.metrics], 2):
+            for sides, where in (("B", "side B"), ("A", "side A"), ("AB", "both sides")):
+
+                def apply(
+                    reading: Reading, pair: tuple[str, str] = (one, other), sides: str = sides
+                ) -> Reading:
+                    def read(side: Side, name: str) -> Side:
+                        if side.metric not in pair or name not in sides:
+                            return side
+                        return replace(side, metric=pair[pair[0] == side.metric])
+
+                    return replace(reading, a=read(reading.a, "A"), b=read(reading.b, "B"))
+
+                text = f"columns {one} and {other} of {where} changed places"
+                yield Hypothesis("exchanged columns", text, apply)
+
+
 def altered_rows() -> Iterator[Hypothesis]:
     """Up to `MOST_ROWS` rows at an end of a side's file were lost, or repeat those before them."""
     for altered in ALTERATIONS:
@@ -289,6 +310,7 @@ def of_inputs(comparison: Comparison, bench: Bench) -> Iterator[Hypothesis]:
     yield from other_run(known, comparison.study, on_a=True, on_b=False)
     yield from other_metric(known, comparison.study)
     yield from other_comparison(comparison, known)
+    yield from exchanged_columns(known, comparison.study)
     yield from altered_rows()
     yield from other_run(known, comparison.study, on_a=True, on_b=True)
 

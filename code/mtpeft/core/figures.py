@@ -76,11 +76,8 @@ class PublishedFigure:
 
 
 @dataclass(frozen=True)
-class PrintedCell:
-    """One cell of a typed table as typed, in percent.
-
-    The revision's table repeats single-task rows of the paper: its document is then of G2 and its
-    number of G1.
+class TableCell:
+    """One cell of a typed table, in percent.
 
     Attributes:
         document: Notebook or LaTeX table.
@@ -96,6 +93,16 @@ class PrintedCell:
     tasks: str
     column: str
     printed: float
+
+
+@dataclass(frozen=True)
+class PrintedCell(TableCell):
+    """Where a cell was typed.
+
+    The revision's table repeats single-task rows of the paper: its document is then of G2 and its
+    number of G1.
+    """
+
     repository: str
     commit: str
     file: str
@@ -104,8 +111,8 @@ class PrintedCell:
 
 
 @dataclass(frozen=True)
-class Counterpart:
-    """A logged number that a typed cell can be held against; the first nine fields name the cell.
+class Counterpart(TableCell):
+    """A logged number that a typed cell can be held against.
 
     A cell without any log has one record whose rule is `no log`.
 
@@ -119,15 +126,6 @@ class Counterpart:
         logged: The number in percent, with all the digits that the log gives.
     """
 
-    document: str
-    table: str
-    generation: str
-    setting: str
-    backbone: str
-    method: str
-    tasks: str
-    column: str
-    printed: float
     rule: str
     run: str
     epoch: float | None

@@ -52,6 +52,7 @@ def verdict_json(inputs: Inputs) -> str:
                 "verdicts": dict(sorted(Counter(v.verdict for v in g.verdicts).items())),
                 "conclusions_changed": g.changed,
                 "explained": not g.unexplained,
+                "audited": g.audited,
             }
             for g in group_by_cause((v for v in verdicts if v.verdict != "not run"), inputs.causes)
         ],
@@ -88,7 +89,7 @@ def junit_xml(inputs: Inputs) -> str:
             case = ET.SubElement(suite, "testcase", classname=xml(name), name=xml(verdict.id))
             text = f"published {verdict.published or '–'}, recomputed {verdict.regenerated or '–'}"
             why = verdict.cause or verdict.reason
-            if verdict.unexplained:
+            if verdict in unaccounted([verdict]):
                 ET.SubElement(
                     case,
                     "failure",
@@ -103,7 +104,7 @@ def junit_xml(inputs: Inputs) -> str:
 
 
 def _totals(verdicts: list[Verdict]) -> dict[str, str]:
-    failures = sum(v.unexplained for v in verdicts)
+    failures = len(unaccounted(verdicts))
     clean = sum(v.verdict in ("exact", "within tolerance") for v in verdicts)
     return {
         "tests": str(len(verdicts)),

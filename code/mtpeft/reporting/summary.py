@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mtpeft.core.records import VERDICTS, PublishedCell, Test, Verdict, unaccounted
+from mtpeft.core.records import OWN, VERDICTS, PublishedCell, Test, Verdict, unaccounted
 from mtpeft.statistics.printed import adjusted, significant
 
 # A table cell can stand for several printed renderings of one value; it shows the verdict that
@@ -160,6 +160,11 @@ class Group:
         return any(v.unexplained for v in self.verdicts)
 
     @property
+    def audited(self) -> bool:
+        """Whether the audit found their cause."""
+        return self.cause is not None and self.cause.get("kind") != "unexplained"
+
+    @property
     def changed(self) -> int:
         """In how many of its members the conclusion changes."""
         return sum(v.conclusion_changes == "yes" for v in self.verdicts)
@@ -168,12 +173,12 @@ class Group:
 def group_by_cause(
     verdicts: Iterable[Verdict], causes: dict[str, dict[str, str]] | None
 ) -> list[Group]:
-    """Everything not exact and not within tolerance, grouped: unexplained first, then differences,
-    then the largest.
+    """Everything shipped that is not exact and not within tolerance, grouped: unexplained first,
+    then differences, then the largest. A user's own answers and runs stand apart.
     """
     members: dict[tuple[str, str], list[Verdict]] = {}
     for verdict in verdicts:
-        if verdict.verdict not in ("exact", "within tolerance"):
+        if verdict.verdict not in ("exact", "within tolerance") and verdict.kind not in OWN:
             # What follows the first semicolon of a reason is particular to the cell.
             reason = verdict.reason.partition(";")[0]
             label = verdict.cause or ("" if verdict.unexplained else reason or verdict.verdict)

@@ -416,7 +416,14 @@ def main(arguments: list[str] | None = None) -> int:
             for problem in report.problems:
                 print(f"{'':11}! {problem}")
     escaped = sum(bool(report.problems) for report in reports)
-    print(f"{len(reports)} attacks as uid {os.getuid()}: {escaped} not contained", file=sys.stderr)
+    with Sandbox() as box:
+        held = (
+            "a file system of its own" if box.mounting else "counted, since nothing can be mounted"
+        )
+    print(
+        f"{len(reports)} attacks as uid {os.getuid()}: {escaped} not contained; scratch is {held}",
+        file=sys.stderr,
+    )
     return 1 if escaped else 0
 
 

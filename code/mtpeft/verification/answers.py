@@ -4,7 +4,8 @@ Equal strings are the best answer, and then nothing else is asked. Where some di
 judged twice. Its *values* must be there: an instance that has one on one side only was lost, and
 whether an instance has a value is itself a paired 0/1 metric with a verdict of its own. Its *mean*
 must be equivalent: `within tolerance` only where the whole 95 % interval of the paired mean
-difference lies inside the margin that the catalog states for the metric. `differs` needs evidence,
+difference lies inside the margin that the catalog states for the metric. Values that are all equal
+are no exception: a few pairs leave open that others flip. `differs` needs evidence,
 too: a difference beyond the margin whose interval leaves out 0, at a level that holds for all
 metrics of a run together (Bonferroni). Anything between is `not run`: too few pairs to tell. The
 instances that flipped are listed, whatever the verdict.
@@ -125,11 +126,8 @@ def equivalence(
         + (f" ({margin.share:.0%} of the reference's mean)" if margin.size is None else "")
     )
     said = f"mean difference {change:+.4g} [{low:+.4g}, {high:+.4g}], {stated}; {n} pairs, {flips} flipped ({flips / n:.1%})"
-    if not flips:
-        return Equivalence(
-            "within tolerance",
-            f"every value is equal: mean difference +0; {n} pairs, 0 flipped (0.0%)",
-        )
+    if not flips and margin is not None and not _is_rate(a, margin):
+        return _none_flipped(a, margin)
     if -room <= low and high <= room:
         return Equivalence("within tolerance", said)
     wide_low, wide_high = interval(a, b, 1 - (1 - LEVEL) / max(1, together))
@@ -141,11 +139,37 @@ def equivalence(
     if margin is None:
         return Equivalence("not run", f"no margin is stated for it in the catalog: {said}")
     return Equivalence(
-        "not run", f"too few pairs to tell{_needed(n, change, (high - low) / 2, room)}: {said}"
+        "not run",
+        f"too few pairs to tell{_needed(n, change, (high - low) / 2, room, flips)}: {said}",
     )
 
 
-def _needed(n: int, change: float, half: float, room: float) -> str:
+def _is_rate(a: np.ndarray, margin: Margin) -> bool:
+    return margin.size is not None and bool(np.isin(a, (0, 1)).all())
+
+
+def _none_flipped(a: np.ndarray, margin: Margin) -> Equivalence:
+    """Values of which none flipped have an interval without width, which proves nothing.
+
+    How many may flip all the same, no value of n leaves open below 1 − 0.05^(1/n) (the exact bound
+    of Clopper and Pearson). Were each of them to move by as much as the metric varies (or, for a
+    margin in shares, by its mean), the mean must stay inside the margin.
+    """
+    n = len(a)
+    most = 1 - (1 - LEVEL) ** (1 / n)
+    scale = 1.0 if margin.size is None else float(np.std(a, ddof=1)) if n > 1 else math.inf
+    room = (margin.share if margin.size is None else margin.size) or 0.0
+    said = f"every value is equal: {n} pairs, 0 flipped (0.0%), at most {most:.1%} flip"
+    if most * scale <= room:
+        return Equivalence("within tolerance", said)
+    wanted = room / scale if math.isfinite(scale) else 0.0
+    needed = (
+        f" (about {math.ceil(math.log(1 - LEVEL) / math.log1p(-wanted))} would)" if wanted else ""
+    )
+    return Equivalence("not run", f"too few pairs to tell{needed}: {said}")
+
+
+def _needed(n: int, change: float, half: float, room: float, flips: int) -> str:
     """With how many pairs the interval would lie inside the margin, or leave out 0, if the spread
     stays as it is.
 
@@ -154,11 +178,13 @@ def _needed(n: int, change: float, half: float, room: float) -> str:
         change: Their mean difference.
         half: Half the width of the interval, which shrinks with the root of n.
         room: The margin, in the metric's unit.
+        flips: Pairs whose values differ.
     """
     wanted = room - abs(change) if abs(change) < room else abs(change)
     if not math.isfinite(half) or wanted <= 0:
         return ""
-    return f" (about {math.ceil(n * (half / wanted) ** 2)} would)"
+    # Without a flip the interval narrows as 1/n, else as 1/sqrt(n).
+    return f" (about {math.ceil(n * (half / wanted) ** (2 if flips else 1))} would)"
 
 
 def compare(

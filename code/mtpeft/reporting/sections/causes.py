@@ -21,7 +21,7 @@ KINDS = {
 
 def audited_groups(inputs: Inputs) -> list[Group]:
     """The causes that the audit found for what was verified, one group for each."""
-    return [g for g in _groups(inputs) if g.cause and g.cause.get("kind") != "unexplained"]
+    return [g for g in _groups(inputs) if g.audited]
 
 
 def _groups(inputs: Inputs) -> list[Group]:

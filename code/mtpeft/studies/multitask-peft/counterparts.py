@@ -7,9 +7,9 @@ of them the cell equals, if any. Numbers keep all the digits of the log: the stu
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 
-from mtpeft.core.figures import Counterpart, PrintedCell, PublishedRun
+from mtpeft.core.figures import Counterpart, PrintedCell, PublishedRun, TableCell
 
 from .collect import METRIC, Collected, copies
 from .early import EarlyLog
@@ -69,15 +69,7 @@ def counterparts(found: Collected, cells: list[PrintedCell]) -> list[Counterpart
 def _record(cell: PrintedCell, rule: str) -> Counterpart:
     """A record that names the cell; without a log it names nothing else."""
     return Counterpart(
-        document=cell.document,
-        table=cell.table,
-        generation=cell.generation,
-        setting=cell.setting,
-        backbone=cell.backbone,
-        method=cell.method,
-        tasks=cell.tasks,
-        column=cell.column,
-        printed=cell.printed,
+        **{f.name: getattr(cell, f.name) for f in fields(TableCell)},
         rule=rule,
         run="",
         epoch=None,
