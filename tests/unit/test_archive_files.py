@@ -3,6 +3,7 @@ gives the same bytes.
 """
 
 import shutil
+from dataclasses import replace
 
 import pytest
 from mtpeft.archive import sources
@@ -10,6 +11,7 @@ from mtpeft.archive.stage import import_archive
 from mtpeft.core import checksums
 from mtpeft.core.errors import BadInput
 from mtpeft.core.paths import ARCHIVED, PUBLISHED
+from mtpeft.core.records import Verdict, read_records
 from mtpeft.verification import files
 from upstream import DIALECT, OUTPUTS, SCORES, STUDY, write_upstream
 
@@ -149,6 +151,20 @@ def test_the_last_of_several_changed_places_is_named_too(pristine, copy):
     path.write_bytes(b"".join(lines))
     (found,) = findings(pristine)
     assert found.reason == "changed: first difference in lines 51–100, last in lines 251–300"
+
+
+def test_every_damaged_file_is_named_once_in_the_error(monkeypatch, tmp_path):
+    good = Verdict("whole", "T0", "file", "", "1", "1", "", "", "exact")
+    bad = [
+        replace(good, id=name, verdict="differs", reason=why)
+        for name, why in (("first", "missing"), ("second", "changed"))
+    ]
+    monkeypatch.setattr(files, "check", lambda: [good, *bad])
+    monkeypatch.setattr(files, "REGENERATED", tmp_path)
+    with pytest.raises(BadInput) as caught:
+        files.check_and_write()
+    assert caught.value.found == "first: missing; second: changed"
+    assert len(read_records(tmp_path / "verification" / "files.csv", Verdict)) == 3
 
 
 def test_a_damaged_list_of_checksums_is_an_error_not_a_pass(pristine, copy):

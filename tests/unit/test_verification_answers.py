@@ -211,6 +211,30 @@ def test_one_instance_of_a_hundred_is_not_within_tolerance(tmp_path):
     }
 
 
+def test_values_on_one_side_only_are_a_verdict_and_none_on_either_is_none(tmp_path):
+    lost, _ = judged(tmp_path / "1", [1] * 50, [None] * 50)
+    gained, _ = judged(tmp_path / "2", [None] * 50, [1] * 50)
+    nothing, _ = judged(tmp_path / "3", [None] * 50, [None] * 50)
+    assert [(v.id.endswith("has a value"), v.verdict) for v in lost] == [
+        (True, "differs"),
+        (False, "not run"),
+    ]
+    assert (gained[0].archived, gained[0].regenerated) == ("0.0%", "100.0%")
+    assert [v.id.endswith("has a value") for v in nothing] == [False]
+
+
+def test_the_first_ten_of_many_flipped_instances_are_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(paths, "REGENERATED", tmp_path)
+    old, new = tmp_path / "old.jsonl", tmp_path / "new.jsonl"
+    for count, shown in ((10, "i09): "), (11, "i09, …): ")):
+        for path, letter in ((old, "a"), (new, "b")):
+            path.unlink(missing_ok=True)
+            append_predictions(path, answers([letter] * count))
+        run(old, new, None, None, "mine")
+        said = capsys.readouterr().out
+        assert f"{count} instances flipped (i00, i01" in said and shown in said
+
+
 def test_a_metric_without_any_pair_is_not_left_out_in_silence(tmp_path):
     found, _ = judged(tmp_path, [None, 1], [1, None])
     assert (

@@ -9,7 +9,7 @@ from mtpeft.catalog import catalog
 from mtpeft.core import paths
 from mtpeft.core.figures import Counterpart
 from mtpeft.core.records import PublishedCell, read_records
-from mtpeft.verification.completeness import judge_completeness
+from mtpeft.verification.completeness import judge_completeness, known_absent
 from mtpeft.verification.typed import judge_typed
 
 STUDY = "multitask-qlora"
@@ -39,6 +39,20 @@ def different(cells: list[PublishedCell]) -> dict[str, tuple[str, str]]:
 def test_the_shipped_archive_is_complete(cells: list[PublishedCell]) -> None:
     found = judge_completeness(catalog(), cells)
     assert len(found) == 9 + 19 + 56 and {v.verdict for v in found} == {"exact"}
+
+
+def test_an_absence_is_known_for_its_own_tool_evaluation_and_run_alone() -> None:
+    known = catalog()
+    (absent, *_) = (a for a in known.studies["multitask-qlora"].absent if a.runs)
+    metric, other = known.tools[absent.tool].metrics[0].id, "no-such"
+
+    def why(metric: str, evaluation: str, run: str) -> str:
+        return known_absent(known, "multitask-qlora", metric, evaluation, run)
+
+    assert why(metric, absent.evaluation, absent.runs[0]) == absent.reason
+    assert why(metric, absent.evaluation, other) == ""
+    assert why(metric, other, absent.runs[0]) == ""
+    assert why(other, absent.evaluation, absent.runs[0]) == ""
 
 
 def test_a_run_that_was_removed_is_unexplained(cells: list[PublishedCell], archive: Path) -> None:

@@ -265,6 +265,8 @@ def claim(tmp_path, a, b):
 def test_a_claim_holds_where_its_figure_is_inside_and_its_direction_is_right(tmp_path):
     verdict = claim(tmp_path, [40, 40, 40], [42, 43, 44])  # changes +5, +7.5, +10 %
     assert (verdict.id, verdict.verdict, verdict.published) == ("C1", "within tolerance", "7.3")
+    # 7.5 -+ 4.302653 x 2.5 x the root of 4/3
+    assert verdict.regenerated == "7.5 [-4.921, 19.92]"
 
 
 def test_a_wide_interval_does_not_save_a_claim_whose_direction_is_wrong(tmp_path):
@@ -310,7 +312,9 @@ def test_trained_and_scored_runs_reach_the_verdicts(tmp_path, monkeypatch, capsy
     assert {v.id for v in written} == {"C1", f"{A} {TASK} pass@1", f"{B} {TASK} pass@1"} and {
         v.tier for v in written
     } == {"T4"}
-    assert "T4:" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "T4:" in said and "within tolerance  C1: 7.3, here 6.487 [" in said  # 5, 7.317, 7.143
+    assert "pass@1" not in said  # what is within tolerance is counted, not listed
     assert stage.summary([*written, replace(written[0], tier="T1", kind="claim")])[0].startswith(
         "T4 claims over seeds"
     )
