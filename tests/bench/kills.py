@@ -34,6 +34,7 @@ ORPHANS_SECONDS = 10.0
 """How long the children of a killed process may take to end."""
 KILLS_BEFORE_THE_LAST_RUN = 4
 _TIMES = re.compile(rb'"(seconds|wall_seconds|peak_memory_mib)": ?[-+.e0-9]+')
+_CHAIN = (["statistics"], ["audit"], ["check-files"], ["verify"])
 _PAIR = "unixcoder-base/mt-serial_adapter/flaky-detection+code-search"
 _TRAINING = (
     ["--corpus", "multitask-peft-own", "--backbone", "BACKBONE", "--seed", "1"]
@@ -48,7 +49,7 @@ class Stage:
     Attributes:
         name: What it is called here.
         arguments: Of `mtpeft`; the words in `Bench.words` are replaced.
-        before: Commands that it builds upon, run once and not killed.
+        before: Commands that it builds upon, run where they have not been, and not killed.
         needs: `mirror`, `torch` or `R`, without which it is left out.
     """
 
@@ -61,11 +62,11 @@ class Stage:
 STAGES = (
     Stage("archive", ["archive", "import"], needs=["mirror"]),
     Stage("statistics", ["statistics"]),
-    Stage("audit", ["audit"]),
-    Stage("verify", ["verify"]),
-    Stage("tables", ["tables"]),
-    Stage("figures", ["figures"]),
-    Stage("report", ["report"]),
+    Stage("audit", ["audit"], _CHAIN[:1]),
+    Stage("verify", ["verify"], _CHAIN[:3]),
+    Stage("tables", ["tables"], _CHAIN),
+    Stage("figures", ["figures"], _CHAIN),
+    Stage("report", ["report"], [*_CHAIN, ["tables"], ["figures"]]),
     Stage("score", ["score", "PREDICTIONS", "lizard", "--corpus", "GIVEN/corpus.jsonl", "--out", "OUT/scored/a"]),
     Stage("rescore", ["rescore", "lizard"], needs=["mirror"]),
     Stage("compare", ["compare", "GIVEN/a.csv", "GIVEN/b.csv"]),
@@ -109,6 +110,7 @@ class Bench:
         self.out = folder / "out"
         self.temporary = folder / "tmp"
         self.temporary.mkdir()
+        self.done: set[tuple[str, ...]] = set()
         names = subprocess.run(
             ["git", "-C", str(ROOT), "ls-files", "-z"], check=True, capture_output=True, text=True
         ).stdout.split("\0")
@@ -218,6 +220,7 @@ class Bench:
     def finish(self, arguments: Sequence[str]) -> str:
         """Run one command to its end; what it said, where it failed."""
         code = self.start(arguments).wait()
+        self.done.add(tuple(arguments))
         # 1: done, with something to look at.
         return "" if code in (0, 1) else f"exit code {code}: {self._log()}"
 
@@ -291,7 +294,7 @@ def lacking(need: str, mirror: str) -> bool:
 def disturb(bench: Bench, stage: Stage, kills: int, rng: random.Random, until: float) -> Outcome:
     """Run one stage undisturbed, then kill it `kills` times, and say what became of it."""
     for command in stage.before:
-        if problem := bench.finish(command):
+        if tuple(command) not in bench.done and (problem := bench.finish(command)):
             return Outcome(stage.name, 0, 0, [f"{command}: {problem}"])
     first = bench.folder / "first"
     _replace(bench, first, restore=False)

@@ -13,7 +13,7 @@ from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.core.files import read_bytes, write_atomic
 from mtpeft.core.provenance import sha256
 from mtpeft.corpora import code_to_code, code_to_text, codereval, hub, prompts
-from mtpeft.corpora.analysis import flakeflagger
+from mtpeft.corpora.analysis import flakeflagger, public
 from mtpeft.corpora.examples import Example, examples_text, read_examples
 from mtpeft.corpora.fetch import require
 from mtpeft.corpora.manifest import Derived, Manifest, manifest
@@ -120,6 +120,8 @@ def examples(task: str, split: str) -> list[Example]:
 _MADE: dict[str, Callable[[], str]] = {
     "published/prompts": prompts.build,
     "flaky-detection/methods": flakeflagger.build,
+    "vulnerability-detection/test": public.devign_test,
+    "clone-detection/functions": public.clone_functions,
 }
 _BUILDERS: dict[str, Callable[[Manifest], Iterable[Example]]] = {
     "generation/evaluation": lambda m: codereval.generation(

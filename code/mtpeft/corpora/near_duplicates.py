@@ -15,7 +15,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TypeAlias
 
@@ -72,7 +72,7 @@ class Duplicate:
         train_id: The training example.
         train_field: The text of that one.
         similarity: Jaccard index of their shingles, 1 where only names, layout and comments differ.
-        target: Of the test example, where it is a class, else empty.
+        target: Of the test example, where it is the class of this one text, else empty.
         train_target: Of the training example, likewise.
     """
 
@@ -225,19 +225,26 @@ def find(
             f"{len(train)} training and {len(test)} test examples", "examples on both sides"
         )
     indices: dict[bool, Index] = {True: Index(), False: Index()}
+    read = cache(shingles)  # pairs name the same function many times
+
+    @cache
+    def nearest_to(text: str, language: str) -> tuple[int, float] | None:
+        return indices[bool(language)].nearest(read(text, language), threshold)
+
     known: list[tuple[Example, str]] = []
     for example in train:
         for name, text, language in texts(example):
-            indices[bool(language)].add(shingles(text, language), len(known))
+            indices[bool(language)].add(read(text, language), len(known))
             known.append((example, name))
     classes = {"0", "1"}
     result = []
     for example in test:
+        one = len(list(texts(example))) == 1
         for name, text, language in texts(example):
-            nearest = indices[bool(language)].nearest(shingles(text, language), threshold)
+            nearest = nearest_to(text, language)
             if nearest is not None:
                 other, field = known[nearest[0]]
-                labelled = {example.target, other.target} <= classes
+                labelled = one and {example.target, other.target} <= classes
                 result.append(
                     Duplicate(
                         example.id,

@@ -8,7 +8,7 @@ from pathlib import Path
 from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
 from mtpeft.core.paths import DATA
 from mtpeft.corpora import hub
-from mtpeft.corpora.analysis import flakeflagger, formats, search
+from mtpeft.corpora.analysis import flakeflagger, formats, public, search
 from mtpeft.corpora.derived import built
 from mtpeft.corpora.examples import Example, read_examples
 from mtpeft.corpora.fetch import require
@@ -28,7 +28,8 @@ def examples(task: str, split: str, source: str = "study", retrieval: str = "") 
         task: One of `TASKS`.
         split: `train`, `valid` or `test`.
         source: `study` (the published set), `cloze` (search only), `cosqa` (search, test split
-            only), `own` (tiny, tests).
+            only), `public` (what public git repositories hold: `analysis.public`), `own` (tiny,
+            tests).
         retrieval: The source for code search, where it is another one.
 
     Raises:
@@ -52,11 +53,13 @@ def examples(task: str, split: str, source: str = "study", retrieval: str = "") 
                 "the source cloze has three splits",
             )
         return search.cosqa(require(manifest().files["code-search/cosqa-dev"]))
-    if source != "study":
+    if source == "public" and task in ("clone-detection", "vulnerability-detection"):
+        return _public(task, split)
+    if source not in ("study", "public"):
         raise UnknownName(
             "source",
             source,
-            ("study", "own", *(("cloze", "cosqa") if task == "code-search" else ())),
+            ("study", "public", "own", *(("cloze", "cosqa") if task == "code-search" else ())),
         )
     if task == "flaky-detection":
         return _flaky()[split]
@@ -69,6 +72,16 @@ def examples(task: str, split: str, source: str = "study", retrieval: str = "") 
         rows = hub.rows(known["clone-detection/bigclonebench"], _HUB_SPLIT[split])
         return list(formats.clone_rows(islice(rows, CLONE_CAP) if split == "train" else rows))
     return list(formats.search_rows(hub.rows(known["code-search/advtest"], _HUB_SPLIT[split])))
+
+
+@lru_cache(maxsize=4)
+def _public(task: str, split: str) -> list[Example]:
+    clones = task == "clone-detection"
+    functions = built("clone-detection/functions") if clones else Path()
+    test = split == "test" and not clones
+    return public.examples(
+        task, split, functions, built("vulnerability-detection/test") if test else None
+    )
 
 
 @lru_cache(maxsize=1)
