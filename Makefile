@@ -288,7 +288,7 @@ image-cpu: ## the CPU image, with docker, podman or buildah | 5 min | 2 GB | no
 image-rootless: ## the CPU image without a container engine or registry (needs root) | 10 min | 4 GB | no
 	@bash docker/build-rootless.sh $(IMAGE):cpu
 
-sbom: $(VENV)/.dev ## CycloneDX list of the Python, R and system packages installed here | 30 s | 1 MB | no
+sbom: $(VENV)/.dev ## CycloneDX list of packages and analysers here, with licences | 30 s | 1 MB | no
 	@$(BIN)/python docker/sbom.py $(OUT)/sbom.cdx.json
 
 .PHONY: help

@@ -1,5 +1,5 @@
-"""Write the CycloneDX list of everything installed here: Python packages, R packages, Debian or
-Ubuntu packages.
+"""Write the CycloneDX list of everything that makes a number here: Python packages, R packages, Debian or
+Ubuntu packages, and the analysers that set-up fetches, each with its licence where it states one.
 
     sbom.py [--environment PYTHON] OUTPUT.json
 
@@ -12,14 +12,17 @@ import argparse
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 from cyclonedx.model import Property
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.model.license import DisjunctiveLicense
 from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
@@ -27,7 +30,9 @@ from mtpeft.core.files import write_atomic
 from packageurl import PackageURL
 
 ROOT = Path(__file__).resolve().parents[1]
-R_FIELDS = ("Package", "Version", "Priority", "LibPath")
+R_FIELDS = ("Package", "Version", "Priority", "LibPath", "License")
+DOCUMENTS = Path("/usr/share/doc")
+LOCKS = ROOT / "docker" / "locks"
 
 
 def python_bom(interpreter: str) -> Bom:
@@ -74,6 +79,42 @@ def debian_components(listing: str, distribution: dict[str, str]) -> Iterator[Co
             version=version,
             purl=purl,
             bom_ref=purl.to_string(),
+            licenses=licences(debian_licence(name)),
+        )
+
+
+def licences(name: str) -> list[DisjunctiveLicense]:
+    """A licence as its package words it; none where it states none."""
+    return [DisjunctiveLicense(name=name)] if name else []
+
+
+def debian_licence(package: str) -> str:
+    """The licences that a package's copyright file names, by its fields or by the texts it refers to."""
+    path = DOCUMENTS / package / "copyright"
+    if not path.is_file():
+        return ""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    found = re.findall(r"^License: *(\S.*)$", text, re.MULTILINE)
+    found = found or re.findall(r"/usr/share/common-licenses/([A-Z][\w.-]*\w)", text)
+    return ", ".join(sorted({name.strip() for name in found}))
+
+
+def tool_components() -> Iterator[Component]:
+    """The analysers that `make setup-analysers` and other-versions fetch, at their pinned versions."""
+    java = tomllib.loads((LOCKS / "java-tools.toml").read_text(encoding="utf-8"))
+    other = tomllib.loads((LOCKS / "other-versions.toml").read_text(encoding="utf-8"))
+    rows = [(*t["id"].rsplit("-", 1), t["licence"]) for t in java["tool"]]
+    rows += [("roslyn", java["roslyn"]["version"], java["roslyn"]["licence"])]
+    rows += [("wordnet", "3.0", "WordNet 3.0 license")]
+    rows += [(v["tool"], v["version"], v["licence"]) for v in other["version"]]
+    for name, version, licence in rows:
+        yield Component(
+            type=ComponentType.APPLICATION,
+            name=name,
+            version=version,
+            group="analyser",
+            bom_ref=f"analyser:{name}@{version}",
+            licenses=licences(licence),
         )
 
 
@@ -92,6 +133,7 @@ def r_components(listing: str) -> Iterator[Component]:
             purl=purl,
             bom_ref=f"R:{row['Package']}@{row['Version']}",
             group="R",
+            licenses=licences(row["License"]),
             properties=[Property(name="mtpeft:r:priority", value=row["Priority"] or "none")],
         )
 
@@ -162,16 +204,14 @@ def main() -> None:
     for kind, components in (
         ("R", r_components(installed_r())),
         ("system", debian_components(installed_debian(), distribution())),
+        ("analysers", tool_components()),
     ):
         before = len(bom.components)
         bom.components.update(components)
         counts[kind] = len(bom.components) - before
     text = serialize(bom)
     write_atomic(arguments.output.resolve(), text)
-    print(
-        f"{arguments.output}: "
-        + ", ".join(f"{count} {kind} packages" for kind, count in counts.items())
-    )
+    print(f"{arguments.output}: " + ", ".join(f"{count} {kind}" for kind, count in counts.items()))
 
 
 if __name__ == "__main__":

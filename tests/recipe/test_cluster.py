@@ -10,18 +10,27 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-if any(shutil.which(name) is None for name in ("slurmctld", "slurmd", "sbatch", "munged")):
-    pytest.skip("no Slurm here (apt-get install slurm-wlm munge)", allow_module_level=True)
-if os.geteuid() != 0:
-    pytest.skip("starting Slurm's daemons needs root", allow_module_level=True)
-pytest.importorskip("torch", reason="the group `train` is not installed (make .venv/.train)")
-pytest.importorskip("submitit", reason="the group `train` is not installed (make .venv/.train)")
-
-pytestmark = [pytest.mark.cluster, pytest.mark.recipe]
+# Slurm's daemons lie where only root's PATH leads.
+os.environ["PATH"] += os.pathsep + "/usr/sbin"
+PROGRAMS = ("slurmctld", "slurmd", "sbatch", "munged")
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.recipe,
+    pytest.mark.skipif(
+        any(shutil.which(name) is None for name in PROGRAMS),
+        reason="no Slurm here (apt-get install slurm-wlm munge)",
+    ),
+    pytest.mark.skipif(os.geteuid() != 0, reason="starting Slurm's daemons needs root"),
+    pytest.mark.skipif(
+        any(find_spec(name) is None for name in ("torch", "submitit")),
+        reason="the group `train` is not installed (make .venv/.train)",
+    ),
+]
 HOST = os.uname().nodename
 CONF = f"""ClusterName=test
 SlurmctldHost={HOST}(127.0.0.1)

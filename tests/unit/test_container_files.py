@@ -345,10 +345,29 @@ def test_the_bill_lists_removed_packages_or_mangles_versions(sbom):
 
 
 def test_the_bill_claims_that_a_part_of_r_is_a_package_of_its_own(sbom):
-    listing = '"Package","Version","Priority","LibPath"\n"stats","4.2.2","base","/l"\n"boot","1.3-28","","/l"\n'
+    listing = '"Package","Version","Priority","LibPath","License"\n"stats","4.2.2","base","/l","Part of R"\n"boot","1.3-28","","/l","Unlimited"\n'
     stats, boot = sbom.r_components(listing)
     assert stats.purl is None and boot.purl.to_string() == "pkg:cran/boot@1.3-28"
     assert stats.bom_ref.value != boot.bom_ref.value
+    assert [licence.name for licence in boot.licenses] == ["Unlimited"]
+
+
+def test_the_bill_leaves_out_a_tool_that_made_a_number_or_its_licence(sbom, tmp_path, monkeypatch):
+    tools = {(c.name, c.version): [x.name for x in c.licenses] for c in sbom.tool_components()}
+    assert tools["pmd", "7.6.0"] == ["BSD-4-Clause"] and tools["roslyn", "4.8.0"] == ["MIT"]
+    assert {name for name, _ in tools} == {
+        *("checkstyle", "lizard", "pmd", "pylint", "roslyn", "wordnet")
+    }
+    assert all(tools.values())
+    monkeypatch.setattr(sbom, "DOCUMENTS", tmp_path)
+    for name, text in {
+        "fields": "Format: x\nLicense: MIT\n text\n\nLicense: GPL-2+\nLicense: MIT\n",
+        "prose": "GPL, see `/usr/share/common-licenses/GPL-2'.\n",
+    }.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "copyright").write_text(text)
+    found = [sbom.debian_licence(name) for name in ("fields", "prose", "absent")]
+    assert found == ["GPL-2+, MIT", "GPL-2", ""]
 
 
 def test_the_bill_needs_a_package_that_no_lock_pins():

@@ -22,6 +22,7 @@ from mtpeft.models.methods import method_module, shipped
 from mtpeft.models.pooling import pooled
 from mtpeft.models.shared import SharedModel, about
 from mtpeft.statistics.figures import FigureSet
+from mtpeft.tuning.ledger import flop_counter
 from mtpeft.tuning.settings import how, resolve
 from shared_models import HEADS, KIND, SMALL, TINY, batch, encoder, method, shared, tiny
 
@@ -359,3 +360,28 @@ def test_two_models_from_one_seed_are_equal() -> None:
             strict=True,
         )
     )
+
+
+@pytest.mark.parametrize("family", ["roberta", "modernbert", "t5", "llama", "qwen2"])
+@pytest.mark.parametrize("name", ["fft", "lora", "serial_adapter"])
+def test_fused_attention_is_the_same_function_and_counted_alike(family: str, name: str) -> None:
+    found = []
+    for kernel in ("eager", "sdpa"):
+        config = config_of(tiny(family))
+        config._attn_implementation = kernel
+        made = empty_encoder(config, seed=0)
+        torch.manual_seed(1)
+        model = SharedModel(made, tiny(family), method(name), HEADS, how(TINY)).eval()
+        with torch.no_grad():
+            for p in model.shared_parameters():
+                p.add_(0.1 * torch.randn_like(p))
+        with flop_counter() as counter:
+            loss = model.loss("vulnerability-detection", batch())
+            loss.backward()
+        gradients = [p.grad for p in model.shared_parameters()]
+        found.append((loss.detach(), gradients, counter.get_total_flops()))
+    (a, left, eager), (b, right, fused) = found
+    assert torch.allclose(a, b, atol=1e-5)
+    assert all(torch.allclose(x, y, atol=1e-5) for x, y in zip(left, right, strict=True))
+    # The backward pass of the fused kernel computes the scores again.
+    assert eager <= fused <= 1.1 * eager

@@ -9,6 +9,7 @@ from typing import Any
 
 from mtpeft.catalog import Backbone
 from mtpeft.core.errors import MtpeftError
+from mtpeft.models.device import kind
 
 
 def attention(name: str, device: str) -> str:
@@ -135,7 +136,7 @@ def load_encoder(source: str, attention_name: str = "eager") -> Any:
     from transformers import AutoConfig
 
     made: Any = _encoder_class(AutoConfig.from_pretrained(source)).from_pretrained(
-        source, attn_implementation=attention_name, dtype=torch.float32
+        source, attn_implementation=attention(attention_name, kind()), dtype=torch.float32
     )
     return made
 

@@ -39,11 +39,13 @@ class Version:
         tool: The tool.
         version: The version.
         requirements: Its distributions, pinned and hashed, as pip reads them.
+        licence: Its SPDX identifier.
     """
 
     tool: str
     version: str
     requirements: list[str]
+    licence: str
 
     @property
     def id(self) -> str:

@@ -59,4 +59,6 @@ def judge_line(line: Line, reasons: AbstractSet[str] = frozenset()) -> Verdict:
         reason=reason,
         command="make rescore",
         cause="; ".join(sorted(reasons)) if kind == "differs" and "" not in reasons else "",
+        rests_on=f"{compared} of {line.instances} instances; {line.no_output} without an output, "
+        f"{line.cannot_run_here} cannot run here, {line.not_archived} not archived",
     )

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from mtpeft.catalog import Claim
 from mtpeft.core.records import PublishedCell, Test, Verdict
 from mtpeft.statistics.printed import SIGNIFICANCE, adjusted, same
+from mtpeft.verification.cells import rests_on
 from mtpeft.verification.claims.registry import Evidence, rule
 
 ELSEWHERE = "a figure that belongs to another place of the study"
@@ -28,6 +29,7 @@ def _verdict(
     reason: str,
     rule: str,
     cause: str = "",
+    about: str = "",
 ) -> Verdict:
     return Verdict(
         id=claim.id,
@@ -43,6 +45,7 @@ def _verdict(
         cause=cause,
         corrected=corrected,
         command=f"make {claim.table}" if claim.table else "make verify",
+        rests_on=about,
     )
 
 
@@ -82,6 +85,7 @@ def relative_change(claim: Claim, evidence: Evidence) -> Verdict:
         reason,
         how,
         cause,
+        rests_on(test) if (test := evidence.find("as-published", *place)) else "",
     )
 
 
@@ -181,6 +185,7 @@ def largest_change(claim: Claim, evidence: Evidence) -> Verdict:
         "exact" if equal else "differs",
         "" if equal else "the largest change is another one",
         how,
+        about=f"{len(named)} tests, none absent",
     )
 
 
@@ -263,6 +268,7 @@ def none_significant(claim: Claim, evidence: Evidence) -> Verdict:
         "exact" if not now else "differs",
         "" if not now else "at least one adjusted p-value is below 0.05",
         how,
+        about=f"{len(named)} tests, none absent",
     )
 
 
@@ -336,4 +342,5 @@ def count_significant(claim: Claim, evidence: Evidence) -> Verdict:
         reason,
         "tests with adjusted p below 0.05 under the correction printed in the paper",
         BY_CELLS if verdict == "differs" and turned and not unexplained else "",
+        f"{checkable} of {total} printed yes/no; {len(cells) - total} print none",
     )

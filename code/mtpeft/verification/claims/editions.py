@@ -160,6 +160,8 @@ def _verdict(claim: Claim, judgement: Judgement) -> Verdict:
         reason=reason,
         cause=cause,
         command=f"make {claim.table}" if claim.table else "make verify",
+        rests_on=f"{sum(f.holds is not None for f in judgement.findings.values())} of "
+        f"{len(judgement.findings)} generations",
     )
 
 
