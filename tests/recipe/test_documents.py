@@ -26,6 +26,8 @@ def documents():
 def by_hand(documents, name: str) -> list[str]:
     """The numbers of a document outside generated blocks, code and units of measurement."""
     text = documents.BLOCK.sub("", (ROOT / name).read_text(encoding="utf-8"))
+    # Settings of the studies next to those of the profiles: facts about them, no results.
+    text = re.sub(r"^### Where the profiles deviate.*?(?=^###? )", "", text, flags=re.M | re.S)
     text = re.sub(r"^ {4}.*$|`[^`]*`|\]\([^)]*\)|arXiv \S+", "", text, flags=re.MULTILINE)
     # The project's own conventions (a minute, the level of an interval, a platform), no results.
     text = re.sub(

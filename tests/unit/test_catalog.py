@@ -592,3 +592,13 @@ def test_a_folder_from_outside_that_is_not_there_is_an_error(monkeypatch, tmp_pa
 
 def test_every_kind_of_thing_has_an_id():
     assert all("id" in {f.name for f in dataclasses.fields(record)} for record in KINDS.values())
+
+
+@pytest.mark.parametrize(
+    "value", ["!!python/name:os.system x", "2001-99-99", "!!bool perhaps", "!!int x", "!new y"]
+)
+def test_a_value_that_yaml_cannot_make_is_refused_by_file_and_line(folder, value):
+    text = TASK.replace("instances: 3", f"instances: {value}")
+    with pytest.raises(BadInput, match=r"toy\.yaml:7") as caught:
+        load([folder(**{"tasks/toy": text})])
+    assert "instances" in str(caught.value) or "plain" in str(caught.value)

@@ -411,16 +411,32 @@ class Search:
                     continue
                 tried.add(frozenset(whole))
                 worth = CHANCE / self._chance(places)
-                fitting = [
-                    h
-                    for rank, h in enumerate(hypotheses, 1)
-                    if rank <= worth and self._reproduces(h, places, whole)
-                ]
+                fitting = self._fitting_inputs(hypotheses, worth, places, whole)
                 if fitting:
                     causes.append(self._cause_of_inputs(fitting, scope, places, whole, wrong))
                     for place in places:
                         del wrong[place]
         return causes
+
+    def _fitting_inputs(
+        self, hypotheses: list[Hypothesis], worth: float, places: list[Place], whole: list[Place]
+    ) -> list[Hypothesis]:
+        """The hypotheses that fit, among the first ones that together give `worth` different
+        readings of a place: only these could fit by accident.
+        """
+        fitting: list[Hypothesis] = []
+        seen: set[Reading] = set()
+        meant = self.meant[places[0]]
+        for hypothesis in hypotheses:
+            reading = hypothesis.apply(meant)
+            if reading is None or reading == meant or self._test(reading) is None:
+                continue
+            seen.add(reading)
+            if len(seen) > worth:
+                break
+            if self._reproduces(hypothesis, places, whole):
+                fitting.append(hypothesis)
+        return fitting
 
     def _reproduces(self, hypothesis: Hypothesis, places: list[Place], whole: list[Place]) -> bool:
         """Whether a hypothesis fits every differing place, and every other place of the scope to
@@ -485,7 +501,8 @@ class Search:
                 )
             )
             number = found.total()
-            same_effect = sum(n * (n - 1) for n in found.values())
+            # A single pair that agrees is no rate yet.
+            same_effect = max(0, sum(n * (n - 1) for n in found.values()) - 2)
             self._alike[task, metric] = same_effect / (number * (number - 1)) if number > 1 else 0.0
         return self._alike[task, metric]
 

@@ -44,7 +44,8 @@ def load(folders: Iterable[Path], report: Report = refuse) -> Catalog:
             try:
                 safe_path(item.id, f"{kind} id")
             except MtpeftError as fault:
-                raise error_at(node, fault.found, fault.expected) from None
+                report(error_at(node, fault.found, fault.expected))
+                continue
             if item.id in known:
                 at = result.sources[kind, item.id]
                 found = f"{kind} id {item.id!r} is taken ({file_of(at)}:{line(at)})"

@@ -416,4 +416,8 @@ def _plain(node: yaml.Node) -> Any:
         return dict(_pairs(node, Any))
     if isinstance(node, yaml.SequenceNode):
         return [_plain(item) for item in node.value]
-    return yaml.constructor.SafeConstructor().construct_object(node)
+    try:
+        return yaml.constructor.SafeConstructor().construct_object(node)
+    except (yaml.YAMLError, ValueError, KeyError, OverflowError, AttributeError) as error:
+        found = f"{node.tag.removeprefix('tag:yaml.org,2002:')} {ascii(node.value)[:60]}"
+        raise error_at(node, found, "a plain text, number or truth value") from error
