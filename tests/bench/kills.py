@@ -69,6 +69,7 @@ STAGES = (
     Stage("report", ["report"], [*_CHAIN, ["tables"], ["figures"]]),
     Stage("score", ["score", "PREDICTIONS", "lizard", "--corpus", "GIVEN/corpus.jsonl", "--out", "OUT/scored/a"]),
     Stage("rescore", ["rescore", "lizard"], needs=["mirror"]),
+    Stage("near-duplicates", ["data", "audit", "flaky-detection", "--train", "multitask-peft-own"]),
     Stage("compare", ["compare", "GIVEN/a.csv", "GIVEN/b.csv"]),
     Stage(
         "prompt",
