@@ -61,7 +61,7 @@ _MOST = 40
 _DOCUMENTS = ("markdown", "md")
 # Words after a fence that say: this is not the code that was asked for.
 _OTHERS = re.compile(
-    r"bash|sh|shell|zsh|console|terminal|powershell|cmd|te?xt|plain(?:text)?|output|stdout|result"
+    r"bash|sh|shell|zsh|console|terminal|powershell|cmd|text|txt|plain(?:text)?|output|stdout|result"
     r"|json|ya?ml|x?html|xml|css|toml|ini|csv|diff|sql|http|(?:java|type)script|[jt]s|c|cpp|c\+\+|go"
     r"|rust|ruby|php|kotlin|scala|swift|r|perl|lua|haskell|dockerfile|makefile|mermaid|latex|math"
     r"|pseudocode"
