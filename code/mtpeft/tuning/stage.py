@@ -189,7 +189,8 @@ def _results(entry: Run, outcomes: "list[Outcome]", test: dict[str, TaskData]) -
     for task in entry.tasks:
         rows += [
             [entry.id, task, metric, *over_seeds(outcomes, task, metric)]
-            for metric in outcomes[0].test[task]
+            # A resumed run reads its outcome from a file whose keys are sorted.
+            for metric in sorted(outcomes[0].test[task])
         ]
         if test[task].head == RANKING:
             rows.append(["random ranking", task, "mrr", random_ranking(len(test[task])), "", ""])
