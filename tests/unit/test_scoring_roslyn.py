@@ -2,8 +2,12 @@
 found. Where `make setup-analysers` has installed Roslyn, its parser is run.
 """
 
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
 import pytest
 from mtpeft.core.errors import Unavailable
+from mtpeft.core.processes import die_with_parent
 from mtpeft.scoring import engine
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.tools import roslyn
@@ -23,6 +27,19 @@ def installed():
         return roslyn.place("4.8.0")
     except Unavailable as error:
         pytest.skip(f"{error.found}: make setup-analysers")
+
+
+@pytest.fixture(scope="module")
+def apart():
+    """Call a function in a process of its own: one that has loaded .NET must not fork, and other
+    tests do.
+    """
+    with ProcessPoolExecutor(1, get_context("fork"), die_with_parent) as pool:
+        yield lambda function, *given: pool.submit(function, *given).result()
+
+
+def _values(tool, item):
+    return tuple(s.value for s in engine.load(tool).score([item]))
 
 
 def test_the_studys_rule_takes_real_syntax_errors_for_maintainability():
@@ -66,15 +83,16 @@ def test_without_the_packages_the_tool_is_unavailable_and_gives_no_zero(
         ("#warning x\nint F() { return 1; }", (0, 1), (0, 1)),
     ],
 )
-def test_the_parser_itself_says_so(code, published, by_severity, installed):
+@pytest.mark.usefixtures("installed")
+def test_the_parser_itself_says_so(code, published, by_severity, apart):
     item = Item("r", "translation-java-cs", "translation_1", "csharp", code)
     for tool, right in (("roslyn_4.8.0", published), ("roslyn-corrected_4.8.0", by_severity)):
-        scores = list(engine.load(tool).score([item]))
-        assert tuple(s.value for s in scores) == right, tool
+        assert apart(_values, tool, item) == right, tool
 
 
-def test_the_messages_are_english_and_name_their_line(installed):
-    assert roslyn.diagnostics("class A\n{\n    int x\n}\n", "4.8.0") == [
+@pytest.mark.usefixtures("installed")
+def test_the_messages_are_english_and_name_their_line(apart):
+    assert apart(roslyn.diagnostics, "class A\n{\n    int x\n}\n", "4.8.0") == [
         Diagnostic("CS1002", "Error", 3, "; expected")
     ]
 

@@ -191,7 +191,11 @@ def version_of(assembly: Path) -> str:
 
 @cache
 def _syntax_tree(version: str) -> Any:
-    """Roslyn's class of syntax trees, with .NET loaded into this process."""
+    """Roslyn's class of syntax trees, with .NET loaded into this process.
+
+    A process that has loaded .NET must not fork: a signal that ends the child ends the parent, too.
+    Scorers run in processes of their own (`scoring.engine`).
+    """
     found = place(version)
     # Without this the language of messages is the machine's.
     os.environ.setdefault("DOTNET_SYSTEM_GLOBALIZATION_INVARIANT", "1")
