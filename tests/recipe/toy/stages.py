@@ -14,6 +14,7 @@ from pathlib import Path
 from mtpeft import cli
 from mtpeft.catalog import catalog
 from mtpeft.core.records import (
+    Mean,
     PublishedCell,
     ScoreSet,
     Test,
@@ -28,6 +29,7 @@ from mtpeft.reporting.inputs import Inputs
 from mtpeft.reporting.sections import build_all
 from mtpeft.reporting.stage import write_figures, write_tables
 from mtpeft.statistics.compare import run_all
+from mtpeft.statistics.means import drawn_means
 from mtpeft.tuning.tiny import save_backbone, tiny_model, train_tokenizer
 from mtpeft.verification.cells import judge_cells
 
@@ -93,6 +95,7 @@ def compare(out: Path, scores: ScoreSet) -> list[Test]:
     known = catalog()
     tests = run_all(scores, list(known.of("comparisons", "toy")), known)
     write_records(out / "statistics" / "tests.csv", tests, Test)
+    write_records(out / "statistics" / "means.csv", drawn_means(scores, known), Mean)
     return tests
 
 
