@@ -18,7 +18,9 @@ _shared: dict[int, tuple[Callable[[Any], Any], Sequence[Any]]] = {}
 _numbers = count()
 
 
-def in_order(work: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
+def in_order(
+    work: Callable[[T], R], items: Sequence[T], processes: int | None = None
+) -> Iterator[R]:
     """Do the same to every item, in forked processes where there is more than one processor.
 
     The processes are forked by this call, which should come before the caller starts a thread (a
@@ -27,6 +29,7 @@ def in_order(work: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
     Args:
         work: What is done to an item; of its side effects nothing is kept.
         items: The items.
+        processes: How many at most (default: the CPUs that this process may use).
 
     Returns:
         The results in the order of the items, each as soon as it and those before it are there.
@@ -34,12 +37,12 @@ def in_order(work: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
     Raises:
         MtpeftError: As `work` raised it, at the place of its item.
     """
-    processes = min(len(os.sched_getaffinity(0)), len(items))
-    if processes < 2:
+    workers = min(processes or len(os.sched_getaffinity(0)), len(items))
+    if workers < 2:
         return map(work, items)
     number = next(_numbers)
     _shared[number] = (work, items)
-    pool = ProcessPoolExecutor(processes, get_context("fork"), die_with_parent)
+    pool = ProcessPoolExecutor(workers, get_context("fork"), die_with_parent)
     results = pool.map(partial(_done, number), range(len(items)))
     del _shared[number]
     pool.shutdown(wait=False)

@@ -8,17 +8,15 @@ not find is `unexplained`.
 """
 
 import math
-import multiprocessing
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations, islice, product
 from pathlib import Path
 from typing import Any
 
+from mtpeft.core.parallel import in_order
 from mtpeft.core.records import write_records
 from mtpeft.scoring.codebleu.analysis import Analysis, analyse
 from mtpeft.scoring.codebleu.batch import score_pairs
@@ -176,7 +174,6 @@ def explain(
                 EQUAL if same else UNEXPLAINED,
             )
         )
-    workers = processes or len(os.sched_getaffinity(0))
     for reading in _READINGS:
         differing = [
             i
@@ -193,13 +190,9 @@ def explain(
             (rows[i], {seed: values[k] for seed, values in flows.items()})
             for k, i in enumerate(differing)
         ]
-        with ProcessPoolExecutor(workers, multiprocessing.get_context("fork")) as pool:
-            for i, found in zip(
-                differing,
-                pool.map(partial(_search, language, placements, reading), tasks),
-                strict=True,
-            ):
-                result[i] = replace(result[i], **found)
+        searched = in_order(partial(_search, language, placements, reading), tasks, processes)
+        for i, found in zip(differing, searched, strict=True):
+            result[i] = replace(result[i], **found)
     return result
 
 
