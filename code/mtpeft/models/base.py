@@ -131,13 +131,20 @@ def empty_causal(config: Any) -> Any:
 
 
 def load_encoder(source: str, attention_name: str = "eager") -> Any:
-    """An encoder with the weights in `source` (a folder), float32."""
+    """An encoder with the weights in `source` (a folder), float32; without a pooler where the folder
+    has no weights of one, since a new one would be another at each loading.
+    """
     import torch
     from transformers import AutoConfig
 
-    made: Any = _encoder_class(AutoConfig.from_pretrained(source)).from_pretrained(
-        source, attn_implementation=attention(attention_name, kind()), dtype=torch.float32
+    made, told = _encoder_class(AutoConfig.from_pretrained(source)).from_pretrained(
+        source,
+        attn_implementation=attention(attention_name, kind()),
+        dtype=torch.float32,
+        output_loading_info=True,
     )
+    if any(name.startswith("pooler.") for name in told["missing_keys"]):
+        made.pooler = None
     return made
 
 
