@@ -8,8 +8,6 @@ machine. A folder with other hashes is made again; where that gives other hashes
 
 import hashlib
 import json
-import os
-import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -207,10 +205,7 @@ def _extracted(wheel: Path, members: list[str], folder: Path) -> list[Path]:
         with zipfile.ZipFile(wheel) as archive:
             for member in members:
                 found.append(folder / Path(member).name)
-                with archive.open(member) as reading, open(found[-1], "wb") as writing:
-                    shutil.copyfileobj(reading, writing)
-                    writing.flush()
-                    os.fsync(writing.fileno())
+                write_atomic(found[-1], archive.read(member))
     except (KeyError, zipfile.BadZipFile) as error:
         raise BadInput(wheel, str(error), f"a wheel with {', '.join(members)}") from error
     return found
