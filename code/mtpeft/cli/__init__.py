@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from mtpeft.cli import archive, compare, data, infer, matrix, report, score, study, train, verify
+from mtpeft.cli import archive, compare, data, infer, matrix, proof, report, score, study, train, verify
 from mtpeft.cli.group import example
 from mtpeft.core.boundary import SHOW, explained
 from mtpeft.core.hashing import fix_seed
@@ -64,7 +64,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Reproduce, verify and extend studies of multi-task fine-tuning of code models.",
 )
-for module in (archive, data, train, infer, score, compare, verify, report, study, matrix):
+for module in (archive, data, train, infer, score, compare, verify, report, study, matrix, proof):
     app.add_typer(module.app)
 
 
