@@ -12,7 +12,19 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from mtpeft.cli import archive, compare, data, infer, matrix, proof, report, score, study, train, verify
+from mtpeft.cli import (
+    archive,
+    compare,
+    data,
+    infer,
+    matrix,
+    proof,
+    report,
+    score,
+    study,
+    train,
+    verify,
+)
 from mtpeft.cli.group import example
 from mtpeft.core.boundary import SHOW, explained
 from mtpeft.core.hashing import fix_seed

@@ -61,9 +61,9 @@ def drawn(
     """
 
     def first(some: Sequence[int], most: int) -> list[int]:
-        return sorted(some, key=lambda i: hashlib.sha256(f"{seed} {whole[i].id}".encode()).digest())[
-            :most
-        ]
+        return sorted(
+            some, key=lambda i: hashlib.sha256(f"{seed} {whole[i].id}".encode()).digest()
+        )[:most]
 
     if not number:
         return list(whole)

@@ -91,6 +91,9 @@ def perform(
         for stage in stages_of(known, cell.run)
         if not only or any(fnmatch.fnmatchcase(cell.run, p) for p in only)
     ]
+    # One backbone after the other, so that one is whole before the next begins.
+    order = list(dict.fromkeys(known.runs[run].backbone for run in plan.runs))
+    todo.sort(key=lambda one: order.index(known.runs[one[0].run].backbone))
     for number, (cell, stage) in enumerate(todo, start=1):
         mark = plans.mark(matrix, cell, stage)
         done = plans.marked(matrix, cell, stage)

@@ -62,7 +62,13 @@ def examples(task: str, split: str, source: str = "study", retrieval: str = "") 
         raise UnknownName(
             "source",
             source,
-            ("study", "public", "resplit", "own", *(("cloze", "cosqa") if task == "code-search" else ())),
+            (
+                "study",
+                "public",
+                "resplit",
+                "own",
+                *(("cloze", "cosqa") if task == "code-search" else ()),
+            ),
         )
     if task == "flaky-detection":
         return _flaky()[split]
