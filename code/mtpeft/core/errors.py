@@ -71,6 +71,7 @@ GROUPS = {
         "accelerate",
         "bitsandbytes",
         "datasets",
+        "fastapi",
         "huggingface_hub",
         "peft",
         "safetensors",
@@ -80,6 +81,7 @@ GROUPS = {
         "torch",
         "transformers",
         "trl",
+        "uvicorn",
     },
     "core": {"httpcore", "matplotlib", "pandas", "rpy2", "yaml"},
     "score": {

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from mtpeft.core.errors import MtpeftError, Unavailable, UnknownName
 from mtpeft.inference.generate import Generated, generate
 from mtpeft.inference.generate import as_configured as generate_as_configured
+from mtpeft.models.base import load_tokenizer
 from mtpeft.models.device import local, suits
 from mtpeft.models.nf4 import keep_layout, quantisation
 
@@ -39,6 +40,34 @@ class Backend(Protocol):
         ...
 
 
+def loaded(source: str, dtype: str, four_bit: bool, words: str = "") -> tuple[Any, Any]:
+    """A causal language model and its tokenizer, padding on the left.
+
+    Args:
+        source: Folder of the model.
+        dtype: Torch's name of the type of weights that are not quantized.
+        four_bit: Whether its weights are loaded in NF4.
+        words: Folder of the tokenizer (default: `source`).
+
+    Raises:
+        MtpeftError: The model is large, and there is no GPU.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    suits(source)
+    quantised = quantisation(dtype) if four_bit else None
+    model = keep_layout(
+        AutoModelForCausalLM.from_pretrained(
+            source,
+            dtype=getattr(torch, dtype),
+            quantization_config=quantised,
+            device_map={"": local()} if quantised else None,
+        )
+    )
+    return model, load_tokenizer(words or source)
+
+
 class Transformers:
     """transformers with PEFT.
 
@@ -52,35 +81,19 @@ class Transformers:
     name = "transformers"
 
     def __init__(self, source: str, result: Path | None, dtype: str, four_bit: bool) -> None:
-        import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-
         adapter = result is not None and (result / "adapter_config.json").is_file()
         base = source if adapter or result is None else str(result)
-        device = local()
-        suits(base)
-        kind = getattr(torch, dtype)
-        quantised = quantisation(dtype) if four_bit and adapter else None
-        self.tokenizer = AutoTokenizer.from_pretrained(str(result or source), padding_side="left")
-        if self.tokenizer.pad_token_id is None:
-            self.tokenizer.pad_token = self.tokenizer.eos_token
-        model = keep_layout(
-            AutoModelForCausalLM.from_pretrained(
-                base,
-                dtype=kind,
-                quantization_config=quantised,
-                device_map={"": device} if quantised else None,
-            )
-        )
+        quantised = four_bit and adapter
+        model, self.tokenizer = loaded(base, dtype, quantised, str(result or source))
         if adapter:
             from peft import PeftModel
 
             model = PeftModel.from_pretrained(model, str(result))
-            if quantised is None:
+            if not quantised:
                 model = (
                     model.merge_and_unload()
                 )  # the same function without the adapters' extra products
-        self.model = (model if quantised else model.to(device)).eval()
+        self.model = (model if quantised else model.to(local())).eval()
 
     def answers(
         self,
