@@ -85,7 +85,7 @@ def _backend(name: str, *, dry_run: bool) -> str:
         raise Unavailable(
             "vLLM is not installed",
             "the package vllm and a GPU",
-            "pip install vllm, or --backend transformers",
+            "pip install vllm==0.33.0 in an environment of its own, or --backend transformers",
         )
     return name if name != "auto" else "vllm" if installed else "transformers"
 

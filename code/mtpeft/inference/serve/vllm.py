@@ -4,18 +4,16 @@ vLLM serves adapters by name on one resident base, but knows no tasks: a run has
 the client writes the task's prompt.
 """
 
-import json
 import sys
-from pathlib import Path
 
-from mtpeft.core.errors import BadInput, MtpeftError
-from mtpeft.core.files import read_text
+from mtpeft.core.errors import MtpeftError
 from mtpeft.inference.serve.models import Model, Weights
+from mtpeft.inference.vllm_backend import rank_of, room_for
 
 KEY = "VLLM_API_KEY"
 """The environment variable in which vLLM looks for the key that clients must show."""
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
-"""What vLLM takes as the largest rank of its adapters."""
+"""What vLLM 0.33 offers as the largest rank of its adapters; the command is shown without it too."""
 
 
 def command(
@@ -52,36 +50,6 @@ def command(
     if base.adapters:
         rank = max(map(rank_of, base.adapters.values()))
         made += ["--enable-lora", "--max-loras", str(len(base.adapters))]
-        made += ["--max-lora-rank", str(_rounded(rank)), "--lora-modules"]
+        made += ["--max-lora-rank", str(room_for(rank, RANKS)), "--lora-modules"]
         made += [f"{name}={folder.resolve()}" for name, folder in base.adapters.items()]
     return made
-
-
-def rank_of(adapter: Path) -> int:
-    """The largest rank of a LoRA adapter.
-
-    Raises:
-        BadInput: Its configuration names none.
-    """
-    path = adapter / "adapter_config.json"
-    try:
-        told = json.loads(read_text(path))
-        ranks = [told["r"], *(told.get("rank_pattern") or {}).values()]
-        if not all(isinstance(rank, int) and rank > 0 for rank in ranks):
-            raise ValueError(f"ranks {ranks}")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadInput(
-            path, f"no rank: {error!r}", "the configuration of a LoRA adapter", "train it again"
-        ) from error
-    return int(max(ranks))
-
-
-def _rounded(rank: int) -> int:
-    found = next((known for known in RANKS if known >= rank), 0)
-    if not found:
-        raise MtpeftError(
-            f"an adapter of rank {rank}",
-            f"at most {RANKS[-1]}, which vLLM takes",
-            "--backend transformers",
-        )
-    return found
