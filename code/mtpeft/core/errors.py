@@ -71,6 +71,7 @@ GROUPS = {
         "accelerate",
         "bitsandbytes",
         "datasets",
+        "gguf",
         "huggingface_hub",
         "peft",
         "safetensors",
