@@ -72,6 +72,7 @@ GROUPS = {
         "bitsandbytes",
         "datasets",
         "fastapi",
+        "gguf",
         "huggingface_hub",
         "peft",
         "safetensors",

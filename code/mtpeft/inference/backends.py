@@ -15,6 +15,12 @@ from mtpeft.models.base import complete, load_tokenizer
 from mtpeft.models.device import local, suits
 from mtpeft.models.nf4 import keep_layout, quantisation
 
+ON_CPU, TINY = 8192, 20_000_000
+"""Tokens of a batch on a CPU, for models with more weights than the second number. Two cores give
+some 60 tokens a second of a model of 135 million weights: ten answers of 512 tokens take a minute and
+a half, and are then safe.
+"""
+
 
 class Backend(Protocol):
     """Loads a model once and answers batches of prompts."""
@@ -95,7 +101,7 @@ class Transformers:
                 # the outputs no further from those of float32.
                 model = model.merge_and_unload()
         self.model = (model if quantised else model.to(local())).eval()
-        self.tokens_in_flight = _fitting(self.model) if local().startswith("cuda") else 0
+        self.tokens_in_flight = _fitting(self.model)
 
     def answers(
         self,
@@ -123,9 +129,13 @@ class Transformers:
 
 
 def _fitting(model: Any) -> int:
-    """How many tokens at a time fit into the GPU's free memory, with a fifth of it left over."""
+    """How many tokens at a time fit into the GPU's free memory, with a fifth of it left over; on a
+    CPU so few that a batch is written within minutes (0, the profile's, where a model is tiny).
+    """
     import torch
 
+    if model.device.type != "cuda":
+        return ON_CPU if sum(p.numel() for p in model.parameters()) > TINY else 0
     free, _ = torch.cuda.mem_get_info(model.device)
     return int(0.8 * free) // bytes_per_token(model.config, model.dtype.itemsize)
 
