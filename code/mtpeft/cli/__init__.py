@@ -21,10 +21,12 @@ from mtpeft.cli import (
     proof,
     report,
     score,
+    serve,
     study,
     train,
     verify,
 )
+from mtpeft.cli.apply import apply
 from mtpeft.cli.group import example
 from mtpeft.core.boundary import SHOW, explained
 from mtpeft.core.hashing import fix_seed
@@ -79,6 +81,8 @@ app = typer.Typer(
 for module in (archive, data, train, infer, score, compare, verify, report, study, matrix, proof):
     app.add_typer(module.app)
 
+app.command("serve", **serve.EXAMPLE)(serve.serve)
+
 
 @app.callback()
 def options(
@@ -92,6 +96,15 @@ def options(
         before = os.environ.get("MTPEFT_CATALOG", "")
         folders = [*map(str, catalog), *filter(None, [before])]
         os.environ["MTPEFT_CATALOG"] = os.pathsep.join(folders)
+
+
+app.command(
+    "apply",
+    **example(
+        "mtpeft apply unixcoder-base/mt-lora Sorting.java --functions",
+        'mtpeft apply unixcoder-base/mt-lora io.py --query "read a file line by line" --json',
+    ),
+)(apply)
 
 
 @app.command("list", **example("mtpeft list runs", "mtpeft list tools"))
