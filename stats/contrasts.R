@@ -25,3 +25,17 @@ range_by_chance <- function(k, level = 0.95) qtukey(level, k, Inf)
 
 # Chance of `hits` or more among `total` at a rate.
 tail_of_hits <- function(hits, total, rate) pbinom(hits - 1, total, rate, lower.tail = FALSE)
+
+# Standard deviation of values around the means of their groups (coded 1, 2, ...), pooled; NA where no group has two values.
+pooled_deviation <- function(values, group) {
+  free <- length(values) - length(unique(group))
+  if (free < 1L) return(NA_real_)
+  sqrt(sum((values - ave(values, group))^2) / free)
+}
+
+# Mean, standard deviation and interval of the mean of a few independent values (Student's t); one value has neither.
+mean_over_seeds <- function(values, level = 0.95) {
+  n <- length(values)
+  if (n < 2L) return(c(mean(values), NA_real_, NA_real_, NA_real_))
+  c(mean(values), sd(values), mean(values) + c(-1, 1) * qt((1 + level) / 2, n - 1) * sd(values) / sqrt(n))
+}

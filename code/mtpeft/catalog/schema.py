@@ -251,8 +251,8 @@ class Proof:
     """A study that is run here from training to tables, in two sizes; it has no archive.
 
     Attributes:
-        questions_of: The study whose questions it asks again, and whose claims are held against
-            what comes out.
+        questions_of: The study whose questions it asks again.
+        claims: Those of that study's claims that are held against what comes out.
         full: What the recorded results come from.
         quick: The same steps in minutes; its figures mean nothing.
     """
@@ -260,6 +260,7 @@ class Proof:
     questions_of: str
     full: Form
     quick: Form
+    claims: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
