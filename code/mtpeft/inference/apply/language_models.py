@@ -130,7 +130,7 @@ def ask_language_model(
 
 def _fitting(one: Asked, words: Wording, resident: Resident, new_tokens: int) -> tuple[str, str]:
     """The prompt of a question, its longest input cut at its end where model and answer leave no
-    room for all of it; and what was cut.
+    room for all of it; and how much was read, empty where all.
 
     Raises:
         MtpeftError: There is no room even without that input.
@@ -154,8 +154,7 @@ def _fitting(one: Asked, words: Wording, resident: Resident, new_tokens: int) ->
             "--new-tokens with a smaller number",
         )
     kept = bisect_left(range(len(text)), 1, key=lambda characters: not fits(characters)) - 1
-    cut = f"the last {len(text) - kept} of {len(text)} characters of its {name} were cut off"
-    return prompt(kept), cut
+    return prompt(kept), f"{kept} of {len(text)} characters of the {name}"
 
 
 def _score(resident: Resident, prompt: str, raw: str) -> float | None:
