@@ -10,7 +10,7 @@ from mtpeft.catalog import Task
 from mtpeft.core.errors import BadInput, MtpeftError
 from mtpeft.corpora.functions import Function
 from mtpeft.inference import calibration
-from mtpeft.inference.apply.pieces import READS, Asked, Given
+from mtpeft.inference.apply.pieces import Asked, Given, unread
 from mtpeft.inference.apply.results import Options, Report, Result, Work
 from mtpeft.inference.calibration import Calibration
 from mtpeft.inference.heads import Encoders
@@ -49,13 +49,7 @@ def ask_heads(
             examples = [a.example for a in asked]
             data = encode(task.id, examples, tokenizer, how["code_length"], how["query_length"])
         except KeyError as error:
-            report.errors.append(
-                MtpeftError(
-                    f"task {task.id} reads {error.args[0]}, which no source file gives",
-                    f"a task that reads {', '.join(READS.get(task.id, ('code',)))}",
-                    "--task with another one",
-                )
-            )
+            report.errors.append(unread(task, error))
             continue
         try:
             said = outputs(model, data, device=local(), logits=True)[1]
