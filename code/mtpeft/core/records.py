@@ -441,28 +441,23 @@ def read_records(path: Path, record: type) -> list[Any]:
     """
     hints = get_type_hints(record)
     names = [f.name for f in fields(record)]
+    convert = [_conversion(hints[name]) for name in names]
     result = []
     for number, row in enumerate(_rows(path, names)[1], start=2):
         try:
-            result.append(
-                record(
-                    *(_convert(text, hints[name]) for name, text in zip(names, row, strict=True))
-                )
-            )
+            result.append(record(*[to(text) for to, text in zip(convert, row, strict=True)]))
         except ValueError as error:
             raise BadInput(path, str(error), f"a {record.__name__} record", line=number) from error
     return result
 
 
-def _convert(text: str, hint: Any) -> Any:
-    if hint is str:
-        return text
-    if hint is int:
-        return int(text)
+def _conversion(hint: Any) -> Callable[[str], Any]:
+    if hint in (str, int):
+        return hint  # type: ignore[no-any-return]
     if hint is float:
-        return float(text) if text else math.nan
+        return lambda text: float(text) if text else math.nan
     if type(None) in get_args(hint):
-        return float(text) if text else None
+        return lambda text: float(text) if text else None
     raise TypeError(f"record field of unsupported type {hint}")
 
 
