@@ -4,6 +4,7 @@ call computes nothing.
 
 import importlib.util
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -24,12 +25,12 @@ from mtpeft.core.paths import REGENERATED
 from mtpeft.core.records import Prediction, ScoreSet, read_frame, read_predictions
 from mtpeft.corpora import evaluation_of
 from mtpeft.corpora.analysis import own
-from mtpeft.models.base import empty_encoder
 from mtpeft.smoke.flaky import CONFIGURATIONS, Size
 from mtpeft.smoke.flaky import run as flaky_cpu
 from mtpeft.statistics.compare import run_all
 from mtpeft.tuning.settings import HEADS, TOKENS, objective_of, resolve
-from mtpeft.tuning.tiny import train_tokenizer
+from mtpeft.tuning.tiny import save_encoder, train_tokenizer
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
@@ -42,33 +43,13 @@ RUNS = catalog().of("runs", "multitask-peft")
 @pytest.fixture(scope="module")
 def backbone(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A tiny RoBERTa as a folder, as any base model is."""
-    from transformers import RobertaConfig
-
-    folder = tmp_path_factory.mktemp("backbone")
-    tokenizer = train_tokenizer(
-        (
-            t
-            for task in catalog().studies["multitask-peft"].tasks
-            for e in own(task, "train")
-            for t in e.inputs.values()
-        ),
-        400,
+    texts = (
+        text
+        for task in catalog().studies["multitask-peft"].tasks
+        for example in own(task, "train")
+        for text in example.inputs.values()
     )
-    empty_encoder(
-        RobertaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=16,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            intermediate_size=32,
-            max_position_embeddings=80,
-            pad_token_id=tokenizer.pad_token_id,
-            type_vocab_size=1,
-        ),
-        seed=0,
-    ).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return str(folder)
+    return save_encoder(tmp_path_factory.mktemp("backbone"), texts)
 
 
 def command(*arguments: str, code: int = 0) -> str:
@@ -206,6 +187,28 @@ def test_the_saved_module_predicts_the_same_again(trained: Path, backbone: str) 
         command(
             "infer", PAIR, "--corpus", "multitask-peft-own", "--backbone", backbone, "--seed", "7"
         )
+
+
+def test_a_model_that_gives_no_numbers_fails_and_is_counted(
+    trained: Path, backbone: str, tmp_path: Path
+) -> None:
+    broken = shutil.copytree(trained / "seed-2" / "best", tmp_path / "best")
+    with safe_open(broken / "heads.safetensors", "pt") as stored:
+        told = stored.metadata()
+    heads = load_file(broken / "heads.safetensors")
+    save_file({n: t * math.nan for n, t in heads.items()}, broken / "heads.safetensors", told)
+    place = ("--corpus", "multitask-peft-own", "--backbone", backbone, "--seed", "9")
+    said = command("infer", PAIR, *place, "--adapter", str(broken), code=1)
+    path = trained / "seed-9" / "predictions" / "flaky-detection-flakeflagger.jsonl"
+    found = list(read_predictions(path))
+    assert found and all(p.error and not p.output for p in found)
+    assert f"{len(found)} have no finite value" in said
+    shutil.rmtree(trained / "seed-9")
+
+
+def test_a_limit_would_change_what_heads_search(trained: Path, backbone: str) -> None:
+    with pytest.raises(MtpeftError, match="another search"):
+        command("infer", PAIR, "--backbone", backbone, "--seed", "2", "--limit", "3")
 
 
 def test_another_base_model_neither_trains_nor_predicts_in_the_same_folder(
@@ -406,6 +409,13 @@ def test_a_local_model_is_prompted_and_what_it_said_is_kept_and_scored(
     ), "a model that knows nothing answered"
     before = out.read_bytes()
     assert command(*arguments) == said and out.read_bytes() == before
+    alone = tmp_path / "alone.jsonl"
+    command(*arguments[:-1], str(alone), "--at-once", "1")
+    answers = [
+        [(p.instance_id, p.prompt_sha256, p.raw_output) for p in read_predictions(path)]
+        for path in (out, alone)
+    ]
+    assert answers[0] == answers[1], "a batch answers as each question by itself"
     words = ("score", str(out), "classes", "--corpus", "multitask-peft-own", "--out", str(tmp_path))
     command(*words, code=2)  # no answer could be scored
     table = read_frame(tmp_path / "scores" / "classes" / "flaky-detection-flakeflagger.csv")

@@ -6,6 +6,7 @@ so an answer does not depend on the batch it was in beyond rounding (float32: th
 practice; a test compares them).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +29,12 @@ class Generated:
 
 
 def generate(
-    model: Any, tokenizer: Any, prompts: list[str], new_tokens: int, input_tokens: int = 0
+    model: Any,
+    tokenizer: Any,
+    prompts: list[str],
+    new_tokens: int,
+    input_tokens: int = 0,
+    told: Callable[[list[list[int]]], None] | None = None,
 ) -> list[Generated]:
     """Answers to one batch of prompts, in their order.
 
@@ -38,6 +44,8 @@ def generate(
         prompts: The texts, chat template included.
         new_tokens: The most tokens of an answer.
         input_tokens: Prompts are cut to so many tokens (0: never).
+        told: Called every `CHECK` steps with the tokens of each answer so far; what it raises ends
+            the batch.
     """
     import torch
 
@@ -49,7 +57,7 @@ def generate(
         **({"truncation": True, "max_length": input_tokens} if input_tokens else {}),
     )
     device = next(model.parameters()).device
-    ends = _ends(model, tokenizer)
+    ends = end_tokens(getattr(model.generation_config, "eos_token_id", None), tokenizer)
     was_training = model.training
     model.eval()
     with torch.inference_mode():
@@ -60,15 +68,24 @@ def generate(
             ends,
             tokenizer.pad_token_id,
             new_tokens,
+            told,
         )
     if was_training:
         model.train()
-    result = []
-    for tokens in made:
-        stopped = bool(tokens) and tokens[-1] in ends
-        text = tokenizer.decode(tokens[:-1] if stopped else tokens, skip_special_tokens=True)
-        result.append(Generated(text, len(tokens), "stop" if stopped else "length"))
-    return result
+    return [answered(tokens, ends, tokenizer) for tokens in made]
+
+
+def answered(tokens: list[int], ends: set[int], tokenizer: Any) -> Generated:
+    """An answer as a record: text, length, and why it ended.
+
+    Args:
+        tokens: What was generated; what comes after the first end token does not count.
+        ends: The end tokens.
+        tokenizer: Of the model.
+    """
+    length = next((n for n, token in enumerate(tokens, 1) if token in ends), 0)
+    text = tokenizer.decode(tokens[: length - 1] if length else tokens, skip_special_tokens=True)
+    return Generated(text, length or len(tokens), "stop" if length else "length")
 
 
 def as_configured(
@@ -99,14 +116,8 @@ def as_configured(
             use_cache=True,
         )
     model.train(training)
-    result = []
-    for row in made[:, encoded["input_ids"].shape[1] :].tolist():
-        stopped = end in row
-        tokens = row[: row.index(end)] if stopped else row
-        text = tokenizer.decode(tokens, skip_special_tokens=True)
-        reason = "stop" if stopped else "length"
-        result.append(Generated(text, len(tokens) + stopped, reason))
-    return result
+    width = encoded["input_ids"].shape[1]
+    return [answered(row, {end}, tokenizer) for row in made[:, width:].tolist()]
 
 
 def texts(
@@ -133,14 +144,25 @@ def texts(
     return [found[i] for i in range(len(prompts))]
 
 
-def _ends(model: Any, tokenizer: Any) -> set[int]:
-    configured = getattr(model.generation_config, "eos_token_id", None)
+def end_tokens(configured: int | list[int] | None, tokenizer: Any) -> set[int]:
+    """The tokens that end an answer.
+
+    Args:
+        configured: `eos_token_id` of the model's generation_config.
+        tokenizer: Its own end token counts too.
+    """
     ids = configured if isinstance(configured, list) else [configured]
     return {i for i in [*ids, tokenizer.eos_token_id] if i is not None}
 
 
 def _greedy(
-    model: Any, ids: Any, mask: Any, ends: set[int], padding: int, new_tokens: int
+    model: Any,
+    ids: Any,
+    mask: Any,
+    ends: set[int],
+    padding: int,
+    new_tokens: int,
+    told: Callable[[list[list[int]]], None] | None = None,
 ) -> list[list[int]]:
     """The tokens of each answer, each ended by its end token where one came.
 
@@ -151,6 +173,7 @@ def _greedy(
         ends: The end tokens.
         padding: The padding token.
         new_tokens: The most tokens of an answer.
+        told: As in `generate`.
     """
     import torch
     from transformers import DynamicCache
@@ -164,6 +187,8 @@ def _greedy(
 
     def settle() -> None:
         """Move the tokens of the last steps to their prompts, up to each one's end token."""
+        if not pending:
+            return
         for row, tokens in zip(rows, torch.stack(pending, 1).tolist(), strict=True):
             if not (made[row] and made[row][-1] in ends):
                 first = next((n for n, t in enumerate(tokens, 1) if t in ends), len(tokens))
@@ -185,6 +210,9 @@ def _greedy(
         done = done | torch.isin(token, end)
         if step == new_tokens:
             break
+        if told and step % CHECK == 0:
+            settle()
+            told(made)
         if step % CHECK == 0 or len(rows) == 1:
             live = (~done).nonzero().flatten()
             if len(live) < len(rows):
@@ -205,6 +233,5 @@ def _greedy(
         ids = token[:, None]
         positions = positions[:, -1:] + 1
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], 1)
-    if pending:
-        settle()
+    settle()
     return made

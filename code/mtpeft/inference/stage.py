@@ -42,6 +42,8 @@ class Request:
         examples: The instances.
         model_identity: What else tells these predictions from others (hash of the weights, seed,
             dtype, say); a file is continued only by the same.
+        tokens_in_flight: Prompt and answer tokens of one batch (0: as the backend and the profile
+            say).
     """
 
     run: str
@@ -50,6 +52,7 @@ class Request:
     profile: InferenceProfile
     examples: Sequence[Example]
     model_identity: Mapping[str, Any] = field(default_factory=dict)
+    tokens_in_flight: int = 0
 
 
 def infer(request: Request, backend: Backend, path: Path) -> Path:
@@ -108,13 +111,14 @@ def _infer(request: Request, backend: Backend, path: Path, made_by: dict[str, An
         else []
     )
     with Progress(f"infer {request.run} {request.evaluation}", len(todo)) as progress:
-        for batch in batches(
-            lengths, decoding.new_tokens, request.profile.tokens_in_flight, decoding.batch_size
-        ):
+        room = (
+            request.tokens_in_flight or backend.tokens_in_flight or request.profile.tokens_in_flight
+        )
+        for batch in batches(lengths, decoding.new_tokens, room, decoding.batch_size):
             chosen = [todo[i] for i in batch]
             append_predictions(
                 path,
-                _predict(
+                predict(
                     request,
                     backend,
                     [request.examples[i] for i in chosen],
@@ -142,11 +146,20 @@ def _same_origin(path: Path, made_by: dict[str, Any]) -> None:
     write_atomic(note, json.dumps(made_by, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
-def _predict(
+def predict(
     request: Request, backend: Backend, examples: list[Example], prompts: list[str]
 ) -> list[Prediction]:
-    """One batch; where it fails, each of its instances by itself, so that one bad instance is one
-    bad record.
+    """Answers of one batch; where it fails, each of its instances by itself, so that one bad
+    instance is one bad record.
+
+    Args:
+        request: Of which run, by which profile.
+        backend: Who decodes.
+        examples: The instances, of one task.
+        prompts: Theirs.
+
+    Raises:
+        DeviceLost: The device failed; no instance is charged with that.
     """
     task = examples[0].task
     decoding, started = request.profile.decoding(task), time.perf_counter()
@@ -159,7 +172,7 @@ def _predict(
             return [
                 record
                 for e, p in zip(examples, prompts, strict=True)
-                for record in _predict(request, backend, [e], [p])
+                for record in predict(request, backend, [e], [p])
             ]
         return [
             Prediction(
