@@ -718,9 +718,10 @@ def read_scores(path: Path) -> "pd.DataFrame":
     import pandas as pd
 
     header, rows = _score_rows(path)
-    names = ("a name", lambda text: text and text == text.strip() and text.isprintable())
-    numbers = ("a number without a point, counted from 1", _ROW.fullmatch)
-    for place, (expected, right) in enumerate((names, numbers, names)):
+    name = "a name", lambda text: text and text == text.strip() and text.isprintable()
+    number = "a number without a point, counted from 1", _ROW.fullmatch
+    checks: list[tuple[str, Callable[[str], object]]] = [name, number, name]
+    for place, (expected, right) in enumerate(checks):
         wrong = {text for text in {row[place] for row in rows} if not right(text)}
         for line, row in enumerate(rows if wrong else (), start=2):
             if row[place] in wrong:
