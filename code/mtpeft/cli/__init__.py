@@ -12,7 +12,20 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from mtpeft.cli import archive, compare, data, infer, matrix, report, score, study, train, verify
+from mtpeft.cli import (
+    archive,
+    compare,
+    data,
+    infer,
+    matrix,
+    report,
+    score,
+    serve,
+    study,
+    train,
+    verify,
+)
+from mtpeft.cli.apply import apply
 from mtpeft.cli.group import example
 from mtpeft.core.boundary import SHOW, explained
 from mtpeft.core.hashing import fix_seed
@@ -67,6 +80,8 @@ app = typer.Typer(
 for module in (archive, data, train, infer, score, compare, verify, report, study, matrix):
     app.add_typer(module.app)
 
+app.command("serve", **serve.EXAMPLE)(serve.serve)
+
 
 @app.callback()
 def options(
@@ -80,6 +95,15 @@ def options(
         before = os.environ.get("MTPEFT_CATALOG", "")
         folders = [*map(str, catalog), *filter(None, [before])]
         os.environ["MTPEFT_CATALOG"] = os.pathsep.join(folders)
+
+
+app.command(
+    "apply",
+    **example(
+        "mtpeft apply unixcoder-base/mt-lora Sorting.java --functions",
+        'mtpeft apply unixcoder-base/mt-lora io.py --query "read a file line by line" --json',
+    ),
+)(apply)
 
 
 @app.command("list", **example("mtpeft list runs", "mtpeft list tools"))

@@ -68,6 +68,26 @@ def run(
 
 
 @app.command(
+    "published",
+    **example(
+        "mtpeft infer published codebert-clone-student --corpus multitask-peft-public --out answers.jsonl"
+    ),
+)
+def published(
+    backbone: Annotated[str, typer.Argument(help="a base model that comes with a classifier")],
+    out: Annotated[Path, typer.Option(help="predictions, replaced")],
+    corpus: Corpus = "",
+    batch: Annotated[int, typer.Option(help="functions at a time")] = 64,
+    limit: Annotated[int, typer.Option(help="examples, evenly spaced; 0: all")] = 0,
+) -> None:
+    """Predict the test set of a classifier as its authors published it, and print its scores."""
+    from mtpeft.inference.published import run
+
+    for name, value in run(backbone, out, corpus, batch, limit).items():
+        typer.echo(f"{name:10} {value:.4f}")
+
+
+@app.command(
     "prompt",
     **example(
         "mtpeft infer prompt clone-detection --out answers.jsonl --model NAME "
@@ -158,6 +178,29 @@ def rank(
     answers = [p for p in read_predictions(out) if isinstance(p, Prediction)]
     _show(ranking_table(answers, near, every))
     sys.exit(1 if missing else 0)
+
+
+@app.command("proof-server", **example("mtpeft infer proof-server --quick"))
+def proof_server(
+    quick: Annotated[bool, typer.Option("--quick", help="a few requests, in a minute")] = False,
+    backbone: Annotated[str, typer.Option(help="an instruction model")] = "smollm2-135m-instruct",
+    corpus: Annotated[str, typer.Option(help="as in train")] = "multitask-peft-public",
+    instances: Annotated[int, typer.Option(help="of each yes-or-no task")] = 200,
+    shots: Annotated[int, typer.Option(help="solved examples, in a second pass")] = 4,
+    queries: Annotated[int, typer.Option(help="of code search; 0: none")] = 200,
+    summaries: Annotated[int, typer.Option(help="written and judged")] = 50,
+    port: Annotated[int, typer.Option(help="of the server; 0: a free one")] = 0,
+) -> None:
+    """Ask a small real model through `mtpeft serve`: prompting without and with examples, the judge.
+
+    Exit code 1 where a request got no answer; replies that cannot be read are counted.
+    """
+    from mtpeft.core import paths
+    from mtpeft.smoke.served import QUICK, Amount, run
+
+    amount = QUICK if quick else Amount(instances, (0, shots), queries, summaries)
+    root = paths.REGENERATED / "proofs" / "server" / ("quick" if quick else "full")
+    sys.exit(run(backbone, corpus, amount, root, port))
 
 
 def _show(rows: list[dict[str, Any]]) -> None:

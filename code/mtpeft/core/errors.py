@@ -71,6 +71,7 @@ GROUPS = {
         "accelerate",
         "bitsandbytes",
         "datasets",
+        "fastapi",
         "gguf",
         "huggingface_hub",
         "peft",
@@ -81,6 +82,7 @@ GROUPS = {
         "torch",
         "transformers",
         "trl",
+        "uvicorn",
     },
     "core": {"httpcore", "matplotlib", "pandas", "rpy2", "yaml"},
     "score": {

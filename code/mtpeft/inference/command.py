@@ -70,20 +70,7 @@ def run(
         if wanted not in known:
             raise UnknownName(f"evaluation set of {name}", wanted, known)
     folder = paths.seed_folder(training, name, seed)
-    result = adapter or next(
-        (p for p in (folder / "adapter", folder / "model") if p.is_dir()), None
-    )
-    weights = (
-        sorted(p for kind in ("safetensors", "bin") for p in result.glob(f"*.{kind}"))
-        if result
-        else []
-    )
-    if result is None or not weights:
-        raise MtpeftError(
-            f"no adapter of {name} at {adapter or paths.shown(folder)}",
-            "a trained adapter or model",
-            f"mtpeft train {name} --profile {training} --seed {seed}, or --adapter FOLDER",
-        )
+    result, weights = trained(name, training, seed, adapter)
     chosen = load_profile(profile)
     instances = {
         wanted: subsample_evenly(evaluation(wanted, corpus), limit)
@@ -116,6 +103,41 @@ def run(
         print(f"infer: {name} {wanted}: {paths.shown(path)}{more}")
         failures += wrong
     return failures
+
+
+def trained(
+    name: str, training: str, seed: int, adapter: Path | None = None
+) -> tuple[Path, list[Path]]:
+    """Where the adapter or full model of a run lies.
+
+    Args:
+        name: Of the run.
+        training: Profile of the training.
+        seed: Of the training.
+        adapter: Folder in place of the run's own.
+
+    Returns:
+        The folder and its files of weights.
+
+    Raises:
+        MtpeftError: There is none.
+    """
+    folder = paths.seed_folder(training, name, seed)
+    result = adapter or next(
+        (p for p in (folder / "adapter", folder / "model") if p.is_dir()), None
+    )
+    weights = (
+        sorted(p for kind in ("safetensors", "bin") for p in result.glob(f"*.{kind}"))
+        if result
+        else []
+    )
+    if result is None or not weights:
+        raise MtpeftError(
+            f"no adapter of {name} at {adapter or paths.shown(folder)}",
+            "a trained adapter or model",
+            f"mtpeft train {name} --profile {training} --seed {seed}, or --adapter FOLDER",
+        )
+    return result, weights
 
 
 def four_bit(method: Method) -> bool:
