@@ -225,9 +225,15 @@ verify-seeds: | $(VENV)/.core ## T4: trained and scored runs by the interval ove
 	  [ -f "$(OUT)/verification/seeds.csv" ] || exit $$rc; \
 	  $(MAKE) --no-print-directory $(REPORT); $(RUN) verdict || [ $$? -eq 1 ]; exit $$rc
 
-.PHONY: smoke-heads flaky-cpu proof-server
+.PHONY: smoke-heads flaky-cpu proof-server proof-b proof-b-quick
 smoke-heads: | $(VENV)/.train ## the part of smoke with shared modules: five tiny backbones by five methods | 1 min | 10 MB | no
 	@OMP_NUM_THREADS=1 $(RUN) smoke-heads
+
+proof-b: | $(VENV)/.train $(VENV)/.score ## the study of shared modules in miniature, on real weights (MTPEFT_MIRROR or git); resumes | 90 min | 2 GB | no
+	@OMP_NUM_THREADS=1 $(RUN) proof miniature-peft
+
+proof-b-quick: | $(VENV)/.train $(VENV)/.score ## the same stages on a few dozen examples; its figures mean nothing | 5 min | 1 GB | no
+	@OMP_NUM_THREADS=1 $(RUN) proof miniature-peft --quick
 
 proof-server: | $(VENV)/.train ## SmolLM2 prompted and as a judge through `mtpeft serve`; resumes; QUICK=1: a few requests, 1 min | 1 h | 1 GB | no
 	@$(RUN) infer proof-server $(if $(QUICK),--quick)

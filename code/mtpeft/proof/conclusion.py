@@ -39,11 +39,10 @@ def conclude(known: Catalog, study: Study, form: Form) -> None:
     figures = FigureSet.of(study)
     contrasts = of_figures(figures)
     by_seed = over_seeds.intervals(figures.seeds, figures.numbers.full)
-    for name, text in (
-        ("contrasts", records_text(contrasts, Contrast)),
-        ("seeds", records_text(by_seed, SeedInterval)),
+    for path, text in (
+        (root / "statistics" / "contrasts.csv", records_text(contrasts, Contrast)),
+        (root / "seeds.csv", records_text(by_seed, SeedInterval)),
     ):
-        path = root / "statistics" / f"{name}.csv"
         write_result(path, text, figures.paths, r=r_session.version())
     rows = judged(known, study, figures, Contrasts(contrasts, study.id))
     write_atomic(root / "claims.csv", csv_text(CLAIMS, rows))

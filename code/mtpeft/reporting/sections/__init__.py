@@ -26,6 +26,7 @@ ORDER = (
     "files",
     "rescored",
     "trained",
+    "proofs",
     "audit",
     "provenance",
 )
