@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -41,7 +42,7 @@ def run(
 
     root = context.find_root().command
 
-    def invoke(words: "list[str]") -> int:
+    def invoke(words: Sequence[str]) -> int:
         try:
             root.main(list(words), standalone_mode=False)
         except SystemExit as end:
