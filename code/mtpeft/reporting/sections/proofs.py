@@ -1,5 +1,6 @@
 """What can be seen without a GPU: studies of ours on real weights, recorded or run by the reader."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from mtpeft.reporting.html import render
 from mtpeft.reporting.inputs import Inputs
 from mtpeft.reporting.sections import Section
 
+_LONG = re.compile(r"-?\d+\.\d{5,}(e-?\d+)?")
 FIRST = ("claims", "scores", "seeds", "prompting", "judge", "agreement")
 """Tables that are shown before the others of a folder."""
 
@@ -95,6 +97,7 @@ def _shown(path: Path, inputs: Inputs) -> Shown:
 
 def _cell(value: object) -> str:
     """At most four decimals; a dash for what is not there."""
-    if value is None or value != value:
+    text = str(value)
+    if text in ("", "nan", "None"):
         return "–"
-    return f"{value:.4f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+    return f"{float(text):.4f}" if _LONG.fullmatch(text) else text
