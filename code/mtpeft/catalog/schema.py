@@ -288,6 +288,8 @@ class Evaluation:
         output: What an answer is, where it is not what the task says.
         repetitions: How often each problem was answered: where it is more than once,
             instances are numbered `PROBLEM#0`, `PROBLEM#1`, ….
+        corpus: Where its instances come from, as `--corpus` takes it; empty: where the run's
+            other examples come from.
     """
 
     id: str
@@ -297,6 +299,7 @@ class Evaluation:
     source_language: str = ""
     output: OutputKind | None = None
     repetitions: int = 1
+    corpus: str = ""
 
 
 @dataclass(frozen=True)
