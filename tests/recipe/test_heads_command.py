@@ -4,6 +4,7 @@ call computes nothing.
 
 import importlib.util
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -30,6 +31,7 @@ from mtpeft.smoke.flaky import run as flaky_cpu
 from mtpeft.statistics.compare import run_all
 from mtpeft.tuning.settings import HEADS, TOKENS, objective_of, resolve
 from mtpeft.tuning.tiny import train_tokenizer
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
@@ -206,6 +208,23 @@ def test_the_saved_module_predicts_the_same_again(trained: Path, backbone: str) 
         command(
             "infer", PAIR, "--corpus", "multitask-peft-own", "--backbone", backbone, "--seed", "7"
         )
+
+
+def test_a_model_that_gives_no_numbers_fails_and_is_counted(
+    trained: Path, backbone: str, tmp_path: Path
+) -> None:
+    broken = shutil.copytree(trained / "seed-2" / "best", tmp_path / "best")
+    with safe_open(broken / "heads.safetensors", "pt") as stored:
+        told = stored.metadata()
+    heads = load_file(broken / "heads.safetensors")
+    save_file({n: t * math.nan for n, t in heads.items()}, broken / "heads.safetensors", told)
+    place = ("--corpus", "multitask-peft-own", "--backbone", backbone, "--seed", "9")
+    said = command("infer", PAIR, *place, "--adapter", str(broken), code=1)
+    path = trained / "seed-9" / "predictions" / "flaky-detection-flakeflagger.jsonl"
+    found = list(read_predictions(path))
+    assert found and all(p.error and not p.output for p in found)
+    assert f"{len(found)} have no finite value" in said
+    shutil.rmtree(trained / "seed-9")
 
 
 def test_another_base_model_neither_trains_nor_predicts_in_the_same_folder(

@@ -138,7 +138,7 @@ def test_a_second_process_does_not_write_the_same_records_again(trained, tmp_pat
     path, refused = tmp_path / "p.jsonl", []
 
     class Meanwhile:
-        name, tokenizer = trained.name, trained.tokenizer
+        name, tokenizer, tokens_in_flight = trained.name, trained.tokenizer, 0
 
         def answers(self, *arguments):
             def second():
@@ -161,6 +161,7 @@ class Broken:
 
     def __init__(self, backend, message, at):
         self.name, self.tokenizer, self.calls = backend.name, backend.tokenizer, 0
+        self.tokens_in_flight = backend.tokens_in_flight
         self._backend, self._message, self._at = backend, message, at
 
     def answers(self, prompts, *arguments):
@@ -236,7 +237,7 @@ def test_a_malformed_line_is_refused_by_number(trained, tmp_path):
 
 def test_an_instance_that_fails_is_a_record_and_costs_no_other(trained, tmp_path):
     class Fails:
-        name, tokenizer = "failing", trained.tokenizer
+        name, tokenizer, tokens_in_flight = "failing", trained.tokenizer, 0
 
         def __init__(self, marker):
             self.marker = marker

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -385,6 +386,16 @@ def test_two_processes_are_one_with_the_same_global_batch(backbone, tmp_path, me
     assert a.keys() == b.keys() and all(torch.allclose(a[name], b[name], atol=1e-4) for name in a)
 
 
+def test_processes_whose_answers_differ_stop_at_the_same_step(backbone, tmp_path):
+    """By the first one's answers, or each would wait for the others forever."""
+    chosen = {"tasks": ["generation"], "per_task_stopping": True, "early_stopping_patience": 1}
+    chosen |= {"selection": "generation", "selection_samples": 2, "epochs": 6}
+    together(backbone, tmp_path, "qlora", part=True, **chosen)
+    made = job(backbone, tmp_path, "qlora", batch_size=2, **{**SHARED, **chosen})
+    ledger = json.loads((made.folder / "ledger.json").read_text())
+    assert (ledger["steps"], ledger["stopped_tasks"]) == (2 * SHARED["eval_steps"], ["generation"])
+
+
 def test_sharding_changes_no_precision(backbone, tmp_path):
     """accelerate makes bfloat16 weights and their optimizer float32, but only those it shards."""
     chosen = {"weights": "bfloat16", "mixed_precision": "bf16", "count": 3}
@@ -535,14 +546,12 @@ def test_faithful_and_fast_agree_where_their_settings_do(backbone):
 
     made = job(backbone, Path("unused"), "fft", loss_on="prompt and answer", max_length=48)
     tokenizer = load_tokenizer(str(backbone))
-    full = {
-        t: [e for e in some if len(tokenizer(e.target)["input_ids"]) < 40]
-        for t, some in made.train.items()
-    }
-    store = tokenized(full, tokenizer, wording(), joined=False, longest=48)
-    assert len(store) > 3 and set(store.lengths.tolist()) == {48}, (
-        "the premise: every example fills a row"
+    whole = tokenized(made.train, tokenizer, wording(), joined=False, longest=None)
+    starts = whole.offsets[:-1, None] + np.arange(48)
+    store = replace(
+        whole, tokens=whole.tokens[starts].ravel(), offsets=48 * np.arange(len(whole) + 1)
     )
+    assert whole.lengths.min() >= 48, "the premise: every example fills a row"
     rows = {}
     for packing in ("wrapped", "isolated"):
         laid = plan(store, with_settings(made, packing=packing).settings, 1)

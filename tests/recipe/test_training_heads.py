@@ -9,6 +9,7 @@ import subprocess
 import sys
 import types
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from mtpeft.models.base import config_of, empty_encoder
 from mtpeft.models.methods import Attached, method_module, tensors_saver
 from mtpeft.models.shared import SharedModel
 from mtpeft.tasks import encoding
+from mtpeft.tasks.classification import trivial
 from mtpeft.tasks.encoding import TaskData, encode, head_of
 from mtpeft.tuning.objective import heads
 from mtpeft.tuning.objective.heads import (
@@ -35,6 +37,7 @@ from mtpeft.tuning.objective.heads import (
     over_seeds,
     train_seeds,
 )
+from mtpeft.tuning.once import once
 from mtpeft.tuning.settings import Settings, how, resolve
 from mtpeft.tuning.tiny import train_tokenizer
 
@@ -143,6 +146,19 @@ def test_the_model_that_is_tested_is_the_best_checkpoint_and_not_the_last(
     outcome = fit(model, one["train"], one["valid"], one["test"], QUICK, tmp_path)
     assert outcome.best_epoch == 1 and seen == [True, False, False, True]
     assert outcome.test["flaky-detection"]["f1"] == 0.9
+
+
+def test_a_task_that_nothing_was_learned_of_is_named_where_the_mean_hides_it(
+    data: dict, tokenizer: object, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """Rates of zero: the chosen model is the first one, whose scores are those of chance."""
+    still = replace(QUICK, epochs=1, learning_rate=0.0, head_learning_rate=0.0)
+    splits = (data["train"], data["valid"], {})
+    fit(_model("llama", "lora", tokenizer), *splits, still, tmp_path / "run" / "seed-1")
+    said = capsys.readouterr().out
+    yes = trivial(data["valid"]["flaky-detection"].labels)["always yes"]["f1"]
+    assert "train run: epoch 1 was chosen, though its f1 of flaky-detection is" in said
+    assert f"always yes {yes:.4f}" in said
 
 
 def test_a_checkpoint_that_is_not_what_was_saved_is_noticed(
@@ -483,6 +499,19 @@ def test_out_of_memory_is_answered_with_the_same_batch(
     full = go("full", replace(QUICK, epochs=1), fail_at_rows=1)
     assert "1 rows × 4 accumulation steps" in capsys.readouterr().out
     assert full.history == fits.history
+
+
+def test_peak_memory_is_that_of_each_seed(
+    tokenizer: object, data: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[object] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for name in ("empty_cache", "reset_peak_memory_stats"):
+        monkeypatch.setattr(torch.cuda, name, partial(begun.append, name))
+    one = {"kept": {}, "files": []}
+    for seed in ("1", "2"):
+        once(tmp_path / seed, one, QUICK, lambda _: (begun.append("fit"), ({}, []))[1])
+    assert begun == ["reset_peak_memory_stats", "fit"] * 2
 
 
 def test_recomputed_activations_change_no_bit(

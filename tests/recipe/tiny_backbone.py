@@ -37,7 +37,7 @@ def job(
     tasks = tasks or TASKS
     run = Run(f"tiny/mt-{method}", "smoke", "tiny", method, "mt", tasks)
     base = {
-        "max_length": 256,
+        "max_length": 288,
         "epochs": 1,
         "batch_size": 2,
         "warmup_steps": 2,

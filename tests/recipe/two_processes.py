@@ -7,6 +7,7 @@ so that nobody takes replicated ones for sharded.
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -42,10 +43,21 @@ def tell_kind_of_parameters() -> None:
     tokens.TokensTrainer.validation_losses = told
 
 
+def answer_apart(model, tokenizer, prompts, new_tokens):
+    """Answers of which the second process's get better and the first one's do not."""
+    answer_apart.calls += 1
+    better = ["int"] * answer_apart.calls if os.environ["RANK"] == "1" else ["x"]
+    return [" ".join(better)] * len(prompts)
+
+
+answer_apart.calls = 0
+
+
 if __name__ == "__main__":
     backbone, root, method, settings = sys.argv[1:]
     shard_on_cpus()
     tell_kind_of_parameters()
     chosen = json.loads(settings)
-    stop = chosen.pop("stop_at", None)
-    train(job(Path(backbone), Path(root), method, **chosen), stop_at=stop)
+    stop, part = chosen.pop("stop_at", None), chosen.pop("part", False)
+    made = job(Path(backbone), Path(root), method, **chosen)
+    train(made, stop_at=stop, generate=answer_apart if part else None)

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 from mtpeft.core.errors import Unavailable
-from mtpeft.core.records import read_frame, read_scores
+from mtpeft.core.records import Score, read_frame, read_scores, write_records
 from mtpeft.sandbox import outcome
 from mtpeft.sandbox.outcome import Outcome
 from mtpeft.scoring.execution import passing as module
-from mtpeft.scoring.execution.humaneval import ended
 from mtpeft.scoring.execution.pass_at_k import by_problem, samples_of
 from mtpeft.scoring.execution.passing import Execution
+from mtpeft.scoring.execution.tested import ended
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.new import run
 from mtpeft.statistics.rates import rate_line
@@ -50,6 +50,24 @@ def test_python_passes_only_where_every_test_holds():
         PYTHON, RIGHT, "def twice(x):\n    return x + 3\n", "", "def twice(:", reference=RIGHT
     )
     assert values(Execution().score(some)) == [(1.0, "ok"), (0.0, "ok"), (0.0, "ok"), (0.0, "ok")]
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "def twice(x):\n    return '\0'\n",
+        "def twice(x):\n    return '\ud800'\n",
+        "def twice(x):\n    return '" + "x" * 50_000_000 + "'\n",
+        "import os\nos._exit(0)\n",
+        'raise ValueError("\\udfff\\x1b[2J" * 100_000)\n',
+    ],
+    ids=["NUL", "surrogate", "50 MB", "exit", "message"],
+)
+def test_a_hostile_output_fails_and_costs_no_other(hostile, tmp_path):
+    scored = list(Execution().score(items(PYTHON, hostile, RIGHT, reference=RIGHT)))
+    assert values(scored) == [(0.0, "ok"), (1.0, "ok")]
+    write_records(tmp_path / "scores.csv", scored, Score)
+    assert (tmp_path / "scores.csv").stat().st_size < 10_000
 
 
 @needs_java

@@ -6,8 +6,9 @@ pytest.importorskip("torch")
 
 import numpy as np
 from mtpeft.core import paths
+from mtpeft.core.errors import MtpeftError
 from mtpeft.corpora import Example
-from mtpeft.tasks import encoding, tokens, wording
+from mtpeft.tasks import encoding, rendered_prompt, tokens, wording
 from mtpeft.tasks.tokens import Ragged
 from mtpeft.tuning import store
 from mtpeft.tuning.tiny import train_tokenizer
@@ -64,9 +65,24 @@ def test_causal_models_tokenize_once_for_all_seeds(counted):
     first = store.tokenized(some, tokenizer, wording(), **layout)
     again = store.tokenized(some, tokenizer, wording(), **layout)
     assert len(counted) == 1 and first.tokens.tolist() == again.tokens.tolist()
-    assert (first.sizes, first.names, first.cut) == (again.sizes, again.names, again.cut)
+    assert (first.sizes, first.names, first.dropped) == (again.sizes, again.names, again.dropped)
     store.tokenized(some, tokenizer, wording(), joined=False, longest=399)
     assert len(counted) == 2
+
+
+def test_an_example_longer_than_a_row_is_left_out_whole_and_counted():
+    """Cut short it would be a prompt that inference, which never cuts, does not ask."""
+    tokenizer = train_tokenizer(TEXTS, 300)
+    some = [
+        Example(str(i), "generation", "java", {"summary": "adds " * n, "signature": ""}, TEXTS[0])
+        for i, n in enumerate((1, 300))
+    ]
+    words, layout = wording(), {"joined": False, "longest": 300}
+    made = store.tokenized({"generation": some}, tokenizer, words, **layout)
+    asked = tokenizer(rendered_prompt(some[0], tokenizer, words))["input_ids"]
+    assert made.tokens[: made.prompts[0]].tolist() == asked and made.dropped == 1 == len(made)
+    with pytest.raises(MtpeftError, match="all 1 examples of generation have more than 300"):
+        store.tokenized({"generation": some[1:]}, tokenizer, words, **layout)
 
 
 def test_what_is_made_is_whole_or_absent(counted, monkeypatch, tmp_path):

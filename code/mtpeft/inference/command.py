@@ -54,8 +54,7 @@ def run(
     entry = catalog().usable_run(name)
     corpus = corpus or catalog().corpus_of(entry)
     if has_heads(entry):
-        heads.run(entry, evaluations, training, seed, adapter, backbone, corpus)
-        return 0
+        return heads.run(entry, evaluations, training, seed, adapter, backbone, corpus)
     known = [e.id for task in entry.tasks for e in catalog().get("tasks", task).evaluations]
     for wanted in evaluations:
         if wanted not in known:

@@ -49,7 +49,7 @@ def generate(
         **({"truncation": True, "max_length": input_tokens} if input_tokens else {}),
     )
     device = next(model.parameters()).device
-    ends = _ends(model, tokenizer)
+    ends = end_tokens(getattr(model.generation_config, "eos_token_id", None), tokenizer)
     was_training = model.training
     model.eval()
     with torch.inference_mode():
@@ -63,12 +63,20 @@ def generate(
         )
     if was_training:
         model.train()
-    result = []
-    for tokens in made:
-        stopped = bool(tokens) and tokens[-1] in ends
-        text = tokenizer.decode(tokens[:-1] if stopped else tokens, skip_special_tokens=True)
-        result.append(Generated(text, len(tokens), "stop" if stopped else "length"))
-    return result
+    return [answered(tokens, ends, tokenizer) for tokens in made]
+
+
+def answered(tokens: list[int], ends: set[int], tokenizer: Any) -> Generated:
+    """An answer as a record: text, length, and why it ended.
+
+    Args:
+        tokens: What was generated; what comes after the first end token does not count.
+        ends: The end tokens.
+        tokenizer: Of the model.
+    """
+    length = next((n for n, token in enumerate(tokens, 1) if token in ends), 0)
+    text = tokenizer.decode(tokens[: length - 1] if length else tokens, skip_special_tokens=True)
+    return Generated(text, length or len(tokens), "stop" if length else "length")
 
 
 def as_configured(
@@ -99,14 +107,8 @@ def as_configured(
             use_cache=True,
         )
     model.train(training)
-    result = []
-    for row in made[:, encoded["input_ids"].shape[1] :].tolist():
-        stopped = end in row
-        tokens = row[: row.index(end)] if stopped else row
-        text = tokenizer.decode(tokens, skip_special_tokens=True)
-        reason = "stop" if stopped else "length"
-        result.append(Generated(text, len(tokens) + stopped, reason))
-    return result
+    width = encoded["input_ids"].shape[1]
+    return [answered(row, {end}, tokenizer) for row in made[:, width:].tolist()]
 
 
 def texts(
@@ -133,8 +135,13 @@ def texts(
     return [found[i] for i in range(len(prompts))]
 
 
-def _ends(model: Any, tokenizer: Any) -> set[int]:
-    configured = getattr(model.generation_config, "eos_token_id", None)
+def end_tokens(configured: int | list[int] | None, tokenizer: Any) -> set[int]:
+    """The tokens that end an answer.
+
+    Args:
+        configured: `eos_token_id` of the model's generation_config.
+        tokenizer: Its own end token counts too.
+    """
     ids = configured if isinstance(configured, list) else [configured]
     return {i for i in [*ids, tokenizer.eos_token_id] if i is not None}
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from mtpeft.catalog import Run, catalog
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError, UnknownName
@@ -13,11 +15,14 @@ from mtpeft.core.provenance import write_provenance
 from mtpeft.core.records import Prediction, write_predictions
 from mtpeft.corpora import evaluation_of
 from mtpeft.corpora.weights import fingerprint, model_folder, source_of
-from mtpeft.models.device import local, suits
+from mtpeft.inference.stage import failed
+from mtpeft.models.device import local, stop_where_lost, suits
 from mtpeft.tasks.encoding import RANKING, TaskData, answers, classes, encoded
 
 if TYPE_CHECKING:
     from mtpeft.models.shared import SharedModel
+
+NO_NUMBER = "the model's output is no finite number"
 
 
 def run(
@@ -28,7 +33,7 @@ def run(
     adapter: Path | None,
     backbone: str,
     corpus: str,
-) -> None:
+) -> int:
     """Predict the test sets of a trained run into the folder of its seed; earlier predictions are
     replaced.
 
@@ -42,8 +47,12 @@ def run(
         backbone: Folder in place of the run's own base.
         corpus: As in `corpora.load`.
 
+    Returns:
+        How many instances failed.
+
     Raises:
         MtpeftError: There are no heads, or they were trained on another base model.
+        DeviceLost: The device failed; the set it failed in is not written.
     """
     from mtpeft.models.base import load_tokenizer
     from mtpeft.models.shared import about, rebuilt
@@ -66,21 +75,30 @@ def run(
     model = rebuilt(folder, source, fingerprint(source)).to(local())
     how = about(folder)["how"]
     data = encoded(entry, corpus, "test", load_tokenizer(source), how)
+    failures = 0
     for wanted in evaluations or known:
         path = trained / "predictions" / f"{wanted}.jsonl"
-        write(model, data[known[wanted]], entry.id, wanted, path)
+        try:
+            write(model, data[known[wanted]], entry.id, wanted, path)
+        except RuntimeError as error:
+            stop_where_lost(error)
+            raise
         write_provenance(
             path,
             [folder / "shared.safetensors", folder / "heads.safetensors"],
             run=entry.id,
             corpus=corpus,
         )
-        print(f"infer: {entry.id} {wanted}: {paths.shown(path)}")
+        wrong = failed(path)
+        more = f"; {wrong} have no finite value" if wrong else ""
+        print(f"infer: {entry.id} {wanted}: {paths.shown(path)}{more}")
+        failures += wrong
+    return failures
 
 
 def write(model: "SharedModel", data: TaskData, run: str, evaluation: str, path: Path) -> Path:
     """Answer the examples of one set: the probability as raw output and the class as answer, or the
-    rank of the right code as both.
+    rank of the right code as both; an error where the model gave something that is no number.
 
     Args:
         model: The trained model.
@@ -95,11 +113,13 @@ def write(model: "SharedModel", data: TaskData, run: str, evaluation: str, path:
     from mtpeft.models.shared import outputs
 
     start = time.monotonic()
-    said = answers(data, outputs(model, data, device=local())[1])
+    values = outputs(model, data, device=local())[1]
+    finite = np.isfinite(values).reshape(len(data), -1).all(1)
+    said = answers(data, values)
     each = round((time.monotonic() - start) / len(data), 6)
     if data.head == RANKING:
         texts = [(str(rank), str(rank)) for rank in said]
-        asked = [i for i, rank in enumerate(said) if rank]
+        asked = np.flatnonzero(data.labels).tolist()
     else:
         texts = [(f"{p:.6f}", str(c)) for p, c in zip(said, classes(said), strict=True)]
         asked = list(range(len(data)))
@@ -107,6 +127,10 @@ def write(model: "SharedModel", data: TaskData, run: str, evaluation: str, path:
         path,
         [
             Prediction(run, evaluation, data.ids[i], _read(data, i), *texts[i], "stop", each)
+            if finite[i]
+            else Prediction(
+                run, evaluation, data.ids[i], _read(data, i), "", "", "error", each, NO_NUMBER
+            )
             for i in asked
         ],
     )

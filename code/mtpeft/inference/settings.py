@@ -35,7 +35,7 @@ class InferenceProfile:
         wording: Of the prompts.
         faithful_answers: Cut answers as the study cut.
         tokens_in_flight: Prompt and answer tokens of one batch, which bounds the memory of the
-            key-value cache.
+            key-value cache where the backend does not measure it.
         tasks: Decoding of tasks that differ from the default.
     """
 

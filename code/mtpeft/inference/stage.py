@@ -108,9 +108,8 @@ def _infer(request: Request, backend: Backend, path: Path, made_by: dict[str, An
         else []
     )
     with Progress(f"infer {request.run} {request.evaluation}", len(todo)) as progress:
-        for batch in batches(
-            lengths, decoding.new_tokens, request.profile.tokens_in_flight, decoding.batch_size
-        ):
+        room = backend.tokens_in_flight or request.profile.tokens_in_flight
+        for batch in batches(lengths, decoding.new_tokens, room, decoding.batch_size):
             chosen = [todo[i] for i in batch]
             append_predictions(
                 path,

@@ -5,6 +5,7 @@ configuration and modules, or stands in the backbone's YAML.
 """
 
 import importlib.util
+from collections.abc import Mapping
 from typing import Any
 
 from mtpeft.catalog import Backbone
@@ -57,16 +58,23 @@ def load_causal(
         device: As torch names it.
         quantisation: Configuration of 4-bit weights, or None.
         liger: Fused kernels, where they are installed and there is a GPU.
+
+    Raises:
+        MtpeftError: Weights of the model are missing.
     """
     import torch
     from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(
+    model = complete(
         source,
-        dtype=getattr(torch, dtype),
-        quantization_config=quantisation,
-        attn_implementation=attention(attention_name, device),
-        device_map={"": device} if quantisation is not None else None,
+        *AutoModelForCausalLM.from_pretrained(
+            source,
+            dtype=getattr(torch, dtype),
+            quantization_config=quantisation,
+            attn_implementation=attention(attention_name, device),
+            device_map={"": device} if quantisation is not None else None,
+            output_loading_info=True,
+        ),
     )
     model.config.use_cache = False
     if liger and device.startswith("cuda") and importlib.util.find_spec("liger_kernel"):
@@ -131,14 +139,52 @@ def empty_causal(config: Any) -> Any:
 
 
 def load_encoder(source: str, attention_name: str = "eager") -> Any:
-    """An encoder with the weights in `source` (a folder), float32."""
+    """An encoder with the weights in `source` (a folder), float32.
+
+    Raises:
+        MtpeftError: Weights of the encoder are missing.
+    """
     import torch
     from transformers import AutoConfig
 
-    made: Any = _encoder_class(AutoConfig.from_pretrained(source)).from_pretrained(
-        source, attn_implementation=attention(attention_name, kind()), dtype=torch.float32
+    made = _encoder_class(AutoConfig.from_pretrained(source)).from_pretrained(
+        source,
+        attn_implementation=attention(attention_name, kind()),
+        dtype=torch.float32,
+        output_loading_info=True,
     )
-    return made
+    return complete(source, *made)
+
+
+def complete(source: str, model: Any, loading: Mapping[str, Any]) -> Any:
+    """A loaded model without weights that its files do not hold: the library draws those at random,
+    every time others.
+
+    Checkpoints of masked language models have no pooler. Without one, position 0 stands for a
+    sequence (see `pooling`), and nothing that was drawn decides a result.
+
+    Args:
+        source: Where it was loaded from.
+        model: The model.
+        loading: What the library says of the loading.
+
+    Returns:
+        The model, without its pooler where that was drawn.
+
+    Raises:
+        MtpeftError: Other weights are missing.
+    """
+    missing = sorted(loading["missing_keys"])
+    if missing and all(name.startswith("pooler.") for name in missing):
+        model.pooler = None
+        missing = []
+    if missing:
+        raise MtpeftError(
+            f"{source} lacks {len(missing)} weights of the model, {missing[0]} among them",
+            f"all weights of a {type(model).__name__}",
+            "--backbone FOLDER with a whole model",
+        )
+    return model
 
 
 def longest_input(source: str) -> int | None:

@@ -62,6 +62,11 @@ def processes() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def rank() -> int:
+    """The number of this process among them; 0 says what is said once."""
+    return int(os.environ.get("RANK", "0"))
+
+
 def _version(name: str) -> str:
     try:
         return version(name)
@@ -96,7 +101,7 @@ def claim(folder: Path, wanted: Mapping[str, Any], began: Iterable[str]) -> None
             f"{FILE} next to its files",
             f"rm -r {shown(folder)}, or give another MTPEFT_OUT",
         )
-    if int(os.environ.get("RANK", "0")) == 0:
+    if rank() == 0:
         write_atomic(path, json.dumps(plain, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 

@@ -56,6 +56,8 @@ def once(
             identity.unbroken(folder, found["files"])
             return dict(found["kept"])
         while True:
+            if torch.cuda.is_available():  # of this seed and micro-batch, not of those before
+                torch.cuda.reset_peak_memory_stats()
             try:
                 fitted = fit(settings)
                 break

@@ -23,8 +23,7 @@ class TokenStore:
         prompts: Of each example, how many of its tokens are the prompt; shape [n].
         tasks: Number of each example's task; shape [n].
         names: The tasks, in the order of their numbers.
-        cut: Examples whose prompt was cut.
-        dropped: Examples whose answer alone is too long.
+        dropped: Examples that are longer than a row.
     """
 
     tokens: np.ndarray
@@ -32,7 +31,6 @@ class TokenStore:
     prompts: np.ndarray
     tasks: np.ndarray
     names: list[str]
-    cut: int = 0
     dropped: int = 0
 
     @property
@@ -65,11 +63,11 @@ def tokenized(
         tokenizer: Of the base model.
         wording: The words of the prompts.
         joined: The study's layout (see `tasks.render`).
-        longest: An example with more tokens loses the beginning of its prompt, never its answer;
-            one whose answer alone is longer is dropped and counted. None: nothing is cut.
+        longest: An example with more tokens is left out and counted: cut short it would be another
+            prompt than the one that is asked at inference, which is never cut. None: no limit.
 
     Raises:
-        MtpeftError: No example is left.
+        MtpeftError: No example of a task is left.
     """
 
     def decides() -> dict[str, Any]:
@@ -87,8 +85,8 @@ def tokenized(
         decides,
         lambda: _made(examples, tokenizer, wording, joined, longest),
     )
-    cut, dropped = (int(n) for n in made.pop("counts"))
-    return TokenStore(**made, names=list(examples), cut=cut, dropped=dropped)
+    dropped = int(made.pop("dropped")[0])
+    return TokenStore(**made, names=list(examples), dropped=dropped)
 
 
 def _made(
@@ -99,19 +97,23 @@ def _made(
     longest: int | None,
 ) -> dict[str, np.ndarray]:
     pieces: list[np.ndarray] = []
-    prompts, tasks, cut, dropped = [], [], 0, 0
+    prompts, tasks, dropped = [], [], 0
     for number, some in enumerate(examples.values()):
         for example in some:
             made = render(example, tokenizer, wording, joined=joined)
-            tokens, prompt = made.tokens, made.prompt
-            if longest is not None and (excess := len(tokens) - longest) > 0:
-                if excess >= prompt:
-                    dropped += 1
-                    continue
-                tokens, prompt, cut = tokens[excess:], prompt - excess, cut + 1
-            pieces.append(np.array(tokens, dtype=np.int32))
-            prompts.append(prompt)
+            if longest is not None and len(made.tokens) > longest:
+                dropped += 1
+                continue
+            pieces.append(np.array(made.tokens, dtype=np.int32))
+            prompts.append(made.prompt)
             tasks.append(number)
+    for number, (task, some) in enumerate(examples.items()):
+        if some and number not in tasks:
+            raise MtpeftError(
+                f"all {len(some)} examples of {task} have more than {longest} tokens",
+                "examples that fit a row",
+                "--set max_length=N with a larger one",
+            )
     if not pieces:
         raise MtpeftError("no training examples", f"examples of {', '.join(examples)}", "make data")
     return {
@@ -119,5 +121,5 @@ def _made(
         "offsets": np.cumsum([0] + [len(p) for p in pieces], dtype=np.int64),
         "prompts": np.array(prompts, dtype=np.int32),
         "tasks": np.array(tasks, dtype=np.int16),
-        "counts": np.array([cut, dropped]),
+        "dropped": np.array([dropped]),
     }

@@ -73,6 +73,16 @@ class MultiTaskTrainer(Trainer):
     def check(self) -> None:
         """What must hold on this device before the first step."""
 
+    def agreed(self, value: Any) -> Any:
+        """The first process's value, on every process: what decides when a task or the run ends must
+        not be decided several times, by answers that rounding may flip.
+        """
+        if self.args.world_size == 1:
+            return value
+        shared = [value]
+        torch.distributed.broadcast_object_list(shared, src=0, device=self.args.device)
+        return shared[0]
+
     def rate(self) -> float:
         """The learning rate that the rule and the curve are told."""
         return float(self.lr_scheduler.get_last_lr()[0])

@@ -3,6 +3,7 @@
 The right answers of the corpus run first: a runner that fails them would fail models for nothing.
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 
 from mtpeft.core.errors import Unavailable
@@ -12,8 +13,7 @@ from mtpeft.sandbox.errors import SandboxRefused
 from mtpeft.sandbox.outcome import Outcome
 from mtpeft.sandbox.runner import Pool, Sandbox
 from mtpeft.scoring.emit import measured, unmeasured
-from mtpeft.scoring.execution.humaneval import ended, run_twice
-from mtpeft.scoring.execution.tested import instance
+from mtpeft.scoring.execution.tested import ended, instance
 from mtpeft.scoring.interface import Item
 
 METRICS = ("execution_pass",)
@@ -111,10 +111,24 @@ def _run_right(
 
 
 def _outcome(sandbox: Sandbox, item: Item, output: str) -> Outcome:
+    """What became of an output.
+
+    A failure of the runner is tried once more, and a second one said aloud: a candidate that can
+    cause it would never be scored.
+    """
+    program = instance(item, output)
     try:
-        return run_twice(sandbox, instance(item, output))
+        result = sandbox.run(program)
+        if result.status == outcome.INFRASTRUCTURE:
+            result = sandbox.run(program)
     except SandboxRefused as error:  # no JDK, say
         raise Unavailable(error.found, error.expected, error.fix) from error
+    if result.status == outcome.INFRASTRUCTURE:
+        print(
+            f"mtpeft: {item.instance_id}: the runner failed twice: {result.evidence}",
+            file=sys.stderr,
+        )
+    return result
 
 
 def scorer() -> Execution:

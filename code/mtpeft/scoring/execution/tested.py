@@ -11,10 +11,11 @@ import secrets
 
 from mtpeft.sandbox.instances import Case, FunctionInstance, Instance, ProgramInstance
 from mtpeft.sandbox.limits import Limits
-from mtpeft.scoring.execution.humaneval import ended
 from mtpeft.scoring.interface import Item
 from mtpeft.tasks.source_text import bare, parsed
 
+# At most so many places are tried, and only in texts of at most so many characters.
+_TRIES, _LONGEST = 50, 100_000
 _TYPE = re.compile(
     r"\s*(?:(?:public|final|abstract|sealed|strictfp)\s+)*(?:class|record|enum|interface)\s+(\w+)[^{]*"
 )
@@ -45,6 +46,31 @@ def instance(item: Item, output: str) -> Instance:
         output: In place of the item's own, for example the right answer.
     """
     return _java(item, output) if item.language == "java" else _python(item, output)
+
+
+def ended(prompt: str, completion: str) -> tuple[str, str]:
+    """A completion up to where it stops being one.
+
+    HumanEval's authors stop generation at a new statement of the module. An answer that was
+    generated without stop strings may end in the middle of one: what counts then is the longest
+    part that ends before a line of the module and parses.
+
+    Args:
+        prompt: What is continued.
+        completion: The continuation.
+
+    Returns:
+        The part, and the rule that cut it; empty where nothing was cut.
+    """
+    if len(completion) > _LONGEST or parsed(prompt + completion) is not None:
+        return completion, ""
+    rows = completion.replace("\r\n", "\n").split("\n")
+    tops = [n for n, row in enumerate(rows) if n and row[:1] not in ("", " ", "\t", "#", ")")]
+    for end in reversed(tops[-_TRIES:]):
+        part = "\n".join(rows[:end]) + "\n"
+        if parsed(prompt + part) is not None:
+            return part, "up to the first statement of the module that is not whole"
+    return completion, ""
 
 
 def _python(item: Item, output: str) -> FunctionInstance:

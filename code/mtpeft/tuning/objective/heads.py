@@ -28,6 +28,7 @@ from mtpeft.models.base import attention_of
 from mtpeft.models.device import local
 from mtpeft.models.heads import positive_weight, ranking_loss
 from mtpeft.models.shared import SharedModel, outputs
+from mtpeft.tasks.classification import random_ranking, trivial
 from mtpeft.tasks.encoding import RANKING, SELECTION, TaskData, answers, scores
 from mtpeft.tuning.balancing import balancing
 from mtpeft.tuning.balancing.learnable import collapsed
@@ -431,10 +432,7 @@ class HeadsTrainer(MultiTaskTrainer):
                 t: evaluate(self.model, d, device=str(self.args.device))
                 for t, d in self.valid.items()
             }
-        if self.args.world_size > 1:  # a flipped answer on one process must not part them
-            shared = [found]
-            torch.distributed.broadcast_object_list(shared, src=0)
-            found = shared[0]
+        found = self.agreed(found)
         chosen = {t: float(found[t][SELECTION[self.valid[t].head]]) for t in self.names}
         combined = sum(chosen.values()) / len(self.names)
         metrics = {f"eval_loss_{t}": found[t]["loss"] for t in self.names}
@@ -496,6 +494,11 @@ class HeadsTrainer(MultiTaskTrainer):
                 f"{self.best_sha256[:12]}, as when saved",
                 f"rm -r {shown(self.folder)}, then train again",
             )
+        if self.is_world_process_zero():
+            for said in unlearned(self.history[self.best_epoch - 1]["valid"], self.valid):
+                print(
+                    f"train {self.folder.parent.name}: epoch {self.best_epoch} was chosen, {said}"
+                )
         with self.ledger.evaluation():
             final = {
                 t: evaluate(self.model, d, device=str(self.args.device)) for t, d in test.items()
@@ -578,6 +581,29 @@ def _pretend_full(model: SharedModel, rows: int) -> None:
         return forward(task, batch)
 
     model.forward = limited  # type: ignore[method-assign]
+
+
+def unlearned(found: Mapping[str, Mapping[str, float]], data: Data) -> list[str]:
+    """Tasks that a model does no better than without one; the mean that chooses an epoch hides them.
+
+    Args:
+        found: The scores of each task.
+        data: The examples that gave them.
+    """
+    said = []
+    for task, some in data.items():
+        name = SELECTION[some.head]
+        if some.head == RANKING:
+            what, least = "a random order", random_ranking(len(some))
+        else:
+            answers = {who: them[name] for who, them in trivial(some.labels).items()}
+            what = max(answers, key=lambda who: answers[who])
+            least = answers[what]
+        if not found[task][name] > least:
+            said.append(
+                f"though its {name} of {task} is {found[task][name]:.4f}, {what} {least:.4f}"
+            )
+    return said
 
 
 def over_seeds(outcomes: list[Outcome], task: str, metric: str) -> tuple[float, float, int]:

@@ -14,7 +14,7 @@ from mtpeft.catalog import Backbone, catalog
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.files import write_atomic
 from mtpeft.models.base import attention_of, load_causal, load_tokenizer
-from mtpeft.models.device import kind, local
+from mtpeft.models.device import local
 from mtpeft.models.methods import method_module, trains_whole
 from mtpeft.models.nf4 import keep_layout, quantisation
 from mtpeft.tasks import wording
@@ -235,6 +235,7 @@ class TokensTrainer(MultiTaskTrainer):
                 with self.compute_loss_context_manager():
                     metrics.update(self.metrics(self.model, self.state.global_step))
                 torch.set_rng_state(random)
+            metrics = self.agreed(metrics)
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(
             self.args, self.state, self.control, metrics
@@ -365,10 +366,10 @@ def fit(
     )
     trainer.remove_callback(PrinterCallback)  # a raw line a step; the recorder speaks instead
     title = f"{job.run.id} seed {settings.seed}"
-    if store.cut or store.dropped:
+    if store.dropped and identity.rank() == 0:
         print(
-            f"train {title}: {store.cut} prompts lose their beginning, {store.dropped} examples with "
-            f"an answer of more than {settings.max_length} tokens are left out"
+            f"train {title}: {store.dropped} of {store.dropped + len(store)} examples have more than "
+            f"{settings.max_length} tokens and are left out"
         )
     trainer.opening = opening(settings, multiple, attention_of(model), title)
     trainer.add_callback(Recorder(trainer, job.folder / "tensorboard", every, title))
@@ -385,8 +386,6 @@ def fit(
         trainer.add_callback(EarlyStoppingCallback(patience, threshold))
     if stop_at is not None:
         trainer.add_callback(StopAt(stop_at))
-    if kind() == "cuda":
-        torch.cuda.reset_peak_memory_stats()
     seed_everything(settings.seed)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint is not None else None)
     if stop_at is not None and trainer.state.global_step < trainer.state.max_steps:

@@ -1,0 +1,50 @@
+"""What a base model lacks is never drawn at random: it is left out by a stated rule, or refused."""
+
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+from mtpeft.core.errors import MtpeftError
+from mtpeft.models.base import config_of, empty_encoder, load_causal, load_encoder
+from mtpeft.models.pooling import pooled
+from mtpeft.tuning.tiny import save_backbone, tiny_model, train_tokenizer
+from safetensors.torch import load_file, save_file
+from shared_models import tiny
+
+pytestmark = pytest.mark.train
+
+
+def without(folder, part):
+    """The weights in a folder, those of one part removed."""
+    path = folder / "model.safetensors"
+    some = {name: t for name, t in load_file(path).items() if part not in name}
+    save_file(some, path, metadata={"format": "pt"})
+
+
+@pytest.fixture
+def encoder(tmp_path):
+    empty_encoder(config_of(tiny("roberta")), seed=0).save_pretrained(tmp_path)
+    return tmp_path
+
+
+def test_without_a_pooler_position_0_stands_for_a_sequence(encoder):
+    ids = torch.tensor([[5, 6, 7]])
+    mask = torch.ones_like(ids)
+    without(encoder, "pooler")
+    first, again = (load_encoder(str(encoder)).eval() for _ in range(2))
+    made = pooled("encoder", first(input_ids=ids, attention_mask=mask), mask)
+    states = again(input_ids=ids, attention_mask=mask).last_hidden_state
+    assert torch.equal(made, states[:, 0])
+
+
+def test_any_other_weight_that_is_missing_is_refused(encoder, tmp_path):
+    without(encoder, "layer.0.attention.self.query")
+    with pytest.raises(MtpeftError, match=r"lacks 2 weights.*query\.bias among them"):
+        load_encoder(str(encoder))
+    words = train_tokenizer(["int a = b;"], 270)
+    save_backbone(tmp_path / "causal", words, tiny_model(words, hidden=16, layers=1, heads=2))
+    assert load_causal(str(tmp_path / "causal"), dtype="float32").lm_head.weight is not None
+    without(tmp_path / "causal", "q_proj")
+    with pytest.raises(MtpeftError, match="lacks 2 weights"):
+        load_causal(str(tmp_path / "causal"), dtype="float32")
