@@ -231,7 +231,7 @@ flaky-cpu: | $(VENV)/.train ## a small model on the real flaky tests (MTPEFT_MIR
 
 # ---------------------------------------------------------------- tests, images, housekeeping
 
-.PHONY: test test-unit test-train test-cluster mutation record-tables lint docs doctor plan clean
+.PHONY: test test-unit test-train test-cluster gpu-check mutation record-tables lint docs doctor plan clean
 record-tables: ## accept the tables of the last run as the reference of the tests | 1 s | | no
 	@cd $(OUT) && find statistics audit verification tables -name '*.csv' ! -name '.*' | LC_ALL=C sort | xargs sha256sum \
 	  >"$(CURDIR)/tests/recipe/tables.sha256"
@@ -263,6 +263,12 @@ test: $(VENV)/.dev $(VENV)/.score ## the tests (those of group train: make test-
 
 test-train: $(VENV)/.dev $(VENV)/.score $(VENV)/.train ## the tests that train and generate, on the CPU | 5 min | 3 GB | no
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "train and not cluster" tests/unit tests/recipe
+
+gpu-check: $(VENV)/.dev $(VENV)/.train ## what only a GPU can show: tests, then speed and memory as a table; no network | 10 min | 10 GB | yes
+	@$(BIN)/python -c 'import torch, sys; torch.cuda.is_available() or sys.exit("mtpeft: gpu-check: torch finds no GPU here; on one with a driver: make gpu-check")'
+	@$(BIN)/python -m pytest -q -m gpu tests/gpu
+	@PYTHONPATH=code $(BIN)/python tests/bench/bench_training.py --out $(OUT)/gpu-check.md
+	@echo "$(OUT)/gpu-check.md"
 
 test-cluster: $(VENV)/.dev $(VENV)/.train ## a matrix on a real Slurm of this machine (as root; skips without one) | 4 min | 50 MB | no
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m cluster tests/recipe/test_cluster.py

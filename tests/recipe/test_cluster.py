@@ -205,13 +205,13 @@ def test_runs_that_are_killed_and_requeued_end_as_those_done_one_by_one(slurm, b
             subprocess.run(command, capture_output=True, check=False)
         return not left
 
-    until("every run was hit in the midst of its training", all_hit, 300)
-    until("an answer", lambda: running(cells[5], "infer"))
+    until("every run was hit in the midst of its training", all_hit, 900)
+    until("an answer", lambda: running(cells[5], "infer"), 900)
     said("scontrol", "requeue", jobs[(*cells[5], "infer")])
-    until("an empty queue", lambda: not said("squeue", "-h").strip(), 300)
+    until("an empty queue", lambda: not said("squeue", "-h").strip(), 900)
     assert "train  4 finished, " in mtpeft(out, "status", "--name", "m")
     mtpeft(out, "resume", "--name", "m")
-    until("an empty queue", lambda: not said("squeue", "-h").strip(), 300)
+    until("an empty queue", lambda: not said("squeue", "-h").strip(), 900)
     with (home / "stages.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert [row["state"] for row in rows] == ["finished"] * len(cells) * 3

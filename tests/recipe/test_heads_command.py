@@ -227,6 +227,11 @@ def test_a_model_that_gives_no_numbers_fails_and_is_counted(
     shutil.rmtree(trained / "seed-9")
 
 
+def test_a_limit_would_change_what_heads_search(trained: Path, backbone: str) -> None:
+    with pytest.raises(MtpeftError, match="another search"):
+        command("infer", PAIR, "--backbone", backbone, "--seed", "2", "--limit", "3")
+
+
 def test_another_base_model_neither_trains_nor_predicts_in_the_same_folder(
     trained: Path, backbone: str, tmp_path: Path
 ) -> None:
@@ -425,6 +430,13 @@ def test_a_local_model_is_prompted_and_what_it_said_is_kept_and_scored(
     ), "a model that knows nothing answered"
     before = out.read_bytes()
     assert command(*arguments) == said and out.read_bytes() == before
+    alone = tmp_path / "alone.jsonl"
+    command(*arguments[:-1], str(alone), "--at-once", "1")
+    answers = [
+        [(p.instance_id, p.prompt_sha256, p.raw_output) for p in read_predictions(path)]
+        for path in (out, alone)
+    ]
+    assert answers[0] == answers[1], "a batch answers as each question by itself"
     words = ("score", str(out), "classes", "--corpus", "multitask-peft-own", "--out", str(tmp_path))
     command(*words, code=2)  # no answer could be scored
     table = read_frame(tmp_path / "scores" / "classes" / "flaky-detection-flakeflagger.csv")

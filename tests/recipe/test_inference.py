@@ -4,6 +4,7 @@ import json
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,7 +17,8 @@ from mtpeft.core.errors import BadInput, MtpeftError, Unavailable, UnknownName
 from mtpeft.core.locks import InUse
 from mtpeft.core.records import Prediction, read_predictions
 from mtpeft.corpora import Example, evaluation
-from mtpeft.inference.backends import Transformers, backend
+from mtpeft.inference import backends
+from mtpeft.inference.backends import ON_CPU, TINY, Transformers, backend
 from mtpeft.inference.batches import batches
 from mtpeft.inference.generate import Generated, generate, texts
 from mtpeft.inference.prompting import Local, ask
@@ -132,6 +134,26 @@ def test_a_killed_run_resumes_by_instance(trained, tmp_path):
         }
 
     assert outputs(path) == outputs(whole) and len(outputs(path)) == 7
+
+
+def test_answers_are_written_as_batches_finish_and_batches_are_as_small_as_asked(trained, tmp_path):
+    path, written = tmp_path / "p.jsonl", []
+
+    class Watched(Broken):
+        def answers(self, prompts, *arguments):
+            written.append((len(prompts), len(path.read_text().splitlines()) if written else 0))
+            return self._backend.answers(prompts, *arguments)
+
+    infer(request(tokens_in_flight=1), Watched(trained, "", ""), path)
+    assert written == [(1, n) for n in range(7)]
+
+
+def test_on_a_cpu_a_model_that_is_not_tiny_gets_small_batches():
+    weights = [torch.nn.Parameter(torch.empty(TINY + 1, device="meta"))]
+    model = SimpleNamespace(device=torch.device("cpu"), parameters=lambda: weights)
+    assert backends._fitting(model) == ON_CPU
+    weights.clear()
+    assert backends._fitting(model) == 0
 
 
 def test_a_second_process_does_not_write_the_same_records_again(trained, tmp_path):

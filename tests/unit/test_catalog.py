@@ -52,7 +52,7 @@ def test_the_shipped_catalog_loads_as_a_whole(known):
     assert {kind: len(getattr(known, kind)) for kind in KINDS} == {
         "studies": 3,
         "tasks": 8,
-        "backbones": 11,
+        "backbones": 17,
         "methods": 8,
         "runs": 203,
         "tools": 29,

@@ -4,7 +4,10 @@ server's failure is no answer.
 
 import base64
 import json
+import math
+import random
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -115,6 +118,44 @@ class _Script:
         if text.startswith("!"):
             raise MtpeftError(text)
         return text, "stop"
+
+
+def test_several_questions_are_on_their_way_and_records_keep_the_order(tmp_path: Path) -> None:
+    together = threading.Barrier(3, timeout=30)
+
+    class Waiting(_Script):
+        def answer(self, messages: list[dict[str, str]], new_tokens: int = 10) -> tuple[str, str]:
+            if self.seen:  # the first one goes alone: a server that refuses it refuses them all
+                together.wait()
+            self.seen.append(messages)
+            return "yes", "stop"
+
+    chat = Waiting()
+    chat.answer([])
+    examples = [e for split in ("train", "valid", "test") for e in own(TASK, split)][:7]
+    chat.seen.clear()
+    assert ask(examples, chat, tmp_path / "p.jsonl", "run", at_once=3) == 0
+    found = [p.instance_id for p in read_predictions(tmp_path / "p.jsonl")]
+    assert found == [e.id for e in examples] and len(chat.seen) == 7
+
+
+def test_the_nearest_texts_are_those_of_the_formula() -> None:
+    rng = random.Random(0)
+    texts = [" ".join(rng.choices("abcdefgh", k=rng.randint(1, 9))) for _ in range(60)]
+    index, counts = Bm25(texts), [Counter(text.split()) for text in texts]
+    mean = sum(map(Counter.total, counts)) / len(texts)
+    for query in texts[:20]:
+        scores = [
+            sum(
+                math.log(1 + (60 - n + 0.5) / (n + 0.5))
+                * (2.5 * c[word] / (c[word] + 1.5 * (0.25 + 0.75 * c.total() / mean)))
+                for word in set(query.split())
+                if (n := sum(word in other for other in counts))
+            )
+            for c in counts
+        ]
+        near = index.nearest(query, 10)
+        assert [scores[i] for i in near] == pytest.approx(sorted(scores)[-10:])
 
 
 def test_a_failed_question_is_asked_again_and_an_answered_one_is_not(tmp_path: Path) -> None:

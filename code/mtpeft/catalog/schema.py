@@ -338,6 +338,9 @@ class Backbone:
             names.
         virtual_tokens: Where prefix tuning puts them: into the keys and values of every
             layer, or before the input.
+        weights: The entry of data/manifest.toml that makes its weights, where they come from
+            published files and not from the hub.
+        seen: Examples of this package's tasks that the weights were trained on.
     """
 
     id: str
@@ -349,6 +352,8 @@ class Backbone:
     config: dict[str, Any] = field(default_factory=dict)
     modules: dict[str, list[str]] = field(default_factory=dict)
     virtual_tokens: Literal["keys", "input"] = "keys"
+    weights: str = ""
+    seen: str = ""
 
 
 @dataclass(frozen=True)

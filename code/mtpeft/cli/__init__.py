@@ -12,7 +12,19 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from mtpeft.cli import archive, compare, data, infer, matrix, report, score, study, train, verify
+from mtpeft.cli import (
+    archive,
+    compare,
+    data,
+    infer,
+    matrix,
+    report,
+    score,
+    serve,
+    study,
+    train,
+    verify,
+)
 from mtpeft.cli.group import example
 from mtpeft.core.boundary import SHOW, explained
 from mtpeft.core.hashing import fix_seed
@@ -66,6 +78,8 @@ app = typer.Typer(
 )
 for module in (archive, data, train, infer, score, compare, verify, report, study, matrix):
     app.add_typer(module.app)
+
+app.command("serve", **serve.EXAMPLE)(serve.serve)
 
 
 @app.callback()

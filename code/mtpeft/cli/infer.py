@@ -13,6 +13,12 @@ app = group(
 )
 Model = Annotated[str, typer.Option(help="name at the server, or a local folder")]
 Server = Annotated[str, typer.Option(help="OpenAI-compatible address up to /v1; empty: local")]
+AtOnce = Annotated[
+    int, typer.Option(min=1, help="questions at a time: requests, or a batch of a local model")
+]
+Dtype = Annotated[
+    str, typer.Option(help="of a local model's weights; default: bfloat16 on a GPU, else float32")
+]
 Corpus = Annotated[str, typer.Option(help="as in train; default: that of the task's study")]
 
 
@@ -35,6 +41,10 @@ def run(
     dtype: Annotated[str, typer.Option(help="of weights that are not quantized")] = "bfloat16",
     corpus: Annotated[str, typer.Option(help="as in train; default: the run's study")] = "",
     retry: Annotated[bool, typer.Option(help="predict failed instances again")] = False,
+    limit: Annotated[int, typer.Option(help="instances of a set, evenly spaced; 0: all")] = 0,
+    tokens_in_flight: Annotated[
+        int, typer.Option(help="prompt and answer tokens of a batch; 0: as memory allows")
+    ] = 0,
 ) -> None:
     """Predict the evaluation sets of a run; the same command resumes."""
     from mtpeft.inference.command import run as stage
@@ -51,6 +61,8 @@ def run(
         dtype,
         corpus,
         retry,
+        limit,
+        tokens_in_flight,
     )
     sys.exit(1 if failures else 0)
 
@@ -71,6 +83,8 @@ def prompt(
     split: str = "test",
     shots: int = 0,
     limit: Annotated[int, typer.Option(help="examples, evenly spaced; 0: all")] = 0,
+    at_once: AtOnce = 8,
+    dtype: Dtype = "",
 ) -> None:
     """Prompt a model, zero-shot or few-shot; report strict and permissive parsing next to baselines."""
     from mtpeft.core.records import Prediction, read_predictions
@@ -80,7 +94,7 @@ def prompt(
 
     corpus = corpus or default_corpus(task)
     every = load(corpus, task, split)
-    chat = Endpoint(server, model) if server else Local(model)
+    chat = Endpoint(server, model, at_once=at_once) if server else Local(model, dtype)
     missing = ask(
         subsample_evenly(every, limit),
         chat,
@@ -89,6 +103,7 @@ def prompt(
         shots,
         load(corpus, task, "train") if shots else [],
         evaluation_of(task, corpus),
+        at_once,
     )
     answered = [p for p in read_predictions(out) if isinstance(p, Prediction)]
     _show(table(answered, every, shots, bool(server)))
@@ -114,6 +129,8 @@ def rank(
         str, typer.Option(help="bm25, or embeddings of the model (the study)")
     ] = "bm25",
     limit: Annotated[int, typer.Option(help="queries, evenly spaced; 0: all")] = 0,
+    at_once: AtOnce = 8,
+    dtype: Dtype = "",
 ) -> None:
     """Zero-shot code search: stage 1 finds candidates, the model scores them; prints MRR@K."""
     from mtpeft.core.records import Prediction, read_predictions
@@ -126,7 +143,7 @@ def rank(
 
     corpus = corpus or default_corpus("code-search")
     every = load(corpus, "code-search", split)
-    chat = Endpoint(server, model) if server else Local(model)
+    chat = Endpoint(server, model, at_once=at_once) if server else Local(model, dtype)
     near = stage_1(every, out.with_suffix(".candidates.jsonl"), candidates, stage(stage1, chat))
     asked = {name: near[name] for name in subsample_evenly(list(near), limit)}
     missing = rank_candidates(
@@ -136,6 +153,7 @@ def rank(
         out,
         f"{model}/rank-{candidates}-{stage1}",
         evaluation_of("code-search", corpus),
+        at_once,
     )
     answers = [p for p in read_predictions(out) if isinstance(p, Prediction)]
     _show(ranking_table(answers, near, every))

@@ -71,6 +71,8 @@ GROUPS = {
         "accelerate",
         "bitsandbytes",
         "datasets",
+        "fastapi",
+        "gguf",
         "huggingface_hub",
         "peft",
         "safetensors",
@@ -80,6 +82,7 @@ GROUPS = {
         "torch",
         "transformers",
         "trl",
+        "uvicorn",
     },
     "core": {"httpcore", "matplotlib", "pandas", "rpy2", "yaml"},
     "score": {

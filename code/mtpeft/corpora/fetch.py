@@ -9,6 +9,7 @@ name. `OFFLINE=1` uses what is there.
 import gzip
 import os
 import shutil
+import sys
 import zlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,12 +18,13 @@ from pathlib import Path
 from mtpeft.core import paths
 from mtpeft.core.download import Mismatch, Policy, Wanted, accept, download, opened, part_of
 from mtpeft.core.errors import BadInput, MtpeftError, Unavailable
-from mtpeft.core.files import cannot
+from mtpeft.core.files import cannot, scratch
 from mtpeft.core.http import Client, address, offline
 from mtpeft.core.locks import held
+from mtpeft.core.processes import run
 from mtpeft.core.progress import Progress
 from mtpeft.core.provenance import sha256
-from mtpeft.corpora.manifest import File
+from mtpeft.corpora.manifest import File, Wheel
 
 __all__ = ["UPSTREAM", "Mismatch", "Policy", "cached", "fetch", "offline", "require", "upstream"]
 
@@ -34,12 +36,12 @@ def upstream() -> str:
     return address(os.environ.get("MTPEFT_UPSTREAM") or UPSTREAM, "MTPEFT_UPSTREAM")
 
 
-def cached(entry: File) -> Path:
+def cached(entry: File | Wheel) -> Path:
     """Where a file lies in the cache, present or not."""
     return paths.CACHE / entry.relative
 
 
-def require(entry: File) -> Path:
+def require(entry: File | Wheel) -> Path:
     """The verified local path of one file, brought here if need be.
 
     Raises:
@@ -52,7 +54,7 @@ def require(entry: File) -> Path:
 
 
 def fetch(
-    entries: Iterable[File],
+    entries: Iterable[File | Wheel],
     *,
     jobs: int = 4,
     policy: Policy | None = None,
@@ -95,7 +97,7 @@ def fetch(
     return failed
 
 
-def _bring(entry: File, base: str, policy: Policy, client: Client) -> None:
+def _bring(entry: File | Wheel, base: str, policy: Policy, client: Client) -> None:
     """Bring one file into the cache from the first source that has it."""
     target = cached(entry)
     wanted = Wanted(
@@ -116,9 +118,7 @@ def _bring(entry: File, base: str, policy: Policy, client: Client) -> None:
                 return
         except OSError as error:
             raise cannot("write", target, error) from error
-        expected = (
-            f"{entry.path} of {entry.repository} at {entry.revision} (SHA-256 {entry.sha256})"
-        )
+        expected = f"{entry.source} (SHA-256 {entry.sha256})"
         if offline():
             raise MtpeftError(
                 f"{entry.id} is missing and OFFLINE=1: " + "; ".join(tried),
@@ -126,12 +126,15 @@ def _bring(entry: File, base: str, policy: Policy, client: Client) -> None:
                 f"put it at {target}, set MTPEFT_MIRROR, or run without OFFLINE=1: make data",
             )
         try:
-            download(wanted, target, policy, client)
+            if isinstance(entry, Wheel):
+                _from_index(wanted, entry, target)
+            else:
+                download(wanted, target, policy, client)
         except Unavailable as error:
             raise Unavailable(f"{'; '.join(tried)}; {error.found}", expected, wanted.fix) from error
 
 
-def _from_mirror(wanted: Wanted, entry: File, target: Path, tried: list[str]) -> bool:
+def _from_mirror(wanted: Wanted, entry: File | Wheel, target: Path, tried: list[str]) -> bool:
     """Copy the file out of the mirror, where it may also lie gzipped."""
     mirror = paths.mirror()
     if mirror is None:
@@ -157,3 +160,19 @@ def _from_mirror(wanted: Wanted, entry: File, target: Path, tried: list[str]) ->
         ) from error
     accept(wanted, part, target, str(source))
     return True
+
+
+def _from_index(wanted: Wanted, entry: Wheel, target: Path) -> None:
+    """Let pip download a wheel from the index that it is configured for; it refuses another hash."""
+    with scratch("wheel", target.parent) as folder:
+        pinned = folder / "requirement.txt"
+        pinned.write_text(f"{entry.project}=={entry.version} --hash=sha256:{entry.sha256}\n")
+        pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "download"]
+        only = ["--no-deps", "--only-binary=:all:", "--require-hashes", "--dest", folder]
+        done = run([*pip, *only, "--requirement", pinned], seconds=3600)
+        got = folder / entry.path
+        if done.code or not got.is_file():
+            raise Unavailable(
+                f"pip download {entry.project}=={entry.version}: {done.problem or 'another file'}"
+            )
+        accept(wanted, got, target, "the package index")

@@ -43,6 +43,11 @@ class File:
         """Its place below the cache and below a mirror."""
         return f"{self.repository}/{self.revision}/{self.path}"
 
+    @property
+    def source(self) -> str:
+        """Where it is published, for messages."""
+        return f"{self.path} of {self.repository} at {self.revision}"
+
 
 @dataclass(frozen=True)
 class HubDataset:
@@ -93,6 +98,81 @@ class Derived:
 
 
 @dataclass(frozen=True)
+class Wheel:
+    """A wheel of the package index, which is read and never installed.
+
+    Attributes:
+        id: Its name in the manifest.
+        group: What `mtpeft data GROUP` fetches together.
+        project: Its name in the index.
+        version: Its version there.
+        path: The name of the file.
+        sha256: Of its content.
+        bytes: Its size.
+        licence: Under which it is published.
+        purpose: What it is needed for.
+    """
+
+    id: str
+    group: str
+    project: str
+    version: str
+    path: str
+    sha256: str
+    bytes: int
+    licence: str
+    purpose: str
+
+    @property
+    def relative(self) -> str:
+        """Its place below the cache and below a mirror."""
+        return f"wheels/{self.path}"
+
+    @property
+    def source(self) -> str:
+        """Where it is published, for messages."""
+        return f"{self.project} {self.version} of the package index"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A base model that is made from published files: its weights, configuration and tokenizer in
+    one folder, as transformers reads them.
+
+    Attributes:
+        id: Its name in the manifest, to which `weights` of a backbone refers.
+        group: What `mtpeft data GROUP` builds together.
+        form: How it is published: a GGUF file or a folder in a wheel, or the state dict of a
+            RoBERTa encoder with its tokenizer.
+        sha256: Of weights and configuration, as `weights.fingerprint` counts.
+        tokenizer: SHA-256 of the tokenizer, as `weights.fingerprint` counts.
+        licence: Of the weights.
+        purpose: What it is needed for.
+        inputs: The entries that it is made from: a wheel, or a state dict and its tokenizer.
+        member: The file or folder in the wheel.
+    """
+
+    id: str
+    group: str
+    form: str
+    sha256: str
+    tokenizer: str
+    licence: str
+    purpose: str
+    inputs: list[str]
+    member: str = ""
+
+    @property
+    def relative(self) -> str:
+        """Its place below the cache."""
+        return f"backbones/{self.id}"
+
+
+Entry = File | HubDataset | Derived | Wheel | Weights
+FORMS = ("gguf", "folder", "roberta")
+
+
+@dataclass(frozen=True)
 class Manifest:
     """All entries by id.
 
@@ -100,14 +180,23 @@ class Manifest:
         files: Files of repositories.
         hub: Data sets of the hub.
         derived: Files that are built.
+        wheels: Wheels of the package index.
+        weights: Base models that are made from published files.
     """
 
     files: dict[str, File]
     hub: dict[str, HubDataset]
     derived: dict[str, Derived]
+    wheels: dict[str, Wheel]
+    weights: dict[str, Weights]
 
-    def __getitem__(self, name: str) -> File | HubDataset | Derived:
-        entries: dict[str, File | HubDataset | Derived] = {**self.files, **self.hub, **self.derived}
+    @property
+    def entries(self) -> dict[str, Entry]:
+        """Every entry by id."""
+        return {**self.files, **self.hub, **self.derived, **self.wheels, **self.weights}
+
+    def __getitem__(self, name: str) -> Entry:
+        entries = self.entries
         if name not in entries:
             raise UnknownName("manifest entry", name, entries, "see data/manifest.toml")
         return entries[name]
@@ -127,7 +216,13 @@ def read_manifest(path: Path) -> Manifest:
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadInput(path, f"not TOML: {error}", "TOML") from error
-    kinds = {"file": File, "hub": HubDataset, "derived": Derived}
+    kinds = {
+        "file": File,
+        "hub": HubDataset,
+        "derived": Derived,
+        "wheel": Wheel,
+        "weights": Weights,
+    }
     if unknown := data.keys() - kinds.keys():
         raise BadInput(path, f"unknown table {min(unknown)!r}", f"one of {', '.join(kinds)}")
     entries: dict[str, dict[str, Any]] = {kind: {} for kind in kinds}
@@ -139,15 +234,18 @@ def read_manifest(path: Path) -> Manifest:
                 raise BadInput(path, f"id {entry.id!r} again", "each id once")
             seen.add(entry.id)
             entries[kind][entry.id] = entry
-    for derived in entries["derived"].values():
-        for name in derived.inputs:
+    for made in (*entries["derived"].values(), *entries["weights"].values()):
+        for name in made.inputs:
             if name not in seen:
                 raise BadInput(
                     path,
-                    f"{derived.id} is built from {name!r}, which is no entry",
+                    f"{made.id} is built from {name!r}, which is no entry",
                     "the id of an entry",
                 )
-    return Manifest(entries["file"], entries["hub"], entries["derived"])
+    for made in entries["weights"].values():
+        if made.form not in FORMS:
+            raise BadInput(path, f"{made.id}: {UnknownName('form', made.form, FORMS)}")
+    return Manifest(*(entries[kind] for kind in kinds))
 
 
 def _entry(path: Path, item: dict[str, Any], record: type) -> Any:
@@ -167,9 +265,10 @@ def _entry(path: Path, item: dict[str, Any], record: type) -> Any:
     for key, value in item.items():
         if not isinstance(value, types.get(key, str)) or isinstance(value, bool):
             raise BadInput(path, f"{name}: {key} is {value!r}", f"a {types.get(key, str).__name__}")
-    digest = item.get("sha256", "")
-    if digest and (len(digest) != 64 or set(digest) - set("0123456789abcdef")):
-        raise BadInput(path, f"{name}: sha256 is {digest!r}", "64 lower-case hexadecimal digits")
+    for key in ("sha256", "tokenizer"):
+        digest = item.get(key, "")
+        if digest and (len(digest) != 64 or set(digest) - set("0123456789abcdef")):
+            raise BadInput(path, f"{name}: {key} is {digest!r}", "64 lower-case hexadecimal digits")
     return record(**item)
 
 

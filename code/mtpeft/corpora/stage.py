@@ -2,11 +2,16 @@
 to get it.
 """
 
+from collections.abc import Callable
+from functools import partial
+
+from mtpeft.catalog import catalog
 from mtpeft.core.errors import MtpeftError, UnknownName
 from mtpeft.corpora import hub
 from mtpeft.corpora.derived import built
 from mtpeft.corpora.fetch import fetch
-from mtpeft.corpora.manifest import manifest
+from mtpeft.corpora.manifest import HubDataset, manifest
+from mtpeft.corpora.published import published
 
 
 def run(groups: list[str], jobs: int = 4) -> int:
@@ -23,24 +28,31 @@ def run(groups: list[str], jobs: int = 4) -> int:
         UnknownName: The manifest has no such group.
     """
     m = manifest()
-    known = {entry.group for table in (m.files, m.hub, m.derived) for entry in table.values()}
+    known = {entry.group for entry in m.entries.values()}
     for group in groups:
         if group not in known:
             raise UnknownName("group", group, known)
     chosen = set(groups) or known
-    problems = fetch([f for f in m.files.values() if f.group in chosen], jobs=jobs, show=True)
-    for name, entry in m.derived.items():
+    files = [f for f in (*m.files.values(), *m.wheels.values()) if f.group in chosen]
+    problems = fetch(files, jobs=jobs, show=True)
+
+    def attempt(name: str, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except MtpeftError as error:
+            problems[name] = error
+        except ImportError as error:
+            problems[name] = MtpeftError(
+                f"{name} needs the group `train`: {error}", "", "make .venv/.train"
+            )
+
+    makers = {
+        **{name: partial(built, name) for name in m.derived},
+        **{b.weights: partial(published, b) for b in catalog().backbones.values() if b.weights},
+    }
+    for name, entry in {**m.derived, **m.weights}.items():
         if entry.group in chosen and not set(entry.inputs) & problems.keys():
-            try:
-                built(name)
-            except (MtpeftError, ImportError) as error:
-                problems[name] = (
-                    error
-                    if isinstance(error, MtpeftError)
-                    else MtpeftError(
-                        f"{name} needs the group `train`: {error}", "", "make .venv/.train"
-                    )
-                )
+            attempt(name, makers[name])
     # What derived files are built from has come with them.
     built_from = {name for entry in m.derived.values() for name in entry.inputs}
     whole = {
@@ -49,19 +61,9 @@ def run(groups: list[str], jobs: int = 4) -> int:
         if entry.group in chosen and name not in built_from
     }
     for name, dataset in whole.items():
-        try:
-            for split in dataset.rows:
-                next(hub.rows(dataset, split))
-        except (MtpeftError, ImportError) as error:
-            problems[name] = (
-                error
-                if isinstance(error, MtpeftError)
-                else MtpeftError(
-                    f"{name} needs the group `train`: {error}", "", "make .venv/.train"
-                )
-            )
+        attempt(name, partial(_first_rows, dataset))
     total = len(whole) + sum(
-        entry.group in chosen for table in (m.files, m.derived) for entry in table.values()
+        entry.group in chosen for name, entry in m.entries.items() if name not in m.hub
     )
     for name, problem in problems.items():
         print(f"missing: {name}\n  {problem}".replace("\n", "\n  "))
@@ -70,3 +72,8 @@ def run(groups: list[str], jobs: int = 4) -> int:
         + (f"; {len(problems)} missing (listed above)" if problems else "")
     )
     return 1 if problems else 0
+
+
+def _first_rows(dataset: HubDataset) -> None:
+    for split in dataset.rows:
+        next(hub.rows(dataset, split))

@@ -2,15 +2,16 @@
 the same weights.
 """
 
-import hashlib
 import os
 from pathlib import Path
 
 from mtpeft.catalog import Backbone
 from mtpeft.core.errors import MtpeftError, Unavailable
-from mtpeft.core.provenance import sha256
 from mtpeft.corpora.fetch import offline
 from mtpeft.corpora.pins import pin, pinned
+from mtpeft.corpora.published import fingerprint, published
+
+__all__ = ["fingerprint", "model_folder", "source_of"]
 
 
 def model_folder(path: str) -> str:
@@ -29,18 +30,21 @@ def model_folder(path: str) -> str:
 
 
 def source_of(backbone: Backbone) -> str:
-    """The folder that a backbone is loaded from: MTPEFT_BACKBONES/<id> where that exists, else the
-    hub's local snapshot.
+    """The folder that a backbone is loaded from: MTPEFT_BACKBONES/<id> where that exists, else what
+    its published files give (`weights` in its YAML), else the hub's local snapshot.
 
-    The revision is the catalog's; else the one that this machine used first.
+    The hub's revision is the catalog's; else the one that this machine used first.
 
     Raises:
         Unavailable: The weights cannot be had.
-        MtpeftError: The hub gives another revision than the one used first.
+        MtpeftError: The hub gives another revision than the one used first, or the published files
+            give other weights than those of the manifest.
     """
     folder = os.environ.get("MTPEFT_BACKBONES")
     if folder and (Path(folder) / backbone.id / "config.json").is_file():
         return str(Path(folder) / backbone.id)
+    if backbone.weights:
+        return str(published(backbone))
     revision = backbone.revision or pinned(backbone.hub)
     from huggingface_hub import HfApi, snapshot_download
 
@@ -63,28 +67,3 @@ def source_of(backbone: Backbone) -> str:
     if not backbone.revision:
         pin(backbone.hub, Path(path).name)
     return str(path)
-
-
-def fingerprint(source: str) -> dict[str, str]:
-    """Hashes of a base model's folder: its weights with their configuration, and its tokenizer.
-    Names and revisions do not count.
-    """
-    files = [p for p in sorted(Path(source).iterdir()) if p.is_file()]
-    weights = [
-        p
-        for p in files
-        if p.suffix in (".safetensors", ".bin")
-        or p.name in ("config.json", "generation_config.json")
-    ]
-    words = [
-        p
-        for p in files
-        if p not in weights
-        and p.suffix in (".json", ".txt", ".model", ".jinja")
-        and not p.name.endswith((".index.json", ".provenance.json"))
-    ]
-    return {"base_weights": _of_files(weights), "tokenizer": _of_files(words)}
-
-
-def _of_files(paths: list[Path]) -> str:
-    return hashlib.sha256("".join(f"{p.name} {sha256(p)}\n" for p in paths).encode()).hexdigest()

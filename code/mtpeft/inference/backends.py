@@ -11,9 +11,15 @@ from mtpeft.core.errors import UnknownName
 from mtpeft.inference.generate import Generated, generate
 from mtpeft.inference.generate import as_configured as generate_as_configured
 from mtpeft.inference.vllm_backend import Vllm
-from mtpeft.models.base import complete
+from mtpeft.models.base import complete, load_tokenizer
 from mtpeft.models.device import local, suits
 from mtpeft.models.nf4 import keep_layout, quantisation
+
+ON_CPU, TINY = 8192, 20_000_000
+"""Tokens of a batch on a CPU, for models with more weights than the second number. Two cores give
+some 60 tokens a second of a model of 135 million weights: ten answers of 512 tokens take a minute and
+a half, and are then safe.
+"""
 
 
 class Backend(Protocol):
@@ -42,6 +48,33 @@ class Backend(Protocol):
         ...
 
 
+def loaded(source: str, dtype: str, four_bit: bool, words: str = "") -> tuple[Any, Any]:
+    """A causal language model and its tokenizer, padding on the left.
+
+    Args:
+        source: Folder of the model.
+        dtype: Torch's name of the type of weights that are not quantized.
+        four_bit: Whether its weights are loaded in NF4.
+        words: Folder of the tokenizer (default: `source`).
+
+    Raises:
+        MtpeftError: The model is large, and there is no GPU.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    suits(source)
+    quantised = quantisation(dtype) if four_bit else None
+    read = AutoModelForCausalLM.from_pretrained(
+        source,
+        dtype=getattr(torch, dtype),
+        quantization_config=quantised,
+        device_map={"": local()} if quantised else None,
+        output_loading_info=True,
+    )
+    return keep_layout(complete(source, *read)), load_tokenizer(words or source)
+
+
 class Transformers:
     """transformers with PEFT.
 
@@ -55,36 +88,20 @@ class Transformers:
     name = "transformers"
 
     def __init__(self, source: str, result: Path | None, dtype: str, four_bit: bool) -> None:
-        import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-
         adapter = result is not None and (result / "adapter_config.json").is_file()
         base = source if adapter or result is None else str(result)
-        device = local()
-        suits(base)
-        kind = getattr(torch, dtype)
-        quantised = quantisation(dtype) if four_bit and adapter else None
-        self.tokenizer = AutoTokenizer.from_pretrained(str(result or source), padding_side="left")
-        if self.tokenizer.pad_token_id is None:
-            self.tokenizer.pad_token = self.tokenizer.eos_token
-        loaded = AutoModelForCausalLM.from_pretrained(
-            base,
-            dtype=kind,
-            quantization_config=quantised,
-            device_map={"": device} if quantised else None,
-            output_loading_info=True,
-        )
-        model = keep_layout(complete(base, *loaded))
+        quantised = four_bit and adapter
+        model, self.tokenizer = loaded(base, dtype, quantised, str(result or source))
         if adapter:
             from peft import PeftModel
 
             model = PeftModel.from_pretrained(model, str(result))
-            if quantised is None:
+            if not quantised:
                 # One product in place of three. In bfloat16 the sum is rounded once more, which moves
                 # the outputs no further from those of float32.
                 model = model.merge_and_unload()
-        self.model = (model if quantised else model.to(device)).eval()
-        self.tokens_in_flight = _fitting(self.model) if device.startswith("cuda") else 0
+        self.model = (model if quantised else model.to(local())).eval()
+        self.tokens_in_flight = _fitting(self.model)
 
     def answers(
         self,
@@ -112,9 +129,13 @@ class Transformers:
 
 
 def _fitting(model: Any) -> int:
-    """How many tokens at a time fit into the GPU's free memory, with a fifth of it left over."""
+    """How many tokens at a time fit into the GPU's free memory, with a fifth of it left over; on a
+    CPU so few that a batch is written within minutes (0, the profile's, where a model is tiny).
+    """
     import torch
 
+    if model.device.type != "cuda":
+        return ON_CPU if sum(p.numel() for p in model.parameters()) > TINY else 0
     free, _ = torch.cuda.mem_get_info(model.device)
     return int(0.8 * free) // bytes_per_token(model.config, model.dtype.itemsize)
 

@@ -6,6 +6,8 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
+import numpy as np
+
 
 class Bm25:
     """An index of texts, split at white space (Robertson and Zaragoza 2009, *The Probabilistic
@@ -22,26 +24,29 @@ class Bm25:
         sizes = [sum(d.values()) for d in documents]
         mean = sum(sizes) / max(1, len(sizes)) or 1.0
         self._number = len(documents)
-        self._norms = [k1 * (1 - b + b * size / mean) for size in sizes]
-        self._k1 = k1
-        self._places: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        norms = np.array([k1 * (1 - b + b * size / mean) for size in sizes])
+        places: dict[str, list[tuple[int, int]]] = defaultdict(list)
         for i, document in enumerate(documents):
             for word, count in document.items():
-                self._places[word].append((i, count))
+                places[word].append((i, count))
+        # Texts that hold a word, and its weight in each.
+        self._places = {}
+        for word, found in places.items():
+            where, counts = np.array(found).T
+            rare = math.log(1 + (self._number - len(where) + 0.5) / (len(where) + 0.5))
+            self._places[word] = where, rare * counts * (k1 + 1) / (counts + norms[where])
 
     def nearest(self, query: str, number: int) -> list[int]:
         """Positions of the `number` nearest texts, the nearest last; among equals the first text is
         nearer.
         """
-        scores = [0.0] * self._number
+        scores = np.zeros(self._number)
         for word in sorted(set(query.split())):
-            places = self._places.get(word, [])
-            weight = math.log(1 + (self._number - len(places) + 0.5) / (len(places) + 0.5))
-            for i, count in places:
-                scores[i] += weight * count * (self._k1 + 1) / (count + self._norms[i])
-        return (
-            sorted(range(self._number), key=lambda i: (scores[i], -i))[-number:] if number else []
-        )
+            if word in self._places:
+                where, weights = self._places[word]
+                scores[where] += weights
+        order = np.argsort(-scores, kind="stable")[:number]
+        return [int(i) for i in order[::-1]]
 
 
 def nearest(query: str, texts: Sequence[str], number: int) -> list[int]:

@@ -7,7 +7,7 @@ from mtpeft.catalog import Method, catalog
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError, UnknownName
 from mtpeft.core.provenance import sha256
-from mtpeft.corpora import evaluation
+from mtpeft.corpora import evaluation, subsample_evenly
 from mtpeft.corpora.weights import fingerprint, model_folder, source_of
 from mtpeft.inference import heads
 from mtpeft.inference.backends import backend as load_backend
@@ -28,6 +28,8 @@ def run(
     dtype: str,
     corpus: str,
     retry: bool,
+    limit: int = 0,
+    tokens_in_flight: int = 0,
 ) -> int:
     """Predict evaluation sets of a run into the folder of its seed.
 
@@ -43,6 +45,8 @@ def run(
         dtype: As in `backends.backend`.
         corpus: As in `corpora.load`.
         retry: Whether instances that failed are predicted again.
+        limit: Instances of each set, evenly spaced (0: all).
+        tokens_in_flight: As in `Request`.
 
     Returns:
         How many instances failed.
@@ -53,6 +57,12 @@ def run(
     """
     entry = catalog().usable_run(name)
     corpus = corpus or catalog().corpus_of(entry)
+    if has_heads(entry) and limit:
+        raise MtpeftError(
+            f"--limit {limit}, and {name} has heads: fewer candidates would be another search",
+            "a run that generates",
+            "leave --limit out: heads answer a whole set in minutes",
+        )
     if has_heads(entry):
         return heads.run(entry, evaluations, training, seed, adapter, backbone, corpus)
     known = [e.id for task in entry.tasks for e in catalog().get("tasks", task).evaluations]
@@ -60,22 +70,12 @@ def run(
         if wanted not in known:
             raise UnknownName(f"evaluation set of {name}", wanted, known)
     folder = paths.seed_folder(training, name, seed)
-    result = adapter or next(
-        (p for p in (folder / "adapter", folder / "model") if p.is_dir()), None
-    )
-    weights = (
-        sorted(p for kind in ("safetensors", "bin") for p in result.glob(f"*.{kind}"))
-        if result
-        else []
-    )
-    if result is None or not weights:
-        raise MtpeftError(
-            f"no adapter of {name} at {adapter or paths.shown(folder)}",
-            "a trained adapter or model",
-            f"mtpeft train {name} --profile {training} --seed {seed}, or --adapter FOLDER",
-        )
+    result, weights = trained(name, training, seed, adapter)
     chosen = load_profile(profile)
-    instances = {wanted: evaluation(wanted, corpus) for wanted in evaluations or known}
+    instances = {
+        wanted: subsample_evenly(evaluation(wanted, corpus), limit)
+        for wanted in evaluations or known
+    }
     base = catalog().get("backbones", entry.backbone)
     if backbone:
         model_folder(backbone)
@@ -97,12 +97,47 @@ def run(
         path = folder / profile / "predictions" / f"{wanted}.jsonl"
         if retry:
             drop_errors(path)
-        infer(Request(name, wanted, entry.regime, chosen, some, by), engine, path)
+        infer(Request(name, wanted, entry.regime, chosen, some, by, tokens_in_flight), engine, path)
         wrong = failed(path)
         more = f"; {wrong} of {len(some)} failed, --retry asks them again" if wrong else ""
         print(f"infer: {name} {wanted}: {paths.shown(path)}{more}")
         failures += wrong
     return failures
+
+
+def trained(
+    name: str, training: str, seed: int, adapter: Path | None = None
+) -> tuple[Path, list[Path]]:
+    """Where the adapter or full model of a run lies.
+
+    Args:
+        name: Of the run.
+        training: Profile of the training.
+        seed: Of the training.
+        adapter: Folder in place of the run's own.
+
+    Returns:
+        The folder and its files of weights.
+
+    Raises:
+        MtpeftError: There is none.
+    """
+    folder = paths.seed_folder(training, name, seed)
+    result = adapter or next(
+        (p for p in (folder / "adapter", folder / "model") if p.is_dir()), None
+    )
+    weights = (
+        sorted(p for kind in ("safetensors", "bin") for p in result.glob(f"*.{kind}"))
+        if result
+        else []
+    )
+    if result is None or not weights:
+        raise MtpeftError(
+            f"no adapter of {name} at {adapter or paths.shown(folder)}",
+            "a trained adapter or model",
+            f"mtpeft train {name} --profile {training} --seed {seed}, or --adapter FOLDER",
+        )
+    return result, weights
 
 
 def four_bit(method: Method) -> bool:

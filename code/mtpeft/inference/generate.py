@@ -6,6 +6,7 @@ so an answer does not depend on the batch it was in beyond rounding (float32: th
 practice; a test compares them).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +29,12 @@ class Generated:
 
 
 def generate(
-    model: Any, tokenizer: Any, prompts: list[str], new_tokens: int, input_tokens: int = 0
+    model: Any,
+    tokenizer: Any,
+    prompts: list[str],
+    new_tokens: int,
+    input_tokens: int = 0,
+    told: Callable[[list[list[int]]], None] | None = None,
 ) -> list[Generated]:
     """Answers to one batch of prompts, in their order.
 
@@ -38,6 +44,8 @@ def generate(
         prompts: The texts, chat template included.
         new_tokens: The most tokens of an answer.
         input_tokens: Prompts are cut to so many tokens (0: never).
+        told: Called every `CHECK` steps with the tokens of each answer so far; what it raises ends
+            the batch.
     """
     import torch
 
@@ -60,6 +68,7 @@ def generate(
             ends,
             tokenizer.pad_token_id,
             new_tokens,
+            told,
         )
     if was_training:
         model.train()
@@ -147,7 +156,13 @@ def end_tokens(configured: int | list[int] | None, tokenizer: Any) -> set[int]:
 
 
 def _greedy(
-    model: Any, ids: Any, mask: Any, ends: set[int], padding: int, new_tokens: int
+    model: Any,
+    ids: Any,
+    mask: Any,
+    ends: set[int],
+    padding: int,
+    new_tokens: int,
+    told: Callable[[list[list[int]]], None] | None = None,
 ) -> list[list[int]]:
     """The tokens of each answer, each ended by its end token where one came.
 
@@ -158,6 +173,7 @@ def _greedy(
         ends: The end tokens.
         padding: The padding token.
         new_tokens: The most tokens of an answer.
+        told: As in `generate`.
     """
     import torch
     from transformers import DynamicCache
@@ -171,6 +187,8 @@ def _greedy(
 
     def settle() -> None:
         """Move the tokens of the last steps to their prompts, up to each one's end token."""
+        if not pending:
+            return
         for row, tokens in zip(rows, torch.stack(pending, 1).tolist(), strict=True):
             if not (made[row] and made[row][-1] in ends):
                 first = next((n for n, t in enumerate(tokens, 1) if t in ends), len(tokens))
@@ -192,6 +210,9 @@ def _greedy(
         done = done | torch.isin(token, end)
         if step == new_tokens:
             break
+        if told and step % CHECK == 0:
+            settle()
+            told(made)
         if step % CHECK == 0 or len(rows) == 1:
             live = (~done).nonzero().flatten()
             if len(live) < len(rows):
@@ -212,6 +233,5 @@ def _greedy(
         ids = token[:, None]
         positions = positions[:, -1:] + 1
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], 1)
-    if pending:
-        settle()
+    settle()
     return made

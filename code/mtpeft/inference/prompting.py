@@ -11,9 +11,11 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -26,10 +28,11 @@ from mtpeft.core.text import one_line
 from mtpeft.corpora import Example
 from mtpeft.inference.bm25 import Bm25
 from mtpeft.inference.fitting import fitted
-from mtpeft.models.device import stop_where_lost
+from mtpeft.models.device import kind, stop_where_lost
 from mtpeft.tasks import Answer, answer_of, task_module, wording
 
 T = TypeVar("T")
+Asked = tuple[Prediction, Refused | None]
 KEY = "OPENAI_API_KEY"
 NEW_TOKENS = 10
 POOL = 5000
@@ -66,6 +69,7 @@ class Endpoint:
         key: The environment variable that holds the key.
         limits: What the server may take; default: three attempts of a minute each.
         clock: Time between attempts.
+        at_once: Connections at the same time, where `limits` says nothing.
     """
 
     def __init__(
@@ -75,12 +79,13 @@ class Endpoint:
         key: str = KEY,
         limits: Limits | None = None,
         clock: Clock | None = None,
+        at_once: int = 1,
     ) -> None:
         secret = Secret.of(key)
         self._base, self._model = address(base, "--server", secret), model
         self._client = Client(
             secret,
-            limits or Limits(attempts=3, seconds=60.0, body=64 << 20),
+            limits or Limits(attempts=3, seconds=60.0, body=64 << 20, connections=at_once),
             "the server",
             f"check --server, --model and {key}",
             clock,
@@ -136,22 +141,30 @@ class Local:
 
     Args:
         source: Folder of the model.
-        dtype: Torch's name of the type of its weights.
+        dtype: Torch's name of the type of its weights; default: bfloat16 on a GPU, float32 on a
+            CPU (the study: float16).
         context: The most tokens of a prompt.
     """
 
-    def __init__(self, source: str, dtype: str = "float32", context: int = 8192) -> None:
+    def __init__(self, source: str, dtype: str = "", context: int = 8192) -> None:
         from mtpeft.inference.backends import Transformers
 
+        dtype = dtype or ("bfloat16" if kind() == "cuda" else "float32")
         self._backend, self._context = Transformers(source, None, dtype, False), context
 
     def answer(
         self, messages: list[dict[str, str]], new_tokens: int = NEW_TOKENS
     ) -> tuple[str, str]:
         """Greedy answer to the conversation in the model's own chat template."""
-        text = self._rendered(self.fitted(messages, new_tokens)[0])
-        made = self._backend.answers([text], new_tokens, 0)[0]
-        return made.text, made.finish_reason
+        return self.answers([messages], new_tokens)[0]
+
+    def answers(
+        self, conversations: Sequence[list[dict[str, str]]], new_tokens: int = NEW_TOKENS
+    ) -> list[tuple[str, str]]:
+        """Greedy answers to several conversations at a time, each as `answer` gives it."""
+        texts = [self._rendered(self.fitted(c, new_tokens)[0]) for c in conversations]
+        made = self._backend.answers(texts, new_tokens, 0)
+        return [(one.text, one.finish_reason) for one in made]
 
     def fitted(
         self, messages: list[dict[str, str]], new_tokens: int = NEW_TOKENS
@@ -220,6 +233,7 @@ def ask(
     shots: int = 0,
     pool: Sequence[Example] = (),
     evaluation: str = "",
+    at_once: int = 1,
 ) -> int:
     """Ask about every example that has no answer in a file yet.
 
@@ -231,6 +245,7 @@ def ask(
         shots: Solved examples a question, the nearest of `pool`; an example is never its own shot.
         pool: Where they come from: its first 5,000.
         evaluation: That the predictions name (default: the examples' task).
+        at_once: As in `ask_each`.
 
     Returns:
         How many examples remain without an answer.
@@ -254,7 +269,7 @@ def ask(
         Question(evaluation or e.task, e.id, partial(messages, e), partial(read, e))
         for e in examples
     )
-    return ask_each(questions, chat, path, run)
+    return ask_each(questions, chat, path, run, at_once=at_once)
 
 
 @dataclass(frozen=True)
@@ -275,9 +290,15 @@ class Question:
 
 
 def ask_each(
-    questions: Iterable[Question], chat: Chat, path: Path, run: str, new_tokens: int = NEW_TOKENS
+    questions: Iterable[Question],
+    chat: Chat,
+    path: Path,
+    run: str,
+    new_tokens: int = NEW_TOKENS,
+    at_once: int = 1,
 ) -> int:
-    """Ask what has no answer in `path` yet, append each answer at once.
+    """Ask what has no answer in `path` yet, append the answers as they come, in the order of the
+    questions.
 
     What goes wrong with one question is recorded as that instance's error, and the next one
     follows. A server that refuses the very first question would refuse them all.
@@ -288,6 +309,8 @@ def ask_each(
         path: The file of predictions, which is continued.
         run: That the predictions name.
         new_tokens: The most tokens of an answer.
+        at_once: How many questions a server is asked at the same time, or a local model in one
+            batch.
 
     Returns:
         How many questions remain without an answer.
@@ -299,32 +322,67 @@ def ask_each(
     """
     if not run.isprintable():
         raise MtpeftError(f"run {run!a}", "a name without control characters", "--model NAME")
-    with held(path, wait=False):
+    with held(path, wait=False), ThreadPoolExecutor(at_once) as pool:
         done, missing = _answered(path, run), 0
         answered = bool(done)
-        for question in questions:
-            if question.instance_id in done:
-                continue
-            record, refusal = _asked(question, chat, run, new_tokens)
-            append_predictions(path, [record])
-            if refusal is not None and not answered:
-                raise refusal
-            missing += bool(record.error)
-            answered = answered or not record.error
+        todo = (q for q in questions if q.instance_id not in done)
+        while some := list(islice(todo, at_once if answered else 1)):
+            if isinstance(chat, Local):
+                found: Iterable[Asked] = _together(some, chat, run, new_tokens)
+            else:
+                found = pool.map(lambda q: _asked(q, chat, run, new_tokens), some)
+            for record, refusal in found:
+                append_predictions(path, [record])
+                if refusal is not None and not answered:
+                    raise refusal
+                missing += bool(record.error)
+                answered = answered or not record.error
     return missing
 
 
+def _together(
+    some: Sequence["Question"], chat: Local, run: str, new_tokens: int
+) -> Iterable[Asked]:
+    """The records of questions that a local model answers in one batch; one by one where that
+    fails, so that one bad question is one bad record.
+    """
+    start = time.monotonic()
+    replies: Sequence[tuple[str, str] | None] = [None] * len(some)
+    if len(some) > 1:
+        try:
+            replies = chat.answers([q.messages() for q in some], new_tokens)
+        except Exception as error:
+            stop_where_lost(error)
+    each = (time.monotonic() - start) / len(some)
+    for question, reply in zip(some, replies, strict=True):
+        yield _asked(question, chat, run, new_tokens, reply, each if reply else 0.0)
+
+
 def _asked(
-    question: "Question", chat: Chat, run: str, new_tokens: int
-) -> tuple[Prediction, Refused | None]:
-    """The record of one question, and the server's refusal where it was one."""
+    question: "Question",
+    chat: Chat,
+    run: str,
+    new_tokens: int,
+    reply: tuple[str, str] | None = None,
+    spent: float = 0.0,
+) -> Asked:
+    """The record of one question, and the server's refusal where it was one.
+
+    Args:
+        question: The question.
+        chat: Who answers.
+        run: That the record names.
+        new_tokens: The most tokens of an answer.
+        reply: The answer, where it was given before.
+        spent: The seconds that it took.
+    """
     messages, start, cut = question.messages(), time.monotonic(), ""
     digest = hashlib.sha256(json.dumps(messages, sort_keys=True).encode()).hexdigest()
     raw, output, finish, problem, refusal = "", Answer(""), "error", "", None
     try:
         if isinstance(chat, Local):
             messages, cut = chat.fitted(messages, new_tokens)
-        raw, finish = chat.answer(messages, new_tokens)
+        raw, finish = reply or chat.answer(messages, new_tokens)
         output = question.read(raw)
     except Refused as error:
         problem, refusal = error.found, error
@@ -333,7 +391,7 @@ def _asked(
     except Exception as error:  # one odd reply must not cost the other answers
         stop_where_lost(error)
         raw, finish, problem = "", "error", f"{type(error).__name__}: {error}"
-    seconds = round(time.monotonic() - start, 3)
+    seconds = round(spent + time.monotonic() - start, 3)
     return (
         Prediction(
             run,

@@ -149,6 +149,7 @@ def rank(
     path: Path,
     run: str,
     evaluation: str = "",
+    at_once: int = 1,
 ) -> int:
     """Have the model score the candidates of every query that has no answer in a file yet.
 
@@ -159,6 +160,7 @@ def rank(
         path: The file of predictions, which is continued.
         run: That the predictions name.
         evaluation: That the predictions name (default: the examples' task).
+        at_once: As in `ask_each`.
 
     Returns:
         How many queries remain without an answer.
@@ -174,7 +176,8 @@ def rank(
             Question(evaluation or example.task, example.id, messages, partial(_rank, mine, right))
         )
     # Ten tokens hold a line of `[number] score`.
-    return ask_each(questions, chat, path, run, 10 * max(map(len, near.values()), default=1))
+    new_tokens = 10 * max(map(len, near.values()), default=1)
+    return ask_each(questions, chat, path, run, new_tokens, at_once)
 
 
 def _rank(mine: list[str], right: str, raw: str) -> Answer:

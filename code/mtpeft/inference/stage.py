@@ -42,6 +42,8 @@ class Request:
         examples: The instances.
         model_identity: What else tells these predictions from others (hash of the weights, seed,
             dtype, say); a file is continued only by the same.
+        tokens_in_flight: Prompt and answer tokens of one batch (0: as the backend and the profile
+            say).
     """
 
     run: str
@@ -50,6 +52,7 @@ class Request:
     profile: InferenceProfile
     examples: Sequence[Example]
     model_identity: Mapping[str, Any] = field(default_factory=dict)
+    tokens_in_flight: int = 0
 
 
 def infer(request: Request, backend: Backend, path: Path) -> Path:
@@ -108,7 +111,9 @@ def _infer(request: Request, backend: Backend, path: Path, made_by: dict[str, An
         else []
     )
     with Progress(f"infer {request.run} {request.evaluation}", len(todo)) as progress:
-        room = backend.tokens_in_flight or request.profile.tokens_in_flight
+        room = (
+            request.tokens_in_flight or backend.tokens_in_flight or request.profile.tokens_in_flight
+        )
         for batch in batches(lengths, decoding.new_tokens, room, decoding.batch_size):
             chosen = [todo[i] for i in batch]
             append_predictions(

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from mtpeft.core.errors import MtpeftError, Unavailable
+from mtpeft.core.errors import BadInput, MtpeftError, Unavailable
+from mtpeft.core.files import read_text
 from mtpeft.inference.generate import Generated, answered, end_tokens
 
 # Settings of a generation_config that leave greedy decoding as it is.
@@ -64,7 +65,7 @@ class Vllm:
         if adapter:
             lora = {
                 "enable_lora": True,
-                "max_lora_rank": _room_for(_rank(Path(str(result))), get_args(MaxLoRARanks)),
+                "max_lora_rank": room_for(rank_of(Path(str(result))), get_args(MaxLoRARanks)),
             }
         self._engine = LLM(
             model=base,
@@ -119,15 +120,23 @@ class Vllm:
         return [answered(list(o.outputs[0].token_ids), ends, self.tokenizer) for o in found]
 
 
-def _rank(adapter: Path) -> int:
-    """The largest rank of an adapter's modules."""
-    config: dict[str, Any] = json.loads(
-        (adapter / "adapter_config.json").read_text(encoding="utf-8")
-    )
-    return max([int(config["r"]), *map(int, (config.get("rank_pattern") or {}).values())])
+def rank_of(adapter: Path) -> int:
+    """The largest rank of an adapter's modules.
+
+    Raises:
+        BadInput: Its configuration names none.
+    """
+    path = adapter / "adapter_config.json"
+    try:
+        config = json.loads(read_text(path))
+        return max([int(config["r"]), *map(int, (config.get("rank_pattern") or {}).values())])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadInput(
+            path, f"no rank: {error!r}", "the configuration of a LoRA adapter", "train it again"
+        ) from error
 
 
-def _room_for(rank: int, offered: Sequence[int]) -> int:
+def room_for(rank: int, offered: Sequence[int]) -> int:
     """The smallest of the ranks that vLLM has kernels for, and into which an adapter fits.
 
     Args:

@@ -6,7 +6,7 @@ tokenizer's own chat template.
 """
 
 from mtpeft.tasks.answer import Answer
-from mtpeft.tasks.interface import Message, TaskModule, answer_of, task_module
+from mtpeft.tasks.interface import Message, TaskModule, answer_of, example_of, task_module
 from mtpeft.tasks.rendering import Rendered, prompt_text, render, rendered_prompt
 from mtpeft.tasks.wording import Wording, wording
 
@@ -17,6 +17,7 @@ __all__ = [
     "TaskModule",
     "Wording",
     "answer_of",
+    "example_of",
     "prompt_text",
     "render",
     "rendered_prompt",

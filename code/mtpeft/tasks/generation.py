@@ -39,6 +39,11 @@ def target(example: Example, wording: Wording) -> str:
     return wording.text("generation", "assistant").format(output=example.target)
 
 
+def given(text: str) -> dict[str, str]:
+    """The inputs of an example in what a person typed: a prompt to complete."""
+    return {"prompt": text}
+
+
 def asked(example: Example) -> str:
     """The name of the function that the example asks for; empty where its inputs do not say."""
     if name := example.inputs.get("entry_point"):

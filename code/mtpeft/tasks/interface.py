@@ -59,6 +59,21 @@ def answer_of(module: TaskModule, raw: str, faithful: bool, example: Example) ->
     return answer if isinstance(answer, Answer) else Answer(answer, rule)
 
 
+def example_of(task: str, language: str, source_language: str, text: str) -> Example:
+    """What a person typed, as an example of a task: the code that is shown, or what the task's
+    function `given(text)` makes of it.
+
+    Args:
+        task: The task.
+        language: Of the code that is written or described.
+        source_language: Of the code that is shown, where it differs.
+        text: What the person typed.
+    """
+    given = getattr(task_module(task), "given", None)
+    inputs = given(text) if given else {"code": text}
+    return Example("typed", task, language, inputs, source_language=source_language)
+
+
 def task_module(task: str) -> TaskModule:
     """The module of a task of the catalog.
 
