@@ -62,17 +62,34 @@ class Function:
     @property
     def id(self) -> str:
         """Package and hash of the code."""
-        return f"{self.package}-{hashlib.sha256(self.code.encode()).hexdigest()[:12]}"
+        return f"{self.package}-{_hash(self.code)[:12]}"
 
 
-def examples(task: str, split: str) -> list[Example]:
+def examples(task: str, split: str, **sizes: int) -> list[Example]:
     """The functions of a split as examples of generation or of summarization, by id.
 
     Args:
         task: A task whose module is that of generation or summarization; any other is that of the
             derived sets.
         split: `train`, `valid` or `test`.
+        sizes: How many examples of a split are taken of each pair of languages (by the split's
+            name; left out: all). They are those with the least SHA-256 of their ids, so that a
+            package more or less changes few of them.
     """
+    every, size = _examples(task, split), sizes.get(split, 0)
+    if not size:
+        return every
+    taken: dict[tuple[str, str], int] = {}
+    chosen = set()
+    for number in sorted(range(len(every)), key=lambda n: _hash(every[n].id)):
+        pair = every[number].source_language, every[number].language
+        taken[pair] = taken.get(pair, 0) + 1
+        if taken[pair] <= size:
+            chosen.add(number)
+    return [example for number, example in enumerate(every) if number in chosen]
+
+
+def _examples(task: str, split: str) -> list[Example]:
     kind = catalog().get("tasks", task).module.rpartition(".")[2]
     if kind not in ("generation", "summarization"):
         return derived.examples(task, split)
@@ -89,7 +106,7 @@ def examples(task: str, split: str) -> list[Example]:
 
 def split_of(package: str) -> str:
     """The split that a package belongs to, whatever else is installed."""
-    place = int(hashlib.sha256(package.encode()).hexdigest()[:8], 16) % 100
+    place = int(_hash(package)[:8], 16) % 100
     return "test" if place < TEST else "valid" if place < TEST + VALID else "train"
 
 
@@ -176,7 +193,7 @@ def _modules(package: Distribution) -> Iterator[tuple[ast.Module, str]]:
         for path in package.files or []
         if path.suffix == ".py" and not {"test", "tests", ".."} & set(path.parts)
     ]
-    chosen = sorted(paths, key=lambda path: hashlib.sha256(path.encode()).hexdigest())[:FILES]
+    chosen = sorted(paths, key=_hash)[:FILES]
     for path in sorted(chosen):
         try:
             source = Path(str(package.locate_file(path))).read_text("utf-8")
@@ -207,6 +224,10 @@ def _asked_by_humaneval() -> set[str]:
     rows = humaneval.read_rows().values()
     shown = [name for row in rows for name in re.findall(r"\bdef\s+(\w+)", row["prompt"])]
     return {_bare(name) for name in [*shown, *(row["entry_point"] for row in rows)]}
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _bare(name: str) -> str:
