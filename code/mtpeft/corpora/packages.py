@@ -96,9 +96,7 @@ def _examples(task: str, split: str) -> list[Example]:
     found = sorted((f for f in functions() if split_of(f.package) == split), key=lambda f: f.id)
     if kind == "generation":
         return [
-            Example(
-                f.id, task, "python", {"summary": f.summary, "signature": f.signature}, f.code
-            )
+            Example(f.id, task, "python", {"summary": f.summary, "signature": f.signature}, f.code)
             for f in found
         ]
     return [Example(f.id, task, "python", {"code": f.code}, f.summary) for f in found]
