@@ -3,7 +3,7 @@
 # base from the system's own package archive, buildah (chroot isolation, no daemon, no namespaces) does the rest.
 # Usage: build-rootless.sh [IMAGE]     (default mtpeft:cpu)
 # Measured on 2 busy cores: 10 minutes, 2.5 GB left after two builds; base 121 MB, image 1.3 GB (docker/README.md).
-# Needs root (debootstrap makes device files) and: apt-get install buildah debootstrap
+# Needs root (debootstrap makes device files) and: apt-get install buildah debootstrap debian-archive-keyring
 # Environment: what docker/build.sh reads, and
 #   MTPEFT_IMAGES        where images and the base are kept (default: data/cache/images)
 #   MTPEFT_APT_SOURCES   apt sources for base and packages (default: this system's, where it is Debian 12)
@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 fail() { printf 'mtpeft: %s\n  to fix:   %s\n' "$1" "$2" >&2; exit 2; }
 [ "$(id -u)" -eq 0 ] || fail "user $(id -un) may not make a base system" "sudo make image-rootless"
 for tool in buildah debootstrap; do
-    command -v "$tool" >/dev/null || fail "$tool is not installed" "apt-get install buildah debootstrap"
+    command -v "$tool" >/dev/null || fail "$tool is not installed" "apt-get install buildah debootstrap debian-archive-keyring"
 done
 
 sources=${MTPEFT_APT_SOURCES:-}
@@ -37,7 +37,7 @@ if ! buildah inspect --type image "$base" >/dev/null 2>&1; then
     echo "mtpeft: making the Debian 12 base with debootstrap"
     root="$images/base.partial"
     rm -rf "$root"
-    debootstrap --variant=minbase bookworm "$root" "$archive" >"$images/debootstrap.log" 2>&1 ||
+    debootstrap --force-check-gpg --variant=minbase bookworm "$root" "$archive" >"$images/debootstrap.log" 2>&1 ||
         fail "debootstrap failed; its last lines are in $images/debootstrap.log" "check that the archive in $sources is in reach"
     # The base must not tell where it came from, nor carry what only its making needed.
     rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/var/log/* "$root"/etc/resolv.conf "$root"/etc/hostname

@@ -49,8 +49,20 @@ def at_least(least, text):
     return text if found and found >= least else None
 
 
+def wanted():
+    """Whether docker/setup/need.sh would install: `yes`, `no`, or `asks` at a terminal."""
+    told = {"1": "yes", "0": "no"}.get(os.environ.get("INSTALL", ""))
+    try:
+        first = Path("/proc/1/comm").read_text().strip()
+    except OSError:
+        first = "init"
+    if told or first not in ("systemd", "init"):
+        return told or "yes"
+    return "asks" if sys.stdin is not None and sys.stdin.isatty() else "no"
+
+
 def may_install():
-    """Whether `make` may install packages of the system for this user, as docker/setup/need.sh asks."""
+    """Whether this user may install packages of the system, as docker/setup/need.sh has it."""
     if not shutil.which("apt-get"):
         return False
     if os.geteuid() == 0:
@@ -96,7 +108,10 @@ def system(what, command, least, package, text=None):
     if offered and numbers(offered) and numbers(offered) < least:
         return what, None, f"this system offers {offered}; install a later one by hand"
     if may_install():
-        return what, f"not yet; make installs it (apt-get install {package})", ""
+        how = {"yes": "installs it", "asks": "asks whether to install it"}.get(wanted())
+        if how:
+            return what, f"not yet; make {how} (apt-get install {package})", ""
+        return what, None, f"make INSTALL=1, or apt-get install {package}"
     return (
         what,
         None,

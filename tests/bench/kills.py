@@ -179,9 +179,7 @@ class Bench:
     def backbone(self) -> None:
         """A tiny RoBERTa as a folder."""
         from mtpeft.corpora.analysis import own
-        from mtpeft.models.base import empty_encoder
-        from mtpeft.tuning.tiny import train_tokenizer
-        from transformers import RobertaConfig
+        from mtpeft.tuning.tiny import save_encoder
 
         texts = (
             text
@@ -189,21 +187,7 @@ class Bench:
             for example in own(task, "train")
             for text in example.inputs.values()
         )
-        tokenizer = train_tokenizer(texts, 400)
-        config = RobertaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=16,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            intermediate_size=32,
-            max_position_embeddings=80,
-            pad_token_id=tokenizer.pad_token_id,
-            type_vocab_size=1,
-        )
-        place = self.folder / "given" / "backbone"
-        empty_encoder(config, seed=0).save_pretrained(place)
-        tokenizer.save_pretrained(place)
-        self.words["BACKBONE"] = str(place)
+        self.words["BACKBONE"] = save_encoder(self.folder / "given" / "backbone", texts)
 
     def start(self, arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
         """Start one command, with its output in `log`."""

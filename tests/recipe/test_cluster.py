@@ -112,26 +112,10 @@ def slurm(tmp_path_factory) -> Iterator[Path]:
 def backbone(tmp_path_factory) -> str:
     """A tiny RoBERTa with a tokenizer."""
     from mtpeft.corpora.analysis import own
-    from mtpeft.models.base import empty_encoder
-    from mtpeft.tuning.tiny import train_tokenizer
-    from transformers import RobertaConfig
+    from mtpeft.tuning.tiny import save_encoder
 
-    folder = tmp_path_factory.mktemp("backbone")
     texts = (t for e in own("flaky-detection", "train") for t in e.inputs.values())
-    tokenizer = train_tokenizer(texts, 300)
-    config = RobertaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=80,
-        pad_token_id=tokenizer.pad_token_id,
-        type_vocab_size=1,
-    )
-    empty_encoder(config, seed=0).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return str(folder)
+    return save_encoder(tmp_path_factory.mktemp("backbone"), texts, 300)
 
 
 def mtpeft(out: Path, *words: str) -> str:

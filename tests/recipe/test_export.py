@@ -13,11 +13,10 @@ from mtpeft.catalog import catalog
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError
 from mtpeft.corpora.weights import fingerprint
-from mtpeft.models.base import empty_encoder
 from mtpeft.models.shared import SharedModel, rebuilt
 from mtpeft.tuning.export import export
 from mtpeft.tuning.settings import how, resolve
-from mtpeft.tuning.tiny import train_tokenizer
+from mtpeft.tuning.tiny import save_encoder
 from mtpeft.tuning.train import train
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -28,22 +27,8 @@ IDS = torch.arange(24).reshape(2, 12) % 60
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory) -> str:
-    from transformers import RobertaConfig
-
-    folder = tmp_path_factory.mktemp("base")
-    tokenizer = train_tokenizer(["int add(int a, int b) { return a + b; }"], 280)
-    config = RobertaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=80,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    empty_encoder(config, seed=0).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return str(folder)
+    texts = ["int add(int a, int b) { return a + b; }"]
+    return save_encoder(tmp_path_factory.mktemp("base"), texts, 280)
 
 
 def trained(base: str, method: str, root: Path) -> tuple[str, SharedModel]:

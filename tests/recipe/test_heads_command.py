@@ -25,12 +25,11 @@ from mtpeft.core.paths import REGENERATED
 from mtpeft.core.records import Prediction, ScoreSet, read_frame, read_predictions
 from mtpeft.corpora import evaluation_of
 from mtpeft.corpora.analysis import own
-from mtpeft.models.base import empty_encoder
 from mtpeft.smoke.flaky import CONFIGURATIONS, Size
 from mtpeft.smoke.flaky import run as flaky_cpu
 from mtpeft.statistics.compare import run_all
 from mtpeft.tuning.settings import HEADS, TOKENS, objective_of, resolve
-from mtpeft.tuning.tiny import train_tokenizer
+from mtpeft.tuning.tiny import save_encoder, train_tokenizer
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
@@ -44,33 +43,13 @@ RUNS = catalog().of("runs", "multitask-peft")
 @pytest.fixture(scope="module")
 def backbone(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A tiny RoBERTa as a folder, as any base model is."""
-    from transformers import RobertaConfig
-
-    folder = tmp_path_factory.mktemp("backbone")
-    tokenizer = train_tokenizer(
-        (
-            t
-            for task in catalog().studies["multitask-peft"].tasks
-            for e in own(task, "train")
-            for t in e.inputs.values()
-        ),
-        400,
+    texts = (
+        text
+        for task in catalog().studies["multitask-peft"].tasks
+        for example in own(task, "train")
+        for text in example.inputs.values()
     )
-    empty_encoder(
-        RobertaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=16,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            intermediate_size=32,
-            max_position_embeddings=80,
-            pad_token_id=tokenizer.pad_token_id,
-            type_vocab_size=1,
-        ),
-        seed=0,
-    ).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return str(folder)
+    return save_encoder(tmp_path_factory.mktemp("backbone"), texts)
 
 
 def command(*arguments: str, code: int = 0) -> str:

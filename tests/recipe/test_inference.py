@@ -151,9 +151,9 @@ def test_answers_are_written_as_batches_finish_and_batches_are_as_small_as_asked
 def test_on_a_cpu_a_model_that_is_not_tiny_gets_small_batches():
     weights = [torch.nn.Parameter(torch.empty(TINY + 1, device="meta"))]
     model = SimpleNamespace(device=torch.device("cpu"), parameters=lambda: weights)
-    assert backends._fitting(model) == ON_CPU
+    assert backends.fitting(model) == ON_CPU
     weights.clear()
-    assert backends._fitting(model) == 0
+    assert backends.fitting(model) == 0
 
 
 def test_a_second_process_does_not_write_the_same_records_again(trained, tmp_path):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from mtpeft.core import paths
 from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.files import json_objects, repair_last_line
 from mtpeft.corpora import hub
 from mtpeft.corpora.analysis.formats import Rows, clone_files
 from mtpeft.corpora.code_to_code import pairs
@@ -31,6 +32,17 @@ def test_the_last_record_counts_without_a_final_line_end(tmp_path):
     (tmp_path / "x.jsonl").write_text(examples_text(examples).rstrip("\n"))
     assert read_examples(tmp_path / "x.jsonl") == examples
     assert two(tmp_path, b"a\nb", b"A\nB") == [("a", "A"), ("b", "B")]
+
+
+def test_a_byte_order_mark_belongs_to_no_line(tmp_path):
+    examples = [Example(name, "generation", "python", {"prompt": name}) for name in "ab"]
+    text = examples_text(examples)
+    (tmp_path / "x.jsonl").write_text(text, encoding="utf-8-sig")
+    assert read_examples(tmp_path / "x.jsonl") == examples
+    assert two(tmp_path, b"\xef\xbb\xbfa\nb\n", b"A\nB\n") == [("a", "A"), ("b", "B")]
+    (tmp_path / "p.jsonl").write_text('{"whole": 1}', encoding="utf-8-sig")
+    repair_last_line(tmp_path / "p.jsonl")
+    assert [record for _, record in json_objects(tmp_path / "p.jsonl", ())] == [{"whole": 1}]
 
 
 def test_a_lone_carriage_return_moves_no_side_of_a_parallel_corpus(tmp_path):

@@ -83,8 +83,32 @@ def test_missing_r_does_not_count_where_make_may_install_it(machine):
     (machine / "R").unlink()
     program(machine, "apt-get", "")
     program(machine, "sudo", "")
-    code, text = doctor(machine)
+    code, text = doctor(machine, INSTALL="1")
     assert code == 0 and "make installs it" in text
+    code, text = doctor(machine, INSTALL="0")
+    assert code == 2 and "make INSTALL=1" in text
+
+
+def test_nothing_is_installed_unasked(machine):
+    for name in ("bash", "id", "env"):
+        (machine / name).symlink_to(shutil.which(name) or "")
+    (machine / "R").unlink()
+    trace = machine.parent / "trace"
+    for name in ("apt-get", "sudo"):
+        program(machine, name, "", 0)
+        (machine / name).write_text(f'#!/bin/sh\necho "{name} $*" >>{trace}\n')
+    script = [str(ROOT / "docker" / "setup" / "need.sh"), "R", "r-base-core"]
+    for install, code in (("0", 2), ("1", 0)):
+        done = subprocess.run(
+            script,
+            env={"PATH": str(machine), "INSTALL": install},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == code
+        assert ("install" in (trace.read_text() if trace.exists() else "")) == (install == "1")
+        assert ("INSTALL=1" in done.stderr) == (install == "0")
 
 
 def test_missing_r_counts_where_the_system_offers_only_an_older_one(machine):

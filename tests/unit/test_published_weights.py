@@ -1,5 +1,6 @@
 """Base models made from published files: pinned, made once, refused where they give other weights."""
 
+import importlib.util
 import json
 import zipfile
 from dataclasses import replace
@@ -15,8 +16,10 @@ from mtpeft.corpora.manifest import File, Manifest, Weights, Wheel, manifest
 from mtpeft.corpora.published import fingerprint, published
 from mtpeft.corpora.weights import source_of
 
-torch = pytest.importorskip("torch")
-
+needs_train = pytest.mark.skipif(
+    importlib.util.find_spec("torch") is None,
+    reason="the group `train` is not installed (make .venv/.train)",
+)
 CONFIG = {
     "model_type": "roberta",
     "vocab_size": 300,
@@ -40,6 +43,7 @@ def student(tmp_path, monkeypatch):
     """A classifier around an encoder, as a repository publishes it, with an entry that pins what
     comes out of it.
     """
+    import torch
     from mtpeft.tuning.tiny import train_tokenizer
     from transformers import AutoConfig, AutoModel
 
@@ -69,6 +73,7 @@ def student(tmp_path, monkeypatch):
     return backbone, pinned, state
 
 
+@needs_train
 def test_other_weights_than_those_of_the_manifest_are_refused_and_nothing_is_left(student):
     backbone, _, _ = student
     with pytest.raises(MtpeftError, match=r"w was made with base_weights \w{64} and tokenizer"):
@@ -76,7 +81,9 @@ def test_other_weights_than_those_of_the_manifest_are_refused_and_nothing_is_lef
     assert not (paths.CACHE / "backbones/w").exists()
 
 
+@needs_train
 def test_a_state_dict_becomes_an_encoder_without_its_heads_and_pooler(student):
+    import torch
     from mtpeft.models.base import load_encoder, load_tokenizer
 
     backbone, _, state = student
@@ -97,6 +104,7 @@ def test_a_state_dict_becomes_an_encoder_without_its_heads_and_pooler(student):
     assert (ids[0], ids[-1]) == (tokenizer.cls_token_id, tokenizer.sep_token_id)
 
 
+@needs_train
 def test_what_is_made_is_kept_and_a_damaged_folder_is_made_again(student):
     backbone, pinned, _ = student
     with pytest.raises(MtpeftError) as told:

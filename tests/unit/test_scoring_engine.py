@@ -126,10 +126,22 @@ def test_a_failure_is_tried_again_by_the_next_run(tmp_path):
 
 
 def test_a_broken_tool_is_given_up_before_every_item_was_tried(tmp_path):
-    tool = Counting(fails_on={f"i{n}" for n in range(1000)}, batch=1000)
+    class Broken(Counting):
+        def score(self, part):
+            self.calls += 1
+            raise RuntimeError("broken")
+
+    tool = Broken(batch=1000)
     got = engine.score("counting", items(1000), tmp_path, scorer=tool)
     assert {o.status for o in got} == {"infrastructure"}
     assert tool.calls < 200
+
+
+@pytest.mark.parametrize("bad", [range(60), range(100, 700, 3), range(0, 1000, 2), range(1, 1000)])
+def test_many_bad_outputs_cost_no_neighbour_whatever_their_order(tmp_path, bad):
+    tool = Counting(fails_on={f"i{n}" for n in bad}, batch=1000)
+    got = engine.score("counting", items(1000), tmp_path, scorer=tool)
+    assert [n for n, o in enumerate(got) if o.status != "ok"] == list(bad)
 
 
 def test_a_value_without_ok_or_ok_without_value_is_refused(tmp_path):

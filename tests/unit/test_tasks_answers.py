@@ -52,6 +52,7 @@ def test_an_opening_fence_may_carry_any_info_string(info, end):
         f"{F}python\n{CODE}\n{F}\n\nUse it:\n\n{F}python\nprint(f(1))\n{F}\n\n{F}text\n1\n{F}",
         f"{F}\n$ python a.py\n{F}\n\n{F}\n{CODE}\n{F}",
         f"Here is the function:\n\n{CODE}\n\nIt returns its argument.",
+        f'<pre><code class="language-python">{CODE}\n</code></pre>',
         CODE,
         f"\n\n{CODE}\n\n",
     ],
@@ -117,6 +118,11 @@ def test_the_faithful_profile_keeps_the_studys_rules():
         "SUMMARY: Counts the even values.\nDONE",
         "SUMMARY: Counts the even values. DONE",
         "Counts the even values.<|im_end|>",
+        "TL;DR: Counts the even values.",
+        "One-line summary: Counts the even values.",
+        "Sure! Counts the even values.",
+        "Output: Counts the even values.",
+        '{"summary": "Counts the even values."}',
     ],
 )
 def test_a_summary_comes_out_alone(raw):
@@ -134,6 +140,7 @@ def test_a_summary_comes_out_alone(raw):
         ("Sets the state to DONE.", "Sets the state to DONE."),
         ('"a" and "b" are joined', '"a" and "b" are joined'),
         ("Here is where rows are joined.", "Here is where rows are joined."),
+        ("Output values are joined.", "Output values are joined."),
     ],
 )
 def test_markers_count_only_where_they_stand_as_markers(raw, text):
@@ -172,6 +179,18 @@ def test_markers_count_only_where_they_stand_as_markers(raw, text):
         ("I know yesterday's code.", ""),
         ("", ""),
         ("Safe", ""),
+        ("It is not the case that the answer is yes.", ""),
+        ("I don't think the answer is no.", ""),
+        ("If the answer is yes, the code is vulnerable.", ""),
+        ("The answer is no longer clear", ""),
+        ("Answer: no vulnerability was looked for", ""),
+        ("Nothing is checked, so the answer is yes.", "1"),
+        ("The code is not vulnerable, so no.", "0"),
+        ("Yes or no? No.", "0"),
+        ("Response: no", "0"),
+        ("A: yes", "1"),
+        ("No (the index is checked)", "0"),
+        (r"\boxed{no}", "0"),
     ],
 )
 def test_an_unambiguous_yes_or_no_is_read_and_any_other_text_is_no_answer(raw, read):
@@ -202,6 +221,14 @@ def test_an_unambiguous_yes_or_no_is_read_and_any_other_text_is_no_answer(raw, r
         ("[1] 90\n[1] 80\n[2] 10\n[3] 5", None),
         ("[1] 900\n[2] 10\n[3] 5", None),
         ("302010", None),
+        ("[1] -5\n[2] 10\n[3] 55", None),
+        ("1 000\n2 10\n3 55", None),
+        ("[1] 90 [2] 10 [3] 55", [90, 10, 55]),
+        ("[1] 90 is better than [2] 10 [3] 55", None),
+        (
+            '[{"id": 1, "score": 90}, {"id": 2, "score": 10}, {"id": 3, "score": 55}]',
+            [90, 10, 55],
+        ),
         ("", None),
     ],
 )

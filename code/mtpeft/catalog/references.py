@@ -40,6 +40,9 @@ def problems(known: Catalog) -> Iterator[BadInput]:
     for study in known.studies.values():
         yield from _of_study(study, known, check)
     for backbone in known.backbones.values():
+        if backbone.classifier:
+            task = backbone.classifier.task
+            yield from check("backbones", backbone.id, "task", task, known.tasks)
         if backbone.revision and not _COMMIT.fullmatch(backbone.revision):
             yield known.bad(
                 "backbones",

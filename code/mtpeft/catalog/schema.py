@@ -328,6 +328,21 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Classifier:
+    """The classifier of two classes that was published with an encoder's weights.
+
+    Attributes:
+        task: What it answers.
+        positive: The class that means yes, 0 or 1.
+        code_length: The most tokens of a function, special ones included.
+    """
+
+    task: str
+    positive: int
+    code_length: int
+
+
+@dataclass(frozen=True)
 class Backbone:
     """A base model: its hub repository, pinned revision and size label as printed by the study.
 
@@ -341,6 +356,7 @@ class Backbone:
         weights: The entry of data/manifest.toml that makes its weights, where they come from
             published files and not from the hub.
         seen: Examples of this package's tasks that the weights were trained on.
+        classifier: That was published with the weights.
     """
 
     id: str
@@ -354,6 +370,7 @@ class Backbone:
     virtual_tokens: Literal["keys", "input"] = "keys"
     weights: str = ""
     seen: str = ""
+    classifier: Classifier | None = None
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from mtpeft.cli import (
     train,
     verify,
 )
+from mtpeft.cli.apply import apply
 from mtpeft.cli.group import example
 from mtpeft.core.boundary import SHOW, explained
 from mtpeft.core.hashing import fix_seed
@@ -94,6 +95,15 @@ def options(
         before = os.environ.get("MTPEFT_CATALOG", "")
         folders = [*map(str, catalog), *filter(None, [before])]
         os.environ["MTPEFT_CATALOG"] = os.pathsep.join(folders)
+
+
+app.command(
+    "apply",
+    **example(
+        "mtpeft apply unixcoder-base/mt-lora Sorting.java --functions",
+        'mtpeft apply unixcoder-base/mt-lora io.py --query "read a file line by line" --json',
+    ),
+)(apply)
 
 
 @app.command("list", **example("mtpeft list runs", "mtpeft list tools"))

@@ -68,6 +68,26 @@ def run(
 
 
 @app.command(
+    "published",
+    **example(
+        "mtpeft infer published codebert-clone-student --corpus multitask-peft-public --out answers.jsonl"
+    ),
+)
+def published(
+    backbone: Annotated[str, typer.Argument(help="a base model that comes with a classifier")],
+    out: Annotated[Path, typer.Option(help="predictions, replaced")],
+    corpus: Corpus = "",
+    batch: Annotated[int, typer.Option(help="functions at a time")] = 64,
+    limit: Annotated[int, typer.Option(help="examples, evenly spaced; 0: all")] = 0,
+) -> None:
+    """Predict the test set of a classifier as its authors published it, and print its scores."""
+    from mtpeft.inference.published import run
+
+    for name, value in run(backbone, out, corpus, batch, limit).items():
+        typer.echo(f"{name:10} {value:.4f}")
+
+
+@app.command(
     "prompt",
     **example(
         "mtpeft infer prompt clone-detection --out answers.jsonl --model NAME "

@@ -76,6 +76,28 @@ def export(
     typer.echo(stage(run, target, profile, seed, backbone))
 
 
+@app.command("calibrate", **example("mtpeft train calibrate unixcoder-base/mt-lora --seed 42"))
+def calibrate(
+    run: Annotated[
+        str, typer.Argument(help="run id, the folder of a seed, or one of train export")
+    ],
+    profile: Annotated[str, typer.Option(help="training profile of the run")] = "fast",
+    seed: Annotated[int, typer.Option(help="seed of the run")] = 42,
+    backbone: Annotated[
+        str, typer.Option(help="folder of the base model; default: the run's")
+    ] = "",
+    corpus: Annotated[str, typer.Option(help="as in run; default: that of the training")] = "",
+    limit: Annotated[int, typer.Option(help="validation examples a task; 0: all")] = 2000,
+) -> None:
+    """Fit probabilities and thresholds of a run's labels on validation data.
+
+    Temperature scaling (Guo et al. 2017), and the threshold with the largest F1.
+    """
+    from mtpeft.inference.calibration import run as stage
+
+    stage(run, profile, seed, backbone, corpus, limit)
+
+
 @app.command("plan", **example("mtpeft train plan --profile fast"))
 def plan(
     runs: Annotated[list[str] | None, typer.Argument(help="run ids; default: all")] = None,

@@ -10,6 +10,7 @@ that stay inside.
 - `scratch`: a temporary folder that the next start removes where this process could not.
 """
 
+import codecs
 import contextlib
 import errno
 import hashlib
@@ -132,7 +133,7 @@ def repair_last_line(path: Path) -> None:
         if not last:
             return
         try:
-            whole = isinstance(json.loads(last.decode("utf-8")), dict)
+            whole = isinstance(json.loads(last.decode("utf-8-sig")), dict)
         except (ValueError, RecursionError):
             whole = False
         with open(path, "r+b") as stream:
@@ -151,8 +152,10 @@ def repair_last_line(path: Path) -> None:
 
 
 def lines(data: bytes) -> list[bytes]:
-    """The lines of a text, without their ends. Only LF ends a line; the last one needs no end."""
-    found = data.split(b"\n")
+    """The lines of a text, without their ends and without a byte order mark. Only LF ends a line;
+    the last one needs no end.
+    """
+    found = data.removeprefix(codecs.BOM_UTF8).split(b"\n")
     return found[:-1] if not found[-1] else found
 
 
@@ -163,15 +166,16 @@ def text_lines(text: str) -> list[str]:
 
 
 def read_text(path: Path) -> str:
-    """A UTF-8 file with its line ends as they are.
+    """A UTF-8 file with its line ends as they are, without a byte order mark.
 
     Raises:
         BadInput: The file cannot be read, or a line is not UTF-8; the error names it.
     """
     data = read_bytes(path)
     try:
-        return data.decode("utf-8")
+        return data.removeprefix(codecs.BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError as error:
+        data = data.removeprefix(codecs.BOM_UTF8)  # what the error counts in
         line = data.count(b"\n", 0, error.start) + 1
         raise BadInput(
             path,

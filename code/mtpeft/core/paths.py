@@ -27,6 +27,9 @@ STATS = ROOT / "stats"
 DATA = ROOT / "data"
 CACHE = _from_environment("MTPEFT_CACHE", DATA / "cache")
 
+CALIBRATION = "calibration.json"
+"""How probabilities of a trained run are calibrated, in the folder of its seed or its export."""
+
 
 def mirror() -> Path | None:
     """The local mirror of upstream files (OWNER/REPOSITORY/COMMIT/PATH), or None where none is

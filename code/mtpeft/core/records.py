@@ -352,7 +352,7 @@ def _rows(path: Path, columns: Sequence[str] | None) -> tuple[list[str], list[li
     if not path.is_file():
         raise BadInput(path, "no such file", "a table written by an earlier stage", "make verify")
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadInput(path, f"not UTF-8: {error}", "UTF-8 text") from error
     if text and not text.endswith("\n"):

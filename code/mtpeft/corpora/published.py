@@ -152,12 +152,11 @@ def _from_roberta(sources: list[Path], entry: Weights, backbone: Backbone, made:
     The pooler is left out: these classifiers read position 0, so that their pooler, where there is
     one, was never trained.
     """
-    import torch
     from tokenizers import Tokenizer
     from tokenizers.processors import RobertaProcessing
     from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
 
-    state = torch.load(sources[0], map_location="cpu", weights_only=True)
+    state = _state(sources[0])
     mark = "embeddings.word_embeddings.weight"
     start = next((name.removesuffix(mark) for name in state if name.endswith(mark)), None)
     if start is None:
@@ -185,6 +184,33 @@ def _from_roberta(sources: list[Path], entry: Weights, backbone: Backbone, made:
         **{f"{name}_token": token for name, token in names.items()},
         model_max_length=config.max_position_embeddings - config.pad_token_id - 1,
     ).save_pretrained(made)
+
+
+def classifier(backbone: Backbone) -> dict[str, Any]:
+    """The tensors of the classifier that was published with a backbone's weights, by their names.
+
+    Raises:
+        MtpeftError: Its YAML declares none, or the file cannot be had.
+    """
+    entry = manifest().weights.get(backbone.weights)
+    if backbone.classifier is None or entry is None or entry.form != "roberta":
+        raise MtpeftError(
+            f"backbone {backbone.id} comes without a classifier",
+            "a backbone whose YAML has `classifier`",
+            "mtpeft list backbones",
+        )
+    state = _state(_input(entry.inputs[0]))
+    # A checkpoint of pairs may also hold the unused classifier of the class that it was built on.
+    outer = [name for name in state if name.startswith("classifier.")]
+    start = "classifier." if outer else "encoder.classifier."
+    return {name.removeprefix(start): t for name, t in state.items() if name.startswith(start)}
+
+
+def _state(path: Path) -> dict[str, Any]:
+    import torch
+
+    found: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return found
 
 
 _FORMS: dict[str, Callable[[list[Path], Weights, Backbone, Path], Any]] = {

@@ -10,7 +10,7 @@ from mtpeft.core.errors import MtpeftError, UnknownName
 from mtpeft.corpora import hub
 from mtpeft.corpora.derived import built
 from mtpeft.corpora.fetch import fetch
-from mtpeft.corpora.manifest import HubDataset, manifest
+from mtpeft.corpora.manifest import Derived, HubDataset, Weights, manifest
 from mtpeft.corpora.published import published
 
 
@@ -50,7 +50,8 @@ def run(groups: list[str], jobs: int = 4) -> int:
         **{name: partial(built, name) for name in m.derived},
         **{b.weights: partial(published, b) for b in catalog().backbones.values() if b.weights},
     }
-    for name, entry in {**m.derived, **m.weights}.items():
+    made: dict[str, Derived | Weights] = {**m.derived, **m.weights}
+    for name, entry in made.items():
         if entry.group in chosen and not set(entry.inputs) & problems.keys():
             attempt(name, makers[name])
     # What derived files are built from has come with them.

@@ -101,7 +101,7 @@ class Transformers:
                 # the outputs no further from those of float32.
                 model = model.merge_and_unload()
         self.model = (model if quantised else model.to(local())).eval()
-        self.tokens_in_flight = _fitting(self.model)
+        self.tokens_in_flight = fitting(self.model)
 
     def answers(
         self,
@@ -128,7 +128,7 @@ class Transformers:
         ]
 
 
-def _fitting(model: Any) -> int:
+def fitting(model: Any) -> int:
     """How many tokens at a time fit into the GPU's free memory, with a fifth of it left over; on a
     CPU so few that a batch is written within minutes (0, the profile's, where a model is tiny).
     """

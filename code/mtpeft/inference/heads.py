@@ -3,8 +3,9 @@
 import hashlib
 import time
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -135,6 +136,41 @@ def write(model: "SharedModel", data: TaskData, run: str, evaluation: str, path:
         ],
     )
     return path
+
+
+class Encoders:
+    """Trained runs with heads whose encoders share the weights of one base in memory.
+
+    Each has modules of its own, so that any method can change them; their frozen tensors are the
+    same. A run that trained every weight has its own.
+    """
+
+    def __init__(self) -> None:
+        self._bases: dict[tuple[str, str], Any] = {}
+
+    def model(self, folder: Path, source: str) -> "SharedModel":
+        """A run's model on this process's device.
+
+        Args:
+            folder: With its weights (see `models.shared.rebuilt`).
+            source: Folder of the base model, whose hashes are the run's.
+        """
+        from mtpeft.models.base import load_encoder
+        from mtpeft.models.methods import trains_whole
+        from mtpeft.models.shared import about, rebuilt
+
+        told = about(folder)
+        if trains_whole(catalog().get("methods", told["method"])):
+            whole: SharedModel = rebuilt(folder, source, {}).to(local())
+            return whole.eval()
+        key = source, str(told["how"]["attention"])
+        if key not in self._bases:
+            suits(source)
+            self._bases[key] = load_encoder(*key)
+        base = self._bases[key]
+        kept = {id(t): t for t in (*base.parameters(), *base.buffers())}
+        made: SharedModel = rebuilt(folder, source, {}, deepcopy(base, kept)).to(local())
+        return made.eval()
 
 
 def _read(data: TaskData, i: int) -> str:

@@ -118,7 +118,7 @@ def _infer(request: Request, backend: Backend, path: Path, made_by: dict[str, An
             chosen = [todo[i] for i in batch]
             append_predictions(
                 path,
-                _predict(
+                predict(
                     request,
                     backend,
                     [request.examples[i] for i in chosen],
@@ -146,11 +146,20 @@ def _same_origin(path: Path, made_by: dict[str, Any]) -> None:
     write_atomic(note, json.dumps(made_by, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
-def _predict(
+def predict(
     request: Request, backend: Backend, examples: list[Example], prompts: list[str]
 ) -> list[Prediction]:
-    """One batch; where it fails, each of its instances by itself, so that one bad instance is one
-    bad record.
+    """Answers of one batch; where it fails, each of its instances by itself, so that one bad
+    instance is one bad record.
+
+    Args:
+        request: Of which run, by which profile.
+        backend: Who decodes.
+        examples: The instances, of one task.
+        prompts: Theirs.
+
+    Raises:
+        DeviceLost: The device failed; no instance is charged with that.
     """
     task = examples[0].task
     decoding, started = request.profile.decoding(task), time.perf_counter()
@@ -163,7 +172,7 @@ def _predict(
             return [
                 record
                 for e, p in zip(examples, prompts, strict=True)
-                for record in _predict(request, backend, [e], [p])
+                for record in predict(request, backend, [e], [p])
             ]
         return [
             Prediction(

@@ -17,6 +17,7 @@ from mtpeft.models.methods import method_module
 from mtpeft.models.pooling import pooled
 
 Batch = dict[str, torch.Tensor]
+SHARED = "shared.safetensors"
 
 
 class Batches(Protocol):
@@ -71,6 +72,7 @@ class SharedModel(nn.Module):
             "method": method.id,
             "outputs": self.outputs,
             "how": dict(how),
+            "positive_weights": self.positive_weights,
             **(about or {}),
         }
         # Compute the encoder in bfloat16 where it is on a GPU; weights stay as they are.
@@ -139,17 +141,25 @@ class SharedModel(nn.Module):
         from safetensors.torch import save_file
 
         folder.mkdir(parents=True, exist_ok=True)
-        self._save(folder / "shared.safetensors")
+        self._save(folder / SHARED)
         heads = {n: t.detach().cpu().contiguous() for n, t in self.heads.state_dict().items()}
         # One entry: the library writes several in an order that changes from run to run.
         about = {"about": json.dumps(self.about, sort_keys=True)}
         save_file(heads, folder / "heads.safetensors", metadata=about)
 
     def load(self, folder: Path) -> None:
-        """Take up what `save` wrote, into a model of the same shape."""
+        """Take up what `save` or `mtpeft train export` wrote, into a model of the same shape; an
+        exported encoder that was trained whole is the model's already.
+        """
         from safetensors.torch import load_file
 
-        self._load(folder / "shared.safetensors")
+        if (folder / SHARED).is_file():
+            self._load(folder / SHARED)
+        elif (folder / "adapter_config.json").is_file():
+            from peft import load_peft_weights, set_peft_model_state_dict
+
+            weights = load_peft_weights(str(folder), device="cpu")
+            set_peft_model_state_dict(self.encoder, weights)
         self.heads.load_state_dict(load_file(folder / "heads.safetensors"))
 
 
@@ -170,13 +180,14 @@ def about(folder: Path) -> dict[str, Any]:
     return found
 
 
-def rebuilt(folder: Path, source: str, base: Mapping[str, str]) -> SharedModel:
+def rebuilt(folder: Path, source: str, base: Mapping[str, str], encoder: Any = None) -> SharedModel:
     """The model that saved heads describe.
 
     Args:
-        folder: With `shared.safetensors` and `heads.safetensors`.
+        folder: With `shared.safetensors` and `heads.safetensors`, or an exported one.
         source: Folder of the base model.
         base: Hashes of its weights and tokenizer.
+        encoder: The base model, where it is in memory already; it is changed.
 
     Raises:
         MtpeftError: The heads were trained on another base model.
@@ -189,12 +200,16 @@ def rebuilt(folder: Path, source: str, base: Mapping[str, str]) -> SharedModel:
                 f"{str(told.get(key))[:12]}, as {told['run']} was trained with",
                 "--backbone FOLDER with these weights",
             )
+    whole = not any((folder / name).is_file() for name in (SHARED, "adapter_config.json"))
+    if encoder is None or whole:
+        encoder = load_encoder(str(folder) if whole else source, told["how"]["attention"])
     model = SharedModel(
-        load_encoder(source, told["how"]["attention"]),
+        encoder,
         known.get("backbones", told["backbone"]),
         known.get("methods", told["method"]),
         told["outputs"],
         told["how"],
+        told.get("positive_weights"),
     )
     model.load(folder)
     return model
@@ -202,7 +217,7 @@ def rebuilt(folder: Path, source: str, base: Mapping[str, str]) -> SharedModel:
 
 @torch.no_grad()
 def outputs(
-    model: SharedModel, data: Batches, batch: int = 64, device: str = "cpu"
+    model: SharedModel, data: Batches, batch: int = 64, device: str = "cpu", *, logits: bool = False
 ) -> tuple[float, np.ndarray]:
     """Pass every example through the model.
 
@@ -211,6 +226,7 @@ def outputs(
         data: Examples of one task.
         batch: Examples at a time.
         device: Where the model is.
+        logits: Of a label task, the logits in place of probabilities.
 
     Returns:
         The mean loss over examples, positives not weighted; in the order of the examples, the
@@ -227,6 +243,7 @@ def outputs(
         loss = model.loss_of(data.task, output, inputs["labels"], training=False)
         losses += float(loss) * len(inputs["labels"])
         ranking = model.outputs[data.task] == "ranking"
-        found.append(torch.stack(output.chunk(2), 1) if ranking else output.sigmoid())
+        said = output if logits else output.sigmoid()
+        found.append(torch.stack(output.chunk(2), 1) if ranking else said)
     values = torch.cat(found).float().cpu().numpy()[np.argsort(order)]
     return losses / len(data), values

@@ -26,7 +26,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import distributions
 from multiprocessing import get_context
@@ -48,9 +48,14 @@ from mtpeft.core.records import SCORE_KEYS, SEVERITY, Score, row_status
 from mtpeft.scoring.interface import Item, Scorer
 
 _SCORING = Path(__file__).resolve().parent
-# Failed attempts in one batch, none of them successful in between, before the tool counts as broken
-# and not some outputs as bad.
+# Failed attempts in one batch, none of them successful in between, after which a sound text decides
+# whether the tool is broken or the outputs are bad.
 _FAILURES = 40
+_SOUND = {
+    "python": "x = 1\n",
+    "java": "int one() { return 1; }\n",
+    "csharp": "int One() { return 1; }\n",
+}
 
 
 @dataclass
@@ -58,11 +63,15 @@ class _Search:
     """How the search for the outputs on which a tool fails has gone in one batch."""
 
     failures: int = 0
-    successes: int = 0
+    works: bool = False
+    broken: bool = False
 
-    @property
-    def hopeless(self) -> bool:
-        return self.failures >= _FAILURES and not self.successes
+    def failed(self, scorer: Scorer, item: Item) -> None:
+        """Count a failed attempt; after many in a row, see whether the tool answers at all."""
+        self.failures += 1
+        if self.failures == _FAILURES and not self.works:
+            self.works = _answers(scorer, item)
+            self.broken = not self.works
 
 
 @dataclass(frozen=True)
@@ -418,22 +427,22 @@ def _attempt(scorer: Scorer, part: list[tuple[str, Item]], search: _Search) -> d
     """Score one batch; where it fails, halve it, so that only the items that make the tool fail are
     marked.
 
-    A tool that has failed again and again and never answered is broken as such; its items are then
-    marked without trying each of them.
+    A tool that has failed again and again, and fails on a sound text, too, is broken as such; its
+    items are then marked without trying each of them.
     """
     try:
         with time_limit(getattr(scorer, "seconds", 120)):
             scores = list(scorer.score([item for _, item in part]))
         found = _collect(scorer, part, scores)
-        search.successes += 1
+        search.works = True
         return found
     except Unavailable:
         raise
     except (
         Exception
     ) as error:  # whatever a tool raises on one output must not cost the others; it is recorded
-        search.failures += 1
-        if len(part) == 1 or search.hopeless:
+        search.failed(scorer, part[0][1])
+        if len(part) == 1 or search.broken:
             reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[
                 :300
             ]
@@ -444,6 +453,20 @@ def _attempt(scorer: Scorer, part: list[tuple[str, Item]], search: _Search) -> d
             return {name: failure(scorer.metrics, reason) for name, _ in part}
     middle = len(part) // 2
     return _attempt(scorer, part[:middle], search) | _attempt(scorer, part[middle:], search)
+
+
+def _answers(scorer: Scorer, item: Item) -> bool:
+    """Whether a tool says anything about a sound text in the place of an item."""
+    text = _SOUND.get(item.language, "One.")
+    sound = replace(item, instance_id="sound", output=text, reference=text, frame=None, unit="")
+    try:
+        with time_limit(getattr(scorer, "seconds", 120)):
+            _collect(scorer, [("", sound)], list(scorer.score([sound])))
+    except Unavailable:
+        raise
+    except Exception:
+        return False
+    return True
 
 
 def _collect(

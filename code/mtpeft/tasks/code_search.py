@@ -31,12 +31,12 @@ SHOWN = 1000
 _SCORE = re.compile(
     r"[\s*_>#|-]*(?:(?:candidate|function|number|no\.?)\s*)?"
     r"(?:\[(\d{1,2})\][*_]*\s*[:=.|\u2013\u2014-]?\s*|(\d{1,2})[*_]*(?:\s*[:=|]\s*|[.)]\s+|\s+[\u2013\u2014-]?\s*))"
-    r"[*_]*(?:score\s*[:=]?\s*)?(\d{1,3})(?:\.0+)?[*_]*(?:\s*/\s*100|\s*%)?"
+    r"(?<!\s-)[*_]*(?:score\s*[:=]?\s*)?(0|[1-9]\d{0,2})(?:\.0+)?[*_]*(?:\s*/\s*100|\s*%)?"
     r"[\s*_|]*(?:[\u2013\u2014(:,-]\s*[^\d\s].*)?",
     re.IGNORECASE,
 )
 _FENCE = re.compile(r"\s*(?:`{3,}|~{3,}).*")
-_SEVERAL = re.compile(r"[,;]\s*(?=\[?\d{1,2}[\]:.=)])")
+_SEVERAL = re.compile(r"[,;]\s*(?=\[?\d{1,2}[\]:.=)])|(?<=\d)\s+(?=\[\d{1,2}\]\W*\d)")
 # A sentence that names candidates and gives no number of its own.
 _REMARK = re.compile(r"[^\d\[\]]*[A-Za-z]{2}[^\d\[\]]*(?:\[\d{1,2}\][^\d\[\]]*)+")
 _LABEL = re.compile(r"\s*(?:scores?|answer)\s*:", re.IGNORECASE)
@@ -88,13 +88,22 @@ def read_scores(raw: str, candidates: int) -> list[int] | None:
 
 
 def _without_braces(text: str) -> str:
-    """The lines of an answer; those of one that is a JSON object are its pairs."""
+    """The lines of an answer; those of one in JSON are its pairs."""
     lines = [line for line in text.strip().split("\n") if not _FENCE.fullmatch(line)]
     try:
         pairs = json.loads("\n".join(lines), object_pairs_hook=list)
+        if all(isinstance(pair, list) for pair in pairs):  # a list of objects, one a candidate
+            pairs = [_number_and_score(dict(pair)) for pair in pairs]
         return "\n".join(f"{name}: {value}" for name, value in pairs)
-    except (ValueError, TypeError, RecursionError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return "\n".join(lines)
+
+
+def _number_and_score(pair: dict[str, object]) -> tuple[object, object]:
+    """The number of a candidate and its score, out of an object that holds nothing else."""
+    score = pair.pop("score")
+    (number,) = pair.values()
+    return number, score
 
 
 def first_with(examples: Sequence[Example]) -> dict[str, str]:

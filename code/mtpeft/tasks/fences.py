@@ -6,6 +6,7 @@ asked language, parses and defines what was asked for, with those definitions of
 uses; what reasons, echoes the question or shows output is left out. The study's own rule is `tagged`.
 """
 
+import html
 import re
 from dataclasses import dataclass, replace
 
@@ -34,6 +35,10 @@ _MARK = r"(?:<\|[\w ]{1,30}\|>|</?(?:s|answer|summary|solution|response)>|\[/?(?
 _MARKS = re.compile(
     rf"^[ \t]*(?:{_MARK}[ \t]*(?:assistant\b[ \t]*)?)+|(?:(?<![ \t])[ \t]*{_MARK})+[ \t]*$",
     re.MULTILINE,
+)
+_HTML = re.compile(
+    r"\A\s*(?:<pre\b[^>\n]*>\s*)?<code\b[^>\n]*>(.*)</code>\s*(?:</pre>\s*)?\Z",
+    re.DOTALL | re.IGNORECASE,
 )
 _TURN = re.compile(
     r"(?:<\|(?:im_end|eot_id|end|endoftext)\|>|</s>)[ \t]*\n(?=\s*\S)"
@@ -115,6 +120,8 @@ def unfenced(text: str, language: str = "", last: bool = False, asked: str = "")
     if len(text) > LONGEST:
         return Answer(text.strip("\n").rstrip(), "too long to be read")
     text = tidied(text)
+    if (page := _HTML.fullmatch(text)) and "<code" not in page[1].lower():
+        text = html.unescape(page[1])
     if "\n" not in text.strip() and (one := _ONE_LINE.fullmatch(text)):
         word, _, rest = one["code"].strip().partition(" ")
         inside = rest.strip() if word.lower() in _NAMES and rest.strip() else one["code"].strip()

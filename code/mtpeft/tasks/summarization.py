@@ -1,5 +1,6 @@
 """Code summarization: function → one sentence."""
 
+import json
 import re
 
 from mtpeft.corpora.examples import Example
@@ -15,12 +16,13 @@ _FENCE = re.compile(r"^[ \t]*(?:`{3,}+|~{3,}+)[^\n]*$\n?", re.MULTILINE)
 _MARKER = re.compile(r"^[ \t]*SUMMARY:", re.MULTILINE)
 _DONE = re.compile(r"(?:^|(?<=[.!?]))[ \t]*DONE\.?\s*\Z", re.MULTILINE)
 _LEAD_IN = re.compile(
-    r"(?:(?:sure|certainly|of course|okay|ok|absolutely)\b[^\n]*?[!.,:]\s*)?"
-    r"(?:here(?:'s| is| are| you (?:go|are))\b[^\n:]*:|(?:a|the|this) (?:[\w-]+ ){0,2}(?:summary|description)\b[^\n:.]*:)\s*",
+    r"(?:(?:sure|certainly|of course|absolutely|okay)!\s+(?=[^\n]*\w)"
+    r"|(?:(?:sure|certainly|of course|okay|ok|absolutely)\b[^\n]*?[!.,:]\s*)?"
+    r"(?:here(?:'s| is| are| you (?:go|are))\b[^\n:]*:|(?:a|the|this) (?:[\w-]+ ){0,2}(?:summary|description)\b[^\n:.]*:)\s*)",
     re.IGNORECASE,
 )
 _LABEL = re.compile(
-    r"\A[*_#]*\s*(?:(?:one[- ]sentence|short|brief|code|final|concise)\s+)?(?:brief(?=:)|"
+    r"\A[*_#]*\s*(?:(?:one[- ](?:sentence|line)|short|brief|code|final|concise)\s+)?(?:(?:brief|tl;?dr|in (?:summary|short|brief)|output|response)(?=:|[*_]+:?)|"
     r"(?:summary|description|docstring|answer|comment)(?: of [^\n:.]{1,40}(?=:))?)\s*[*_]*\s*(?::\s*[*_]*\s*|(?<=[*_])\s*\n|\n\s*\n)",
     re.IGNORECASE,
 )
@@ -88,7 +90,7 @@ def answer(raw: str, faithful: bool) -> Answer:
         return Answer(cut, "study: SUMMARY: to DONE")
     if len(raw) > LONGEST:
         return Answer(raw.strip(), "too long to be read")
-    text = tidied(raw).strip()
+    text = _of_json(tidied(raw).strip())
     rest = _FENCED.sub("", text).strip()
     text = rest if rest and not rest.endswith(":") else _FENCE.sub("", text).strip()
     if marked := list(_MARKER.finditer(text)):
@@ -107,3 +109,16 @@ def answer(raw: str, faithful: bool) -> Answer:
             if (inside := wrap.fullmatch(text)) and inside[1].strip():
                 text = re.sub(r"\n[ \t]*\* ?", "\n", inside[1]).strip()
     return Answer(text, "whole text" if text == raw.strip() else "summary without its frame")
+
+
+def _of_json(text: str) -> str:
+    """The summary of a JSON object that holds nothing but one, else the text."""
+    try:
+        found = json.loads("".join(inside[2] for inside in _FENCED.finditer(text)) or text)
+    except (ValueError, RecursionError):
+        return text
+    if not isinstance(found, dict) or len(found) != 1:
+        return text
+    ((name, value),) = found.items()
+    named = name.lower() in ("summary", "description", "docstring", "answer", "comment")
+    return value if named and isinstance(value, str) and value.strip() else text

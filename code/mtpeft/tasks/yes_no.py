@@ -16,20 +16,31 @@ from mtpeft.tasks.interface import Message
 from mtpeft.tasks.wording import Wording
 
 YES, NO, NONE = "1", "0", ""
-_SIGNS = r"(?:[-*]\s)?[\s\"'*`_#>(\[]*"
+_SIGNS = r"(?:[-*]\s)?[\s\"'*`_#>(\[]*(?:\\?boxed\{|\\text\{)*"
+_CLOSED = r"[\"'*`_)\]}]*"
+# What may follow a yes or no that is an answer, and not the beginning of "no longer".
+_GOES_ON = r"(?:because|since|as|it|this|that|the|there|they|these|both)\b"
 # A word that stands as an answer, and not as part of a sentence such as "No idea".
 _BEGINS = re.compile(
-    rf"{_SIGNS}(yes|no)\b[\"'*`_)\]]*(?:\s*\Z|\s*[.,;:!\u2014\u2013-]|\s*\n"
-    r"|\s+(?:because|since|as|it|this|that|the|there|they|these|both)\b)",
+    rf"{_SIGNS}(yes|no)\b{_CLOSED}(?:\s*\Z|\s*[.,;:!(\u2014\u2013-]|\s*\n|\s+{_GOES_ON})",
     re.IGNORECASE,
 )
 _TOLD = re.compile(
-    r"\b(?:answer|verdict|conclusion)\b[\s\"'*`_]*(?:(?:is|would be|should be)\b|[:=\u2014-])"
-    r"[\s\"'*`_:(]*(?:\\?boxed\{|\\text\{)*(yes|no)\b(?!\s+(?:and|or)\s|\s*/)",
-    re.IGNORECASE,
+    r"(?:\b(?:answer|verdict|conclusion|response|prediction|label|output)\b[\s\"'*`_]*"
+    r"(?:(?:is|would be|should be)\b|[:=\u2014-])|^A:)"
+    r"[\s\"'*`_:(]*(?:\\?boxed\{|\\text\{)*(yes|no)\b"
+    rf"(?={_CLOSED}\s*(?:\Z|[^\w\s/]|\n|{_GOES_ON}))",
+    re.IGNORECASE | re.MULTILINE,
+)
+# Before an answer in its clause: the answer is denied, or not yet given.
+_UNSAID = re.compile(r"\b(?:not|never|cannot|whether|if|unless)\b|n['\u2019]t\b", re.IGNORECASE)
+_CLAUSE = re.compile(r"[.,;:!?\n]|\b(?:so|thus|hence|therefore|but)\b", re.IGNORECASE)
+_QUESTION = re.compile(
+    r"answer with one word: yes or no\.?|\b(?:yes or no|yes/no)\s*[?:]", re.IGNORECASE
 )
 _ENDS = re.compile(
-    r"^[^?\n]*(?:,|\bi(?: would|'d)? (?:say|think|believe))\s*(yes|no)[.!]?\s*$",
+    r"^[^?\n]*(?:,(?:\s*(?:so|thus|hence|therefore))?|\bi(?: would|'d)? (?:say|think|believe))"
+    r"\s*(yes|no)[.!]?\s*$",
     re.IGNORECASE | re.MULTILINE,
 )
 _BOTH = re.compile(
@@ -88,10 +99,15 @@ def strict(raw: str) -> str:
     """
     if len(raw) > LONGEST:
         return NONE
-    text = tidied(raw)
+    text = _QUESTION.sub("", tidied(raw))
     if _BOTH.search(text):
         return NONE
-    told = {found[1].lower() for rule in (_TOLD, _ENDS) for found in rule.finditer(text)}
+    told = {
+        found[1].lower()
+        for rule in (_TOLD, _ENDS)
+        for found in rule.finditer(text)
+        if not _UNSAID.search(_CLAUSE.split(text[: found.start(1)])[-1])
+    }
     begun = {
         found[1].lower()
         for line in re.split(r"\n|(?<=[.!?])\s+", text)

@@ -53,6 +53,8 @@ def export(name: str, target: Path, profile: str, seed: int, backbone: str = "")
     _heads(
         best, target, model_folder(backbone) if backbone else source_of(base), backbone or base.hub
     )
+    if (folder / paths.CALIBRATION).is_file():
+        shutil.copyfile(folder / paths.CALIBRATION, target / paths.CALIBRATION)
     return target
 
 

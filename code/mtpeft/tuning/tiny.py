@@ -1,8 +1,8 @@
-"""A tiny backbone from scratch: a byte-level BPE tokenizer and a Qwen2 of a few hundred thousand
-weights.
+"""Tiny backbones from scratch: a byte-level BPE tokenizer with a Qwen2 of a few hundred thousand
+weights, or with a RoBERTa of a few thousand.
 
-It has the parts of the real backbones (chat template, seven projections a layer, grouped-query
-attention, tied embeddings), so that every stage runs on a CPU in seconds. It knows nothing.
+They have the parts of the real backbones (chat template, seven projections a layer, grouped-query
+attention, tied embeddings), so that every stage runs on a CPU in seconds. They know nothing.
 """
 
 from collections.abc import Iterable
@@ -91,7 +91,39 @@ def tiny_model(
 def save_backbone(folder: Path, tokenizer: Any, model: Any) -> None:
     """Write tokenizer and model as a hub-style folder, loadable like any backbone."""
     folder.mkdir(parents=True, exist_ok=True)
-    model.generation_config.eos_token_id = tokenizer.eos_token_id
-    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    if (config := getattr(model, "generation_config", None)) is not None:
+        config.eos_token_id = tokenizer.eos_token_id
+        config.pad_token_id = tokenizer.pad_token_id
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+
+
+def save_encoder(folder: Path, texts: Iterable[str], vocabulary: int = 400) -> str:
+    """Write a RoBERTa of two layers with random weights (seed 0), width 16 and 79 positions, and a
+    tokenizer trained on texts, loadable like any backbone.
+
+    Args:
+        folder: What is written.
+        texts: That the tokenizer is trained on.
+        vocabulary: Of the tokenizer.
+
+    Returns:
+        The folder, as `--backbone` takes it.
+    """
+    from transformers import RobertaConfig
+
+    from mtpeft.models.base import empty_encoder
+
+    tokenizer = train_tokenizer(texts, vocabulary)
+    config = RobertaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=80,
+        pad_token_id=tokenizer.pad_token_id,
+        type_vocab_size=1,
+    )
+    save_backbone(folder, tokenizer, empty_encoder(config, seed=0))
+    return str(folder)

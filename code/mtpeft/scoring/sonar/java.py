@@ -16,8 +16,9 @@ from functools import cache
 import tree_sitter_java
 from tree_sitter import Language, Node, Parser
 
+from mtpeft.corpora.trees import below, first_error
 from mtpeft.scoring.switches import code_only
-from mtpeft.scoring.trees import Unreadable, below, first_error, sequences
+from mtpeft.scoring.trees import Unreadable, sequences
 
 # A method without return type, or with one, that calls `super(…)`: of 659 such archived outputs
 # SonarCloud read 133.

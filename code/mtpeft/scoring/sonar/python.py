@@ -15,7 +15,8 @@ from functools import cache
 import tree_sitter_python
 from tree_sitter import Language, Node, Parser
 
-from mtpeft.scoring.trees import Unreadable, below, first_error, sequences
+from mtpeft.corpora.trees import below, first_error
+from mtpeft.scoring.trees import Unreadable, sequences
 
 # Nodes whose own block deepens the nesting; those of modules, classes, functions, `try`, `finally`
 # and `with` do not, and that of `match` is none to Sonar.

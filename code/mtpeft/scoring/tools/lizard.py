@@ -12,10 +12,10 @@ from importlib.metadata import version as installed
 from typing import Any
 
 from mtpeft.core.records import Score
+from mtpeft.corpora.trees import below
 from mtpeft.scoring.emit import measured, unmeasured
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.switches import defused
-from mtpeft.scoring.trees import below
 from mtpeft.scoring.wrapping import SUFFIX, wrap
 
 _UNKNOWN = {"property_declaration", "indexer_declaration", "arrow_expression_clause"}

@@ -7,8 +7,10 @@ function. A syntax error is Pylint's only message for a file; the counts have th
 have they where Pylint itself fails (a fatal message, F), which the study's script left out.
 """
 
+import io
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from functools import lru_cache
 from importlib.metadata import version as installed
 from typing import Any
@@ -96,7 +98,9 @@ def messages_of(code: str, name: str = HOUSE_NAME["python"]) -> list[Any]:
     with scratch("pylint") as folder:
         path = folder / f"{name}.py"
         path.write_text(code, encoding="utf-8", newline="")
-        linter.check([str(path)])
+        # Where it crashes, Pylint prints pages for its developers; the message says enough.
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            linter.check([str(path)])
     # The module of this output must not be found by the next one; the standard library may stay.
     MANAGER.astroid_cache.pop(name, None)
     return list(linter.reporter.messages)

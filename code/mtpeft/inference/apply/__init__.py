@@ -1,0 +1,1 @@
+"""`mtpeft apply`: trained runs on a person's own source files."""
