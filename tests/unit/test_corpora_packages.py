@@ -3,7 +3,6 @@
 from importlib.metadata import distribution
 
 import pytest
-
 from mtpeft.corpora import humaneval, load, packages
 from mtpeft.corpora.near_duplicates import find
 
