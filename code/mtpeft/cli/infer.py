@@ -180,6 +180,29 @@ def rank(
     sys.exit(1 if missing else 0)
 
 
+@app.command("proof-server", **example("mtpeft infer proof-server --quick"))
+def proof_server(
+    quick: Annotated[bool, typer.Option("--quick", help="a few requests, in a minute")] = False,
+    backbone: Annotated[str, typer.Option(help="an instruction model")] = "smollm2-135m-instruct",
+    corpus: Annotated[str, typer.Option(help="as in train")] = "multitask-peft-public",
+    instances: Annotated[int, typer.Option(help="of each yes-or-no task")] = 200,
+    shots: Annotated[int, typer.Option(help="solved examples, in a second pass")] = 4,
+    queries: Annotated[int, typer.Option(help="of code search; 0: none")] = 200,
+    summaries: Annotated[int, typer.Option(help="written and judged")] = 50,
+    port: Annotated[int, typer.Option(help="of the server; 0: a free one")] = 0,
+) -> None:
+    """Ask a small real model through `mtpeft serve`: prompting without and with examples, the judge.
+
+    Exit code 1 where a request got no answer; replies that cannot be read are counted.
+    """
+    from mtpeft.core import paths
+    from mtpeft.smoke.served import QUICK, Amount, run
+
+    amount = QUICK if quick else Amount(instances, (0, shots), queries, summaries)
+    root = paths.REGENERATED / "proofs" / "server" / ("quick" if quick else "full")
+    sys.exit(run(backbone, corpus, amount, root, port))
+
+
 def _show(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         typer.echo(

@@ -5,7 +5,11 @@ import importlib.util
 import os
 import shlex
 import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from queue import Queue
 from typing import Any
 
 from mtpeft.core.errors import MtpeftError, Unavailable, UnknownName
@@ -103,31 +107,10 @@ def _say(url: str, names: list[Model], weights: list[Weights]) -> None:
 def _serve(
     choice: Choice, listening: Listening, weights: list[Weights], names: list[Model], key: Secret
 ) -> None:
-    import uvicorn
-
     # Before the weights are loaded, which may take minutes.
     asyncio.run(_usable(listening.host, listening.port))
-    residents = [Resident(w.source, w.adapters, listening.dtype, w.four_bit) for w in weights]
-    worker = Worker(residents, choice.profile.tokens_in_flight)
-    app = build(Service(names, residents, worker, choice.profile, key))
-
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: Any = None) -> None:
-            await super().startup(sockets)
-            port = self.servers[0].sockets[0].getsockname()[1]
-            _say(f"http://{_shown(listening.host)}:{port}/v1", names, weights)
-
-    server = Server(
-        uvicorn.Config(
-            app,
-            host=listening.host,
-            port=listening.port,
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=_PATIENCE,
-            lifespan="off",
-        )
-    )
+    worker, app = _loaded(choice, listening, weights, names, key)
+    server = _server(app, listening, lambda url: _say(url, names, weights))
     worker.at_loss = lambda: setattr(server, "should_exit", True)
     # The server raises what it was stopped by once more when it has stopped: an end as asked for.
     before = {s: signal.signal(s, lambda *_: None) for s in (signal.SIGTERM, signal.SIGINT)}
@@ -140,6 +123,66 @@ def _serve(
     if worker.lost is not None:
         raise worker.lost
     print("serve: stopped", flush=True)
+
+
+@contextmanager
+def running(choice: Choice, listening: Listening) -> Iterator[str]:
+    """A server in a thread of this process, for as long as the block runs.
+
+    Args:
+        choice: What is served.
+        listening: Where; the backend is transformers.
+
+    Yields:
+        Its address up to and with /v1.
+
+    Raises:
+        Unavailable: It cannot listen there.
+    """
+    weights, names = models(choice)
+    asyncio.run(_usable(listening.host, listening.port))
+    worker, app = _loaded(choice, listening, weights, names, Secret.of(KEY))
+    address: Queue[str] = Queue()
+    server = _server(app, listening, address.put)
+    thread = threading.Thread(target=server.run, name="server", daemon=True)
+    thread.start()
+    try:
+        yield address.get(timeout=60)
+    finally:
+        server.should_exit = True
+        thread.join(_PATIENCE + 5)
+        worker.stop()
+
+
+def _loaded(
+    choice: Choice, listening: Listening, weights: list[Weights], names: list[Model], key: Secret
+) -> tuple[Worker, Any]:
+    residents = [Resident(w.source, w.adapters, listening.dtype, w.four_bit) for w in weights]
+    worker = Worker(residents, choice.profile.tokens_in_flight)
+    return worker, build(Service(names, residents, worker, choice.profile, key))
+
+
+def _server(app: Any, listening: Listening, ready: Callable[[str], None]) -> Any:
+    """A server that calls `ready` with its address once it listens."""
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: Any = None) -> None:
+            await super().startup(sockets)
+            port = self.servers[0].sockets[0].getsockname()[1]
+            ready(f"http://{_shown(listening.host)}:{port}/v1")
+
+    return Server(
+        uvicorn.Config(
+            app,
+            host=listening.host,
+            port=listening.port,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=_PATIENCE,
+            lifespan="off",
+        )
+    )
 
 
 async def _usable(host: str, port: int) -> None:
