@@ -361,7 +361,7 @@ class _Maker:
         run = self.data.shared_run(edition, backbone, method)
         hours = (run.seconds or NAN) / 3600 if run else NAN
         alone = self._hours_alone(edition, backbone, method)
-        unit = replace(here, unit="hours", rule="wall time of the training epochs as logged")
+        unit = replace(here, unit="hours", rule=self.numbers.time)
         if run:
             mine = replace(unit, run=run.id)
             yield replace(mine, quantity="hours", value=hours)
