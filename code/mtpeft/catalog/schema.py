@@ -235,6 +235,8 @@ class Form:
         inference: Profile of inference, of runs that write text.
         settings: Changes of training settings.
         tools: What scores the answers; empty: every tool that reads them.
+        tested: Evaluation sets whose tests are run as well, in the sandbox.
+        limit: Instances of each set that are asked, evenly spaced (0: all).
     """
 
     runs: list[str]
@@ -244,6 +246,23 @@ class Form:
     inference: str = "clean"
     settings: dict[str, Any] = field(default_factory=dict)
     tools: list[str] = field(default_factory=list)
+    tested: list[str] = field(default_factory=list)
+    limit: int = 0
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two runs of a study of ours that a question sets against each other; differences are B minus A.
+
+    Attributes:
+        question: Id of the question.
+        a: Id of one run.
+        b: Id of the other.
+    """
+
+    question: str
+    a: str
+    b: str
 
 
 @dataclass(frozen=True)
@@ -255,11 +274,13 @@ class Proof:
             what comes out.
         full: What the recorded results come from.
         quick: The same steps in minutes; its figures mean nothing.
+        contrasts: Runs whose scores are compared instance by instance.
     """
 
     questions_of: str
     full: Form
     quick: Form
+    contrasts: list[Compared] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

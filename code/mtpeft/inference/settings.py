@@ -74,6 +74,14 @@ PROFILES = {
             "package-summarization": TaskDecoding(48),
         },
     ),
+    "miniature-quick": InferenceProfile(
+        "miniature-quick",
+        tasks={
+            "translation": TaskDecoding(32),
+            "package-generation": TaskDecoding(32),
+            "package-summarization": TaskDecoding(16),
+        },
+    ),
     "smoke": InferenceProfile(
         "smoke",
         tokens_in_flight=32768,
