@@ -152,8 +152,9 @@ def _commands(
 ) -> Iterator[list[str]]:
     """The commands of a matrix, with what the form says besides."""
     for words in plans.commands(plan, cell, stage):
-        if stage == "infer":
-            words += ["--limit", str(form.limit)] if form.limit else []
+        if stage == "infer" and form.limit:
+            yield [*words, "--limit", str(form.limit)]
+            continue
         if stage == "score":
             yield [*words[:3], *form.tools, *words[3:]]
             if Path(words[2]).stem in form.tested:
