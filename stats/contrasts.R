@@ -22,6 +22,3 @@ random_reciprocal_rank <- function(n) sum(1 / seq_len(n)) / n
 
 # Range that k equal values with known standard error stay below with probability `level`, in standard errors (Tukey).
 range_by_chance <- function(k, level = 0.95) qtukey(level, k, Inf)
-
-# Chance of `hits` or more among `total` at a rate.
-tail_of_hits <- function(hits, total, rate) pbinom(hits - 1, total, rate, lower.tail = FALSE)

@@ -41,7 +41,11 @@ cliffs_delta <- function(a, b, quirk = TRUE) {
 # observation a group, the jackknife: Efron and Stein 1981). estimate: of the observations at given positions.
 jackknife_error <- function(estimate, group) {
   at <- seq_along(group)
-  left <- vapply(split(at, group), function(out) estimate(at[-out]), 0)
+  jackknife_error_of(vapply(split(at, group), function(out) estimate(at[-out]), 0))
+}
+
+# The same from the estimates themselves, each without one group.
+jackknife_error_of <- function(left) {
   k <- length(left)
   if (k < 2L) NA_real_ else sqrt((k - 1) / k * sum((left - mean(left))^2))
 }
@@ -63,8 +67,24 @@ rank_biserial <- function(a, b, cluster = NULL, level = 0.95) {
   r <- correlation(seq_along(moved))
   k <- length(unique(group))
   if (k < 10L || abs(r) == 1) return(c(r, NA_real_, NA_real_))
-  error <- jackknife_error(correlation, group) / (1 - r^2)
+  error <- if (is.null(cluster)) jackknife_error_of(without_one(difference)) else jackknife_error(correlation, group)
+  error <- error / (1 - r^2)
   c(r, tanh(atanh(r) + c(-1, 1) * qt((1 + level) / 2, k - 1) * error))
+}
+
+# The rank-biserial correlation of differences that are not zero without the first of them, without the second, and so on: without
+# one, the ranks above it fall by 1 and those equal to it by 1/2. All sums are of halves and exact, as if the rest were ranked anew.
+without_one <- function(difference) {
+  n <- length(difference)
+  size <- abs(difference)
+  signs <- sign(difference)
+  ranks <- rank(size)
+  by_size <- order(size)
+  running <- c(0, cumsum(signs[by_size]))
+  up_to <- running[findInterval(size, size[by_size]) + 1]
+  below <- running[findInterval(size, size[by_size], left.open = TRUE) + 1]
+  fallen <- (sum(signs) - up_to) + (up_to - below - signs) / 2
+  (sum(signs * ranks) - signs * ranks - fallen) / (n * (n - 1) / 2)
 }
 
 # Mean with a percentile bootstrap interval over instances, missing below two values. Returns c(mean, low, high).

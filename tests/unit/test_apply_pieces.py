@@ -199,7 +199,7 @@ def test_a_damaged_calibration_is_refused_with_the_command_that_makes_it_again(t
     from mtpeft.inference.trained import Trained
 
     write(tmp_path, "heads.safetensors", b"x")
-    run = Trained("r", tmp_path, tmp_path, ("t",), True, False, "b", "m", {})
+    run = Trained("r", "r", tmp_path, tmp_path, ("t",), True, False, "b", "m", {})
     assert calibration.stored(run) == {}
     for text, found in (("{", "JSONDecodeError"), ('{"heads_sha256": ""}', "KeyError")):
         write(tmp_path, "calibration.json", text)

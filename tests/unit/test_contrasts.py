@@ -11,6 +11,7 @@ from mtpeft.core.records import read_records, write_records
 from mtpeft.statistics.contrasts import Contrasts, of_figures
 from mtpeft.statistics.figures import FigureSet
 from mtpeft.statistics.r_session import call
+from mtpeft.verification.claims.editions import upper_tail
 from scipy import stats
 
 STUDY = catalog().studies["multitask-peft"]
@@ -124,10 +125,10 @@ def test_quantiles_and_tails_are_those_of_the_distributions() -> None:
     assert call("range_by_chance", [4.0])[0] == pytest.approx(
         stats.studentized_range.ppf(0.95, 4, 100_000), abs=1e-3
     )
-    assert call("tail_of_hits", [5.0], total=30, rate=0.05)[0] == pytest.approx(
-        stats.binom.sf(4, 30, 0.05)
-    )
-    assert call("tail_of_hits", [0.0], total=30, rate=0.05)[0] == 1
+    for hits, total in ((5, 30), (0, 30), (30, 30), (150, 2000), (0, 0)):
+        assert upper_tail(hits, total, 0.05) == pytest.approx(
+            stats.binom.sf(hits - 1, total, 0.05), rel=1e-9
+        )
 
 
 def test_contrasts_are_read_back_as_they_were_written(found: Contrasts, tmp_path: Path) -> None:

@@ -115,6 +115,7 @@ class Bench:
     ) -> None:
         self.scores, self.known, self.versions = scores, known, dict(versions or {})
         self._done: dict[tuple[str, Reading], Test | None] = {}
+        self._tested: dict[tuple[str, Reading], Test | None] = {}
         self._adjusted: dict[tuple[str, bytes], list[float]] = {}
 
     def test(self, kind: str, reading: Reading) -> Test | None:
@@ -122,6 +123,22 @@ class Bench:
 
         Args:
             kind: `wilcoxon`, `mcnemar` or `summary`.
+            reading: The reading.
+        """
+        key = (kind, reading)
+        if key not in self._tested:
+            found = self.effects(kind, reading)
+            if found and kind == "wilcoxon":
+                found = replace(found, p=self._signed_rank_p(reading))
+            self._tested[key] = found
+        return self._tested[key]
+
+    def effects(self, kind: str, reading: Reading) -> Test | None:
+        """The same without the p-value of a signed-rank test, which takes longest and which most
+        readings are dismissed without.
+
+        Args:
+            kind: As in `test`.
             reading: The reading.
         """
         key = (kind, reading)
@@ -142,17 +159,21 @@ class Bench:
             self._adjusted[key] = list(r_session.call("adjust_by", p, method=correction))
         return self._adjusted[key]
 
+    def _signed_rank_p(self, reading: Reading) -> float:
+        pairs = self._pairs(reading)
+        if pairs is None:
+            return math.nan
+        if reading.variant != "stated":
+            return float(r_session.call("variant_p", pairs.a, pairs.b, kind=reading.variant)[0])
+        made: dict[str, Any] = {"published": True, "exactness": reading.exactness}
+        return float(r_session.call("signed_rank", pairs.a, pairs.b, **made)[1])
+
     def _compute(self, kind: str, reading: Reading) -> Test | None:
-        a, b = (
-            self._column(side, reading, name in reading.sides)
-            for name, side in (("A", reading.a), ("B", reading.b))
-        )
-        if a is None or b is None:
-            return None
         if kind == "summary":
-            return summarized(_EMPTY, a)
-        pairs = by_rule(a, b, reading.missing, partial(_meet, pairing=reading.pairing))
-        if not len(pairs.a):
+            columns = self._columns(reading)
+            return columns and summarized(_EMPTY, columns[0])
+        pairs = self._pairs(reading)
+        if pairs is None:
             return None
         if kind == "mcnemar":
             if not np.isin(np.concatenate([pairs.a, pairs.b]), (0, 1)).all():
@@ -173,17 +194,21 @@ class Bench:
                 both_fail=neither,
                 odds_ratio=odds,
             )
-        p = (
-            r_session.call(
-                "signed_rank", pairs.a, pairs.b, published=True, exactness=reading.exactness
-            )[1]
-            if reading.variant == "stated"
-            else r_session.call("variant_p", pairs.a, pairs.b, kind=reading.variant)[0]
-        )
         delta, low, high = r_session.call("cliffs_delta", *pairs.sides)
-        return replace(
-            _EMPTY, p=float(p), cliffs_delta=delta, cliffs_delta_low=low, cliffs_delta_high=high
-        )
+        return replace(_EMPTY, cliffs_delta=delta, cliffs_delta_low=low, cliffs_delta_high=high)
+
+    def _pairs(self, reading: Reading) -> Pairs | None:
+        """The pairs of a reading, or None where a side does not exist or no pair is left."""
+        columns = self._columns(reading)
+        if columns is None:
+            return None
+        pairs = by_rule(*columns, reading.missing, partial(_meet, pairing=reading.pairing))
+        return pairs if len(pairs.a) else None
+
+    def _columns(self, reading: Reading) -> tuple[Column, Column] | None:
+        a = self._column(reading.a, reading, "A" in reading.sides)
+        b = self._column(reading.b, reading, "B" in reading.sides)
+        return None if a is None or b is None else (a, b)
 
     def _column(self, side: Side, reading: Reading, altered: bool) -> Column | None:
         scores = self.versions[side.version] if side.version else self.scores

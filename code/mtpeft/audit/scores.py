@@ -7,6 +7,7 @@ cannot be), `serious` (changes what a mean says), `note`.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -56,15 +57,17 @@ def audit_scores(scores: ScoreSet, known: Catalog) -> list[Finding]:
     def of_table(key: tuple[str, str]) -> list[Finding]:
         frame, task = scores.tables[key], key[1]
         tool = known.get("tools", key[0])
+        runs = {str(run): part for run, part in frame.groupby("run", sort=True)}
         found = [
-            *_ids(frame, task, tool),
-            *_repeated(frame, task, tool),
-            *_unparseable(scores, frame, task, tool),
+            *_ids(runs, task, tool),
+            *_repeated(runs, task, tool),
+            *_unparseable(scores, runs, task, tool),
         ]
         for name in frame.columns[4:]:
             metric = metrics[name][1]
-            for check in (_range, _constant, _twins, _spikes):
-                found += check(frame, task, tool, metric)
+            found += _range(frame, task, tool, metric)
+            for check in (_constant, _twins, _spikes):
+                found += check(runs, task, tool, metric)
         return found
 
     found = [f for part in in_order(of_table, sorted(scores.tables)) for f in part]
@@ -82,13 +85,13 @@ def audit_scores(scores: ScoreSet, known: Catalog) -> list[Finding]:
     )
 
 
-def _runs(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    yield from ((str(run), part) for run, part in frame.groupby("run", sort=True))
+_Runs = dict[str, pd.DataFrame]
+"""The rows of a table by run."""
 
 
-def _ids(frame: pd.DataFrame, task: str, tool: Tool) -> Iterator[Finding]:
-    everything = set(frame["instance_id"])
-    orders = {run: list(part["instance_id"]) for run, part in _runs(frame)}
+def _ids(runs: _Runs, task: str, tool: Tool) -> Iterator[Finding]:
+    orders = {run: list(part["instance_id"]) for run, part in runs.items()}
+    everything = set().union(*orders.values())
     for run, ids in orders.items():
         missing = sorted(everything - set(ids))
         if missing:
@@ -119,13 +122,13 @@ def _ids(frame: pd.DataFrame, task: str, tool: Tool) -> Iterator[Finding]:
             )
 
 
-def _repeated(frame: pd.DataFrame, task: str, tool: Tool) -> Iterator[Finding]:
+def _repeated(runs: _Runs, task: str, tool: Tool) -> Iterator[Finding]:
     """Stretches of a run's rows that stand a second time, value for value, over other instances.
 
     A stretch counts where chance would hardly repeat it: the share of rows that are equal to each
     of its different rows, multiplied, times the places where it could stand, is below `ACCIDENT`.
     """
-    for run, part in _runs(frame):
+    for run, part in runs.items():
         metrics = list(part.columns[4:])
         codes = part.round(9).groupby(metrics, sort=False, dropna=False).ngroup().to_numpy()
         n = len(codes)
@@ -135,10 +138,13 @@ def _repeated(frame: pd.DataFrame, task: str, tool: Tool) -> Iterator[Finding]:
         numbers = part["row"].to_numpy()
         # Where a stretch can stand again, rows that few others equal say, and most of the evidence.
         rare = np.flatnonzero(counts[codes] <= RARE)
-        near = pd.DataFrame({"code": codes[rare], "at": rare})
-        pairs = near.merge(near, on="code").query("at_y > at_x")
-        weights = pairs["code"].map(pd.Series(rarity)).groupby(pairs["at_y"] - pairs["at_x"]).sum()
-        for lag in weights.index[weights > needed / 2]:
+        rare = rare[np.argsort(codes[rare], kind="stable")]
+        weights = np.zeros(n)  # by the distance of the two stretches
+        for apart in range(1, RARE):
+            one, other = rare[:-apart], rare[apart:]
+            pairs = codes[one] == codes[other]
+            weights += np.bincount((other - one)[pairs], rarity[codes[one[pairs]]], n)
+        for lag in np.flatnonzero(weights > needed / 2):
             equal = np.concatenate([[0], codes[:-lag] == codes[lag:], [0]]).astype("int8")
             edges = np.flatnonzero(np.diff(equal))
             for start, end in zip(edges[::2], edges[1::2], strict=True):
@@ -158,16 +164,16 @@ def _repeated(frame: pd.DataFrame, task: str, tool: Tool) -> Iterator[Finding]:
                 )
 
 
-def _unparseable(scores: ScoreSet, frame: pd.DataFrame, task: str, tool: Tool) -> Iterator[Finding]:
+def _unparseable(scores: ScoreSet, runs: _Runs, task: str, tool: Tool) -> Iterator[Finding]:
+    columns = scores.tables[tool.id, task].columns
     shown = [
         m
         for m in tool.metrics
-        if m.id in frame.columns
-        and (not tool.unparseable_metrics or m.id in tool.unparseable_metrics)
+        if m.id in columns and (not tool.unparseable_metrics or m.id in tool.unparseable_metrics)
     ]
     if not tool.unparseable_when or not shown:
         return
-    for run, part in _runs(frame):
+    for run, part in runs.items():
         lost = unparseable(scores, tool, shown[0], run, task)
         if lost:
             share = len(lost) / len(part)
@@ -218,13 +224,13 @@ def _off_grid(values: np.ndarray, metric: Metric) -> np.ndarray:
     return off
 
 
-def _constant(frame: pd.DataFrame, task: str, tool: Tool, metric: Metric) -> Iterator[Finding]:
+def _constant(runs: _Runs, task: str, tool: Tool, metric: Metric) -> Iterator[Finding]:
     flat = {
         run: float(part[metric.id].iloc[0])
-        for run, part in _runs(frame)
+        for run, part in runs.items()
         if len(part) > 1 and part[metric.id].min() == part[metric.id].max()
     }
-    if len(flat) == frame["run"].nunique() and len(set(flat.values())) == 1:
+    if len(flat) == len(runs) and len(set(flat.values())) == 1:
         yield Finding(
             "constant column",
             "serious",
@@ -232,7 +238,7 @@ def _constant(frame: pd.DataFrame, task: str, tool: Tool, metric: Metric) -> Ite
             tool.id,
             metric.id,
             "",
-            len(frame),
+            sum(map(len, runs.values())),
             f"{next(iter(flat.values())):g} for every instance of every run: it measures nothing here",
         )
         return
@@ -244,19 +250,18 @@ def _constant(frame: pd.DataFrame, task: str, tool: Tool, metric: Metric) -> Ite
             tool.id,
             metric.id,
             run,
-            int((frame["run"] == run).sum()),
+            len(runs[run]),
             f"{value:g} for every instance",
         )
 
 
-def _twins(frame: pd.DataFrame, task: str, tool: Tool, metric: Metric) -> Iterator[Finding]:
+def _twins(runs: _Runs, task: str, tool: Tool, metric: Metric) -> Iterator[Finding]:
     """Two runs with the same column, where the column varies enough that this is no accident."""
-    columns = {run: part.set_index("instance_id")[metric.id] for run, part in _runs(frame)}
-    names = sorted(columns)
-    for i, first in enumerate(names):
-        for second in names[i + 1 :]:
-            a, b = columns[first], columns[second]
-            if len(a) == len(b) and a.nunique() > 5 and a.equals(b.reindex(a.index)):
+    values = {run: np.sort(part[metric.id].to_numpy()) for run, part in runs.items()}
+    for first, second in combinations(values, 2):
+        if np.array_equal(values[first], values[second], equal_nan=True):
+            a, b = (runs[run].set_index("instance_id")[metric.id] for run in (first, second))
+            if a.nunique() > 5 and a.equals(b.reindex(a.index)):
                 yield Finding(
                     "same column in two runs",
                     "serious",
@@ -269,20 +274,21 @@ def _twins(frame: pd.DataFrame, task: str, tool: Tool, metric: Metric) -> Iterat
                 )
 
 
-def _spikes(frame: pd.DataFrame, task: str, tool: Tool, metric: Metric) -> Iterator[Finding]:
+def _spikes(runs: _Runs, task: str, tool: Tool, metric: Metric) -> Iterator[Finding]:
     """One exact value inside the range of a continuous metric that many instances share: an
     artefact, not a measurement.
     """
-    values = frame[metric.id]
-    if metric.grid or metric.high is None or (values == values.round()).mean() > 0.9:
+    values = np.concatenate([part[metric.id] for part in runs.values()])
+    if metric.grid or metric.high is None or (values == np.round(values)).mean() > 0.9:
         return
-    for run, part in _runs(frame):
+    for run, part in runs.items():
         interior = part.loc[
             (part[metric.id] > metric.low) & (part[metric.id] < metric.high), metric.id
         ].round(12)
         if interior.empty:
             continue
-        value, count = interior.value_counts().index[0], int(interior.value_counts().iloc[0])
+        counts = interior.value_counts()
+        value, count = counts.index[0], int(counts.iloc[0])
         if count >= max(SPIKE * len(part), 6):
             yield Finding(
                 "spike at one exact value",

@@ -16,6 +16,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from mtpeft.audit.hypotheses import Hypothesis, of_inputs, of_tests
 from mtpeft.audit.readings import CORRECTIONS, Bench, Family, Reading, Side, effect_cells, stated
@@ -113,7 +114,7 @@ class Search:
         for block in comparison.blocks:
             for metric in comparison.metrics:
                 reading = stated(comparison, block, metric)
-                if self._test(reading) is not None:
+                if self._effects(reading) is not None:
                     self.meant[block.id, metric] = reading
         self.readings = dict(self.meant)
 
@@ -123,20 +124,29 @@ class Search:
         self._tried.add(reading)
         return self.bench.test(self.comparison.test, reading)
 
+    def _effects(self, reading: Reading) -> Test | None:
+        self._tried.add(reading)
+        return self.bench.effects(self.comparison.test, reading)
+
     def _value(self, cell: PublishedCell, reading: Reading) -> float | str | None:
-        test = self._test(reading)
-        return None if test is None else value_for(cell, test)
+        return self._values([cell], reading)[0]
+
+    def _values(self, cells: list[PublishedCell], reading: Reading) -> list[float | str | None]:
+        """What cells that depend on one reading alone would show under it."""
+        raw = any(cell.quantity == "p" for cell in cells)
+        test = self._test(reading) if raw else self._effects(reading)
+        return [None if test is None else value_for(cell, test) for cell in cells]
 
     def _wrong_effects(self, place: Place, reading: Reading) -> list[PublishedCell]:
         """The effect cells at a place that a reading does not print as published (all of them where
         it gives no test).
         """
-        wrong = []
-        for cell in effect_cells(self.at.get(place, [])):
-            value = self._value(cell, reading)
-            if value is None or not same(value, cell.printed, style_of(cell)):
-                wrong.append(cell)
-        return wrong
+        cells = effect_cells(self.at.get(place, []))
+        return [
+            cell
+            for cell, value in zip(cells, self._values(cells, reading), strict=True)
+            if value is None or not same(value, cell.printed, style_of(cell))
+        ]
 
     def _tool(self, metric: str) -> str:
         return self.known.metrics()[metric][0].id
@@ -429,7 +439,7 @@ class Search:
         meant = self.meant[places[0]]
         for hypothesis in hypotheses:
             reading = hypothesis.apply(meant)
-            if reading is None or reading == meant or self._test(reading) is None:
+            if reading is None or reading == meant or self._effects(reading) is None:
                 continue
             seen.add(reading)
             if len(seen) > worth:
@@ -452,7 +462,7 @@ class Search:
             if reading is None or reading == self.meant[place]:
                 if place in places:
                     return False
-            elif (self._test(reading) is not None or place in places) and self._wrong_effects(
+            elif (self._effects(reading) is not None or place in places) and self._wrong_effects(
                 place, reading
             ):
                 return False
@@ -495,7 +505,7 @@ class Search:
                 for i, a in enumerate(runs)
                 for b in runs[i + 1 :]
                 if (
-                    test := self._test(
+                    test := self._effects(
                         replace(meant, a=Side(a, task, metric), b=Side(b, task, metric))
                     )
                 )
@@ -524,7 +534,7 @@ class Search:
         self._fitting[cause.key] = fitting, scope, places, whole, {p: wrong[p] for p in places}
         for place in whole:
             reading = first.apply(self.meant[place])
-            if reading is None or reading == self.meant[place] or self._test(reading) is None:
+            if reading is None or reading == self.meant[place] or self._effects(reading) is None:
                 continue
             cause.places.append(place)
             self.readings[place] = reading
@@ -661,7 +671,7 @@ class Search:
             }
             # A test that cannot be had somewhere was not the one used everywhere.
             if readings != self.readings and all(
-                self._test(reading) is not None for reading in readings.values()
+                self._effects(reading) is not None for reading in readings.values()
             ):
                 yield hypothesis, readings
 
@@ -709,7 +719,7 @@ class Search:
             for cell in self.at.get(place, [])
         ):
             return None
-        for readings in (self.readings, *(found for _, found in self._other_tests())):
+        for readings in chain([self.readings], (found for _, found in self._other_tests())):
             fitting = {
                 c
                 for c in CORRECTIONS

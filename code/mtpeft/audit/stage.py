@@ -37,6 +37,7 @@ from mtpeft.core.records import (
     read_records,
     records_text,
 )
+from mtpeft.statistics import r_session
 from mtpeft.statistics.printed import conclusion_changes
 from mtpeft.statistics.rescored import archived_and_rescored
 
@@ -136,6 +137,7 @@ def audit(
         return rows, owners, [*checks, *check_bounds(search)]
 
     comparisons = list(comparisons)
+    r_session.start()
     found = in_order(searched, comparisons)
     rows: list[CauseRow] = []
     owners: list[CauseCell] = []
@@ -286,13 +288,15 @@ def _labels(
     """Labels of corrections that are contradicted by the numbers under them, or stand over numbers
     that no correction gives.
     """
+    searches: dict[str, Search] = {}
     for cell in cells:
         if cell.quantity != "correction_label":
             continue
-        here = [c for c in cells if not cell.block or c.block == cell.block]
-        search = Search(comparison, here, bench)
-        search.explain_inputs()
-        fitting = search.corrections_that_fit(cell.variant)
+        if cell.block not in searches:
+            here = [c for c in cells if not cell.block or c.block == cell.block]
+            searches[cell.block] = Search(comparison, here, bench)
+            searches[cell.block].explain_inputs()
+        fitting = searches[cell.block].corrections_that_fit(cell.variant)
         if fitting is None or labelled_correction(cell.printed) in fitting:
             continue
         # Where nothing fits, the label is neither right nor wrong: it stands over wrong numbers.

@@ -20,6 +20,7 @@ import re
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -371,6 +372,9 @@ def _pairs(node: yaml.Node, hint: Any) -> Iterator[tuple[str, Any]]:
         yield name, _build(value, hint)
 
 
+_hints = cache(get_type_hints)  # the same few records, hundreds of times
+
+
 def _build_record(
     node: yaml.Node,
     record: type,
@@ -378,7 +382,7 @@ def _build_record(
     report: Report = refuse,
 ) -> Any:
     own = {f.name for f in fields(record) if "given" in f.metadata}
-    hints = {name: hint for name, hint in get_type_hints(record).items() if name not in own}
+    hints = {name: hint for name, hint in _hints(record).items() if name not in own}
     values: dict[str, Any] = {name: given[name] for name in own}
     errors: list[BadInput] = []
     for name, (key, value) in _keys(node, record).items():

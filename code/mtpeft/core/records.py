@@ -18,6 +18,7 @@ import io
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
@@ -331,6 +332,17 @@ def read_frame(
     return _frame(path, header, rows, set(numeric))
 
 
+def read_rows(path: Path, columns: Sequence[str] | None = None) -> list[dict[str, str]]:
+    """Read canonical CSV as text, row by row, refusing what is malformed as `read_frame` does.
+
+    Args:
+        path: The file.
+        columns: The exact header expected, where known.
+    """
+    header, rows = _rows(path, columns)
+    return [dict(zip(header, row, strict=True)) for row in rows]
+
+
 def _frame(
     path: Path, header: list[str], rows: list[list[str]], numeric: set[str]
 ) -> "pd.DataFrame":
@@ -362,35 +374,29 @@ def _rows(path: Path, columns: Sequence[str] | None) -> tuple[list[str], list[li
             "every line ended by LF",
             "restore the file (git checkout), or run the stage that writes it again",
         )
-    reader = _parsed(path, text)
-    _, header = next(reader, (0, []))
-    if not header:
-        raise BadInput(path, "the file is empty", "a header line")
-    if columns is not None and header != list(columns):
-        raise BadInput(path, f"header is {','.join(header)}", ",".join(columns), line=1)
-    if len(set(header)) < len(header):
-        raise BadInput(path, f"header is {','.join(header)}", "each column once", line=1)
-    rows = []
-    for line, row in reader:
-        if len(row) != len(header):
-            raise BadInput(
-                path,
-                f"{len(row)} fields",
-                f"{len(header)} fields as in the header",
-                line=line,
-            )
-        rows.append(row)
-    return header, rows
-
-
-def _parsed(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
-    """The rows of a CSV text, each with the number of its last line."""
     reader = csv.reader(io.StringIO(text))
     try:
+        header = next(reader, [])
+        if not header:
+            raise BadInput(path, "the file is empty", "a header line")
+        if columns is not None and header != list(columns):
+            raise BadInput(path, f"header is {','.join(header)}", ",".join(columns), line=1)
+        width = len(header)
+        if len(set(header)) < width:
+            raise BadInput(path, f"header is {','.join(header)}", "each column once", line=1)
+        rows = []
         for row in reader:
-            yield reader.line_num, row
+            if len(row) != width:
+                raise BadInput(
+                    path,
+                    f"{len(row)} fields",
+                    f"{width} fields as in the header",
+                    line=reader.line_num,
+                )
+            rows.append(row)
     except csv.Error as error:
         raise BadInput(path, f"not CSV: {error}", "CSV", line=reader.line_num) from error
+    return header, rows
 
 
 def _numbers(path: Path, name: str, texts: Sequence[str]) -> "np.ndarray":
@@ -435,28 +441,23 @@ def read_records(path: Path, record: type) -> list[Any]:
     """
     hints = get_type_hints(record)
     names = [f.name for f in fields(record)]
+    convert = [_conversion(hints[name]) for name in names]
     result = []
     for number, row in enumerate(_rows(path, names)[1], start=2):
         try:
-            result.append(
-                record(
-                    *(_convert(text, hints[name]) for name, text in zip(names, row, strict=True))
-                )
-            )
+            result.append(record(*[to(text) for to, text in zip(convert, row, strict=True)]))
         except ValueError as error:
             raise BadInput(path, str(error), f"a {record.__name__} record", line=number) from error
     return result
 
 
-def _convert(text: str, hint: Any) -> Any:
-    if hint is str:
-        return text
-    if hint is int:
-        return int(text)
+def _conversion(hint: Any) -> Callable[[str], Any]:
+    if hint in (str, int):
+        return hint  # type: ignore[no-any-return]
     if hint is float:
-        return float(text) if text else math.nan
+        return lambda text: float(text) if text else math.nan
     if type(None) in get_args(hint):
-        return float(text) if text else None
+        return lambda text: float(text) if text else None
     raise TypeError(f"record field of unsupported type {hint}")
 
 
@@ -716,19 +717,16 @@ def read_scores(path: Path) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    header, rows = _rows(path, None)
-    if header[:4] != SCORE_KEYS or len(header) < 5:
-        raise BadInput(
-            path, f"header is {','.join(header)}", ",".join(SCORE_KEYS) + ",<metric>…", line=1
-        )
-    for line, row in enumerate(rows, start=2):
-        for name, text in ((header[0], row[0]), (header[2], row[2])):
-            if not text or text != text.strip() or not text.isprintable():
-                raise BadInput(path, f"{name} is {text!a}", "a name", line=line)
-        if not _ROW.fullmatch(row[1]):
-            raise BadInput(
-                path, f"row is {row[1]!r}", "a number without a point, counted from 1", line=line
-            )
+    header, rows = _score_rows(path)
+    name = "a name", lambda text: text and text == text.strip() and text.isprintable()
+    number = "a number without a point, counted from 1", _ROW.fullmatch
+    checks: list[tuple[str, Callable[[str], object]]] = [name, number, name]
+    for place, (expected, right) in enumerate(checks):
+        wrong = {text for text in {row[place] for row in rows} if not right(text)}
+        for line, row in enumerate(rows if wrong else (), start=2):
+            if row[place] in wrong:
+                found = f"{header[place]} is {row[place]!a}"
+                raise BadInput(path, found, expected, line=line)
     frame = _frame(path, header, rows, {"row", *header[4:]})
     frame["row"] = frame["row"].astype("int64")
     for problem, expected in (
@@ -752,6 +750,25 @@ def read_scores(path: Path) -> "pd.DataFrame":
                 line=at + 2,
             )
     return frame
+
+
+def _score_rows(path: Path) -> tuple[list[str], list[list[str]]]:
+    header, rows = _rows(path, None)
+    if header[:4] != SCORE_KEYS or len(header) < 5:
+        raise BadInput(
+            path, f"header is {','.join(header)}", ",".join(SCORE_KEYS) + ",<metric>…", line=1
+        )
+    return header, rows
+
+
+def count_scores(path: Path) -> tuple[list[str], Counter[str]]:
+    """The metrics of a wide score table and how many rows each run has; no value is looked at.
+
+    Raises:
+        BadInput: With file and line, for a file that is no such table.
+    """
+    header, rows = _score_rows(path)
+    return header[4:], Counter(row[0] for row in rows)
 
 
 @dataclass(frozen=True)

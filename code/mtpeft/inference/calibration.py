@@ -209,7 +209,7 @@ def calibrate(
             raise MtpeftError(
                 f"corpus {corpus} has no example of {task} in split valid",
                 "at least one",
-                f"mtpeft train calibrate {run.name} --corpus NAME",
+                f"mtpeft train calibrate {run.called} --corpus NAME",
             )
         data = encode(task, examples, tokenizer, how["code_length"], how["query_length"])
         logits = outputs(model, data, device=local(), logits=True)[1]
@@ -244,7 +244,7 @@ def stored(run: Trained) -> dict[str, Calibration]:
     path = run.place / paths.CALIBRATION
     if not path.is_file():
         return {}
-    again = f"mtpeft train calibrate {run.name}"
+    again = f"mtpeft train calibrate {run.called}"
     names = {f.name for f in fields(Calibration)}
     try:
         record = json.loads(path.read_text(encoding="utf-8"))

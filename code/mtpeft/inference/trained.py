@@ -21,6 +21,7 @@ class Trained:
 
     Attributes:
         name: The run.
+        called: The words that name it in a command: id, profile and seed, or a folder.
         place: The folder of its seed, or the folder that a person named.
         folder: The folder with its weights.
         tasks: What it was trained on.
@@ -34,6 +35,7 @@ class Trained:
     """
 
     name: str
+    called: str
     place: Path
     folder: Path
     tasks: tuple[str, ...]
@@ -84,9 +86,10 @@ def trained(name: str, training: str = "fast", seed: int = 42) -> Trained:
     if name in catalog().runs or not Path(name).is_dir():
         catalog().usable_run(name)
         place = paths.seed_folder(training, name, seed)
-        fix = f"mtpeft train run {name} --profile {training} --seed {seed}"
+        called = f"{name} --profile {training} --seed {seed}"
+        fix = f"mtpeft train run {called}"
     else:
-        place, fix = Path(name), "mtpeft train export RUN FOLDER"
+        place, called, fix = Path(name), name, "mtpeft train export RUN FOLDER"
     folder = next((place / p for p in PARTS if (place / p).is_dir()), place)
     if not any(folder.glob("*.safetensors")):
         raise MtpeftError(
@@ -106,6 +109,7 @@ def trained(name: str, training: str = "fast", seed: int = 42) -> Trained:
         told["regime"], tasks = entry.regime, tuple(entry.tasks)
     return Trained(
         str(told["run"]),
+        called,
         place,
         folder,
         tasks,

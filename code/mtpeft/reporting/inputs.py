@@ -5,12 +5,12 @@ A missing optional input is `None` (or an empty list) together with the command 
 an invented value.
 """
 
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from mtpeft.catalog import Catalog, catalog
 from mtpeft.catalog.places import (
@@ -30,11 +30,16 @@ from mtpeft.core.records import (
     ScoreSet,
     Test,
     Verdict,
+    count_scores,
     read_frame,
     read_records,
+    read_rows,
 )
 from mtpeft.reporting.names import Names
 from mtpeft.reporting.summary import conclusion_turns, turned_by_recomputing
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 AS_PUBLISHED, CORRECTED = "as-published", "corrected"
 CAUSE_COLUMNS = ("key", "title", "hypothesis", "evidence", "conclusion_changes", "explanation")
@@ -133,7 +138,17 @@ class Inputs:
             None,
         )
 
-    def frame(self, relative: str, columns: tuple[str, ...] = ()) -> pd.DataFrame | None:
+    def rows(self, relative: str, columns: tuple[str, ...] = ()) -> list[dict[str, str]] | None:
+        """The same as `frame`, row by row; of a table without rows the columns are not looked at."""
+        path = self.regenerated / relative
+        if not path.is_file():
+            return None
+        self.used.add(path)
+        rows = read_rows(path)
+        self._look_for(columns, rows[0] if rows else columns, path)
+        return rows
+
+    def frame(self, relative: str, columns: tuple[str, ...] = ()) -> "pd.DataFrame | None":
         """A table below the regenerated results, or None where the stage that writes it has not
         run.
 
@@ -149,12 +164,16 @@ class Inputs:
             return None
         self.used.add(path)
         frame = read_frame(path)
-        missing = [name for name in columns if name not in frame.columns]
+        self._look_for(columns, frame.columns, path)
+        return frame
+
+    @staticmethod
+    def _look_for(columns: tuple[str, ...], found: Collection[str], path: Path) -> None:
+        missing = [name for name in columns if name not in found]
         if missing:
             raise BadInput(
                 path, f"no column {', '.join(missing)}", ", ".join(columns), "make audit", line=1
             )
-        return frame
 
     @cached_property
     def names(self) -> Names:
@@ -202,6 +221,19 @@ class Inputs:
         """The archived per-instance scores."""
         self.used |= set(score_files(self.known, self.archived))
         return ScoreSet.load(*score_roots(self.known, self.archived))
+
+    @cached_property
+    def score_counts(self) -> dict[tuple[str, str], tuple[list[str], Counter[str]]]:
+        """The metrics of the archived score tables and how many rows each run has, by tool and
+        evaluation set.
+        """
+        found: dict[tuple[str, str], tuple[list[str], Counter[str]]] = {}
+        for path in score_files(self.known, self.archived):
+            self.used.add(path)
+            metrics, rows = count_scores(path)
+            before, counted = found.get((path.parent.name, path.stem), ([], Counter()))
+            found[path.parent.name, path.stem] = [*before, *metrics], counted + rows
+        return found
 
     @cached_property
     def cells(self) -> list[PublishedCell]:
@@ -284,24 +316,18 @@ class Inputs:
         """The audited causes by key, those of recovered values (tier T2) included; None where the
         audit has not run.
         """
-        frames = [
-            self.frame(f"audit/{name}.csv", CAUSE_COLUMNS) for name in ("causes", "rescored-causes")
-        ]
-        if frames[0] is None:
+        found = self.rows("audit/causes.csv", CAUSE_COLUMNS)
+        if found is None:
             return None
-        return {
-            row["key"]: row
-            for frame in frames
-            if frame is not None
-            for row in frame.to_dict("records")
-        }
+        recovered = self.rows("audit/rescored-causes.csv", CAUSE_COLUMNS)
+        return {row["key"]: row for row in [*found, *(recovered or [])]}
 
     @cached_property
-    def findings(self) -> pd.DataFrame | None:
+    def findings(self) -> list[dict[str, str]] | None:
         """The audit of the archived scores, or None where it has not run."""
-        return self.frame("audit/scores.csv", FINDING_COLUMNS)
+        return self.rows("audit/scores.csv", FINDING_COLUMNS)
 
     @cached_property
-    def checks(self) -> pd.DataFrame | None:
+    def checks(self) -> list[dict[str, str]] | None:
         """The consistency checks of the printed values, or None where they have not run."""
-        return self.frame("audit/consistency.csv", CHECK_COLUMNS)
+        return self.rows("audit/consistency.csv", CHECK_COLUMNS)

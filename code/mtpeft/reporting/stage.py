@@ -16,11 +16,7 @@ from mtpeft.core.parallel import in_order
 from mtpeft.core.provenance import write_provenance
 from mtpeft.core.records import csv_text
 from mtpeft.reporting.console import show_summary, show_table
-from mtpeft.reporting.crate import write_crate
 from mtpeft.reporting.figures import draw
-from mtpeft.reporting.figures.style import png_bytes, svg_bytes
-from mtpeft.reporting.html import explained, script, style
-from mtpeft.reporting.html import render as render_page
 from mtpeft.reporting.inputs import Inputs
 from mtpeft.reporting.machine import junit_xml, verdict_json
 from mtpeft.reporting.names import abbreviations
@@ -84,18 +80,22 @@ def write_figures(only: list[str], inputs: Inputs | None = None) -> list[Path]:
     Returns:
         The files.
     """
+    from mtpeft.reporting.figures import style  # with matplotlib, before processes are forked
+
     chosen = inputs or Inputs.default()
     figures = _chosen(chosen.known.figures, "figure", only)
-    return [p for written in in_order(partial(_write_figure, chosen), figures) for p in written]
+    return [
+        p for written in in_order(partial(_write_figure, chosen, style), figures) for p in written
+    ]
 
 
-def _write_figure(inputs: Inputs, figure: Figure) -> list[Path]:
+def _write_figure(inputs: Inputs, style: Any, figure: Figure) -> list[Path]:
     folder = inputs.regenerated / "figures"
     drawing = draw(figure, inputs)
     contents: dict[Path, str | bytes] = {}
     for name, (_, canvas) in zip(drawing.names(), drawing.parts, strict=True):
-        contents[folder / f"{name}.svg"] = svg_bytes(canvas, name)
-        contents[folder / f"{name}.png"] = png_bytes(canvas)
+        contents[folder / f"{name}.svg"] = style.svg_bytes(canvas, name)
+        contents[folder / f"{name}.png"] = style.png_bytes(canvas)
     contents[folder / f"{figure.id}.csv"] = csv_text(drawing.columns, drawing.rows)
     for old in folder.glob(f"{figure.id}*"):
         # Parts of an earlier drawing; figure-1 is no part of figure-10.
@@ -168,6 +168,10 @@ def write_report(inputs: Inputs | None = None) -> Path:
     Returns:
         The path of the page.
     """
+    from mtpeft.reporting.crate import write_crate
+    from mtpeft.reporting.html import explained, script, style
+    from mtpeft.reporting.html import render as render_page
+
     inputs = inputs or Inputs.default()
     folder = inputs.regenerated / "report"
     sections = build_all(inputs)

@@ -61,6 +61,7 @@ def run_all(
     """Both protocols of every comparison, in catalog order."""
     comparisons = list(comparisons)
     result: list[Test] = []
+    r_session.start()
     done = in_order(partial(_both_protocols, scores, known), comparisons)
     with Progress("statistics", len(comparisons)) as progress:
         for comparison, tests in zip(comparisons, done, strict=True):

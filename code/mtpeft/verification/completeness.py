@@ -14,7 +14,7 @@ from mtpeft.catalog.places import archived, published
 from mtpeft.catalog.schema import Study
 from mtpeft.core.errors import BadInput
 from mtpeft.core.paths import shown
-from mtpeft.core.records import PublishedCell, Verdict, read_frame, read_scores
+from mtpeft.core.records import PublishedCell, Verdict, count_scores, read_rows
 
 SOURCES = "records that each source gave, in sources.csv"
 
@@ -52,18 +52,14 @@ def judge_completeness(known: Catalog, cells: Sequence[PublishedCell]) -> list[V
 
 
 def _rows_of(path: Path, expected: int) -> Verdict:
-    found = len(read_frame(path)) if path.is_file() else 0
+    found = len(read_rows(path)) if path.is_file() else 0
     return _verdict(shown(path), f"{expected} records", f"{found} records", "`rows:` in study.yaml")
 
 
 def _records(sources: Path) -> dict[str, int]:
     """Records that each upstream file gave, by its path."""
-    frame = read_frame(sources)
     try:
-        return {
-            str(path): int(number)
-            for path, number in zip(frame["path"], frame["records"], strict=True)
-        }
+        return {row["path"]: int(row["records"]) for row in read_rows(sources)}
     except (KeyError, ValueError) as error:
         raise BadInput(
             sources, f"no count of records: {error}", "path and records of each source"
@@ -77,11 +73,9 @@ def _tables(known: Catalog, study: Study, records: dict[str, int]) -> Iterable[V
             if not files:
                 continue
             path = archived(study) / "scores" / tool.id / f"{evaluation}.csv"
-            table = read_scores(path) if path.is_file() else None
-            rows = 0 if table is None else len(table)
-            runs = 0 if table is None else table["run"].nunique()
+            runs = count_scores(path)[1] if path.is_file() else Counter()
             wanted = f"{sum(files.values())} rows of {len(files)} runs"
-            yield _verdict(shown(path), wanted, f"{rows} rows of {runs} runs")
+            yield _verdict(shown(path), wanted, f"{runs.total()} rows of {len(runs)} runs")
 
 
 def _within(path: str, folder: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from mtpeft.catalog import Catalog
 from mtpeft.catalog.places import how_to_import, published, waiting
 from mtpeft.core.paths import REGENERATED
-from mtpeft.core.records import VERDICTS, PublishedCell, Verdict, read_frame, read_records
+from mtpeft.core.records import VERDICTS, PublishedCell, Verdict, read_records, read_rows
 
 
 def counts(known: Catalog, verdicts: Iterable[Verdict]) -> list[str]:
@@ -32,8 +32,8 @@ def _causes(verdicts: list[Verdict]) -> list[str]:
     """One line for each kind of cause, the most frequent first; last, what has none."""
     if not any(v.verdict == "differs" for v in verdicts):
         return []
-    frame = read_frame(REGENERATED / "audit" / "causes.csv")
-    kinds = dict(zip(frame["key"], frame["kind"], strict=True))
+    causes = read_rows(REGENERATED / "audit" / "causes.csv")
+    kinds = {cause["key"]: cause["kind"] for cause in causes}
     found = Counter(kinds.get(v.cause, v.cause) for v in verdicts if v.verdict == "differs")
     unknown = found.pop("", 0)
     lines = [f"    {number:5} differ: {kind}" for kind, number in found.most_common()]

@@ -20,8 +20,8 @@ from mtpeft.core.records import (
     PublishedCell,
     Test,
     Verdict,
-    read_frame,
     read_records,
+    read_rows,
     records_text,
     unaccounted,
 )
@@ -137,7 +137,7 @@ def _contrasts(figures: Mapping[str, FigureSet], inputs: list[Path]) -> dict[str
 
 def _causes(path: Path) -> dict[str, str]:
     """Cell id → key of its cause, or of what the audit left unexplained."""
-    return dict(read_frame(path, ["id", "cause"]).itertuples(index=False, name=None))
+    return {row["id"]: row["cause"] for row in read_rows(path, ["id", "cause"])}
 
 
 def conclude() -> int:
@@ -186,14 +186,13 @@ def summary(verdicts: list[Verdict]) -> list[str]:
 
 def _suspicions() -> dict[tuple[str, str, str], str]:
     """What the consistency checks found, by place, as a short text."""
-    frame = read_frame(REGENERATED / "audit" / "consistency.csv")
     found: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     total: Counter[tuple[str, str, str]] = Counter()
-    for row in frame.itertuples(index=False):
-        place = (row.comparison, row.block, row.metric)
+    for row in read_rows(REGENERATED / "audit" / "consistency.csv"):
+        place = (row["comparison"], row["block"], row["metric"])
         total[place] += 1
-        if row.result != "consistent":
-            found[place].append(f"{row.check}: {row.result} ({row.detail})")
+        if row["result"] != "consistent":
+            found[place].append(f"{row['check']}: {row['result']} ({row['detail']})")
     return {
         place: "; ".join(found[place]) if place in found else f"{number} consistency checks pass"
         for place, number in total.items()

@@ -10,7 +10,7 @@ from mtpeft.catalog import Task
 from mtpeft.core.errors import BadInput, MtpeftError
 from mtpeft.corpora.functions import Function
 from mtpeft.inference import calibration
-from mtpeft.inference.apply.pieces import READS, Asked, Given
+from mtpeft.inference.apply.pieces import Asked, Given, unread
 from mtpeft.inference.apply.results import Options, Report, Result, Work
 from mtpeft.inference.calibration import Calibration
 from mtpeft.inference.heads import Encoders
@@ -49,13 +49,7 @@ def ask_heads(
             examples = [a.example for a in asked]
             data = encode(task.id, examples, tokenizer, how["code_length"], how["query_length"])
         except KeyError as error:
-            report.errors.append(
-                MtpeftError(
-                    f"task {task.id} reads {error.args[0]}, which no source file gives",
-                    f"a task that reads {', '.join(READS.get(task.id, ('code',)))}",
-                    "--task with another one",
-                )
-            )
+            report.errors.append(unread(task, error))
             continue
         try:
             said = outputs(model, data, device=local(), logits=True)[1]
@@ -111,16 +105,19 @@ def _calibration(
     """The stored calibration, or a new one where the corpus of the training is at hand; and why
     there is none.
     """
-    command = f"mtpeft train calibrate {run.name}"
+    command = f"mtpeft train calibrate {run.called}"
     try:
         if found := calibration.stored(run):
             return found, ""
+    except MtpeftError as error:
+        report.errors.append(error)
+        return {}, f"{error.found}; {command}"
+    try:
         if not (corpus := calibration.corpus_of(run)):
             return {}, f"no {calibration.shown(run)}; {command} makes it from validation data"
         return calibration.calibrate(run, model, tokenizer, corpus), ""
-    except MtpeftError as error:
-        report.errors.append(error)
-        return {}, f"{error.found.splitlines()[0]}; {command}"
+    except MtpeftError as error:  # the corpus is not at hand, which is no fault of the files
+        return {}, f"{error.found.splitlines()[0]}; {command} --corpus NAME"
 
 
 def _cuts(asked: list[Asked], task: Task, tokenizer: Any, read: Sequence[list[int]]) -> list[str]:
@@ -131,9 +128,7 @@ def _cuts(asked: list[Asked], task: Task, tokenizer: Any, read: Sequence[list[in
         texts = module.texts(one.example)
         texts = texts[1:] if task.output == RANKING else texts
         whole = len(tokenizer(*texts, verbose=False)["input_ids"])
-        found.append(
-            f"read {tokens} of {whole} tokens, the rest was cut off" if whole > tokens else ""
-        )
+        found.append(f"{tokens} of {whole} tokens" if whole > tokens else "")
     return found
 
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mtpeft.catalog import catalog
-from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.errors import BadInput
 from mtpeft.core.progress import Progress
-from mtpeft.inference.apply.pieces import Asked
+from mtpeft.inference.apply.pieces import Asked, unread
 from mtpeft.inference.apply.results import Options, Report, Result, Work
 from mtpeft.inference.backends import fitting
 from mtpeft.inference.batches import batches
@@ -91,8 +91,11 @@ def ask_language_model(
         for one in asked:
             try:
                 fits.append((one, *_fitting(one, words, resident, new_tokens)))
-            except MtpeftError as error:
+            except BadInput as error:
                 report.errors.append(error)
+            except KeyError as error:
+                report.errors.append(unread(task, error))
+                break
         lengths = [resident.tokens(prompt) for _, prompt, _ in fits]
         found: dict[int, Result] = {}
         with Progress(f"apply {run.name} {task.id}", len(fits)) as progress:
@@ -130,10 +133,10 @@ def ask_language_model(
 
 def _fitting(one: Asked, words: Wording, resident: Resident, new_tokens: int) -> tuple[str, str]:
     """The prompt of a question, its longest input cut at its end where model and answer leave no
-    room for all of it; and what was cut.
+    room for all of it; and how much was read, empty where all.
 
     Raises:
-        MtpeftError: There is no room even without that input.
+        BadInput: There is no room even without that input.
     """
     room = None if resident.positions is None else resident.positions - new_tokens
     name, text = max(one.example.inputs.items(), key=lambda item: len(item[1]))
@@ -148,14 +151,15 @@ def _fitting(one: Asked, words: Wording, resident: Resident, new_tokens: int) ->
     if fits(len(text)):
         return prompt(len(text)), ""
     if not fits(0):
-        raise MtpeftError(
+        raise BadInput(
+            one.function.path,
             f"{resident.positions} positions hold no prompt and {new_tokens} tokens of an answer",
             "an answer that leaves room for the prompt",
             "--new-tokens with a smaller number",
+            line=one.function.line,
         )
     kept = bisect_left(range(len(text)), 1, key=lambda characters: not fits(characters)) - 1
-    cut = f"the last {len(text) - kept} of {len(text)} characters of its {name} were cut off"
-    return prompt(kept), cut
+    return prompt(kept), f"{kept} of {len(text)} characters of the {name}"
 
 
 def _score(resident: Resident, prompt: str, raw: str) -> float | None:

@@ -13,11 +13,11 @@ from mtpeft.corpora.functions import Function, called, functions, names, read_so
 
 MOST_PAIRS = 20_000
 READS = {
-    "clone-detection": ("code1", "code2"),
-    "code-search": ("query", "code"),
+    "clone_detection": ("code1", "code2"),
+    "code_search": ("query", "code"),
     "generation": ("summary", "signature"),
 }
-"""The inputs of tasks that read anything but `code`."""
+"""The inputs of tasks whose module reads anything but `code`, by the module's last name."""
 
 
 @dataclass
@@ -78,6 +78,20 @@ def read(files: Sequence[Path], picked: Sequence[str], every: bool, language: st
     return given
 
 
+def module_of(task: Task) -> str:
+    """The last name of a task's module: tasks with one module are asked alike."""
+    return task.module.rpartition(".")[2]
+
+
+def unread(task: Task, error: KeyError) -> MtpeftError:
+    """The error of a task whose module reads what no source file gives."""
+    return MtpeftError(
+        f"task {task.id} reads {error.args[0]}, which no source file gives",
+        f"a task that reads {', '.join(READS.get(module_of(task), ('code',)))}",
+        "--task with another one",
+    )
+
+
 def languages(task: Task) -> list[str]:
     """The languages of the code that a task's evaluation sets show."""
     return list(dict.fromkeys(e.source_language or e.language for e in task.evaluations))
@@ -115,15 +129,16 @@ def questions(task: Task, given: Given, named: bool) -> tuple[list[Asked], str]:
         found = ", ".join(sorted({p.language for p in given.pieces})) or "nothing"
         return [], f"it was made for {', '.join(known)}, and {found} was given"
     ways: dict[str, Callable[[Task, list[Function]], list[Asked]]] = {
-        "clone-detection": _pairs,
+        "clone_detection": _pairs,
         "generation": _stubs,
         "translation": _translations,
     }
-    asked = ways.get(task.id, _alone)(task, pieces)
+    kind = module_of(task)
+    asked = ways.get(kind, _alone)(task, pieces)
     why = {
-        "clone-detection": "it needs two functions or files of one language",
+        "clone_detection": "it needs two functions or files of one language",
         "generation": "it needs functions with documentation (docstring, /** or ///)",
-    }.get(task.id, f"it was made for {', '.join(known)}")
+    }.get(kind, f"it was made for {', '.join(known)}")
     return asked, "" if asked else why
 
 

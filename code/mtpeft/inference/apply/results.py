@@ -70,7 +70,7 @@ class Result:
         language: Of code that was written.
         mean_log_probability: Of a text or code: natural logarithm, mean over the answer's tokens.
         finish_reason: Of a text or code: `stop`, or `length` where the limit of tokens came first.
-        cut: What of the input the model could not read; empty where it read all.
+        cut: How much of the code the model read, the rest cut off at its end; empty where all.
     """
 
     run: str

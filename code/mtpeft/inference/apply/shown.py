@@ -7,7 +7,7 @@ is to blame). A piece of code is file, name (empty: the whole file), line and la
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
 from itertools import groupby
 from typing import Any
@@ -105,15 +105,11 @@ def _name(function: Function) -> str:
     return one_line(f"{function.path}:{function.line}{name}")
 
 
-def _cut(results: list[Result]) -> Iterator[str]:
-    """A line for each piece of which something was cut off."""
-    yield from (f"{_name(r.function)}: {r.cut}" for r in results if r.cut)
-
-
-def _table(*columns: str) -> Table:
+def _table(columns: Sequence[str], results: list[Result]) -> Table:
+    """A table with one more column where something of the code was cut off."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("")
-    for column in columns:
+    cut = ["read"] if any(r.cut for r in results) else []
+    for column in ("", *columns, *cut):
         number = column in ("probability", "similarity", "rank")
         table.add_column(
             column, justify="right" if number else "left", overflow="fold", no_wrap=number
@@ -121,33 +117,44 @@ def _table(*columns: str) -> Table:
     return table
 
 
+def _rows(table: Table, rows: Iterable[tuple[Result, list[str]]]) -> None:
+    for result, cells in rows:
+        table.add_row("", *cells, *([result.cut] if len(table.columns) > len(cells) + 1 else []))
+
+
 def _labels(results: list[Result], console: Console) -> None:
     pairs = any(r.other for r in results)
-    table = _table("probability", "verdict", "code", *(["other code"] if pairs else []))
+    table = _table(("probability", "verdict", "code", *(["other code"] if pairs else [])), results)
     if pairs:
         results = sorted(results, key=lambda r: -(r.probability or 0))
-    listed = [r for r in results if r.verdict or not pairs]
     rest = [r for r in results if pairs and not r.verdict]
-    for r in [*listed, *rest[:MOST]]:
-        cells = [f"{r.probability:.3f}", "yes" if r.verdict else "no", _name(r.function)]
-        table.add_row("", *cells, *([_name(r.other)] if r.other else []))
+    listed = [*(r for r in results if r.verdict or not pairs), *rest[:MOST]]
+    _rows(
+        table,
+        (
+            (
+                r,
+                [
+                    f"{r.probability:.3f}",
+                    "yes" if r.verdict else "no",
+                    *(_name(f) for f in (r.function, r.other) if f),
+                ],
+            )
+            for r in listed
+        ),
+    )
     console.print(table)
     if len(rest) > MOST:
         _line(console, f"and {len(rest) - MOST} more pairs: no")
-    for line in _cut(results):
-        _line(console, line)
 
 
 def _ranking(results: list[Result], console: Console) -> None:
     for query, some in groupby(results, key=lambda r: r.query):
         found = list(some)
         console.print(f"  {one_line(query or '')}", style="italic", markup=False)
-        table = _table("rank", "similarity", "code")
-        for r in found:
-            table.add_row("", str(r.rank), f"{r.similarity:.3f}", _name(r.function))
+        table = _table(("rank", "similarity", "code"), found)
+        _rows(table, ((r, [str(r.rank), f"{r.similarity:.3f}", _name(r.function)]) for r in found))
         console.print(table)
-        for line in _cut(found):
-            _line(console, line)
 
 
 def _texts(results: list[Result], console: Console) -> None:
@@ -167,4 +174,4 @@ def _texts(results: list[Result], console: Console) -> None:
             text = "\n".join(f"    {line}" for line in answer.split("\n"))
             console.print(text, markup=False, soft_wrap=True)
         if r.cut:
-            _line(console, r.cut)
+            _line(console, f"read {r.cut}")

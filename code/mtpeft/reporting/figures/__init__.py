@@ -7,12 +7,14 @@ study's `study.yaml`, or an installed one. Equal inputs give equal bytes.
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-
-from matplotlib.figure import Figure as Canvas
+from typing import TYPE_CHECKING
 
 from mtpeft.catalog import Figure
 from mtpeft.reporting.inputs import Inputs
 from mtpeft.studies import own_part
+
+if TYPE_CHECKING:  # who only shows a drawing need not wait for matplotlib
+    from matplotlib.figure import Figure as Canvas
 
 
 def parts_of(folder: Path, name: str) -> list[Path]:
@@ -35,7 +37,7 @@ class Drawing:
     """
 
     figure: Figure
-    parts: list[tuple[str, Canvas]]
+    parts: "list[tuple[str, Canvas]]"
     columns: list[str]
     rows: list[list[object]]
     inputs: list[Path]

@@ -13,14 +13,14 @@ def section(inputs: Inputs) -> Section:
     """Findings in the scores, the most severe first, and what stands out among the printed values
     themselves.
     """
-    findings = [] if inputs.findings is None else inputs.findings.to_dict("records")
+    findings = list(inputs.findings or [])
     rank = {name: i for i, name in enumerate(_SEVERITIES)}
     findings.sort(key=lambda f: rank.get(f["severity"], -1))
     severities: dict[str, list[dict[str, str]]] = {}
     for finding in findings:
         severities.setdefault(finding["severity"], []).append(finding)
     checks: dict[str, dict[str, list[dict[str, str]]]] = {}
-    for check in [] if inputs.checks is None else inputs.checks.to_dict("records"):
+    for check in inputs.checks or []:
         checks.setdefault(check["check"], {}).setdefault(check["result"], []).append(check)
     metrics = {name: metric.title for name, (_, metric) in inputs.known.metrics().items()}
     evaluations = {e.id: e.title for e in inputs.known.evaluations().values()}

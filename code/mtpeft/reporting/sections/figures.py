@@ -2,7 +2,7 @@
 
 import base64
 
-from mtpeft.core.records import read_frame
+from mtpeft.core.records import read_rows
 from mtpeft.reporting.figures import parts_of
 from mtpeft.reporting.html import render
 from mtpeft.reporting.inputs import Inputs
@@ -15,7 +15,7 @@ def section(inputs: Inputs) -> Section:
     for figure in inputs.known.figures.values():
         folder = inputs.regenerated / "figures"
         values = folder / f"{figure.id}.csv"
-        entry: dict[str, object] = {"figure": figure, "images": [], "frame": None, "files": []}
+        entry: dict[str, object] = {"figure": figure, "images": [], "rows": None, "files": []}
         drawings = parts_of(folder, figure.id)
         if drawings and values.is_file():
             inputs.used |= {*drawings, values}
@@ -27,7 +27,7 @@ def section(inputs: Inputs) -> Section:
                 }
                 for path in drawings
             ]
-            entry["frame"] = read_frame(values)
+            entry["rows"] = read_rows(values)
             entry["files"] = [
                 file.name
                 for path in drawings

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.catalog.places import with_figures
-from mtpeft.core.records import read_frame
+from mtpeft.core.records import read_rows
 from mtpeft.reporting.html import render
 from mtpeft.reporting.inputs import Inputs
 from mtpeft.reporting.multitask.common import published
@@ -55,6 +55,5 @@ def _rows(inputs: Inputs, path: Path) -> list[dict[str, Any]]:
         name: (lambda text: f"{100 * float(text):.2f}" if text else "") for name in _PROPORTIONS
     }
     return [
-        {key: shown.get(key, str)(value) for key, value in row.items()}
-        for row in read_frame(path).to_dict("records")
+        {key: shown.get(key, str)(value) for key, value in row.items()} for row in read_rows(path)
     ]

@@ -1,8 +1,9 @@
 """Table 1: the corpora, evaluation sets and how many instances of each the archive holds."""
 
+from itertools import chain
+
 from mtpeft.catalog import Table
 from mtpeft.core.errors import BadInput
-from mtpeft.core.records import ScoreSet
 from mtpeft.reporting.inputs import Inputs
 from mtpeft.reporting.tables.model import Column, Group, Row, TableData, Value, text
 from mtpeft.reporting.tables.sources import catalog_files
@@ -32,7 +33,7 @@ def build(table: Table, inputs: Inputs) -> TableData:
     for task in tasks:
         rows = []
         for evaluation in task.evaluations:
-            smallest, largest, runs = _archived(inputs.scores, evaluation.id)
+            smallest, largest, runs = _archived(inputs, evaluation.id)
             counts = f"{largest:,}" if smallest == largest else f"{smallest:,}–{largest:,}"
             rows.append(
                 Row(
@@ -56,7 +57,7 @@ def build(table: Table, inputs: Inputs) -> TableData:
         )
     ]
     names = {e.id for task in tasks for e in task.evaluations}
-    files = [inputs.score_file(tool, name) for tool, name in inputs.scores.tables if name in names]
+    files = [inputs.score_file(tool, name) for tool, name in inputs.score_counts if name in names]
     return TableData(
         table,
         _COLUMNS,
@@ -66,17 +67,7 @@ def build(table: Table, inputs: Inputs) -> TableData:
     )
 
 
-def _archived(scores: ScoreSet, evaluation: str) -> tuple[int, int, int]:
-    counts = [
-        size
-        for (_, name), frame in scores.tables.items()
-        if name == evaluation
-        for size in frame.groupby("run").size()
-    ]
-    runs = {
-        run
-        for (_, name), frame in scores.tables.items()
-        if name == evaluation
-        for run in frame["run"].unique()
-    }
-    return (min(counts), max(counts), len(runs)) if counts else (0, 0, 0)
+def _archived(inputs: Inputs, evaluation: str) -> tuple[int, int, int]:
+    rows = [rows for (_, name), (_, rows) in inputs.score_counts.items() if name == evaluation]
+    counts = [number for table in rows for number in table.values()]
+    return (min(counts), max(counts), len({*chain(*rows)})) if counts else (0, 0, 0)

@@ -59,8 +59,8 @@ def _measured(inputs: Inputs, tool: Tool, metric: Metric) -> str:
     names = inputs.known.evaluations()
     return ", ".join(
         names[name].title
-        for (owner, name), frame in sorted(inputs.scores.tables.items())
-        if owner == tool.id and metric.id in frame.columns
+        for (owner, name), (metrics, _) in sorted(inputs.score_counts.items())
+        if owner == tool.id and metric.id in metrics
     )
 
 

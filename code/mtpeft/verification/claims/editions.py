@@ -15,7 +15,6 @@ from typing import Any
 from mtpeft.catalog import Claim
 from mtpeft.core.errors import BadInput
 from mtpeft.core.records import Verdict
-from mtpeft.statistics import r_session
 from mtpeft.statistics.contrasts import StudyFigures, mean
 from mtpeft.verification.claims.registry import RULES, Evidence
 
@@ -351,12 +350,27 @@ def computation(claim: Claim, case: Case) -> Judgement:
     )
 
 
+def upper_tail(hits: int, total: int, rate: float) -> float:
+    """The chance of `hits` or more among `total` at a rate between 0 and 1 (binomial)."""
+    ways = math.lgamma(total + 1)
+    return math.fsum(
+        math.exp(
+            ways
+            - math.lgamma(n + 1)
+            - math.lgamma(total - n + 1)
+            + n * math.log(rate)
+            + (total - n) * math.log1p(-rate)
+        )
+        for n in range(hits, total + 1)
+    )
+
+
 def _more_than_chance(hits: int, total: int, options: dict[str, Any]) -> tuple[bool, str]:
     """Whether `hits` of `total` are more than a rate of `chance` explains at `level` (upper
     binomial tail).
     """
     chance = float(options["chance"])
-    tail = float(r_session.call("tail_of_hits", [float(hits)], total=float(total), rate=chance)[0])
+    tail = upper_tail(hits, total, chance)
     return tail < float(options["level"]), f"chance explains as many with p = {tail:.2g}"
 
 
@@ -366,14 +380,17 @@ def grouping_sensitive(claim: Claim, case: Case) -> Judgement:
 
     Options: chance, level.
     """
-    findings = {}
+    findings, reach = {}, "chance"
     for edition in case.editions:
         wide = total = 0
         for limit in case.contrasts.find(edition.id, "range by chance"):
             if limit.method in case.numbers.pairs:
                 place = {"backbone": limit.backbone, "method": limit.method, "task": limit.task}
                 total += 1
-                wide += case.contrasts.value(edition.id, "range", **place) > limit.value
+                found = case.contrasts.one(edition.id, "range", **place)
+                if found and found.error:
+                    wide += found.value > limit.value
+                    reach = f"{limit.value / found.error:.2f} standard errors"
         holds, tail = _more_than_chance(wide, total, claim.options)
         findings[edition.id] = (
             Finding(holds, f"{wide} of {total} cells; {tail}")
@@ -381,11 +398,10 @@ def grouping_sensitive(claim: Claim, case: Case) -> Judgement:
             else Finding(None, "no pairs")
         )
     groupings = len(case.figures.tasks)
-    errors = float(r_session.call("range_by_chance", [float(groupings)])[0])
     return Judgement(
         f"in more cells of backbone, method and task than a rate of {_share(claim, 'chance')} "
         f"explains (binomial, {_share(claim, 'level')}), the range over the task's "
-        f"{_NUMBERS.get(groupings, str(groupings))} groupings exceeds {errors:.2f} standard errors "
+        f"{_NUMBERS.get(groupings, str(groupings))} groupings exceeds {reach} "
         "(Tukey's studentised range, 5 %)",
         "depends on the grouping",
         findings,
