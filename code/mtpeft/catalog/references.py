@@ -106,6 +106,9 @@ def _of_study(study: Study, known: Catalog, check: Any) -> Iterator[BadInput]:
 
 def _of_proof(study: Study, proof: Proof, known: Catalog, check: Any) -> Iterator[BadInput]:
     yield from check("studies", study.id, "study", proof.questions_of, known.studies)
+    asked = [claim.id for claim in known.claims.values() if claim.study == proof.questions_of]
+    for name in proof.claims:
+        yield from check("studies", study.id, f"claim of {proof.questions_of}", name, asked)
     corpora = {c.id for s in known.studies.values() for c in s.corpora}
     own = [run.id for run in known.runs.values() if run.study == study.id]
     for form in (proof.quick, proof.full):

@@ -270,8 +270,8 @@ class Proof:
     """A study that is run here from training to tables, in two sizes; it has no archive.
 
     Attributes:
-        questions_of: The study whose questions it asks again, and whose claims are held against
-            what comes out.
+        questions_of: The study whose questions it asks again.
+        claims: Those of that study's claims that are held against what comes out.
         full: What the recorded results come from.
         quick: The same steps in minutes; its figures mean nothing.
         contrasts: Runs whose scores are compared instance by instance.
@@ -280,6 +280,7 @@ class Proof:
     questions_of: str
     full: Form
     quick: Form
+    claims: list[str] = field(default_factory=list)
     contrasts: list[Compared] = field(default_factory=list)
 
 

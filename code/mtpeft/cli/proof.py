@@ -48,5 +48,5 @@ def run(
             return int(end.code or 0) if not isinstance(end.code, str) else 1
         return 0
 
-    if driver.perform(catalog(), chosen, form, invoke, only or []):
-        conclude(catalog(), chosen, form)
+    driver.perform(catalog(), chosen, form, invoke, only or [])
+    conclude(catalog(), chosen, form)
