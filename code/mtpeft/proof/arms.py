@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from importlib import import_module
 from pathlib import Path
 
 from mtpeft.catalog import Catalog, Study
@@ -14,6 +15,7 @@ from mtpeft.reporting import own_runs as own_runs_page
 from mtpeft.statistics import own_runs, r_session
 from mtpeft.statistics.own_runs import Contrast, Side
 
+SOURCES = ("source", "version", "licence", "split", "examples")
 MEANS = ("run", "seed", "evaluation", "metric", "n", "without_value", "mean")
 _LEFT_OUT = ("dropped_ids",)
 LEVEL = 0.95
@@ -38,8 +40,8 @@ class Arm:
 
 def write(known: Catalog, study: Study, plan: plans.Plan, folder: Path) -> list[Path]:
     """Write `scores.csv` (means of every scored run), `contrasts.csv` (every pair that the study
-    asks for and whose both runs are scored), and for each question and seed a page with the
-    instances behind its tests.
+    asks for and whose both runs are scored), for each question and seed a page with the instances
+    behind its tests, and `corpus.csv` where the corpus says what it is made of.
 
     Args:
         known: The catalog.
@@ -68,6 +70,10 @@ def write(known: Catalog, study: Study, plan: plans.Plan, folder: Path) -> list[
                 own_runs_page.write(sides, tests, folder / question.id / str(seed), files, how)
             )
             rows += [(question.id, seed, test) for test in tests]
+    made_of = getattr(import_module(known.corpora()[plan.corpus].module), "made_of", None)
+    if made_of is not None:
+        made.append(folder / "corpus.csv")
+        write_result(made[-1], csv_text(SOURCES, made_of()), [])
     shown = [f.name for f in fields(Contrast) if f.name not in _LEFT_OUT]
     text = csv_text(
         ["question", "seed", *shown],
