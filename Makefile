@@ -44,6 +44,9 @@ $(VENV)/.core: docker/locks/core.txt docker/setup/venv.sh docker/setup/r.sh | $(
 $(VENV)/.score $(VENV)/.dev $(VENV)/.train $(VENV)/.docs: $(VENV)/.%: docker/locks/%.txt docker/setup/group.sh | $(VENV)/.core
 	@bash docker/setup/group.sh "$(VENV)" $*
 
+$(VENV)/.gradients: docker/locks/gradients.txt docker/setup/group.sh | $(VENV)/.train
+	@bash docker/setup/group.sh "$(VENV)" gradients
+
 .PHONY: setup
 setup: $(VENV)/.core ## install the core environment and R | 1–2 min | 0.6 GB | no
 

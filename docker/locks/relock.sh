@@ -13,7 +13,7 @@ touch "$tmp/locked.txt"
     xargs -0 sed -n 's/^\([a-z][^ ]*==[^\\]*[^ \\]\) *\\$/\1/p' | sort -u >"$tmp/locked.txt"
 uv pip compile pyproject.toml --all-extras "${common[@]}" -c "$tmp/locked.txt" --overrides "$tmp/no-torch.txt" -o "$tmp/all.txt"
 grep -v '^mtpeft' "$tmp/all.txt" >"$tmp/pins.txt"
-for group in core score train dev docs; do
+for group in core score train gradients dev docs; do
     extra=(); [ "$group" = core ] || extra=(--extra "$group")
     uv pip compile pyproject.toml "${extra[@]}" "${common[@]}" --generate-hashes \
         --overrides "$tmp/no-torch.txt" --no-emit-package torch -c "$tmp/pins.txt" -o "$tmp/$group.txt"

@@ -1,16 +1,21 @@
 #!/usr/bin/env bash
 # Installs one dependency group from its hashed lock into the environment and leaves a stamp.
-# Usage: group.sh VENV GROUP    (GROUP: core, score, train, dev)
+# Usage: group.sh VENV GROUP    (GROUP: core, score, train, gradients, dev, docs)
 set -euo pipefail
 venv=$1 group=$2
 cd "$(dirname "$0")/../.."
-echo "mtpeft: installing group '$group' from docker/locks/$group.txt"
+stamp="$venv/.$group" lock="docker/locks/$group.txt"
+made=$(cat "$lock" docker/setup/group.sh | sha256sum | cut -d' ' -f1)
 pip=("$venv/bin/python" -m pip --disable-pip-version-check --quiet)
-if [ "$group" = train ]; then
-    # torch first: its build is chosen by the machine, and the rest then finds it in place.
-    bash docker/setup/torch.sh "$venv"
+# What the lock says decides, not its date: in a fresh clone every file is newer than the stamp.
+if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$made" ] || [ -n "${MTPEFT_TORCH:-}" ]; then
+    echo "mtpeft: installing group '$group' from $lock"
+    if [ "$group" = train ]; then
+        # torch first: its build is chosen by the machine, and the rest then finds it in place.
+        bash docker/setup/torch.sh "$venv"
+    fi
+    "${pip[@]}" install --require-hashes -r "$lock"
 fi
-"${pip[@]}" install --require-hashes -r "docker/locks/$group.txt"
 # The package itself is used in place, so that what is edited is what runs.
 "$venv/bin/python" - "$PWD/code" <<'PY'
 import pathlib, sys, sysconfig
@@ -18,4 +23,4 @@ pathlib.Path(sysconfig.get_path("purelib"), "mtpeft-in-place.pth").write_text(sy
 PY
 printf '#!/bin/sh\nexec "%s" -m mtpeft "$@"\n' "$(cd "$venv" && pwd)/bin/python" >"$venv/bin/mtpeft"
 chmod +x "$venv/bin/mtpeft"
-touch "$venv/.$group"
+printf '%s\n' "$made" >"$stamp"

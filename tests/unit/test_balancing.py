@@ -5,9 +5,10 @@ import math
 
 import numpy as np
 import pytest
-from mtpeft.core.errors import UnknownName
+from mtpeft.core.errors import MtpeftError, Unavailable, UnknownName
 from mtpeft.tuning.balancing import RULES, balancing
 from mtpeft.tuning.balancing.coba import CoBa, slope, weights
+from mtpeft.tuning.balancing.gradients import CLASSES
 
 COUNTS = np.array([6.0, 2.0, 0.0])
 
@@ -145,3 +146,33 @@ def test_a_restored_rule_goes_on_as_if_never_stopped(name):
 def test_unknown_rules_are_answered_with_near_names():
     with pytest.raises(UnknownName, match="task-equal"):
         balancing("task_equal", 2)
+
+
+def test_angles_between_gradients_by_hand():
+    conflict = pytest.importorskip("mtpeft.tuning.conflict")
+    import torch
+
+    found = conflict.cosines(
+        {"a": torch.tensor([1.0, 0.0]), "b": torch.tensor([-1.0, 1.0]), "c": torch.zeros(2)}
+    )
+    assert found == {("a", "b"): pytest.approx(-(0.5**0.5))}
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_combination_of_two_gradients_that_are_against_each_other_hurts_neither(name):
+    pytest.importorskip("torchjd", reason="the group `gradients` is not installed")
+    import torch
+
+    rows = torch.tensor([[1.0, 0.0], [-0.5, 1.0]])
+    assert (rows @ balancing(name, 2).combined(rows) > -1e-4).all()
+    alone = rows[:1]
+    assert torch.equal(balancing(name, 2).combined(alone), alone[0])
+    with pytest.raises(MtpeftError, match=f"balancing_options of {name}"):
+        balancing(name, 2, nonsense=1)
+
+
+def test_a_rule_without_its_library_says_how_to_get_it(monkeypatch):
+    monkeypatch.setattr("mtpeft.tuning.balancing.gradients.find_spec", lambda _: None)
+    with pytest.raises(Unavailable, match="needs TorchJD") as missing:
+        balancing("upgrad", 2)
+    assert "make .venv/.gradients" in missing.value.fix

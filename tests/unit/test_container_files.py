@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -387,3 +388,25 @@ def test_the_bill_needs_a_package_that_no_lock_pins():
     assert outside == set(locks)
     lock = (DOCKER / "locks" / "dev.txt").read_text(encoding="utf-8")
     assert all(f"\n{locks[name]}==" in lock for name in outside)
+
+
+def test_a_group_is_installed_again_where_its_lock_says_something_else_and_not_by_date(tmp_path):
+    tree, venv = tmp_path / "tree", tmp_path / "venv"
+    for name in ("docker/setup/group.sh", "docker/locks/score.txt"):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tree / name)
+    (venv / "bin").mkdir(parents=True)
+    (venv / "lib").mkdir()
+    program = f"""#!/bin/sh
+[ "$1" = -m ] || {{ cat >/dev/null; exit 0; }}
+echo "$@" >>{tmp_path}/pip
+"""
+    (venv / "bin" / "python").write_text(program)
+    (venv / "bin" / "python").chmod(0o755)
+    lock = tree / "docker" / "locks" / "score.txt"
+    installed = []
+    for change in (lambda: None, lock.touch, lambda: lock.write_text("# other\n")):
+        change()
+        subprocess.run(["bash", str(tree / "docker/setup/group.sh"), venv, "score"], check=True)
+        installed.append(len((tmp_path / "pip").read_text().splitlines()))
+    assert installed == [1, 1, 2]

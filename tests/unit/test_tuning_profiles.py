@@ -10,8 +10,8 @@ pytest.importorskip("torch")
 import torch
 from mtpeft.catalog import catalog
 from mtpeft.tuning.callbacks import PerTaskStopping
-from mtpeft.tuning.objective.tokens import _spaced
-from mtpeft.tuning.settings import resolve
+from mtpeft.tuning.settings import TOKENS, objective_of, resolve
+from mtpeft.tuning.watching import cost, passes, spaced
 
 
 def of(method, backbone="qwen2.5-coder-0.5b", profile="fast"):
@@ -63,9 +63,38 @@ def test_noise_stops_no_task_that_still_gains(noise):
     assert np.median(short) < 0.9, "the premise: a short patience does stop on noise"
 
 
-def test_evaluations_are_spaced_over_a_run_and_cost_little_of_it():
-    s, rows = of("qlora"), 6_500  # about the smallest run: translation alone
-    subsample_evenly = _spaced(s, rows, 8, 1)
-    assert rows // 8 // subsample_evenly.eval_steps == s.evaluations
-    assert s.evaluations * subsample_evenly.eval_samples <= 0.11 * rows
-    assert _spaced(s, 400_000, 8, 3).eval_samples == s.eval_samples
+RUNS = [
+    r.id
+    for r in catalog().of("runs", "multitask-qlora")
+    if objective_of(r) == TOKENS and catalog().methods[r.method].tuning
+]
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_evaluations_cost_at_most_a_tenth_of_the_training(name):
+    """Whether starting operations takes the time or doing them: passes are held against passes,
+    work against work, and both shares are added up.
+    """
+    run, known = catalog().get("runs", name), catalog().tasks
+    s = resolve(run, "fast")
+    tokens = s.epochs * sum(known[t].sizes["train"] * known[t].tokens for t in run.tasks)
+    rows = int(tokens / s.max_length)
+    forward, made = cost(s, rows, run.tasks)
+    work = 2 * forward / ((6 if run.method == "fft" else 4) + 2 * s.gradient_checkpointing) / tokens
+    assert made / (passes(s) * rows / s.batch_size) + work <= 0.1
+    chosen = spaced(s, rows, run.tasks)
+    assert 2 <= chosen.evaluations <= s.evaluations == 10
+    assert rows // 8 // chosen.eval_steps >= chosen.evaluations
+    assert (chosen.selection == "loss") == (run.tasks == ["translation"])
+
+
+@pytest.mark.parametrize("evaluations", range(2, 11))
+def test_fewer_evaluations_stop_no_task_on_noise_either(evaluations):
+    s = of("qlora")
+    rule = (evaluations, s.early_stopping_patience, s.early_stopping_threshold)
+    assert sorted(gained(*rule, 0.01, seed) for seed in range(300))[3] > 0.95
+
+
+def test_a_long_run_is_validated_on_as_many_rows_as_the_profile_says():
+    s = of("qlora")
+    assert spaced(s, 400_000, ["generation"]).eval_samples == s.eval_samples

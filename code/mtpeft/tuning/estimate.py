@@ -37,13 +37,13 @@ from mtpeft.tuning.mixing.batches import sampler
 from mtpeft.tuning.settings import (
     CHUNK_BYTES,
     HEADS,
-    VALIDATION_SHARE,
     Settings,
     how,
     objective_of,
     profiles,
     resolve,
 )
+from mtpeft.tuning.watching import cost, passes
 
 if TYPE_CHECKING:
     from mtpeft.models.activations import Kept
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
 
 SHARE, LAUNCH = 0.45, 4e-6
 GIB = 2**30
-NEW_TOKENS = 512  # of a generated text, at most
 READ = (
     "weights",
     "mixed_precision",
@@ -153,7 +152,7 @@ def work(run: Run, settings: Settings) -> tuple[float, float]:
     sizes = {t: task.sizes["train"] for t, task in tasks.items()}
     if objective_of(run) != HEADS:
         tokens = float(settings.epochs * sum(n * tasks[t].tokens for t, n in sizes.items()))
-        return tokens, evaluated(tokens, len(tasks), settings)[0]
+        return tokens, cost(settings, int(tokens / settings.max_length), run.tasks)[0]
     whole = settings.batch_size * settings.gradient_accumulation
     mixed = sampler(settings.mixing, sizes, whole, settings.seed, settings.mixing_temperature)
     steps = mixed.steps_per_epoch
@@ -170,31 +169,6 @@ def work(run: Run, settings: Settings) -> tuple[float, float]:
         for t, task in tasks.items()
     )
     return settings.epochs * trained, float(passed)
-
-
-def evaluated(trained: float, tasks: int, s: Settings) -> tuple[float, float]:
-    """What the evaluations of a run of tokens take.
-
-    Args:
-        trained: Tokens of the run.
-        tasks: Number of tasks.
-        s: Settings of the run.
-
-    Returns:
-        Tokens that are passed forward, and steps of generation, one batch at a time.
-    """
-    rows = trained / s.max_length
-    steps = rows / (s.batch_size * s.gradient_accumulation)
-    times = float(s.evaluations) or (steps // s.eval_steps if s.eval_steps else 0.0)
-    each = float(s.eval_samples * tasks)
-    if s.evaluations:
-        each = min(each, VALIDATION_SHARE * rows / s.evaluations)
-    if s.selection == "teacher-forced":
-        each += s.eval_samples
-    texts = tasks * s.selection_samples if s.selection == "generation" else 0
-    return times * (each * s.max_length + texts * NEW_TOKENS), times * tasks * NEW_TOKENS * bool(
-        texts
-    )
 
 
 def estimate(run: Run, settings: Settings, counted: "Counts | None" = None) -> Estimate:
@@ -237,10 +211,12 @@ def estimate(run: Run, settings: Settings, counted: "Counts | None" = None) -> E
     kept = 2 if heads else settings.save_total_limit
     disk = found.trained * (stored + kept * (stored + state))
     operations = found.used * (rate * trained + 2 * passed)
-    times = 3 + settings.gradient_checkpointing  # a backward pass starts twice as many
-    steps = 0.0 if heads else evaluated(trained, len(run.tasks), settings)[1]
+    known = not (heads or math.isnan(trained))
+    steps = cost(settings, int(trained / settings.max_length), run.tasks)[1] if known else 0.0
     mean = length if not heads else sum(known_tokens(run)) / len(run.tasks)
-    launches = held.operations * ((times * trained + passed) / (mean * settings.batch_size) + steps)
+    launches = held.operations * (
+        (passes(settings) * trained + passed) / (mean * settings.batch_size) + steps
+    )
     return Estimate(
         trained,
         operations,

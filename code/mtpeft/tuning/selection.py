@@ -12,9 +12,9 @@ from mtpeft.core.errors import Unavailable
 from mtpeft.corpora import Example
 from mtpeft.tasks import Wording, rendered_prompt, task_module
 from mtpeft.tuning.plan import IGNORED, Plan, collate
+from mtpeft.tuning.watching import new_tokens
 
 Generate = Callable[[Any, Any, list[str], int], list[str]]
-NEW_TOKENS = {"summarization": 128}
 
 
 def similarity(answer: str, reference: str) -> float:
@@ -45,7 +45,7 @@ def generated(
         found = {}
         for task, some in examples.items():
             prompts = [rendered_prompt(e, tokenizer, words) for e in some]
-            raw = generate(model, tokenizer, prompts, NEW_TOKENS.get(task, 512))
+            raw = generate(model, tokenizer, prompts, new_tokens(task))
             module = task_module(task)
             scores = [
                 similarity(module.answer(text, False), e.target)

@@ -17,10 +17,6 @@ from mtpeft.tuning.mixing.batches import SAMPLERS
 
 PROFILES = Path(__file__).resolve().parent / "profiles"
 TOKENS, HEADS = "tokens", "heads"
-VALIDATION_SHARE = 0.1
-"""Rows validated, of those trained on, where evaluations are spaced over a run of tokens: without a
-backward pass that is some 3 % of the work, which leaves room for generated text.
-"""
 CHUNK_BYTES = 1 << 29
 """Bytes of float32 logits that the loss of tokens takes at a time."""
 
@@ -62,6 +58,9 @@ class Settings:
     group_by_length: bool = False  # heads: batches of like length: less padding, the same passes
     balancing: str = "token-equal"
     balancing_options: dict[str, Any] = field(default_factory=dict)
+    conflict_every: int = (
+        0  # steps from one look at the angles between tasks' gradients to the next (0: none)
+    )
     # how
     optimizer: str = "adamw_torch"
     learning_rate: float = 1.0e-4
@@ -79,7 +78,7 @@ class Settings:
     gradient_clipping: float = 1.0
     # watching it
     eval_steps: int = 0  # tokens (0: never); heads are evaluated after each epoch
-    evaluations: int = 0  # tokens: of the run, evenly spaced, in place of eval_steps
+    evaluations: int = 0  # tokens: at most, evenly spaced (see `watching`), in place of eval_steps
     eval_samples: int = 500  # tokens: rows of each task
     valid_examples: int = 0  # heads: of each task, evenly spaced, that choose the epoch (0: all)
     selection: str = "none"  # tokens: none, loss, generation, or teacher-forced

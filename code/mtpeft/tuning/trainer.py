@@ -19,6 +19,8 @@ from transformers import Trainer
 from mtpeft.core.errors import MtpeftError
 from mtpeft.models.damage import newest_whole
 from mtpeft.models.device import described, kind
+from mtpeft.tuning import conflict
+from mtpeft.tuning.balancing.gradients import Aggregated
 from mtpeft.tuning.balancing.rule import Rule
 from mtpeft.tuning.ledger import Ledger
 from mtpeft.tuning.settings import Settings
@@ -33,6 +35,8 @@ class MultiTaskTrainer(Trainer):
     Args:
         names: The tasks, in the order of the rule.
         rule: The rule of loss balancing.
+        conflict_every: Steps from one look at the angles between the tasks' gradients to the next
+            (0: none).
         more: What transformers' Trainer takes.
 
     Attributes:
@@ -40,14 +44,29 @@ class MultiTaskTrainer(Trainer):
         curve: One row an optimizer step.
         ledger: The bill.
         opening: What the run computes with.
+        aggregator: The rule, where it combines gradients.
+        conflicts: Cosine between the gradients of every two tasks that were looked at in the step.
+
+    Raises:
+        MtpeftError: Gradients of single tasks are asked for on several processes.
     """
 
     # Attributes of the base class, whose types its library does not publish.
     control: Any
     optimizer: Any
 
-    def __init__(self, *, names: list[str], rule: Rule, **more: Any) -> None:
+    def __init__(
+        self, *, names: list[str], rule: Rule, conflict_every: int = 0, **more: Any
+    ) -> None:
         super().__init__(**more)
+        self.conflict_every, self.conflicts = conflict_every, {}
+        self.aggregator = rule if isinstance(rule, Aggregated) else None
+        if (self.aggregator or conflict_every) and self.args.world_size > 1:
+            raise MtpeftError(
+                f"gradients of single tasks on {self.args.world_size} processes",
+                "one process, which has the whole gradient of each task",
+                "GPUS=1, or --set conflict_every=0 and another balancing",
+            )
         self.names, self.rule = names, rule
         self.stopped: set[str] = set()
         self.curve: list[dict[str, Any]] = []
@@ -64,6 +83,16 @@ class MultiTaskTrainer(Trainer):
 
     def step_rows(self) -> str:
         """Which rows or examples the step took, for people."""
+        raise NotImplementedError
+
+    def shared_parameters(self) -> list[torch.nn.Parameter]:
+        """The trained weights that all tasks pass."""
+        raise NotImplementedError
+
+    def task_gradient(self, name: str) -> torch.Tensor | None:
+        """Gradient of a task's mean loss on what it was trained on last, in the shared weights, shape
+        [P]; None where it was not seen yet. Changes nothing.
+        """
         raise NotImplementedError
 
     def validation_losses(self, limit: int | None = None) -> np.ndarray:
@@ -120,9 +149,21 @@ class MultiTaskTrainer(Trainer):
             **{f"weight_{name}": _number(float(weights[i])) for i, name in enumerate(self.names)},
             **{f"tokens_{name}": self.ledger.tokens.get(name, 0) for name in self.names},
         }
+        if self.conflict_every:
+            two = conflict.pairs(self.names)
+            row |= {f"conflict_{a}_{b}": self.conflicts.get((a, b)) for a, b in two}
+            self.conflicts = {}
         self.curve.append(row)
         self.rule.after_step(losses, row["learning_rate"])
         return row
+
+    def look_at_conflicts(self) -> None:
+        """Before a step: the angles between the tasks' gradients, where they are due."""
+        if not self.conflict_every or self.state.global_step % self.conflict_every:
+            return
+        with self.ledger.evaluation():
+            found = {name: self.task_gradient(name) for name in self.names}
+            self.conflicts = conflict.cosines({n: g for n, g in found.items() if g is not None})
 
     def was_seen(self, name: str) -> bool:
         """Whether a task was in the step just taken."""

@@ -8,6 +8,7 @@ from mtpeft.core.errors import UnknownName
 from mtpeft.tuning.balancing.coba import CoBa
 from mtpeft.tuning.balancing.famo import Famo
 from mtpeft.tuning.balancing.fixed import MicroBatchMean, TaskEqual, TokenEqual
+from mtpeft.tuning.balancing.gradients import CLASSES, Aggregated
 from mtpeft.tuning.balancing.learnable import LearnableSoftmax
 from mtpeft.tuning.balancing.loss_proportional import LossProportional
 from mtpeft.tuning.balancing.rule import Rule
@@ -23,6 +24,7 @@ RULES: dict[str, Callable[..., Rule]] = {
     "uncertainty": Uncertainty,
     "famo": Famo,
     "coba": CoBa,
+    **{name: partial(Aggregated, kind=name) for name in CLASSES},
 }
 
 

@@ -30,6 +30,7 @@ from mtpeft.models.heads import positive_weight, ranking_loss
 from mtpeft.models.shared import SharedModel, outputs
 from mtpeft.tasks.classification import random_ranking, trivial
 from mtpeft.tasks.encoding import RANKING, SELECTION, TaskData, answers, scores
+from mtpeft.tuning import conflict
 from mtpeft.tuning.balancing import balancing
 from mtpeft.tuning.balancing.learnable import collapsed
 from mtpeft.tuning.callbacks import PerTaskStopping, Recorder, StopAt
@@ -223,6 +224,7 @@ class HeadsTrainer(MultiTaskTrainer):
         super().__init__(
             names=list(train),
             rule=balancing(settings.balancing, len(train), **options),
+            conflict_every=settings.conflict_every,
             model=model,
             args=arguments(
                 folder / CHECKPOINTS,
@@ -242,6 +244,7 @@ class HeadsTrainer(MultiTaskTrainer):
         self.counts: dict[str, int] = {}
         self.best, self.best_epoch, self.best_sha256 = -math.inf, 0, ""
         self._step: Step = {}
+        self._recent: Step = {}
         self._losses: dict[str, float] = {}
         self._loss = self._rate = 0.0
 
@@ -295,13 +298,37 @@ class HeadsTrainer(MultiTaskTrainer):
         self._rate = self.optimizer.param_groups[0]["lr"]
         counts = np.array([len(inputs.get(name, ())) for name in self.names], dtype=float)
         shares = dict(zip(self.names, map(float, self.rule.shares(counts)), strict=True))
+        self._recent |= inputs
+        self.look_at_conflicts()
+        rows = []
         for task, positions in inputs.items():
             self._losses[task] = self._backward(task, positions, shares[task])
+            if self.aggregator is not None:
+                rows.append(conflict.take(self.shared_parameters()))
             self.sums[task] = self.sums.get(task, 0.0) + self._losses[task]
             self.counts[task] = self.counts.get(task, 0) + 1
         self._loss = sum(shares[task] * loss for task, loss in self._losses.items())
+        if self.aggregator is not None:
+            combined = self.aggregator.combined(torch.stack(rows))
+            conflict.put(combined, self.shared_parameters())
         self._add_up_gradients()
         return torch.tensor(self._loss, device=self.args.device)
+
+    def shared_parameters(self) -> list[torch.nn.Parameter]:
+        """Of the method; heads are of one task each."""
+        found: list[torch.nn.Parameter] = self.model.shared_parameters()
+        return found
+
+    def task_gradient(self, name: str) -> torch.Tensor | None:
+        """On as many examples of the task's last batch as are computed at a time."""
+        if name not in self._recent or name in self.stopped:
+            return None
+        random, shared = _random_state(), self.shared_parameters()
+        some = [int(i) for i in self._recent[name][: self.settings.batch_size]]
+        loss = self.model.loss(name, self.data[name].batch(some, str(self.args.device)))
+        made = torch.autograd.grad(loss, shared, allow_unused=True)
+        _restore_random(random)
+        return conflict.flat(made, shared)
 
     def _backward(self, task: str, positions: list[int], share: float) -> float:
         """Add share × the gradient of a batch's mean loss.
@@ -518,6 +545,7 @@ class HeadsTrainer(MultiTaskTrainer):
         return {
             "sampler": self.sampler.state(),
             "history": self.history,
+            "recent": {t: [int(i) for i in some] for t, some in self._recent.items()},
             "sums": self.sums,
             "counts": self.counts,
             "best": [self.best, self.best_epoch, self.best_sha256],
@@ -526,6 +554,7 @@ class HeadsTrainer(MultiTaskTrainer):
     def take_up(self, state: dict[str, Any]) -> None:
         """Go to that place."""
         self.sampler.restore(state["sampler"])
+        self._recent = state["recent"]
         self.history, self.sums, self.counts = state["history"], state["sums"], state["counts"]
         self.best, self.best_epoch, self.best_sha256 = state["best"]
 

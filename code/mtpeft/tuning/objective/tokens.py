@@ -18,7 +18,7 @@ from mtpeft.models.device import local
 from mtpeft.models.methods import method_module, trains_whole
 from mtpeft.models.nf4 import keep_layout, quantisation
 from mtpeft.tasks import wording
-from mtpeft.tuning import identity, selection
+from mtpeft.tuning import conflict, identity, selection
 from mtpeft.tuning.balancing import balancing
 from mtpeft.tuning.callbacks import PerTaskStopping, Recorder, StopAt
 from mtpeft.tuning.job import Job
@@ -26,9 +26,10 @@ from mtpeft.tuning.loss import install
 from mtpeft.tuning.once import CHECKPOINTS, on_each
 from mtpeft.tuning.plan import IGNORED, PADDED, Plan, collate, plan, validation_plan
 from mtpeft.tuning.seeding import seed_everything
-from mtpeft.tuning.settings import VALIDATION_SHARE, Settings, how
+from mtpeft.tuning.settings import Settings, how
 from mtpeft.tuning.store import tokenized
 from mtpeft.tuning.trainer import MultiTaskTrainer, arguments, last_checkpoint, opening
+from mtpeft.tuning.watching import watched
 
 Generate = Callable[..., list[str]]
 Metrics = Callable[[Any, int], dict[str, float]]
@@ -63,6 +64,10 @@ class TokensTrainer(MultiTaskTrainer):
         self.loss_is_scaled_for_ga = True  # factors are over the whole batch already
         self._counts = np.zeros(len(self.names))
         self._micro_batches = 1
+        self._batches: list[dict[str, Any]] = []
+        self._rows: dict[int, torch.Tensor] = {}
+        self._left = 0
+        self._only: int | None = None
         self._sums = torch.zeros(2, len(self.names), dtype=torch.float64)
 
     # ------------------------------------------------------------ data
@@ -100,6 +105,9 @@ class TokensTrainer(MultiTaskTrainer):
         for i, name in enumerate(self.names):
             self.ledger.seen(name, int(tokens[i]), round(padded[i]), int(supervised[i]))
         self._micro_batches = len(batches) * self.args.world_size
+        self._batches, self._rows = batches, {}
+        self._left = len(batches)
+        self.look_at_conflicts()
         self._sums.zero_()
         return batches, None
 
@@ -130,11 +138,60 @@ class TokensTrainer(MultiTaskTrainer):
         """
         micro = int((inputs["labels"][:, 1:] != IGNORED).sum())
         factors = self.rule.factors(self._counts, micro, self._micro_batches)
+        if self._only is not None:
+            factors = np.where(np.arange(len(factors)) == self._only, factors, 0.0)
         given = torch.tensor(factors, dtype=torch.float32, device=inputs["labels"].device)
         out = model(**inputs, task_factors=given)
-        self._sums += torch.stack([out["task_sums"], out["task_counts"]]).to(self._sums)
+        told = torch.stack([out["task_sums"], out["task_counts"]]).to(self._sums)
+        if self._only is not None:
+            told[:, np.arange(len(factors)) != self._only] = 0.0
+        self._sums += told
         loss = out["loss"] * self.args.world_size
         return (loss, out) if return_outputs else loss
+
+    def training_step(
+        self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None
+    ) -> torch.Tensor:
+        """Of one micro-batch; where a rule combines gradients, a pass for each task of the step."""
+        if self.aggregator is None:
+            return super().training_step(model, inputs, num_items_in_batch)
+        total, parameters = torch.zeros((), device=self.args.device), self.shared_parameters()
+        for number in map(int, np.flatnonzero(self._counts)):
+            self._only = number
+            total += super().training_step(model, dict(inputs), num_items_in_batch)
+            row = conflict.take(parameters)
+            self._rows[number] = self._rows.get(number, 0) + row
+        self._only = None
+        self._left -= 1
+        if not self._left and self._rows:
+            rows = torch.stack([row for _, row in sorted(self._rows.items())])
+            conflict.put(self.aggregator.combined(rows), parameters)
+        return total
+
+    def shared_parameters(self) -> list[torch.nn.Parameter]:
+        """All that are trained: every task passes them."""
+        return [p for p in self.model.parameters() if p.requires_grad]
+
+    def task_gradient(self, name: str) -> torch.Tensor | None:
+        """On the rows of the step."""
+        number = self.names.index(name)
+        if not self._counts[number]:
+            return None
+        random, parameters = torch.get_rng_state(), self.shared_parameters()
+        cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        ones = torch.zeros(len(self.names), device=self.args.device)
+        ones[number] = 1 / self._counts[number]
+        total = torch.zeros(sum(p.numel() for p in parameters), device=self.args.device)
+        self.model.train()
+        for batch in self._batches:
+            with self.compute_loss_context_manager():
+                out = self.model(**self._prepare_inputs(dict(batch)), task_factors=ones)
+            made = torch.autograd.grad(out["loss"], parameters, allow_unused=True)
+            total += conflict.flat(made, parameters)
+        torch.set_rng_state(random)
+        if cuda:
+            torch.cuda.set_rng_state_all(cuda)
+        return total
 
     def step_losses(self) -> tuple[np.ndarray, float]:
         """Means over supervised tokens of the whole batch."""
@@ -332,7 +389,8 @@ def fit(
             "--set max_length=N with a smaller one",
         )
     if settings.evaluations:
-        settings = _spaced(settings, len(rows), multiple, len(store.names))
+        # Not by this process's micro-batch, which depends on the machine.
+        settings = replace(settings, **watched(job.settings, len(rows), store.names))
     args = _arguments(job, settings)
     validation, metrics = {}, None
     every = int(settings.balancing_options.get("every", 10))
@@ -358,6 +416,7 @@ def fit(
         train_dataset=rows,
         names=list(store.names),
         rule=rule,
+        conflict_every=settings.conflict_every,
         validation=validation,
         metrics=metrics,
         padding=tokenizer.pad_token_id,
@@ -370,6 +429,11 @@ def fit(
         print(
             f"train {title}: {store.dropped} of {store.dropped + len(store)} examples have more than "
             f"{settings.max_length} tokens and are left out"
+        )
+    if settings.selection != job.settings.selection and identity.rank() == 0:
+        print(
+            f"train {title}: {len(rows)} rows are too few to pay for generated text; selected on "
+            f"{settings.selection}"
         )
     trainer.opening = opening(settings, multiple, attention_of(model), title)
     trainer.add_callback(Recorder(trainer, job.folder / "tensorboard", every, title))
@@ -391,23 +455,6 @@ def fit(
     if stop_at is not None and trainer.state.global_step < trainer.state.max_steps:
         return None
     return trainer, tokenizer, rows.sha256()
-
-
-def _spaced(s: Settings, rows: int, multiple: int, tasks: int) -> Settings:
-    """Settings with evaluations evenly spaced, over so few rows that they cost little of the run.
-
-    Args:
-        s: Settings of the run.
-        rows: That the run trains on.
-        multiple: Rows of a step.
-        tasks: Number of tasks.
-    """
-    few = max(1, round(VALIDATION_SHARE * rows / s.evaluations / tasks))
-    return replace(
-        s,
-        eval_steps=max(1, rows // multiple // s.evaluations),
-        eval_samples=min(s.eval_samples, few),
-    )
 
 
 def _arguments(job: Job, s: Settings) -> Any:
