@@ -40,6 +40,7 @@ _TIMES = re.compile(
 _LOGS = "tensorboard"
 """A folder of logs whose names hold times."""
 _CHAIN = (["statistics"], ["audit"], ["check-files"], ["verify"])
+_CRITERIA = ("Content adequacy", "Conciseness", "Fluency")
 _PAIR = "unixcoder-base/mt-serial_adapter/flaky-detection+code-search"
 _TRAINING = (
     ["--corpus", "multitask-peft-own", "--backbone", "BACKBONE", "--seed", "1"]
@@ -81,6 +82,13 @@ STAGES = (
         ["prompt", "flaky-detection", "--corpus", "multitask-peft-own", "--split", "train"]
         + ["--server", "SERVER", "--model", "m", "--out", "OUT/prompted.jsonl"],
     ),
+    Stage(
+        "rank",
+        ["infer", "rank", "--corpus", "multitask-peft-own", "--split", "train", "--limit", "6"]
+        + ["--server", "SERVER", "--model", "m", "--out", "OUT/ranked.jsonl"],
+    ),
+    Stage("execution", ["score", "PREDICTIONS", "execution", "--corpus", "GIVEN/corpus.jsonl"]),
+    Stage("judge", ["score", "judge", "GIVEN/summarization-java.jsonl", "--corpus", "smoke"]),
     Stage("train", ["train", _PAIR, *_TRAINING], needs=["torch"]),
     Stage(
         "infer",
@@ -149,7 +157,8 @@ class Bench:
             (given / f"{run}.csv").write_text("\n".join(["id,bleu,passed", *rows]) + "\n")
         from mtpeft.core.records import Prediction, append_predictions
         from mtpeft.corpora import load
-        from mtpeft.corpora.examples import write_examples
+        from mtpeft.corpora.examples import Example, write_examples
+        from mtpeft.corpora.load import evaluation
 
         examples = [
             e
@@ -158,12 +167,12 @@ class Bench:
             if e.language == "python"
         ]
         write_examples(given / "corpus.jsonl", examples)
-        append_predictions(
-            given / "generation-python.jsonl",
-            [
+
+        def answers(task: str, examples: Sequence[Example]) -> list[Prediction]:
+            return [
                 Prediction(
                     run="me/a",
-                    task="generation-python",
+                    task=task,
                     instance_id=e.id,
                     prompt_sha256=hashlib.sha256(e.id.encode()).hexdigest(),
                     raw_output=e.target,
@@ -172,8 +181,13 @@ class Bench:
                     seconds=0.1,
                 )
                 for e in examples
-            ],
-        )
+            ]
+
+        for task, asked in (
+            ("generation-python", examples),
+            ("summarization-java", list(evaluation("summarization-java", "smoke"))),
+        ):
+            append_predictions(given / f"{task}.jsonl", answers(task, asked))
         self.words["PREDICTIONS"] = str(given / "generation-python.jsonl")
 
     def backbone(self) -> None:
@@ -342,7 +356,12 @@ class _Answers(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        text = "Yes" if hashlib.sha256(body).digest()[0] % 2 else "No"
+        drawn = hashlib.sha256(body).digest()[0]
+        text = "Yes" if drawn % 2 else "No"
+        if b"adequacy" in body:  # a judge's question
+            text = "\n".join(f"{name}: {drawn % 5 + 1}" for name in _CRITERIA)
+        elif b"[number] score" in body:
+            text = "\n".join(f"[{n}] {(drawn * n) % 101}" for n in range(1, 11))
         time.sleep(0.02)
         choice = {"message": {"content": text}, "finish_reason": "stop"}
         data = json.dumps({"choices": [choice]}).encode()
@@ -383,8 +402,11 @@ def run(
     threading.Thread(target=server.serve_forever, daemon=True).start()
     outcomes = []
     with tempfile.TemporaryDirectory(prefix="kills-") as folder:
+        Path(folder).chmod(0o711)  # the sandbox's user must reach its scratch below it
         bench = Bench(Path(folder), mirror)
-        bench.words["SERVER"] = f"http://127.0.0.1:{server.server_port}/v1"
+        address = f"http://127.0.0.1:{server.server_port}/v1"
+        bench.words["SERVER"] = address
+        bench.environment |= {"MTPEFT_JUDGE_URL": address, "MTPEFT_JUDGE_MODEL": "m"}
         if any("torch" in stage.needs for stage in chosen):
             bench.backbone()
         for number, stage in enumerate(chosen):

@@ -537,7 +537,7 @@ def test_a_dry_run_sends_and_writes_nothing(predictions, tmp_path, monkeypatch, 
     with serving(Reply()) as server:
         monkeypatch.setenv("MTPEFT_JUDGE_URL", server.url)
         monkeypatch.setenv("MTPEFT_JUDGE_PRICES", "1,2")
-        assert stage(predictions, dry_run=True) == 0
+        assert stage(predictions, dry_run=True) == 2, "a line could not be used"
         assert server.requests == []
     said = capsys.readouterr()
     assert (
@@ -556,8 +556,10 @@ def test_the_stage_writes_means_and_modes_and_says_what_failed(
 
     with serving(Reply(), Reply(400, b"no"), Reply()) as server:
         monkeypatch.setenv("MTPEFT_JUDGE_URL", server.url)
-        assert stage(predictions) == 1
+        assert stage(predictions) == 2
         assert len(server.requests) == 10, "what failed is not asked again for the second table"
+        lines = predictions.read_text().split("\n")
+        predictions.write_text("\n".join([lines[0], lines[1], ""]))
         assert stage(predictions) == 0 and len(server.requests) == 11
     means = read_scores(score_path(tmp_path / "out", "llm-judge", "summarization-java"))
     modes = read_scores(score_path(tmp_path / "out", "llm-judge-mode", "summarization-java"))
@@ -566,3 +568,25 @@ def test_the_stage_writes_means_and_modes_and_says_what_failed(
         means["judge_fluency_mean5"].tolist() == modes["judge_fluency_mode5"].tolist() == [3.0, 3.0]
     )
     assert "not judged: run" in capsys.readouterr().err
+
+
+def test_instances_of_a_corpus_are_judged_and_every_line_has_its_row(
+    predictions, tmp_path, monkeypatch
+):
+    from mtpeft.core.records import read_scores, score_path
+    from mtpeft.scoring.judge import stage
+
+    record = json.loads(predictions.read_text().split("\n")[0])
+    lost = record | {"instance_id": "mine1", "output": "", "finish_reason": "error", "error": "x"}
+    mine = record | {"instance_id": "mine2"}
+    predictions.write_text(f"{json.dumps(lost)}\n{json.dumps(mine)}\n")
+    codes = [SimpleNamespace(id=name, inputs={"code": "int f();"}) for name in ("mine1", "mine2")]
+    monkeypatch.setattr(stage, "examples", lambda task, corpus: codes if corpus else [])
+    with serving(Reply()) as server:
+        monkeypatch.setenv("MTPEFT_JUDGE_URL", server.url)
+        assert stage.run(predictions, corpus="mine.jsonl") == 2, "an inference failed"
+    rows = read_scores(score_path(tmp_path / "out", "llm-judge", "summarization-java"))
+    found = {
+        name: (row, status) for name, row, status in rows[["instance_id", "row", "status"]].values
+    }
+    assert found == {"mine1": (1, "infrastructure"), "mine2": (2, "ok")}

@@ -120,6 +120,22 @@ def test_the_command_of_vllm_names_every_adapter_and_the_largest_rank(results):
         vllm.command(weights, names, "bfloat16", "127.0.0.1", 8001)
 
 
+def test_vllm_gets_a_folder_with_a_comma_as_json_and_a_full_model_by_its_run(tmp_path):
+    # As LoRAParserAction of vLLM 0.33.0 (entrypoints/common/cli_args.py) reads them.
+    adapter = tmp_path / "a,b"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text('{"r": 4, "rank_pattern": {"q_proj": 9}}')
+    base = Weights("base", adapters={RUN: adapter})
+    command = vllm.command([base], [Model(RUN, 0, RUN)], "float16", "::1", 1)
+    assert json.loads(command[-1]) == {"name": RUN, "path": str(adapter)}
+    assert command[command.index("--max-lora-rank") + 1] == "16"
+    whole = [Model("r/mt-fft", 0), Model("r/mt-fft:summarization-java", 0, task="summarization")]
+    command = vllm.command([Weights("model")], whole, "bfloat16", "127.0.0.1", 1)
+    at = command.index("--served-model-name")
+    assert command[at + 1 : at + 3] == ["r/mt-fft", "--generation-config"]
+    assert "--enable-lora" not in command and "--quantization" not in command
+
+
 def test_a_dry_run_prints_the_command_and_starts_nothing(results):
     done = CliRunner().invoke(app, ["serve", RUN, "--backend", "vllm", "--dry-run"])
     assert done.exit_code == 0 and f"--lora-modules {RUN}=" in done.output

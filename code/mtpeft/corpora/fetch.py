@@ -167,9 +167,10 @@ def _from_index(wanted: Wanted, entry: Wheel, target: Path) -> None:
     with scratch("wheel", target.parent) as folder:
         pinned = folder / "requirement.txt"
         pinned.write_text(f"{entry.project}=={entry.version} --hash=sha256:{entry.sha256}\n")
-        pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "download"]
-        only = ["--no-deps", "--only-binary=:all:", "--require-hashes", "--dest", folder]
-        done = run([*pip, *only, "--requirement", pinned], seconds=3600)
+        command: list[str | os.PathLike[str]] = [sys.executable, "-m", "pip", "--quiet"]
+        command += ["--disable-pip-version-check", "download", "--no-deps", "--require-hashes"]
+        command += ["--only-binary=:all:", "--dest", folder, "--requirement", pinned]
+        done = run(command, seconds=3600)
         got = folder / entry.path
         if done.code or not got.is_file():
             raise Unavailable(

@@ -175,8 +175,10 @@ def _from_roberta(sources: list[Path], entry: Weights, backbone: Backbone, made:
         ) from error
     model.save_pretrained(made)
     words = Tokenizer.from_file(str(sources[1]))
-    ends = {name: (name, words.token_to_id(name)) for name in ("<s>", "</s>")}
-    words.post_processor = RobertaProcessing(ends["</s>"], ends["<s>"])
+    first, last = words.token_to_id("<s>"), words.token_to_id("</s>")
+    if first is None or last is None:
+        raise BadInput(sources[1], "no <s> and </s>", "the tokenizer of a RoBERTa encoder")
+    words.post_processor = RobertaProcessing(("</s>", last), ("<s>", first))
     names = dict(zip(("bos", "eos", "pad", "unk"), ("<s>", "</s>", "<pad>", "<unk>"), strict=True))
     names |= {"cls": names["bos"], "sep": names["eos"]}
     PreTrainedTokenizerFast(

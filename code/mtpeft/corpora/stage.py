@@ -10,7 +10,7 @@ from mtpeft.core.errors import MtpeftError, UnknownName
 from mtpeft.corpora import hub
 from mtpeft.corpora.derived import built
 from mtpeft.corpora.fetch import fetch
-from mtpeft.corpora.manifest import Derived, HubDataset, Weights, manifest
+from mtpeft.corpora.manifest import Derived, File, HubDataset, Weights, Wheel, manifest
 from mtpeft.corpora.published import published
 
 
@@ -33,8 +33,8 @@ def run(groups: list[str], jobs: int = 4) -> int:
         if group not in known:
             raise UnknownName("group", group, known)
     chosen = set(groups) or known
-    files = [f for f in (*m.files.values(), *m.wheels.values()) if f.group in chosen]
-    problems = fetch(files, jobs=jobs, show=True)
+    files: dict[str, File | Wheel] = {**m.files, **m.wheels}
+    problems = fetch([f for f in files.values() if f.group in chosen], jobs=jobs, show=True)
 
     def attempt(name: str, work: Callable[[], object]) -> None:
         try:

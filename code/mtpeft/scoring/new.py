@@ -85,8 +85,13 @@ def run(
             version, reason = "", f"{type(error).__name__}: {error}"
         mine = _read(tool, scorer, present)
         if tools and not mine:
+            # What the catalog says that it reads may be there; then the tool itself narrows that.
+            near = [e.id for e in present if engine.applies(tool, None, e)]
             unread.append(
-                f"{name} reads {', '.join(tool.reads)} {' '.join(tool.languages)}".strip()
+                f"{name} scores nothing of {', '.join(near)}"
+                if near
+                else f"{name} reads {', '.join(tool.reads)} {' '.join(tool.languages)}".strip()
+                + "; the file holds none of that"
             )
         for evaluation in mine:
             if scorer is None or reason:
@@ -100,7 +105,7 @@ def run(
     for line in absent:
         print(f"mtpeft: cannot run here: {line}", file=sys.stderr)
     for line in unread:
-        print(f"mtpeft: not applied: {line}; the file holds none of that", file=sys.stderr)
+        print(f"mtpeft: not applied: {line}", file=sys.stderr)
     if not values:
         print(f"mtpeft: nothing in {paths.shown(predictions)} was scored", file=sys.stderr)
     return 2 if got.problems or not values else 0

@@ -64,7 +64,7 @@ class Amount:
     summaries: int = 50
 
 
-QUICK = Amount(3, (0, 1), 1, 4)
+QUICK = Amount(2, (0, 1), 1, 2)
 
 
 @dataclass

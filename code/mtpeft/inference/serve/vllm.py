@@ -4,7 +4,9 @@ vLLM serves adapters by name on one resident base, but knows no tasks: a run has
 the client writes the task's prompt.
 """
 
+import json
 import sys
+from pathlib import Path
 
 from mtpeft.core.errors import MtpeftError
 from mtpeft.inference.serve.models import Model, Weights
@@ -51,5 +53,13 @@ def command(
         rank = max(map(rank_of, base.adapters.values()))
         made += ["--enable-lora", "--max-loras", str(len(base.adapters))]
         made += ["--max-lora-rank", str(room_for(rank, RANKS)), "--lora-modules"]
-        made += [f"{name}={folder.resolve()}" for name, folder in base.adapters.items()]
+        made += [_module(name, folder.resolve()) for name, folder in base.adapters.items()]
     return made
+
+
+def _module(name: str, folder: Path) -> str:
+    """An adapter as vLLM reads it: NAME=PATH, or as JSON where a comma would make it take it for
+    that.
+    """
+    short = f"{name}={folder}"
+    return json.dumps({"name": name, "path": str(folder)}) if "," in short else short

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from mtpeft.catalog import catalog
@@ -16,7 +17,7 @@ from mtpeft.scoring.judge.panel import Plan, plan
 from mtpeft.scoring.judge.scorer import ledger_path, scorer
 from mtpeft.scoring.judge.settings import Settings, from_environment
 from mtpeft.scoring.merge import add_runs
-from mtpeft.scoring.predictions import read_new
+from mtpeft.scoring.predictions import Predictions, known_ids, read_new, sample_of
 
 
 def run(path: Path, dry_run: bool = False, corpus: str = "") -> int:
@@ -26,22 +27,28 @@ def run(path: Path, dry_run: bool = False, corpus: str = "") -> int:
     Args:
         path: The file.
         dry_run: Only say what it would take and cost; nothing is sent or written.
-        corpus: As in `corpora.load`, for the code that was summarized.
+        corpus: As in `corpora.load`: it says which ids may occur, and gives the code that was
+            summarized.
 
     Returns:
-        The exit code: 1 where a summary could not be judged.
+        The exit code: 2 where lines could not be used, 1 where a summary could not be judged.
     """
     settings = from_environment()
-    items = _items(path, corpus)
+    items, got = _items(path, corpus)
     known, spent = read_ledger(ledger_path(settings))
     _show(plan(items, settings, known, spent), settings)
-    return 0 if dry_run else _judge(path, items)
+    code = 0 if dry_run else _judge(path, items, got)
+    return 2 if got.problems else code
 
 
-def _items(path: Path, corpus: str) -> list[Item]:
-    predictions = read_new(path)
+def _items(path: Path, corpus: str) -> tuple[list[Item], Predictions]:
+    def code_by_id(task: str) -> dict[str, str]:
+        return {example.id: example.inputs.get("code", "") for example in examples(task, corpus)}
+
+    codes_of = cache(code_by_id)
+    predictions = read_new(path, (lambda task: codes_of(task).keys()) if corpus else known_ids)
     for problem in predictions.problems:
-        print(f"mtpeft: {problem}", file=sys.stderr)
+        print(f"mtpeft: {problem.found}", file=sys.stderr)
     evaluations = {e.id for e in catalog().tasks["summarization"].evaluations}
     items = [item for item in predictions.items if item.task in evaluations]
     if not items:
@@ -50,11 +57,11 @@ def _items(path: Path, corpus: str) -> list[Item]:
             f"predictions of {', '.join(sorted(evaluations))}",
             "mtpeft infer --help",
         )
-    codes = {
-        task: {example.id: example.inputs["code"] for example in examples(task, corpus)}
-        for task in sorted({item.task for item in items})
-    }
-    return [replace(item, source=codes[item.task].get(item.instance_id, "")) for item in items]
+    shown = [
+        replace(item, source=codes_of(item.task).get(sample_of(item.instance_id)[0], ""))
+        for item in items
+    ]
+    return shown, predictions
 
 
 def _show(made: Plan, settings: Settings) -> None:
@@ -70,7 +77,7 @@ def _show(made: Plan, settings: Settings) -> None:
     )
 
 
-def _judge(path: Path, items: Sequence[Item]) -> int:
+def _judge(path: Path, items: Sequence[Item], got: Predictions) -> int:
     failed = False
     failures: dict[str, str] = {}
     made_of = [
@@ -85,9 +92,16 @@ def _judge(path: Path, items: Sequence[Item]) -> int:
                 (item, outcome)
                 for item, outcome in zip(items, outcomes, strict=True)
                 if item.task == task
+            ] + [
+                (item, engine.failure(made.metrics, reason, status))
+                for item, (status, reason) in got.rejected.items()
+                if item.task == task
             ]
             table = engine.table(
-                [item for item, _ in part], [outcome for _, outcome in part], made.metrics
+                [item for item, _ in part],
+                [outcome for _, outcome in part],
+                made.metrics,
+                got.rows,
             )
             written = add_runs(
                 paths.REGENERATED, made.tool, task, table, source=path, version=made.version()
