@@ -99,7 +99,7 @@ def rooms() -> Iterator[str]:
             text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
             others = ", ".join(f"`{name}`" for name in module.ALLOWED if name in allowed)
             yield f"| `{room}/` | {cell(summary(text))} | {others or '–'} |"
-    yield "| `smoke/`, `cli/` | the run of every stage on a tiny model; the commands | all |"
+    yield "| `proof/`, `smoke/`, `cli/` | studies of ours on this machine; the run of every stage on a tiny model; the commands | all |"
 
 
 def records() -> Iterator[str]:

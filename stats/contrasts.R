@@ -22,3 +22,17 @@ random_reciprocal_rank <- function(n) sum(1 / seq_len(n)) / n
 
 # Range that k equal values with known standard error stay below with probability `level`, in standard errors (Tukey).
 range_by_chance <- function(k, level = 0.95) qtukey(level, k, Inf)
+
+# Standard deviation of values around the means of their groups (coded 1, 2, ...), pooled; NA where no group has two values.
+pooled_deviation <- function(values, group) {
+  free <- length(values) - length(unique(group))
+  if (free < 1L) return(NA_real_)
+  sqrt(sum((values - ave(values, group))^2) / free)
+}
+
+# Mean, standard deviation and interval of the mean of a few independent values (Student's t); one value has neither.
+mean_over_seeds <- function(values, level = 0.95) {
+  n <- length(values)
+  if (n < 2L) return(c(mean(values), NA_real_, NA_real_, NA_real_))
+  c(mean(values), sd(values), mean(values) + c(-1, 1) * qt((1 + level) / 2, n - 1) * sd(values) / sqrt(n))
+}

@@ -50,11 +50,11 @@ def test_every_shipped_file_loads(path):
 
 def test_the_shipped_catalog_loads_as_a_whole(known):
     assert {kind: len(getattr(known, kind)) for kind in KINDS} == {
-        "studies": 3,
+        "studies": 4,
         "tasks": 8,
         "backbones": 17,
         "methods": 8,
-        "runs": 203,
+        "runs": 271,
         "tools": 29,
         "comparisons": 43,
         "tables": 36,
@@ -447,7 +447,7 @@ def test_ids_are_listed_alone():
 
     lines = CliRunner().invoke(cli.app, ["list", "runs", "--ids"]).output.splitlines()
     assert "qwen2.5-coder-3b/mt-qlora/generation+translation" in lines
-    assert len(lines) == 203
+    assert len(lines) == 271
 
 
 def test_an_evaluation_set_is_what_its_task_says_unless_it_says_otherwise(folder):

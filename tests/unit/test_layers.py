@@ -33,9 +33,9 @@ ALLOWED: dict[str, set[str]] = {
     "reporting": _KINDS | {"verification", "audit", "statistics"},
     "matrix": _KINDS,
 }
-"""Room → the rooms that it may import, itself aside. `cli` and `smoke` may import all."""
+"""Room → the rooms that it may import, itself aside. `cli`, `proof` and `smoke` may import all."""
 
-ABOVE = {"cli", "smoke", "__init__", "__main__"}
+ABOVE = {"cli", "proof", "smoke", "__init__", "__main__"}
 
 
 def modules() -> dict[str, Path]:

@@ -2,6 +2,7 @@
 that its kind takes.
 """
 
+import fnmatch
 import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, get_args
@@ -16,6 +17,7 @@ from mtpeft.catalog.schema import (
     Claim,
     Comparison,
     Figure,
+    Proof,
     Study,
     Table,
 )
@@ -92,12 +94,37 @@ def _of_study(study: Study, known: Catalog, check: Any) -> Iterator[BadInput]:
     for comparison in known.comparisons.values():
         if comparison.study == study.id and asked:
             yield from check("comparisons", comparison.id, "question", comparison.question, asked)
+    if study.proof is not None:
+        yield from _of_proof(study, study.proof, known, check)
     others = [c.id for s in known.studies.values() for c in s.corpora]
     for corpus in study.corpora:
         if others.count(corpus.id) > 1:
             yield known.bad(
                 "studies", study.id, corpus.id, f"corpus {corpus.id!r} again", "a name of its own"
             )
+
+
+def _of_proof(study: Study, proof: Proof, known: Catalog, check: Any) -> Iterator[BadInput]:
+    yield from check("studies", study.id, "study", proof.questions_of, known.studies)
+    asked = [claim.id for claim in known.claims.values() if claim.study == proof.questions_of]
+    for name in proof.claims:
+        yield from check("studies", study.id, f"claim of {proof.questions_of}", name, asked)
+    corpora = {c.id for s in known.studies.values() for c in s.corpora}
+    own = [run.id for run in known.runs.values() if run.study == study.id]
+    for form in (proof.quick, proof.full):
+        yield from check("studies", study.id, "corpus", form.corpus, corpora)
+        for name in form.tools:
+            yield from check("studies", study.id, "tool", name, known.tools)
+        for pattern in form.runs:
+            if not fnmatch.filter(own, pattern):
+                yield known.bad(
+                    "studies",
+                    study.id,
+                    pattern,
+                    f"{pattern!r}, which is none of the study's runs",
+                    "an id of a run in its runs/, or a pattern of some",
+                    "mtpeft list runs",
+                )
 
 
 def _of_comparison(

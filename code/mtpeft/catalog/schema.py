@@ -154,6 +154,7 @@ class Numbers:
         prompted_against: What prompted models are held against.
         rank_deviation: Assumed standard deviation of a reciprocal rank.
         seeds: What is known of the spread between seeds, for readers.
+        time: What a run's seconds are.
     """
 
     tasks: list[Measured]
@@ -165,6 +166,7 @@ class Numbers:
     prompted_against: Tuned | None = None
     rank_deviation: float = 0.4
     seeds: str = ""
+    time: str = "wall time of the training epochs as logged"
 
 
 @dataclass(frozen=True)
@@ -222,6 +224,46 @@ class Absent:
 
 
 @dataclass(frozen=True)
+class Form:
+    """A size in which a study of ours is run: what is trained, on what, how often.
+
+    Attributes:
+        runs: Ids of its runs, or patterns of them (`BACKBONE/mt-*`).
+        seeds: Every run is trained once with each.
+        corpus: What `--corpus` calls its examples; a sample says its rule there.
+        profile: Of training.
+        inference: Profile of inference, of runs that write text.
+        settings: Changes of training settings.
+        tools: What scores the answers; empty: every tool that reads them.
+    """
+
+    runs: list[str]
+    seeds: list[int]
+    corpus: str
+    profile: str
+    inference: str = "clean"
+    settings: dict[str, Any] = field(default_factory=dict)
+    tools: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A study that is run here from training to tables, in two sizes; it has no archive.
+
+    Attributes:
+        questions_of: The study whose questions it asks again.
+        claims: Those of that study's claims that are held against what comes out.
+        full: What the recorded results come from.
+        quick: The same steps in minutes; its figures mean nothing.
+    """
+
+    questions_of: str
+    full: Form
+    quick: Form
+    claims: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class Study:
     """A study: who published what, and which shared things it used.
 
@@ -253,6 +295,7 @@ class Study:
             every command passes over the study.
         notes: What a reader of its figures should know and no figure shows, one sentence each.
         choices: What it did that is a fault, is repeated as published and shows in no figure.
+        proof: How it is run here, where it is a study of ours without an archive.
     """
 
     id: str = field(metadata=GIVEN)
@@ -277,6 +320,7 @@ class Study:
     on_demand: bool = False
     notes: list[str] = field(default_factory=list)
     choices: list[Choice] = field(default_factory=list)
+    proof: Proof | None = None
 
 
 @dataclass(frozen=True)

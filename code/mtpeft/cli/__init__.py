@@ -18,6 +18,7 @@ from mtpeft.cli import (
     data,
     infer,
     matrix,
+    proof,
     report,
     score,
     serve,
@@ -77,7 +78,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Reproduce, verify and extend studies of multi-task fine-tuning of code models.",
 )
-for module in (archive, data, train, infer, score, compare, verify, report, study, matrix):
+for module in (archive, data, train, infer, score, compare, verify, report, study, matrix, proof):
     app.add_typer(module.app)
 
 app.command("serve", **serve.EXAMPLE)(serve.serve)

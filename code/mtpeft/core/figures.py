@@ -159,6 +159,68 @@ class EvaluationSet:
 
 
 @dataclass(frozen=True)
+class SeedFigure:
+    """A test value of one run under one seed.
+
+    Attributes:
+        run: Id of the run.
+        setting: `multi`, `pair` or `single`.
+        backbone: The base model.
+        method: How it was tuned.
+        tasks: The tasks of the run, joined by `+`.
+        task: The task that is measured.
+        metric: By which the task is measured.
+        seed: Of the training.
+        value: In percent.
+    """
+
+    run: str
+    setting: str
+    backbone: str
+    method: str
+    tasks: str
+    task: str
+    metric: str
+    seed: int
+    value: float
+
+
+@dataclass(frozen=True)
+class SeedInterval:
+    """A value, or the difference of two values of the same seed, over seeds.
+
+    Attributes:
+        quantity: `score` or `difference`.
+        setting: Of the run: `multi`, `pair` or `single`.
+        backbone: The base model.
+        method: How it was tuned.
+        tasks: The tasks of the run, joined by `+`.
+        task: The task that is measured.
+        metric: By which the task is measured.
+        against: What is subtracted, as `SETTING METHOD`; empty for a score.
+        seeds: How many there are.
+        mean: In percent, or in points.
+        deviation: Between the seeds, with n − 1.
+        low: Lower end of the 95 % interval of the mean (Student's t, each by itself).
+        high: Its upper end.
+    """
+
+    quantity: str
+    setting: str
+    backbone: str
+    method: str
+    tasks: str
+    task: str
+    metric: str
+    against: str
+    seeds: int
+    mean: float
+    deviation: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class LossWeight:
     """The learnable loss weight of one task in one log, after the first epoch and after the last.
 

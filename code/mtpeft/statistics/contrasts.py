@@ -2,7 +2,8 @@
 
 Everything that claims, tables and the report say about published figures is in these records; they
 calculate nothing themselves. All statistics are in stats/contrasts.R. Sampling errors are over test
-examples alone: what seeds contribute is known of no run.
+examples alone, since what seeds contribute is known of no published run; of runs that were trained
+here under several seeds the error of a value holds their spread, too (`over_seeds`).
 """
 
 import math
@@ -12,7 +13,7 @@ from itertools import combinations, product
 
 from mtpeft.catalog.schema import Edition, Numbers
 from mtpeft.core.figures import Contrast, PublishedFigure
-from mtpeft.statistics import r_session
+from mtpeft.statistics import over_seeds, r_session
 from mtpeft.statistics.figures import FigureSet
 
 NAN = math.nan
@@ -40,6 +41,9 @@ class _Maker:
 
     def __init__(self, data: FigureSet) -> None:
         self.data, self.numbers, self.tasks = data, data.numbers, data.tasks
+        self.between_seeds = {
+            task: over_seeds.error_of_mean(data.seeds, task) for task in self.tasks
+        }
         self.empty = Contrast(
             study=data.study.id,
             edition="",
@@ -63,7 +67,16 @@ class _Maker:
     # ------------------------------------------------------------ errors
 
     def error(self, task: str, percent: float) -> float:
-        """One standard error of a test value of a task's metric, in points."""
+        """One standard error of a test value of a task's metric, in points: chance among the test
+        examples, and where it is known that among seeds.
+        """
+        sampling, between = self.sampling_error(task, percent), self.between_seeds[task]
+        if math.isnan(between):
+            return sampling
+        return _r("error_of_difference", [sampling, between])
+
+    def sampling_error(self, task: str, percent: float) -> float:
+        """Chance among test examples alone, in points."""
         if math.isnan(percent):
             return NAN
         entry, value = self.data.sets[task, "test"], percent / 100
@@ -361,7 +374,7 @@ class _Maker:
         run = self.data.shared_run(edition, backbone, method)
         hours = (run.seconds or NAN) / 3600 if run else NAN
         alone = self._hours_alone(edition, backbone, method)
-        unit = replace(here, unit="hours", rule="wall time of the training epochs as logged")
+        unit = replace(here, unit="hours", rule=self.numbers.time)
         if run:
             mine = replace(unit, run=run.id)
             yield replace(mine, quantity="hours", value=hours)

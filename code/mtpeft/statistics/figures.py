@@ -24,6 +24,7 @@ from mtpeft.core.figures import (
     PrintedCell,
     PublishedFigure,
     PublishedRun,
+    SeedFigure,
 )
 from mtpeft.core.records import read_records
 
@@ -126,6 +127,12 @@ class FigureSet:
     def weights(self) -> list[LossWeight]:
         """Learnable loss weights."""
         return read_records(self.folder / "weights.csv", LossWeight)
+
+    @cached_property
+    def seeds(self) -> list[SeedFigure]:
+        """Test values by seed, of a study whose runs were trained here; published runs have one."""
+        path = self.folder / "seeds.csv"
+        return read_records(path, SeedFigure) if path.is_file() else []
 
     @cached_property
     def _test_figures(self) -> dict[tuple[str, str, str, str], float]:

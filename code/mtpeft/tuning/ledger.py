@@ -21,6 +21,7 @@ class Ledger:
         supervised: Tokens with a loss of their own.
         steps: In which a task was seen.
         seconds: Of training only.
+        cpu_seconds: Of the processor, likewise: what else runs on the machine hardly moves them.
         evaluation_seconds: Of validation and testing.
         counted: Padded tokens and FLOPs of each batch that was counted.
     """
@@ -31,6 +32,7 @@ class Ledger:
     supervised: dict[str, int] = field(default_factory=dict)
     steps: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     evaluation_seconds: float = 0.0
     counted: dict[str, list[list[int]]] = field(default_factory=dict)
 
@@ -98,6 +100,7 @@ class Ledger:
             "supervised_tokens": self.supervised,
             "steps_by_task": self.steps,
             "seconds": round(self.seconds, 3),
+            "cpu_seconds": round(self.cpu_seconds, 3),
             "evaluation_seconds": round(self.evaluation_seconds, 3),
             "tokens_per_second": round(sum(self.tokens.values()) / max(self.seconds, 1e-9), 1),
             "peak_memory_mib": round(peak_memory() / 2**20, 1),

@@ -92,6 +92,7 @@ class Settings:
     save_steps: int = 0  # 0: only at the end (tokens), after each epoch (heads)
     save_total_limit: int = 3
     logging_steps: int = 50
+    counted_batches: int = 2  # heads: of each task, whose FLOPs are counted, at ten times the time
     seed: int = 42
     # what a method from outside has of its own
     options: dict[str, Any] = field(default_factory=dict)

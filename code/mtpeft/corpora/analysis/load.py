@@ -28,8 +28,9 @@ def examples(task: str, split: str, source: str = "study", retrieval: str = "") 
         task: One of `TASKS`.
         split: `train`, `valid` or `test`.
         source: `study` (the published set), `cloze` (search only), `cosqa` (search, test split
-            only), `public` (what public git repositories hold: `analysis.public`), `own` (tiny,
-            tests).
+            only), `public` (what public git repositories hold: `analysis.public`), `resplit` (the
+            same, and the only public part of Devign, its test set, divided into three), `own`
+            (tiny, tests).
         retrieval: The source for code search, where it is another one.
 
     Raises:
@@ -53,13 +54,21 @@ def examples(task: str, split: str, source: str = "study", retrieval: str = "") 
                 "the source cloze has three splits",
             )
         return search.cosqa(require(manifest().files["code-search/cosqa-dev"]))
-    if source == "public" and task in ("clone-detection", "vulnerability-detection"):
+    if source == "resplit" and task == "vulnerability-detection":
+        return public.resplit(built("vulnerability-detection/test"), split)
+    if source in ("public", "resplit") and task in ("clone-detection", "vulnerability-detection"):
         return _public(task, split)
-    if source not in ("study", "public"):
+    if source not in ("study", "public", "resplit"):
         raise UnknownName(
             "source",
             source,
-            ("study", "public", "own", *(("cloze", "cosqa") if task == "code-search" else ())),
+            (
+                "study",
+                "public",
+                "resplit",
+                "own",
+                *(("cloze", "cosqa") if task == "code-search" else ()),
+            ),
         )
     if task == "flaky-detection":
         return _flaky()[split]

@@ -5,6 +5,7 @@ bytes would be refused. Training and validation parts of Devign are in no public
 """
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 from mtpeft.core import paths
@@ -22,6 +23,7 @@ PAIRS, PAIRS_COMMIT = (
 )
 PAIRS_FOLDER = "CodeXGLUE/Clone-detection-BigCloneBench/dataset"
 FUNCTIONS, FUNCTIONS_COMMIT = "zhengly1/bigclonebench", "47de99612e9f285bf8ecc800760f70de66d80c33"
+RESPLIT, RESPLIT_SEED = {"train": 0.8, "valid": 0.1, "test": 0.1}, 42
 _WRAPPER = "public class BigbenchClone{"
 
 
@@ -86,6 +88,28 @@ def _unwrapped(path: Path) -> str:
     if not text.startswith(_WRAPPER) or "}" not in text:
         raise BadInput(path, ascii(text[:40]), f"a function in {_WRAPPER} }}")
     return text[len(_WRAPPER) : text.rindex("}")]
+
+
+def resplit(path: Path, split: str) -> list[Example]:
+    """One of three parts of Devign's test set, about 80, 10 and 10 of 100 functions.
+
+    Functions of one commit stay together: before and after a repair they are nearly the same text.
+    Commits are taken in the order of the SHA-256 of seed and commit, until a part is full.
+
+    Args:
+        path: The file that `devign_test` gives.
+        split: `train`, `valid` or `test`.
+    """
+    rows = list(Rows(path, {"func", "target", "commit_id"}))
+    by_commit: dict[str, list[int]] = {}
+    for number, row in enumerate(rows):
+        by_commit.setdefault(str(row["commit_id"]), []).append(number)
+    parts: dict[str, list[int]] = {name: [] for name in RESPLIT}
+    for commit in sorted(by_commit, key=lambda c: sha256(f"{RESPLIT_SEED} {c}".encode()).digest()):
+        open_parts = (n for n, share in RESPLIT.items() if len(parts[n]) < share * len(rows))
+        parts[next(open_parts, "test")] += by_commit[commit]
+    chosen = set(parts[split])
+    return [e for number, e in enumerate(devign(rows)) if number in chosen]
 
 
 def examples(task: str, split: str, functions: Path, devign_file: Path | None) -> list[Example]:

@@ -238,6 +238,7 @@ class HeadsTrainer(MultiTaskTrainer):
             train_dataset=steps,
             eval_dataset=steps,
         )
+        self.ledger.counted_steps = settings.counted_batches
         self.history: list[dict[str, Any]] = []
         self.sums: dict[str, float] = {}
         self.counts: dict[str, int] = {}

@@ -1,0 +1,103 @@
+"""What follows when runs are scored: figures, statistics, claims, tables. It takes seconds, and is
+done again each time.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from mtpeft.catalog import Catalog, Study
+from mtpeft.catalog.schema import Form
+from mtpeft.core import paths
+from mtpeft.core.figures import Contrast, SeedInterval
+from mtpeft.core.files import write_atomic
+from mtpeft.core.provenance import write_result
+from mtpeft.core.records import csv_text, records_text
+from mtpeft.proof import driver, heads
+from mtpeft.reporting.inputs import Inputs
+from mtpeft.reporting.tables import build, render
+from mtpeft.statistics import over_seeds, r_session
+from mtpeft.statistics.contrasts import Contrasts, of_figures
+from mtpeft.statistics.figures import FigureSet
+from mtpeft.verification.claims import Evidence
+from mtpeft.verification.claims.registry import judge_claim
+
+CLAIMS = ("id", "text", "published", "here", "reason")
+TABLES = "mtpeft.reporting.multitask."
+
+
+def conclude(known: Catalog, study: Study, form: Form) -> None:
+    """Write everything that the finished runs say below the study's folder, and print the claims.
+
+    Runs that lack a seed are left out: they are counted as such, never filled up.
+    """
+    plan, root = driver.plan_of(known, study, form), paths.REGENERATED
+    driver.write_cost(known, plan, root)
+    trained = heads.finished_runs(known, plan.runs, form, plan.settings or [])
+    write_atomic(root / "runs.csv", csv_text(("run", "finished"), _standing(plan.runs, trained)))
+    heads.write_training(trained, root / "training.csv")
+    heads.write(study, form, trained, root / "published" / study.id)
+    figures = FigureSet.of(study)
+    contrasts = of_figures(figures)
+    by_seed = over_seeds.intervals(figures.seeds, figures.numbers.full)
+    for name, text in (
+        ("contrasts", records_text(contrasts, Contrast)),
+        ("seeds", records_text(by_seed, SeedInterval)),
+    ):
+        path = root / "statistics" / f"{name}.csv"
+        write_result(path, text, figures.paths, r=r_session.version())
+    rows = judged(known, study, figures, Contrasts(contrasts, study.id))
+    write_atomic(root / "claims.csv", csv_text(CLAIMS, rows))
+    write_tables(known, study, root)
+    print(
+        f"proof: {len(trained)} of {len(plan.runs)} runs have all {len(form.seeds)} seeds; "
+        f"{paths.shown(root)}"
+    )
+    for name, _, published, here, _ in rows:
+        print(f"proof: {name}: published: {published}; here: {here}")
+
+
+def _standing(runs: list[str], trained: list[heads.Trained]) -> list[list[str]]:
+    whole = {one.run.id for one in trained}
+    return [[run, "yes" if run in whole else "no"] for run in runs]
+
+
+def judged(
+    known: Catalog, study: Study, figures: FigureSet, contrasts: Contrasts
+) -> list[list[str]]:
+    """The claims that the study asks about, held against its figures by their own rules.
+
+    Returns:
+        Rows in the columns of `CLAIMS`; the published word is what the published figures say.
+    """
+    assert study.proof is not None
+    asked = study.proof.questions_of
+    evidence = Evidence([], [], known, {asked: contrasts}, {asked: figures})
+    rows = []
+    for name in study.proof.claims:
+        claim = known.claims[name]
+        verdict = judge_claim(claim, evidence)
+        rows.append([claim.id, claim.text, claim.expected, verdict.regenerated, verdict.reason])
+    return rows
+
+
+def write_tables(known: Catalog, study: Study, root: Path) -> None:
+    """Render the tables of the study whose questions are asked, on the figures that were made here.
+
+    Args:
+        known: The catalog.
+        study: The study of ours.
+        root: Its folder; tables go below `tables/`.
+    """
+    assert study.proof is not None
+    inputs = Inputs(known, paths.ARCHIVED, paths.PUBLISHED, root)
+    for table in known.tables.values():
+        if table.study != study.proof.questions_of or not table.kind.startswith(TABLES):
+            continue
+        data = build(replace(table, study=study.id, options={}), inputs)
+        if not data.groups:
+            continue
+        for suffix, text in (
+            ("csv", render.csv(data)),
+            ("md", render.markdown(data, inputs.shown)),
+        ):
+            write_atomic(root / "tables" / f"{table.id}.{suffix}", text)

@@ -1,0 +1,184 @@
+"""`mtpeft proof`: every run of a study under every seed, trained, asked and scored in one process.
+
+The stages are the commands that a matrix of runs would start one by one; here they share a process,
+since most of a small run's time would be imports. Each stage leaves a mark with its wall and CPU
+seconds; a stage that has one is not done again, so that the same command resumes.
+"""
+
+import contextlib
+import fnmatch
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from mtpeft.catalog import Catalog, Study
+from mtpeft.catalog.schema import Form
+from mtpeft.core import paths
+from mtpeft.core.errors import MtpeftError
+from mtpeft.core.files import write_atomic
+from mtpeft.core.records import csv_text
+from mtpeft.matrix import plan as plans
+from mtpeft.tasks.encoding import has_heads
+from mtpeft.tuning import identity
+
+Invoke = Callable[[Sequence[str]], int]
+"""Performs a command of `mtpeft` in this process; its exit code."""
+NAME = "proof"
+COST = ("backbone", "run", "seed", "stage", "seconds", "cpu_seconds")
+
+
+def form_of(study: Study, *, quick: bool) -> Form:
+    """The size in which a study is run.
+
+    Raises:
+        MtpeftError: The study has an archive and is not run here.
+    """
+    if study.proof is None:
+        raise MtpeftError(
+            f"{study.id} does not say how it is run on this machine",
+            "a study with `proof:` in its study.yaml",
+            "mtpeft list studies",
+        )
+    return study.proof.quick if quick else study.proof.full
+
+
+def home(study: str, *, quick: bool, root: Path | None = None) -> Path:
+    """The folder in which everything of a study's run lies, the outputs of all stages included."""
+    return (root or paths.REGENERATED) / "proofs" / study / ("quick" if quick else "full")
+
+
+def plan_of(known: Catalog, study: Study, form: Form) -> plans.Plan:
+    """Runs and seeds, in the order in which the study's runs stand."""
+    runs = [
+        run.id
+        for run in known.runs.values()
+        if run.study == study.id and any(fnmatch.fnmatchcase(run.id, p) for p in form.runs)
+    ]
+    settings = [f"{name}={value}" for name, value in form.settings.items()]
+    return plans.Plan(
+        runs, form.seeds, form.profile, form.inference, corpus=form.corpus, settings=settings
+    )
+
+
+def perform(
+    known: Catalog, study: Study, form: Form, invoke: Invoke, only: Sequence[str] = ()
+) -> bool:
+    """Do every stage that has no mark yet.
+
+    Args:
+        known: The catalog.
+        study: The study.
+        form: Its size.
+        invoke: Performs a command.
+        only: Patterns of runs; the others are left for later, or to another process.
+
+    Returns:
+        Whether every stage of every run is finished.
+
+    Raises:
+        MtpeftError: A stage failed, or the folder was begun with another plan.
+    """
+    plan = plan_of(known, study, form)
+    plans.write(NAME, plan)
+    matrix, program = plans.home(NAME), identity.of_program()["code"]
+    todo = [
+        (cell, stage)
+        for cell in plans.cells(plan)
+        for stage in stages_of(known, cell.run)
+        if not only or any(fnmatch.fnmatchcase(cell.run, p) for p in only)
+    ]
+    # One backbone after the other, so that one is whole before the next begins.
+    order = list(dict.fromkeys(known.runs[run].backbone for run in plan.runs))
+    todo.sort(key=lambda one: order.index(known.runs[one[0].run].backbone))
+    for number, (cell, stage) in enumerate(todo, start=1):
+        mark = plans.mark(matrix, cell, stage)
+        done = plans.marked(matrix, cell, stage)
+        if done.get("code") == 0 and done.get("program") == program:
+            continue
+        used = _once(invoke, plan, form, cell, stage, mark)
+        write_atomic(mark, json.dumps({"code": 0, "program": program, **used}) + "\n")
+        print(
+            f"proof: {number} of {len(todo)}: {cell.run} seed {cell.seed} {stage}: "
+            f"{used['seconds']:.0f} s, CPU {used['cpu_seconds']:.0f} s",
+            file=sys.stderr,
+            flush=True,
+        )
+    return finished(known, plan)
+
+
+def stages_of(known: Catalog, run: str) -> list[plans.Stage]:
+    """The stages of a run. Trained heads answer their test sets before their training ends."""
+    heads = has_heads(known.get("runs", run))
+    return [stage for stage in plans.STAGES if not (heads and stage == "infer")]
+
+
+def finished(known: Catalog, plan: plans.Plan) -> bool:
+    """Whether every stage of every cell has its mark."""
+    return all(
+        plans.state(plans.home(NAME), cell, stage) == "finished"
+        for cell in plans.cells(plan)
+        for stage in stages_of(known, cell.run)
+    )
+
+
+def _once(
+    invoke: Invoke, plan: plans.Plan, form: Form, cell: plans.Cell, stage: plans.Stage, mark: Path
+) -> dict[str, float]:
+    """Perform a stage; what it used, in seconds. What it says goes to a file beside its mark."""
+    wall, cpu = time.monotonic(), _cpu()
+    log = mark.with_suffix(".log")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    for words in plans.commands(plan, cell, stage):
+        more = form.tools if stage == "score" else []
+        with _into(log):
+            code = invoke([*words[:3], *more, *words[3:]])
+        if code:
+            raise MtpeftError(
+                f"{stage} of {cell.run}, seed {cell.seed}, ended with code {code}",
+                "0; the last lines say why",
+                f"tail {paths.shown(log)}",
+            )
+    return {"seconds": round(time.monotonic() - wall, 2), "cpu_seconds": round(_cpu() - cpu, 2)}
+
+
+def _cpu() -> float:
+    """CPU seconds of this process and of those that it has waited for."""
+    used = [resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(u.ru_utime + u.ru_stime for u in used)
+
+
+@contextlib.contextmanager
+def _into(log: Path) -> Iterator[None]:
+    """Add what is printed meanwhile to a file; libraries draw no progress bars."""
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    with (
+        log.open("a", encoding="utf-8") as stream,
+        contextlib.redirect_stdout(stream),
+        contextlib.redirect_stderr(stream),
+    ):
+        yield
+
+
+def cost_rows(known: Catalog, plan: plans.Plan) -> list[list[object]]:
+    """What every finished stage used, a row each, in the columns of `COST`."""
+    rows: list[list[object]] = []
+    for cell in plans.cells(plan):
+        for stage in stages_of(known, cell.run):
+            used = plans.marked(plans.home(NAME), cell, stage)
+            if used.get("code") == 0:
+                backbone = known.get("runs", cell.run).backbone
+                rows.append(
+                    [backbone, cell.run, cell.seed, stage, used["seconds"], used["cpu_seconds"]]
+                )
+    return rows
+
+
+def write_cost(known: Catalog, plan: plans.Plan, folder: Path) -> Path:
+    """Write `cost.csv`: wall and CPU seconds of every stage."""
+    path = folder / "cost.csv"
+    write_atomic(path, csv_text(COST, cost_rows(known, plan)))
+    return path
