@@ -425,3 +425,26 @@ def test_faithful_decoding_is_the_studys_call_with_all_that_it_inherits(trained,
     new = made[:, asked["input_ids"].shape[1] :]
     assert faithful == trained.tokenizer.batch_decode(new, skip_special_tokens=True)
     assert (faithful == clean) == (penalty == 1.0)
+
+
+def test_a_run_without_training_is_answered_by_the_base_model_alone(
+    backbone, monkeypatch, tmp_path
+):
+    from mtpeft.core import paths
+    from mtpeft.inference import command
+
+    monkeypatch.setattr(paths, "REGENERATED", tmp_path)
+    name = "smollm2-135m-instruct/base"
+    places = ["translation-java-cs"], "miniature-quick", "fast", 42, None, str(backbone)
+    assert command.run(name, *places, "transformers", "float32", "smoke", False, limit=2) == 0
+    (path,) = tmp_path.rglob("translation-java-cs.jsonl")
+    bare = Transformers(str(backbone), None, "float32", False)
+    examples = {e.id: e for e in evaluation("translation-java-cs", "smoke")}
+    records = list(read_predictions(path))
+    assert len(records) == 2
+    for record in records:
+        prompt = rendered_prompt(
+            examples[record.instance_id], bare.tokenizer, wording(inference=True)
+        )
+        (answer,) = bare.answers([prompt], 32, 0)
+        assert record.raw_output == answer.text

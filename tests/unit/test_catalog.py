@@ -50,12 +50,12 @@ def test_every_shipped_file_loads(path):
 
 def test_the_shipped_catalog_loads_as_a_whole(known):
     assert {kind: len(getattr(known, kind)) for kind in KINDS} == {
-        "studies": 4,
-        "tasks": 8,
+        "studies": 5,
+        "tasks": 10,
         "backbones": 17,
         "methods": 8,
-        "runs": 271,
-        "tools": 29,
+        "runs": 277,
+        "tools": 30,
         "comparisons": 43,
         "tables": 36,
         "figures": 5,
@@ -447,7 +447,7 @@ def test_ids_are_listed_alone():
 
     lines = CliRunner().invoke(cli.app, ["list", "runs", "--ids"]).output.splitlines()
     assert "qwen2.5-coder-3b/mt-qlora/generation+translation" in lines
-    assert len(lines) == 271
+    assert len(lines) == 277
 
 
 def test_an_evaluation_set_is_what_its_task_says_unless_it_says_otherwise(folder):

@@ -115,6 +115,8 @@ def _of_proof(study: Study, proof: Proof, known: Catalog, check: Any) -> Iterato
         yield from check("studies", study.id, "corpus", form.corpus, corpora)
         for name in form.tools:
             yield from check("studies", study.id, "tool", name, known.tools)
+        for name in form.tested:
+            yield from check("studies", study.id, "evaluation set", name, known.evaluations())
         for pattern in form.runs:
             if not fnmatch.filter(own, pattern):
                 yield known.bad(
@@ -125,6 +127,12 @@ def _of_proof(study: Study, proof: Proof, known: Catalog, check: Any) -> Iterato
                     "an id of a run in its runs/, or a pattern of some",
                     "mtpeft list runs",
                 )
+
+    asked = [question.id for question in study.questions]
+    for pair in proof.contrasts:
+        yield from check("studies", study.id, "question", pair.question, asked)
+        for name in (pair.a, pair.b):
+            yield from check("studies", study.id, "run of this study", name, own)
 
 
 def _of_comparison(

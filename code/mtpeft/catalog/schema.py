@@ -235,6 +235,8 @@ class Form:
         inference: Profile of inference, of runs that write text.
         settings: Changes of training settings.
         tools: What scores the answers; empty: every tool that reads them.
+        tested: Evaluation sets whose tests are run as well, in the sandbox.
+        limit: Instances of each set that are asked, evenly spaced (0: all).
     """
 
     runs: list[str]
@@ -244,6 +246,23 @@ class Form:
     inference: str = "clean"
     settings: dict[str, Any] = field(default_factory=dict)
     tools: list[str] = field(default_factory=list)
+    tested: list[str] = field(default_factory=list)
+    limit: int = 0
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two runs of a study of ours that a question sets against each other; differences are B minus A.
+
+    Attributes:
+        question: Id of the question.
+        a: Id of one run.
+        b: Id of the other.
+    """
+
+    question: str
+    a: str
+    b: str
 
 
 @dataclass(frozen=True)
@@ -255,12 +274,14 @@ class Proof:
         claims: Those of that study's claims that are held against what comes out.
         full: What the recorded results come from.
         quick: The same steps in minutes; its figures mean nothing.
+        contrasts: Runs whose scores are compared instance by instance.
     """
 
     questions_of: str
     full: Form
     quick: Form
     claims: list[str] = field(default_factory=list)
+    contrasts: list[Compared] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -332,6 +353,8 @@ class Evaluation:
         output: What an answer is, where it is not what the task says.
         repetitions: How often each problem was answered: where it is more than once,
             instances are numbered `PROBLEM#0`, `PROBLEM#1`, ….
+        corpus: Where its instances come from, as `--corpus` takes it; empty: where the run's
+            other examples come from.
     """
 
     id: str
@@ -341,6 +364,7 @@ class Evaluation:
     source_language: str = ""
     output: OutputKind | None = None
     repetitions: int = 1
+    corpus: str = ""
 
 
 @dataclass(frozen=True)

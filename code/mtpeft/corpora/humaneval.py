@@ -9,6 +9,7 @@ import hashlib
 import json
 from pathlib import Path
 
+from mtpeft.catalog import catalog
 from mtpeft.core import paths
 from mtpeft.core.errors import BadInput, MtpeftError
 from mtpeft.core.files import lines
@@ -79,12 +80,12 @@ def read_rows(path: Path | None = None) -> dict[str, dict[str, str]]:
 
 
 def examples(task: str, split: str) -> list[Example]:
-    """The problems as examples of generation; there is a test split only.
+    """The problems as examples of a task that generates; there is a test split only.
 
     The target continues the prompt. `tests` holds the benchmark's own test program, which defines
     `check`.
     """
-    if (task, split) != ("generation", "test"):
+    if split != "test" or catalog().get("tasks", task).module != "mtpeft.tasks.generation":
         return []
     return [
         Example(

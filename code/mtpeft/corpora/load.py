@@ -90,14 +90,14 @@ def evaluation(name: str, corpus: str = "", split: str = "test") -> list[Example
 
     Args:
         name: The evaluation set, for example `translation-cs-java`.
-        corpus: As in `load`.
+        corpus: As in `load`; an evaluation set that names a corpus of its own comes from that.
         split: As in `load`.
     """
     task = catalog().task_of(name)
     wanted = next(e for e in task.evaluations if e.id == name)
     return [
         e
-        for e in load(corpus, task.id, split)
+        for e in load(wanted.corpus or corpus, task.id, split)
         if e.language == wanted.language
         and (not wanted.source_language or e.source_language == wanted.source_language)
     ]

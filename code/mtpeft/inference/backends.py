@@ -92,6 +92,9 @@ class Transformers:
         base = source if adapter or result is None else str(result)
         quantised = four_bit and adapter
         model, self.tokenizer = loaded(base, dtype, quantised, str(result or source))
+        if quantised and local() == "cpu":
+            # A CPU would unpack every matrix for every token; unpacked once, they are the same numbers.
+            model, quantised = model.dequantize(), False
         if adapter:
             from peft import PeftModel
 

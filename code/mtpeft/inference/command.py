@@ -70,7 +70,10 @@ def run(
         if wanted not in known:
             raise UnknownName(f"evaluation set of {name}", wanted, known)
     folder = paths.seed_folder(training, name, seed)
-    result, weights = trained(name, training, seed, adapter)
+    result: Path | None = None
+    weights: list[Path] = []
+    if adapter or entry.regime != "untuned":
+        result, weights = trained(name, training, seed, adapter)
     chosen = load_profile(profile)
     instances = {
         wanted: subsample_evenly(evaluation(wanted, corpus), limit)
@@ -79,7 +82,9 @@ def run(
     base = catalog().get("backbones", entry.backbone)
     if backbone:
         model_folder(backbone)
-    elif base.hub and (result / "adapter_config.json").is_file():
+    elif result is None or (
+        (result / "adapter_config.json").is_file() and (base.hub or base.weights)
+    ):
         backbone = source_of(base)
     engine = load_backend(
         backend, backbone, result, dtype, four_bit(catalog().get("methods", entry.method))

@@ -162,7 +162,8 @@ class Encoders:
         told = about(folder)
         if trains_whole(catalog().get("methods", told["method"])):
             whole: SharedModel = rebuilt(folder, source, {}).to(local())
-            return whole.eval()
+            whole.eval()
+            return whole
         key = source, str(told["how"]["attention"])
         if key not in self._bases:
             suits(source)
@@ -170,7 +171,8 @@ class Encoders:
         base = self._bases[key]
         kept = {id(t): t for t in (*base.parameters(), *base.buffers())}
         made: SharedModel = rebuilt(folder, source, {}, deepcopy(base, kept)).to(local())
-        return made.eval()
+        made.eval()
+        return made
 
 
 def _read(data: TaskData, i: int) -> str:

@@ -64,6 +64,24 @@ PROFILES = {
             "translation": TaskDecoding(512, 8, forced_template=True, as_configured=True),
         },
     ),
+    # Small models on a CPU: as many prompts at a time as fill a cache of a gigabyte.
+    "miniature": InferenceProfile(
+        "miniature",
+        tokens_in_flight=49152,
+        tasks={
+            "translation": TaskDecoding(160),
+            "package-generation": TaskDecoding(192),
+            "package-summarization": TaskDecoding(48),
+        },
+    ),
+    "miniature-quick": InferenceProfile(
+        "miniature-quick",
+        tasks={
+            "translation": TaskDecoding(32),
+            "package-generation": TaskDecoding(32),
+            "package-summarization": TaskDecoding(16),
+        },
+    ),
     "smoke": InferenceProfile(
         "smoke",
         tokens_in_flight=32768,

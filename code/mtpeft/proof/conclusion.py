@@ -12,7 +12,7 @@ from mtpeft.core.figures import Contrast, SeedInterval
 from mtpeft.core.files import write_atomic
 from mtpeft.core.provenance import write_result
 from mtpeft.core.records import csv_text, records_text
-from mtpeft.proof import driver, heads
+from mtpeft.proof import arms, driver, heads
 from mtpeft.reporting.inputs import Inputs
 from mtpeft.reporting.tables import build, render
 from mtpeft.statistics import over_seeds, r_session
@@ -32,6 +32,11 @@ def conclude(known: Catalog, study: Study, form: Form) -> None:
     """
     plan, root = driver.plan_of(known, study, form), paths.REGENERATED
     driver.write_cost(known, plan, root)
+    if study.proof is not None and study.proof.contrasts:
+        for path in arms.write(known, study, plan, root):
+            print(f"proof: {paths.shown(path)}")
+    if study.numbers is None:
+        return
     trained = heads.finished_runs(known, plan.runs, form, plan.settings or [])
     write_atomic(root / "runs.csv", csv_text(("run", "finished"), _standing(plan.runs, trained)))
     heads.write_training(trained, root / "training.csv")

@@ -111,9 +111,12 @@ def perform(
 
 
 def stages_of(known: Catalog, run: str) -> list[plans.Stage]:
-    """The stages of a run. Trained heads answer their test sets before their training ends."""
-    heads = has_heads(known.get("runs", run))
-    return [stage for stage in plans.STAGES if not (heads and stage == "infer")]
+    """The stages of a run. Trained heads answer their test sets before their training ends; a base
+    model as it is needs no training.
+    """
+    entry = known.get("runs", run)
+    without = "train" if entry.regime == "untuned" else "infer" if has_heads(entry) else ""
+    return [stage for stage in plans.STAGES if stage != without]
 
 
 def finished(known: Catalog, plan: plans.Plan) -> bool:
@@ -132,10 +135,9 @@ def _once(
     wall, cpu = time.monotonic(), _cpu()
     log = mark.with_suffix(".log")
     log.parent.mkdir(parents=True, exist_ok=True)
-    for words in plans.commands(plan, cell, stage):
-        more = form.tools if stage == "score" else []
+    for words in _commands(plan, form, cell, stage):
         with _into(log):
-            code = invoke([*words[:3], *more, *words[3:]])
+            code = invoke(words)
         if code:
             raise MtpeftError(
                 f"{stage} of {cell.run}, seed {cell.seed}, ended with code {code}",
@@ -143,6 +145,22 @@ def _once(
                 f"tail {paths.shown(log)}",
             )
     return {"seconds": round(time.monotonic() - wall, 2), "cpu_seconds": round(_cpu() - cpu, 2)}
+
+
+def _commands(
+    plan: plans.Plan, form: Form, cell: plans.Cell, stage: plans.Stage
+) -> Iterator[list[str]]:
+    """The commands of a matrix, with what the form says besides."""
+    for words in plans.commands(plan, cell, stage):
+        if stage == "infer" and form.limit:
+            yield [*words, "--limit", str(form.limit)]
+            continue
+        if stage == "score":
+            yield [*words[:3], *form.tools, *words[3:]]
+            if Path(words[2]).stem in form.tested:
+                yield [*words[:3], "execution", *words[3:]]
+            continue
+        yield words
 
 
 def _cpu() -> float:

@@ -59,7 +59,8 @@ class MultiTaskTrainer(Trainer):
         self, *, names: list[str], rule: Rule, conflict_every: int = 0, **more: Any
     ) -> None:
         super().__init__(**more)
-        self.conflict_every, self.conflicts = conflict_every, {}
+        self.conflict_every = conflict_every
+        self.conflicts: dict[tuple[str, str], float] = {}
         self.aggregator = rule if isinstance(rule, Aggregated) else None
         if (self.aggregator or conflict_every) and self.args.world_size > 1:
             raise MtpeftError(

@@ -297,7 +297,7 @@ class TokensTrainer(MultiTaskTrainer):
         self.control = self.callback_handler.on_evaluate(
             self.args, self.state, self.control, metrics
         )
-        return metrics
+        return dict(metrics)
 
 
 def _count(tasks: torch.Tensor, number: int) -> torch.Tensor:
