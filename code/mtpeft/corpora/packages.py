@@ -128,7 +128,14 @@ def licence(package: Distribution) -> str:
         for text in about.get_all("Classifier") or []
         if text.startswith("License ::")
     ]
-    stated = about.get("License-Expression") or (about.get("License") or "").strip()
+    stated = next(
+        (
+            text.strip()
+            for key in ("License-Expression", "License")
+            for text in about.get_all(key) or []
+        ),
+        "",
+    )
     if not stated or "\n" in stated or len(stated) > 80:  # some give the whole text
         stated = "; ".join(classes) or next(iter(text_lines(stated)), "")
     return " ".join(stated.split()) or "not stated"
