@@ -193,6 +193,7 @@ def test_the_scorer_names_the_metrics_of_the_catalog_and_takes_summaries_only(kn
         if engine.applies(known.tools["text-metrics"], made, e)
     } == {
         "summarization-java",
+        "summarization-packages",
         "summarization-python",
     }
 

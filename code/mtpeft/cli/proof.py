@@ -34,9 +34,10 @@ def run(
     chosen = catalog().get("studies", study)
     form = driver.form_of(chosen, quick=quick)
     place = driver.home(study, quick=quick)
-    if os.environ.get("MTPEFT_PROOF") != str(paths.REGENERATED):
+    below = place.relative_to(paths.REGENERATED).parts
+    if paths.REGENERATED.parts[-len(below) :] != below:
         # All stages write below this folder: their root is read when the package is imported.
-        os.environ |= {"MTPEFT_OUT": str(place), "MTPEFT_PROOF": str(place)}
+        os.environ["MTPEFT_OUT"] = str(place)
         os.execv(sys.executable, [sys.executable, "-m", "mtpeft", *sys.argv[1:]])  # noqa: S606
     from mtpeft.proof.conclusion import conclude
 
