@@ -30,7 +30,11 @@ def section(inputs: Inputs) -> Section:
             or STATES[code].partition(":")[0],
             state=STATES[code],
             unexplained=len(unaccounted(inputs.verdicts)),
-            studies=[_card(inputs, study, verdicts) for study in inputs.known.studies.values()],
+            studies=[
+                _card(inputs, study, verdicts)
+                for study in inputs.known.studies.values()
+                if study.proof is None  # those of ours have a section of their own
+            ],
         ),
         summary=True,
     )
