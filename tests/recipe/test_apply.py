@@ -1,7 +1,9 @@
 """Trained runs on a person's own files, by the front door, on tiny models."""
 
 import json
+import shutil
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -66,12 +68,20 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def heads(encoder: str) -> str:
-    """Three trained runs with heads; their base model."""
+def heads(encoder: str) -> Iterator[str]:
+    """Three trained runs with heads; their base model.
+
+    Other test modules train the same runs on another base model, which is refused in one folder.
+    """
     sizes = ("--set", "epochs=1", "--set", "batch_size=4", "--set", "code_length=64")
+    folders = [seed_folder("fast", run, 42) for run in (ALL, ALONE, WHOLE)]
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
     for run in (ALL, ALONE, WHOLE):
         said("train", run, "--corpus", "multitask-peft-own", "--backbone", encoder, *sizes)
-    return encoder
+    yield encoder
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

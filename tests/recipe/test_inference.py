@@ -380,10 +380,8 @@ def test_an_adapter_is_predicted_with_like_the_merged_model(backbone, tmp_path, 
     merged = Transformers(str(backbone), made.result, "float32", False)
     four_bit = Transformers(str(backbone), made.result, "float32", True)
     assert [len(b.answers(prompts[:2], 6, 0)) for b in (merged, four_bit)] == [2, 2]
-    assert (
-        type(four_bit.model).__name__ == "PeftModelForCausalLM"
-        and type(merged.model).__name__ == "Qwen2ForCausalLM"
-    )
+    # On a CPU the 4-bit base is unpacked once, so that both are plain models.
+    assert {type(b.model).__name__ for b in (merged, four_bit)} == {"Qwen2ForCausalLM"}
 
 
 def test_missing_vllm_is_said_with_a_way_out(backbone):

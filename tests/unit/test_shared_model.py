@@ -28,7 +28,13 @@ from shared_models import HEADS, KIND, SMALL, TINY, batch, encoder, method, shar
 
 METHODS = ["fft", "lora", "mlora", "parallel_adapter", "prefix", "serial_adapter"]
 FOUR = ["label", "label", "label", "ranking"]
-BACKBONES = sorted({r.backbone for r in catalog().runs.values() if r.method == "serial_adapter"})
+BACKBONES = sorted(
+    {
+        r.backbone
+        for r in catalog().runs.values()
+        if r.method == "serial_adapter" and r.study == "multitask-peft"
+    }
+)
 
 
 @pytest.mark.parametrize("method_id", METHODS)
