@@ -28,19 +28,17 @@ class Residents:
 
     def of(self, run: Trained) -> tuple[Resident, str]:
         """The model of a run, and the name of its adapter in it."""
-        dtype = self._options.dtype
-        if run.whole:
-            return self._made.setdefault(
-                (str(run.folder), False), Resident(str(run.folder), {}, dtype)
-            ), NONE
         key = self._key(run)
         if key not in self._made:
             same = [r for r in self._runs if not r.whole and self._key(r) == key]
             adapters = {str(r.folder): r.folder for r in same}
-            self._made[key] = Resident(key[0], adapters, dtype, key[1])
-        return self._made[key], str(run.folder)
+            self._made[key] = Resident(key[0], adapters, self._options.dtype, key[1])
+        return self._made[key], NONE if run.whole else str(run.folder)
 
     def _key(self, run: Trained) -> tuple[str, bool]:
+        """Folder of the weights, and whether they are loaded in NF4."""
+        if run.whole:
+            return str(run.folder), False
         method = catalog().get("methods", run.method)
         return run.source(self._options.backbone), method.tuning.get("weights") == "nf4"
 
