@@ -14,6 +14,7 @@ from typing import Any, get_args
 from mtpeft.core.errors import BadInput, MtpeftError, Unavailable
 from mtpeft.core.files import read_text
 from mtpeft.inference.generate import Generated, answered, end_tokens
+from mtpeft.models.base import load_tokenizer
 
 # Settings of a generation_config that leave greedy decoding as it is.
 _WITHOUT_EFFECT = {
@@ -54,18 +55,17 @@ class Vllm:
                 "pip install vllm==0.33.0 in an environment of its own, or --backend transformers",
             )
         os.environ.setdefault("VLLM_BATCH_INVARIANT", "1")  # read when vLLM is imported
-        from transformers import AutoTokenizer
         from vllm import LLM, SamplingParams
         from vllm.config.lora import MaxLoRARanks
         from vllm.lora.request import LoRARequest
 
-        adapter = result is not None and (result / "adapter_config.json").is_file()
+        adapter = result if result and (result / "adapter_config.json").is_file() else None
         base = source if adapter or result is None else str(result)
         lora = {}
         if adapter:
             lora = {
                 "enable_lora": True,
-                "max_lora_rank": room_for(rank_of(Path(str(result))), get_args(MaxLoRARanks)),
+                "max_lora_rank": room_for(rank_of(adapter), get_args(MaxLoRARanks)),
             }
         self._engine = LLM(
             model=base,
@@ -75,10 +75,10 @@ class Vllm:
             generation_config="vllm",  # nothing is inherited that is not asked for
             **lora,
         )
-        self._lora = LoRARequest("adapter", 1, str(result)) if adapter else None
+        self._lora = LoRARequest("adapter", 1, str(adapter)) if adapter else None
         self._parameters = SamplingParams
         self._configured = _configured(Path(base))
-        self.tokenizer = AutoTokenizer.from_pretrained(str(result or source))
+        self.tokenizer = load_tokenizer(str(result or source))
 
     def answers(
         self,
