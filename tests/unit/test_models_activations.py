@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
+import torch
 from mtpeft.catalog import catalog
 from mtpeft.models import activations
 from mtpeft.tuning.estimate import LAUNCH, SHARE
