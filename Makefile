@@ -239,7 +239,7 @@ proof-server: | $(VENV)/.train ## SmolLM2 prompted and as a judge through `mtpef
 	@$(RUN) infer proof-server $(if $(QUICK),--quick)
 
 proof-a: | $(VENV)/.train $(VENV)/.score ## multi-task QLoRA in miniature: SmolLM2 tuned, asked, scored, compared; resumes | 1–2 h | 3 GB | no
-	@MTPEFT_DEVICE=cpu $(RUN) proof miniature-qlora $(if $(QUICK),--quick)
+	@$(RUN) proof miniature-qlora $(if $(QUICK),--quick)
 
 proof-a-quick: ## the same steps on a handful of examples; its figures mean nothing | 6 min | 1 GB | no
 	@$(MAKE) --no-print-directory proof-a QUICK=1
