@@ -242,7 +242,7 @@ proof-weights: | $(VENV)/.train ## T3: published classifiers on their test sets,
 	@OMP_NUM_THREADS=1 $(RUN) infer proof-weights $(if $(QUICK),--quick)
 
 proof-a: | $(VENV)/.train $(VENV)/.score ## multi-task QLoRA in miniature: SmolLM2 tuned, asked, scored, compared; resumes | 1–2 h | 3 GB | no
-	@MTPEFT_DEVICE=cpu $(RUN) proof miniature-qlora $(if $(QUICK),--quick)
+	@$(RUN) proof miniature-qlora $(if $(QUICK),--quick)
 
 proof-a-quick: ## the same steps on a handful of examples; its figures mean nothing | 6 min | 1 GB | no
 	@$(MAKE) --no-print-directory proof-a QUICK=1

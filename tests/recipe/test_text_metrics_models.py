@@ -1,6 +1,7 @@
 """METEOR over real WordNet, and the embedding metrics over tiny models made here."""
 
 import doctest
+import os
 
 import pytest
 from mtpeft.core.errors import MtpeftError, Unavailable
@@ -189,3 +190,39 @@ def test_a_model_without_a_length_of_its_own_scores_and_says_what_it_cut(tiny_be
     assert score(["the size"], ["the size"]) == pytest.approx([1.0], abs=1e-5)
     assert score.cut(long) == "902 tokens, cut to 512" and not score.cut("the size")
     assert len(score([long], ["the size"])) == 1
+
+
+@pytest.mark.train
+@pytest.mark.skipif(not os.environ.get("MTPEFT_MIRROR"), reason="the weights need MTPEFT_MIRROR")
+def test_a_stand_in_scores_under_its_own_names_and_tells_fitting_summaries_from_others():
+    pytest.importorskip("bert_score", reason="bert-score is not installed")
+    import torch
+    from mtpeft.catalog import catalog
+    from mtpeft.corpora.published import published
+    from transformers import AutoModel, AutoTokenizer
+
+    code, summary = "def total(xs):\n    return sum(xs)", "Return the sum of a list of numbers."
+    outputs = [summary, "Adds up all the values.", "Open a socket to the server.", " "]
+    items = [Item("r", "t", str(n), "python", o, summary, code) for n, o in enumerate(outputs)]
+    scorer = engine.load("embeddings-minilm")
+    records = list(scorer.score(items))
+    assert {r.metric for r in records} == {"bertscore_f1_minilm-l6_l6", "cosine_minilm-l6"}
+    values = {(r.metric, r.instance_id): r.value for r in records}
+    f1, cosine = (
+        [values[metric, str(n)] for n in range(4)]
+        for metric in ("bertscore_f1_minilm-l6_l6", "cosine_minilm-l6")
+    )
+    assert f1[0] == pytest.approx(1, abs=1e-5)
+    assert f1[1] > f1[2]
+    assert cosine[1] > cosine[2]
+    assert f1[3] is cosine[3] is None
+    folder = published(catalog().backbones["minilm-l6"])
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder)
+    sides = []
+    for text in (outputs[1], code):
+        with torch.inference_mode():
+            hidden = model.eval()(**tokenizer(text, return_tensors="pt")).last_hidden_state[0]
+        sides.append(hidden.mean(0))
+    assert cosine[1] == pytest.approx(
+        float(torch.nn.functional.cosine_similarity(*sides, dim=0)), abs=1e-5
+    )

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mtpeft.core import paths
 from mtpeft.core.errors import BadInput, MtpeftError, Unavailable
 from mtpeft.scoring import engine
 from mtpeft.scoring.interface import Item
@@ -144,9 +145,15 @@ def test_the_own_prompt_asks_in_the_form_that_the_strict_parser_reads():
     )
 
 
-def test_the_studys_prompt_comes_from_the_mirror_alone(tmp_path, monkeypatch):
+def test_the_studys_prompt_comes_from_the_mirror_or_the_cache(tmp_path, monkeypatch):
     monkeypatch.delenv("MTPEFT_MIRROR", raising=False)
+    monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
     assert study_prompt() is None
+    fetched = tmp_path / "cache" / "derived" / "study-a-prompts.json"
+    fetched.parent.mkdir(parents=True)
+    fetched.write_text(json.dumps({"judge": {"user": "{Java|Python} {code} {summary}"}}))
+    assert study_prompt() == Prompt("study", "{Java|Python} {code} {summary}")
+    fetched.unlink()
     monkeypatch.setenv("MTPEFT_MIRROR", str(tmp_path))
     assert study_prompt() is None
     path = tmp_path / "derived" / "study-a-prompts.json"

@@ -35,7 +35,7 @@ CONFIG = {
 
 def _file(mirror, name: str) -> File:
     data = (mirror / f"o/r/{'0' * 40}" / name).read_bytes()
-    return File(name, "g", "o/r", "0" * 40, name, sha256(data).hexdigest(), len(data), "l", "p")
+    return File(name, "g", "o/r", "0" * 40, name, "l", "p", sha256(data).hexdigest(), len(data))
 
 
 @pytest.fixture

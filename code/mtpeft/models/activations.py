@@ -111,7 +111,11 @@ def _model(
         if causal:
             body = getattr(inner, inner.base_model_prefix)
             return body(input_ids=ids, position_ids=positions, use_cache=False)
-        return model(input_ids=ids, attention_mask=torch.ones_like(ids))
+        # Sequences of a batch differ in length. Without padding the libraries leave the mask out, and
+        # with it the float32 copies of the scores that adding it makes.
+        mask = torch.ones_like(ids)
+        mask[:, -1] = 0
+        return model(input_ids=ids, attention_mask=mask)
 
     return [m for m in (model, attached.extra) if m is not None], run
 

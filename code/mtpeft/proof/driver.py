@@ -174,7 +174,7 @@ def _into(log: Path) -> Iterator[None]:
     """Add what is printed meanwhile to a file; libraries draw no progress bars."""
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     with (
-        log.open("a", encoding="utf-8") as stream,
+        log.open("at", encoding="utf-8") as stream,
         contextlib.redirect_stdout(stream),
         contextlib.redirect_stderr(stream),
     ):

@@ -79,14 +79,15 @@ def own_prompt() -> Prompt:
 
 
 def study_prompt() -> Prompt | None:
-    """The study's wording, where the mirror has it.
+    """The study's wording, where the mirror or the cache has it (`mtpeft data prompts`).
 
     Raises:
-        BadInput: The mirror's file lacks it.
+        BadInput: The file lacks it.
     """
-    mirror = paths.mirror()
-    path = mirror / manifest().derived["published/prompts"].path if mirror else None
-    if path is None or not path.is_file():
+    name = manifest().derived["published/prompts"].path
+    places = [place / name for place in (paths.mirror(), paths.CACHE) if place is not None]
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
         return None
     try:
         template = json.loads(path.read_text(encoding="utf-8"))["judge"]["user"]

@@ -28,7 +28,8 @@ OVERLAP: dict[str, Callable[[str, str], float]] = {
     ROUGE: rouge_l,
     CHRF: chrf,
 }
-_Cell = tuple[float | None, str, str]
+Cell = tuple[float | None, str, str]
+"""Value, status and detail of a record."""
 
 
 class TextMetrics:
@@ -78,10 +79,10 @@ class TextMetrics:
             except Unavailable as error:
                 missing[name] = (None, "cannot run here", error.found)
         embedded = {
-            BERTSCORE: self._batched(
+            BERTSCORE: paired(
                 items, BERTSCORE in missing, lambda i: i.reference, self._bert, self._bert_cut
             ),
-            SIDE: self._batched(
+            SIDE: paired(
                 [i for i in items if i.language == "java"],
                 SIDE in missing,
                 lambda i: i.source,
@@ -130,7 +131,7 @@ class TextMetrics:
         return self._bertscore.cut(text)
 
     @staticmethod
-    def _overlap(metric: str, item: Item) -> _Cell:
+    def _overlap(metric: str, item: Item) -> Cell:
         if not item.reference.strip():
             return None, "infrastructure", "no reference"
         try:
@@ -138,53 +139,51 @@ class TextMetrics:
         except Unmeasurable as error:
             return None, "unparseable", str(error)
 
-    @staticmethod
-    def _batched(
-        items: Sequence[Item],
-        missing: bool,
-        other: Callable[[Item], str],
-        compute: Callable[[list[str], list[str]], list[float]],
-        cut: Callable[[str], str],
-    ) -> dict[int, _Cell]:
-        """Cells of an embedding metric by item identity; pairs with an empty side stay out of the
-        computation.
 
-        Args:
-            items: What is scored.
-            missing: Whether the metric cannot run on this machine.
-            other: The other side's text.
-            compute: The values of all pairs at once.
-            cut: How much of a text the model does not see; empty where it sees all.
-        """
-        if missing:
-            return {}
-        whole = [item for item in items if item.output.strip() and other(item).strip()]
-        values = (
-            compute([item.output for item in whole], [other(item) for item in whole])
-            if whole
-            else []
+def paired(
+    items: Sequence[Item],
+    missing: bool,
+    other: Callable[[Item], str],
+    compute: Callable[[list[str], list[str]], list[float]],
+    cut: Callable[[str], str],
+) -> dict[int, Cell]:
+    """Cells of an embedding metric by item identity; pairs with an empty side stay out of the
+    computation.
+
+    Args:
+        items: What is scored.
+        missing: Whether the metric cannot run on this machine.
+        other: The other side's text.
+        compute: The values of all pairs at once.
+        cut: How much of a text the model does not see; empty where it sees all.
+    """
+    if missing:
+        return {}
+    whole = [item for item in items if item.output.strip() and other(item).strip()]
+    values = (
+        compute([item.output for item in whole], [other(item) for item in whole]) if whole else []
+    )
+    cells: dict[int, Cell] = {
+        id(item): (
+            value,
+            "ok",
+            "; ".join(
+                f"{what}: {said}"
+                for what, said in (
+                    ("output", cut(item.output)),
+                    ("compared with", cut(other(item))),
+                )
+                if said
+            ),
         )
-        cells: dict[int, _Cell] = {
-            id(item): (
-                value,
-                "ok",
-                "; ".join(
-                    f"{what}: {said}"
-                    for what, said in (
-                        ("output", cut(item.output)),
-                        ("compared with", cut(other(item))),
-                    )
-                    if said
-                ),
-            )
-            for item, value in zip(whole, values, strict=True)
-        }
-        for item in items:
-            if not other(item).strip():
-                cells[id(item)] = (None, "infrastructure", "nothing to compare with")
-            elif not item.output.strip():
-                cells[id(item)] = (None, "empty", "")
-        return cells
+        for item, value in zip(whole, values, strict=True)
+    }
+    for item in items:
+        if not other(item).strip():
+            cells[id(item)] = (None, "infrastructure", "nothing to compare with")
+        elif not item.output.strip():
+            cells[id(item)] = (None, "empty", "")
+    return cells
 
 
 def scorer() -> TextMetrics:
