@@ -136,7 +136,19 @@ def catalog() -> Catalog:
     Raises:
         BadInput: A folder is missing, or an item in it is wrong.
     """
-    more = [Path(p) for p in os.environ.get("MTPEFT_CATALOG", "").split(os.pathsep) if p]
+    return load([CATALOG, STUDIES, *outside()])
+
+
+def outside() -> list[Path]:
+    """The folders named in MTPEFT_CATALOG or by --catalog, each once, however often it is named.
+
+    Modules in them can be imported from now on.
+
+    Raises:
+        BadInput: A folder is missing.
+    """
+    named = filter(None, os.environ.get("MTPEFT_CATALOG", "").split(os.pathsep))
+    more = list({Path(p).resolve(): Path(p) for p in named}.values())
     for folder in more:
         if not folder.is_dir():
             raise BadInput(
@@ -147,4 +159,4 @@ def catalog() -> Catalog:
             )
         if str(folder.resolve()) not in sys.path:
             sys.path.append(str(folder.resolve()))
-    return load([CATALOG, STUDIES, *more])
+    return more
