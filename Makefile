@@ -225,7 +225,7 @@ verify-seeds: | $(VENV)/.core ## T4: trained and scored runs by the interval ove
 	  [ -f "$(OUT)/verification/seeds.csv" ] || exit $$rc; \
 	  $(MAKE) --no-print-directory $(REPORT); $(RUN) verdict || [ $$? -eq 1 ]; exit $$rc
 
-.PHONY: smoke-heads flaky-cpu proof-server proof-a proof-a-quick proof-b proof-b-quick
+.PHONY: smoke-heads flaky-cpu proof-server proof-weights proof-a proof-a-quick proof-b proof-b-quick
 smoke-heads: | $(VENV)/.train ## the part of smoke with shared modules: five tiny backbones by five methods | 1 min | 10 MB | no
 	@OMP_NUM_THREADS=1 $(RUN) smoke-heads
 
@@ -238,8 +238,11 @@ proof-b-quick: | $(VENV)/.train $(VENV)/.score ## the same stages on a few dozen
 proof-server: | $(VENV)/.train ## SmolLM2 prompted and as a judge through `mtpeft serve`; resumes; QUICK=1: a few requests, 1 min | 1 h | 1 GB | no
 	@$(RUN) infer proof-server $(if $(QUICK),--quick)
 
+proof-weights: | $(VENV)/.train ## T3: published classifiers on their test sets, on other threads and batches too; QUICK=1: 1 min | 40 min | 1 GB | no
+	@OMP_NUM_THREADS=1 $(RUN) infer proof-weights $(if $(QUICK),--quick)
+
 proof-a: | $(VENV)/.train $(VENV)/.score ## multi-task QLoRA in miniature: SmolLM2 tuned, asked, scored, compared; resumes | 1–2 h | 3 GB | no
-	@MTPEFT_DEVICE=cpu $(RUN) proof miniature-qlora $(if $(QUICK),--quick)
+	@$(RUN) proof miniature-qlora $(if $(QUICK),--quick)
 
 proof-a-quick: ## the same steps on a handful of examples; its figures mean nothing | 6 min | 1 GB | no
 	@$(MAKE) --no-print-directory proof-a QUICK=1

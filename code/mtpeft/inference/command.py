@@ -11,6 +11,7 @@ from mtpeft.corpora import evaluation, subsample_evenly
 from mtpeft.corpora.weights import fingerprint, model_folder, source_of
 from mtpeft.inference import heads
 from mtpeft.inference.backends import backend as load_backend
+from mtpeft.inference.backends import swift_dtype
 from mtpeft.inference.settings import profile as load_profile
 from mtpeft.inference.stage import Request, drop_errors, failed, infer
 from mtpeft.tasks.encoding import has_heads
@@ -42,7 +43,7 @@ def run(
         adapter: Folder in place of results/regenerated/training/<training>/<run>/seed-<seed>.
         backbone: Folder in place of the run's own base.
         backend: As in `backends.backend`.
-        dtype: As in `backends.backend`.
+        dtype: As in `backends.backend`; empty: `backends.swift_dtype`.
         corpus: As in `corpora.load`.
         retry: Whether instances that failed are predicted again.
         limit: Instances of each set, evenly spaced (0: all).
@@ -86,6 +87,7 @@ def run(
         (result / "adapter_config.json").is_file() and (base.hub or base.weights)
     ):
         backbone = source_of(base)
+    dtype = dtype or swift_dtype()
     engine = load_backend(
         backend, backbone, result, dtype, four_bit(catalog().get("methods", entry.method))
     )
