@@ -155,7 +155,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     if prompt is None:
         raise Unavailable(
             "the study's prompt of the judge is not on this machine",
-            "derived/study-a-prompts.json in the cache or in MTPEFT_MIRROR",
+            "published/prompts in the cache or in MTPEFT_MIRROR",
             "mtpeft data prompts",
         )
     prices = _numbers(environment, "MTPEFT_JUDGE_PRICES", 2) or [0.0, 0.0]
