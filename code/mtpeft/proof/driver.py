@@ -152,8 +152,9 @@ def _commands(
 ) -> Iterator[list[str]]:
     """The commands of a matrix, with what the form says besides."""
     for words in plans.commands(plan, cell, stage):
-        if stage == "infer" and form.limit:
-            yield [*words, "--limit", str(form.limit)]
+        if stage == "infer":
+            limit = ["--limit", str(form.limit)] if form.limit else []
+            yield [*words, "--dtype", "float32", *limit]
             continue
         if stage == "score":
             yield [*words[:3], *form.tools, *words[3:]]

@@ -33,7 +33,7 @@ from mtpeft.inference.serve.models import Choice
 from mtpeft.inference.settings import profile
 from mtpeft.scoring.answers import ranking_table, table
 from mtpeft.scoring.interface import Item
-from mtpeft.scoring.judge.criteria import CRITERIA, own_prompt, parse_permissive
+from mtpeft.scoring.judge.criteria import CRITERIA, PARSERS, own_prompt
 from mtpeft.scoring.judge.ledger import Ledger, answer_key, read_ledger
 from mtpeft.scoring.judge.panel import judge
 from mtpeft.scoring.judge.settings import Key, Settings
@@ -306,18 +306,13 @@ def _judged(
             )
             for i in items
         ]
-    strict = [(j.status, j.ratings[0] if j.ratings else None) for j in found]
-    loose = [
-        (j.status, None)
-        if reply is None
-        else ("ok" if (read := parse_permissive(reply.reply)) else "unparseable", read)
-        for j, reply in zip(found, replies, strict=True)
-    ]
-    return [
-        row
-        for name, part in (("strict", strict), ("permissive", loose))
-        for row in _rated(name, part)
-    ]
+
+    def rated(parser: str) -> Iterator[tuple[str, dict[str, int] | None]]:
+        for item, outcome, answer in zip(items, found, replies, strict=True):
+            ratings = PARSERS[parser](answer.reply, item.output) if answer else None
+            yield ("ok" if ratings else "unparseable" if answer else outcome.status), ratings
+
+    return [row for parser in PARSERS for row in _rated(parser, list(rated(parser)))]
 
 
 def _read(example: Example, raw: str) -> Any:
