@@ -252,7 +252,7 @@ flaky-cpu: | $(VENV)/.train ## a small model on the real flaky tests (MTPEFT_MIR
 
 # ---------------------------------------------------------------- tests, images, housekeeping
 
-.PHONY: test test-unit test-train test-cluster gpu-check mutation record-tables lint docs doctor plan clean
+.PHONY: test test-unit test-train test-cluster gpu-check bench-miniature mutation record-tables lint docs doctor plan clean
 record-tables: ## accept the tables of the last run as the reference of the tests | 1 s | | no
 	@cd $(OUT) && find statistics audit verification tables -name '*.csv' ! -name '.*' | LC_ALL=C sort | xargs sha256sum \
 	  >"$(CURDIR)/tests/recipe/tables.sha256"
@@ -290,6 +290,10 @@ gpu-check: $(VENV)/.dev $(VENV)/.train ## what only a GPU can show: tests, then 
 	@$(BIN)/python -m pytest -q -m gpu tests/gpu
 	@PYTHONPATH=code $(BIN)/python tests/bench/bench_training.py --out $(OUT)/gpu-check.md
 	@echo "$(OUT)/gpu-check.md"
+
+bench-miniature: $(VENV)/.train ## training and generation of the miniature beside TRL and transformers, CPU seconds | 15 min | 3 GB | no
+	@OMP_NUM_THREADS=1 PYTHONPATH=code $(BIN)/python tests/bench/bench_miniature.py --out $(OUT)/bench-miniature.md
+	@echo "$(OUT)/bench-miniature.md"
 
 test-cluster: $(VENV)/.dev $(VENV)/.train ## a matrix on a real Slurm of this machine (as root; skips without one) | 4 min | 50 MB | no
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m cluster tests/recipe/test_cluster.py

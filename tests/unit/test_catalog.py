@@ -5,6 +5,7 @@ nearest known one.
 import dataclasses
 import importlib
 import itertools
+import os
 import pkgutil
 import re
 import sys
@@ -605,6 +606,15 @@ def test_a_value_that_yaml_cannot_make_is_refused_by_file_and_line(folder, value
     with pytest.raises(BadInput, match=r"toy\.yaml:7") as caught:
         load([folder(**{"tasks/toy": text})])
     assert "instances" in str(caught.value) or "plain" in str(caught.value)
+
+
+def test_a_folder_that_is_named_twice_is_read_once(folder, monkeypatch):
+    """`mtpeft --catalog FOLDER proof STUDY` starts itself again with the option and the variable."""
+    place = folder(**{"backbones/tiny": BACKBONE})
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setenv("MTPEFT_CATALOG", os.pathsep.join([str(place), f"{place}/../{place.name}"]))
+    assert len(loader.outside()) == 1
+    assert "tiny" in load([CATALOG, STUDIES, *loader.outside()]).backbones
 
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(

@@ -142,7 +142,19 @@ def catalog() -> Catalog:
     Raises:
         BadInput: A folder is missing, or an item in it is wrong.
     """
-    more = [Path(p) for p in os.environ.get("MTPEFT_CATALOG", "").split(os.pathsep) if p]
+    return load([CATALOG, STUDIES, *outside()])
+
+
+def outside() -> list[Path]:
+    """The folders named in MTPEFT_CATALOG or by --catalog, each once, however often it is named.
+
+    Modules in them can be imported from now on.
+
+    Raises:
+        BadInput: A folder is missing.
+    """
+    named = filter(None, os.environ.get("MTPEFT_CATALOG", "").split(os.pathsep))
+    more = list({Path(p).resolve(): Path(p) for p in named}.values())
     for folder in more:
         if not folder.is_dir():
             raise BadInput(
@@ -152,7 +164,7 @@ def catalog() -> Catalog:
                 "unset MTPEFT_CATALOG, or correct it",
             )
         look_for_modules_in(folder)
-    return load([CATALOG, STUDIES, *more])
+    return more
 
 
 def look_for_modules_in(folder: Path) -> None:

@@ -219,6 +219,9 @@ def proof_weights(
     model: Annotated[
         str, typer.Option(help="a backbone that writes text; empty: none")
     ] = "smollm2-135m-instruct",
+    backbone: Annotated[
+        list[str] | None, typer.Option(help="a classifier; repeatable; default: all")
+    ] = None,
 ) -> None:
     """Predict with every published classifier, and a small language model, on 1 and 2 threads and in
     two sizes of batch; score the answers and list what differs.
@@ -227,7 +230,7 @@ def proof_weights(
     from mtpeft.proof.weights import QUICK, Amount, run
 
     root = paths.REGENERATED / "proofs" / "published-weights" / ("quick" if quick else "full")
-    run(corpus, model, QUICK if quick else Amount(), root)
+    run(corpus, model, QUICK if quick else Amount(), root, backbone or [])
 
 
 def _show(rows: list[dict[str, Any]]) -> None:

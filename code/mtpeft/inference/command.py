@@ -83,9 +83,7 @@ def run(
     base = catalog().get("backbones", entry.backbone)
     if backbone:
         model_folder(backbone)
-    elif result is None or (
-        (result / "adapter_config.json").is_file() and (base.hub or base.weights)
-    ):
+    elif result is None or (result / "adapter_config.json").is_file():
         backbone = source_of(base)
     dtype = dtype or swift_dtype()
     engine = load_backend(

@@ -17,7 +17,7 @@ from typing import Any
 
 from mtpeft.catalog import catalog
 from mtpeft.core import paths
-from mtpeft.core.errors import MtpeftError
+from mtpeft.core.errors import MtpeftError, UnknownName
 from mtpeft.core.files import write_atomic
 from mtpeft.core.provenance import describe, provenance_path, sha256, write_provenance
 from mtpeft.core.records import Prediction, csv_text, read_predictions
@@ -61,7 +61,7 @@ class Amount:
     """
 
     examples: int = 0
-    again: int = 1000
+    again: int = 500
     prompts: int = 20
     new_tokens: int = 64
 
@@ -198,7 +198,9 @@ class _Tables:
         return self.root / "answers" / f"{name}-{dtype}-{way.threads}x{way.batch}.jsonl"
 
 
-def run(corpus: str, model: str, amount: Amount, root: Path) -> None:
+def run(
+    corpus: str, model: str, amount: Amount, root: Path, classifiers: Sequence[str] = ()
+) -> None:
     """Predict in every way, score, compare and tabulate; predictions of the same committed code are
     not made again.
 
@@ -207,30 +209,33 @@ def run(corpus: str, model: str, amount: Amount, root: Path) -> None:
         model: A backbone of the catalog that writes text; empty: none is asked.
         amount: How much is asked.
         root: Folder of the tables; predictions lie in `answers/`.
+        classifiers: Backbones that come with one (none: every one).
 
     Raises:
         MtpeftError: Weights or examples cannot be had.
     """
     os.environ["MTPEFT_DEVICE"] = "cpu"  # threads are what is compared
     tables = _Tables(root)
-    for name, backbone in catalog().backbones.items():
-        if backbone.classifier is not None:
-            _classified(name, corpus, amount, tables)
-            tables.write()
+    known = [b.id for b in catalog().backbones.values() if b.classifier is not None]
+    for name in classifiers or known:
+        if name not in known:
+            raise UnknownName("backbone with a classifier", name, known, "mtpeft list backbones")
+        _classified(name, corpus, amount, tables)
+        tables.write()
     if model:
         _answered(model, swift_dtype(), amount, tables)
         tables.write()
     for row in tables.scores:
-        known = dict(zip(SCORES, row, strict=True))
+        said = dict(zip(SCORES, row, strict=True))
         print(
-            f"{known['backbone']}: accuracy {known['accuracy']:.4f} of {known['n']} examples "
-            f"(larger class {known['majority']:.4f})"
+            f"{said['backbone']}: accuracy {said['accuracy']:.4f} of {said['n']} examples "
+            f"(larger class {said['majority']:.4f})"
         )
     for row in tables.agreement:
-        known = dict(zip(AGREEMENT, row, strict=True))
+        said = dict(zip(AGREEMENT, row, strict=True))
         print(
-            f"{known['backbone']}, {known['dtype']}, threads {known['threads']}, batch "
-            f"{known['batch']}: {known['flipped']} of {known['n']} flipped"
+            f"{said['backbone']}, {said['dtype']}, threads {said['threads']}, batch "
+            f"{said['batch']}: {said['flipped']} of {said['n']} flipped"
         )
     print(f"tables in {paths.shown(root)}")
 

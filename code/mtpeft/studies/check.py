@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from mtpeft.catalog import Catalog, Study, catalog, load
-from mtpeft.catalog.loader import STUDY, look_for_modules_in
+from mtpeft.catalog.loader import STUDY, look_for_modules_in, outside
 from mtpeft.catalog.places import archived, published, waiting
 from mtpeft.core.errors import BadInput, MtpeftError
 from mtpeft.core.paths import CATALOG, STUDIES
@@ -38,11 +38,11 @@ def check_study(folder: Path) -> tuple[list[Study], list[MtpeftError]]:
             folder, "no such folder", f"a folder with {STUDY}", "mtpeft study new NAME"
         )
         return [], [missing]
-    inside = folder.is_relative_to(STUDIES)
+    where, places = folder.resolve(), [CATALOG, STUDIES, *outside()]
+    inside = any(where.is_relative_to(place.resolve()) for place in places)
     if not inside:
         look_for_modules_in(folder)
-    known = load([CATALOG, STUDIES, *([] if inside else [folder])], found.append)
-    where = folder.resolve()
+    known = load([*places, *([] if inside else [folder])], found.append)
     found = list({str(error): error for error in found}.values())  # a matrix repeats its errors
     mine = [s for s in known.studies.values() if s.folder.resolve().is_relative_to(where)]
     if not found:
