@@ -202,7 +202,7 @@ def _kind(node: yaml.Node) -> str:
 
 def _a(record: type) -> str:
     """`a Run`, `an Evaluation`: the name of a record in a sentence."""
-    return f"{'an' if record.__name__[0] in 'AEIOU' else 'a'} {record.__name__}"
+    return f"a{'n' if record.__name__[0] in 'AEIOU' else ''} {record.__name__}"
 
 
 def _keys(node: yaml.Node, record: type) -> dict[str, tuple[yaml.Node, yaml.Node]]:
