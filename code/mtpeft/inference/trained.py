@@ -1,6 +1,5 @@
 """A trained run by its id, or a folder with its weights, made ready to be loaded."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from mtpeft.catalog import catalog
 from mtpeft.core import paths
 from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.objects import read_object
 from mtpeft.corpora.weights import fingerprint, model_folder, source_of
 
 PARTS = ("best", "adapter", "model")
@@ -119,7 +119,7 @@ def trained(name: str, training: str = "fast", seed: int = 42) -> Trained:
         str(told["method"]),
         {k: str(told[k]) for k in IDENTITY if k in told},
         told.get("regime", "mt"),
-        read_json(place / "settings.json").get("wording", "own"),
+        str(read_json(place / "settings.json").get("wording", "own")),
     )
 
 
@@ -131,18 +131,8 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         return {}
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(found, dict):
-            raise TypeError(f"a {type(found).__name__}")
-    except (ValueError, TypeError) as error:
-        raise BadInput(
-            path,
-            f"cannot be read: {error}",
-            "the JSON object that mtpeft train wrote",
-            "train the run again: mtpeft train run --help",
-        ) from error
-    return found
+    expected = "the JSON object that mtpeft train wrote"
+    return read_object(path, expected, "train the run again: mtpeft train run --help")
 
 
 def _provenance(folder: Path) -> dict[str, Any]:
