@@ -66,6 +66,7 @@ class Stage:
         before: Commands that it builds upon, run where they have not been, and not killed.
         needs: `mirror`, `torch` or `R`, without which it is left out.
         serves: What a server says once it is ready; it is then asked to end.
+        judged: Whether exit code 2 says no more than that the archive has nothing to compare with.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Stage:
     before: Sequence[Sequence[str]] = ()
     needs: Sequence[str] = ()
     serves: str = ""
+    judged: bool = False
 
 
 STAGES = (
@@ -117,6 +119,7 @@ STAGES = (
         ["matrix", "collect"],
         [["matrix", "plan", _PAIR, *_TRAINING], ["matrix", "run"]],
         needs=["torch"],
+        judged=True,
     ),
     Stage("export", ["train", "export", _PAIR, "OUT/exported", *_TRAINED], _TRAINED_FIRST, needs=["torch"]),
     Stage("calibrate", ["train", "calibrate", _PAIR, *_TRAINED, *_TRAINING[:2]], _TRAINED_FIRST, needs=["torch"]),
@@ -276,12 +279,13 @@ class Bench:
                 start_new_session=True,
             )
 
-    def finish(self, arguments: Sequence[str], serves: str = "") -> str:
+    def finish(self, arguments: Sequence[str], serves: str = "", judged: bool = False) -> str:
         """Run one command to its end; what it said, where it failed.
 
         Args:
             arguments: Of `mtpeft`.
             serves: As in `Stage`.
+            judged: As in `Stage`.
         """
         process = self.start(arguments)
         if serves:
@@ -291,7 +295,9 @@ class Bench:
         code = process.wait()
         self.done.add(tuple(arguments))
         # 1: done, with something to look at.
-        return "" if code in (0, 1) else f"exit code {code}: {self._log()}"
+        return (
+            "" if code in ((0, 1, 2) if judged else (0, 1)) else f"exit code {code}: {self._log()}"
+        )
 
     def _log(self) -> str:
         return (self.folder / "log").read_text("utf-8", "replace")[-2000:]
@@ -382,7 +388,7 @@ def disturb(bench: Bench, stage: Stage, kills: int, rng: random.Random, until: f
     first = bench.folder / "first"
     _replace(bench, first, restore=False)
     began = time.monotonic()
-    problem = bench.finish(stage.arguments, stage.serves)
+    problem = bench.finish(stage.arguments, stage.serves, stage.judged)
     outcome = Outcome(stage.name, time.monotonic() - began)
     if problem:
         outcome.problems.append(f"undisturbed: {problem}")
@@ -402,7 +408,7 @@ def disturb(bench: Bench, stage: Stage, kills: int, rng: random.Random, until: f
             outcome.kills += 1
             if running := bench.orphans():
                 outcome.problems.append(f"kill {outcome.kills}: {running} outlived their parent")
-        if problem := bench.finish(stage.arguments, stage.serves):
+        if problem := bench.finish(stage.arguments, stage.serves, stage.judged):
             outcome.problems.append(f"after kill {outcome.kills}: {problem}")
         found = bench.state()
         for name in sorted(found.keys() | wanted.keys()):
