@@ -44,6 +44,10 @@ $(VENV)/.core: docker/locks/core.txt docker/setup/venv.sh docker/setup/r.sh | $(
 $(VENV)/.score $(VENV)/.dev $(VENV)/.train $(VENV)/.docs: $(VENV)/.%: docker/locks/%.txt docker/setup/group.sh | $(VENV)/.core
 	@bash docker/setup/group.sh "$(VENV)" $*
 
+# A build of torch that is asked for counts, whatever was installed before; a stamp cannot tell.
+.PHONY: asked-for
+$(VENV)/.train: $(if $(MTPEFT_TORCH),asked-for)
+
 $(VENV)/.gradients: docker/locks/gradients.txt docker/setup/group.sh | $(VENV)/.train
 	@bash docker/setup/group.sh "$(VENV)" gradients
 
