@@ -1,6 +1,7 @@
 """`mtpeft study`: a new study works at once; a check names every mistake with file, line and fix."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,22 @@ def test_a_new_study_has_nothing_wrong(study: Path) -> None:
     studies, found = check_study(study)
     assert [s.id for s in studies] == ["my-study"]
     assert found == []
+
+
+def test_a_study_in_a_catalog_folder_knows_what_stands_beside_it(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "mine"
+    (place / "studies").mkdir(parents=True)
+    (place / "tasks").mkdir()
+    inside = study.rename(place / "studies" / study.name)
+    task = next((inside / "tasks").glob("*.yaml"))
+    task.rename(place / "tasks" / task.name)
+    assert check_study(inside)[1], "alone it lacks its task"
+    monkeypatch.setattr("sys.path", [*sys.path])
+    monkeypatch.setenv("MTPEFT_CATALOG", str(place))
+    studies, found = check_study(inside)
+    assert ([s.id for s in studies], found) == (["my-study"], [])
 
 
 def test_the_shipped_studies_have_nothing_wrong() -> None:

@@ -278,12 +278,15 @@ def corpus_of(run: Trained) -> str:
 
 
 def described(found: Calibration) -> str:
-    """One line about a calibration, for people."""
+    """One line about a calibration, for people. A threshold whose F1 is hardly above that of saying yes
+    to everything tells nothing apart.
+    """
+    always = 2 * found.positives / (found.n + found.positives)
     return (
         f"{found.n} validation examples ({found.positives} positive) of {found.corpus}, "
         f"temperature {found.temperature:.3g}{' (limit of the range)' if found.at_limit else ''}, "
         f"ECE {found.ece_before:.3f} before, {found.ece_after:.3f} after, threshold "
-        f"{found.threshold:.3f} (largest F1: {found.f1_after:.3f}; at 0.5 before: {found.f1_before:.3f})"
+        f"{found.threshold:.3f} (largest F1: {found.f1_after:.3f}; always yes: {always:.3f}; at 0.5 before: {found.f1_before:.3f})"
     )
 
 

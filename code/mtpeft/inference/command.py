@@ -11,8 +11,10 @@ from mtpeft.corpora import evaluation, subsample_evenly
 from mtpeft.corpora.weights import fingerprint, model_folder, source_of
 from mtpeft.inference import heads
 from mtpeft.inference.backends import backend as load_backend
+from mtpeft.inference.backends import swift_dtype
 from mtpeft.inference.settings import profile as load_profile
 from mtpeft.inference.stage import Request, drop_errors, failed, infer
+from mtpeft.inference.trained import weights_of
 from mtpeft.tasks.encoding import has_heads
 
 
@@ -42,7 +44,7 @@ def run(
         adapter: Folder in place of results/regenerated/training/<training>/<run>/seed-<seed>.
         backbone: Folder in place of the run's own base.
         backend: As in `backends.backend`.
-        dtype: As in `backends.backend`.
+        dtype: As in `backends.backend`; empty: `backends.swift_dtype`.
         corpus: As in `corpora.load`.
         retry: Whether instances that failed are predicted again.
         limit: Instances of each set, evenly spaced (0: all).
@@ -73,7 +75,7 @@ def run(
     result: Path | None = None
     weights: list[Path] = []
     if adapter or entry.regime != "untuned":
-        result, weights = trained(name, training, seed, adapter)
+        result, weights = weights_of(name, training, seed, adapter)
     chosen = load_profile(profile)
     instances = {
         wanted: subsample_evenly(evaluation(wanted, corpus), limit)
@@ -82,10 +84,9 @@ def run(
     base = catalog().get("backbones", entry.backbone)
     if backbone:
         model_folder(backbone)
-    elif result is None or (
-        (result / "adapter_config.json").is_file() and (base.hub or base.weights)
-    ):
+    elif result is None or (result / "adapter_config.json").is_file():
         backbone = source_of(base)
+    dtype = dtype or swift_dtype()
     engine = load_backend(
         backend, backbone, result, dtype, four_bit(catalog().get("methods", entry.method))
     )
@@ -108,41 +109,6 @@ def run(
         print(f"infer: {name} {wanted}: {paths.shown(path)}{more}")
         failures += wrong
     return failures
-
-
-def trained(
-    name: str, training: str, seed: int, adapter: Path | None = None
-) -> tuple[Path, list[Path]]:
-    """Where the adapter or full model of a run lies.
-
-    Args:
-        name: Of the run.
-        training: Profile of the training.
-        seed: Of the training.
-        adapter: Folder in place of the run's own.
-
-    Returns:
-        The folder and its files of weights.
-
-    Raises:
-        MtpeftError: There is none.
-    """
-    folder = paths.seed_folder(training, name, seed)
-    result = adapter or next(
-        (p for p in (folder / "adapter", folder / "model") if p.is_dir()), None
-    )
-    weights = (
-        sorted(p for kind in ("safetensors", "bin") for p in result.glob(f"*.{kind}"))
-        if result
-        else []
-    )
-    if result is None or not weights:
-        raise MtpeftError(
-            f"no adapter of {name} at {adapter or paths.shown(folder)}",
-            "a trained adapter or model",
-            f"mtpeft train {name} --profile {training} --seed {seed}, or --adapter FOLDER",
-        )
-    return result, weights
 
 
 def four_bit(method: Method) -> bool:

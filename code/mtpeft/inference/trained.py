@@ -10,8 +10,10 @@ from mtpeft.core.errors import BadInput, MtpeftError
 from mtpeft.core.objects import read_object
 from mtpeft.corpora.weights import fingerprint, model_folder, source_of
 
-PARTS = ("best", "adapter", "model")
-"""Folders of a seed that hold its weights: heads, an adapter, a whole language model."""
+TEXT_PARTS = ("adapter", "model")
+"""Folders of a seed that hold the weights of a language model: an adapter, or all of them."""
+PARTS = ("best", *TEXT_PARTS)
+"""Folders of a seed that hold its weights: those of heads first."""
 IDENTITY = ("base_weights", "tokenizer")
 
 
@@ -121,6 +123,39 @@ def trained(name: str, training: str = "fast", seed: int = 42) -> Trained:
         told.get("regime", "mt"),
         str(read_json(place / "settings.json").get("wording", "own")),
     )
+
+
+def weights_of(
+    name: str, training: str, seed: int, adapter: Path | None = None
+) -> tuple[Path, list[Path]]:
+    """Where the adapter or full model of a run lies, of which nothing else need be known.
+
+    Args:
+        name: Of the run.
+        training: Profile of the training.
+        seed: Of the training.
+        adapter: Folder in place of the run's own.
+
+    Returns:
+        The folder and its files of weights.
+
+    Raises:
+        MtpeftError: There is none.
+    """
+    folder = paths.seed_folder(training, name, seed)
+    result = adapter or next((p for part in TEXT_PARTS if (p := folder / part).is_dir()), None)
+    weights = (
+        sorted(p for kind in ("safetensors", "bin") for p in result.glob(f"*.{kind}"))
+        if result
+        else []
+    )
+    if result is None or not weights:
+        raise MtpeftError(
+            f"no adapter of {name} at {adapter or paths.shown(folder)}",
+            "a trained adapter or model",
+            f"mtpeft train {name} --profile {training} --seed {seed}, or --adapter FOLDER",
+        )
+    return result, weights
 
 
 def read_json(path: Path) -> dict[str, Any]:

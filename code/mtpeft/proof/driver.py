@@ -173,8 +173,9 @@ def _commands(
 ) -> Iterator[list[str]]:
     """The commands of a matrix, with what the form says besides."""
     for words in plans.commands(plan, cell, stage):
-        if stage == "infer" and form.limit:
-            yield [*words, "--limit", str(form.limit)]
+        if stage == "infer":
+            limit = ["--limit", str(form.limit)] if form.limit else []
+            yield [*words, "--dtype", "float32", *limit]
             continue
         if stage == "score":
             yield [*words[:3], *form.tools, *words[3:]]
@@ -195,7 +196,7 @@ def _into(log: Path) -> Iterator[None]:
     """Add what is printed meanwhile to a file; libraries draw no progress bars."""
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     with (
-        log.open("a", encoding="utf-8") as stream,
+        log.open("at", encoding="utf-8") as stream,
         contextlib.redirect_stdout(stream),
         contextlib.redirect_stderr(stream),
     ):
