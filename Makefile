@@ -31,6 +31,8 @@ export TZ := UTC
 export PYTHONDONTWRITEBYTECODE := 1
 export RPY2_CFFI_MODE := ABI
 export MPLBACKEND := Agg
+# Repeatable sums of cuBLAS have to be asked for before CUDA starts; the package asks, too (tuning/seeding.py).
+export CUBLAS_WORKSPACE_CONFIG := :4096:8
 
 # ---------------------------------------------------------------- set-up (one environment, one stamp per group)
 

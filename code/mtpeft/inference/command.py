@@ -14,6 +14,7 @@ from mtpeft.inference.backends import backend as load_backend
 from mtpeft.inference.backends import swift_dtype
 from mtpeft.inference.settings import profile as load_profile
 from mtpeft.inference.stage import Request, drop_errors, failed, infer
+from mtpeft.inference.trained import weights_of
 from mtpeft.tasks.encoding import has_heads
 
 
@@ -74,7 +75,7 @@ def run(
     result: Path | None = None
     weights: list[Path] = []
     if adapter or entry.regime != "untuned":
-        result, weights = trained(name, training, seed, adapter)
+        result, weights = weights_of(name, training, seed, adapter)
     chosen = load_profile(profile)
     instances = {
         wanted: subsample_evenly(evaluation(wanted, corpus), limit)
@@ -108,41 +109,6 @@ def run(
         print(f"infer: {name} {wanted}: {paths.shown(path)}{more}")
         failures += wrong
     return failures
-
-
-def trained(
-    name: str, training: str, seed: int, adapter: Path | None = None
-) -> tuple[Path, list[Path]]:
-    """Where the adapter or full model of a run lies.
-
-    Args:
-        name: Of the run.
-        training: Profile of the training.
-        seed: Of the training.
-        adapter: Folder in place of the run's own.
-
-    Returns:
-        The folder and its files of weights.
-
-    Raises:
-        MtpeftError: There is none.
-    """
-    folder = paths.seed_folder(training, name, seed)
-    result = adapter or next(
-        (p for p in (folder / "adapter", folder / "model") if p.is_dir()), None
-    )
-    weights = (
-        sorted(p for kind in ("safetensors", "bin") for p in result.glob(f"*.{kind}"))
-        if result
-        else []
-    )
-    if result is None or not weights:
-        raise MtpeftError(
-            f"no adapter of {name} at {adapter or paths.shown(folder)}",
-            "a trained adapter or model",
-            f"mtpeft train {name} --profile {training} --seed {seed}, or --adapter FOLDER",
-        )
-    return result, weights
 
 
 def four_bit(method: Method) -> bool:

@@ -13,13 +13,16 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from mtpeft.catalog import Catalog, Study
 from mtpeft.catalog.schema import Form
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError, UnknownName
 from mtpeft.core.files import write_atomic
+from mtpeft.core.objects import typed
 from mtpeft.core.records import csv_text
 from mtpeft.matrix import plan as plans
 from mtpeft.tasks.encoding import has_heads
@@ -110,8 +113,7 @@ def perform(
     todo.sort(key=lambda one: order.index(known.runs[one[0].run].backbone))
     for number, (cell, stage) in enumerate(todo, start=1):
         mark = plans.mark(matrix, cell, stage)
-        done = plans.marked(matrix, cell, stage)
-        if done.get("code") == 0 and done.get("program") == program:
+        if _used(matrix, cell, stage) and plans.marked(matrix, cell, stage)["program"] == program:
             continue
         used = _once(invoke, plan, form, cell, stage, mark)
         write_atomic(mark, json.dumps({"code": 0, "program": program, **used}) + "\n")
@@ -136,10 +138,29 @@ def stages_of(known: Catalog, run: str) -> list[plans.Stage]:
 def finished(known: Catalog, plan: plans.Plan) -> bool:
     """Whether every stage of every cell has its mark."""
     return all(
-        plans.state(plans.home(NAME), cell, stage) == "finished"
+        _used(plans.home(NAME), cell, stage)
         for cell in plans.cells(plan)
         for stage in stages_of(known, cell.run)
     )
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """What is written when a stage has ended well."""
+
+    code: Literal[0]
+    program: str
+    seconds: float
+    cpu_seconds: float
+
+
+def _used(matrix: Path, cell: plans.Cell, stage: plans.Stage) -> dict[str, float]:
+    """The seconds that a finished stage used; empty where its mark is missing or damaged."""
+    try:
+        mark = typed(_Mark, plans.marked(matrix, cell, stage))
+    except ValueError:
+        return {}
+    return {"seconds": mark.seconds, "cpu_seconds": mark.cpu_seconds}
 
 
 def _once(
@@ -201,8 +222,7 @@ def cost_rows(known: Catalog, plan: plans.Plan) -> list[list[object]]:
     rows: list[list[object]] = []
     for cell in plans.cells(plan):
         for stage in stages_of(known, cell.run):
-            used = plans.marked(plans.home(NAME), cell, stage)
-            if used.get("code") == 0:
+            if used := _used(plans.home(NAME), cell, stage):
                 backbone = known.get("runs", cell.run).backbone
                 rows.append(
                     [backbone, cell.run, cell.seed, stage, used["seconds"], used["cpu_seconds"]]
