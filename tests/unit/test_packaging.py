@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
@@ -105,10 +106,62 @@ def metadata() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["repro.yaml", ".zenodo.json", "croissant.json"])
+RECORDS = ["repro.yaml", ".adduce/manifest.yaml", ".zenodo.json", "codemeta.json", "croissant.json"]
+
+
+@pytest.mark.parametrize("name", RECORDS)
 def test_a_record_for_machines_says_what_the_catalog_no_longer_says(metadata, name):
     written = (ROOT / name).read_text(encoding="utf-8")
     assert written == metadata.RECORDS[name](), "make documents"
+
+
+def test_files_name_different_versions():
+    """One version everywhere, and it is the newest that the CHANGELOG calls released."""
+    from mtpeft import __version__
+
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    named = {
+        "pyproject.toml": tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+            "version"
+        ],
+        "CITATION.cff": citation["version"],
+        **{
+            name: json.loads((ROOT / name).read_text(encoding="utf-8"))["version"]
+            for name in RECORDS
+            if name.endswith(".json")
+        },
+    }
+    assert dict.fromkeys(named, __version__) == named
+    headings = re.findall(r"^## (\S+)$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    released = [heading for heading in headings if heading != "Unreleased"]
+    assert released[0] == __version__ and headings.index(released[0]) <= 1
+    numbers = [tuple(map(int, heading.split("."))) for heading in released]
+    assert numbers == sorted(set(numbers), reverse=True)
+    assert re.fullmatch(r"20\d\d-[01]\d-[0-3]\d", citation["date-released"])
+
+
+def test_a_version_is_tagged_that_the_files_do_not_name():
+    """Every tag of a version stands on a commit whose files name that version."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("an archive without its history has no tags")
+    said = subprocess.run(
+        ["git", "-C", str(ROOT), "tag", "--list", "v*"], capture_output=True, text=True, check=True
+    )
+    for tag in said.stdout.split():
+        text = subprocess.run(
+            ["git", "-C", str(ROOT), "show", f"{tag}:pyproject.toml"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        assert tomllib.loads(text)["project"]["version"] == tag.removeprefix("v")
+
+
+def test_a_study_of_a_claim_has_no_such_file():
+    record = yaml.safe_load((ROOT / ".adduce" / "manifest.yaml").read_text(encoding="utf-8"))
+    for claim in record["claims"]:
+        assert (ROOT / claim["produced_by"]["config"]).is_file()
+        assert claim.get("status") is None, "only a person confirms a claim"
 
 
 def test_a_claim_is_missing_from_the_manifest_or_quotes_no_printed_verdict():

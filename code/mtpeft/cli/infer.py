@@ -226,6 +226,9 @@ def proof_weights(
     backbone: Annotated[
         list[str] | None, typer.Option(help="a classifier; repeatable; default: all")
     ] = None,
+    limit: Annotated[
+        int, typer.Option(help="examples of a classifier in each way; 0: all, 500 but in the first")
+    ] = 0,
 ) -> None:
     """Predict with every published classifier, and a small language model, on 1 and 2 threads and in
     two sizes of batch; score the answers and list what differs.
@@ -234,7 +237,8 @@ def proof_weights(
     from mtpeft.proof.weights import QUICK, Amount, run
 
     root = paths.REGENERATED / "proofs" / "published-weights" / ("quick" if quick else "full")
-    run(corpus, model, QUICK if quick else Amount(), root, backbone or [])
+    amount = QUICK if quick else Amount(limit, limit) if limit else Amount()
+    run(corpus, model, amount, root, backbone or [])
 
 
 def _show(rows: list[dict[str, Any]]) -> None:

@@ -19,6 +19,7 @@ from mtpeft.inference.backends import swift_dtype
 from mtpeft.inference.settings import profile as load_profile
 from mtpeft.inference.spread import Share, on_each
 from mtpeft.inference.stage import Request, drop_errors, failed, finish, infer, take_up
+from mtpeft.inference.trained import weights_of
 from mtpeft.tasks.encoding import has_heads
 
 
@@ -84,7 +85,7 @@ def run(
     result: Path | None = None
     weights: list[Path] = []
     if adapter or entry.regime != "untuned":
-        result, weights = trained(name, training, seed, adapter)
+        result, weights = weights_of(name, training, seed, adapter)
     chosen = load_profile(profile)
     instances = {
         wanted: subsample_evenly(evaluation(wanted, corpus), limit)
@@ -199,41 +200,6 @@ def _side_by_side(
                 )
         for path, request in asked.items():
             finish(request, path, backend)
-
-
-def trained(
-    name: str, training: str, seed: int, adapter: Path | None = None
-) -> tuple[Path, list[Path]]:
-    """Where the adapter or full model of a run lies.
-
-    Args:
-        name: Of the run.
-        training: Profile of the training.
-        seed: Of the training.
-        adapter: Folder in place of the run's own.
-
-    Returns:
-        The folder and its files of weights.
-
-    Raises:
-        MtpeftError: There is none.
-    """
-    folder = paths.seed_folder(training, name, seed)
-    result = adapter or next(
-        (p for p in (folder / "adapter", folder / "model") if p.is_dir()), None
-    )
-    weights = (
-        sorted(p for kind in ("safetensors", "bin") for p in result.glob(f"*.{kind}"))
-        if result
-        else []
-    )
-    if result is None or not weights:
-        raise MtpeftError(
-            f"no adapter of {name} at {adapter or paths.shown(folder)}",
-            "a trained adapter or model",
-            f"mtpeft train {name} --profile {training} --seed {seed}, or --adapter FOLDER",
-        )
-    return result, weights
 
 
 def four_bit(method: Method) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.files import write_atomic
 from mtpeft.core.locks import held
+from mtpeft.core.objects import read_object
 from mtpeft.core.progress import Progress
 from mtpeft.core.provenance import write_provenance
 from mtpeft.core.records import (
@@ -204,7 +205,9 @@ def _same_origin(path: Path, made_by: dict[str, Any]) -> None:
     """
     note = _origin(path)
     if path.is_file() and note.is_file():
-        known = json.loads(note.read_text(encoding="utf-8"))
+        known = read_object(
+            note, "who answered", f"remove {path} and {note}, or give another MTPEFT_OUT"
+        )
         if other := [name for name in {**known, **made_by} if known.get(name) != made_by.get(name)]:
             raise MtpeftError(
                 f"{path} holds answers of {other[0]} {known.get(other[0])}",

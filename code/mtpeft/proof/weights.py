@@ -254,15 +254,28 @@ def _classified(name: str, corpus: str, amount: Amount, tables: _Tables) -> None
     right = {e.id: e.target for e in load(corpus, task, "test")}
     labels = [int(right[p.instance_id]) for p in predictions]
     classes = [int(p.output) for p in predictions]
-    low, high = r_session.call(
-        "rate_interval", [float(a == b) for a, b in zip(labels, classes, strict=True)], level=LEVEL
-    )
-    n, scores = len(labels), binary_scores(labels, classes)
-    majority = max(sum(labels), n - sum(labels)) / n
-    tables.scores.append(
-        [name, task, corpus, n, sum(labels), majority, scores["acc"], low, high,
-         *(scores[m] for m in ("precision", "recall", "f1", "macro_f1"))]
-    )  # fmt: skip
+    tables.scores.append([name, task, corpus, *scored(labels, classes)])
+
+
+def scored(labels: Sequence[int], classes: Sequence[int]) -> list[Any]:
+    """What `SCORES` says after the corpus, the interval of the accuracy at `LEVEL` included.
+
+    Args:
+        labels: 1 or 0 for each example.
+        classes: What was predicted.
+    """
+    hits = [float(a == b) for a, b in zip(labels, classes, strict=True)]
+    low, high = r_session.call("rate_interval", hits, level=LEVEL)
+    n, positives, scores = len(labels), sum(labels), binary_scores(labels, classes)
+    return [
+        n,
+        positives,
+        max(positives, n - positives) / n,
+        scores["acc"],
+        low,
+        high,
+        *(scores[metric] for metric in ("precision", "recall", "f1", "macro_f1")),
+    ]
 
 
 def _answered(name: str, dtype: str, amount: Amount, tables: _Tables) -> None:
