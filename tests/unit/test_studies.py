@@ -3,6 +3,7 @@
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mtpeft.catalog import catalog, load
@@ -170,3 +171,10 @@ def test_a_dialect_is_loaded_from_the_folder_of_its_study(study: Path) -> None:
     with pytest.raises(MtpeftError, match="no NUMBER"):
         dialect(known.studies["my-study"], "NUMBER")
     shutil.rmtree(study)
+
+
+def test_one_problem_is_one_problem(study: Path, mtpeft: Any) -> None:
+    (study / "claims" / "claims.yaml").write_text("")
+    done = mtpeft("study", "check", str(study))
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1] == "study: my-study: 1 problem"

@@ -55,11 +55,13 @@ def home(study: str, *, quick: bool, root: Path | None = None) -> Path:
 
 
 def plan_of(known: Catalog, study: Study, form: Form) -> plans.Plan:
-    """Runs and seeds, in the order in which the study's runs stand."""
+    """Runs that are not withdrawn, and seeds, in the order in which the study's runs stand."""
     runs = [
         run.id
         for run in known.runs.values()
-        if run.study == study.id and any(fnmatch.fnmatchcase(run.id, p) for p in form.runs)
+        if run.study == study.id
+        and not run.withdrawn
+        and any(fnmatch.fnmatchcase(run.id, p) for p in form.runs)
     ]
     settings = [f"{name}={value}" for name, value in form.settings.items()]
     return plans.Plan(
