@@ -101,7 +101,8 @@ $(TABLES): $(VERDICTS) $(RENDERING)
 $(FIGURES): $(VERDICTS) $(RENDERING)
 	@$(RUN) figures && touch $@
 
-$(REPORT): $(TABLES) $(FIGURES) $(wildcard $(OUT)/training/flaky-cpu/results.csv $(OUT)/smoke-heads/smoke.csv)
+$(REPORT): $(TABLES) $(FIGURES) $(wildcard $(OUT)/training/flaky-cpu/results.csv $(OUT)/smoke-heads/smoke.csv \
+  results/proofs/*/*.csv $(OUT)/proofs/*/full/*.csv)
 	@$(RUN) report && touch $@
 
 .PHONY: reproduce-all statistics audit verify report archive check-files documents known-issues

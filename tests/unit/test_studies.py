@@ -178,3 +178,15 @@ def test_one_problem_is_one_problem(study: Path, mtpeft: Any) -> None:
     done = mtpeft("study", "check", str(study))
     assert done.returncode == 1
     assert done.stdout.splitlines()[-1] == "study: my-study: 1 problem"
+
+
+def test_a_study_without_upstream_files_says_so_and_what_its_matrix_costs(
+    study: Path, mtpeft: Any
+) -> None:
+    there = ("--catalog", str(study))
+    done = mtpeft(*there, "archive", "import", "my-study")
+    assert done.returncode == 2
+    assert "my-study has no dialect.py" in done.stderr
+    said = mtpeft(*there, "matrix", "plan", "--study", "my-study", "--seed", "1").stdout
+    assert said.startswith("matrix matrix: 2 runs × 1 seed, 2 cells\n")
+    assert "mtpeft train plan my-study/first my-study/second; plan: " in said

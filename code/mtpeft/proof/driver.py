@@ -20,7 +20,7 @@ from typing import Literal
 from mtpeft.catalog import Catalog, Study
 from mtpeft.catalog.schema import Form
 from mtpeft.core import paths
-from mtpeft.core.errors import MtpeftError
+from mtpeft.core.errors import MtpeftError, UnknownName
 from mtpeft.core.files import write_atomic
 from mtpeft.core.objects import typed
 from mtpeft.core.records import csv_text
@@ -55,18 +55,29 @@ def home(study: str, *, quick: bool, root: Path | None = None) -> Path:
 
 
 def plan_of(known: Catalog, study: Study, form: Form) -> plans.Plan:
-    """Runs that are not withdrawn, and seeds, in the order in which the study's runs stand."""
-    runs = [
-        run.id
-        for run in known.runs.values()
-        if run.study == study.id
-        and not run.withdrawn
-        and any(fnmatch.fnmatchcase(run.id, p) for p in form.runs)
-    ]
+    """Runs that are not withdrawn, and seeds, in the order in which the study's runs stand.
+
+    Raises:
+        UnknownName: A pattern of the form fits no run of the study.
+    """
+    fitting = _fitting([r.id for r in known.runs.values() if r.study == study.id], form.runs)
+    runs = [name for name in fitting if not known.runs[name].withdrawn]
     settings = [f"{name}={value}" for name, value in form.settings.items()]
     return plans.Plan(
         runs, form.seeds, form.profile, form.inference, corpus=form.corpus, settings=settings
     )
+
+
+def _fitting(runs: Sequence[str], patterns: Sequence[str]) -> list[str]:
+    """The runs that fit one of some patterns, in their own order.
+
+    Raises:
+        UnknownName: A pattern fits none; it would silently leave out what it was meant to name.
+    """
+    for pattern in patterns:
+        if not fnmatch.filter(runs, pattern):
+            raise UnknownName("run or pattern of runs", pattern, runs, "mtpeft list runs")
+    return [run for run in runs if any(fnmatch.fnmatchcase(run, p) for p in patterns)]
 
 
 def perform(
@@ -86,15 +97,17 @@ def perform(
 
     Raises:
         MtpeftError: A stage failed, or the folder was begun with another plan.
+        UnknownName: A pattern fits no run.
     """
     plan = plan_of(known, study, form)
+    wanted = _fitting(plan.runs, only or ["*"])
     plans.write(NAME, plan)
     matrix, program = plans.home(NAME), identity.of_program()["code"]
     todo = [
         (cell, stage)
         for cell in plans.cells(plan)
         for stage in stages_of(known, cell.run)
-        if not only or any(fnmatch.fnmatchcase(cell.run, p) for p in only)
+        if cell.run in wanted
     ]
     # One backbone after the other, so that one is whole before the next begins.
     order = list(dict.fromkeys(known.runs[run].backbone for run in plan.runs))
