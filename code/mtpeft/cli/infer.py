@@ -49,8 +49,11 @@ def run(
     tokens_in_flight: Annotated[
         int, typer.Option(help="prompt and answer tokens of a batch; 0: as memory allows")
     ] = 0,
+    processes: Annotated[
+        int, typer.Option(min=0, help="side by side, one a GPU; 0: one for each visible GPU")
+    ] = 0,
 ) -> None:
-    """Predict the evaluation sets of a run; the same command resumes."""
+    """Predict the evaluation sets of a run, on all visible GPUs; the same command resumes."""
     from mtpeft.inference.command import run as stage
 
     failures = stage(
@@ -67,6 +70,7 @@ def run(
         retry,
         limit,
         tokens_in_flight,
+        processes,
     )
     sys.exit(1 if failures else 0)
 
