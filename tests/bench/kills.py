@@ -124,7 +124,7 @@ STAGES = (
     Stage("export", ["train", "export", _PAIR, "OUT/exported", *_TRAINED], _TRAINED_FIRST, needs=["torch"]),
     Stage("calibrate", ["train", "calibrate", _PAIR, *_TRAINED, *_TRAINING[:2]], _TRAINED_FIRST, needs=["torch"]),
     Stage("apply", ["apply", _PAIR, "GIVEN/Own.java", "--functions", *_TRAINED], _TRAINED_FIRST, needs=["torch"]),
-    Stage("serve", ["serve", _UNTUNED, "--port", "0", *_SPEAKING], needs=["torch"], serves="serve: http"),
+    Stage("serve", ["serve", "smollm2-135m-instruct", "--port", "0", *_SPEAKING], needs=["torch"], serves="serve: http"),
     Stage(
         "infer-language-model",
         ["infer", _UNTUNED, "translation-java-cs", *_SPEAKING, "--corpus", "smoke", "--tokens-in-flight", "600"],

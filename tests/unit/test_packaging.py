@@ -2,9 +2,11 @@
 
 import importlib.util
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from types import ModuleType
@@ -113,6 +115,33 @@ RECORDS = ["repro.yaml", ".adduce/manifest.yaml", ".zenodo.json", "codemeta.json
 def test_a_record_for_machines_says_what_the_catalog_no_longer_says(metadata, name):
     written = (ROOT / name).read_text(encoding="utf-8")
     assert written == metadata.RECORDS[name](), "make documents"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["list", "studies"], 0, "multitask-qlora"),
+        (["verify", "--help"], 0, "Usage"),
+        (["verify"], 2, "MTPEFT_ROOT="),
+        (["data", "translation"], 2, "MTPEFT_ROOT="),
+        (["compare", "a.csv", "b.csv"], 2, "MTPEFT_ROOT="),
+        (["score", "setup"], 2, "MTPEFT_ROOT="),
+        (["apply", "x", "y.py"], 2, "MTPEFT_ROOT="),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_the_package_alone_takes_its_own_place_for_the_repository(tmp_path, words, code, said):
+    site = tmp_path / "lib" / "python" / "site-packages"
+    shutil.copytree(
+        ROOT / "code" / "mtpeft", site / "mtpeft", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("MTPEFT_")}
+    environment = kept | {"PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "mtpeft", *words]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == code and said in done.stdout + done.stderr
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["lib"]
+    assert [p.name for p in (tmp_path / "lib" / "python").iterdir()] == ["site-packages"]
 
 
 def test_files_name_different_versions():
