@@ -92,6 +92,14 @@ def test_what_is_finished_is_not_done_again(here: Path) -> None:
     assert plans.home(driver.NAME).is_relative_to(here)
 
 
+def test_a_withdrawn_run_is_no_part_of_a_study_that_is_run_here() -> None:
+    known, form = catalog(), driver.form_of(STUDY, quick=True)
+    whole = driver.plan_of(known, STUDY, form).runs
+    gone = replace(known.runs[whole[0]], withdrawn="trained on the test set")
+    without = replace(known, runs={**known.runs, gone.id: gone})
+    assert driver.plan_of(without, STUDY, form).runs == whole[1:]
+
+
 def test_a_pattern_that_fits_no_run_is_refused_and_leaves_nothing_out(here: Path) -> None:
     form = driver.form_of(STUDY, quick=True)
     with pytest.raises(UnknownName, match="codebert-clone-studnet"):

@@ -116,9 +116,9 @@ def run(
             drop_errors(path)
     places = devices(processes) if share[1] == 1 else []
     if len(places) > 1:
+        where = (adapter, backbone, backend, dtype, corpus)
         work = partial(
-            *(_share, name, list(instances), profile, training, seed, adapter, backbone),
-            *(backend, dtype, corpus, limit, tokens_in_flight),
+            _share, name, list(instances), profile, training, seed, *where, limit, tokens_in_flight
         )
         _side_by_side(asked, backend, work, places)
     else:

@@ -55,12 +55,13 @@ def home(study: str, *, quick: bool, root: Path | None = None) -> Path:
 
 
 def plan_of(known: Catalog, study: Study, form: Form) -> plans.Plan:
-    """Runs and seeds, in the order in which the study's runs stand.
+    """Runs that are not withdrawn, and seeds, in the order in which the study's runs stand.
 
     Raises:
         UnknownName: A pattern of the form fits no run of the study.
     """
-    runs = _fitting([r.id for r in known.runs.values() if r.study == study.id], form.runs)
+    fitting = _fitting([r.id for r in known.runs.values() if r.study == study.id], form.runs)
+    runs = [name for name in fitting if not known.runs[name].withdrawn]
     settings = [f"{name}={value}" for name, value in form.settings.items()]
     return plans.Plan(
         runs, form.seeds, form.profile, form.inference, corpus=form.corpus, settings=settings

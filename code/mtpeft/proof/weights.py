@@ -114,6 +114,7 @@ def compared(reference: Sequence[Prediction], new: Sequence[Prediction], label: 
             "an answer to every instance",
             "remove the folder `answers` of the proof and start again",
         )
+    flips: list[tuple[str, str, str, int | None]]
     if not label:
         flips = [
             (a.instance_id, str(len(a.raw_output)), str(len(b.raw_output)), _equal_until(a, b))
