@@ -31,6 +31,8 @@ export TZ := UTC
 export PYTHONDONTWRITEBYTECODE := 1
 export RPY2_CFFI_MODE := ABI
 export MPLBACKEND := Agg
+# Repeatable sums of cuBLAS have to be asked for before CUDA starts; the package asks, too (tuning/seeding.py).
+export CUBLAS_WORKSPACE_CONFIG := :4096:8
 
 # ---------------------------------------------------------------- set-up (one environment, one stamp per group)
 
@@ -99,7 +101,8 @@ $(TABLES): $(VERDICTS) $(RENDERING)
 $(FIGURES): $(VERDICTS) $(RENDERING)
 	@$(RUN) figures && touch $@
 
-$(REPORT): $(TABLES) $(FIGURES) $(wildcard $(OUT)/training/flaky-cpu/results.csv $(OUT)/smoke-heads/smoke.csv)
+$(REPORT): $(TABLES) $(FIGURES) $(wildcard $(OUT)/training/flaky-cpu/results.csv $(OUT)/smoke-heads/smoke.csv \
+  results/proofs/*/*.csv $(OUT)/proofs/*/full/*.csv)
 	@$(RUN) report && touch $@
 
 .PHONY: reproduce-all statistics audit verify report archive check-files documents known-issues
@@ -229,7 +232,7 @@ verify-seeds: | $(VENV)/.core ## T4: trained and scored runs by the interval ove
 	  [ -f "$(OUT)/verification/seeds.csv" ] || exit $$rc; \
 	  $(MAKE) --no-print-directory $(REPORT); $(RUN) verdict || [ $$? -eq 1 ]; exit $$rc
 
-.PHONY: smoke-heads flaky-cpu proof-server proof-a proof-a-quick proof-b proof-b-quick
+.PHONY: smoke-heads flaky-cpu proof-server proof-weights proof-a proof-a-quick proof-b proof-b-quick
 smoke-heads: | $(VENV)/.train ## the part of smoke with shared modules: five tiny backbones by five methods | 1 min | 10 MB | no
 	@OMP_NUM_THREADS=1 $(RUN) smoke-heads
 
@@ -242,8 +245,11 @@ proof-b-quick: | $(VENV)/.train $(VENV)/.score ## the same stages on a few dozen
 proof-server: | $(VENV)/.train ## SmolLM2 prompted and as a judge through `mtpeft serve`; resumes; QUICK=1: a few requests, 1 min | 1 h | 1 GB | no
 	@$(RUN) infer proof-server $(if $(QUICK),--quick)
 
+proof-weights: | $(VENV)/.train ## T3: published classifiers on their test sets, on other threads and batches too; QUICK=1: 1 min | 40 min | 1 GB | no
+	@OMP_NUM_THREADS=1 $(RUN) infer proof-weights $(if $(QUICK),--quick)
+
 proof-a: | $(VENV)/.train $(VENV)/.score ## multi-task QLoRA in miniature: SmolLM2 tuned, asked, scored, compared; resumes | 1–2 h | 3 GB | no
-	@MTPEFT_DEVICE=cpu $(RUN) proof miniature-qlora $(if $(QUICK),--quick)
+	@$(RUN) proof miniature-qlora $(if $(QUICK),--quick)
 
 proof-a-quick: ## the same steps on a handful of examples; its figures mean nothing | 6 min | 1 GB | no
 	@$(MAKE) --no-print-directory proof-a QUICK=1
@@ -253,7 +259,7 @@ flaky-cpu: | $(VENV)/.train ## a small model on the real flaky tests (MTPEFT_MIR
 
 # ---------------------------------------------------------------- tests, images, housekeeping
 
-.PHONY: test test-unit test-train test-cluster gpu-check mutation record-tables lint docs doctor plan clean
+.PHONY: test test-unit test-train test-cluster gpu-check bench-miniature mutation record-tables lint docs doctor plan clean
 record-tables: ## accept the tables of the last run as the reference of the tests | 1 s | | no
 	@cd $(OUT) && find statistics audit verification tables -name '*.csv' ! -name '.*' | LC_ALL=C sort | xargs sha256sum \
 	  >"$(CURDIR)/tests/recipe/tables.sha256"
@@ -291,6 +297,10 @@ gpu-check: $(VENV)/.dev $(VENV)/.train ## what only a GPU can show: tests, then 
 	@$(BIN)/python -m pytest -q -m gpu tests/gpu
 	@PYTHONPATH=code $(BIN)/python tests/bench/bench_training.py --out $(OUT)/gpu-check.md
 	@echo "$(OUT)/gpu-check.md"
+
+bench-miniature: $(VENV)/.train ## training and generation of the miniature beside TRL and transformers, CPU seconds | 15 min | 3 GB | no
+	@OMP_NUM_THREADS=1 PYTHONPATH=code $(BIN)/python tests/bench/bench_miniature.py --out $(OUT)/bench-miniature.md
+	@echo "$(OUT)/bench-miniature.md"
 
 test-cluster: $(VENV)/.dev $(VENV)/.train ## a matrix on a real Slurm of this machine (as root; skips without one) | 4 min | 50 MB | no
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m cluster tests/recipe/test_cluster.py

@@ -61,7 +61,7 @@ def test_every_request_is_accounted_for_and_none_is_sent_twice(tmp_path, monkeyp
     assert (judged.groupby("parser").n.sum() == 3).all() and (judged.of == 3).all()
 
     def answers():
-        found = [p for p in (tmp_path / "answers").glob("*.jsonl") if p.name != "judge.jsonl"]
+        found = [p for p in (tmp_path / "answers").rglob("*.jsonl") if p.name != "judge.jsonl"]
         return {
             (p.name, record["instance_id"]): record.get("raw_output")
             for p in found

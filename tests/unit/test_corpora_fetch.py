@@ -114,7 +114,7 @@ def server(tmp_path, monkeypatch) -> Iterator[Server]:
 
 def entry(name: str) -> File:
     return File(
-        f"x/{name}", "g", "owner/repo", "rev", f"folder/{name}", SHA, len(CONTENT), "MIT", "a test"
+        f"x/{name}", "g", "owner/repo", "rev", f"folder/{name}", "MIT", "a test", SHA, len(CONTENT)
     )
 
 

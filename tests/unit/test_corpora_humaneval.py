@@ -4,8 +4,11 @@ import gzip
 import json
 
 import pytest
+from mtpeft.core import paths
 from mtpeft.core.errors import BadInput
-from mtpeft.corpora.humaneval import RELATIVE, read_rows
+from mtpeft.corpora.fetch import Mismatch
+from mtpeft.corpora.humaneval import ENTRY, read_rows
+from mtpeft.corpora.manifest import manifest
 
 PROBLEM = {
     "task_id": "Toy/0",
@@ -41,9 +44,10 @@ def test_a_malformed_benchmark_is_read(tmp_path):
 
 
 def test_a_changed_copy_of_the_benchmark_is_used(tmp_path, monkeypatch):
-    path = tmp_path / RELATIVE
+    path = tmp_path / manifest().files[ENTRY].relative
     path.parent.mkdir(parents=True)
     path.write_bytes(gzip.compress(benchmark(PROBLEM)))
     monkeypatch.setenv("MTPEFT_MIRROR", str(tmp_path))
-    with pytest.raises(BadInput, match="SHA-256"):
+    monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
+    with pytest.raises(Mismatch, match="SHA-256"):
         read_rows()

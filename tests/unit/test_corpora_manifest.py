@@ -15,8 +15,7 @@ def test_every_shipped_file_is_pinned_by_revision_hash_and_size():
     for file in manifest().files.values():
         assert (
             len(file.revision) == 40
-            and len(file.sha256) == 64
-            and file.bytes > 0
+            and ((len(file.sha256) == 64 and file.bytes > 0) or len(file.git_blob) == 40)
             and file.licence
             and file.purpose
         )
@@ -27,6 +26,13 @@ def test_every_derived_file_of_pinned_inputs_is_pinned():
     for derived in m.derived.values():
         if all(name in m.files for name in derived.inputs):
             assert derived.sha256, derived.id
+
+
+_FILE = "".join(
+    f'{key} = "x"\n'
+    for key in ("id", "group", "repository", "revision", "path", "licence", "purpose")
+)
+_FILE = f"[[file]]\n{_FILE}"
 
 
 @pytest.mark.parametrize(
@@ -43,6 +49,9 @@ def test_every_derived_file_of_pinned_inputs_is_pinned():
             "sha256",
         ),
         ("[[file]", "not TOML"),
+        (_FILE, "no checksum"),
+        (_FILE + 'git_blob = "main"\n', "git_blob is 'main'"),
+        (_FILE + f'git_blob = "{"A" * 40}"\n', "40 lower-case hexadecimal digits"),
     ],
 )
 def test_a_broken_manifest_is_refused_by_name(tmp_path, broken, said):

@@ -132,10 +132,17 @@ def test_a_runner_that_fails_twice_says_so_and_gives_no_value(monkeypatch, capsy
         ("    return (2 *", None),
         (RIGHT, None),
         ("", None),
+        ("    return 2 * x\n\n" + "This isn't code.\n" * 200, "    return 2 * x\n"),
+        ("    return 2 * x\n\nprint(never_defined)\n", "    return 2 * x\n"),
+        (
+            "    return two() * x\n\ndef two():\n    return 2\nif True:\n    1 / 0\n",
+            "    return two() * x\n\ndef two():\n    return 2\n",
+        ),
+        ('    return 2 * x\ntext = """\nopen\nprint(1)\n', "    return 2 * x\n"),
     ],
 )
 def test_a_completion_ends_where_the_module_goes_on(completion, kept):
-    part, rule = ended('def twice(x):\n    """Twice."""\n', completion)
+    part, rule = ended('def twice(x):\n    """Twice."""\n', completion, "twice")
     assert part.rstrip() == (completion if kept is None else kept).rstrip()
     assert bool(rule) == (kept is not None)
 
@@ -157,19 +164,29 @@ def test_a_file_is_scored_and_pass_at_k_counts_samples(tmp_path: Path):
             ("hanoi_moves", "def hanoi_moves(disks):\n    return 2 ** disks - 1\n", ""),
             ("hanoi_moves#1", "def hanoi_moves(disks):\n    return 0\n", ""),
             ("hanoi_moves#2", "", "OutOfMemoryError"),
+            ("hanoi_moves#3", "\0", ""),
+            ("hanoi_moves#4", "\udfff", ""),
         )
     ]
     path = tmp_path / "p.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    assert run(path, ["execution"], tmp_path / "out", "smoke") == 2  # one inference failed
+    assert (
+        run(path, ["execution"], tmp_path / "out", "smoke") == 2
+    )  # one inference failed, two outputs are no text
     table = read_scores(tmp_path / "out/scores/execution/generation-python.csv")
-    assert list(table["status"]) == ["ok", "ok", "infrastructure"]
-    assert list(table["execution_pass"])[:2] == [1.0, 0.0]
+    assert list(table["status"]) == ["ok", "ok", "infrastructure", "ok", "ok"]
+    assert list(table["execution_pass"].dropna()) == [1.0, 0.0, 0.0, 0.0]
     said = read_frame(tmp_path / "out/messages/execution/generation-python.csv")
-    assert [m.split(":")[0] for m in said["message"]] == ["passed", "failed", "no answer"]
+    assert [m.split(":")[0] for m in said["message"]] == [
+        "passed",
+        "failed",
+        "no answer",
+        "failed",
+        "failed",
+    ]
     samples = samples_of(table)["mine"]
-    assert samples == {"hanoi_moves": [True, False]}
-    assert by_problem(samples, 1) == [0.5] and by_problem(samples, 3) == []
+    assert samples == {"hanoi_moves": [True, False, False, False]}
+    assert by_problem(samples, 1) == pytest.approx([0.25]) and by_problem(samples, 5) == []
 
 
 def test_the_interval_of_a_rate_is_wilsons_or_the_bootstraps():

@@ -394,7 +394,8 @@ def test_an_unreadable_answer_is_asked_for_again_and_then_a_status(tmp_path):
         assert found.status == "ok" and len(server.requests) == 2
     with serving(Reply(body=chat("I like it"))) as server:
         [found] = run(server, tmp_path, [item()], parse_attempts=3)
-        assert (found.status, found.ratings) == ("unparseable", []) and "I like it" in found.detail
+        assert (found.status, found.ratings) == ("infrastructure", [])
+        assert "the judge's reply cannot be read: I like it" in found.detail
         assert len(server.requests) == 3
         run(server, tmp_path, [item()], parse_attempts=3)
         assert len(server.requests) == 3, "what was paid for is not asked again"

@@ -5,6 +5,7 @@ of files, fail with the file and line that wrote it.
 """
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,6 +93,19 @@ def test_every_import_inside_the_package_is_absolute():
         if isinstance(node, ast.ImportFrom) and node.level
     ]
     assert not relative, "\n".join(relative)
+
+
+def test_no_line_outside_the_studies_calls_a_study_by_a_letter():
+    letter = re.compile(r"study[-_]?[ab]\b|\"[ab]\"|'[ab]'")
+    found = [
+        f"{path.relative_to(PACKAGE)}:{number}: {line.strip()}"
+        for path in sorted(PACKAGE.rglob("*"))
+        if path.suffix in (".py", ".yaml", ".toml", ".R")
+        and "studies" not in path.relative_to(PACKAGE).parts
+        for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1)
+        if letter.search(line)
+    ]
+    assert not found, "\n".join(found)
 
 
 def test_no_files_import_each_other_in_a_circle():

@@ -35,7 +35,9 @@ def apply(
     backbone: Annotated[
         str, typer.Option(help="folder of the base model; default: the run's")
     ] = "",
-    dtype: Annotated[str, typer.Option(help="of a language model's weights")] = "bfloat16",
+    dtype: Annotated[
+        str, typer.Option(help="of a language model's weights; default: the machine's faster one")
+    ] = "",
     new_tokens: Annotated[
         int, typer.Option(help="most tokens of an answer; 0: the task's limit")
     ] = 0,

@@ -28,6 +28,28 @@ def fetch(
 
 
 @app.command(
+    "pin",
+    **example(f"mtpeft data pin google/code_x_glue_ct_code_to_text {'0123456789' * 4}"),
+)
+def pin(
+    name: Annotated[str, typer.Argument(help="OWNER/NAME of a data set or model of the hub")],
+    commit: Annotated[str, typer.Argument(help="its commit, in full")],
+) -> None:
+    """Choose the commit of a data set or base model of which no study names one.
+
+    It is recorded in the cache, and another one is refused from then on.
+    """
+    from mtpeft.catalog import catalog
+    from mtpeft.corpora.manifest import manifest
+    from mtpeft.corpora.pins import choose
+
+    without = [e.repository for e in manifest().hub.values() if not e.revision]
+    without += [b.hub for b in catalog().backbones.values() if "/" in b.hub and not b.revision]
+    choose(name, commit, dict.fromkeys(without))
+    typer.echo(f"{name}: {commit}")
+
+
+@app.command(
     "audit",
     **example(
         "mtpeft data audit flaky-detection",

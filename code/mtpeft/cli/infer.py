@@ -16,9 +16,7 @@ Server = Annotated[str, typer.Option(help="OpenAI-compatible address up to /v1; 
 AtOnce = Annotated[
     int, typer.Option(min=1, help="questions at a time: requests, or a batch of a local model")
 ]
-Dtype = Annotated[
-    str, typer.Option(help="of a local model's weights; default: bfloat16 on a GPU, else float32")
-]
+Dtype = Annotated[str, typer.Option(help="of a local model's weights; default: as in infer run")]
 Corpus = Annotated[str, typer.Option(help="as in train; default: that of the task's study")]
 
 
@@ -38,15 +36,24 @@ def run(
         str, typer.Option(help="folder of the base model; default: the run's")
     ] = "",
     backend: Annotated[str, typer.Option(help="transformers or vllm")] = "transformers",
-    dtype: Annotated[str, typer.Option(help="of weights that are not quantized")] = "bfloat16",
+    dtype: Annotated[
+        str,
+        typer.Option(
+            help="of weights that are not quantized; default: bfloat16 where the machine has "
+            "instructions for it, else float32"
+        ),
+    ] = "",
     corpus: Annotated[str, typer.Option(help="as in train; default: the run's study")] = "",
     retry: Annotated[bool, typer.Option(help="predict failed instances again")] = False,
     limit: Annotated[int, typer.Option(help="instances of a set, evenly spaced; 0: all")] = 0,
     tokens_in_flight: Annotated[
         int, typer.Option(help="prompt and answer tokens of a batch; 0: as memory allows")
     ] = 0,
+    processes: Annotated[
+        int, typer.Option(min=0, help="side by side, one a GPU; 0: one for each visible GPU")
+    ] = 0,
 ) -> None:
-    """Predict the evaluation sets of a run; the same command resumes."""
+    """Predict the evaluation sets of a run, on all visible GPUs; the same command resumes."""
     from mtpeft.inference.command import run as stage
 
     failures = stage(
@@ -63,6 +70,7 @@ def run(
         retry,
         limit,
         tokens_in_flight,
+        processes,
     )
     sys.exit(1 if failures else 0)
 
@@ -187,6 +195,9 @@ def proof_server(
     corpus: Annotated[str, typer.Option(help="as in train")] = "multitask-peft-public",
     instances: Annotated[int, typer.Option(help="of each yes-or-no task")] = 200,
     shots: Annotated[int, typer.Option(help="solved examples, in a second pass")] = 4,
+    few: Annotated[
+        int, typer.Option(help="instances of the second pass; 0: as many as of the first")
+    ] = 0,
     queries: Annotated[int, typer.Option(help="of code search; 0: none")] = 200,
     summaries: Annotated[int, typer.Option(help="written and judged")] = 50,
     port: Annotated[int, typer.Option(help="of the server; 0: a free one")] = 0,
@@ -198,9 +209,36 @@ def proof_server(
     from mtpeft.core import paths
     from mtpeft.smoke.served import QUICK, Amount, run
 
-    amount = QUICK if quick else Amount(instances, (0, shots), queries, summaries)
+    amount = QUICK if quick else Amount(instances, (0, shots), queries, summaries, few)
     root = paths.REGENERATED / "proofs" / "server" / ("quick" if quick else "full")
     sys.exit(run(backbone, corpus, amount, root, port))
+
+
+@app.command("proof-weights", **example("mtpeft infer proof-weights --quick"))
+def proof_weights(
+    quick: Annotated[
+        bool, typer.Option("--quick", help="a few examples; its figures mean nothing")
+    ] = False,
+    corpus: Annotated[str, typer.Option(help="as in train")] = "multitask-peft-public",
+    model: Annotated[
+        str, typer.Option(help="a backbone that writes text; empty: none")
+    ] = "smollm2-135m-instruct",
+    backbone: Annotated[
+        list[str] | None, typer.Option(help="a classifier; repeatable; default: all")
+    ] = None,
+    limit: Annotated[
+        int, typer.Option(help="examples of a classifier in each way; 0: all, 500 but in the first")
+    ] = 0,
+) -> None:
+    """Predict with every published classifier, and a small language model, on 1 and 2 threads and in
+    two sizes of batch; score the answers and list what differs.
+    """
+    from mtpeft.core import paths
+    from mtpeft.proof.weights import QUICK, Amount, run
+
+    root = paths.REGENERATED / "proofs" / "published-weights" / ("quick" if quick else "full")
+    amount = QUICK if quick else Amount(limit, limit) if limit else Amount()
+    run(corpus, model, amount, root, backbone or [])
 
 
 def _show(rows: list[dict[str, Any]]) -> None:

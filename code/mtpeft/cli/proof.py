@@ -33,6 +33,8 @@ def run(
 
     chosen = catalog().get("studies", study)
     form = driver.form_of(chosen, quick=quick)
+    # Its sizes are made for a machine without a GPU: whoever runs it has asked for the CPU.
+    os.environ.setdefault("MTPEFT_DEVICE", "cpu")
     place = driver.home(study, quick=quick)
     below = place.relative_to(paths.REGENERATED).parts
     if paths.REGENERATED.parts[-len(below) :] != below:

@@ -29,7 +29,10 @@ def serve(
     backend: Annotated[
         str, typer.Option(help="transformers or vllm; auto: vllm where it is installed")
     ] = "auto",
-    dtype: Annotated[str, typer.Option(help="of weights that are not quantized")] = "bfloat16",
+    dtype: Annotated[
+        str,
+        typer.Option(help="of weights that are not quantized; default: the machine's faster one"),
+    ] = "",
     dry_run: Annotated[bool, typer.Option(help="only say what would be served, and how")] = False,
 ) -> None:
     """Serve trained runs by the OpenAI API: one name per run, and one per task of a run.

@@ -2,7 +2,8 @@
 
 A file is downloaded under a hidden name, `.NAME.part`, in the folder of its final name. A
 part is continued with a range request, and keeps every byte that has arrived, so that a slow line
-advances from run to run; only a complete file with the expected SHA-256 gets the final name.
+advances from run to run; only a complete file with the expected checksum (SHA-256, or the name
+that git gives to its content, or both) gets the final name.
 """
 
 import os
@@ -16,7 +17,7 @@ from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.core.files import cannot
 from mtpeft.core.http import AGAIN, Client, Clock, Limits, Trouble, retry_after
 from mtpeft.core.locks import held
-from mtpeft.core.provenance import sha256
+from mtpeft.core.provenance import git_blob, sha256
 
 _LARGEST = 4 << 30
 
@@ -59,9 +60,10 @@ class Wanted:
     Attributes:
         name: What people call it.
         url: Its address.
-        sha256: Of the whole file.
+        sha256: Of the whole file; empty where only `git_blob` is known.
         size: Its bytes; 0 where nobody knows.
         fix: What to do where it cannot be had.
+        git_blob: The name that git gives to its content; empty where only `sha256` is known.
     """
 
     name: str
@@ -69,6 +71,24 @@ class Wanted:
     sha256: str
     size: int = 0
     fix: str = "run the same command again (it resumes)"
+    git_blob: str = ""
+
+    @property
+    def checksums(self) -> str:
+        """What the file must hash to, for messages."""
+        return _shown(self.sha256, self.git_blob)
+
+    def unlike(self, path: Path) -> str:
+        """What a file hashes to, for messages; empty where it is this one."""
+        sha = sha256(path) if self.sha256 else ""
+        blob = git_blob(path) if self.git_blob else ""
+        return "" if (sha, blob) == (self.sha256, self.git_blob) else _shown(sha, blob)
+
+
+def _shown(sha: str, blob: str) -> str:
+    return " and ".join(
+        f"{what} {digest}" for what, digest in (("SHA-256", sha), ("git blob", blob)) if digest
+    )
 
 
 def part_of(target: Path) -> Path:
@@ -88,12 +108,11 @@ def accept(wanted: Wanted, part: Path, target: Path, source: str) -> None:
     Raises:
         Mismatch: It is another file; the part is gone then.
     """
-    found = sha256(part)
-    if found != wanted.sha256:
+    if found := wanted.unlike(part):
         part.unlink()
         raise Mismatch(
-            f"{wanted.name} from {source} has SHA-256 {found}",
-            f"SHA-256 {wanted.sha256}",
+            f"{wanted.name} from {source} has {found}",
+            wanted.checksums,
             "the source has changed or is damaged: use another source, or check the pin",
         )
     try:
@@ -147,7 +166,7 @@ def download(wanted: Wanted, target: Path, policy: Policy, client: Client | None
             reason = f"{policy.attempts} attempts, last: {reason}"
     raise Unavailable(
         f"{wanted.name} could not be obtained from {wanted.url}: {reason}",
-        f"a file with SHA-256 {wanted.sha256}",
+        f"a file with {wanted.checksums}",
         wanted.fix,
     )
 

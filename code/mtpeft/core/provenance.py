@@ -35,6 +35,23 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def git_blob(content: Path | bytes) -> str:
+    """The name that git gives to a content: SHA-1 of "blob LENGTH", a zero byte and the bytes.
+
+    Args:
+        content: The bytes, or the file that holds them.
+    """
+    size = len(content) if isinstance(content, bytes) else content.stat().st_size
+    digest = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+    if isinstance(content, bytes):
+        digest.update(content)
+        return digest.hexdigest()
+    with open(content, "rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
 def provenance_path(path: Path) -> Path:
     """Where the provenance of `path` lies."""
     return path.with_name(path.name + ".provenance.json")

@@ -2,7 +2,7 @@
 half.
 
 A file is downloaded under a hidden name, `.NAME.part`, in the folder of its final name. A part is
-continued with a range request; only a complete file whose SHA-256 is the manifest's gets the final
+continued with a range request; only a complete file whose checksum is the manifest's gets the final
 name. `OFFLINE=1` uses what is there.
 """
 
@@ -23,7 +23,6 @@ from mtpeft.core.http import Client, address, offline
 from mtpeft.core.locks import held
 from mtpeft.core.processes import run
 from mtpeft.core.progress import Progress
-from mtpeft.core.provenance import sha256
 from mtpeft.corpora.manifest import File, Wheel
 
 __all__ = ["UPSTREAM", "Mismatch", "Policy", "cached", "fetch", "offline", "require", "upstream"]
@@ -85,10 +84,10 @@ def fetch(
             for entry in entries
         }
         if show:
-            with Progress("data", sum(entry.bytes for entry in entries)) as progress:
+            with Progress("data", len(entries)) as progress:
                 for entry, future in futures.values():
                     future.exception()
-                    progress.step(entry.id, entry.bytes)
+                    progress.step(entry.id)
         for name, (_, future) in futures.items():
             try:
                 future.result()
@@ -106,11 +105,12 @@ def _bring(entry: File | Wheel, base: str, policy: Policy, client: Client) -> No
         entry.sha256,
         entry.bytes,
         f"run `make data` again (it resumes), set MTPEFT_MIRROR, or put the file at {target}",
+        git_blob="" if isinstance(entry, Wheel) else entry.git_blob,
     )
     with held(target):
         try:
             if target.is_file():
-                if sha256(target) == entry.sha256:
+                if not wanted.unlike(target):
                     return
                 target.unlink()  # damaged since it was verified: the sources below may have it
             tried = [f"cache {paths.shown(target)}: not there"]
@@ -118,7 +118,7 @@ def _bring(entry: File | Wheel, base: str, policy: Policy, client: Client) -> No
                 return
         except OSError as error:
             raise cannot("write", target, error) from error
-        expected = f"{entry.source} (SHA-256 {entry.sha256})"
+        expected = f"{entry.source} ({wanted.checksums})"
         if offline():
             raise MtpeftError(
                 f"{entry.id} is missing and OFFLINE=1: " + "; ".join(tried),

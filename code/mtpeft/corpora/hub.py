@@ -8,7 +8,6 @@ from typing import Any
 
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError
-from mtpeft.corpora.fetch import offline
 from mtpeft.corpora.manifest import HubDataset
 from mtpeft.corpora.pins import pin, pinned
 
@@ -17,11 +16,12 @@ def rows(entry: HubDataset, split: str) -> Iterator[dict[str, Any]]:
     """The rows of one split, in the data set's order.
 
     A mirror may hold it as OWNER/NAME/REVISION/CONFIG/SPLIT-*.parquet; else the hub library's own
-    cache and, unless OFFLINE=1, the hub are asked. The revision used first on this machine is used
-    ever after.
+    cache and, unless OFFLINE=1, the hub are asked for the manifest's revision, or for the one that
+    was chosen on this machine where the manifest knows none. Never for whatever is newest.
 
     Raises:
-        MtpeftError: The data set is nowhere, or has another number of rows.
+        MtpeftError: The data set is nowhere, no revision of it is known, or it has another number
+            of rows.
     """
     import datasets
 
@@ -36,7 +36,9 @@ def rows(entry: HubDataset, split: str) -> Iterator[dict[str, Any]]:
                 split=split,
             )
         else:
-            revision = entry.revision or pinned(entry.repository) or _newest(entry)
+            revision = entry.revision or pinned(entry.repository)
+            if not revision:
+                raise _unpinned(entry)
             data = datasets.load_dataset(
                 entry.repository, entry.config, split=split, revision=revision
             )
@@ -70,21 +72,15 @@ def _mirrored(entry: HubDataset) -> Path | None:
             f"{mirror / entry.repository} holds {len(found)} revisions of {entry.id}: "
             f"{', '.join(p.name for p in found)}",
             "one, or one that is pinned",
-            f'leave one in the mirror, or pin one: "{entry.repository}": "REVISION" in '
-            f"{paths.CACHE / 'pins.json'}",
+            f"mtpeft data pin {entry.repository} REVISION, or leave one in the mirror",
         )
     return found[0] if found else None
 
 
-def _newest(entry: HubDataset) -> str:
-    """The current revision of the data set, asked once; afterwards it is pinned."""
-    if offline():
-        raise OSError("OFFLINE=1 and no revision was pinned on this machine yet")
-    from huggingface_hub import HfApi
-
-    try:
-        return HfApi().dataset_info(entry.repository).sha or ""
-    except (
-        Exception
-    ) as error:  # the hub's client raises those of its HTTP library, which it has changed before
-        raise OSError(f"the hub does not answer: {error}") from error
+def _unpinned(entry: HubDataset) -> MtpeftError:
+    return MtpeftError(
+        f"nobody has published which revision of {entry.repository} the studies read ({entry.id})",
+        "a commit of it, chosen before the first download; results on it are comparable among themselves",
+        f"mtpeft data pin {entry.repository} COMMIT, with one of the 40-digit commits that the data set's page on the "
+        "hub lists; or set MTPEFT_MIRROR to a mirror that has it",
+    )

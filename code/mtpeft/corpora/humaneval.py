@@ -5,59 +5,35 @@ openai/human-eval at the pinned commit. It is in no study of its own: `--corpus 
 """
 
 import gzip
-import hashlib
 import json
 from pathlib import Path
 
 from mtpeft.catalog import catalog
-from mtpeft.core import paths
-from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.errors import BadInput
 from mtpeft.core.files import lines
 from mtpeft.corpora.examples import Example
+from mtpeft.corpora.fetch import require
+from mtpeft.corpora.manifest import manifest
 
-RELATIVE = "openai/human-eval/6d43fb980f9fee3c892a914eda09951f772ad10d/data/HumanEval.jsonl.gz"
-SHA256 = "b796127e635a67f93fb35c04f4cb03cf06f38c8072ee7cee8833d7bee06979ef"
+ENTRY = "humaneval/problems"
 PROBLEMS = 164
 _FIELDS = ("task_id", "prompt", "entry_point", "canonical_solution", "test")
-
-
-def default_path() -> Path:
-    """The benchmark below MTPEFT_MIRROR or in the cache.
-
-    Raises:
-        MtpeftError: It is in neither.
-    """
-    folders = [folder for folder in (paths.mirror(), paths.CACHE) if folder is not None]
-    for folder in folders:
-        if (folder / RELATIVE).is_file():
-            return folder / RELATIVE
-    raise MtpeftError(
-        f"HumanEval is not below {' or '.join(map(str, folders))}",
-        RELATIVE,
-        "set MTPEFT_MIRROR to a local mirror, or run `make data`",
-    )
 
 
 def read_rows(path: Path | None = None) -> dict[str, dict[str, str]]:
     """The fields of the 164 problems by task id, in file order.
 
     Args:
-        path: JSON lines, gzipped or not (default: `default_path()`, which is checked by SHA-256).
+        path: JSON lines, gzipped or not (default: the file of the manifest).
 
     Raises:
         BadInput: The file is malformed; the error names the line.
+        MtpeftError: The manifest's file cannot be had.
     """
-    source = path or default_path()
+    source = path or require(manifest().files[ENTRY])
     if not source.is_file():
         raise BadInput(source, "no such file", "HumanEval.jsonl or HumanEval.jsonl.gz")
     data = source.read_bytes()
-    if path is None and hashlib.sha256(data).hexdigest() != SHA256:
-        raise BadInput(
-            source,
-            f"SHA-256 {hashlib.sha256(data).hexdigest()}",
-            SHA256,
-            "fetch the file again from openai/human-eval at the pinned commit",
-        )
     try:
         text = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
     except (OSError, EOFError) as error:

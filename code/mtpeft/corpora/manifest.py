@@ -22,10 +22,11 @@ class File:
         repository: OWNER/NAME.
         revision: The commit.
         path: Inside the repository.
-        sha256: Of its content.
-        bytes: Its size.
         licence: Under which it is published.
         purpose: What it is needed for.
+        sha256: Of its content; empty: not known, then `git_blob` is.
+        bytes: Its size; 0: not known.
+        git_blob: The name that git gives to its content; empty: not known, then `sha256` is.
     """
 
     id: str
@@ -33,10 +34,11 @@ class File:
     repository: str
     revision: str
     path: str
-    sha256: str
-    bytes: int
     licence: str
     purpose: str
+    sha256: str = ""
+    bytes: int = 0
+    git_blob: str = ""
 
     @property
     def relative(self) -> str:
@@ -58,7 +60,8 @@ class HubDataset:
         group: What `mtpeft data GROUP` fetches together.
         repository: OWNER/NAME.
         config: The configuration.
-        revision: The commit; empty: pinned by the first download.
+        revision: The commit; empty: nobody knows which, and one must be chosen before the first
+            download (`mtpeft data pin`).
         rows: The number of rows of each split.
         licence: Under which it is published.
         purpose: What it is needed for.
@@ -265,10 +268,13 @@ def _entry(path: Path, item: dict[str, Any], record: type) -> Any:
     for key, value in item.items():
         if not isinstance(value, types.get(key, str)) or isinstance(value, bool):
             raise BadInput(path, f"{name}: {key} is {value!r}", f"a {types.get(key, str).__name__}")
-    for key in ("sha256", "tokenizer"):
+    for key, digits in (("sha256", 64), ("tokenizer", 64), ("git_blob", 40)):
         digest = item.get(key, "")
-        if digest and (len(digest) != 64 or set(digest) - set("0123456789abcdef")):
-            raise BadInput(path, f"{name}: {key} is {digest!r}", "64 lower-case hexadecimal digits")
+        if digest and (len(digest) != digits or set(digest) - set("0123456789abcdef")):
+            expected = f"{digits} lower-case hexadecimal digits"
+            raise BadInput(path, f"{name}: {key} is {digest!r}", expected)
+    if record is File and not (item.get("sha256") or item.get("git_blob")):
+        raise BadInput(path, f"{name}: no checksum", "sha256 or git_blob")
     return record(**item)
 
 

@@ -28,7 +28,7 @@ from mtpeft.core.text import one_line
 from mtpeft.corpora import Example
 from mtpeft.inference.bm25 import Bm25
 from mtpeft.inference.fitting import fitted
-from mtpeft.models.device import kind, stop_where_lost
+from mtpeft.models.device import stop_where_lost
 from mtpeft.tasks import Answer, answer_of, task_module, wording
 
 T = TypeVar("T")
@@ -141,15 +141,15 @@ class Local:
 
     Args:
         source: Folder of the model.
-        dtype: Torch's name of the type of its weights; default: bfloat16 on a GPU, float32 on a
-            CPU (the study: float16).
+        dtype: Torch's name of the type of its weights; default: `backends.swift_dtype` (the study:
+            float16).
         context: The most tokens of a prompt.
     """
 
     def __init__(self, source: str, dtype: str = "", context: int = 8192) -> None:
-        from mtpeft.inference.backends import Transformers
+        from mtpeft.inference.backends import Transformers, swift_dtype
 
-        dtype = dtype or ("bfloat16" if kind() == "cuda" else "float32")
+        dtype = dtype or swift_dtype()
         self._backend, self._context = Transformers(source, None, dtype, False), context
 
     def answer(

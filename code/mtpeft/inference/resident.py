@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.core.errors import UnknownName
-from mtpeft.inference.backends import loaded
+from mtpeft.inference.backends import loaded, swift_dtype
 from mtpeft.inference.generate import Generated, generate
 from mtpeft.models.device import local
 
@@ -25,7 +25,7 @@ class Resident:
     Args:
         source: Folder of the base.
         adapters: Folders of adapters, by the names that callers use.
-        dtype: Torch's name of the type of weights that are not quantized.
+        dtype: Torch's name of the type of weights that are not quantized; empty: `swift_dtype`.
         four_bit: Whether the base is loaded in NF4 (QLoRA).
     """
 
@@ -33,10 +33,10 @@ class Resident:
         self,
         source: str,
         adapters: Mapping[str, Path],
-        dtype: str = "bfloat16",
+        dtype: str = "",
         four_bit: bool = False,
     ) -> None:
-        model, self.tokenizer = loaded(source, dtype, four_bit)
+        model, self.tokenizer = loaded(source, dtype or swift_dtype(), four_bit)
         # PEFT makes modules of the names, which may hold no dot.
         self._names = {name: f"adapter{number}" for number, name in enumerate(adapters)}
         for name, folder in adapters.items():

@@ -42,6 +42,11 @@ def block_title(block: Block | str) -> str:
     return " ".join(words)
 
 
+def inside(title: str) -> str:
+    """A title as it stands inside a sentence: its first word small, unless it is a name (`LoRA`)."""
+    return title[:1].lower() + title[1:] if title.split(" ", maxsplit=1)[0].istitle() else title
+
+
 def subject(comparison: Comparison) -> str:
     """What a comparison is about, without its two sides."""
     return comparison.title.split(":")[0].removesuffix(", static quality")
@@ -81,7 +86,7 @@ class Names:
         run = self.known.runs.get(name)
         if run is None:
             return name
-        method = self.known.methods[run.method].title
+        method = inside(self.known.methods[run.method].title)
         most = max(len(r.tasks) for r in self.known.runs.values() if r.backbone == run.backbone)
         tasks = "" if len(run.tasks) == most else f" ({self.tasks(run.tasks)})"
         backbone = self.known.backbones[run.backbone].title

@@ -17,7 +17,7 @@ from mtpeft.core.errors import MtpeftError
 from mtpeft.core.files import scratch, write_atomic
 from mtpeft.core.git import fetch_commit, git
 from mtpeft.core.outputs import PredictionSet
-from mtpeft.core.provenance import write_provenance
+from mtpeft.core.provenance import git_blob, write_provenance
 from mtpeft.scoring.predictions import instance_order, sets
 
 
@@ -147,7 +147,7 @@ def _read(clone: Path, blobs: list[Blob]) -> dict[Blob, str]:
         end = answer.index(b"\n", position)
         _, kind, size = answer[position:end].split()
         data = answer[end + 1 : end + 1 + int(size)]
-        found = hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+        found = git_blob(data)
         if kind != b"blob" or found != blob.name:
             raise MtpeftError(
                 f"{blob.path}: content hashes to {found}",

@@ -59,6 +59,8 @@ class Scorer(Protocol):
     What a tool reads (`reads`, `languages`) stands in its entry in the catalog. A scorer may narrow
     it by a method `accepts(evaluation) -> bool`. Blank outputs never reach a scorer, they are
     `empty`; one for which a blank output has a value says so by `measures_blank = True`.
+    An output that is no text (a NUL byte, lone surrogates, megabytes) is `unparseable` for every
+    tool; one for which it is simply wrong has `fails_unreadable(item)`: true where the value is 0.
     """
 
     tool: str

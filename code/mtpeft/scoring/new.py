@@ -166,7 +166,8 @@ def _score(
         outcomes = [engine.failure(scorer.metrics, reason)] * len(items)
     rejected = {i: why for i, why in got.rejected.items() if i.task == evaluation.id}
     outcomes += [
-        engine.failure(scorer.metrics, reason, status) for status, reason in rejected.values()
+        _refused(scorer, item, examples, status, reason)
+        for item, (status, reason) in rejected.items()
     ]
     table = engine.table([*items, *rejected], outcomes, scorer.metrics, got.rows)
     path = add_runs(
@@ -179,6 +180,20 @@ def _score(
         ]
         keep_messages(place, tool.id, evaluation.id, told)
     return _say(path, table)
+
+
+def _refused(
+    scorer: Scorer,
+    item: Item,
+    examples: Callable[[str], Mapping[str, Example]],
+    status: str,
+    reason: str,
+) -> engine.Outcome:
+    """The outcome of an output that no tool was given."""
+    fails = getattr(scorer, "fails_unreadable", None)
+    if status == "unparseable" and fails and fails(_completed(item, examples(item.task))):
+        return engine.Outcome(dict.fromkeys(scorer.metrics, (0.0, "ok", f"failed: {reason}")))
+    return engine.failure(scorer.metrics, reason, status)
 
 
 def _absent(

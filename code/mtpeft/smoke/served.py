@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,14 @@ from typing import Any
 import pandas as pd
 
 from mtpeft.core import paths
-from mtpeft.core.errors import MtpeftError
+from mtpeft.core.errors import BadInput, MtpeftError
 from mtpeft.core.files import write_atomic
 from mtpeft.core.http import Limits
+from mtpeft.core.objects import read_object, typed
 from mtpeft.core.provenance import write_provenance
 from mtpeft.core.records import Prediction, read_predictions, write_frame
 from mtpeft.corpora import Example, default_corpus, evaluation_of, load, subsample_evenly
+from mtpeft.inference.backends import swift_dtype
 from mtpeft.inference.prompting import Endpoint, Question, ask, ask_each
 from mtpeft.inference.ranking import candidates, rank
 from mtpeft.inference.serve.command import KEY, Listening, running
@@ -32,7 +34,7 @@ from mtpeft.inference.serve.models import Choice
 from mtpeft.inference.settings import profile
 from mtpeft.scoring.answers import ranking_table, table
 from mtpeft.scoring.interface import Item
-from mtpeft.scoring.judge.criteria import CRITERIA, own_prompt, parse_permissive
+from mtpeft.scoring.judge.criteria import CRITERIA, PARSERS, own_prompt
 from mtpeft.scoring.judge.ledger import Ledger, answer_key, read_ledger
 from mtpeft.scoring.judge.panel import judge
 from mtpeft.scoring.judge.settings import Key, Settings
@@ -44,6 +46,9 @@ SEARCH = "code-search"
 CANDIDATES = 10
 SUMMARY_TOKENS, RATING_TOKENS = 40, 32
 AT_ONCE = 4
+"""Summaries and ratings at a time. A yes or no is nearly all reading, which a batch makes no faster on
+a CPU, and short questions would be padded to long ones: those are asked one by one.
+"""
 LEVEL = 0.95
 
 
@@ -53,6 +58,8 @@ class Amount:
 
     Attributes:
         instances: Of each yes-or-no task, evenly spaced over its test set.
+        few: Likewise, of the passes with solved examples, whose prompts are several times as long
+            (0: as many as `instances`).
         shots: Solved examples in each prompt, one number a pass.
         queries: Of code search, with ten candidates each; 0: none.
         summaries: Written, and then judged.
@@ -62,9 +69,19 @@ class Amount:
     shots: tuple[int, ...] = (0, 4)
     queries: int = 200
     summaries: int = 50
+    few: int = 0
 
 
 QUICK = Amount(2, (0, 1), 1, 2)
+
+
+@dataclass(frozen=True)
+class _Spent:
+    """What one step took so far."""
+
+    answers: int
+    wall_seconds: float
+    cpu_seconds: float
 
 
 @dataclass
@@ -100,8 +117,12 @@ class Costs:
         """The costs by step."""
         if not self.path.is_file():
             return {}
-        known: dict[str, dict[str, Any]] = json.loads(self.path.read_text(encoding="utf-8"))
-        return known
+        expected, fix = "answers and seconds of each step", f"rm {self.path}"
+        known = read_object(self.path, expected, fix)
+        try:
+            return {step: asdict(typed(_Spent, row)) for step, row in known.items()}
+        except ValueError as error:
+            raise BadInput(self.path, str(error), expected, fix) from error
 
     def rows(self) -> list[dict[str, Any]]:
         """The costs as a table."""
@@ -134,7 +155,9 @@ def run(backbone: str, corpus: str, amount: Amount, root: Path, port: int = 0) -
 
     if kind() == "cpu":  # it is meant for one
         os.environ.setdefault("MTPEFT_DEVICE", "cpu")
-    place, costs = root / "answers", Costs(root / "answers" / "cost.json")
+    dtype = swift_dtype()
+    place = root / "answers" / dtype  # another precision gives other answers
+    costs = Costs(place / "cost.json")
     place.mkdir(parents=True, exist_ok=True)
     choice = Choice([backbone], "fast", 42, None, "", profile("clean"))
     readings: list[dict[str, Any]] = []
@@ -145,17 +168,19 @@ def run(backbone: str, corpus: str, amount: Amount, root: Path, port: int = 0) -
         nonlocal lost
         lost += without
         readings.extend(rows)
-        _write(root / "prompting.csv", readings, backbone=backbone, corpus=corpus)
-        _write(root / "cost.csv", costs.rows(), backbone=backbone)
+        _write(root / "prompting.csv", readings, backbone=backbone, corpus=corpus, dtype=dtype)
+        _write(root / "cost.csv", costs.rows(), backbone=backbone, dtype=dtype)
 
-    with running(choice, Listening(port=port)) as url:
+    with running(choice, Listening(port=port, dtype=dtype)) as url:
         # A batch of long prompts takes minutes on a CPU, and an answer waits for those before it.
         patience = Limits(attempts=2, seconds=1800.0, body=64 << 20, connections=AT_ONCE)
         chat = Endpoint(url, backbone, KEY, patience)
         for task in QUESTIONS:
             note(*_asked(task, corpus, amount.shots[0], amount, chat, costs, place))
         judged = _judged(url, backbone, amount, chat, costs, place)
-        _write(root / "judge.csv", judged, backbone=backbone, prompt=own_prompt().sha256)
+        _write(
+            root / "judge.csv", judged, backbone=backbone, prompt=own_prompt().sha256, dtype=dtype
+        )
         note([], sum(row["n"] for row in judged if row["status"] == "infrastructure") // 2)
         for shots in amount.shots[1:]:
             for task in QUESTIONS:
@@ -197,13 +222,12 @@ def _asked(
     place: Path,
 ) -> tuple[list[dict[str, Any]], int]:
     """One yes-or-no task with so many shots: its readings, and the requests without an answer."""
-    asked = subsample_evenly(load(corpus, task, "test"), amount.instances)
+    number = (amount.few if shots else 0) or amount.instances
+    asked = subsample_evenly(load(corpus, task, "test"), number)
     pool, source = _pool(task, corpus, asked) if shots else ([], "")
     path, name = place / f"{task}-{shots}-shot.jsonl", f"{shots}-shot"
     with costs.of(f"{task} {name}", lambda: len(_answers(path))):
-        lost = ask(
-            asked, chat, path, name, shots, pool, evaluation_of(task, corpus), at_once=AT_ONCE
-        )
+        lost = ask(asked, chat, path, name, shots, pool, evaluation_of(task, corpus))
     answers = _answers(path)
     right = {e.id: e.target for e in asked}
     rows = table(answers, asked, shots, served=True)
@@ -234,7 +258,7 @@ def _searched(
     asked = {name: near[name] for name in subsample_evenly(list(near), amount.queries)}
     path = place / f"{SEARCH}.jsonl"
     with costs.of(SEARCH, lambda: len(_answers(path))):
-        lost = rank(every, asked, chat, path, "0-shot", evaluation_of(SEARCH, corpus), AT_ONCE)
+        lost = rank(every, asked, chat, path, "0-shot", evaluation_of(SEARCH, corpus))
     rows = ranking_table(_answers(path), asked, every)
     head = {"task": SEARCH, "shots": 0, "pool": "", "positives": len(asked)}
     return [{**head, "examples": row.pop("queries"), **row} for row in rows], lost
@@ -296,18 +320,13 @@ def _judged(
             )
             for i in items
         ]
-    strict = [(j.status, j.ratings[0] if j.ratings else None) for j in found]
-    loose = [
-        (j.status, None)
-        if reply is None
-        else ("ok" if (read := parse_permissive(reply.reply)) else "unparseable", read)
-        for j, reply in zip(found, replies, strict=True)
-    ]
-    return [
-        row
-        for name, part in (("strict", strict), ("permissive", loose))
-        for row in _rated(name, part)
-    ]
+
+    def rated(parser: str) -> Iterator[tuple[str, dict[str, int] | None]]:
+        for item, outcome, answer in zip(items, found, replies, strict=True):
+            ratings = PARSERS[parser](answer.reply, item.output) if answer else None
+            yield ("ok" if ratings else "unparseable" if answer else outcome.status), ratings
+
+    return [row for parser in PARSERS for row in _rated(parser, list(rated(parser)))]
 
 
 def _read(example: Example, raw: str) -> Any:

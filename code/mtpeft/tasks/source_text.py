@@ -61,6 +61,21 @@ def parsed(code: str) -> ast.Module | None:
             return None
 
 
+def syntax_error(code: str) -> int | None:
+    """The line on which a Python module stops being one, from 1; 0 where it cannot be said, None for
+    a module that is whole.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            ast.parse(code)
+        except SyntaxError as error:
+            return error.lineno or 0
+        except (ValueError, RecursionError, MemoryError):
+            return 0
+    return None
+
+
 def bare(code: str) -> str:
     """Java or C# with comments and literals blanked out, every line as long as before."""
     return _LITERAL.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), code)

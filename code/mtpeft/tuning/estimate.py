@@ -32,6 +32,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mtpeft.catalog import Backbone, Method, Run, Task, catalog
+from mtpeft.core import text
 from mtpeft.tasks.encoding import RANKING, head_of
 from mtpeft.tuning.mixing.batches import sampler
 from mtpeft.tuning.settings import (
@@ -348,7 +349,7 @@ def show(names: list[str], profile: str) -> None:
         table.add_row(run.id, *_cells([made]))
     table.add_row()
     for study, estimates in by_study.items():
-        table.add_row(f"{study}, {len(estimates)} runs", *_cells(estimates))
+        table.add_row(f"{study}, {text.counted(len(estimates), 'run')}", *_cells(estimates))
     Console(width=200).print(table)
 
 
@@ -374,6 +375,6 @@ def _cells(made: list[Estimate]) -> list[str]:
         elif len(made) == 1 and fit[0].rows(gpu) < fit[0].batch:
             cell += f", {fit[0].rows(gpu)} rows"
         elif len(fit) < len(made):
-            cell += f" + {len(made) - len(fit)} runs"
+            cell += f" + {text.counted(len(made) - len(fit), 'run')}"
         cells.append(cell)
     return cells

@@ -18,7 +18,7 @@ from mtpeft.core.git import checkout
 from mtpeft.corpora.analysis.formats import collapsed
 from mtpeft.corpora.examples import Example
 
-REPOSITORY, COMMIT = "AlshammariA/FlakeFlagger", "2fcbafc"
+REPOSITORY, COMMIT = "AlshammariA/FlakeFlagger", "2fcbafc4713abbcc452bee07aa9681c7c8ccb707"
 METHODS = "flakiness-predicter/input_data/original_tests"
 SEED = 42
 SIZES = {"train": (13081, 485), "valid": (4360, 162), "test": (4361, 162)}

@@ -52,18 +52,6 @@ def devign(rows: Iterable[Mapping[str, Any]], name: str = "devign") -> Iterator[
         )
 
 
-def clone_rows(rows: Iterable[Mapping[str, Any]]) -> Iterator[Example]:
-    """Rows with `func1`, `func2`, `label`."""
-    for number, row in enumerate(rows):
-        yield Example(
-            f"bigclonebench-{number}",
-            "clone-detection",
-            "java",
-            {"code1": collapsed(row["func1"]), "code2": collapsed(row["func2"])},
-            _class(row["label"]),
-        )
-
-
 def clone_files(data: Path, pairs: Path) -> Iterator[Example]:
     """Pairs of clones from a file of functions and one of pairs; pairs of unknown functions are
     left out.

@@ -28,9 +28,9 @@ def examples(task: str, split: str, source: str = "study", retrieval: str = "") 
         task: One of `TASKS`.
         split: `train`, `valid` or `test`.
         source: `study` (the published set), `cloze` (search only), `cosqa` (search, test split
-            only), `public` (what public git repositories hold: `analysis.public`), `resplit` (the
-            same, and the only public part of Devign, its test set, divided into three), `own`
-            (tiny, tests).
+            only), `public` (the same for search and flaky tests; Devign, and the part of
+            BigCloneBench that CodeXGLUE's attackers sampled), `resplit` (the same, and Devign's
+            test set divided into three), `own` (tiny, tests).
         retrieval: The source for code search, where it is another one.
 
     Raises:
@@ -72,25 +72,31 @@ def examples(task: str, split: str, source: str = "study", retrieval: str = "") 
         )
     if task == "flaky-detection":
         return _flaky()[split]
-    known = manifest().hub
     if task == "vulnerability-detection":
-        return list(
-            formats.devign(hub.rows(known["vulnerability-detection/devign"], _HUB_SPLIT[split]))
-        )
+        return _public(task, split)
     if task == "clone-detection":
-        rows = hub.rows(known["clone-detection/bigclonebench"], _HUB_SPLIT[split])
-        return list(formats.clone_rows(islice(rows, CLONE_CAP) if split == "train" else rows))
-    return list(formats.search_rows(hub.rows(known["code-search/advtest"], _HUB_SPLIT[split])))
+        return _clones(split)
+    rows = hub.rows(manifest().hub["code-search/advtest"], _HUB_SPLIT[split])
+    return list(formats.search_rows(rows))
 
 
 @lru_cache(maxsize=4)
 def _public(task: str, split: str) -> list[Example]:
-    clones = task == "clone-detection"
-    functions = built("clone-detection/functions") if clones else Path()
-    test = split == "test" and not clones
-    return public.examples(
-        task, split, functions, built("vulnerability-detection/test") if test else None
-    )
+    files = manifest().files
+    if task == "clone-detection":
+        pairs = require(files[f"clone-detection/{split}-pairs"])
+        return list(formats.clone_files(built("clone-detection/functions"), pairs))
+    name = f"vulnerability-detection/{split}"
+    path = built(name) if split == "test" else require(files[name])
+    return list(formats.devign(formats.Rows(path, {"func", "target"})))
+
+
+def _clones(split: str) -> list[Example]:
+    """CodeXGLUE's own pairs; of those to train on, as many as the revision reads."""
+    files = manifest().files
+    functions = require(files["clone-detection/all-functions"])
+    found = formats.clone_files(functions, require(files[f"clone-detection/{split}-all-pairs"]))
+    return list(islice(found, CLONE_CAP) if split == "train" else found)
 
 
 @lru_cache(maxsize=1)

@@ -1,7 +1,7 @@
 """Devign's test set and a part of BigCloneBench, from public git repositories at pinned commits.
 
 What is made here is known by its SHA-256 (data/manifest.toml), so that a rule which gave other
-bytes would be refused. Training and validation parts of Devign are in no public repository.
+bytes would be refused.
 """
 
 import json
@@ -9,10 +9,10 @@ from hashlib import sha256
 from pathlib import Path
 
 from mtpeft.core import paths
-from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.errors import BadInput
 from mtpeft.core.files import json_objects, read_text, text_lines
 from mtpeft.core.git import checkout
-from mtpeft.corpora.analysis.formats import Rows, clone_files, devign
+from mtpeft.corpora.analysis.formats import Rows, devign
 from mtpeft.corpora.examples import Example
 from mtpeft.corpora.fetch import require
 from mtpeft.corpora.manifest import manifest
@@ -110,26 +110,3 @@ def resplit(path: Path, split: str) -> list[Example]:
         parts[next(open_parts, "test")] += by_commit[commit]
     chosen = set(parts[split])
     return [e for number, e in enumerate(devign(rows)) if number in chosen]
-
-
-def examples(task: str, split: str, functions: Path, devign_file: Path | None) -> list[Example]:
-    """The examples of vulnerability or clone detection.
-
-    Args:
-        task: The task.
-        split: `train`, `valid` or `test`.
-        functions: The file that `clone_functions` gives.
-        devign_file: The file that `devign_test` gives.
-
-    Raises:
-        MtpeftError: No public repository has this part.
-    """
-    if task == "clone-detection":
-        return list(clone_files(functions, require(manifest().files[f"{task}/{split}-pairs"])))
-    if devign_file is None or split != "test":
-        raise MtpeftError(
-            f"Devign's {split} split is in no public git repository",
-            "--split test",
-            "mtpeft data vulnerability-detection fetches the other splits from the hub",
-        )
-    return list(devign(Rows(devign_file, {"func", "target"})))

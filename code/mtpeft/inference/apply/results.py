@@ -30,7 +30,7 @@ class Options:
         training: Profile of the training, of runs named by an id.
         seed: Of the training, of runs named by an id.
         backbone: Folder in place of the base model.
-        dtype: Torch's name of the type of a language model's weights.
+        dtype: Torch's name of the type of a language model's weights (empty: `swift_dtype`).
         new_tokens: The most tokens of an answer (0: the task's own limit).
     """
 
@@ -45,7 +45,7 @@ class Options:
     training: str = "fast"
     seed: int = 42
     backbone: str = ""
-    dtype: str = "bfloat16"
+    dtype: str = ""
     new_tokens: int = 0
 
 

@@ -33,13 +33,13 @@ class Listening:
         host: The address.
         port: Its port; 0: any free one.
         backend: `auto`, `transformers` or `vllm`.
-        dtype: Torch's name of the type of weights that are not quantized.
+        dtype: Torch's name of the type of weights that are not quantized; empty: `swift_dtype`.
     """
 
     host: str = "127.0.0.1"
     port: int = 8000
     backend: str = "auto"
-    dtype: str = "bfloat16"
+    dtype: str = ""
 
 
 def run(choice: Choice, listening: Listening, *, dry_run: bool = False) -> None:
@@ -66,7 +66,7 @@ def run(choice: Choice, listening: Listening, *, dry_run: bool = False) -> None:
     weights, names = models(choice)
     if backend == "vllm":
         command = vllm.command(
-            weights, names, listening.dtype, listening.host, listening.port or 8000
+            weights, names, listening.dtype or "bfloat16", listening.host, listening.port or 8000
         )
         if dry_run:
             print(shlex.join(command))

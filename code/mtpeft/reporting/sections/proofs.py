@@ -4,10 +4,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from mtpeft.catalog import Study
 from mtpeft.core.records import read_frame
 from mtpeft.reporting.html import render
 from mtpeft.reporting.inputs import Inputs
 from mtpeft.reporting.sections import Section
+from mtpeft.reporting.sections.digests import Digest, digests
 
 _LONG = re.compile(r"-?\d+\.\d{5,}(e-?\d+)?")
 FIRST = ("claims", "scores", "seeds", "prompting", "judge", "agreement")
@@ -39,6 +41,7 @@ class Part:
         about: What it is.
         source: Where the tables lie; empty where it was not run.
         tables: Its tables.
+        digests: What they say, for reading; empty where the folder is no study.
         command: What runs it; empty where the folder is no study.
     """
 
@@ -47,6 +50,7 @@ class Part:
     about: str
     source: str
     tables: list[Shown]
+    digests: list[Digest]
     command: str
 
 
@@ -56,12 +60,15 @@ def section(inputs: Inputs) -> Section | None:
     """
     recorded = inputs.published.parent / "proofs"
     studies = {s.id: s for s in inputs.known.studies.values() if s.proof is not None}
-    folders = [p.name for p in sorted(recorded.glob("*")) if p.is_dir()]
+    places = (recorded, inputs.regenerated / "proofs")
+    folders = sorted({p.name for place in places for p in place.glob("*") if p.is_dir()})
     parts = []
     for name in [*studies, *(f for f in folders if f not in studies)]:
         own = inputs.regenerated / "proofs" / name / "full"
         place = next((p for p in (own, recorded / name) if _tables(p)), None)
         study = studies.get(name)
+        if study is None and place is None:  # a check of which only the quick form was run
+            continue
         parts.append(
             Part(
                 name,
@@ -69,6 +76,7 @@ def section(inputs: Inputs) -> Section | None:
                 study.about if study else "",
                 inputs.shown(place) if place else "",
                 [_shown(path, inputs) for path in _tables(place)] if place else [],
+                _digests(study, place, inputs) if study and place else [],
                 f"mtpeft proof {name}" if study else "",
             )
         )
@@ -80,6 +88,11 @@ def section(inputs: Inputs) -> Section | None:
         render("proofs.html", parts=parts),
         str(sum(bool(part.tables) for part in parts)),
     )
+
+
+def _digests(study: Study, place: Path, inputs: Inputs) -> list[Digest]:
+    frames = {path.stem: read_frame(path) for path in _tables(place)}
+    return digests(study, frames, inputs.names)
 
 
 def _tables(folder: Path) -> list[Path]:

@@ -18,7 +18,7 @@ from mtpeft.scoring.interface import Item
 
 METRICS = ("execution_pass",)
 # Names what can change a verdict besides the interpreters: judge, wire, harness, limits.
-_VERSION = "2"
+_VERSION = "3"
 _Problem = tuple[str, str, tuple[str, ...], str, str]
 
 
@@ -46,6 +46,10 @@ class Execution:
                 raise Unavailable(error.found, error.expected, error.fix) from error
         return self._known
 
+    def fails_unreadable(self, item: Item) -> bool:
+        """As `Scorer`: what no interpreter takes passes no test."""
+        return bool(item.tests and item.asked)
+
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
         """As `Scorer.score`."""
         version = self.version()
@@ -67,7 +71,7 @@ class Execution:
                     self.tool, version, item, METRICS, "infrastructure", result.evidence
                 )
             else:
-                rule = ended(item.prompt, item.output)[1] if item.prompt else ""
+                rule = ended(item.prompt, item.output, item.asked)[1] if item.prompt else ""
                 said = f"{result.status}: {result.evidence}" + (f"; cut {rule}" if rule else "")
                 value = {METRICS[0]: float(result.status == outcome.PASSED)}
                 yield from measured(self.tool, version, item, value, {METRICS[0]: said})

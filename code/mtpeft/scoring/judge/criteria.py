@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from statistics import fmean, median
 
 from mtpeft.core import paths
@@ -46,6 +47,7 @@ Content adequacy: N
 Conciseness: N
 Fluency: N"""
 
+_MARK = re.compile(r"^</(\w+)>$", re.MULTILINE)
 _PLACEHOLDER = re.compile(r"\{Java\|Python\}|\{code\}|\{summary\}")
 _LANGUAGE = {"java": "Java", "python": "Python", "csharp": "C#"}
 
@@ -68,9 +70,23 @@ class Prompt:
         return hashlib.sha256(self.template.encode()).hexdigest()
 
     def fill(self, language: str, code: str, summary: str) -> str:
-        """The prompt for one summary; placeholders inside code or summary stay what they are."""
+        """The prompt for one summary; placeholders inside code or summary stay what they are.
+
+        Marks around the two (`<summary>`) get a number where code or summary hold them, so that
+        neither can end its own place.
+        """
         values = {"{Java|Python}": _LANGUAGE[language], "{code}": code, "{summary}": summary}
-        return _PLACEHOLDER.sub(lambda match: values[match[0]], self.template)
+        template = self.template
+        for name in _MARK.findall(template):
+            mark = next(
+                mark
+                for mark in chain([name], (f"{name}-{number}" for number in count(2)))
+                if not re.search(rf"<\W*{mark}\b", code + "\n" + summary, re.IGNORECASE)
+            )
+            template = template.replace(f"<{name}>", f"<{mark}>").replace(
+                f"</{name}>", f"</{mark}>"
+            )
+        return _PLACEHOLDER.sub(lambda match: values[match[0]], template)
 
 
 def own_prompt() -> Prompt:
@@ -79,14 +95,15 @@ def own_prompt() -> Prompt:
 
 
 def study_prompt() -> Prompt | None:
-    """The study's wording, where the mirror has it.
+    """The study's wording, where the mirror or the cache has it (`mtpeft data prompts`).
 
     Raises:
-        BadInput: The mirror's file lacks it.
+        BadInput: The file lacks it.
     """
-    mirror = paths.mirror()
-    path = mirror / manifest().derived["published/prompts"].path if mirror else None
-    if path is None or not path.is_file():
+    name = manifest().derived["published/prompts"].path
+    places = [place / name for place in (paths.mirror(), paths.CACHE) if place is not None]
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
         return None
     try:
         template = json.loads(path.read_text(encoding="utf-8"))["judge"]["user"]
@@ -106,44 +123,72 @@ def study_prompt() -> Prompt | None:
 
 
 _QUOTED = re.compile(
-    r"^```.*?^```[ \t]*$|^>[^\n]*$|<summary>.*?</summary>", re.DOTALL | re.MULTILINE
+    r"^(?P<fence>```|~~~).*?^(?P=fence)[ \t]*$|^[ \t]*>[^\n]*$"
+    r"|<(?P<mark>summary[-\d]*)>.*?</(?P=mark)>",
+    re.DOTALL | re.MULTILINE,
 )
 _NAMED = re.compile(
-    rf"^[\s*_#>-]*({'|'.join(CRITERIA.values())})\b[^\n:]*:", re.IGNORECASE | re.MULTILINE
+    rf"^[\W_]*({'|'.join(CRITERIA.values())})\b[^\n:]*:", re.IGNORECASE | re.MULTILINE
+)
+_LINE = re.compile(
+    rf"^[\s*_#>-]*({'|'.join(CRITERIA.values())})[\s*_]*:"
+    r"[\s*_]*\[?([1-5])\]?(?:\s*/\s*5)?[\s*_.]*$",
+    re.IGNORECASE | re.MULTILINE,
 )
 
 
-def parse_strict(text: str) -> Ratings | None:
+def parse_strict(text: str, summary: str = "") -> Ratings | None:
     """The three ratings, or None unless each criterion has exactly one line of its own with exactly
-    one number. A reply that quotes before it answers is read by its last answer.
+    one number.
+
+    A reply that quotes before it answers is read by its last answer. Ratings that stand in the
+    summary are the judge's only where the reply is nothing but one such answer.
+
+    Args:
+        text: The reply.
+        summary: What was judged: the reply may quote it.
     """
     own = _QUOTED.sub("", text)
-    return _parse_last(own) or (_parse_last(text) if not _NAMED.search(own) else None)
+    parts = _answers(own)
+    if not _NAMED.search(own):
+        parts = _answers(text)
+    quoted = [_ratings(part) for part in _answers(summary)]
+    ratings = [_ratings(part) for part in parts]
+    judged = [found for found in ratings if found is None or found not in quoted]
+    if not judged and len(parts) == 1 and not _LINE.sub("", text).strip():
+        return ratings[0]
+    return judged[-1] if judged else None
 
 
-def _parse_last(text: str) -> Ratings | None:
+def _answers(text: str) -> list[str]:
+    """Parts of a text that each name the three criteria in their order, from the end backwards, and
+    before them what names criteria otherwise.
+    """
     named = [(found[1].lower(), found.start()) for found in _NAMED.finditer(text)]
-    order = list(CRITERIA.values())
-    whole = len(named) > 3 and not len(named) % 3
-    if whole and [name for name, _ in named] == order * (len(named) // 3):
-        text = text[named[-3][1] :]
-    ratings: Ratings = {}
-    for key, name in CRITERIA.items():
-        line = re.compile(
-            rf"^[\s*_#>-]*{name}[\s*_]*:[\s*_]*\[?([1-5])\]?(?:\s*/\s*5)?[\s*_.]*$",
-            re.IGNORECASE | re.MULTILINE,
-        )
-        named = re.findall(rf"^[\s*_#>-]*{name}\b[^\n:]*:", text, re.IGNORECASE | re.MULTILINE)
-        found = line.findall(text)
-        if len(found) != 1 or len(named) != 1:
-            return None
-        ratings[key] = int(found[0])
-    return ratings
+    parts, end = [], len(text)
+    while [name for name, _ in named[-3:]] == list(CRITERIA.values()):
+        start = named[-3][1]
+        parts.insert(0, text[start:end])
+        named, end = named[:-3], start
+    return [text[:end], *parts] if named else parts
 
 
-def parse_permissive(text: str) -> Ratings | None:
+def _ratings(text: str) -> Ratings | None:
+    named = [found[1].lower() for found in _NAMED.finditer(text)]
+    found = {name.lower(): int(digit) for name, digit in _LINE.findall(text)}
+    if sorted(named) != sorted(CRITERIA.values()) or len(found) != len(CRITERIA):
+        return None
+    return {key: found[name] for key, name in CRITERIA.items()}
+
+
+def parse_permissive(text: str, summary: str = "") -> Ratings | None:
     """The three ratings as the study reads them, or None where a criterion has no line with a digit
     from 1 to 5.
+
+    Args:
+        text: The reply.
+        summary: What was judged; the study's rule does not look at it, so that a quoted rating
+            counts.
     """
     ratings: Ratings = {}
     for key, name in CRITERIA.items():
@@ -155,7 +200,7 @@ def parse_permissive(text: str) -> Ratings | None:
     return ratings
 
 
-PARSERS: dict[str, Callable[[str], Ratings | None]] = {
+PARSERS: dict[str, Callable[[str, str], Ratings | None]] = {
     "strict": parse_strict,
     "permissive": parse_permissive,
 }

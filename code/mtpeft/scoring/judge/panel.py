@@ -105,7 +105,7 @@ def judge(
     """Ratings of every item, in order.
 
     An item that could not be judged in every run has a status: `empty` (summary too short),
-    `unparseable` (no readable answer), `infrastructure` (no answer; budget).
+    `infrastructure` (no readable answer, which is the judge's failure; no answer; budget).
 
     Args:
         items: `source` is the code, `output` the summary.
@@ -147,16 +147,14 @@ def _prompt(item: Item, settings: Settings) -> str:
     return settings.prompt.fill(item.language, item.source, item.output)
 
 
-def _questions(items: Sequence[Item], settings: Settings) -> dict[str, tuple[str, int, str]]:
-    """Prompt, run and instance of each question by its key, each question once."""
-    questions: dict[str, tuple[str, int, str]] = {}
+def _questions(items: Sequence[Item], settings: Settings) -> dict[str, tuple[str, int, Item]]:
+    """Prompt, run and item of each question by its key, each question once."""
+    questions: dict[str, tuple[str, int, Item]] = {}
     for repeat in range(1, settings.runs + 1):
         for item in items:
             if not _too_short(item) and item.source.strip():
                 prompt = _prompt(item, settings)
-                questions.setdefault(
-                    answer_key(settings, prompt, repeat), (prompt, repeat, item.instance_id)
-                )
+                questions.setdefault(answer_key(settings, prompt, repeat), (prompt, repeat, item))
     return questions
 
 
@@ -167,7 +165,7 @@ def _ask(
     key: str,
     prompt: str,
     repeat: int,
-    instance_id: str,
+    item: Item,
     stop: threading.Event,
 ) -> str:
     """Ask one question until the answer can be read.
@@ -179,7 +177,7 @@ def _ask(
         key: Of the question.
         prompt: Its prompt.
         repeat: Which of the ratings.
-        instance_id: The instance.
+        item: The item whose summary is judged.
         stop: Set where no further question shall be asked.
 
     Returns:
@@ -199,7 +197,7 @@ def _ask(
             stop.set()
             return error.found
         price = cost(settings, prompt, completion.input_tokens, completion.output_tokens)
-        ratings = PARSERS[settings.parser](completion.text)
+        ratings = PARSERS[settings.parser](completion.text, item.output)
         if ratings is None and attempt < settings.parse_attempts:
             ledger.charge(most, price, "an answer that cannot be read")
             continue
@@ -208,7 +206,7 @@ def _ask(
             Answer(
                 key,
                 repeat,
-                instance_id,
+                item.instance_id,
                 settings.prompt.sha256,
                 ratings,
                 completion.text,
@@ -237,11 +235,12 @@ def _judged(item: Item, settings: Settings, ledger: Ledger, failures: dict[str, 
             return Judged(
                 status="infrastructure", detail=f"run {repeat}: {failures.get(key, 'not asked')}"
             )
-        if answer.ratings is None:
-            result.status, result.detail = (
-                "unparseable",
-                f"run {repeat}: {' '.join(answer.reply.split())[:200]}",
-            )
+        # Read again: an answer in the ledger may have been read by earlier rules.
+        ratings = PARSERS[settings.parser](answer.reply, item.output)
+        if ratings is None:
+            reply = " ".join(answer.reply.split())[:200]
+            result.status = "infrastructure"
+            result.detail = f"run {repeat}: the judge's reply cannot be read: {reply}"
         else:
-            result.ratings.append(answer.ratings)
+            result.ratings.append(ratings)
     return result

@@ -127,11 +127,11 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
 
     MTPEFT_JUDGE_URL (with /v1), MTPEFT_JUDGE_MODEL, MTPEFT_JUDGE_PROFILE (`study`: the study's
     interface, parser and prompt; `strict`, the default: chat completions, strict parser),
-    MTPEFT_JUDGE_PRICES=INPUT,OUTPUT per million tokens, MTPEFT_JUDGE_BUDGET. The study's prompt is
-    used wherever the mirror has it.
+    MTPEFT_JUDGE_PRICES=INPUT,OUTPUT per million tokens, MTPEFT_JUDGE_BUDGET. The study's prompt
+    does not mark the summary as data; the profile `strict` asks with this project's.
 
     Raises:
-        Unavailable: There is no URL.
+        Unavailable: There is no URL, or the profile is `study` and its prompt is not here.
         UnknownName: There is no such profile.
     """
     url = environment.get("MTPEFT_JUDGE_URL", "")
@@ -151,11 +151,18 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         raise Unavailable(
             "no judge model is named", "a model that the server has", "set MTPEFT_JUDGE_MODEL"
         )
+    prompt = study_prompt() if profile == "study" else own_prompt()
+    if prompt is None:
+        raise Unavailable(
+            "the study's prompt of the judge is not on this machine",
+            "published/prompts in the cache or in MTPEFT_MIRROR",
+            "mtpeft data prompts",
+        )
     prices = _numbers(environment, "MTPEFT_JUDGE_PRICES", 2) or [0.0, 0.0]
     budget = _numbers(environment, "MTPEFT_JUDGE_BUDGET", 1)
     return Settings(
         base_url=url,
-        prompt=study_prompt() or own_prompt(),
+        prompt=prompt,
         price_input=prices[0],
         price_output=prices[1],
         budget=budget[0] if budget else None,

@@ -22,6 +22,10 @@ class ExactMatch:
         """As `Scorer.version`."""
         return "1"
 
+    def fails_unreadable(self, item: Item) -> bool:
+        """As `Scorer`: what is no text is not the reference."""
+        return bool(item.reference)
+
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
         """As `Scorer.score`."""
         for item in items:
