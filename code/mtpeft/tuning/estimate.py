@@ -207,7 +207,10 @@ def estimate(run: Run, settings: Settings, counted: "Counts | None" = None) -> E
     from mtpeft.models.methods import trains_whole
 
     found = counted or counts(run, settings)
-    backbone, method = catalog().get("backbones", run.backbone), catalog().get("methods", run.method)
+    backbone, method = (
+        catalog().get("backbones", run.backbone),
+        catalog().get("methods", run.method),
+    )
     heads = objective_of(run) == HEADS
     trained, passed = work(run, settings)
     full = trains_whole(method)
