@@ -204,3 +204,21 @@ def test_make_looks_again_where_a_build_of_torch_is_asked_for(tmp_path):
 def test_make_test_needs_no_browser():
     recipe = (ROOT / "Makefile").read_text().partition("\ntest: ")[2].partition("\n\n")[0]
     assert "pytest" in recipe and "need.sh" not in recipe
+
+
+def test_a_newer_file_time_installs_nothing_again(tmp_path):
+    """In a fresh clone every lock is newer than the stamp of an environment that was there."""
+    venv, log = tmp_path / "venv", tmp_path / "log"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin" / "python").write_text(f'#!/bin/sh\necho "$*" >>{log}\n')
+    (venv / "bin" / "python").chmod(0o755)
+    group = ["bash", str(ROOT / "docker" / "setup" / "group.sh"), str(venv), "core"]
+    subprocess.run(group, check=True, capture_output=True)
+    assert " pip " in log.read_text()
+    log.write_text("")
+    os.utime(venv / ".core", (0, 0))
+    subprocess.run(group, check=True, capture_output=True)
+    assert " pip " not in log.read_text()
+    (venv / ".core").write_text("made from another lock\n")
+    subprocess.run(group, check=True, capture_output=True)
+    assert " pip " in log.read_text()

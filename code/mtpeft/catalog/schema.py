@@ -394,7 +394,7 @@ class Task:
     abbreviation: str
     module: str
     output: OutputKind
-    evaluations: list[Evaluation] = field(metadata=SOME | ONE)
+    evaluations: list[Evaluation] = field(metadata=ONE)
     corpus: str = ""
     fields: dict[str, str] = field(default_factory=dict)
     training_examples: str = ""
