@@ -165,7 +165,8 @@ def _answers(text: str) -> list[str]:
     before them what names criteria otherwise.
     """
     named = [(found[1].lower(), found.start()) for found in _NAMED.finditer(text)]
-    parts, end = [], len(text)
+    parts: list[str] = []
+    end = len(text)
     while [name for name, _ in named[-3:]] == list(CRITERIA.values()):
         start = named[-3][1]
         parts.insert(0, text[start:end])
