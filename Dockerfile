@@ -29,7 +29,7 @@ RUN --mount=type=secret,id=apt_sources \
 FROM system AS environment
 ARG MTPEFT_GROUPS="score dev"
 ARG MTPEFT_TORCH=cpu
-ENV VENV=/opt/mtpeft/venv PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1 RPY2_CFFI_MODE=ABI MPLBACKEND=Agg
+ENV VENV=/opt/mtpeft/venv PYTHONHASHSEED=0 CUBLAS_WORKSPACE_CONFIG=:4096:8 PYTHONDONTWRITEBYTECODE=1 RPY2_CFFI_MODE=ABI MPLBACKEND=Agg
 WORKDIR /opt/mtpeft/source
 COPY docker/with-secrets.sh docker/with-secrets.sh
 COPY docker/setup/venv.sh docker/setup/group.sh docker/setup/torch.sh docker/setup/

@@ -31,6 +31,8 @@ export TZ := UTC
 export PYTHONDONTWRITEBYTECODE := 1
 export RPY2_CFFI_MODE := ABI
 export MPLBACKEND := Agg
+# Repeatable sums of cuBLAS have to be asked for before CUDA starts; the package asks, too (tuning/seeding.py).
+export CUBLAS_WORKSPACE_CONFIG := :4096:8
 
 # ---------------------------------------------------------------- set-up (one environment, one stamp per group)
 
@@ -43,6 +45,10 @@ $(VENV)/.core: docker/locks/core.txt docker/setup/venv.sh docker/setup/r.sh | $(
 
 $(VENV)/.score $(VENV)/.dev $(VENV)/.train $(VENV)/.docs: $(VENV)/.%: docker/locks/%.txt docker/setup/group.sh | $(VENV)/.core
 	@bash docker/setup/group.sh "$(VENV)" $*
+
+# A build of torch that is asked for counts, whatever was installed before; a stamp cannot tell.
+.PHONY: asked-for
+$(VENV)/.train: $(if $(MTPEFT_TORCH),asked-for)
 
 $(VENV)/.gradients: docker/locks/gradients.txt docker/setup/group.sh | $(VENV)/.train
 	@bash docker/setup/group.sh "$(VENV)" gradients
@@ -95,7 +101,8 @@ $(TABLES): $(VERDICTS) $(RENDERING)
 $(FIGURES): $(VERDICTS) $(RENDERING)
 	@$(RUN) figures && touch $@
 
-$(REPORT): $(TABLES) $(FIGURES) $(wildcard $(OUT)/training/flaky-cpu/results.csv $(OUT)/smoke-heads/smoke.csv)
+$(REPORT): $(TABLES) $(FIGURES) $(wildcard $(OUT)/training/flaky-cpu/results.csv $(OUT)/smoke-heads/smoke.csv \
+  results/proofs/*/*.csv $(OUT)/proofs/*/full/*.csv)
 	@$(RUN) report && touch $@
 
 .PHONY: reproduce-all statistics audit verify report archive check-files documents known-issues
@@ -252,7 +259,7 @@ flaky-cpu: | $(VENV)/.train ## a small model on the real flaky tests (MTPEFT_MIR
 
 # ---------------------------------------------------------------- tests, images, housekeeping
 
-.PHONY: test test-unit test-train test-cluster gpu-check mutation record-tables lint docs doctor plan clean
+.PHONY: test test-unit test-train test-cluster gpu-check bench-miniature mutation record-tables lint docs doctor plan clean
 record-tables: ## accept the tables of the last run as the reference of the tests | 1 s | | no
 	@cd $(OUT) && find statistics audit verification tables -name '*.csv' ! -name '.*' | LC_ALL=C sort | xargs sha256sum \
 	  >"$(CURDIR)/tests/recipe/tables.sha256"
@@ -290,6 +297,10 @@ gpu-check: $(VENV)/.dev $(VENV)/.train ## what only a GPU can show: tests, then 
 	@$(BIN)/python -m pytest -q -m gpu tests/gpu
 	@PYTHONPATH=code $(BIN)/python tests/bench/bench_training.py --out $(OUT)/gpu-check.md
 	@echo "$(OUT)/gpu-check.md"
+
+bench-miniature: $(VENV)/.train ## training and generation of the miniature beside TRL and transformers, CPU seconds | 15 min | 3 GB | no
+	@OMP_NUM_THREADS=1 PYTHONPATH=code $(BIN)/python tests/bench/bench_miniature.py --out $(OUT)/bench-miniature.md
+	@echo "$(OUT)/bench-miniature.md"
 
 test-cluster: $(VENV)/.dev $(VENV)/.train ## a matrix on a real Slurm of this machine (as root; skips without one) | 4 min | 50 MB | no
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m cluster tests/recipe/test_cluster.py

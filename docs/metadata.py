@@ -4,7 +4,7 @@
   verdict; the lists of checksums of archive and published figures are pinned (readable by claims-cli).
 - `.adduce/manifest.yaml`: the same claims, the base models with their revisions, the smoke run and the policy of numerical
   precision, as adduce reads them (`adduce check`).
-- `.zenodo.json`: what an archive asks for on deposit.
+- `.zenodo.json`: what an archive asks for on deposit; `codemeta.json`: the same for software catalogues (CodeMeta 3.0).
 - `croissant.json`: the archived score tables with their columns, as a data set (MLCommons Croissant 1.0).
 
 With `--check` nothing is written; the exit code says whether each is up to date.
@@ -24,6 +24,7 @@ from mtpeft.catalog import catalog
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
 PINNED = ("results/archived/SHA256SUMS", "results/published/SHA256SUMS")
 ROW = re.compile(r"^\| (C-?\w+) \| .+ \|$", re.MULTILINE)
 TYPES = {"run": "sc:Text", "row": "sc:Integer", "instance_id": "sc:Text", "status": "sc:Text"}
@@ -105,7 +106,7 @@ def adduce() -> str:
                 "where": claim.source,
                 "produced_by": {
                     "command": f"make claim-{claim.id}",
-                    "config": "code/mtpeft/studies",
+                    "config": f"code/mtpeft/studies/{claim.study}/study.yaml",
                     "data": "results/archived/SHA256SUMS",
                     "log": "REPRODUCE.md",
                 },
@@ -147,6 +148,34 @@ def zenodo() -> str:
                 "relation": "isSupplementTo",
                 "resource_type": "publication-preprint",
                 "scheme": "arxiv",
+            }
+            for study in catalog().studies.values()
+            if study.arxiv
+        ],
+    }
+    return json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+
+
+def codemeta() -> str:
+    """The metadata of the software, as catalogues read them."""
+    record = {
+        "@context": "https://w3id.org/codemeta/3.0",
+        "@type": "SoftwareSourceCode",
+        "name": PROJECT["name"],
+        "description": PROJECT["description"],
+        "version": CITATION["version"],
+        "datePublished": CITATION["date-released"],
+        "license": f"https://spdx.org/licenses/{PROJECT['license']}",
+        "author": [{"@type": "Organization", "name": a["name"]} for a in CITATION["authors"]],
+        "programmingLanguage": ["Python", "R"],
+        "operatingSystem": "Linux",
+        "runtimePlatform": f"Python {PROJECT['requires-python']}",
+        "softwareRequirements": PROJECT["dependencies"],
+        "referencePublication": [
+            {
+                "@type": "ScholarlyArticle",
+                "name": study.title,
+                "identifier": f"arXiv:{study.arxiv}",
             }
             for study in catalog().studies.values()
             if study.arxiv
@@ -215,7 +244,7 @@ def croissant() -> str:
         "citeAs": "; ".join(f"arXiv:{s.arxiv}" for s in studies),
         "url": f"https://arxiv.org/abs/{studies[0].arxiv}",
         "version": PROJECT["version"],
-        "datePublished": "2026-11-26",
+        "datePublished": CITATION["date-released"],
         "distribution": files,
         "recordSet": sets,
     }
@@ -226,6 +255,7 @@ RECORDS = {
     "repro.yaml": repro,
     ".adduce/manifest.yaml": adduce,
     ".zenodo.json": zenodo,
+    "codemeta.json": codemeta,
     "croissant.json": croissant,
 }
 

@@ -119,6 +119,14 @@ def system(what, command, least, package, text=None):
     )
 
 
+def torch_build():
+    """`cuda` or `cpu`: the build of torch in the environment; None where there is none."""
+    venv = Path(os.environ.get("VENV") or ROOT / ".venv")
+    for path in venv.glob("lib/python3*/site-packages/torch/version.py"):
+        return "cuda" if re.search(r"^cuda.*= *'", path.read_text(), re.MULTILINE) else "cpu"
+    return None
+
+
 def checks():
     """(needed for, what, found or None, command that fixes it)."""
     python = platform.python_version()
@@ -220,6 +228,17 @@ def checks():
         if driver
         else "none: smoke runs and tests use the CPU",
     )
+    build = torch_build()
+    if build:
+        right = build == "cuda" or not driver
+        yield (
+            "training at scale",
+            "torch's build suits this machine",
+            build if right else None,
+            "the CPU build, and there is a GPU; MTPEFT_TORCH=cuda make {}/.train".format(
+                os.environ.get("VENV") or ".venv"
+            ),
+        )
     # A client without its daemon answers --version, and builds nothing.
     engine = next((t for t in ("docker", "podman", "buildah") if said(t, "info")), None)
     yield "images", "container tool", engine, "apt-get install buildah"

@@ -7,8 +7,12 @@ cd "$(dirname "$0")/../.."
 stamp="$venv/.$group" lock="docker/locks/$group.txt"
 made=$(cat "$lock" docker/setup/group.sh | sha256sum | cut -d' ' -f1)
 pip=("$venv/bin/python" -m pip --disable-pip-version-check --quiet)
+other=
+if [ "$group" = train ] && [ -n "${MTPEFT_TORCH:-}" ]; then
+    other=$([ "$(bash docker/setup/torch.sh "$venv" --installed)" = "$MTPEFT_TORCH" ] || echo yes)
+fi
 # What the lock says decides, not its date: in a fresh clone every file is newer than the stamp.
-if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$made" ] || [ -n "${MTPEFT_TORCH:-}" ]; then
+if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$made" ] || [ -n "$other" ]; then
     echo "mtpeft: installing group '$group' from $lock"
     if [ "$group" = train ]; then
         # torch first: its build is chosen by the machine, and the rest then finds it in place.

@@ -1,5 +1,6 @@
 """No figure in README.md or REPRODUCE.md is typed by hand: it is generated, or stands in a file that is."""
 
+import csv
 import importlib.util
 import re
 from pathlib import Path
@@ -67,7 +68,7 @@ def test_every_block_has_a_generator_and_every_generator_a_block(documents):
 
 def test_blocks_of_measured_figures_are_those_of_the_file(documents):
     texts = "".join(path.read_text(encoding="utf-8") for path in documents.DOCUMENTS)
-    for name in ("times", "flaky-cpu"):
+    for name in ("times", "flaky-cpu", "plan-memory"):
         assert f"`make documents`: {name} -->\n{documents.BLOCKS[name]()}<!-- end -->" in texts
 
 
@@ -77,3 +78,13 @@ def test_the_help_of_make_states_the_same_disk_space(documents):
         t["disk"] for t in documents.measured()["times"] if t["disk"] and t["what"].endswith("all`")
     }
     assert f"| {stated} |" in line
+
+
+def test_the_plan_is_within_15_percent_of_every_count_of_memory(documents):
+    with documents.MEMORY.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) > 5
+    for row in rows:
+        for part in ("weights_and_states", "kept"):
+            said, there = (int(row[f"{who}_{part}"]) for who in ("predicted", "counted"))
+            assert said == pytest.approx(there, rel=0.15), row

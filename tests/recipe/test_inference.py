@@ -446,3 +446,22 @@ def test_a_run_without_training_is_answered_by_the_base_model_alone(
         )
         (answer,) = bare.answers([prompt], 32, 0)
         assert record.raw_output == answer.text
+
+
+def test_two_processes_give_the_answers_of_one(backbone, tmp_path, monkeypatch):
+    """The command as a whole: each process loads the model and answers every second batch."""
+    from mtpeft.core import paths
+    from mtpeft.inference import command
+
+    monkeypatch.setenv("MTPEFT_DEVICE", "cpu")
+    made = []
+    for processes in (1, 2):
+        monkeypatch.setattr(paths, "REGENERATED", tmp_path / str(processes))
+        monkeypatch.setenv("MTPEFT_OUT", str(tmp_path / str(processes)))  # what the others read
+        command.run(
+            *("qwen2.5-coder-0.5b/mt-fft", ["summarization-java"], "smoke", "fast", 1, backbone),
+            *("", "transformers", "float32", "smoke", False, 6, 400, processes),
+        )
+        (file,) = tmp_path.joinpath(str(processes)).rglob("summarization-java.jsonl")
+        made.append([{**vars(r), "seconds": 0} for r in read_predictions(file)])
+    assert made[0] == made[1] and len(made[0]) == 6

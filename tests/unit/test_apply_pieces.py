@@ -209,3 +209,13 @@ def test_a_damaged_calibration_is_refused_with_the_command_that_makes_it_again(t
     write(tmp_path, "calibration.json", json.dumps({"heads_sha256": "", "tasks": {}}))
     with pytest.raises(MtpeftError, match="of other heads"):
         calibration.stored(run)
+
+
+def test_a_threshold_stands_beside_the_f1_of_saying_yes_to_everything():
+    """16 of 64 are positive: precision 1/4, recall 1, F1 2 · 16 / (64 + 16) = 0.4."""
+    found = calibration.Calibration(
+        1.15, 0.0, 0.232, 64, 16, 0.2, 0.1, 0.118, 0.421, False, "c", "hash"
+    )
+    assert "largest F1: 0.421; always yes: 0.400; at 0.5 before: 0.118" in calibration.described(
+        found
+    )

@@ -4,7 +4,11 @@ nearest known one.
 
 import dataclasses
 import importlib
+import itertools
+import os
 import pkgutil
+import re
+import sys
 
 import pytest
 from mtpeft.catalog import load, loader, nodes, schema
@@ -54,8 +58,8 @@ def test_the_shipped_catalog_loads_as_a_whole(known):
         "tasks": 10,
         "backbones": 17,
         "methods": 8,
-        "runs": 277,
-        "tools": 30,
+        "runs": 285,
+        "tools": 31,
         "comparisons": 43,
         "tables": 36,
         "figures": 5,
@@ -101,8 +105,8 @@ def test_a_printed_label_names_one_metric_of_its_comparison(known):
         (BACKBONE.replace("hub:", "hubb:"), 4, "hub"),
         (BACKBONE + "label: again\n", 7, "each key once"),
         (BACKBONE.replace("label: T\n", ""), 1, "these keys"),
-        (BACKBONE.replace("title: Tiny", "title: [1]"), 2, "a str"),
-        (BACKBONE.replace("title: Tiny", "title: 5"), 2, "a str"),
+        (BACKBONE.replace("title: Tiny", "title: [1]"), 2, "text"),
+        (BACKBONE.replace("title: Tiny", "title: 5"), 2, 'text, in quotes: "5"'),
         (BACKBONE + "config: [1]\n", 7, "a mapping"),
         (BACKBONE.replace("kind: decoder", "kind: decodr"), 6, "did you mean decoder"),
         (BACKBONE.replace("kind: decoder", "kind: true"), 6, "one of decoder"),
@@ -124,12 +128,12 @@ def test_a_malformed_file_is_refused_by_line(folder, text, line, expected):
 def test_a_number_where_an_integer_belongs_is_refused(folder):
     with pytest.raises(BadInput, match="3.5"):
         load([folder(**{"tasks/toy": TASK.replace("instances: 3", "instances: 3.5")})])
-    with pytest.raises(BadInput, match="bool"):
+    with pytest.raises(BadInput, match="True is true or false"):
         load([folder(**{"tasks/toy": TASK.replace("instances: 3", "instances: true")})])
 
 
 def test_an_id_can_be_taken_only_once(folder):
-    with pytest.raises(BadInput, match="'tiny' is taken"):
+    with pytest.raises(BadInput, match="id 'tiny' of a backbone is taken"):
         load([folder(**{"backbones/a": BACKBONE, "backbones/b": BACKBONE})])
 
 
@@ -447,7 +451,7 @@ def test_ids_are_listed_alone():
 
     lines = CliRunner().invoke(cli.app, ["list", "runs", "--ids"]).output.splitlines()
     assert "qwen2.5-coder-3b/mt-qlora/generation+translation" in lines
-    assert len(lines) == 277
+    assert len(lines) == 285
 
 
 def test_an_evaluation_set_is_what_its_task_says_unless_it_says_otherwise(folder):
@@ -602,3 +606,189 @@ def test_a_value_that_yaml_cannot_make_is_refused_by_file_and_line(folder, value
     with pytest.raises(BadInput, match=r"toy\.yaml:7") as caught:
         load([folder(**{"tasks/toy": text})])
     assert "instances" in str(caught.value) or "plain" in str(caught.value)
+
+
+def test_a_folder_that_is_named_twice_is_read_once(folder, monkeypatch):
+    """`mtpeft --catalog FOLDER proof STUDY` starts itself again with the option and the variable."""
+    place = folder(**{"backbones/tiny": BACKBONE})
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setenv("MTPEFT_CATALOG", os.pathsep.join([str(place), f"{place}/../{place.name}"]))
+    assert len(loader.outside()) == 1
+    assert "tiny" in load([CATALOG, STUDIES, *loader.outside()]).backbones
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n"
+    for before, name in itertools.pairwise("abcdefghi")
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "found"),
+    [
+        (BOMB, 7, "anchor and an alias"),
+        ("config: &c {again: *c}\n", 7, "anchor and an alias"),
+        ("config: {list: &l [*l]}\n", 7, "anchor and an alias"),
+        ("config: {deep: " + "[" * 5000 + "]" * 5000 + "}\n", None, "nested too deeply"),
+        ("config: {ls: !!python/object/apply:os.system [ls]}\n", 7, "python/object"),
+        ("config: {? [a, b] : c}\n", 7, "a list as a key"),
+    ],
+)
+def test_yaml_that_stands_for_more_than_it_says_is_refused_at_once(folder, text, line, found):
+    with pytest.raises(BadInput, match=found) as caught:
+        load([folder(**{"backbones/tiny": BACKBONE + text})])
+    assert caught.value.line == line
+
+
+def test_a_file_that_cannot_be_read_is_refused_by_name(folder):
+    place = folder(**{"backbones/tiny": BACKBONE})
+    (place / "backbones" / "gone.yaml").symlink_to(place / "nowhere")
+    with pytest.raises(BadInput, match=r"gone\.yaml: cannot be read: No such file"):
+        load([place])
+
+
+def test_a_matrix_of_millions_is_refused_before_it_is_multiplied(folder):
+    axes = ", ".join(f"m{i}: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]" for i in range(8))
+    with pytest.raises(BadInput, match="a matrix of 100000000 items") as caught:
+        load([folder(**{"backbones/tiny": BACKBONE + f"matrix: {{{axes}}}\n"})])
+    assert caught.value.line == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (
+            "- {id: a, extends: b, abstract: true}\n- {id: b, extends: a, abstract: true}\n",
+            "circle",
+        ),
+        ("- {id: a, abstract: true, lable: x}\n", "unknown key of a Backbone 'lable'"),
+        ("- {id: a, abstract: true, kind: decodr}\n", "unknown kind 'decodr'"),
+    ],
+)
+def test_an_item_that_is_only_extended_is_checked_too(folder, text, found):
+    with pytest.raises(BadInput, match=found) as caught:
+        load([folder(**{"backbones/tiny": text})])
+    assert caught.value.line is not None
+
+
+TOOL = (
+    "id: mine\ntitle: Mine\nversion: '1'\nmodule: ''\nreads: [code]\nmetrics:\n"
+    "  - {id: mine_share, title: S, better: higher, printed: [], column: s, low: 0, high: 1}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "line", "found"),
+    [
+        ("tasks", ("instances: 3", "instances: -1"), 7, "instances is -1"),
+        ("tasks", ("instances: 3", "instances: 3, repetitions: 0"), 7, "repetitions is 0"),
+        ("tasks", ("output: code", "output: code\nsizes: {trian: 5}"), 6, "unknown size 'trian'"),
+        ("tasks", ("output: code", "output: code\nsizes: {train: -5}"), 6, "sizes is -5"),
+        ("tasks", ("id: toy-x", "id: ../x"), 7, "evaluation set id '../x'"),
+        ("tasks", ("id: toy-x", "id: generation-java"), 7, "'generation-java' is taken by generat"),
+        ("tools", ("low: 0, high: 1", "low: 1, high: 0"), 7, "low 1 and high 0"),
+        ("tools", ("low: 0", "low: .nan"), 7, ".nan is no finite number"),
+        ("tools", ("high: 1", "high: 1, least_share: 7"), 7, "least_share is 7"),
+        (
+            "tools",
+            ("high: 1", "high: 1, margin: {reason: r}"),
+            7,
+            "margin of mine_share with neith",
+        ),
+        ("tools", ("high: 1", "high: 1, margin: {reason: r, size: -1}"), 7, "size is -1"),
+        ("tools", ("id: mine_share", "id: status"), 7, "'status' is a column of every score table"),
+        ("tools", ("id: mine_share", "id: codebleu_0.7.0"), 7, "'codebleu_0.7.0' is taken by code"),
+    ],
+)
+def test_a_value_that_no_such_thing_can_have_is_refused_by_line(folder, kind, change, line, found):
+    text = {"tasks": TASK, "tools": TOOL}[kind]
+    assert change[0] in text
+    with pytest.raises(BadInput, match=re.escape(found)) as caught:
+        load([CATALOG, STUDIES, folder(**{f"{kind}/mine": text.replace(*change)})])
+    assert caught.value.line == line
+
+
+def test_a_corpus_of_another_study_is_refused_where_it_is_taken_again(tmp_path):
+    study = tmp_path / "mine" / "study.yaml"
+    study.parent.mkdir()
+    study.write_text("title: M\ncorpora: [{id: multitask-qlora, title: t, module: x.y}]\n")
+    with pytest.raises(
+        BadInput, match="corpus 'multitask-qlora' is taken by multitask-qlora"
+    ) as caught:
+        load([CATALOG, STUDIES, tmp_path])
+    assert (caught.value.path, caught.value.line) == (study, 2)
+
+
+@pytest.mark.parametrize(
+    ("key", "found"),
+    [
+        ("commit: latest", "commit 'latest'"),
+        ("questions: [{id: A, title: a}, {id: A, title: b}]", "id 'A' again"),
+        ("editions: [{id: E, title: a}, {id: E, title: b}]", "id 'E' again"),
+        (
+            "choices: [{id: a, title: b, text: c, evaluations: [], tools: [lizrd]}]",
+            "unknown tool 'lizrd'",
+        ),
+        (
+            "choices: [{id: a, title: b, text: c, evaluations: [generation-jav], tools: []}]",
+            "unknown evaluation set 'generation-jav'",
+        ),
+        (
+            "corpora: [{id: c, title: t, module: x.y, evaluations: {generation: generation-jav}}]",
+            "unknown evaluation set 'generation-jav'",
+        ),
+        (
+            (
+                "numbers: {tasks: [{id: clones, metric: f1, typical: 5}], backbones: [], "
+                "methods: {fft: F}, full: fft, shared: []}"
+            ),
+            "unknown task 'clones'",
+        ),
+        (
+            (
+                "numbers: {tasks: [{id: clone-detection, metric: f1, typical: 5}], backbones: [], "
+                "methods: {fft: F}, full: ft, shared: []}"
+            ),
+            "unknown method of these figures 'ft'",
+        ),
+    ],
+)
+def test_a_study_that_names_what_is_not_there_is_refused(tmp_path, key, found):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "study.yaml").write_text(f"title: M\n{key}\n")
+    with pytest.raises(BadInput, match=re.escape(found)) as caught:
+        load([CATALOG, STUDIES, tmp_path])
+    assert caught.value.line == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "line", "found"),
+    [
+        ("comparisons", ("b: NAME/second", "b: NAME/first"), 12, "with itself"),
+        ("comparisons", ("[NAME-quality]", "[]"), 13, "metrics is empty"),
+        ("comparisons", ("[NAME-quality]", "[NAME-quality, NAME-quality]"), 13, "twice"),
+        ("runs", ("tasks: [NAME]", "tasks: []"), 7, "tasks is empty"),
+        ("claims", ('"PERCENT"', "much"), 10, "percent is 'much'"),
+    ],
+)
+def test_a_study_of_ones_own_that_compares_nothing_is_refused(tmp_path, kind, change, line, found):
+    from mtpeft.studies.scaffold import FILES, new_study
+
+    folder = new_study("mine", tmp_path)
+    (name,) = [name for name in FILES if name.startswith(f"{kind}/")]
+    text = (folder / name).read_text()
+    old, new = (part.replace("NAME", "mine") for part in change)
+    old = old if old in text else re.search('"[0-9.]+"$', text, re.MULTILINE)[0]
+    (folder / name).write_text(text.replace(old, new))
+    with pytest.raises(BadInput, match=found) as caught:
+        load([CATALOG, STUDIES, folder])
+    assert (caught.value.path, caught.value.line) == (folder / name, line)
+
+
+def test_modules_beside_a_study_are_found_wherever_the_catalog_begins(tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "study.yaml").write_text("title: M\n")
+    (tmp_path / "mine" / "words_of_mine.py").write_text("COUNT = 3\n")
+    monkeypatch.setattr("sys.path", [*sys.path])
+    loader.look_for_modules_in(tmp_path)
+    assert importlib.import_module("words_of_mine").COUNT == 3

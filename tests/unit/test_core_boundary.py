@@ -46,6 +46,15 @@ def test_every_fault_has_three_parts_and_exit_code_2(fault):
     assert told.found and told.expected and told.fix and told.exit_code == 2
 
 
+def test_words_of_a_library_are_not_taken_for_a_path():
+    """The hub's client raises an OSError without a file for an empty name."""
+    try:
+        raise OSError("Repo id must use alphanumeric chars")
+    except OSError as error:
+        told = explained(error)
+    assert "Repo id" in told.found and "ls -ld" not in told.fix
+
+
 def test_a_deliberate_error_stays_as_it_is():
     error = MtpeftError("3 apples", "4 apples", "make apples")
     assert explained(error) is error

@@ -147,6 +147,78 @@ def test_an_environment_that_cannot_be_made_is_refused_with_both_variables(tmp_p
     assert done.returncode == 2 and "VENV=" in done.stderr and "MTPEFT_OUT=" in done.stderr
 
 
+def torch_in(venv: Path, cuda: str | None) -> None:
+    """The file by which torch says what it was built for."""
+    folder = venv / "lib" / "python3.11" / "site-packages" / "torch"
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.joinpath("version.py").write_text(f"cuda: Optional[str] = {cuda!r}\nhip = None\n")
+
+
+def test_an_old_driver_and_torch_without_cuda_are_named_where_there_is_a_gpu(machine):
+    venv = machine.parent / "venv"
+    torch_in(venv, None)
+    assert "ok    torch's build suits this machine" in doctor(machine)[1]
+    program(machine, "nvidia-smi", "570.86.15")
+    text = doctor(machine)[1]
+    assert "found driver 570.86.15; install a later one" in text
+    assert f"MTPEFT_TORCH=cuda make {venv}/.train" in text
+    program(machine, "nvidia-smi", "580.65.06")
+    torch_in(venv, "13.0")
+    text = doctor(machine)[1]
+    assert "ok    torch's build suits this machine" in text and "install a later" not in text
+
+
+@pytest.mark.parametrize("there, asked", [(None, "cuda"), ("13.0", "cpu"), ("13.0", "cuda")])
+def test_a_build_of_torch_that_is_asked_for_replaces_the_other_one(tmp_path, there, asked):
+    """Both have the version that the lock pins, so that pip alone would keep the one it finds."""
+    venv, log = tmp_path / "venv", tmp_path / "log"
+    torch_in(venv, there)
+    (venv / "bin").mkdir()
+    (venv / "bin" / "python").write_text(f'#!/bin/sh\necho "$*" >>{log}\n')
+    (venv / "bin" / "python").chmod(0o755)
+    group = ["bash", str(ROOT / "docker" / "setup" / "group.sh"), str(venv), "train"]
+    subprocess.run(group, check=True, capture_output=True)  # a first set-up, as the machine is
+    torch_in(venv, there)
+    log.write_text("")
+    environment = os.environ | {"MTPEFT_TORCH": asked}
+    subprocess.run(group, check=True, capture_output=True, env=environment)
+    pip = [line for line in log.read_text().splitlines() if " pip " in line]
+    if (asked == "cuda") == bool(there):
+        assert not pip
+        return
+    assert "uninstall --yes torch" in pip[0]
+    assert f"-r docker/locks/torch-{asked}.txt" in pip[1]
+
+
+def test_make_looks_again_where_a_build_of_torch_is_asked_for(tmp_path):
+    (tmp_path / "bin").mkdir()
+    for name in ("bin/python", ".core", ".train"):
+        (tmp_path / name).touch()
+    command = ["make", "-n", "-C", str(ROOT), f"VENV={tmp_path}", f"{tmp_path}/.train"]
+    plain = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MTPEFT_"))}
+    for more, looks in (({}, False), ({"MTPEFT_TORCH": "cuda"}, True)):
+        done = subprocess.run(command, env=plain | more, capture_output=True, text=True)
+        assert ("group.sh" in done.stdout) == looks, done.stdout + done.stderr
+
+
 def test_make_test_needs_no_browser():
     recipe = (ROOT / "Makefile").read_text().partition("\ntest: ")[2].partition("\n\n")[0]
     assert "pytest" in recipe and "need.sh" not in recipe
+
+
+def test_a_newer_file_time_installs_nothing_again(tmp_path):
+    """In a fresh clone every lock is newer than the stamp of an environment that was there."""
+    venv, log = tmp_path / "venv", tmp_path / "log"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin" / "python").write_text(f'#!/bin/sh\necho "$*" >>{log}\n')
+    (venv / "bin" / "python").chmod(0o755)
+    group = ["bash", str(ROOT / "docker" / "setup" / "group.sh"), str(venv), "core"]
+    subprocess.run(group, check=True, capture_output=True)
+    assert " pip " in log.read_text()
+    log.write_text("")
+    os.utime(venv / ".core", (0, 0))
+    subprocess.run(group, check=True, capture_output=True)
+    assert " pip " not in log.read_text()
+    (venv / ".core").write_text("made from another lock\n")
+    subprocess.run(group, check=True, capture_output=True)
+    assert " pip " in log.read_text()

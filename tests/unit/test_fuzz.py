@@ -5,6 +5,7 @@ values of other types, bytes changed, doubled or cut. Anything but `MtpeftError`
 MTPEFT_FUZZ=100 tries a hundred times as many inputs.
 """
 
+import hashlib
 import json
 import os
 import random
@@ -13,10 +14,13 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mtpeft.catalog import Run, catalog
 from mtpeft.catalog import load as load_catalog
+from mtpeft.core import paths
 from mtpeft.core.errors import BadInput, MtpeftError
 from mtpeft.core.files import append_lines
 from mtpeft.core.http import Clock, Limits, RequestFailed
@@ -27,9 +31,16 @@ from mtpeft.corpora.code_to_code import pairs
 from mtpeft.corpora.code_to_text import python_parts
 from mtpeft.corpora.examples import read_examples
 from mtpeft.corpora.manifest import MANIFEST, read_manifest
+from mtpeft.inference.apply import pieces
+from mtpeft.inference.calibration import described, stored
 from mtpeft.inference.prompting import Endpoint, Question, ask_each
+from mtpeft.inference.trained import Trained
+from mtpeft.matrix import jobs
+from mtpeft.matrix import plan as plans
+from mtpeft.proof import driver, heads
 from mtpeft.scoring.judge.client import Client
-from mtpeft.scoring.judge.criteria import own_prompt
+from mtpeft.scoring.judge.criteria import CRITERIA, own_prompt
+from mtpeft.scoring.judge.ledger import read_ledger
 from mtpeft.scoring.judge.settings import Key, Settings
 from mtpeft.scoring.predictions import read_new
 from mtpeft.statistics.clusters import read_clusters
@@ -244,12 +255,236 @@ def test_python_functions_are_taken_apart_or_left_out(data):
     refused(lambda: python_parts(text))
 
 
-@SOME
+ENTRIES = [f"[[{text}".encode() for text in MANIFEST.read_text("utf-8").split("\n[[")[1:]]
+
+
+@MANY
 @given(st.data())
 def test_manifests_are_read_or_refused(tmp_path_factory, data):
+    """One entry of each kind is damaged, whichever: files, wheels, weights, …"""
     path = tmp_path_factory.getbasetemp() / "fuzz-manifest.toml"
-    path.write_bytes(data.draw(damaged_bytes(MANIFEST.read_bytes()[:3000])))
+    entry = data.draw(st.sampled_from(ENTRIES))
+    others = [e for e in ENTRIES if e.split(b'"')[1] in entry and e is not entry]
+    path.write_bytes(b"\n".join([*others, data.draw(damaged_bytes(entry))]))
     refused(lambda: read_manifest(path), path)
+
+
+# ---------------------------------------------------------------- what a stage left for the next
+
+
+@st.composite
+def damaged_document(draw: st.DrawFn, good: dict) -> bytes:
+    """A JSON document of which one object, however deep, has other values, or bytes are damaged."""
+    if draw(st.booleans()):
+        return draw(damaged_bytes(json.dumps(good).encode()))
+    whole = json.loads(json.dumps(good))
+    places, objects = [], [whole]
+    while objects:
+        here = objects.pop()
+        places += [(here, key) for key in here]
+        objects += [value for value in here.values() if isinstance(value, dict)]
+    at, key = draw(st.sampled_from(places))
+    if draw(st.integers(0, 3)):
+        at[key] = draw(VALUES)
+    else:
+        del at[key]
+    return json.dumps(whole).encode("utf-8", "surrogatepass")
+
+
+CALIBRATION = {
+    "format": "mtpeft-calibration-1",
+    "run": "me/a",
+    "heads_sha256": hashlib.sha256(b"heads").hexdigest(),
+    "tasks": {
+        "clone-detection": {
+            "temperature": 1.5,
+            "shift": 0.0,
+            "threshold": 0.5,
+            "n": 10,
+            "positives": 5,
+            "ece_before": 0.1,
+            "ece_after": 0.05,
+            "f1_before": 0.5,
+            "f1_after": 0.6,
+            "at_limit": False,
+            "corpus": "smoke",
+            "data_sha256": "0" * 64,
+        }
+    },
+}
+
+
+@MANY
+@given(damaged_document(CALIBRATION))
+def test_calibrations_are_numbers_or_refused(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("fuzz")
+    (folder / "heads.safetensors").write_bytes(b"heads")
+    path = folder / "calibration.json"
+    path.write_bytes(data)
+    run = Trained("me/a", "me/a", folder, folder, ("clone-detection",), True, False, "b", "m", {})
+
+    def use() -> None:
+        for found in stored(run).values():
+            said = found.probabilities(np.array([-3.0, 0.0, 4.0]))
+            assert np.isfinite(said).all() and found.threshold <= 1e400
+            assert described(found)
+
+    refused(use, path)
+
+
+MARK = {"code": 0, "program": "x", "seconds": 1.5, "cpu_seconds": 1.0}
+PLAN = {
+    "runs": ["codebert-clone-student/mt-fft"],
+    "seeds": [1],
+    "profile": "miniature",
+    "inference": "clean",
+    "corpus": "",
+    "backbone": "",
+    "settings": [],
+}
+
+
+@MANY
+@given(damaged_document(MARK), damaged_document(PLAN))
+def test_marks_and_plans_count_as_finished_or_are_refused(tmp_path_factory, mark, plan):
+    """A damaged mark is a stage that is done again; its seconds are numbers wherever it counts."""
+    folder = tmp_path_factory.mktemp("fuzz")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paths, "REGENERATED", folder)
+        home = plans.home("proof")
+        home.mkdir(parents=True)
+        (home / "plan.json").write_bytes(plan)
+        refused(lambda: plans.read("proof"), home / "plan.json")
+        whole = plans.Plan(PLAN["runs"], [1], "miniature", "clean")
+        for cell in plans.cells(whole):
+            for stage in driver.stages_of(catalog(), cell.run):
+                path = plans.mark(home, cell, stage)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(mark)
+        rows = driver.cost_rows(catalog(), whole)
+        assert all(isinstance(v, int | float) for row in rows for v in row[-2:])
+        assert driver.finished(catalog(), whole) == (len(rows) == 2)
+
+
+OUTCOME = {
+    "kept": {
+        "seed": 1,
+        "best_epoch": 1,
+        "test": {"clone-detection": {"f1": 0.5}},
+        "cost": {
+            "flops": 1.0,
+            "tokens": {"clone-detection": 3},
+            "cpu_seconds": 1.0,
+            "seconds": 1.0,
+            "peak_memory_mib": 1.0,
+        },
+    },
+    "files": {"heads.safetensors": "0" * 64},
+}
+
+
+@MANY
+@given(damaged_document(OUTCOME))
+def test_what_training_left_is_tabulated_or_refused(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("fuzz") / "finished.json"
+    path.write_bytes(data)
+    run = Run("me/a", "s", "b", "m", "st", ["clone-detection"])
+
+    def use() -> None:
+        trained = heads.Trained(run, {1: heads._outcome(path, run)}, {}, 1, 2)
+        heads.write_training([trained], path.with_suffix(".csv"))
+
+    refused(use, path)
+
+
+JOBS = {
+    "cluster": {"minutes": 10, "setup": ["module load cuda"], "sbatch": {"partition": "gpu"}},
+    "jobs": [["me/a", 1, "train", "12_3"]],
+}
+
+
+@SOME
+@given(damaged_document(JOBS))
+def test_records_of_jobs_are_read_or_refused(tmp_path_factory, data):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paths, "REGENERATED", tmp_path_factory.mktemp("fuzz"))
+        path = plans.home("matrix") / "jobs.json"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(data)
+        refused(lambda: jobs.read("matrix"), path)
+
+
+RATED = {
+    "key": "0" * 64,
+    "repeat": 0,
+    "instance_id": "i",
+    "prompt_sha256": "x",
+    "ratings": dict.fromkeys(CRITERIA, 3),
+    "reply": "Fluency: 3",
+    "input_tokens": 3,
+    "output_tokens": None,
+    "cost": 0.25,
+}
+
+
+@MANY
+@given(damaged(RATED))
+def test_ledgers_of_the_judge_add_up_or_are_refused(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("fuzz") / "ledger.jsonl"
+    path.write_bytes(data)
+
+    def use() -> None:
+        answers, spent = read_ledger(path)
+        assert 0 <= spent < float("inf") and isinstance(spent, float)
+        for answer in answers.values():
+            assert answer.ratings is None or set(answer.ratings.values()) <= {1, 2, 3, 4, 5}
+
+    refused(use, path)
+
+
+@MANY
+@given(st.data())
+def test_folders_of_scores_are_compared_or_refused(tmp_path_factory, score_table, data):
+    folder = tmp_path_factory.mktemp("fuzz")
+    for name in ("a", "b"):
+        path = folder / name / "scores" / "lizard" / "generation-python.csv"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(data.draw(damaged_bytes(score_table)))
+    refused(lambda: read_sides([str(folder / "a"), str(folder / "b")]))
+
+
+# ---------------------------------------------------------------- source files of people
+
+SOURCES = {
+    ".py": b'import os\n\n\nclass A:\n    @property\n    def f(self, x=1):\n        """Doc.\n\n        More."""\n        return x\n',
+    ".java": b"package p;\nimport q.R;\nclass A {\n  /** Doc. */\n  int f(int a) { return a; }\n  record B(int c) { B { } }\n}\n",
+    ".cs": b"using X;\nnamespace N { class A {\n  /// <summary>Doc.</summary>\n  int F(int a) => a;\n} }\n",
+    ".c": b"int f(int a) { return a; }\n",
+}
+
+
+@MANY
+@given(st.data())
+def test_source_files_are_asked_about_or_refused_each_by_itself(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("fuzz")
+    suffix = data.draw(st.sampled_from(sorted(SOURCES)))
+    path, good = folder / f"a{suffix}", folder / "good.py"
+    path.write_bytes(data.draw(damaged_bytes(SOURCES[suffix])))
+    good.write_bytes(SOURCES[".py"])
+    picked = data.draw(
+        st.sampled_from([[], ["f"], ["A.f"], ["F"]]) | st.lists(ODD_TEXTS, max_size=1)
+    )
+    language = data.draw(st.sampled_from(["", "", "python", "java", "csharp", "c"]))
+
+    def use() -> None:
+        given = pieces.read([path, good], picked, data.draw(st.booleans()), language)
+        for error in given.errors:
+            assert isinstance(error, MtpeftError) and "a fault of this package" not in str(error)
+        assert given.errors or given.pieces
+        for name in ("summarization", "generation", "translation", "clone-detection"):
+            pieces.questions(catalog().get("tasks", name), given, True)
+
+    refused(use)
 
 
 SHIPPED = sorted(

@@ -8,7 +8,8 @@ from mtpeft.audit.consistency import Check
 from mtpeft.audit.scores import Finding
 from mtpeft.audit.stage import CauseRow
 from mtpeft.core.records import write_records
-from mtpeft.reporting.known_issues import counted, known_issues, write
+from mtpeft.core.text import counted
+from mtpeft.reporting.known_issues import known_issues, write
 from mtpeft.reporting.repeated import TITLE
 from mtpeft.reporting.sections.repeated import section
 from small_study import TESTS, write_study

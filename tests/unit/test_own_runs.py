@@ -7,7 +7,8 @@ import random
 
 import pytest
 from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
-from mtpeft.statistics.own_runs import compare, parted, read_sides
+from mtpeft.reporting import own_runs as pages
+from mtpeft.statistics.own_runs import compare, parted, parted_ids, read_sides, rule
 from scipy import stats
 
 
@@ -311,3 +312,29 @@ def test_prediction_files_are_scored_first_and_runs_of_one_id_keep_their_files_n
         "compare", str(tmp_path / "old.jsonl"), str(tmp_path / "new.jsonl"), "--tool", "ranks"
     )
     assert "old" in done.stdout + done.stderr and "Traceback" not in done.stderr
+
+
+def test_ids_with_blanks_are_named_whole_in_the_file_and_on_the_page(tmp_path):
+    a = table(tmp_path / "a.csv", [("body 1", 1), ("body 2", 2), ("it's", 3), ("p", 4)])
+    b = table(tmp_path / "b.csv", [("body 1", 2), ("p", 6)])
+    sides = read_sides([a, b])
+    (found,) = compare(sides)
+    assert (found.n_dropped, parted_ids(found.dropped_ids)) == (2, ["body 2", "it's"])
+    page = pages.write(sides, [found], tmp_path / "out", [], "").read_text()
+    assert "<summary>2 instances in no pair</summary><p>body 2, it&#39;s</p>" in page
+
+
+def test_the_rule_says_that_a_half_is_added_to_the_counts_of_an_odds_ratio(tmp_path):
+    # 107 pairs pass in B alone, 14 in A alone: 107 / 14 is 7.64, with halves added 7.41.
+    a = table(tmp_path / "a.csv", [(k, int(k % 3 == 0)) for k in range(200)])
+    b = table(tmp_path / "b.csv", [(k, int(k % 5 != 0)) for k in range(200)])
+    found = compare(read_sides([a, b]))
+    assert found[0].effect == pytest.approx(107.5 / 14.5)
+    assert "0.5 added to both counts" in rule(found, "holm", 0.95)
+    scores = [table(tmp_path / f"{name}.csv", [(1, 2), (2, 3)]) for name in "xy"]
+    assert "0.5" not in rule(compare(read_sides(scores)), "holm", 0.95).replace("0.05", "")
+
+
+def test_a_list_of_ids_that_is_not_there_is_said_to_be_missing(tmp_path, noisy):
+    with pytest.raises(BadInput, match=r"none\.csv: no such file"):
+        read_sides(list(noisy[:2]), only=tmp_path / "none.csv")

@@ -2,9 +2,12 @@
 
 import importlib.util
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
@@ -105,10 +108,89 @@ def metadata() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["repro.yaml", ".zenodo.json", "croissant.json"])
+RECORDS = ["repro.yaml", ".adduce/manifest.yaml", ".zenodo.json", "codemeta.json", "croissant.json"]
+
+
+@pytest.mark.parametrize("name", RECORDS)
 def test_a_record_for_machines_says_what_the_catalog_no_longer_says(metadata, name):
     written = (ROOT / name).read_text(encoding="utf-8")
     assert written == metadata.RECORDS[name](), "make documents"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["list", "studies"], 0, "multitask-qlora"),
+        (["verify", "--help"], 0, "Usage"),
+        (["verify"], 2, "MTPEFT_ROOT="),
+        (["data", "translation"], 2, "MTPEFT_ROOT="),
+        (["compare", "a.csv", "b.csv"], 2, "MTPEFT_ROOT="),
+        (["score", "setup"], 2, "MTPEFT_ROOT="),
+        (["apply", "x", "y.py"], 2, "MTPEFT_ROOT="),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_the_package_alone_takes_its_own_place_for_the_repository(tmp_path, words, code, said):
+    site = tmp_path / "lib" / "python" / "site-packages"
+    shutil.copytree(
+        ROOT / "code" / "mtpeft", site / "mtpeft", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("MTPEFT_")}
+    environment = kept | {"PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "mtpeft", *words]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == code and said in done.stdout + done.stderr
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["lib"]
+    assert [p.name for p in (tmp_path / "lib" / "python").iterdir()] == ["site-packages"]
+
+
+def test_files_name_different_versions():
+    """One version everywhere, and it is the newest that the CHANGELOG calls released."""
+    from mtpeft import __version__
+
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    named = {
+        "pyproject.toml": tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+            "version"
+        ],
+        "CITATION.cff": citation["version"],
+        **{
+            name: json.loads((ROOT / name).read_text(encoding="utf-8"))["version"]
+            for name in RECORDS
+            if name.endswith(".json")
+        },
+    }
+    assert dict.fromkeys(named, __version__) == named
+    headings = re.findall(r"^## (\S+)$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    released = [heading for heading in headings if heading != "Unreleased"]
+    assert released[0] == __version__ and headings.index(released[0]) <= 1
+    numbers = [tuple(map(int, heading.split("."))) for heading in released]
+    assert numbers == sorted(set(numbers), reverse=True)
+    assert re.fullmatch(r"20\d\d-[01]\d-[0-3]\d", citation["date-released"])
+
+
+def test_a_version_is_tagged_that_the_files_do_not_name():
+    """Every tag of a version stands on a commit whose files name that version."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("an archive without its history has no tags")
+    said = subprocess.run(
+        ["git", "-C", str(ROOT), "tag", "--list", "v*"], capture_output=True, text=True, check=True
+    )
+    for tag in said.stdout.split():
+        text = subprocess.run(
+            ["git", "-C", str(ROOT), "show", f"{tag}:pyproject.toml"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        assert tomllib.loads(text)["project"]["version"] == tag.removeprefix("v")
+
+
+def test_a_study_of_a_claim_has_no_such_file():
+    record = yaml.safe_load((ROOT / ".adduce" / "manifest.yaml").read_text(encoding="utf-8"))
+    for claim in record["claims"]:
+        assert (ROOT / claim["produced_by"]["config"]).is_file()
+        assert claim.get("status") is None, "only a person confirms a claim"
 
 
 def test_a_claim_is_missing_from_the_manifest_or_quotes_no_printed_verdict():

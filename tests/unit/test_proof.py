@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from mtpeft.catalog import catalog
 from mtpeft.core import paths
-from mtpeft.core.errors import MtpeftError
+from mtpeft.core.errors import MtpeftError, UnknownName
 from mtpeft.core.figures import SeedFigure
 from mtpeft.corpora import Example
 from mtpeft.corpora.analysis.public import resplit
@@ -90,6 +90,40 @@ def test_what_is_finished_is_not_done_again(here: Path) -> None:
     assert len(rows) == 2 * len(plan.runs)
     assert all(row[4] >= 0 and row[5] >= 0 for row in rows)  # type: ignore[operator]
     assert plans.home(driver.NAME).is_relative_to(here)
+
+
+def test_a_withdrawn_run_is_no_part_of_a_study_that_is_run_here() -> None:
+    known, form = catalog(), driver.form_of(STUDY, quick=True)
+    whole = driver.plan_of(known, STUDY, form).runs
+    gone = replace(known.runs[whole[0]], withdrawn="trained on the test set")
+    without = replace(known, runs={**known.runs, gone.id: gone})
+    assert driver.plan_of(without, STUDY, form).runs == whole[1:]
+
+
+def test_a_pattern_that_fits_no_run_is_refused_and_leaves_nothing_out(here: Path) -> None:
+    form = driver.form_of(STUDY, quick=True)
+    with pytest.raises(UnknownName, match="codebert-clone-studnet"):
+        driver.plan_of(
+            catalog(), STUDY, replace(form, runs=[*form.runs, "codebert-clone-studnet/*"])
+        )
+    with pytest.raises(UnknownName, match="minilm"):
+        driver.perform(catalog(), STUDY, form, lambda words: 0, only=["minilm/*"])
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_every_form_of_every_study_names_runs_a_corpus_and_tools_that_there_are(
+    quick: bool,
+) -> None:
+    known = catalog()
+    for study in known.studies.values():
+        if study.proof is None:
+            continue
+        form = driver.form_of(study, quick=quick)
+        runs = driver.plan_of(known, study, form).runs
+        assert form.corpus in known.corpora()
+        assert set(form.tools) <= known.tools.keys()
+        if not quick:
+            assert {r for c in study.proof.contrasts for r in (c.a, c.b)} <= set(runs)
 
 
 def test_another_form_in_the_same_folder_is_refused(here: Path) -> None:

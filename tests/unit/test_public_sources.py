@@ -14,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from mtpeft.catalog import catalog
 from mtpeft.core import git, paths
 from mtpeft.core.errors import BadInput, MtpeftError, Unavailable, UnknownName
 from mtpeft.core.files import read_bytes
@@ -23,6 +24,7 @@ from mtpeft.corpora.analysis.load import _public
 from mtpeft.corpora.fetch import Mismatch, Policy, cached, fetch
 from mtpeft.corpora.manifest import HubDataset, manifest
 from mtpeft.corpora.pins import choose, pinned
+from mtpeft.corpora.weights import source_of
 
 MIRROR = os.environ.get("MTPEFT_MIRROR", "")
 mirrored = pytest.mark.skipif(not MIRROR, reason="the real sets need MTPEFT_MIRROR")
@@ -342,6 +344,41 @@ def test_a_branch_is_chosen_as_a_revision(host, revision):
 def test_a_pin_is_written_for_what_nobody_asks_for(host):
     with pytest.raises(UnknownName, match="code_x_glue_ct_code_to_text"):
         choose("google/code_x_glue_ct_code_to_txt", COMMIT, UNPINNED)
+
+
+@pytest.fixture
+def asked_for_models(host, tmp_path, monkeypatch) -> list[tuple[str, str]]:
+    """Names and revisions of the base models that the hub's library is asked for."""
+    found: list[tuple[str, str]] = []
+
+    def snapshot_download(name: str, revision: str, local_files_only: bool) -> str:
+        found.append((name, revision))
+        folder = tmp_path / "hub" / revision
+        folder.mkdir(parents=True, exist_ok=True)
+        return str(folder)
+
+    api = SimpleNamespace(model_info=lambda name: SimpleNamespace(sha=COMMIT))
+    fake = SimpleNamespace(HfApi=lambda: api, snapshot_download=snapshot_download)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", fake)
+    monkeypatch.delenv("MTPEFT_BACKBONES", raising=False)
+    return found
+
+
+def test_a_base_model_is_fetched_at_another_revision_than_the_catalogs(asked_for_models):
+    known = {b.hub: b for b in catalog().backbones.values() if "/" in b.hub}
+    for backbone in known.values():
+        source_of(backbone)
+    assert asked_for_models == [(name, b.revision or COMMIT) for name, b in known.items()]
+    # What nobody has published a revision of stays at the one of its first use.
+    assert [name for name, b in known.items() if not b.revision] == ["Salesforce/codet5p-770m"]
+    assert pinned("Salesforce/codet5p-770m") == COMMIT
+
+
+def test_a_base_models_revision_may_be_chosen_before_its_first_use(asked_for_models):
+    name = "Salesforce/codet5p-770m"
+    choose(name, COMMIT[::-1], [name])
+    source_of(catalog().get("backbones", "codet5p-770m"))
+    assert asked_for_models == [(name, COMMIT[::-1])]
 
 
 # ---------------------------------------------------------------- git repositories over HTTP

@@ -163,3 +163,14 @@ def test_every_backbone_has_one_source_and_every_entry_a_backbone():
     backbones = [b for b in catalog().backbones.values() if b.weights]
     assert {b.weights for b in backbones} == set(manifest().weights)
     assert not any(b.hub for b in backbones)
+
+
+def test_a_backbone_without_hub_and_files_comes_from_its_folder_alone(tmp_path, monkeypatch):
+    ours = replace(catalog().get("backbones", "minilm-l6"), id="mine", weights="", hub="")
+    monkeypatch.setenv("MTPEFT_BACKBONES", str(tmp_path))
+    with pytest.raises(Unavailable, match="neither a hub nor published files") as raised:
+        source_of(ours)
+    assert "mine/" in raised.value.fix
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config.json").write_text("{}")
+    assert source_of(ours) == str(tmp_path / "mine")

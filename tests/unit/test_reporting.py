@@ -27,7 +27,7 @@ from mtpeft.reporting.inputs import Inputs
 from mtpeft.reporting.machine import junit_xml, verdict_json
 from mtpeft.reporting.marks import p_text
 from mtpeft.reporting.names import Names
-from mtpeft.reporting.sections import Section, build_all, verdicts
+from mtpeft.reporting.sections import Section, audit, build_all, verdicts
 from mtpeft.reporting.sections.causes import section as causes_section
 from mtpeft.reporting.sections.claims import difference
 from mtpeft.reporting.sections.conclusions import section as conclusions_section
@@ -653,3 +653,15 @@ def test_the_files_of_an_earlier_drawing_do_not_stay(inputs):
     assert not (folder / "figure-3-9-gone.svg").exists()
     assert (folder / "figure-30.svg").exists()
     assert all(path.is_file() for path in written)
+
+
+def test_a_check_of_the_printed_values_is_called_by_the_quantitys_title(inputs):
+    row = {"comparison": "", "block": "", "metric": "", "detail": ""}
+    vars(inputs)["checks"] = [
+        row | {"check": "a_only agrees between renderings", "result": "consistent"},
+        row | {"check": "cliffs_delta agrees between renderings", "result": "inconsistent"},
+    ]
+    body = audit.section(inputs).body
+    assert "passes with A only agrees between renderings" in body
+    assert "Cliff&#39;s d agrees between renderings" in body
+    assert "a_only" not in body and "cliffs_delta" not in body

@@ -1,7 +1,9 @@
 """`mtpeft study`: a new study works at once; a check names every mistake with file, line and fix."""
 
 import shutil
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mtpeft.catalog import catalog, load
@@ -22,6 +24,22 @@ def test_a_new_study_has_nothing_wrong(study: Path) -> None:
     studies, found = check_study(study)
     assert [s.id for s in studies] == ["my-study"]
     assert found == []
+
+
+def test_a_study_in_a_catalog_folder_knows_what_stands_beside_it(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "mine"
+    (place / "studies").mkdir(parents=True)
+    (place / "tasks").mkdir()
+    inside = study.rename(place / "studies" / study.name)
+    task = next((inside / "tasks").glob("*.yaml"))
+    task.rename(place / "tasks" / task.name)
+    assert check_study(inside)[1], "alone it lacks its task"
+    monkeypatch.setattr("sys.path", [*sys.path])
+    monkeypatch.setenv("MTPEFT_CATALOG", str(place))
+    studies, found = check_study(inside)
+    assert ([s.id for s in studies], found) == (["my-study"], [])
 
 
 def test_the_shipped_studies_have_nothing_wrong() -> None:
@@ -153,3 +171,22 @@ def test_a_dialect_is_loaded_from_the_folder_of_its_study(study: Path) -> None:
     with pytest.raises(MtpeftError, match="no NUMBER"):
         dialect(known.studies["my-study"], "NUMBER")
     shutil.rmtree(study)
+
+
+def test_one_problem_is_one_problem(study: Path, mtpeft: Any) -> None:
+    (study / "claims" / "claims.yaml").write_text("")
+    done = mtpeft("study", "check", str(study))
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1] == "study: my-study: 1 problem"
+
+
+def test_a_study_without_upstream_files_says_so_and_what_its_matrix_costs(
+    study: Path, mtpeft: Any
+) -> None:
+    there = ("--catalog", str(study))
+    done = mtpeft(*there, "archive", "import", "my-study")
+    assert done.returncode == 2
+    assert "my-study has no dialect.py" in done.stderr
+    said = mtpeft(*there, "matrix", "plan", "--study", "my-study", "--seed", "1").stdout
+    assert said.startswith("matrix matrix: 2 runs × 1 seed, 2 cells\n")
+    assert "mtpeft train plan my-study/first my-study/second; plan: " in said

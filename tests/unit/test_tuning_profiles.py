@@ -98,3 +98,10 @@ def test_fewer_evaluations_stop_no_task_on_noise_either(evaluations):
 def test_a_long_run_is_validated_on_as_many_rows_as_the_profile_says():
     s = of("qlora")
     assert spaced(s, 400_000, ["generation"]).eval_samples == s.eval_samples
+
+
+def test_fast_trains_every_weight_in_float32_at_a_rate_that_does_not_round_away():
+    """Around 0.02 bfloat16 numbers are 1.2e-4 apart: steps below half of that are lost."""
+    for name in ("qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b", "qwen2.5-coder-3b"):
+        made = resolve(catalog().get("runs", f"{name}/mt-fft"), "fast")
+        assert made.weights == "float32" and 1e-5 <= made.learning_rate <= 2e-5

@@ -437,14 +437,14 @@ def test_a_report_is_named_only_where_it_shows_these_verdicts(conclude, tmp_path
 def test_an_unexplained_difference_ends_with_1(conclude, bad):
     code, text = conclude(verdict(), bad)
     assert code == 1
-    assert "1 unexplained" in text
+    assert "1 unexplained difference;" in text
 
 
 @pytest.mark.parametrize("kind", records.OWN)
 def test_a_difference_of_ones_own_runs_is_not_one_of_the_archive(conclude, kind):
     code, text = conclude(verdict(), replace(verdict("differs"), tier="T3", kind=kind))
     assert code == 0 and "0 unexplained differences" in text
-    assert "1 differences of answers and runs of your own" in text
+    assert "1 difference of answers and runs of your own: nothing" in text
 
 
 @pytest.mark.parametrize("word, code", [("exact", 0), ("differs", 1)])

@@ -59,7 +59,7 @@ def test_strings_that_differ_in_white_space_are_not_identical():
 
 def test_a_missing_instance_is_not_passed_over():
     (verdict,), _ = compare(answers("abc"), answers("ab"))
-    assert verdict.verdict == "not run" and "1 instances on one side only" in verdict.reason
+    assert verdict.verdict == "not run" and "1 instance on one side only" in verdict.reason
 
 
 def test_answers_to_other_prompts_are_named():
@@ -312,7 +312,7 @@ def test_the_command_writes_verdicts_and_flips(tmp_path, monkeypatch, capsys):
     (verdict,) = read_records(tmp_path / "verification" / "answers" / "mine.csv", Verdict)
     assert (
         verdict.id == f"{RUN} {TASK} pass@1"
-        and "1 instances flipped (i02)" in capsys.readouterr().out
+        and "1 instance flipped (i02)" in capsys.readouterr().out
     )
     assert list(
         read_frame(tmp_path / "verification" / "answers" / "mine.flipped.csv")["metric"]

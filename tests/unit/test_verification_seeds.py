@@ -246,6 +246,15 @@ def test_what_seeds_would_find_is_said_before_training():
     assert two > 100 > 20 > five > 5
 
 
+def test_the_studies_of_other_runs_are_left_out_of_what_seeds_would_find():
+    known = catalog()
+    runs = ["qwen2.5-coder-0.5b/mt-qlora"]
+    assert len(power(known, (2,))) > 1
+    (line,) = power(known, (2,), runs)
+    assert line.startswith("multitask-qlora, T4: ")
+    assert power(known, (2,), ["unixcoder-base/mt-lora"]) == []  # it has no tests
+
+
 def test_equal_seeds_have_no_spread_and_the_instances_decide(tmp_path):
     assert means(tmp_path / "a", 41, [40, 40, 40]).verdict == "not run"
     assert means(tmp_path / "b", 80, [40, 40, 40]).verdict == "differs"

@@ -12,7 +12,7 @@ from mtpeft.archive.scores import read_all
 from mtpeft.archive.tables import import_tables
 from mtpeft.catalog import Catalog, Study, catalog
 from mtpeft.core import checksums
-from mtpeft.core.errors import UnknownName
+from mtpeft.core.errors import MtpeftError, UnknownName
 from mtpeft.core.paths import ARCHIVED, PUBLISHED, shown
 from mtpeft.core.records import PublishedCell, write_records, write_scores
 from mtpeft.studies import dialect, has_dialect
@@ -80,12 +80,19 @@ def import_studies(study: str = "", repin: bool = False, allow_loss: bool = Fals
         allow_loss: With `repin`, accept that files or records are gone, too.
 
     Raises:
-        UnknownName: The study is not known, or nothing reads its upstream files.
+        UnknownName: The study is not known.
+        MtpeftError: Nothing reads its upstream files.
     """
     known = catalog()
     able = [s for s in known.studies if has_dialect(known.studies[s])]
     if study and study not in able:
-        raise UnknownName("study with upstream files", study, able)
+        if study in known.studies:
+            raise MtpeftError(
+                f"{study} has no dialect.py, which would read upstream files",
+                "scores/ and published/ in the study's folder, where these are all its figures",
+                f"mtpeft study check {study}",
+            )
+        raise UnknownName("study with upstream files", study, able, "mtpeft list studies")
     shipped = [name for name in able if not known.studies[name].on_demand]
     for name in [study] if study else shipped:
         of = known.studies[name]

@@ -39,16 +39,17 @@ def load(folders: Iterable[Path], report: Report = refuse) -> Catalog:
             order = {s: (known.arxiv or "~", s) for s, known in result.studies.items()}
             result.studies = {s: result.studies[s] for s in sorted(order, key=order.__getitem__)}
             places.sort(key=lambda place: order.get(place[1], ("", "")))
+        one = record.__name__.lower()
         for item, node in _items(kind, record, places, report):
             known = getattr(result, kind)
             try:
-                safe_path(item.id, f"{kind} id")
+                safe_path(item.id, f"id of a {one}")
             except MtpeftError as fault:
                 report(error_at(node, fault.found, fault.expected))
                 continue
             if item.id in known:
                 at = result.sources[kind, item.id]
-                found = f"{kind} id {item.id!r} is taken ({file_of(at)}:{line(at)})"
+                found = f"id {item.id!r} of a {one} is taken ({file_of(at)}:{line(at)})"
                 report(error_at(node, found, "an id of its own"))
                 continue
             known[item.id] = item
@@ -62,7 +63,7 @@ def _places(folder: Path, report: Report) -> list[tuple[Path, str]]:
     """(folder, id of its study or empty) for every folder with folders of kinds."""
     if (folder / STUDY).is_file():
         return [(folder, folder.resolve().name)]
-    inside = sorted({*folder.glob(f"studies/*/{STUDY}"), *folder.glob(f"*/{STUDY}")})
+    inside = _studies_in(folder)
     shared = any((folder / kind).is_dir() for kind in KINDS)
     if not inside and not shared:
         report(
@@ -74,6 +75,11 @@ def _places(folder: Path, report: Report) -> list[tuple[Path, str]]:
             )
         )
     return [*([(folder, "")] if shared else []), *((p.parent, p.parent.name) for p in inside)]
+
+
+def _studies_in(folder: Path) -> list[Path]:
+    """The `study.yaml` of every study in a folder of studies."""
+    return sorted({*folder.glob(f"studies/*/{STUDY}"), *folder.glob(f"*/{STUDY}")})
 
 
 def _items(
@@ -131,12 +137,24 @@ def _strays(folder: Path) -> Iterator[BadInput]:
 def catalog() -> Catalog:
     """What is shipped, and what stands in the folders named in MTPEFT_CATALOG or by --catalog.
 
-    Modules that a folder's YAML names are looked for in the folder, too.
+    Modules that a folder's YAML names are looked for in the folder and its studies, too.
 
     Raises:
         BadInput: A folder is missing, or an item in it is wrong.
     """
-    more = [Path(p) for p in os.environ.get("MTPEFT_CATALOG", "").split(os.pathsep) if p]
+    return load([CATALOG, STUDIES, *outside()])
+
+
+def outside() -> list[Path]:
+    """The folders named in MTPEFT_CATALOG or by --catalog, each once, however often it is named.
+
+    Modules in them can be imported from now on.
+
+    Raises:
+        BadInput: A folder is missing.
+    """
+    named = filter(None, os.environ.get("MTPEFT_CATALOG", "").split(os.pathsep))
+    more = list({Path(p).resolve(): Path(p) for p in named}.values())
     for folder in more:
         if not folder.is_dir():
             raise BadInput(
@@ -145,6 +163,15 @@ def catalog() -> Catalog:
                 "a study, or a folder with studies, tasks, tools, runs",
                 "unset MTPEFT_CATALOG, or correct it",
             )
-        if str(folder.resolve()) not in sys.path:
-            sys.path.append(str(folder.resolve()))
-    return load([CATALOG, STUDIES, *more])
+        look_for_modules_in(folder)
+    return more
+
+
+def look_for_modules_in(folder: Path) -> None:
+    """Let modules of a folder of the catalog, and those beside each `study.yaml` in it, be imported.
+
+    They come last: what is installed is never shadowed.
+    """
+    for place in (folder, *(path.parent for path in _studies_in(folder))):
+        if str(place.resolve()) not in sys.path:
+            sys.path.append(str(place.resolve()))

@@ -12,10 +12,14 @@ A file holds one item, or a list of items. Four keys are the loader's own:
   value that is a mapping.
 - `items: [item, …]` next to a matrix, and nothing else, repeats the whole list for each
   combination; an item may hold a matrix of its own.
+
+YAML's own ways to say a thing once (`&name` with `*name`, `<<`) are refused: a few lines of them
+stand for millions of values, or for a list that holds itself.
 """
 
 import copy
 import itertools
+import math
 import re
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -33,6 +37,19 @@ from mtpeft.core.errors import BadInput, UnknownName
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?:\.([A-Za-z_][A-Za-z0-9_]*))?\}")
 _OWN_KEYS = ("extends", "abstract", "matrix", "items")
+_TAG = "tag:yaml.org,2002:"
+MOST = 10_000
+"""Items that one matrix may stand for."""
+_TYPES = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    type(None): "nothing",
+    list: "a list",
+    dict: "a mapping",
+}
+_OF_PLAIN = {"scalar": "a single value", "sequence": "a list", "mapping": "a mapping"}
 
 
 def nodes_of(path: Path, record: type, study: str = "") -> list[yaml.MappingNode]:
@@ -45,6 +62,12 @@ def nodes_of(path: Path, record: type, study: str = "") -> list[yaml.MappingNode
     """
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_LOADER)
+        if node is not None:
+            _mark_with(node, path, study)
+    except OSError as error:
+        raise BadInput(path, f"cannot be read: {error.strerror}", "a text file in UTF-8") from error
+    except RecursionError as error:
+        raise BadInput(path, "nested too deeply to be read", "a few levels") from error
     except UnicodeDecodeError as error:
         raise BadInput(
             path, f"not UTF-8: {error.reason} at byte {error.start}", "a text file in UTF-8"
@@ -58,8 +81,9 @@ def nodes_of(path: Path, record: type, study: str = "") -> list[yaml.MappingNode
             line=mark.line + 1 if mark else None,
         ) from error
     if node is None:
-        raise BadInput(path, "the file is empty", f"the keys of a {record.__name__}")
-    _mark_with(node, path, study)
+        raise BadInput(path, "the file is empty", f"the keys of {_a(record)}")
+    if isinstance(node, yaml.SequenceNode) and not node.value:
+        raise error_at(node, "an empty list", f"the keys of {_a(record)}")
     return list(
         _multiplied(node.value if isinstance(node, yaml.SequenceNode) else [node], record, {})
     )
@@ -93,9 +117,11 @@ def items(
     for node in nodes:
         try:
             keys = _keys(node, record)
-            if "abstract" in keys and _build(keys["abstract"][1], bool):
-                continue
+            abstract = "abstract" in keys and _build(keys["abstract"][1], bool)
             whole = _complete(node, by_id, record, ())
+            if abstract:
+                _values(whole, record, report)
+                continue
             item = _build_record(whole, record, {"study": study_of(node)} | given, report)
         except BadInput as error:
             report(error)
@@ -122,10 +148,23 @@ def _mark(node: yaml.Node, origin: _Origin) -> None:
 
 
 def _mark_with(node: yaml.Node, path: Path, study: str) -> None:
+    """Mark every node once; one that is met again is an alias of itself."""
+    if hasattr(node, "mtpeft_origin"):
+        raise error_at(
+            node,
+            "a part that is used again through an anchor and an alias (&name, *name)",
+            "extends: or matrix:, or the part written out",
+        )
     _mark(node, _Origin(path, study))
-    for child in node.value if not isinstance(node, yaml.ScalarNode) else ():
+    if isinstance(node, yaml.ScalarNode):
+        return
+    if node.tag not in (f"{_TAG}map", f"{_TAG}seq"):
+        raise error_at(node, f"the tag {node.tag.removeprefix(_TAG)}", "a plain list or mapping")
+    for child in node.value:
         for part in child if isinstance(child, tuple) else (child,):
             _mark_with(part, path, study)
+        if isinstance(child, tuple) and not isinstance(child[0], yaml.ScalarNode):
+            raise error_at(child[0], f"{_kind(child[0])} as a key", "a word as a key")
 
 
 def file_of(node: yaml.Node) -> Path:
@@ -157,14 +196,19 @@ def error_at(node: yaml.Node, found: str, expected: str = "", fix: str = "") -> 
 
 
 def _kind(node: yaml.Node) -> str:
-    """`scalar`, `sequence` or `mapping`."""
-    return str(getattr(node, "id", "node"))
+    """What a node is, for errors: `a single value`, `a list` or `a mapping`."""
+    return _OF_PLAIN[str(getattr(node, "id", "scalar"))]
+
+
+def _a(record: type) -> str:
+    """`a Run`, `an Evaluation`: the name of a record in a sentence."""
+    return f"a{'n' if record.__name__[0] in 'AEIOU' else ''} {record.__name__}"
 
 
 def _keys(node: yaml.Node, record: type) -> dict[str, tuple[yaml.Node, yaml.Node]]:
     """The keys of an item with the nodes of key and value; each may occur once."""
     if not isinstance(node, yaml.MappingNode):
-        raise error_at(node, f"a {_kind(node)}", f"a mapping with the keys of a {record.__name__}")
+        raise error_at(node, _kind(node), f"a mapping with the keys of {_a(record)}")
     found: dict[str, tuple[yaml.Node, yaml.Node]] = {}
     for key, value in node.value:
         if str(key.value) in found:
@@ -189,6 +233,8 @@ def _multiplied(
                 f"matrix name {name!r} is that of a matrix around this one",
                 "a name of its own",
             )
+        if (size := math.prod(map(len, axes.values()))) > MOST:
+            raise error_at(keys["matrix"][0], f"a matrix of {size} items", f"at most {MOST}")
         rest = [pair for name, pair in keys.items() if name != "matrix"]
         if "items" in keys:
             for name in keys.keys() - {"matrix", "items"}:
@@ -196,7 +242,7 @@ def _multiplied(
                     keys[name][0], f"key {name!r} next to items", "matrix and items alone"
                 )
             if not isinstance(keys["items"][1], yaml.SequenceNode):
-                raise error_at(keys["items"][1], f"a {_kind(keys['items'][1])}", "a list of items")
+                raise error_at(keys["items"][1], _kind(keys["items"][1]), "a list of items")
         for chosen in itertools.product(*axes.values()):
             inside = values | dict(zip(axes, chosen, strict=True))
             if "items" in keys:
@@ -217,7 +263,7 @@ def _multiplied(
 
 def _axes(node: yaml.Node) -> dict[str, list[yaml.Node]]:
     if not isinstance(node, yaml.MappingNode) or not node.value:
-        raise error_at(node, f"a {_kind(node)}", "a mapping of names to lists of values")
+        raise error_at(node, _kind(node), "a mapping of names to lists of values")
     axes: dict[str, list[yaml.Node]] = {}
     for key, value in node.value:
         if not isinstance(value, yaml.SequenceNode) or not value.value:
@@ -346,23 +392,34 @@ def _build(node: yaml.Node, hint: Any, name: str = "word") -> Any:
         return value
     if origin is list:
         if not isinstance(node, yaml.SequenceNode):
-            raise error_at(node, f"a {_kind(node)}", "a list")
+            raise error_at(node, _kind(node), "a list")
         return [_build(item, arguments[0], name) for item in node.value]
     if origin is dict:
+        if get_origin(arguments[0]) is Literal and isinstance(node, yaml.MappingNode):
+            for key, _ in node.value:
+                _build(key, arguments[0], name.removesuffix("s"))
         return dict(_pairs(node, arguments[1]))
     value = _plain(node)
     if hint is Any:
         return value
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        value = float(value)
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise error_at(node, f"{value!r} is a {type(value).__name__}", f"a {hint.__name__}")
+        word = _TYPES.get(type(value), f"a {type(value).__name__}")
+        quoted = f', in quotes: "{node.value}"' if hint is str and value is not None else ""
+        if not isinstance(node, yaml.ScalarNode):
+            quoted = ""
+        raise error_at(
+            node, "nothing" if value is None else f"{value!r} is {word}", _TYPES[hint] + quoted
+        )
+    if isinstance(value, float) and not math.isfinite(value):
+        raise error_at(node, f"{node.value} is no finite number", "a number")
     return value
 
 
 def _pairs(node: yaml.Node, hint: Any) -> Iterator[tuple[str, Any]]:
     if not isinstance(node, yaml.MappingNode):
-        raise error_at(node, f"a {_kind(node)}", "a mapping")
+        raise error_at(node, _kind(node), "a mapping")
     seen: set[str] = set()
     for key, value in node.value:
         name = str(key.value)
@@ -382,36 +439,62 @@ def _build_record(
     report: Report = refuse,
 ) -> Any:
     own = {f.name for f in fields(record) if "given" in f.metadata}
-    hints = {name: hint for name, hint in _hints(record).items() if name not in own}
-    values: dict[str, Any] = {name: given[name] for name in own}
     errors: list[BadInput] = []
-    for name, (key, value) in _keys(node, record).items():
-        if name not in hints:
-            unknown = UnknownName(
-                f"key of a {record.__name__}",
-                name,
-                [*hints, *_OWN_KEYS],
-            )
-            errors.append(error_at(key, unknown.found, unknown.expected))
-            continue
-        try:
-            values[name] = _build(value, hints[name], name)
-        except BadInput as fault:
-            errors.append(fault)
-            values[name] = None
+    values = {name: given[name] for name in own} | _values(node, record, errors.append)
     missing = [
         f.name
         for f in fields(record)
         if f.default is MISSING and f.default_factory is MISSING and f.name not in values
     ]
     if missing:
-        found = f"a {record.__name__} without {', '.join(missing)}"
+        found = f"{_a(record)} without {', '.join(missing)}"
         errors.append(error_at(node, found, "these keys"))
     for error in errors[:-1]:
         report(error)
     if errors:
         raise errors[-1]
     return record(**values)
+
+
+def _values(node: yaml.Node, record: type, report: Report) -> dict[str, Any]:
+    """The values of the keys that are there; what is wrong with one is reported, and it is None."""
+    known = {f.name: f for f in fields(record) if "given" not in f.metadata}
+    hints, values = _hints(record), {}
+    for name, (key, value) in _keys(node, record).items():
+        if name not in known:
+            unknown = UnknownName(f"key of {_a(record)}", name, [*known, *_OWN_KEYS])
+            report(error_at(key, unknown.found, unknown.expected))
+            continue
+        try:
+            values[name] = _build(value, hints[name], name)
+            _check_limits(value, values[name], name, known[name].metadata)
+        except BadInput as fault:
+            report(fault)
+            values[name] = None
+    return values
+
+
+def _check_limits(node: yaml.Node, value: Any, name: str, limits: Mapping[str, Any]) -> None:
+    """Refuse a number beyond `least` and `most`, and a list that must have `some` and has none or
+    has one twice.
+    """
+    least, most = limits.get("least", -math.inf), limits.get("most", math.inf)
+    bound = f"at least {least:g}" if most == math.inf else f"{least:g} to {most:g}"
+    numbers = value.values() if isinstance(value, dict) else [value]
+    for number in numbers:
+        if isinstance(number, int | float) and (number < least or number > most):
+            raise error_at(node, f"{name} is {number:g}", bound)
+    if "one" in limits and isinstance(value, list):
+        ids = [item.id for item in value]
+        for number, item in enumerate(ids):
+            if item in ids[:number]:
+                raise error_at(node.value[number], f"{name}: id {item!r} again", "each id once")
+    if "some" in limits and isinstance(value, list):
+        if not value:
+            raise error_at(node, f"{name} is empty", "one or more")
+        for number, item in enumerate(value):
+            if isinstance(item, str | int) and item in value[:number]:
+                raise error_at(node, f"{name} names {item} twice", "each once")
 
 
 def _plain(node: yaml.Node) -> Any:

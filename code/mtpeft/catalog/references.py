@@ -3,6 +3,7 @@ that its kind takes.
 """
 
 import fnmatch
+import math
 import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, get_args
@@ -11,19 +12,28 @@ from mtpeft.catalog.index import Catalog
 from mtpeft.catalog.schema import (
     CLAIM_KINDS,
     FIGURE_KINDS,
+    OPTION_NUMBERS,
     OPTION_REFERENCES,
     OPTION_WORDS,
     TABLE_KINDS,
     Claim,
     Comparison,
     Figure,
+    Margin,
+    Numbers,
     Proof,
     Study,
     Table,
+    Tool,
 )
-from mtpeft.core.errors import BadInput, UnknownName
+from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
+from mtpeft.core.names import safe_path
+from mtpeft.core.paths import STUDIES
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+
+_COLUMNS = ("run", "row", "instance_id", "status")
+"""Columns of a score table that are no metric."""
 
 _SHIPPED = {"tables": TABLE_KINDS, "figures": FIGURE_KINDS, "claims": CLAIM_KINDS}
 
@@ -58,7 +68,9 @@ def problems(known: Catalog) -> Iterator[BadInput]:
         yield from check("runs", run.id, "method", run.method, known.methods)
         for task in run.tasks:
             yield from check("runs", run.id, "task", task, known.tasks)
+    yield from _taken(known)
     for tool in known.tools.values():
+        yield from _of_numbers_of(tool, known)
         own = {m.id for m in tool.metrics}
         for name in [*tool.unparseable_when, *tool.unparseable_metrics]:
             yield from check("tools", tool.id, "metric of this tool", name, own)
@@ -77,7 +89,74 @@ def problems(known: Catalog) -> Iterator[BadInput]:
             yield from _of_options(kind, item, known)
 
 
+def _taken(known: Catalog) -> Iterator[BadInput]:
+    """Ids of evaluation sets and metrics that cannot be one, or that another item has: they name
+    files and columns, and are looked up without the task or tool that they belong to.
+
+    Two tools that stand in one folder may compute one metric; it is then the same word for word.
+    """
+    owners: dict[tuple[str, str], tuple[str, Any]] = {}
+    for kind, what, part in (
+        ("tasks", "evaluation set", "evaluations"),
+        ("tools", "metric", "metrics"),
+    ):
+        for item in getattr(known, kind).values():
+            for one in getattr(item, part):
+                try:
+                    safe_path(one.id, f"{what} id")
+                    if what == "metric" and one.id in _COLUMNS:
+                        raise MtpeftError(
+                            f"metric id {one.id!r} is a column of every score table", "another word"
+                        )
+                except MtpeftError as fault:
+                    yield known.bad(kind, item.id, one.id, fault.found, fault.expected)
+                    continue
+                owner, other = owners.setdefault((what, one.id), (item.id, one))
+                folders = {known.file_of(kind, name).parent for name in (owner, item.id)}
+                if owner == item.id or (what == "metric" and other == one and len(folders) == 1):
+                    continue
+                yield known.bad(
+                    kind,
+                    item.id,
+                    one.id,
+                    f"{what} id {one.id!r} is taken by {owner} ({known.file_of(kind, owner)})",
+                    "an id of its own",
+                )
+
+
+def _of_numbers_of(tool: Tool, known: Catalog) -> Iterator[BadInput]:
+    """Limits and margins of a tool's metrics that no value can keep."""
+    for metric in tool.metrics:
+        if metric.low is not None and metric.high is not None and metric.low >= metric.high:
+            found = f"low {metric.low:g} and high {metric.high:g} of {metric.id}"
+            yield known.bad("tools", tool.id, metric.id, found, "low below high")
+    margins: list[tuple[str, Margin | None]] = [(tool.id, tool.margin)]
+    for name, margin in [*margins, *((m.id, m.margin) for m in tool.metrics)]:
+        if margin is not None and (margin.size is None) == (margin.share is None):
+            found = f"a margin of {name} with {'neither' if margin.size is None else 'both'}"
+            yield known.bad("tools", tool.id, name, found, "either size or share")
+
+
 def _of_study(study: Study, known: Catalog, check: Any) -> Iterator[BadInput]:
+    if study.commit and not _COMMIT.fullmatch(study.commit):
+        yield known.bad(
+            "studies",
+            study.id,
+            study.commit,
+            f"commit {study.commit!r}",
+            "40 hexadecimal digits",
+        )
+    for choice in study.choices:
+        for name in choice.tools:
+            yield from check("studies", study.id, "tool", name, known.tools)
+        for name in choice.evaluations:
+            yield from check("studies", study.id, "evaluation set", name, known.evaluations())
+    for corpus in study.corpora:
+        for name, evaluation in corpus.evaluations.items():
+            yield from check("studies", study.id, "task", name, known.tasks)
+            yield from check("studies", study.id, "evaluation set", evaluation, known.evaluations())
+    if study.numbers is not None:
+        yield from _of_figures(study, study.numbers, known, check)
     for kind in ("tasks", "tools", "methods", "backbones"):
         for name in getattr(study, kind):
             yield from check(
@@ -96,12 +175,32 @@ def _of_study(study: Study, known: Catalog, check: Any) -> Iterator[BadInput]:
             yield from check("comparisons", comparison.id, "question", comparison.question, asked)
     if study.proof is not None:
         yield from _of_proof(study, study.proof, known, check)
-    others = [c.id for s in known.studies.values() for c in s.corpora]
+    shipped_first = sorted(
+        known.studies.values(), key=lambda s: not s.folder.is_relative_to(STUDIES)
+    )
+    before = shipped_first[: shipped_first.index(study)]
+    taken = {corpus.id: other.id for other in before for corpus in other.corpora}
     for corpus in study.corpora:
-        if others.count(corpus.id) > 1:
-            yield known.bad(
-                "studies", study.id, corpus.id, f"corpus {corpus.id!r} again", "a name of its own"
-            )
+        if corpus.id in taken:
+            found = f"corpus {corpus.id!r} is taken by {taken[corpus.id]}"
+            yield known.bad("studies", study.id, corpus.id, found, "a name of its own")
+
+
+def _of_figures(study: Study, numbers: Numbers, known: Catalog, check: Any) -> Iterator[BadInput]:
+    for measured in numbers.tasks:
+        yield from check("studies", study.id, "task", measured.id, known.tasks)
+    against = numbers.prompted_against
+    for name in (
+        numbers.full,
+        *numbers.shared,
+        *numbers.pairs,
+        *([against.method] if against else []),
+    ):
+        yield from check("studies", study.id, "method of these figures", name, numbers.methods)
+    if against:
+        yield from check(
+            "studies", study.id, "backbone of these figures", against.backbone, numbers.backbones
+        )
 
 
 def _of_proof(study: Study, proof: Proof, known: Catalog, check: Any) -> Iterator[BadInput]:
@@ -157,6 +256,14 @@ def _of_comparison(
             "a CSV with columns instance_id and cluster",
         )
     for block in comparison.blocks:
+        if block.a == block.b:
+            yield known.bad(
+                "comparisons",
+                comparison.id,
+                block.id,
+                f"block {block.id!r} compares {block.a} with itself",
+                "two runs",
+            )
         if bool(block.b) == (comparison.test == "summary"):
             yield known.bad(
                 "comparisons",
@@ -216,9 +323,18 @@ def _of_values(
         for part in value if isinstance(value, list) else [value]:
             if isinstance(part, dict):
                 yield from _of_values(kind, item, part, known)
+            elif option in OPTION_NUMBERS and not _is_number(part):
+                yield known.bad(kind, item.id, str(part), f"{option} is {part!r}", "a number")
             elif (among := _among(option, options, known)) is not None and str(part) not in among:
                 unknown = UnknownName(option.rstrip("s"), str(part), among)
                 yield known.bad(kind, item.id, str(part), unknown.found, unknown.expected)
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return not isinstance(value, bool) and math.isfinite(float(value))
+    except (TypeError, ValueError):
+        return False
 
 
 def _among(option: str, options: Mapping[str, Any], known: Catalog) -> Collection[str] | None:

@@ -22,6 +22,7 @@ Regime = Literal["st", "mt", "untuned"]
 BackboneKind = Literal["decoder", "encoder", "encoder-decoder"]
 Basis = Literal["log", "reported"]
 FigureMetric = Literal["acc", "f1", "mrr"]
+Split = Literal["train", "valid", "test"]
 OutputKind = Literal["code", "text", "label", "ranking"]
 
 # What shipped builders, drawers and rules are called, and the options that each takes (`?`: may be
@@ -74,10 +75,20 @@ OPTION_REFERENCES = {
     "blocks": "blocks",
 }
 OPTION_WORDS: dict[str, Any] = {"adjustment": Adjustment}
+OPTION_NUMBERS = ("percent", "z", "margin", "factor", "chance", "level", "limit")
+"""Options of shipped claim rules whose value is a number, or its digits as a paper prints them."""
 
 
 GIVEN = {"given": True}
 """Metadata of a field that no YAML key sets: it follows from the folder in which an item stands."""
+SOME = {"some": True}
+"""Metadata of a list that has at least one entry, and none of them twice."""
+ONE = {"one": True}
+"""Metadata of a list of things with ids, each its own."""
+POSITIVE = {"least": 1}
+"""Metadata of a number that is at least 1 (`least`, `most`: the limits of a number)."""
+COUNT = {"least": 0}
+"""Metadata of a number that is not negative."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +139,7 @@ class Measured:
 
     id: str
     metric: FigureMetric
-    typical: float
+    typical: float = field(metadata={"least": 0, "most": 100})
     short: str = ""
 
 
@@ -157,7 +168,7 @@ class Numbers:
         time: What a run's seconds are.
     """
 
-    tasks: list[Measured]
+    tasks: list[Measured] = field(metadata=SOME | ONE)
     backbones: list[str]
     methods: dict[str, str]
     full: str
@@ -239,15 +250,15 @@ class Form:
         limit: Instances of each set that are asked, evenly spaced (0: all).
     """
 
-    runs: list[str]
-    seeds: list[int]
+    runs: list[str] = field(metadata=SOME)
+    seeds: list[int] = field(metadata=SOME)
     corpus: str
     profile: str
     inference: str = "clean"
     settings: dict[str, Any] = field(default_factory=dict)
     tools: list[str] = field(default_factory=list)
     tested: list[str] = field(default_factory=list)
-    limit: int = 0
+    limit: int = field(default=0, metadata=COUNT)
 
 
 @dataclass(frozen=True)
@@ -327,12 +338,12 @@ class Study:
     licence: str = ""
     repository: str = ""
     commit: str = ""
-    questions: list[Question] = field(default_factory=list)
-    editions: list[Edition] = field(default_factory=list)
+    questions: list[Question] = field(default_factory=list, metadata=ONE)
+    editions: list[Edition] = field(default_factory=list, metadata=ONE)
     numbers: Numbers | None = None
-    corpora: list[Corpus] = field(default_factory=list)
+    corpora: list[Corpus] = field(default_factory=list, metadata=ONE)
     absent: list[Absent] = field(default_factory=list)
-    rows: dict[str, int] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict, metadata=COUNT)
     tasks: list[str] = field(default_factory=list)
     tools: list[str] = field(default_factory=list)
     methods: list[str] = field(default_factory=list)
@@ -340,7 +351,7 @@ class Study:
     about: str = ""
     on_demand: bool = False
     notes: list[str] = field(default_factory=list)
-    choices: list[Choice] = field(default_factory=list)
+    choices: list[Choice] = field(default_factory=list, metadata=ONE)
     proof: Proof | None = None
 
 
@@ -360,10 +371,10 @@ class Evaluation:
     id: str
     title: str
     language: str
-    instances: int
+    instances: int = field(metadata=COUNT)
     source_language: str = ""
     output: OutputKind | None = None
-    repetitions: int = 1
+    repetitions: int = field(default=1, metadata=POSITIVE)
     corpus: str = ""
 
 
@@ -383,12 +394,12 @@ class Task:
     abbreviation: str
     module: str
     output: OutputKind
-    evaluations: list[Evaluation]
+    evaluations: list[Evaluation] = field(metadata=ONE)
     corpus: str = ""
     fields: dict[str, str] = field(default_factory=dict)
     training_examples: str = ""
-    sizes: dict[str, int] = field(default_factory=dict)
-    tokens: int = 0
+    sizes: dict[Split, int] = field(default_factory=dict, metadata=COUNT)
+    tokens: int = field(default=0, metadata=COUNT)
     reference: str = ""
 
 
@@ -403,8 +414,8 @@ class Classifier:
     """
 
     task: str
-    positive: int
-    code_length: int
+    positive: int = field(metadata={"least": 0, "most": 1})
+    code_length: int = field(metadata=POSITIVE)
 
 
 @dataclass(frozen=True)
@@ -475,7 +486,7 @@ class Run:
     backbone: str
     method: str
     regime: Regime
-    tasks: list[str]
+    tasks: list[str] = field(metadata=SOME)
     withdrawn: str = ""
 
 
@@ -490,8 +501,8 @@ class Margin:
     """
 
     reason: str
-    size: float | None = None
-    share: float | None = None
+    size: float | None = field(default=None, metadata=COUNT)
+    share: float | None = field(default=None, metadata=COUNT)
 
 
 @dataclass(frozen=True)
@@ -521,7 +532,7 @@ class Metric:
     percent: bool = False
     about: str = ""
     margin: Margin | None = None
-    least_share: float = 0.95
+    least_share: float = field(default=0.95, metadata={"least": 0, "most": 1})
 
 
 @dataclass(frozen=True)
@@ -545,7 +556,7 @@ class Tool:
     version: str
     module: str
     reads: list[OutputKind]
-    metrics: list[Metric]
+    metrics: list[Metric] = field(metadata=SOME | ONE)
     unparseable_when: dict[str, float] = field(default_factory=dict)
     unparseable_metrics: list[str] = field(default_factory=list)
     archive: dict[str, str] = field(default_factory=dict)
@@ -622,8 +633,8 @@ class Comparison:
     adjustment: Adjustment
     side_a: str
     side_b: str
-    blocks: list[Block]
-    metrics: list[str]
+    blocks: list[Block] = field(metadata=SOME)
+    metrics: list[str] = field(metadata=SOME)
     outputs: list[Output]
     exactness: Exactness = "normal"
     missing: Missing = "drop"

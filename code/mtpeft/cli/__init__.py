@@ -30,6 +30,7 @@ from mtpeft.cli.apply import apply
 from mtpeft.cli.group import example
 from mtpeft.core.boundary import SHOW, explained
 from mtpeft.core.hashing import fix_seed
+from mtpeft.core.paths import need_repository
 from mtpeft.core.text import forgiving, printable
 
 ALIASES = {
@@ -62,6 +63,9 @@ ALIASES = {
 """Short names of frequent commands and where they stand; help lists them by their place alone."""
 
 
+HELP = {"--help", "-h"}
+
+
 class Root(TyperGroup):
     """The groups, and the short names that stand for a group and a command."""
 
@@ -86,12 +90,15 @@ app.command("serve", **serve.EXAMPLE)(serve.serve)
 
 @app.callback()
 def options(
+    context: typer.Context,
     catalog: Annotated[
         list[Path] | None,
         typer.Option(help="a folder with studies, tasks, tools or runs of your own; repeatable"),
     ] = None,
 ) -> None:
     """Reproduce, verify and extend studies of multi-task fine-tuning of code models."""
+    if context.invoked_subcommand != "list" and not HELP & set(sys.argv):
+        need_repository()
     if catalog:
         before = os.environ.get("MTPEFT_CATALOG", "")
         folders = [*map(str, catalog), *filter(None, [before])]

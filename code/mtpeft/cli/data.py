@@ -44,7 +44,7 @@ def pin(
     from mtpeft.corpora.pins import choose
 
     without = [e.repository for e in manifest().hub.values() if not e.revision]
-    without += [b.hub for b in catalog().backbones.values() if b.hub and not b.revision]
+    without += [b.hub for b in catalog().backbones.values() if "/" in b.hub and not b.revision]
     choose(name, commit, dict.fromkeys(without))
     typer.echo(f"{name}: {commit}")
 

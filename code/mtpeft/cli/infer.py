@@ -49,8 +49,11 @@ def run(
     tokens_in_flight: Annotated[
         int, typer.Option(help="prompt and answer tokens of a batch; 0: as memory allows")
     ] = 0,
+    processes: Annotated[
+        int, typer.Option(min=0, help="side by side, one a GPU; 0: one for each visible GPU")
+    ] = 0,
 ) -> None:
-    """Predict the evaluation sets of a run; the same command resumes."""
+    """Predict the evaluation sets of a run, on all visible GPUs; the same command resumes."""
     from mtpeft.inference.command import run as stage
 
     failures = stage(
@@ -67,6 +70,7 @@ def run(
         retry,
         limit,
         tokens_in_flight,
+        processes,
     )
     sys.exit(1 if failures else 0)
 
@@ -219,6 +223,12 @@ def proof_weights(
     model: Annotated[
         str, typer.Option(help="a backbone that writes text; empty: none")
     ] = "smollm2-135m-instruct",
+    backbone: Annotated[
+        list[str] | None, typer.Option(help="a classifier; repeatable; default: all")
+    ] = None,
+    limit: Annotated[
+        int, typer.Option(help="examples of a classifier in each way; 0: all, 500 but in the first")
+    ] = 0,
 ) -> None:
     """Predict with every published classifier, and a small language model, on 1 and 2 threads and in
     two sizes of batch; score the answers and list what differs.
@@ -227,7 +237,8 @@ def proof_weights(
     from mtpeft.proof.weights import QUICK, Amount, run
 
     root = paths.REGENERATED / "proofs" / "published-weights" / ("quick" if quick else "full")
-    run(corpus, model, QUICK if quick else Amount(), root)
+    amount = QUICK if quick else Amount(limit, limit) if limit else Amount()
+    run(corpus, model, amount, root, backbone or [])
 
 
 def _show(rows: list[dict[str, Any]]) -> None:

@@ -34,6 +34,7 @@ def plan(
     """Write down which runs are trained with which seeds. Nothing is trained yet."""
     from mtpeft.catalog import catalog
     from mtpeft.core.paths import shown
+    from mtpeft.core.text import counted
     from mtpeft.matrix import plan as plans
 
     made = plans.Plan(
@@ -47,8 +48,10 @@ def plan(
     )
     path = plans.write(name, made)
     cells = len(list(plans.cells(made)))
-    typer.echo(f"matrix {name}: {len(made.runs)} runs × {len(made.seeds)} seeds, {cells} cells")
-    typer.echo(f"what it costs: mtpeft train plan {' '.join(made.runs[:3])} …; plan: {shown(path)}")
+    runs_seeds = f"{counted(len(made.runs), 'run')} × {counted(len(made.seeds), 'seed')}"
+    typer.echo(f"matrix {name}: {runs_seeds}, {counted(cells, 'cell')}")
+    few = " ".join(made.runs[:3]) + (" …" if len(made.runs) > 3 else "")
+    typer.echo(f"what it costs: mtpeft train plan {few}; plan: {shown(path)}")
 
 
 @app.command("run", **example("mtpeft matrix run", "mtpeft matrix run --name small --workers 2"))

@@ -32,11 +32,12 @@ def check(
     ] = None,
 ) -> None:
     """Say everything that is wrong with a study, with file, line and fix. Exit code 1: something."""
+    from mtpeft.core.text import counted
     from mtpeft.studies.check import check_study
 
     studies, found = check_study(folder or Path())
     for error in found:
         print(error)
     names = ", ".join(study.id for study in studies) or "no study"
-    print(f"study: {names}: {f'{len(found)} problems' if found else 'nothing is wrong'}")
+    print(f"study: {names}: {counted(len(found), 'problem') if found else 'nothing is wrong'}")
     sys.exit(1 if found or not studies else 0)

@@ -112,7 +112,7 @@ def plan(
     from mtpeft.verification.seeds import power
 
     show(runs or [], profile)
-    for line in power(catalog()):
+    for line in power(catalog(), runs=runs or []):
         typer.echo(line)
 
 

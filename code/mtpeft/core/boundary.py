@@ -76,6 +76,10 @@ def _of_the_system(error: OSError) -> MtpeftError:
         )
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return MtpeftError(found, "more open files", "ulimit -n 4096")
+    if error.filename is None:  # a library's own words: there is no path to look at
+        return MtpeftError(
+            found, "what a library asks for in these words", f"{SHOW}=1 shows which step asked"
+        )
     return MtpeftError(found, "a file that can be read or written", f"ls -ld {name}")
 
 

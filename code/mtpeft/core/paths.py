@@ -31,6 +31,20 @@ CALIBRATION = "calibration.json"
 """How probabilities of a trained run are calibrated, in the folder of its seed or its export."""
 
 
+def need_repository() -> None:
+    """Refuse to work beside an installed package that was taken for a repository.
+
+    Raises:
+        MtpeftError: ROOT has neither the archive nor the R functions, locks and manifest.
+    """
+    if not (STATS.is_dir() and (DATA / "manifest.toml").is_file()):
+        raise MtpeftError(
+            f"{ROOT} is no repository of mtpeft: the installed package has neither archive, R functions, locks nor manifest",
+            "a clone of the repository, which the package works in",
+            "MTPEFT_ROOT=/path/to/the/clone mtpeft …, or type .venv/bin/mtpeft in the clone",
+        )
+
+
 def mirror() -> Path | None:
     """The local mirror of upstream files (OWNER/REPOSITORY/COMMIT/PATH), or None where none is
     named.

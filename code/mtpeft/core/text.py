@@ -42,3 +42,8 @@ def forgiving(*streams: TextIO) -> None:
     for stream in streams or (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+
+
+def counted(number: int, what: str) -> str:
+    """`1 metric`, `2 metrics`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -45,6 +45,12 @@ def source_of(backbone: Backbone) -> str:
         return str(Path(folder) / backbone.id)
     if backbone.weights:
         return str(published(backbone))
+    if not backbone.hub:
+        raise Unavailable(
+            f"backbone {backbone.id} names neither a hub nor published files",
+            f"its weights in MTPEFT_BACKBONES/{backbone.id}/, or in a folder that --backbone names",
+            f"MTPEFT_BACKBONES=PARENT, where PARENT/{backbone.id}/ holds config.json",
+        )
     revision = backbone.revision or pinned(backbone.hub)
     from huggingface_hub import HfApi, snapshot_download
 

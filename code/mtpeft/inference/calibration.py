@@ -16,12 +16,13 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from mtpeft.core import paths
 from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.objects import read_object, typed
 from mtpeft.core.provenance import sha256, write_result
 from mtpeft.corpora import default_corpus, load, subsample_evenly
 from mtpeft.inference.trained import Trained, read_json, trained
@@ -74,6 +75,16 @@ class Calibration:
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Calibrated probabilities of logits, shape [n]."""
         return sigmoid((logits - self.shift) / self.temperature)
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """The file in which calibrations lie beside a run."""
+
+    format: Literal["mtpeft-calibration-1"]
+    run: str
+    heads_sha256: str
+    tasks: dict[str, dict[str, Any]]
 
 
 def sigmoid(logits: np.ndarray) -> np.ndarray:
@@ -246,18 +257,16 @@ def stored(run: Trained) -> dict[str, Calibration]:
         return {}
     again = f"mtpeft train calibrate {run.called}"
     names = {f.name for f in fields(Calibration)}
+    expected = f"{FORMAT} with {', '.join(sorted(names))} of each task"
+    record = read_object(path, expected, again)
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        same = record["heads_sha256"] == sha256(run.folder / "heads.safetensors")
-        found = {task: Calibration(**some) for task, some in record["tasks"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadInput(
-            path,
-            f"{type(error).__name__}: {error}",
-            f"{FORMAT} with {', '.join(sorted(names))} of each task",
-            again,
-        ) from error
-    if not same:
+        told = typed(_Stored, record)
+        found = {task: typed(Calibration, some) for task, some in told.tasks.items()}
+        if wrong := [task for task, some in found.items() if not some.temperature > 0]:
+            raise ValueError(f"the temperature of {wrong[0]} is not above 0")
+    except ValueError as error:
+        raise BadInput(path, str(error), expected, again) from error
+    if told.heads_sha256 != sha256(run.folder / "heads.safetensors"):
         raise BadInput(path, "of other heads than those here", "a calibration of them", again)
     return found
 
@@ -269,12 +278,15 @@ def corpus_of(run: Trained) -> str:
 
 
 def described(found: Calibration) -> str:
-    """One line about a calibration, for people."""
+    """One line about a calibration, for people. A threshold whose F1 is hardly above that of saying yes
+    to everything tells nothing apart.
+    """
+    always = 2 * found.positives / (found.n + found.positives)
     return (
         f"{found.n} validation examples ({found.positives} positive) of {found.corpus}, "
         f"temperature {found.temperature:.3g}{' (limit of the range)' if found.at_limit else ''}, "
         f"ECE {found.ece_before:.3f} before, {found.ece_after:.3f} after, threshold "
-        f"{found.threshold:.3f} (largest F1: {found.f1_after:.3f}; at 0.5 before: {found.f1_before:.3f})"
+        f"{found.threshold:.3f} (largest F1: {found.f1_after:.3f}; always yes: {always:.3f}; at 0.5 before: {found.f1_before:.3f})"
     )
 
 

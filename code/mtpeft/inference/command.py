@@ -1,11 +1,15 @@
 """`mtpeft infer`: from a run id to its predictions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from mtpeft.catalog import Method, catalog
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError, UnknownName
+from mtpeft.core.gpus import devices
+from mtpeft.core.locks import held
 from mtpeft.core.provenance import sha256
 from mtpeft.corpora import evaluation, subsample_evenly
 from mtpeft.corpora.weights import fingerprint, model_folder, source_of
@@ -13,7 +17,9 @@ from mtpeft.inference import heads
 from mtpeft.inference.backends import backend as load_backend
 from mtpeft.inference.backends import swift_dtype
 from mtpeft.inference.settings import profile as load_profile
-from mtpeft.inference.stage import Request, drop_errors, failed, infer
+from mtpeft.inference.spread import Share, on_each
+from mtpeft.inference.stage import Request, drop_errors, failed, finish, infer, take_up
+from mtpeft.inference.trained import weights_of
 from mtpeft.tasks.encoding import has_heads
 
 
@@ -31,6 +37,8 @@ def run(
     retry: bool,
     limit: int = 0,
     tokens_in_flight: int = 0,
+    processes: int = 0,
+    share: Share = (0, 1),
 ) -> int:
     """Predict evaluation sets of a run into the folder of its seed.
 
@@ -48,13 +56,16 @@ def run(
         retry: Whether instances that failed are predicted again.
         limit: Instances of each set, evenly spaced (0: all).
         tokens_in_flight: As in `Request`.
+        processes: Side by side, each on a device of its own (0: one for each visible GPU); heads
+            have one.
+        share: What this process does of the work of several.
 
     Returns:
         How many instances failed.
 
     Raises:
         UnknownName: The run has no such evaluation set.
-        MtpeftError: There is no adapter.
+        MtpeftError: There is no adapter, or a process of several ended before its work did.
     """
     entry = catalog().usable_run(name)
     corpus = corpus or catalog().corpus_of(entry)
@@ -74,7 +85,7 @@ def run(
     result: Path | None = None
     weights: list[Path] = []
     if adapter or entry.regime != "untuned":
-        result, weights = trained(name, training, seed, adapter)
+        result, weights = weights_of(name, training, seed, adapter)
     chosen = load_profile(profile)
     instances = {
         wanted: subsample_evenly(evaluation(wanted, corpus), limit)
@@ -83,14 +94,9 @@ def run(
     base = catalog().get("backbones", entry.backbone)
     if backbone:
         model_folder(backbone)
-    elif result is None or (
-        (result / "adapter_config.json").is_file() and (base.hub or base.weights)
-    ):
+    elif result is None or (result / "adapter_config.json").is_file():
         backbone = source_of(base)
     dtype = dtype or swift_dtype()
-    engine = load_backend(
-        backend, backbone, result, dtype, four_bit(catalog().get("methods", entry.method))
-    )
     by = {
         "training": training,
         "seed": seed,
@@ -99,52 +105,101 @@ def run(
         "weights_sha256": {p.name: sha256(p) for p in weights},
         **(fingerprint(backbone) if backbone else {}),
     }
-    failures = 0
-    for wanted, some in instances.items():
-        path = folder / profile / "predictions" / f"{wanted}.jsonl"
-        if retry:
+    asked = {
+        folder / profile / "predictions" / f"{wanted}.jsonl": Request(
+            name, wanted, entry.regime, chosen, some, by, tokens_in_flight, share
+        )
+        for wanted, some in instances.items()
+    }
+    if retry:
+        for path in asked:
             drop_errors(path)
-        infer(Request(name, wanted, entry.regime, chosen, some, by, tokens_in_flight), engine, path)
-        wrong = failed(path)
-        more = f"; {wrong} of {len(some)} failed, --retry asks them again" if wrong else ""
-        print(f"infer: {name} {wanted}: {paths.shown(path)}{more}")
-        failures += wrong
-    return failures
+    places = devices(processes) if share[1] == 1 else []
+    if len(places) > 1:
+        where = (adapter, backbone, backend, dtype, corpus)
+        work = partial(
+            _share, name, list(instances), profile, training, seed, *where, limit, tokens_in_flight
+        )
+        _side_by_side(asked, backend, work, places)
+    else:
+        four = four_bit(catalog().get("methods", entry.method))
+        engine = load_backend(backend, backbone, result, dtype, four)
+        for path, request in asked.items():
+            infer(request, engine, path)
+    return sum(_said(path, request) for path, request in asked.items()) if share[1] == 1 else 0
 
 
-def trained(
-    name: str, training: str, seed: int, adapter: Path | None = None
-) -> tuple[Path, list[Path]]:
-    """Where the adapter or full model of a run lies.
+def _said(path: Path, request: Request) -> int:
+    """How many instances of a set failed, which is printed."""
+    wrong, number = failed(path), len(request.examples)
+    more = f"; {wrong} of {number} failed, --retry asks them again" if wrong else ""
+    print(f"infer: {request.run} {request.evaluation}: {paths.shown(path)}{more}")
+    return wrong
+
+
+def _share(
+    name: str,
+    evaluations: Sequence[str],
+    profile: str,
+    training: str,
+    seed: int,
+    adapter: Path | None,
+    backbone: str,
+    backend: str,
+    dtype: str,
+    corpus: str,
+    limit: int,
+    tokens_in_flight: int,
+    share: Share,
+) -> None:
+    """What one process of several does."""
+    run(
+        *(name, evaluations, profile, training, seed, adapter, backbone, backend, dtype, corpus),
+        *(False, limit, tokens_in_flight),
+        share=share,
+    )
+
+
+def _side_by_side(
+    asked: Mapping[Path, Request],
+    backend: str,
+    work: Callable[[Share], None],
+    places: Sequence[str],
+) -> None:
+    """Have processes answer what has no answer yet, and take up what they wrote.
 
     Args:
-        name: Of the run.
-        training: Profile of the training.
-        seed: Of the training.
-        adapter: Folder in place of the run's own.
-
-    Returns:
-        The folder and its files of weights.
+        asked: What to predict, by the file it goes to.
+        backend: The name of who decodes.
+        work: What a process does.
+        places: Its device, for each of them.
 
     Raises:
-        MtpeftError: There is none.
+        InUse: Another process writes one of the files.
+        MtpeftError: A process ended before its work did; what it had answered is kept.
     """
-    folder = paths.seed_folder(training, name, seed)
-    result = adapter or next(
-        (p for p in (folder / "adapter", folder / "model") if p.is_dir()), None
-    )
-    weights = (
-        sorted(p for kind in ("safetensors", "bin") for p in result.glob(f"*.{kind}"))
-        if result
-        else []
-    )
-    if result is None or not weights:
-        raise MtpeftError(
-            f"no adapter of {name} at {adapter or paths.shown(folder)}",
-            "a trained adapter or model",
-            f"mtpeft train {name} --profile {training} --seed {seed}, or --adapter FOLDER",
-        )
-    return result, weights
+
+    def left() -> int:
+        return sum(len(take_up(request, path, backend)) for path, request in asked.items())
+
+    with ExitStack() as locks:
+        for path in asked:
+            locks.enter_context(held(path, wait=False))
+        missing = left()
+        while missing:
+            codes, before = on_each(work, places), missing
+            missing = left()
+            ended = [code for code in codes if code]
+            # GPUs of unlike memory divide the rest otherwise; then it takes another round.
+            if ended or missing == before:
+                raise MtpeftError(
+                    f"{len(ended)} of {len(places)} processes ended early (codes {codes}); "
+                    f"{missing} instances have no answer, the others are kept",
+                    "an answer to every instance",
+                    "the same command again: it goes on where it was",
+                )
+        for path, request in asked.items():
+            finish(request, path, backend)
 
 
 def four_bit(method: Method) -> bool:

@@ -6,12 +6,14 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.files import write_atomic
 from mtpeft.core.locks import held
+from mtpeft.core.objects import read_object
 from mtpeft.core.progress import Progress
 from mtpeft.core.provenance import write_provenance
 from mtpeft.core.records import (
@@ -20,11 +22,13 @@ from mtpeft.core.records import (
     drop_predictions,
     read_predictions,
     resume_predictions,
+    write_predictions,
 )
 from mtpeft.corpora import Example
 from mtpeft.inference.backends import Backend
 from mtpeft.inference.batches import batches
 from mtpeft.inference.settings import InferenceProfile
+from mtpeft.inference.spread import Share, share_file, share_files
 from mtpeft.models.device import stop_where_lost
 from mtpeft.tasks import answer_of, rendered_prompt, task_module, wording
 from mtpeft.tasks.rendering import HUMAN_ASSISTANT, prompt_sha256
@@ -44,6 +48,7 @@ class Request:
             dtype, say); a file is continued only by the same.
         tokens_in_flight: Prompt and answer tokens of one batch (0: as the backend and the profile
             say).
+        share: Which of the batches this process answers (see `spread`).
     """
 
     run: str
@@ -53,6 +58,21 @@ class Request:
     examples: Sequence[Example]
     model_identity: Mapping[str, Any] = field(default_factory=dict)
     tokens_in_flight: int = 0
+    share: Share = (0, 1)
+
+    def made_by(self, backend: str) -> dict[str, Any]:
+        """What decides the predictions.
+
+        Args:
+            backend: The name of who decodes.
+        """
+        return {
+            "run": self.run,
+            "evaluation": self.evaluation,
+            "profile": self.profile.name,
+            "backend": backend,
+            **self.model_identity,
+        }
 
 
 def infer(request: Request, backend: Backend, path: Path) -> Path:
@@ -60,7 +80,8 @@ def infer(request: Request, backend: Backend, path: Path) -> Path:
 
     Records of other prompts or of another model are refused, not continued. An instance that fails
     is a record with finish reason `error` (see `failed`); `drop_errors` removes such records, so
-    that the next run tries again.
+    that the next run tries again. A finished file has the order of the set; one share of the work
+    is written beside it, while another process holds the file.
 
     Args:
         request: What to predict.
@@ -79,21 +100,67 @@ def infer(request: Request, backend: Backend, path: Path) -> Path:
         raise MtpeftError(
             f"no instances of {request.evaluation}", "an evaluation set of the corpus", "make data"
         )
-    made_by = {
-        "run": request.run,
-        "evaluation": request.evaluation,
-        "profile": request.profile.name,
-        "backend": backend.name,
-        **request.model_identity,
-    }
+    made_by, (number, count) = request.made_by(backend.name), request.share
+    mine = share_file(path, number) if count > 1 else path
     # Two processes would both find an instance missing, and both write it.
-    with held(path, wait=False):
-        _infer(request, backend, path, made_by)
+    with held(mine, wait=False):
+        if count == 1:
+            take_up(request, path, backend.name)
+        _same_origin(mine, made_by)
+        _infer(request, backend, path, mine)
+        if count == 1:
+            finish(request, path, backend.name)
     return path
 
 
-def _infer(request: Request, backend: Backend, path: Path, made_by: dict[str, Any]) -> None:
-    _same_origin(path, made_by)
+def take_up(request: Request, path: Path, backend: str) -> set[str]:
+    """Add to a file of predictions, whose lock is held, what processes with a share of the work have
+    left beside it.
+
+    Args:
+        request: What is predicted.
+        path: The file.
+        backend: The name of who decodes.
+
+    Returns:
+        The instances that have no answer yet.
+
+    Raises:
+        MtpeftError: Records of other prompts or of another model.
+    """
+    made_by = request.made_by(backend)
+    for share in share_files(path):
+        _same_origin(path, made_by)
+        _same_origin(share, made_by)
+        known = {record.instance_id for record in resume_predictions(path)}
+        more = [r for r in resume_predictions(share) if r.instance_id not in known]
+        append_predictions(path, more)
+        share.unlink()
+        _origin(share).unlink()
+    done = {record.instance_id for record in resume_predictions(path)}
+    return {example.id for example in request.examples} - done
+
+
+def finish(request: Request, path: Path, backend: str) -> None:
+    """Bring a file of predictions into the order of its set and say who made it.
+
+    Args:
+        request: What was predicted.
+        path: The file.
+        backend: The name of who decodes.
+    """
+    if not path.is_file():
+        return
+    place = {example.id: i for i, example in enumerate(request.examples)}
+    records = resume_predictions(path)
+    ordered = sorted(records, key=lambda record: place.get(record.instance_id, len(place)))
+    if ordered != records:
+        write_predictions(path, ordered)
+    write_provenance(path, [], **request.made_by(backend))
+
+
+def _infer(request: Request, backend: Backend, path: Path, mine: Path) -> None:
+    number, count = request.share
     decoding = request.profile.decoding(request.examples[0].task)
     words = wording(request.profile.wording, request.regime, inference=True)
     template = HUMAN_ASSISTANT if decoding.forced_template else None
@@ -110,14 +177,18 @@ def _infer(request: Request, backend: Backend, path: Path, made_by: dict[str, An
         if todo
         else []
     )
-    with Progress(f"infer {request.run} {request.evaluation}", len(todo)) as progress:
+    title = f"infer {request.run} {request.evaluation}"
+    if count > 1:
+        title += f", process {number + 1} of {count}"
+    with Progress(title, -(-len(todo) // count)) as progress:
         room = (
             request.tokens_in_flight or backend.tokens_in_flight or request.profile.tokens_in_flight
         )
-        for batch in batches(lengths, decoding.new_tokens, room, decoding.batch_size):
+        made = batches(lengths, decoding.new_tokens, room, decoding.batch_size)
+        for batch in islice(made, number, None, count):
             chosen = [todo[i] for i in batch]
             append_predictions(
-                path,
+                mine,
                 predict(
                     request,
                     backend,
@@ -126,17 +197,17 @@ def _infer(request: Request, backend: Backend, path: Path, made_by: dict[str, An
                 ),
             )
             progress.step(count=len(chosen))
-    if path.is_file():
-        write_provenance(path, [], **made_by)
 
 
 def _same_origin(path: Path, made_by: dict[str, Any]) -> None:
     """Note in a file next to the records who answers, before the first answer; refuse records that
     another one began.
     """
-    note = path.with_name(path.name + ".origin.json")
+    note = _origin(path)
     if path.is_file() and note.is_file():
-        known = json.loads(note.read_text(encoding="utf-8"))
+        known = read_object(
+            note, "who answered", f"remove {path} and {note}, or give another MTPEFT_OUT"
+        )
         if other := [name for name in {**known, **made_by} if known.get(name) != made_by.get(name)]:
             raise MtpeftError(
                 f"{path} holds answers of {other[0]} {known.get(other[0])}",
@@ -144,6 +215,10 @@ def _same_origin(path: Path, made_by: dict[str, Any]) -> None:
                 f"remove {path}, or give another MTPEFT_OUT",
             )
     write_atomic(note, json.dumps(made_by, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def _origin(path: Path) -> Path:
+    return path.with_name(path.name + ".origin.json")
 
 
 def predict(

@@ -1,6 +1,5 @@
 """A trained run by its id, or a folder with its weights, made ready to be loaded."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,10 +7,13 @@ from typing import Any
 from mtpeft.catalog import catalog
 from mtpeft.core import paths
 from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.objects import read_object
 from mtpeft.corpora.weights import fingerprint, model_folder, source_of
 
-PARTS = ("best", "adapter", "model")
-"""Folders of a seed that hold its weights: heads, an adapter, a whole language model."""
+TEXT_PARTS = ("adapter", "model")
+"""Folders of a seed that hold the weights of a language model: an adapter, or all of them."""
+PARTS = ("best", *TEXT_PARTS)
+"""Folders of a seed that hold its weights: those of heads first."""
 IDENTITY = ("base_weights", "tokenizer")
 
 
@@ -119,8 +121,41 @@ def trained(name: str, training: str = "fast", seed: int = 42) -> Trained:
         str(told["method"]),
         {k: str(told[k]) for k in IDENTITY if k in told},
         told.get("regime", "mt"),
-        read_json(place / "settings.json").get("wording", "own"),
+        str(read_json(place / "settings.json").get("wording", "own")),
     )
+
+
+def weights_of(
+    name: str, training: str, seed: int, adapter: Path | None = None
+) -> tuple[Path, list[Path]]:
+    """Where the adapter or full model of a run lies, of which nothing else need be known.
+
+    Args:
+        name: Of the run.
+        training: Profile of the training.
+        seed: Of the training.
+        adapter: Folder in place of the run's own.
+
+    Returns:
+        The folder and its files of weights.
+
+    Raises:
+        MtpeftError: There is none.
+    """
+    folder = paths.seed_folder(training, name, seed)
+    result = adapter or next((p for part in TEXT_PARTS if (p := folder / part).is_dir()), None)
+    weights = (
+        sorted(p for kind in ("safetensors", "bin") for p in result.glob(f"*.{kind}"))
+        if result
+        else []
+    )
+    if result is None or not weights:
+        raise MtpeftError(
+            f"no adapter of {name} at {adapter or paths.shown(folder)}",
+            "a trained adapter or model",
+            f"mtpeft train {name} --profile {training} --seed {seed}, or --adapter FOLDER",
+        )
+    return result, weights
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -131,18 +166,8 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         return {}
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(found, dict):
-            raise TypeError(f"a {type(found).__name__}")
-    except (ValueError, TypeError) as error:
-        raise BadInput(
-            path,
-            f"cannot be read: {error}",
-            "the JSON object that mtpeft train wrote",
-            "train the run again: mtpeft train run --help",
-        ) from error
-    return found
+    expected = "the JSON object that mtpeft train wrote"
+    return read_object(path, expected, "train the run again: mtpeft train run --help")
 
 
 def _provenance(folder: Path) -> dict[str, Any]:

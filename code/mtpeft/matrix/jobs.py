@@ -7,7 +7,8 @@ from typing import Any
 
 from mtpeft.core import processes
 from mtpeft.core.errors import BadInput
-from mtpeft.core.files import read_text, write_atomic
+from mtpeft.core.files import write_atomic
+from mtpeft.core.objects import read_object, typed
 from mtpeft.matrix.plan import Cell, Stage, State, home
 
 JOBS = "jobs.json"
@@ -83,14 +84,13 @@ def read(name: str) -> tuple[Cluster | None, Jobs]:
     path = home(name) / JOBS
     if not path.is_file():
         return None, {}
+    expected, fix = "what `mtpeft matrix submit` wrote", f"rm {path}"
+    record = read_object(path, expected, fix)
     try:
-        record = json.loads(read_text(path))
         jobs = {(Cell(run, seed), stage): str(job) for run, seed, stage, job in record["jobs"]}
-        return Cluster(**record["cluster"]), jobs
+        return typed(Cluster, record["cluster"]), jobs
     except (ValueError, TypeError, KeyError) as error:
-        raise BadInput(
-            path, f"no record of jobs: {error!r}", "what `mtpeft matrix submit` wrote", f"rm {path}"
-        ) from error
+        raise BadInput(path, f"no record of jobs: {error!r}", expected, fix) from error
 
 
 def queue() -> dict[str, State]:

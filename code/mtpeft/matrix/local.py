@@ -1,41 +1,13 @@
 """The cells of a matrix on this machine: one worker for each GPU, or as many as asked for."""
 
-import os
 import queue
 import threading
 
-from mtpeft.core import processes
 from mtpeft.core.errors import MtpeftError
+from mtpeft.core.gpus import devices
 from mtpeft.core.locks import InUse, held
 from mtpeft.matrix.plan import Cell, Plan, cells, following, home
 from mtpeft.matrix.step import perform
-
-
-def devices(workers: int) -> list[str]:
-    """What CUDA_VISIBLE_DEVICES is for each worker: one visible GPU each, or nothing without GPUs.
-
-    Args:
-        workers: How many; 0: one for each visible GPU, one where there is none.
-
-    Raises:
-        MtpeftError: More workers than GPUs, where there are any.
-    """
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is None:
-        query = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
-        try:
-            done = processes.run(query, seconds=30)
-            visible = ",".join(done.text.split()) if done.code == 0 else ""
-        except MtpeftError:  # no such program, or it does not answer: no GPU that can be used
-            visible = ""
-    found = [name for name in visible.split(",") if name]
-    if not found:
-        return [""] * max(1, workers)
-    if workers > len(found):
-        raise MtpeftError(
-            f"{workers} workers on {len(found)} GPUs", "at most one worker a GPU", "--workers 0"
-        )
-    return found[: workers or len(found)]
 
 
 def run(name: str, plan: Plan, workers: int = 0) -> dict[Cell, str]:

@@ -17,6 +17,7 @@ from mtpeft.core import paths
 from mtpeft.core.errors import BadInput, MtpeftError
 from mtpeft.core.files import read_text, write_atomic
 from mtpeft.core.names import safe_name
+from mtpeft.core.objects import read_object, typed
 
 Stage = Literal["train", "infer", "score"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
@@ -118,12 +119,11 @@ def read(name: str) -> Plan:
     path = home(name) / "plan.json"
     if not path.is_file():
         raise MtpeftError(f"no matrix {name}", "one that was planned", "mtpeft matrix plan --help")
+    expected, fix = "what `mtpeft matrix plan` wrote", f"rm {path}, and plan again"
     try:
-        return Plan(**json.loads(read_text(path)))
-    except (ValueError, TypeError) as error:
-        raise BadInput(
-            path, f"not a plan: {error}", "what `mtpeft matrix plan` wrote", f"rm {path}"
-        ) from error
+        return typed(Plan, read_object(path, expected, fix))
+    except ValueError as error:
+        raise BadInput(path, f"not a plan: {error}", expected, fix) from error
 
 
 def cells(plan: Plan) -> Iterator[Cell]:
@@ -184,10 +184,9 @@ def marked(matrix: Path, cell: Cell, stage: Stage) -> dict[str, Any]:
     """What the mark of a stage says; {} where there is none or it is damaged."""
     path = mark(matrix, cell, stage)
     try:
-        found = json.loads(read_text(path)) if path.is_file() else {}
-    except ValueError:
+        return read_object(path, "", "") if path.is_file() else {}
+    except BadInput:
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def following(matrix: Path, cell: Cell) -> Stage | None:

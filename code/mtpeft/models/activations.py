@@ -22,11 +22,14 @@ class Kept:
 
     Attributes:
         bytes: Kept by all layers and what surrounds them.
+        copies: Of them, those of weights in another type (of float32 ones where products are in
+            bfloat16), which are as large for any micro-batch.
         layer: Kept by one layer.
         operations: That a forward pass starts, one after the other.
     """
 
     bytes: float
+    copies: float
     layer: float
     operations: float
 
@@ -64,7 +67,7 @@ def kept(
     )
     each = [(b - a) / period for a, b in zip(few, more, strict=True)]
     at_all = [a + (whole - period) * e for a, e in zip(few, each, strict=True)]
-    return Kept(at_all[0], each[0], at_all[1])
+    return Kept(at_all[0], at_all[1], each[0], at_all[2])
 
 
 def _counted(
@@ -75,7 +78,7 @@ def _counted(
     length: int,
     causal: bool,
     layers: int,
-) -> tuple[float, float]:
+) -> tuple[float, float, float]:
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     model, run = _model(backbone, method, how, causal, layers)
@@ -138,7 +141,7 @@ def _fill(module: Any) -> None:
 
 def saved(
     run: Any, rows: int, length: int, *, bf16: bool, modules: list[Any]
-) -> tuple[float, float]:
+) -> tuple[float, float, float]:
     """Run a forward pass and count.
 
     Args:
@@ -149,7 +152,8 @@ def saved(
         modules: Whose weights are there anyway.
 
     Returns:
-        Bytes that autograd keeps, each storage once, weights apart; operations started.
+        Bytes that autograd keeps, each storage once, weights apart; of them, copies of weights in
+        another type; operations started.
     """
     import torch
     from torch.utils._python_dispatch import TorchDispatchMode
@@ -157,6 +161,7 @@ def saved(
     weights = [t for m in modules for t in (*m.parameters(), *m.buffers())]
     there = {t.untyped_storage()._cdata for t in weights}  # noqa: SLF001
     found: dict[int, Any] = {}
+    copied: dict[int, Any] = {}
 
     def pack(tensor: Any) -> Any:
         storage = tensor.untyped_storage()
@@ -171,7 +176,12 @@ def saved(
             self, function: Any, _: Any, given: Any = (), named: Any = None
         ) -> Any:
             Counting.number += not function.is_view
-            return function(*given, **(named or {}))
+            made = function(*given, **(named or {}))
+            if function is torch.ops.aten._to_copy.default:  # noqa: SLF001
+                source = given[0].untyped_storage()._cdata  # noqa: SLF001
+                if source in there:
+                    copied[made.untyped_storage()._cdata] = made  # noqa: SLF001
+            return made
 
     ids = torch.zeros((rows, length), dtype=torch.long)
     half = torch.arange(length - length // 2)
@@ -182,4 +192,5 @@ def saved(
         Counting(),
     ):
         run(ids, positions)
-    return float(sum(size for size, _ in found.values())), float(Counting.number)
+    copies = sum(size for key, (size, _) in found.items() if key in copied)
+    return float(sum(size for size, _ in found.values())), float(copies), float(Counting.number)

@@ -176,7 +176,14 @@ def about(folder: Path) -> dict[str, Any]:
         said = (stored.metadata() or {}).get("about")
     if said is None:
         raise BadInput(path, "no `about`", "heads that `mtpeft train` saved", "train them again")
-    found: dict[str, Any] = json.loads(said)
+    try:
+        found: dict[str, Any] = json.loads(said)
+        if not {"run", "backbone", "method", "outputs"} <= found.keys():
+            raise ValueError("no run, backbone, method or outputs")
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise BadInput(
+            path, f"`about`: {error}", "what `mtpeft train` saved", "train them again"
+        ) from error
     return found
 
 

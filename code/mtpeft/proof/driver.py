@@ -13,13 +13,16 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from mtpeft.catalog import Catalog, Study
 from mtpeft.catalog.schema import Form
 from mtpeft.core import paths
-from mtpeft.core.errors import MtpeftError
+from mtpeft.core.errors import MtpeftError, UnknownName
 from mtpeft.core.files import write_atomic
+from mtpeft.core.objects import typed
 from mtpeft.core.records import csv_text
 from mtpeft.matrix import plan as plans
 from mtpeft.tasks.encoding import has_heads
@@ -52,16 +55,29 @@ def home(study: str, *, quick: bool, root: Path | None = None) -> Path:
 
 
 def plan_of(known: Catalog, study: Study, form: Form) -> plans.Plan:
-    """Runs and seeds, in the order in which the study's runs stand."""
-    runs = [
-        run.id
-        for run in known.runs.values()
-        if run.study == study.id and any(fnmatch.fnmatchcase(run.id, p) for p in form.runs)
-    ]
+    """Runs that are not withdrawn, and seeds, in the order in which the study's runs stand.
+
+    Raises:
+        UnknownName: A pattern of the form fits no run of the study.
+    """
+    fitting = _fitting([r.id for r in known.runs.values() if r.study == study.id], form.runs)
+    runs = [name for name in fitting if not known.runs[name].withdrawn]
     settings = [f"{name}={value}" for name, value in form.settings.items()]
     return plans.Plan(
         runs, form.seeds, form.profile, form.inference, corpus=form.corpus, settings=settings
     )
+
+
+def _fitting(runs: Sequence[str], patterns: Sequence[str]) -> list[str]:
+    """The runs that fit one of some patterns, in their own order.
+
+    Raises:
+        UnknownName: A pattern fits none; it would silently leave out what it was meant to name.
+    """
+    for pattern in patterns:
+        if not fnmatch.filter(runs, pattern):
+            raise UnknownName("run or pattern of runs", pattern, runs, "mtpeft list runs")
+    return [run for run in runs if any(fnmatch.fnmatchcase(run, p) for p in patterns)]
 
 
 def perform(
@@ -81,23 +97,24 @@ def perform(
 
     Raises:
         MtpeftError: A stage failed, or the folder was begun with another plan.
+        UnknownName: A pattern fits no run.
     """
     plan = plan_of(known, study, form)
+    wanted = _fitting(plan.runs, only or ["*"])
     plans.write(NAME, plan)
     matrix, program = plans.home(NAME), identity.of_program()["code"]
     todo = [
         (cell, stage)
         for cell in plans.cells(plan)
         for stage in stages_of(known, cell.run)
-        if not only or any(fnmatch.fnmatchcase(cell.run, p) for p in only)
+        if cell.run in wanted
     ]
     # One backbone after the other, so that one is whole before the next begins.
     order = list(dict.fromkeys(known.runs[run].backbone for run in plan.runs))
     todo.sort(key=lambda one: order.index(known.runs[one[0].run].backbone))
     for number, (cell, stage) in enumerate(todo, start=1):
         mark = plans.mark(matrix, cell, stage)
-        done = plans.marked(matrix, cell, stage)
-        if done.get("code") == 0 and done.get("program") == program:
+        if _used(matrix, cell, stage) and plans.marked(matrix, cell, stage)["program"] == program:
             continue
         used = _once(invoke, plan, form, cell, stage, mark)
         write_atomic(mark, json.dumps({"code": 0, "program": program, **used}) + "\n")
@@ -122,10 +139,29 @@ def stages_of(known: Catalog, run: str) -> list[plans.Stage]:
 def finished(known: Catalog, plan: plans.Plan) -> bool:
     """Whether every stage of every cell has its mark."""
     return all(
-        plans.state(plans.home(NAME), cell, stage) == "finished"
+        _used(plans.home(NAME), cell, stage)
         for cell in plans.cells(plan)
         for stage in stages_of(known, cell.run)
     )
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """What is written when a stage has ended well."""
+
+    code: Literal[0]
+    program: str
+    seconds: float
+    cpu_seconds: float
+
+
+def _used(matrix: Path, cell: plans.Cell, stage: plans.Stage) -> dict[str, float]:
+    """The seconds that a finished stage used; empty where its mark is missing or damaged."""
+    try:
+        mark = typed(_Mark, plans.marked(matrix, cell, stage))
+    except ValueError:
+        return {}
+    return {"seconds": mark.seconds, "cpu_seconds": mark.cpu_seconds}
 
 
 def _once(
@@ -187,8 +223,7 @@ def cost_rows(known: Catalog, plan: plans.Plan) -> list[list[object]]:
     rows: list[list[object]] = []
     for cell in plans.cells(plan):
         for stage in stages_of(known, cell.run):
-            used = plans.marked(plans.home(NAME), cell, stage)
-            if used.get("code") == 0:
+            if used := _used(plans.home(NAME), cell, stage):
                 backbone = known.get("runs", cell.run).backbone
                 rows.append(
                     [backbone, cell.run, cell.seed, stage, used["seconds"], used["cpu_seconds"]]

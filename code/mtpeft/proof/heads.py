@@ -1,14 +1,14 @@
 """Trained heads → the records in which the figures of a study are read."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from mtpeft.catalog import Catalog, Run, Study
 from mtpeft.catalog.schema import Form
 from mtpeft.core import paths
+from mtpeft.core.errors import BadInput
 from mtpeft.core.figures import (
     EvaluationSet,
     LossWeight,
@@ -18,10 +18,11 @@ from mtpeft.core.figures import (
     SeedFigure,
 )
 from mtpeft.core.files import write_atomic
+from mtpeft.core.objects import typed
 from mtpeft.core.records import csv_text, write_records
 from mtpeft.corpora import load
 from mtpeft.models.counts import counted
-from mtpeft.tuning.once import FINISHED
+from mtpeft.tuning.once import FINISHED, outcome
 from mtpeft.tuning.settings import how, parse_overrides, resolve
 
 SPLITS = ("train", "valid", "test")
@@ -73,12 +74,42 @@ def finished_runs(
             known.methods[run.method],
             {**read, "tasks": len(run.tasks)},
         )
-        outcomes = {
-            seed: json.loads(path.read_text(encoding="utf-8"))["kept"]
-            for seed, path in places.items()
-        }
+        outcomes = {seed: _outcome(path, run) for seed, path in places.items()}
         found.append(Trained(run, outcomes, read, counts.trained, counts.every))
     return found
+
+
+@dataclass(frozen=True)
+class _Cost:
+    """What tables take from the cost of a training; the rest of it is the ledger's."""
+
+    flops: float
+    tokens: dict[str, float]
+    cpu_seconds: float
+    seconds: float
+    peak_memory_mib: float
+
+
+def _outcome(path: Path, run: Run) -> dict[str, Any]:
+    """What the mark of completion of a seed keeps, with everything that tables take from it.
+
+    Raises:
+        BadInput: It is damaged.
+    """
+    kept = outcome(path).kept
+    try:
+        typed(_Cost, {f.name: kept["cost"][f.name] for f in fields(_Cost)})
+        values = [v for task in run.tasks for v in kept["test"][task].values()]
+        if not all(isinstance(v, int | float) for v in [*values, kept["best_epoch"]]):
+            raise ValueError("best epoch or a metric is no number")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadInput(
+            path,
+            f"{type(error).__name__}: {error}",
+            "costs, metrics and best epoch of a finished seed",
+            f"rm -r {paths.shown(path.parent)}, then run the same command again",
+        ) from error
+    return kept
 
 
 def write(study: Study, form: Form, trained: Sequence[Trained], folder: Path) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from mtpeft.catalog import catalog
 from mtpeft.core import paths
-from mtpeft.core.errors import MtpeftError
+from mtpeft.core.errors import MtpeftError, UnknownName
 from mtpeft.core.files import write_atomic
 from mtpeft.core.provenance import describe, provenance_path, sha256, write_provenance
 from mtpeft.core.records import Prediction, csv_text, read_predictions
@@ -61,7 +61,7 @@ class Amount:
     """
 
     examples: int = 0
-    again: int = 1000
+    again: int = 500
     prompts: int = 20
     new_tokens: int = 64
 
@@ -114,6 +114,7 @@ def compared(reference: Sequence[Prediction], new: Sequence[Prediction], label: 
             "an answer to every instance",
             "remove the folder `answers` of the proof and start again",
         )
+    flips: list[tuple[str, str, str, int | None]]
     if not label:
         flips = [
             (a.instance_id, str(len(a.raw_output)), str(len(b.raw_output)), _equal_until(a, b))
@@ -198,7 +199,9 @@ class _Tables:
         return self.root / "answers" / f"{name}-{dtype}-{way.threads}x{way.batch}.jsonl"
 
 
-def run(corpus: str, model: str, amount: Amount, root: Path) -> None:
+def run(
+    corpus: str, model: str, amount: Amount, root: Path, classifiers: Sequence[str] = ()
+) -> None:
     """Predict in every way, score, compare and tabulate; predictions of the same committed code are
     not made again.
 
@@ -207,30 +210,33 @@ def run(corpus: str, model: str, amount: Amount, root: Path) -> None:
         model: A backbone of the catalog that writes text; empty: none is asked.
         amount: How much is asked.
         root: Folder of the tables; predictions lie in `answers/`.
+        classifiers: Backbones that come with one (none: every one).
 
     Raises:
         MtpeftError: Weights or examples cannot be had.
     """
     os.environ["MTPEFT_DEVICE"] = "cpu"  # threads are what is compared
     tables = _Tables(root)
-    for name, backbone in catalog().backbones.items():
-        if backbone.classifier is not None:
-            _classified(name, corpus, amount, tables)
-            tables.write()
+    known = [b.id for b in catalog().backbones.values() if b.classifier is not None]
+    for name in classifiers or known:
+        if name not in known:
+            raise UnknownName("backbone with a classifier", name, known, "mtpeft list backbones")
+        _classified(name, corpus, amount, tables)
+        tables.write()
     if model:
         _answered(model, swift_dtype(), amount, tables)
         tables.write()
     for row in tables.scores:
-        known = dict(zip(SCORES, row, strict=True))
+        said = dict(zip(SCORES, row, strict=True))
         print(
-            f"{known['backbone']}: accuracy {known['accuracy']:.4f} of {known['n']} examples "
-            f"(larger class {known['majority']:.4f})"
+            f"{said['backbone']}: accuracy {said['accuracy']:.4f} of {said['n']} examples "
+            f"(larger class {said['majority']:.4f})"
         )
     for row in tables.agreement:
-        known = dict(zip(AGREEMENT, row, strict=True))
+        said = dict(zip(AGREEMENT, row, strict=True))
         print(
-            f"{known['backbone']}, {known['dtype']}, threads {known['threads']}, batch "
-            f"{known['batch']}: {known['flipped']} of {known['n']} flipped"
+            f"{said['backbone']}, {said['dtype']}, threads {said['threads']}, batch "
+            f"{said['batch']}: {said['flipped']} of {said['n']} flipped"
         )
     print(f"tables in {paths.shown(root)}")
 
@@ -249,15 +255,28 @@ def _classified(name: str, corpus: str, amount: Amount, tables: _Tables) -> None
     right = {e.id: e.target for e in load(corpus, task, "test")}
     labels = [int(right[p.instance_id]) for p in predictions]
     classes = [int(p.output) for p in predictions]
-    low, high = r_session.call(
-        "rate_interval", [float(a == b) for a, b in zip(labels, classes, strict=True)], level=LEVEL
-    )
-    n, scores = len(labels), binary_scores(labels, classes)
-    majority = max(sum(labels), n - sum(labels)) / n
-    tables.scores.append(
-        [name, task, corpus, n, sum(labels), majority, scores["acc"], low, high,
-         *(scores[m] for m in ("precision", "recall", "f1", "macro_f1"))]
-    )  # fmt: skip
+    tables.scores.append([name, task, corpus, *scored(labels, classes)])
+
+
+def scored(labels: Sequence[int], classes: Sequence[int]) -> list[Any]:
+    """What `SCORES` says after the corpus, the interval of the accuracy at `LEVEL` included.
+
+    Args:
+        labels: 1 or 0 for each example.
+        classes: What was predicted.
+    """
+    hits = [float(a == b) for a, b in zip(labels, classes, strict=True)]
+    low, high = r_session.call("rate_interval", hits, level=LEVEL)
+    n, positives, scores = len(labels), sum(labels), binary_scores(labels, classes)
+    return [
+        n,
+        positives,
+        max(positives, n - positives) / n,
+        scores["acc"],
+        low,
+        high,
+        *(scores[metric] for metric in ("precision", "recall", "f1", "macro_f1")),
+    ]
 
 
 def _answered(name: str, dtype: str, amount: Amount, tables: _Tables) -> None:

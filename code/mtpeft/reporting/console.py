@@ -11,6 +11,7 @@ from rich.text import Text
 from mtpeft.catalog.places import how_to_import
 from mtpeft.core.paths import shown as shown_path
 from mtpeft.core.records import unaccounted
+from mtpeft.core.text import counted
 from mtpeft.reporting.inputs import Inputs
 from mtpeft.reporting.marks import MISSING, SIGNS
 from mtpeft.reporting.sections.verdicts import STATES
@@ -68,7 +69,9 @@ def show_files(files: Sequence[Path], console: Console | None = None) -> None:
     for folder, members in folders.items():
         if len(members) > MANY:
             console.print(
-                f"{shown_path(folder)}: {len(members)} files", soft_wrap=True, markup=False
+                f"{shown_path(folder)}: {counted(len(members), 'file')}",
+                soft_wrap=True,
+                markup=False,
             )
         else:
             for file in members:

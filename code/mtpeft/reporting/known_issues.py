@@ -15,6 +15,7 @@ from mtpeft.catalog import Catalog
 from mtpeft.catalog.places import with_figures
 from mtpeft.core.files import write_atomic
 from mtpeft.core.records import Test, read_frame, read_records
+from mtpeft.core.text import counted
 from mtpeft.reporting.inputs import Inputs
 from mtpeft.reporting.known_issues_t2 import rescored_issues
 from mtpeft.reporting.names import Names, block_title
@@ -75,11 +76,6 @@ def write(inputs: Inputs | None = None) -> list[Path]:
             ),
         )
     return written
-
-
-def counted(number: int, what: str) -> str:
-    """`1 metric`, `2 metrics`."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def known_issues(

@@ -12,7 +12,7 @@ from mtpeft.core.provenance import write_result
 from mtpeft.core.records import csv_text, records_text
 from mtpeft.reporting.html import anchor, render, style
 from mtpeft.reporting.marks import MISSING, p_text
-from mtpeft.statistics.own_runs import Contrast, Side, values_of
+from mtpeft.statistics.own_runs import Contrast, Side, parted_ids, values_of
 
 SHOWN = 50
 """Pairs of values that the page lists for a contrast, those with the largest difference; pairs.csv
@@ -72,7 +72,7 @@ def write(
                 .head(SHOWN)
                 .itertuples(index=False, name=None)
             ),
-            "dropped": contrast.dropped_ids.split(),
+            "dropped": parted_ids(contrast.dropped_ids),
         }
         for number, (contrast, frame) in enumerate(zip(contrasts, frames, strict=True), start=1)
     ]
@@ -169,8 +169,8 @@ def show(contrasts: Sequence[Contrast], how: str, console: Console | None = None
         if contrast.note:
             console.print(f"  {title(contrast)}: {contrast.note}", style="dim", markup=False)
         if contrast.dropped_ids:
-            ids = contrast.dropped_ids.split()
-            few = " ".join(ids[:5]) + (" …" if len(ids) > 5 else "")
+            ids = parted_ids(contrast.dropped_ids)
+            few = ", ".join(ids[:5]) + (" …" if len(ids) > 5 else "")
             console.print(
                 f"  {title(contrast)}: {len(ids)} in no pair: {few}", style="dim", markup=False
             )

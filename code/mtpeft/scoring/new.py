@@ -19,7 +19,7 @@ from mtpeft.core.errors import MtpeftError, Unavailable, UnknownName
 from mtpeft.core.files import write_atomic
 from mtpeft.core.locks import held
 from mtpeft.core.records import csv_text, read_frame, score_path
-from mtpeft.core.text import one_line
+from mtpeft.core.text import counted, one_line
 from mtpeft.corpora.examples import Example
 from mtpeft.corpora.load import evaluation as instances
 from mtpeft.scoring import engine
@@ -217,7 +217,7 @@ def _absent(
 
 def _say(path: Path, table: pd.DataFrame) -> int:
     """Print the mean of every metric by run, with the number of values behind it."""
-    print(f"mtpeft: {paths.shown(path)}: {len(table)} instances")
+    print(f"mtpeft: {paths.shown(path)}: {counted(len(table), 'instance')}")
     total = 0
     for run_id, part in table.groupby("run", sort=True):
         lost = Counter(s.partition(";")[0] for s in part["status"] if s != "ok")

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,10 @@ from typing import Any
 import pandas as pd
 
 from mtpeft.core import paths
-from mtpeft.core.errors import MtpeftError
+from mtpeft.core.errors import BadInput, MtpeftError
 from mtpeft.core.files import write_atomic
 from mtpeft.core.http import Limits
+from mtpeft.core.objects import read_object, typed
 from mtpeft.core.provenance import write_provenance
 from mtpeft.core.records import Prediction, read_predictions, write_frame
 from mtpeft.corpora import Example, default_corpus, evaluation_of, load, subsample_evenly
@@ -74,6 +75,15 @@ class Amount:
 QUICK = Amount(2, (0, 1), 1, 2)
 
 
+@dataclass(frozen=True)
+class _Spent:
+    """What one step took so far."""
+
+    answers: int
+    wall_seconds: float
+    cpu_seconds: float
+
+
 @dataclass
 class Costs:
     """What the steps took, continued over interruptions.
@@ -107,8 +117,12 @@ class Costs:
         """The costs by step."""
         if not self.path.is_file():
             return {}
-        known: dict[str, dict[str, Any]] = json.loads(self.path.read_text(encoding="utf-8"))
-        return known
+        expected, fix = "answers and seconds of each step", f"rm {self.path}"
+        known = read_object(self.path, expected, fix)
+        try:
+            return {step: asdict(typed(_Spent, row)) for step, row in known.items()}
+        except ValueError as error:
+            raise BadInput(self.path, str(error), expected, fix) from error
 
     def rows(self) -> list[dict[str, Any]]:
         """The costs as a table."""

@@ -6,6 +6,7 @@ test, adjusted over every test of the call; by clusters where instances belong t
 """
 
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -52,15 +53,18 @@ class Contrast:
         evaluation: The evaluation set, empty where the file names none.
         test: `wilcoxon` or `mcnemar`.
         n: Pairs that the test rests on.
-        n_dropped: Instances of either side that are in no pair; `dropped_ids` names them.
+        n_dropped: Instances of either side that are in no pair.
         clusters: Groups that the pairs belong to; 0 where each pair counts as a draw of its own.
         difference: Mean of B minus mean of A, over the pairs; `low` and `high` its interval.
         detectable: The smallest mean difference that a test of these pairs finds with 80 % power at
             the level of the intervals, before any adjustment.
         p_adjusted: `p` adjusted over all tests of the call that have a p-value.
         effect: The matched-pairs rank-biserial correlation, or for McNemar's test the odds ratio of
-            the discordant pairs (only B : only A); `effect_low` and `effect_high` its interval.
+            the discordant pairs (only B : only A, 0.5 added to both counts); `effect_low` and
+            `effect_high` its interval.
         changed: Pairs with unequal values (to 12 digits of the largest).
+        dropped_ids: The ids that are in no pair, with blanks between; one that has a blank or a
+            sign of the shell's in it is quoted as for a shell (`parted_ids`).
         note: Why a figure is missing, and a warning where few of the instances are in a pair.
     """
 
@@ -87,6 +91,11 @@ class Contrast:
     changed: int
     dropped_ids: str
     note: str
+
+
+def parted_ids(text: str) -> list[str]:
+    """The ids of a contrast's `dropped_ids`."""
+    return shlex.split(text)
 
 
 def parted(place: str) -> tuple[str, Path]:
@@ -230,6 +239,8 @@ def _sides(tables: Sequence[tuple[str, pd.DataFrame]], label: str) -> list[Side]
 
 def _table(path: Path, id_column: str) -> tuple[pd.DataFrame, str]:
     """A CSV as text, and the name of its column of ids."""
+    if not path.is_file():
+        raise BadInput(path, "no such file", "a CSV with a column of ids", "correct its name")
     try:
         with path.open(encoding="utf-8-sig") as stream:
             header = stream.readline()
@@ -358,6 +369,8 @@ def rule(
         used = " or ".join(tests[name] for name in sorted({c.test for c in contrasts}))
         used += ", exact below 25 clusters"
     over = "" if adjustment == "none" else f" over {m} test{'' if m == 1 else 's'}"
+    if any(c.test == "mcnemar" for c in contrasts):
+        used += ", its odds ratio with 0.5 added to both counts of discordant pairs"
     return (
         f"Pairs by instance id{f', of those in {only.name} alone' if only else ''}; {used}, two-sided; p {_ADJUSTED[adjustment]}{over}; "
         f"{level:.0%} intervals; differences and effects are B minus A; detectable: the mean "
@@ -472,7 +485,7 @@ def _contrast(a: Side, b: Side, evaluation: str, metric: str, level: float) -> C
         effect_low=math.nan,
         effect_high=math.nan,
         changed=int((difference != 0).sum()),
-        dropped_ids=" ".join(dropped),
+        dropped_ids=shlex.join(dropped),
         note="" if len(x) else "no instance has a value on both sides",
     )
     if not len(x):

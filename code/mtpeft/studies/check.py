@@ -8,13 +8,15 @@ from pathlib import Path
 import pandas as pd
 
 from mtpeft.catalog import Catalog, Study, catalog, load
-from mtpeft.catalog.loader import STUDY
+from mtpeft.catalog.loader import STUDY, look_for_modules_in, outside
 from mtpeft.catalog.places import archived, published, waiting
 from mtpeft.core.errors import BadInput, MtpeftError
 from mtpeft.core.paths import CATALOG, STUDIES
 from mtpeft.core.records import PublishedCell, read_records, read_scores
 from mtpeft.studies import own_part
 
+_MODULES = ("tasks", "tools", "methods")
+"""Kinds of items that may name a module."""
 Needed = dict[tuple[str, str, str], str]
 """(tool, evaluation set, run) → the comparison that needs its scores."""
 
@@ -36,9 +38,12 @@ def check_study(folder: Path) -> tuple[list[Study], list[MtpeftError]]:
             folder, "no such folder", f"a folder with {STUDY}", "mtpeft study new NAME"
         )
         return [], [missing]
-    inside = folder.is_relative_to(STUDIES)
-    known = load([CATALOG, STUDIES, *([] if inside else [folder])], found.append)
-    where = folder.resolve()
+    where, places = folder.resolve(), [CATALOG, STUDIES, *outside()]
+    inside = any(where.is_relative_to(place.resolve()) for place in places)
+    if not inside:
+        look_for_modules_in(folder)
+    known = load([*places, *([] if inside else [folder])], found.append)
+    found = list({str(error): error for error in found}.values())  # a matrix repeats its errors
     mine = [s for s in known.studies.values() if s.folder.resolve().is_relative_to(where)]
     if not found:
         for study in mine:
@@ -71,19 +76,21 @@ def _modules(study: Study, known: Catalog) -> Iterator[MtpeftError]:
                 except BadInput as error:
                     yield error
     here = study.folder.resolve()
-    for kind in ("tasks", "tools"):
-        for item in getattr(known, kind).values():
-            if not known.file_of(kind, item.id).resolve().is_relative_to(here):
-                continue
-            if "." in item.module and not _importable(item.module):
-                yield known.bad(
-                    kind,
-                    item.id,
-                    item.module,
-                    f"module {item.module} cannot be found",
-                    "the dotted name of a module",
-                    "name its folder in PYTHONPATH",
-                )
+    named = [(kind, i.id, i.module) for kind in _MODULES for i in getattr(known, kind).values()]
+    named += [("studies", study.id, corpus.module) for corpus in study.corpora]
+    for kind, name, module in named:
+        if not known.file_of(kind, name).resolve().is_relative_to(here):
+            continue
+        if module and not _importable(module):
+            yield known.bad(
+                kind,
+                name,
+                module,
+                f"module {module} cannot be found",
+                f"{module.replace('.', '/')}.py in {study.folder} or in another folder of the "
+                "catalog, or an installed module",
+                f"mtpeft study check {study.folder}",
+            )
 
 
 def _importable(module: str) -> bool:

@@ -31,7 +31,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from mtpeft.catalog import Run, Task, catalog
+from mtpeft.catalog import Backbone, Method, Run, Task, catalog
+from mtpeft.core import text
 from mtpeft.tasks.encoding import RANKING, head_of
 from mtpeft.tuning.mixing.batches import sampler
 from mtpeft.tuning.settings import (
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
 
 SHARE, LAUNCH = 0.45, 4e-6
 GIB = 2**30
+OVERHEAD = 1.5 * GIB
+"""The context of CUDA, temporary tensors and the gaps of the allocator."""
 READ = (
     "weights",
     "mixed_precision",
@@ -90,6 +93,28 @@ GPUS = [
     Gpu("H100 80 GB", 80, 989, 3.0),
     Gpu("H200 141 GB", 141, 989, 3.8),
 ]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What training takes on one GPU, in bytes, `OVERHEAD` apart.
+
+    Attributes:
+        weights: Of the base model.
+        states: Trained weights that come on top, gradients and the optimizer's state.
+        copies: Of weights in the type of products, kept from forward to backward pass.
+        activations: What else is kept of a micro-batch.
+    """
+
+    weights: float
+    states: float
+    copies: float
+    activations: float
+
+    @property
+    def all(self) -> float:
+        """Their sum."""
+        return self.weights + self.states + self.copies + self.activations
 
 
 @dataclass(frozen=True)
@@ -179,35 +204,23 @@ def estimate(run: Run, settings: Settings, counted: "Counts | None" = None) -> E
         settings: Of it.
         counted: The weights of its model, where they were counted before.
     """
-    from mtpeft.models.base import config_of
     from mtpeft.models.methods import trains_whole
 
     found = counted or counts(run, settings)
-    full = trains_whole(catalog().get("methods", run.method))
+    backbone, method = (
+        catalog().get("backbones", run.backbone),
+        catalog().get("methods", run.method),
+    )
     heads = objective_of(run) == HEADS
     trained, passed = work(run, settings)
+    full = trains_whole(method)
     rate = (6 if full else 4) + (2 if settings.gradient_checkpointing else 0)
-    bytes_each = {"nf4": 0.55, "bfloat16": 2, "float16": 2, "float32": 4}[settings.weights]
-    stored = bytes_each if full else 4  # adapters are float32
-    state = 2 * (1 if "8bit" in settings.optimizer else min(4, stored))
-    config = config_of(catalog().get("backbones", run.backbone))
-    width, layers = config.hidden_size, config.num_hidden_layers
     length = settings.code_length if heads else settings.max_length
     pairs = heads and any(head_of(task) == RANKING for task in run.tasks)
     batch = settings.batch_size * (1 + pairs)  # queries and candidates, padded alike
-    rows = batch * length
     held = _held(run, settings, batch, length)
-    activations = held.bytes
-    if settings.gradient_checkpointing:
-        stream = 4 if settings.weights == "float32" else 2
-        activations = held.layer + stream * rows * width * layers
-    embedding = 0.0
-    if not heads:
-        # Logits twice in float32 and twice in the type of products, of one chunk.
-        activations += 12 * min(rows * config.vocab_size, CHUNK_BYTES / 4)
-        embedding = config.vocab_size * width * 2 if settings.weights == "nf4" else 0
-    gradients = found.trained * (stored + state + (0 if full else stored))
-    memory = found.every * bytes_each + embedding + gradients + activations + 1.5 * GIB
+    needs = memory(backbone, method, settings, found, held, batch * length, causal=not heads)
+    stored, state = _stored(settings, full), _state(settings, full)
     kept = 2 if heads else settings.save_total_limit
     disk = found.trained * (stored + kept * (stored + state))
     operations = found.used * (rate * trained + 2 * passed)
@@ -221,11 +234,63 @@ def estimate(run: Run, settings: Settings, counted: "Counts | None" = None) -> E
         trained,
         operations,
         launches,
-        memory / GIB,
-        activations / GIB,
+        (needs.all + OVERHEAD) / GIB,
+        needs.activations / GIB,
         settings.batch_size,
         disk / GIB,
     )
+
+
+def memory(
+    backbone: Backbone,
+    method: Method,
+    settings: Settings,
+    found: "Counts",
+    held: "Kept",
+    tokens: int,
+    *,
+    causal: bool,
+) -> Memory:
+    """What a model takes while it is trained.
+
+    Args:
+        backbone: The base model.
+        method: What is trained.
+        settings: Of the run.
+        found: The model's weights.
+        held: What autograd keeps of a micro-batch.
+        tokens: Of the micro-batch, padding included.
+        causal: Whether it is a language model.
+    """
+    from mtpeft.models.base import config_of
+    from mtpeft.models.methods import trains_whole
+
+    config, full = config_of(backbone), trains_whole(method)
+    bytes_each = {"nf4": 0.55, "bfloat16": 2, "float16": 2, "float32": 4}[settings.weights]
+    stored, state = _stored(settings, full), _state(settings, full)
+    weights = found.every * bytes_each
+    if causal and settings.weights == "nf4":
+        weights += config.vocab_size * config.hidden_size * 2
+    states = found.trained * (stored + state + (0 if full else stored))
+    copies, activations = held.copies, held.bytes - held.copies
+    if settings.gradient_checkpointing:
+        stream = 4 if settings.weights == "float32" else 2
+        inputs = stream * tokens * config.hidden_size * config.num_hidden_layers
+        copies, activations = 0.0, held.layer + inputs
+    if causal:
+        # Logits twice in float32 and twice in the type of products, of one chunk.
+        activations += 12 * min(tokens * config.vocab_size, CHUNK_BYTES / 4)
+    return Memory(weights, states, copies, activations)
+
+
+def _stored(settings: Settings, full: bool) -> float:
+    """Bytes of a trained weight; adapters are float32."""
+    return 2 if full and settings.weights in ("bfloat16", "float16") else 4
+
+
+def _state(settings: Settings, full: bool) -> float:
+    """Bytes of a trained weight's state in the optimizer."""
+    return 2 * (1 if "8bit" in settings.optimizer else _stored(settings, full))
 
 
 def known_tokens(run: Run) -> list[float]:
@@ -244,7 +309,7 @@ def _held_of(
     try:
         return kept(one, other, settings, rows, length, causal=causal)
     except RuntimeError:  # a method that has no effect on the backbone; training says so
-        return Kept(math.nan, math.nan, math.nan)
+        return Kept(math.nan, math.nan, math.nan, math.nan)
 
 
 def _held(run: Run, settings: Settings, rows: int, length: int) -> "Kept":
@@ -287,7 +352,7 @@ def show(names: list[str], profile: str) -> None:
         table.add_row(run.id, *_cells([made]))
     table.add_row()
     for study, estimates in by_study.items():
-        table.add_row(f"{study}, {len(estimates)} runs", *_cells(estimates))
+        table.add_row(f"{study}, {text.counted(len(estimates), 'run')}", *_cells(estimates))
     Console(width=200).print(table)
 
 
@@ -313,6 +378,6 @@ def _cells(made: list[Estimate]) -> list[str]:
         elif len(made) == 1 and fit[0].rows(gpu) < fit[0].batch:
             cell += f", {fit[0].rows(gpu)} rows"
         elif len(fit) < len(made):
-            cell += f" + {len(made) - len(fit)} runs"
+            cell += f" + {text.counted(len(made) - len(fit), 'run')}"
         cells.append(cell)
     return cells

@@ -18,6 +18,7 @@ from typing import Any
 
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.files import write_atomic
+from mtpeft.core.objects import read_object
 from mtpeft.core.paths import shown
 from mtpeft.core.provenance import sha256
 from mtpeft.corpora import Example
@@ -88,7 +89,8 @@ def claim(folder: Path, wanted: Mapping[str, Any], began: Iterable[str]) -> None
     path = folder / FILE
     plain = json.loads(json.dumps(wanted, sort_keys=True))
     if path.is_file():
-        if different := differences(json.loads(path.read_text(encoding="utf-8")), plain):
+        again = f"rm -r {shown(folder)}, or give another MTPEFT_OUT"
+        if different := differences(read_object(path, "what decides the result", again), plain):
             raise MtpeftError(
                 f"{shown(folder)} holds a result of something else: {'; '.join(different)}",
                 "what the folder was begun with",

@@ -1,9 +1,9 @@
 """`mtpeft merge`: an adapter folded into its base, as one model that needs no PEFT."""
 
-import json
 from pathlib import Path
 
 from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.objects import read_object
 
 
 def merge(adapter: Path, source: str, target: Path, dtype: str = "float32") -> Path:
@@ -55,4 +55,8 @@ def base_of(adapter: Path) -> str:
         raise BadInput(
             adapter, "no adapter_config.json", "a folder with a PEFT adapter", "mtpeft train RUN"
         )
-    return str(json.loads(path.read_text(encoding="utf-8"))["base_model_name_or_path"])
+    expected, fix = "the configuration of a PEFT adapter", "--backbone names the base model"
+    base = read_object(path, expected, fix).get("base_model_name_or_path")
+    if not isinstance(base, str):
+        raise BadInput(path, f"base_model_name_or_path is {base!r}", expected, fix)
+    return base

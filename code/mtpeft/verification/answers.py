@@ -34,6 +34,7 @@ from mtpeft.core.records import (
     read_predictions,
     records_text,
 )
+from mtpeft.core.text import counted
 from mtpeft.statistics import r_session
 
 LEVEL = 0.95
@@ -223,7 +224,11 @@ def compare(
         lost, added = [i for i in old if i not in now], [i for i in now if i not in old]
         said = (
             f"{len(common) - len(other)} of {len(common)} strings identical"
-            + (f"; {len(lost) + len(added)} instances on one side only" if lost or added else "")
+            + (
+                f"; {counted(len(lost) + len(added), 'instance')} on one side only"
+                if lost or added
+                else ""
+            )
             + (f" ({named_ids('lost', lost)})" if lost else "")
             + (f"; {asked} prompts differ" if asked else "")
         )
@@ -519,7 +524,7 @@ def run(
     flipped = sorted({f[2] for f in flips})
     if flipped:
         print(
-            f"T3: {len(flipped)} instances flipped ({', '.join(flipped[:10])}{', …' if len(flipped) > 10 else ''}): "
+            f"T3: {counted(len(flipped), 'instance')} flipped ({', '.join(flipped[:10])}{', …' if len(flipped) > 10 else ''}): "
             f"{paths.shown(path.with_suffix('.flipped.csv'))}"
         )
     counts = Counter(v.verdict for v in verdicts)

@@ -37,6 +37,7 @@ from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.provenance import write_result
 from mtpeft.core.records import VERDICTS, ScoreSet, Verdict, records_text
+from mtpeft.core.text import counted
 from mtpeft.statistics import r_session
 from mtpeft.statistics.pairing import unparseable
 from mtpeft.verification.answers import margin_of, named_ids
@@ -69,15 +70,19 @@ def prediction_interval(
     return float(low), float(high)
 
 
-def power(known: Catalog, seeds: Sequence[int] = (2, 3, 5, 10)) -> list[str]:
+def power(
+    known: Catalog, seeds: Sequence[int] = (2, 3, 5, 10), runs: Sequence[str] = ()
+) -> list[str]:
     """What a number of seeds would find, before any is trained: one line for each study with tests.
 
     Args:
         known: The catalog.
         seeds: Numbers of seeds.
+        runs: Only the studies of these runs; none: every study.
     """
     lines = []
-    for study in known.studies:
+    asked = {known.get("runs", name).study for name in runs} or set(known.studies)
+    for study in (name for name in known.studies if name in asked):
         metrics = {
             (block.task or c.task, metric)
             for c in known.of("comparisons", study)
@@ -94,7 +99,7 @@ def power(known: Catalog, seeds: Sequence[int] = (2, 3, 5, 10)) -> list[str]:
         said = ", ".join(f"{n} seeds {shift:.3g}" for n, shift in zip(seeds, shifts, strict=True))
         lines.append(
             f"{study}, T4: the shift in standard deviations between seeds that is found in {POWER:.0%} of "
-            f"cases, {len(metrics)} metrics together: {said}; verdicts need one of {SHIFT:g} or less"
+            f"cases, {counted(len(metrics), 'metric')} together: {said}; verdicts need one of {SHIFT:g} or less"
         )
     return lines
 

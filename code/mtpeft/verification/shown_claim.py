@@ -15,6 +15,7 @@ from mtpeft.core.errors import MtpeftError
 from mtpeft.core.figures import Contrast
 from mtpeft.core.paths import REGENERATED
 from mtpeft.core.records import PublishedCell, Test, Verdict, read_records
+from mtpeft.core.text import counted
 from mtpeft.statistics.contrasts import Contrasts
 from mtpeft.statistics.figures import FigureSet
 from mtpeft.statistics.printed import SIGNIFICANCE, adjusted
@@ -162,7 +163,7 @@ def lines(shown: Shown) -> Iterator[str]:
     ):
         if text:
             yield f"  {title:10}{text}"
-    yield f"  {'read':10}{len(shown.rows)} cells, as published:"
+    yield f"  {'read':10}{counted(len(shown.rows), 'cell')}, as published:"
     width = max((len(place) for place, _ in shown.rows), default=0)
     for place, text in shown.rows:
         yield f"    {place:{width}}  {text}"

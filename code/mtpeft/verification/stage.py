@@ -26,6 +26,7 @@ from mtpeft.core.records import (
     unaccounted,
 )
 from mtpeft.core.rescored import Difference, Line
+from mtpeft.core.text import counted
 from mtpeft.statistics.contrasts import Contrasts
 from mtpeft.statistics.figures import FigureSet
 from mtpeft.verification.cells import explained, judge_cells, judge_recovered
@@ -156,9 +157,9 @@ def _conclude(verdicts: list[Verdict]) -> int:
     own = sum(v.unexplained for v in verdicts) - len(unexplained)
     if own:
         print(
-            f"{own} differences of answers and runs of your own, which say nothing of the archive"
+            f"{counted(own, 'difference')} of answers and runs of your own: nothing is said of the archive"
         )
-    print(f"{len(unexplained)} unexplained differences; {_next_to_read()}")
+    print(f"{counted(len(unexplained), 'unexplained difference')}; {_next_to_read()}")
     return 1 if unexplained else 0
 
 

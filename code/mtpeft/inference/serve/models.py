@@ -11,9 +11,10 @@ from pathlib import Path
 from mtpeft.catalog import Evaluation, Run, catalog
 from mtpeft.core.errors import MtpeftError, UnknownName
 from mtpeft.corpora.weights import model_folder, source_of
-from mtpeft.inference.command import four_bit, trained
+from mtpeft.inference.command import four_bit
 from mtpeft.inference.resident import NONE
 from mtpeft.inference.settings import InferenceProfile
+from mtpeft.inference.trained import weights_of
 from mtpeft.tasks.encoding import has_heads
 
 NEW_TOKENS = 512
@@ -127,7 +128,7 @@ def _of_run(run: Run, choice: Choice, weights: list[Weights]) -> tuple[int, bool
             "runs that write code or text",
             f"mtpeft infer run {run.id}",
         )
-    result, _ = trained(run.id, choice.training, choice.seed, choice.adapter)
+    result, _ = weights_of(run.id, choice.training, choice.seed, choice.adapter)
     if not (result / "adapter_config.json").is_file():
         return _at(weights, Weights(str(result))), True
     wanted = Weights(_source(run.backbone, choice), four_bit(catalog().get("methods", run.method)))

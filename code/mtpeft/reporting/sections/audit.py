@@ -4,6 +4,7 @@ cannot see.
 
 from mtpeft.reporting.html import render
 from mtpeft.reporting.inputs import Inputs
+from mtpeft.reporting.names import QUANTITIES
 from mtpeft.reporting.sections import Section
 
 _SEVERITIES = ("serious", "error", "warning", "note")
@@ -21,7 +22,7 @@ def section(inputs: Inputs) -> Section:
         severities.setdefault(finding["severity"], []).append(finding)
     checks: dict[str, dict[str, list[dict[str, str]]]] = {}
     for check in inputs.checks or []:
-        checks.setdefault(check["check"], {}).setdefault(check["result"], []).append(check)
+        checks.setdefault(_titled(check["check"]), {}).setdefault(check["result"], []).append(check)
     metrics = {name: metric.title for name, (_, metric) in inputs.known.metrics().items()}
     evaluations = {e.id: e.title for e in inputs.known.evaluations().values()}
     note = "not run" if inputs.findings is None else str(len(findings))
@@ -48,3 +49,9 @@ def section(inputs: Inputs) -> Section:
         ),
         note,
     )
+
+
+def _titled(check: str) -> str:
+    """A check whose first word is a quantity, by the quantity's title."""
+    quantity, _, rest = check.partition(" ")
+    return f"{QUANTITIES.get(quantity, quantity)} {rest}".rstrip()

@@ -60,12 +60,15 @@ def section(inputs: Inputs) -> Section | None:
     """
     recorded = inputs.published.parent / "proofs"
     studies = {s.id: s for s in inputs.known.studies.values() if s.proof is not None}
-    folders = [p.name for p in sorted(recorded.glob("*")) if p.is_dir()]
+    places = (recorded, inputs.regenerated / "proofs")
+    folders = sorted({p.name for place in places for p in place.glob("*") if p.is_dir()})
     parts = []
     for name in [*studies, *(f for f in folders if f not in studies)]:
         own = inputs.regenerated / "proofs" / name / "full"
         place = next((p for p in (own, recorded / name) if _tables(p)), None)
         study = studies.get(name)
+        if study is None and place is None:  # a check of which only the quick form was run
+            continue
         parts.append(
             Part(
                 name,

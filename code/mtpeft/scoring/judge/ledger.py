@@ -18,6 +18,7 @@ from typing import Self
 from mtpeft.core.errors import BadInput, MtpeftError
 from mtpeft.core.files import append_lines, lines, read_bytes
 from mtpeft.core.locks import held
+from mtpeft.core.objects import typed
 from mtpeft.scoring.judge.criteria import CRITERIA, Ratings
 from mtpeft.scoring.judge.settings import Settings
 
@@ -47,6 +48,19 @@ class Answer:
     input_tokens: int | None
     output_tokens: int | None
     cost: float
+
+
+@dataclass(frozen=True)
+class Charge:
+    """A cost without an answer.
+
+    Attributes:
+        cost: In the settings' currency.
+        reason: Why there is no answer.
+    """
+
+    cost: float
+    reason: str = ""
 
 
 class BudgetExhausted(MtpeftError):
@@ -106,7 +120,7 @@ def read_ledger(path: Path) -> tuple[dict[str, Answer], float]:
         The answers by key, and the cost of all lines.
 
     Raises:
-        BadInput: A line is JSON, but neither an answer nor a charge.
+        BadInput: A line is JSON, but neither an answer nor a charge, or costs less than nothing.
     """
     answers: dict[str, Answer] = {}
     spent = 0.0
@@ -116,13 +130,19 @@ def read_ledger(path: Path) -> tuple[dict[str, Answer], float]:
         except (ValueError, RecursionError):
             continue
         try:
-            spent += float(record["cost"])
-            if "key" in record:
-                answer = Answer(**record)
-                if answer.ratings is not None and set(answer.ratings) != set(CRITERIA):
-                    raise ValueError(f"ratings of {', '.join(answer.ratings)}")
+            answered = isinstance(record, dict) and "key" in record
+            answer = typed(Answer, record) if answered else typed(Charge, record)
+            if answer.cost < 0:
+                raise ValueError(f"cost is {answer.cost}")
+            spent += answer.cost
+            if isinstance(answer, Answer):
+                rated = answer.ratings
+                if rated is not None and (
+                    set(rated) != set(CRITERIA) or not set(rated.values()) <= {1, 2, 3, 4, 5}
+                ):
+                    raise ValueError(f"ratings {ascii(rated)[:80]}")
                 answers[answer.key] = answer
-        except (ValueError, KeyError, TypeError) as error:
+        except ValueError as error:
             raise BadInput(
                 path,
                 f"not a ledger line: {error}",
@@ -206,7 +226,7 @@ class Ledger:
             cost: What it cost.
             reason: Why there is no answer.
         """
-        self._append({"cost": cost, "reason": reason}, most, cost)
+        self._append(asdict(Charge(cost, reason)), most, cost)
 
     def answer(self, most: float, answer: Answer) -> None:
         """Turn a reservation into an answer."""
