@@ -220,17 +220,26 @@ def test_a_failed_inference_is_no_program(tmp_path):
 
 
 def test_the_way_through_the_files_loses_or_mixes_samples(tmp_path):
-    sent = [prediction("a1", "x"), prediction("a1#1", "y"), prediction("a1#2", "z")]
+    sent = [prediction("a1", "x"), prediction("a1#1", "y \ud83d"), prediction("a1#2", "z")]
     file = tmp_path / "p.jsonl"
     write_predictions(file, sent)
     assert codereval.export(file, tmp_path / "in.jsonl", "generation-python") == 1
-    line = {"_id": "a1", "generate_results": [{"generate_code": "z", "is_pass": True}]}
+    [given] = (json.loads(line) for line in (tmp_path / "in.jsonl").read_text().splitlines())
+    assert given["generate_results"] == ["x", "y \ufffd", "z"]
+    line = {
+        "_id": "a1",
+        "generate_results": [
+            {"generate_code": given["generate_results"][1], "is_pass": False},
+            {"generate_code": "z", "is_pass": True},
+        ],
+    }
     results = write(tmp_path / "out.jsonl", line)
     table = read_scores(
         codereval.import_results(results, file, "generation-python", tmp_path / "s")
     )
     assert list(table["instance_id"]) == ["a1", "a1#1", "a1#2"]
-    assert list(table["status"]) == ["infrastructure", "infrastructure", "ok"]
+    assert list(table["status"]) == ["infrastructure", "ok", "ok"]
+    assert table["pass@1"].tolist()[1] == 0.0
     assert table["pass@1"].tolist()[2] == 1.0
     with pytest.raises(MtpeftError, match="nothing of generation-java"):
         codereval.export(file, tmp_path / "x.jsonl", "generation-java")

@@ -32,7 +32,7 @@ PROMISES = {
     "file modes and times of the host": "no chmod, chown or utime",
     "no signals to others": "no signal to any process outside the run",
     "no tracing": "no ptrace, no reading of another process's memory",
-    "no programs of the host": "nothing to be run but the interpreter",
+    "no programs of the host": "no shell and no tool to be run by its path; by the loader only under the same confinement",
     "no leaving the process group": "no setsid, no setpgid",
     "no namespaces": "no unshare, no clone with a new namespace",
     "a scrubbed environment": "no variable beyond the sandbox's own",

@@ -11,8 +11,8 @@ What holds it (`confine.py`, in this order, in the child between fork and exec):
 - rlimits: CPU, address space, stack, file size, open files, tasks, no core, no locked memory.
 - identity: as root a dedicated uid and gid (RLIMIT_NPROC does not bind uid 0); no capabilities.
 - no_new_privs: no set-uid program gives anything back.
-- Landlock: reading only what the interpreter needs, writing only below the scratch folder, running
-  only the interpreter; where the kernel knows them also TCP, abstract sockets, signals.
+- Landlock: reading only what the interpreter needs, writing only below the scratch folder, starting
+  only the interpreter and its dynamic loader; where the kernel knows them also TCP, abstract sockets, signals.
 - seccomp-BPF: an allow-list of system calls with argument checks, for x86-64 and aarch64
   (`seccomp.py`); any other ABI (i386, x32) kills the process.
 

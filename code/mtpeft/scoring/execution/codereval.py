@@ -15,6 +15,7 @@ container does the work, and its result file becomes score records.
 """
 
 import json
+import re
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -34,6 +35,7 @@ from mtpeft.scoring.execution.pass_at_k import mean_pass_at_k
 from mtpeft.scoring.merge import add_runs
 
 TOOL, METRIC, VERSION = "codereval_execution", "pass", "upstream"
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
 _PROGRAMS = {"python": "PythonExec.py", "java": "JavaExec.py"}
 
 
@@ -69,6 +71,13 @@ def _split(instance_id: str) -> tuple[str, int]:
     return task_id, int(number or 0)
 
 
+def _program(prediction: Prediction) -> str:
+    """The output as a file can hold it: half a surrogate pair becomes the replacement character, as
+    one odd output must not keep the others from being sent.
+    """
+    return _HALF_PAIR.sub("\ufffd", prediction.output)
+
+
 def write_input(path: Path, predictions: Iterable[Prediction]) -> int:
     """Write CoderEval's input from predictions.
 
@@ -89,7 +98,7 @@ def write_input(path: Path, predictions: Iterable[Prediction]) -> int:
         task_id, index = _split(prediction.instance_id)
         if index in samples[task_id]:
             raise MtpeftError(f"instance {prediction.instance_id} twice", "every sample once")
-        samples[task_id][index] = prediction.output
+        samples[task_id][index] = _program(prediction)
     counts = {len(codes) for codes in samples.values()}
     if len(counts) > 1:
         raise MtpeftError(
@@ -239,7 +248,7 @@ def _of_task(
     numbers = [sample.number for sample in samples]
     if sent:
         known = sorted(n for n, prediction in sent.items() if not prediction.error)
-        places = _matched([s.code for s in samples], [sent[n].output for n in known])
+        places = _matched([s.code for s in samples], [_program(sent[n]) for n in known])
         numbers = [None if place is None else known[place] for place in places]
     if None in numbers:
         raise MtpeftError(
