@@ -13,7 +13,8 @@ LLM = "smollm2-135m-instruct"
 
 
 def _frame(text: str) -> pd.DataFrame:
-    return pd.read_csv(io.StringIO(text))
+    # As tables of results are read: cells as text.
+    return pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
 
 
 def _by_title(study: str, **frames: str) -> dict[str, Digest]:

@@ -36,7 +36,7 @@ def digests(study: Study, frames: Frames, names: Names) -> list[Digest]:
 
     Args:
         study: A study that is run here.
-        frames: Its tables by the names of their files.
+        frames: Its tables by the names of their files, cells as text.
         names: The titles of the catalog.
     """
     makers: list[Callable[[Study, Frames, Names], list[Digest]]] = [
@@ -47,18 +47,31 @@ def digests(study: Study, frames: Frames, names: Names) -> list[Digest]:
         _trainings,
         _stages,
     ]
-    return [digest for make in makers for digest in make(study, frames, names)]
+    read = {name: _with_numbers(frame) for name, frame in frames.items()}
+    return [digest for make in makers for digest in make(study, read, names)]
+
+
+def _with_numbers(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table with numbers in the columns that hold nothing else; an empty cell is NaN there."""
+
+    def read(column: "pd.Series[str]") -> "pd.Series[str] | pd.Series[float]":
+        numbers = pd.to_numeric(column.where(column != ""), errors="coerce")
+        return numbers if (numbers.notna() == (column != "")).all() else column
+
+    return frame.apply(read)
 
 
 def _claims(_: Study, frames: Frames, names: Names) -> list[Digest]:
     if "claims" not in frames:
         return []
     rows = [
-        [f"{c.id}: {c.text}", *(names.words(str(t)) for t in (c.published, c.here, c.reason))]
+        [c.id, c.text, *(names.words(str(t)) for t in (c.published, c.here, c.reason))]
         for c in frames["claims"].itertuples()
     ]
     note = "The same rule on both sides: on the figures that the study published, and on those trained here."
-    return [Digest("Claims", note, ["Claim", "Published figures", "Here", "Why"], rows)]
+    return [
+        Digest("Claims", note, ["Claim", "It says", "Published figures", "Here", "Why here"], rows)
+    ]
 
 
 def _over_seeds(study: Study, frames: Frames, names: Names) -> list[Digest]:
