@@ -236,7 +236,7 @@ verify-seeds: | $(VENV)/.core ## T4: trained and scored runs by the interval ove
 smoke-heads: | $(VENV)/.train ## the part of smoke with shared modules: five tiny backbones by five methods | 1 min | 10 MB | no
 	@OMP_NUM_THREADS=1 $(RUN) smoke-heads
 
-proof-b: | $(VENV)/.train $(VENV)/.score ## the study of shared modules in miniature, on real weights (MTPEFT_MIRROR or git); resumes | 40 min | 2 GB | no
+proof-b: | $(VENV)/.train $(VENV)/.score ## the study of shared modules in miniature, on real weights (MTPEFT_MIRROR or git); resumes | 2 h | 2 GB | no
 	@OMP_NUM_THREADS=1 $(RUN) proof miniature-peft
 
 proof-b-quick: | $(VENV)/.train $(VENV)/.score ## the same stages on a few dozen examples; its figures mean nothing | 5 min | 1 GB | no
