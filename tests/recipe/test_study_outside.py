@@ -128,7 +128,7 @@ def test_a_rule_of_its_own_judges_its_claim_in_every_command(place: Path, root: 
     done = run(root, place, "verify", "claim", f"{NAME}-C2")
     assert done.returncode == 0, done.stderr
     assert "rule      mean of B above mean of A" in done.stdout
-    assert "read      1 cells" in done.stdout
+    assert "read      1 cell" in done.stdout
     page = (place / "out" / "report" / "index.html").read_text(encoding="utf-8")
     assert "Most names get better." in page
 

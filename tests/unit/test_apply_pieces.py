@@ -201,12 +201,17 @@ def test_a_damaged_calibration_is_refused_with_the_command_that_makes_it_again(t
     write(tmp_path, "heads.safetensors", b"x")
     run = Trained("r", "r", tmp_path, tmp_path, ("t",), True, False, "b", "m", {})
     assert calibration.stored(run) == {}
-    for text, found in (("{", "JSONDecodeError"), ('{"heads_sha256": ""}', "KeyError")):
+    for text, found in (("{", "malformed JSON"), ('{"heads_sha256": ""}', "no format")):
         write(tmp_path, "calibration.json", text)
         with pytest.raises(BadInput, match=found) as caught:
             calibration.stored(run)
         assert caught.value.fix == "mtpeft train calibrate r"
-    write(tmp_path, "calibration.json", json.dumps({"heads_sha256": "", "tasks": {}}))
+    kept = {"format": calibration.FORMAT, "run": "r", "heads_sha256": "", "tasks": {}}
+    write(tmp_path, "calibration.json", json.dumps(kept))
+        tmp_path,
+        "calibration.json",
+        json.dumps({"format": "mtpeft-calibration-1", "heads_sha256": "", "tasks": {}}),
+    )
     with pytest.raises(MtpeftError, match="of other heads"):
         calibration.stored(run)
 
