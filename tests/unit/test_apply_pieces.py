@@ -208,10 +208,6 @@ def test_a_damaged_calibration_is_refused_with_the_command_that_makes_it_again(t
         assert caught.value.fix == "mtpeft train calibrate r"
     kept = {"format": calibration.FORMAT, "run": "r", "heads_sha256": "", "tasks": {}}
     write(tmp_path, "calibration.json", json.dumps(kept))
-        tmp_path,
-        "calibration.json",
-        json.dumps({"format": "mtpeft-calibration-1", "heads_sha256": "", "tasks": {}}),
-    )
     with pytest.raises(MtpeftError, match="of other heads"):
         calibration.stored(run)
 
