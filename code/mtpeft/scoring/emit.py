@@ -6,6 +6,31 @@ from mtpeft.core.records import Score
 from mtpeft.scoring.interface import Item
 
 
+def record(
+    tool: str,
+    version: str,
+    item: Item,
+    metric: str,
+    value: float | None,
+    status: str = "ok",
+    detail: str = "",
+) -> Score:
+    """The record of one metric of one item.
+
+    Args:
+        tool: The tool.
+        version: Its version.
+        item: What was scored.
+        metric: The metric.
+        value: Its value; None where there is none.
+        status: Why there is none, as a status; else `ok`.
+        detail: The tool's own words.
+    """
+    return Score(
+        item.run, item.task, item.instance_id, tool, version, metric, value, status, detail
+    )
+
+
 def measured(
     tool: str,
     version: str,
@@ -23,15 +48,8 @@ def measured(
         details: The tool's message lines by metric.
     """
     for metric, value in values.items():
-        yield Score(
-            item.run,
-            item.task,
-            item.instance_id,
-            tool,
-            version,
-            metric,
-            float(value),
-            detail=(details or {}).get(metric, ""),
+        yield record(
+            tool, version, item, metric, float(value), detail=(details or {}).get(metric, "")
         )
 
 
@@ -49,14 +67,5 @@ def unmeasured(
         detail: Why, in the tool's words.
     """
     for number, metric in enumerate(metrics):
-        yield Score(
-            item.run,
-            item.task,
-            item.instance_id,
-            tool,
-            version,
-            metric,
-            None,
-            status,
-            detail if number == 0 else "",
-        )
+        said = detail if number == 0 else ""
+        yield record(tool, version, item, metric, None, status, said)

@@ -9,6 +9,7 @@ from mtpeft.core.hashing import seed
 from mtpeft.core.records import Score
 from mtpeft.scoring.codebleu.analysis import LIBRARY_LANGUAGE, library_version
 from mtpeft.scoring.codebleu.batch import DEADLINE_SECONDS, Outcome, score_here
+from mtpeft.scoring.emit import record
 from mtpeft.scoring.interface import Item
 
 
@@ -65,17 +66,8 @@ class CodeBleu:
                 [found] = score_here([(item.reference, item.output)], item.language, self.corrected)
             else:
                 found = Outcome(None, "infrastructure", "no reference")
-            yield Score(
-                item.run,
-                item.task,
-                item.instance_id,
-                self.tool,
-                version,
-                self.metrics[0],
-                found.value,
-                found.status,
-                found.detail,
-            )
+            said = found.value, found.status, found.detail
+            yield record(self.tool, version, item, self.metrics[0], *said)
 
 
 def scorer(

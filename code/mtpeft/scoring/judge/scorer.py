@@ -9,6 +9,7 @@ from pathlib import Path
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.records import Score
+from mtpeft.scoring.emit import record
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.judge.criteria import CRITERIA, mean, mode
 from mtpeft.scoring.judge.ledger import Ledger
@@ -84,17 +85,8 @@ class Judge:
                     if result.status == "ok"
                     else None
                 )
-                yield Score(
-                    item.run,
-                    item.task,
-                    item.instance_id,
-                    self.tool,
-                    version,
-                    metric,
-                    value,
-                    result.status,
-                    result.detail,
-                )
+                said = value, result.status, result.detail
+                yield record(self.tool, version, item, metric, *said)
 
 
 AGGREGATES: dict[str, Callable[[Sequence[int]], float]] = {"mean": mean, "mode": mode}

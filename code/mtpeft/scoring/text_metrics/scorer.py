@@ -9,6 +9,7 @@ from importlib import metadata
 
 from mtpeft.core.errors import Unavailable
 from mtpeft.core.records import Score
+from mtpeft.scoring.emit import record
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.text_metrics.embedding import BertScore, Side
 from mtpeft.scoring.text_metrics.overlap import Unmeasurable, bleu, chrf, meteor, rouge_l
@@ -98,9 +99,7 @@ class TextMetrics:
                     cell = (None, "cannot run here", "SIDE is defined for Java only")
                 else:
                     cell = missing.get(metric) or embedded[metric][id(item)]
-                yield Score(
-                    item.run, item.task, item.instance_id, self.tool, version, metric, *cell
-                )
+                yield record(self.tool, version, item, metric, *cell)
 
     def _demanding(self) -> dict[str, Callable[[], str]]:
         """The metrics that need more than the package's libraries → their version, or

@@ -9,6 +9,7 @@ from operator import attrgetter
 from mtpeft.catalog import catalog
 from mtpeft.core.records import Score
 from mtpeft.corpora.published import published
+from mtpeft.scoring.emit import record
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.text_metrics.embedding import BertScore, Side
 from mtpeft.scoring.text_metrics.scorer import paired
@@ -64,15 +65,7 @@ class StandIn:
         ]
         for item in items:
             for metric, found in zip(self.metrics, cells, strict=True):
-                yield Score(
-                    item.run,
-                    item.task,
-                    item.instance_id,
-                    self.tool,
-                    version,
-                    metric,
-                    *found[id(item)],
-                )
+                yield record(self.tool, version, item, metric, *found[id(item)])
 
 
 def scorer(tool: str, backbone: str, layer: int) -> StandIn:
