@@ -117,9 +117,9 @@ def run(
     places = devices(processes) if share[1] == 1 else []
     if len(places) > 1:
         where = (adapter, backbone, backend, dtype, corpus)
-        work = partial(
-            _share, name, list(instances), profile, training, seed, *where, limit, tokens_in_flight
-        )
+        # What each of them is told; its share comes last.
+        told = (name, list(instances), profile, training, seed, *where)
+        work = partial(run, *told, *(False, limit, tokens_in_flight, 1))
         _side_by_side(asked, backend, work, places)
     else:
         four = four_bit(catalog().get("methods", entry.method))
@@ -137,33 +137,10 @@ def _said(path: Path, request: Request) -> int:
     return wrong
 
 
-def _share(
-    name: str,
-    evaluations: Sequence[str],
-    profile: str,
-    training: str,
-    seed: int,
-    adapter: Path | None,
-    backbone: str,
-    backend: str,
-    dtype: str,
-    corpus: str,
-    limit: int,
-    tokens_in_flight: int,
-    share: Share,
-) -> None:
-    """What one process of several does."""
-    run(
-        *(name, evaluations, profile, training, seed, adapter, backbone, backend, dtype, corpus),
-        *(False, limit, tokens_in_flight),
-        share=share,
-    )
-
-
 def _side_by_side(
     asked: Mapping[Path, Request],
     backend: str,
-    work: Callable[[Share], None],
+    work: Callable[[Share], object],
     places: Sequence[str],
 ) -> None:
     """Have processes answer what has no answer yet, and take up what they wrote.

@@ -36,7 +36,7 @@ def share_files(path: Path) -> list[Path]:
     return sorted(p for p in path.parent.glob("*") if name.fullmatch(p.name))
 
 
-def on_each(work: Callable[[Share], None], devices: Sequence[str]) -> list[int]:
+def on_each(work: Callable[[Share], object], devices: Sequence[str]) -> list[int]:
     """Do a work in one process for each device, and wait for all of them.
 
     The processes begin anew (none inherits a device that this one has opened) and end with this one.
@@ -71,7 +71,7 @@ def on_each(work: Callable[[Share], None], devices: Sequence[str]) -> list[int]:
     return [process.exitcode or 0 for process in begun]
 
 
-def _enter(work: Callable[[Share], None], share: Share) -> None:
+def _enter(work: Callable[[Share], object], share: Share) -> None:
     die_with_parent()
     try:
         work(share)
