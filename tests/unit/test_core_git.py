@@ -1,13 +1,13 @@
 """A fetched commit is whole or not there, whatever an earlier run left."""
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 from mtpeft.core import git as fetcher
 from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.core.git import COMPLETE, address, checkout
+from shared_git import committed
 
 
 @pytest.fixture
@@ -19,18 +19,7 @@ def upstream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]
     for name in ("scores/a.csv", "scores/b.csv", "other/c.txt"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(f"{name}\n")
-    who = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
-    for command in (
-        ["init", "-q"],
-        ["config", "uploadpack.allowAnySHA1InWant", "true"],
-        ["config", "uploadpack.allowFilter", "true"],
-        ["add", "."],
-        [*who, "commit", "-qm", "x"],
-    ):
-        subprocess.run(["git", "-C", str(folder), *command], check=True)
-    head = ["git", "-C", str(folder), "rev-parse", "HEAD"]
-    commit = subprocess.run(head, capture_output=True, text=True, check=True).stdout.strip()
-    return folder.as_uri(), commit
+    return folder.as_uri(), committed(folder)
 
 
 def files(folder: Path) -> list[str]:

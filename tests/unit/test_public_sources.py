@@ -25,6 +25,7 @@ from mtpeft.corpora.fetch import Mismatch, Policy, cached, fetch
 from mtpeft.corpora.manifest import HubDataset, manifest
 from mtpeft.corpora.pins import choose, pinned
 from mtpeft.corpora.weights import source_of
+from shared_git import committed
 
 MIRROR = os.environ.get("MTPEFT_MIRROR", "")
 mirrored = pytest.mark.skipif(not MIRROR, reason="the real sets need MTPEFT_MIRROR")
@@ -450,19 +451,7 @@ def _repository(server: _Server, name: str, files: dict[str, str]) -> str:
     for path, text in files.items():
         (work / path).parent.mkdir(parents=True, exist_ok=True)
         (work / path).write_text(text)
-    who = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
-    for command in (
-        ["init", "-q"],
-        ["config", "uploadpack.allowAnySHA1InWant", "true"],
-        ["config", "uploadpack.allowFilter", "true"],
-        ["add", "."],
-        [*who, "commit", "-qm", "x"],
-    ):
-        subprocess.run(["git", "-C", str(work), *command], check=True)
-    said = subprocess.run(
-        ["git", "-C", str(work), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
-    )
-    return said.stdout.strip()
+    return committed(work)
 
 
 METHODS = flakeflagger.METHODS
