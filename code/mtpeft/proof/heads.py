@@ -21,7 +21,6 @@ from mtpeft.core.files import write_atomic
 from mtpeft.core.objects import typed
 from mtpeft.core.records import csv_text, write_records
 from mtpeft.corpora import load
-from mtpeft.models.counts import counted
 from mtpeft.tuning.once import FINISHED, outcome
 from mtpeft.tuning.settings import how, parse_overrides, resolve
 
@@ -62,6 +61,8 @@ def finished_runs(
     known: Catalog, runs: Sequence[str], form: Form, overrides: Sequence[str]
 ) -> list[Trained]:
     """The runs of which every seed is trained."""
+    from mtpeft.models.counts import counted  # with torch, which reading figures does not need
+
     found = []
     for name in runs:
         run = known.runs[name]

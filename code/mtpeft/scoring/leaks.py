@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mtpeft.catalog import catalog
 from mtpeft.corpora.load import evaluation as instances
+from mtpeft.tasks.source_text import parsed
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,8 @@ def has_docstring(code: str, language: str) -> bool:
     """Whether code documents itself: a Python docstring, or a comment `/** … */`."""
     if language != "python":
         return "/**" in code
-    try:
-        tree = ast.parse(textwrap.dedent(code))
-    except SyntaxError:  # Python 2
+    tree = parsed(textwrap.dedent(code))
+    if tree is None:  # Python 2, say
         return '"""' in code or "'''" in code
     documented = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Module)
     return any(ast.get_docstring(n) for n in ast.walk(tree) if isinstance(n, documented))

@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mtpeft.tasks.source_text import module
+
 MODIFIER = r"(?:public|protected|private|static|final|abstract|synchronized|native|@[A-Za-z]\w*)\b"
 _LETTER = {
     word[1:]: word[0]
@@ -174,8 +176,8 @@ def _truncated_java(code: str) -> str | None:
 
 def _unclosed_python(code: str) -> str | None:
     try:
-        compile(code, "output", "exec", dont_inherit=True, flags=0x400)
-    except (SyntaxError, ValueError) as error:
+        module(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         last = len(code.rstrip().splitlines())
         at_end = getattr(error, "lineno", 0) or 0
         message = str(getattr(error, "msg", error))

@@ -3,10 +3,12 @@
 import ast
 import doctest
 import re
+import threading
 import warnings
 from functools import lru_cache
 from textwrap import dedent
 
+_parsing = threading.Lock()
 _LITERAL = re.compile(
     r'"""(?:\\.|[^\\])*?"""|//[^\n]*|/\*.*?\*/|@"(?:""|[^"])*"|"(?:\\.|[^"\\\n])*"'
     r"|'(?:\\.|[^'\\\n])*'",
@@ -50,29 +52,48 @@ _MOST = 40
 """Pieces of code that one text is searched for."""
 
 
+def module(code: str) -> ast.Module:
+    """A Python module; its warnings stay unsaid.
+
+    Up to Python 3.11.8 all threads share one counter of the parser's depth, so that two that parse at
+    once can fail with a `SystemError` (CPython issue 106905); the filter of warnings is shared as well.
+
+    Args:
+        code: A text.
+
+    Returns:
+        The module's syntax tree.
+
+    Raises:
+        SyntaxError: The text is no Python.
+        ValueError: It holds a null byte or a lone surrogate.
+        RecursionError: It is nested too deep.
+        MemoryError: As before: older parsers say it so.
+    """
+    with _parsing, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(code)
+
+
 @lru_cache(256)
 def parsed(code: str) -> ast.Module | None:
     """A Python module, or None for a text that is none."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return ast.parse(code)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return None
+    try:
+        return module(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
 
 
 def syntax_error(code: str) -> int | None:
     """The line on which a Python module stops being one, from 1; 0 where it cannot be said, None for
     a module that is whole.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            ast.parse(code)
-        except SyntaxError as error:
-            return error.lineno or 0
-        except (ValueError, RecursionError, MemoryError):
-            return 0
+    try:
+        module(code)
+    except SyntaxError as error:
+        return error.lineno or 0
+    except (ValueError, RecursionError, MemoryError):
+        return 0
     return None
 
 
@@ -211,9 +232,7 @@ def _python_end(lines: list[str], _: list[str], start: int) -> int:
             return 0
         part = "\n".join(_less(line, depth) for line in lines[start : ends[last]])
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                ast.parse(part)
+            module(part)
         except SyntaxError as error:
             at = start + (error.lineno or 1) - 1
             unfinished = last == len(ends) - 1 and not any(
