@@ -13,7 +13,7 @@ from mtpeft.cli import app
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError
 from mtpeft.corpora import Example, write_examples
-from mtpeft.corpora.near_duplicates import Index, find, jaccard, shingles, tokens
+from mtpeft.corpora.near_duplicates import Index, Overlap, find, jaccard, overlap, shingles, tokens
 from typer.testing import CliRunner
 
 JAVA = """public static int lastIndexOf(int[] values, int wanted) {
@@ -109,6 +109,13 @@ def test_the_index_finds_what_a_comparison_of_all_pairs_finds() -> None:
 def test_labels_are_compared_only_where_they_are_classes() -> None:
     (one,) = find([_example("a", JAVA, target="1")], [_example("b", RENAMED)])
     assert (one.target, one.train_target) == ("0", "1")
+
+
+def test_instances_are_counted_once_whatever_of_them_is_shared() -> None:
+    train = [_example("a", JAVA, target="1"), _example("c", OTHER)]
+    test = [_example("b", RENAMED), _example("d", OTHER), _example("e", "int one() { return 1; }")]
+    counts = overlap("flaky-detection", train, test, find(train, test))
+    assert counts == Overlap("flaky-detection", train=2, test=3, near=2, same=2, other_label=1)
 
 
 @pytest.mark.parametrize("threshold", [0, -1, 1.1, float("nan")])

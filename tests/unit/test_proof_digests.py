@@ -93,3 +93,17 @@ def test_time_is_summed_by_stage_and_in_all():
         ["score", "1", "0.1", "0.1"],
         ["all", "3", "3.1", "2.1"],
     ]
+
+
+def test_what_training_and_test_share_stands_by_task():
+    found = _by_title(
+        "miniature-peft",
+        **{
+            "near-duplicates": "task,train,test,near,same,other_label\n"
+            "clone-detection,192,256,52,46,0\ncode-search,192,253,0,0,0\n"
+        },
+    )["What training and test share"]
+    assert found.rows == [
+        ["Clone detection", "192", "256", "52 (20%)", "46", "0"],
+        ["Code search", "192", "253", "0 (0%)", "0", "0"],
+    ]

@@ -260,6 +260,48 @@ def find(
     return result
 
 
+@dataclass(frozen=True)
+class Overlap:
+    """What two sides of a task share, in numbers.
+
+    Attributes:
+        task: Id of the task.
+        train: Examples of the training set.
+        test: Instances of the test set.
+        near: Of them, those of which a text has a near-duplicate in the training set.
+        same: Of those, the ones that differ in names, layout and comments alone.
+        other_label: Of those, the ones whose near-duplicate is of another class.
+    """
+
+    task: str
+    train: int
+    test: int
+    near: int
+    same: int
+    other_label: int
+
+
+def overlap(
+    task: str, train: Sequence[Example], test: Sequence[Example], found: Sequence[Duplicate]
+) -> Overlap:
+    """Count the instances behind near-duplicates.
+
+    Args:
+        task: Id of the task.
+        train: Its training examples.
+        test: Its test examples.
+        found: What `find` found between them.
+    """
+    return Overlap(
+        task,
+        len(train),
+        len({e.id for e in test}),
+        len({d.instance_id for d in found}),
+        len({d.instance_id for d in found if d.similarity == 1}),
+        len({d.instance_id for d in found if d.target != d.train_target}),
+    )
+
+
 def audit(task: str, train: str = "", test: str = "", threshold: float = THRESHOLD) -> Path:
     """Write which test examples have a near-duplicate in the training set, and which have none.
 
@@ -310,14 +352,12 @@ def audit(task: str, train: str = "", test: str = "", threshold: float = THRESHO
         threshold=threshold,
         **made_from,
     )
-    total = len(dirty) + len(clean)
-    same = len({d.instance_id for d in found if d.similarity == 1})
-    other = len({d.instance_id for d in found if d.target != d.train_target})
+    count = overlap(task, sides["train"], sides["test"], found)
     print(
-        f"{task}: {len(dirty)} of {total} test instances ({len(dirty) / total:.1%}) have a "
-        f"near-duplicate among {len(sides['train'])} training examples (Jaccard index of at least "
-        f"{threshold:g}); {same} differ in names, layout or comments alone, {other} have another "
-        f"label there; {len(clean)} are clean"
+        f"{task}: {count.near} of {count.test} test instances ({count.near / count.test:.1%}) have a "
+        f"near-duplicate among {count.train} training examples (Jaccard index of at least "
+        f"{threshold:g}); {count.same} differ in names, layout or comments alone, "
+        f"{count.other_label} have another label there; {len(clean)} are clean"
     )
     for one in sorted(found, key=lambda d: (-d.similarity, d.instance_id))[:SHOWN]:
         print(printable(f"  {one.similarity:.2f}  {one.instance_id}  like  {one.train_id}"))

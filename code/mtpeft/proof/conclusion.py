@@ -12,6 +12,9 @@ from mtpeft.core.figures import Contrast, SeedInterval
 from mtpeft.core.files import write_atomic
 from mtpeft.core.provenance import write_result
 from mtpeft.core.records import csv_text, records_text
+from mtpeft.corpora.load import load
+from mtpeft.corpora.near_duplicates import THRESHOLD, Overlap, find, overlap
+from mtpeft.matrix.plan import Plan
 from mtpeft.proof import arms, driver, heads
 from mtpeft.reporting.inputs import Inputs
 from mtpeft.reporting.tables import build, render
@@ -32,6 +35,7 @@ def conclude(known: Catalog, study: Study, form: Form) -> None:
     """
     plan, root = driver.plan_of(known, study, form), paths.REGENERATED
     driver.write_cost(known, plan, root)
+    write_overlaps(known, plan, root)
     if study.proof is not None and study.proof.contrasts:
         for path in arms.write(known, study, plan, root):
             print(f"proof: {paths.shown(path)}")
@@ -58,6 +62,22 @@ def conclude(known: Catalog, study: Study, form: Form) -> None:
     )
     for name, _, published, here, _ in rows:
         print(f"proof: {name}: published: {published}; here: {here}")
+
+
+def write_overlaps(known: Catalog, plan: Plan, root: Path) -> None:
+    """Write `near-duplicates.csv`: how much of each task's test set the training set holds.
+
+    Args:
+        known: The catalog.
+        plan: The runs and their corpus.
+        root: The folder of the table.
+    """
+    rows = []
+    for task in dict.fromkeys(task for run in plan.runs for task in known.runs[run].tasks):
+        train, test = load(plan.corpus, task, "train"), load(plan.corpus, task, "test")
+        rows.append(overlap(task, train, test, find(train, test)))
+    text = records_text(rows, Overlap)
+    write_result(root / "near-duplicates.csv", text, [], corpus=plan.corpus, threshold=THRESHOLD)
 
 
 def _standing(runs: list[str], trained: list[heads.Trained]) -> list[list[str]]:

@@ -44,6 +44,7 @@ def digests(study: Study, frames: Frames, names: Names) -> list[Digest]:
         _over_seeds,
         _means,
         _tests,
+        _overlaps,
         _trainings,
         _stages,
     ]
@@ -162,6 +163,33 @@ def _tests(study: Study, frames: Frames, names: Names) -> list[Digest]:
         )
         made.append(Digest(titles.get(str(question), str(question)), note, head, rows))
     return made
+
+
+def _overlaps(_: Study, frames: Frames, names: Names) -> list[Digest]:
+    if "near-duplicates" not in frames:
+        return []
+    rows = [
+        [
+            names.task(str(one.task)),
+            *(str(n) for n in (one.train, one.test)),
+            f"{one.near} ({one.near / one.test:.0%})",
+            *(str(n) for n in (one.same, one.other_label)),
+        ]
+        for one in frames["near-duplicates"].itertuples()
+    ]
+    head = [
+        "Task",
+        "Training examples",
+        "Test instances",
+        "Near-duplicates",
+        "Same text",
+        "Other class",
+    ]
+    note = (
+        "Test instances with a text that the training set holds, too: Jaccard index of at least 0.8; the same but "
+        "for names, layout and comments; and of another class there. The values above are over all instances."
+    )
+    return [Digest("What training and test share", note, head, rows)]
 
 
 def _trainings(study: Study, frames: Frames, names: Names) -> list[Digest]:
