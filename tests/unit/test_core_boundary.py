@@ -14,7 +14,7 @@ from mtpeft.core import paths
 from mtpeft.core.boundary import SHOW, explained
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.records import score_path
-from mtpeft.core.text import one_line, printable, xml
+from mtpeft.core.text import first_line, one_line, printable, xml
 
 FAULTS = {
     "full disk": OSError(28, "No space left on device", "/x/y"),
@@ -153,3 +153,15 @@ def test_the_name_of_a_comparison_does_not_lead_elsewhere(mtpeft, tmp_path):
 
 def test_the_variable_that_shows_tracebacks_is_named_in_the_message():
     assert SHOW in explained(KeyError("x")).fix
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (RuntimeError(), "RuntimeError"),
+        (RuntimeError("\n \n"), "RuntimeError"),
+        (OSError("\nno model\nat all"), "no model"),
+    ],
+)
+def test_an_error_without_words_is_named_by_its_kind(error, line):
+    assert first_line(error) == line

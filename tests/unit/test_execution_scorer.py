@@ -138,6 +138,8 @@ def test_a_runner_that_fails_twice_says_so_and_gives_no_value(monkeypatch, capsy
             "    return two() * x\n\ndef two():\n    return 2\nif True:\n    1 / 0\n",
             "    return two() * x\n\ndef two():\n    return 2\n",
         ),
+        ("    y = x\r    return 2 * y\rprint(twice(1))\r", "    y = x\n    return 2 * y\n"),
+        ("    return '\x0c' and 2 * x\ndef more(:\n", "    return '\x0c' and 2 * x\n"),
         ('    return 2 * x\ntext = """\nopen\nprint(1)\n', "    return 2 * x\n"),
     ],
 )

@@ -9,6 +9,7 @@ import os
 import traceback
 
 from mtpeft.core.errors import MtpeftError, missing_package
+from mtpeft.core.text import first_line
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -84,8 +85,8 @@ def _of_the_system(error: OSError) -> MtpeftError:
 
 
 def _said(error: BaseException) -> str:
-    first = next(iter(str(error).splitlines()), "")
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+    kind, first = type(error).__name__, first_line(error)
+    return kind if first == kind else f"{kind}: {first}"
 
 
 def _place(error: BaseException) -> str:

@@ -19,6 +19,11 @@ def one_line(text: str) -> str:
     return printable(" ".join(text.split()))
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says; its kind where it says nothing."""
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
 def xml(text: str) -> str:
     """`text` with what XML 1.0 cannot hold, not even as a reference, replaced by U+FFFD."""
     return "".join(c if _in_xml(ord(c)) else "\ufffd" for c in text)

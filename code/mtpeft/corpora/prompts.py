@@ -16,6 +16,7 @@ from mtpeft.core import paths
 from mtpeft.core.download import Policy, read_small
 from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.core.files import read_text
+from mtpeft.core.text import first_line
 from mtpeft.corpora.fetch import offline, upstream
 
 REPOSITORY, COMMIT = "alvi75/MultiTask-QLoRA-NFAnalysis", "44e6077abecf5c90d6b80f3298afaf00091621e5"
@@ -124,7 +125,7 @@ def script(path: str) -> str:
         return read_small(path, url, Policy(attempts=3)).decode("utf-8")
     except (Unavailable, UnicodeDecodeError) as error:
         raise Unavailable(
-            f"published/prompts: {path} of {REPOSITORY} cannot be had: {str(error).splitlines()[0]}",
+            f"published/prompts: {path} of {REPOSITORY} cannot be had: {first_line(error)}",
             f"{url}, or a mirror that has it",
             "make data with network, or set MTPEFT_MIRROR",
         ) from error

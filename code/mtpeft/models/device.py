@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.core.errors import MtpeftError
+from mtpeft.core.text import first_line
 
 LARGE = 200_000_000
 """Bytes of weights from which a model is not meant for a CPU."""
@@ -79,7 +80,7 @@ def stop_where_lost(error: Exception) -> None:
     kinds = getattr(torch, "AcceleratorError", ())
     if isinstance(error, kinds) or LOST.search(str(error)):
         raise DeviceLost(
-            f"the GPU failed: {str(error).splitlines()[0]}",
+            f"the GPU failed: {first_line(error)}",
             "a device that answers",
             "nvidia-smi, then the same command again: it goes on where it was",
         ) from error

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from mtpeft.core.errors import BadInput, MtpeftError
 from mtpeft.core.objects import read_object
+from mtpeft.core.text import first_line
 
 
 def merge(adapter: Path, source: str, target: Path, dtype: str = "float32") -> Path:
@@ -34,7 +35,7 @@ def merge(adapter: Path, source: str, target: Path, dtype: str = "float32") -> P
         base = AutoModelForCausalLM.from_pretrained(source, dtype=getattr(torch, dtype))
     except OSError as error:
         raise MtpeftError(
-            f"no base model {source}: {str(error).splitlines()[0]}",
+            f"no base model {source}: {first_line(error)}",
             "a folder or a hub id",
             "--backbone FOLDER",
         ) from error

@@ -68,7 +68,8 @@ def ended(prompt: str, completion: str, asked: str = "") -> tuple[str, str]:
     """
     if len(completion) > _LONGEST:
         return completion, ""
-    rows = completion.replace("\r\n", "\n").split("\n")
+    # Python ends a line at a lone carriage return, too, and at no other sign.
+    rows = completion.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     part, rule = completion, ""
     tops = [n for n, row in enumerate(rows) if n and row[:1] not in ("", " ", "\t", "#", ")")]
     for _ in range(_TRIES):
