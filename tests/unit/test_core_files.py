@@ -1,6 +1,8 @@
 """Files whole or not at all, one notion of a line, names that stay inside, nothing left behind."""
 
+import bz2
 import gzip
+import lzma
 import os
 import signal
 import subprocess
@@ -12,9 +14,11 @@ from mtpeft.core import files
 from mtpeft.core.errors import BadInput, MtpeftError
 from mtpeft.core.files import (
     append_lines,
+    json_objects,
     lines,
     read_bytes,
     read_text,
+    record_lines,
     scratch,
     text_lines,
     write_atomic,
@@ -165,3 +169,44 @@ def test_a_path_of_names_cannot_climb(name):
 def test_names_in_use_are_allowed():
     assert safe_path("qwen2.5-coder-1.5b/mt-qlora", "run") == "qwen2.5-coder-1.5b/mt-qlora"
     assert safe_name("flaky-detection_2.own", "task") == "flaky-detection_2.own"
+
+
+TWO = b'{"a": 1}\n{"a": 2}\n'
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (gzip.compress(TWO), "gzip data"),
+        (bz2.compress(TWO), "bzip2 data"),
+        (lzma.compress(TWO), "xz data"),
+        (TWO.decode().encode("utf-16"), "UTF-16 text"),
+        (TWO.decode().encode("utf-32"), "UTF-32 text"),
+        (b'[{"a": 1},\n {"a": 2}]\n', "one JSON array over all of its lines"),
+        (b'{\n "a": 1\n}\n', "one JSON object over all of its lines"),
+        (TWO.replace(b"\n", b"\r"), "lines that end in a carriage return alone"),
+    ],
+)
+def test_another_form_of_file_is_said_once_with_what_makes_lines_of_it(tmp_path, data, found):
+    path = tmp_path / "an answer's file"
+    path.write_bytes(data)
+    with pytest.raises(BadInput) as error:
+        list(record_lines(path))
+    assert error.value.found.endswith(f": {found}")
+    if "python3" in error.value.fix:
+        subprocess.run(error.value.fix, shell=True, check=True, cwd=tmp_path)
+        made = next(tmp_path.glob("*.jsonl"))
+        assert [n for n, _ in record_lines(made)] == list(range(1, 1 + data.count(b"a")))
+
+
+def test_a_mark_and_a_missing_end_change_nothing(tmp_path):
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + b'{"a": 1}\r\n\n{"a": 2}')
+    assert [line.strip() for _, line in record_lines(path)] == [b'{"a": 1}', b"", b'{"a": 2}']
+    assert [n for n, _ in json_objects(path, ["a"])] == [1, 3]
+
+
+def test_bad_json_on_one_line_stays_an_error_of_that_line(tmp_path):
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(b'{"a": 1\n{"a": 2}\n')
+    assert [n for n, _ in record_lines(path)] == [1, 2]

@@ -17,6 +17,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -172,6 +173,7 @@ def read_text(path: Path) -> str:
         BadInput: The file cannot be read, or a line is not UTF-8; the error names it.
     """
     data = read_bytes(path)
+    _refuse_packed(path, data)
     try:
         return data.removeprefix(codecs.BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError as error:
@@ -197,6 +199,16 @@ def read_bytes(path: Path) -> bytes:
             import gzip
             import zlib
 
+            with open(path, "rb") as stream:
+                start = stream.read(2)
+            if start not in (b"", b"\x1f\x8b"):
+                shown = shlex.quote(str(path))
+                raise BadInput(
+                    path,
+                    "damaged gzip data: it is none, though the name ends in .gz",
+                    "a gzip file, or another name",
+                    f"mv {shown} {shlex.quote(str(path).removesuffix('.gz'))}",
+                )
             try:
                 with gzip.open(path, "rb") as stream:
                     return stream.read()
@@ -217,6 +229,60 @@ def read_bytes(path: Path) -> bytes:
         ) from error
 
 
+_PACKED: tuple[tuple[bytes, str, str], ...] = (
+    (b"\x1f\x8b", "gzip data", "mv {0} {0}.gz"),
+    (b"BZh", "bzip2 data", "bzip2 -dkc {0} >{0}.jsonl"),
+    (b"\xfd7zXZ\x00", "xz data", "xz -dkc {0} >{0}.jsonl"),
+    (b"\x28\xb5\x2f\xfd", "Zstandard data", "zstd -dkc {0} >{0}.jsonl"),
+    (b"PK\x03\x04", "a zip archive", "unzip {0}"),
+    (codecs.BOM_UTF32_LE, "UTF-32 text", "iconv -f UTF-32 -t UTF-8 {0} >{0}.utf8"),
+    (codecs.BOM_UTF16_LE, "UTF-16 text", "iconv -f UTF-16 -t UTF-8 {0} >{0}.utf8"),
+    (codecs.BOM_UTF16_BE, "UTF-16 text", "iconv -f UTF-16 -t UTF-8 {0} >{0}.utf8"),
+)
+"""How other forms of a file begin, and what makes text of them."""
+
+
+def _refuse_packed(path: Path, data: bytes) -> None:
+    """Say once what a file is that is no UTF-8 text, in place of an error for each of its lines."""
+    for start, what, fix in _PACKED:
+        if data.startswith(start):
+            shown = shlex.quote(str(path))
+            raise BadInput(path, what, "UTF-8 text, or gzip under a name in .gz", fix.format(shown))
+
+
+def record_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The lines of a file in JSON lines, packed or not, each with its number.
+
+    Raises:
+        BadInput: The file cannot be read, or is in another form: packed otherwise, one JSON value
+            over all of its lines, or lines that end in a carriage return alone.
+    """
+    data = read_bytes(path)
+    _refuse_packed(path, data)
+    every = lines(data)
+    found = [line for line in every if line.strip()]
+    if found and not _is_json(found[0]):
+        shown = shlex.quote(str(path))
+        expected = "one JSON object a line"
+        if len(found) == 1 and _is_json(found[0].split(b"\r")[0]):
+            fix = f"tr '\\r' '\\n' <{shown} >{shown}.lf"
+            raise BadInput(path, "lines that end in a carriage return alone", expected, fix)
+        if found[0].lstrip()[:1] in (b"[", b"{") and len(found) > 1 and _is_json(data):
+            what, rows = ("array", "r") if found[0].lstrip()[:1] == b"[" else ("object", "[r]")
+            split = f"import json, sys; r = json.load(sys.stdin); print(*map(json.dumps, {rows}), sep='\\n')"
+            fix = f'python3 -c "{split}" <{shown} >{shown}.jsonl'
+            raise BadInput(path, f"one JSON {what} over all of its lines", expected, fix)
+    yield from enumerate(every, start=1)
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        json.loads(data.removeprefix(codecs.BOM_UTF8).decode("utf-8"))
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 def json_objects(path: Path, keys: Iterable[str], fix: str = "") -> Iterator[tuple[int, Any]]:
     """The objects of a file in JSON lines, packed or not, each with the number of its line.
 
@@ -229,7 +295,7 @@ def json_objects(path: Path, keys: Iterable[str], fix: str = "") -> Iterator[tup
         BadInput: With file and line, for whatever is not an object with these keys.
     """
     needed = set(keys)
-    for number, line in enumerate(lines(read_bytes(path)), start=1):
+    for number, line in record_lines(path):
         if not line.strip():
             continue
         try:

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
-from mtpeft.core.files import append_lines, lines, read_bytes, repair_last_line, write_atomic
+from mtpeft.core.files import append_lines, record_lines, repair_last_line, write_atomic
 from mtpeft.core.names import safe_name
 
 if TYPE_CHECKING:  # pandas takes longer to import than an up-to-date `make` takes to say so
@@ -543,7 +543,7 @@ def numbered_predictions(path: Path) -> Iterator[tuple[int, Prediction | BadInpu
     hints = get_type_hints(Prediction)
     required = {f.name for f in fields(Prediction) if f.default is MISSING}
     seen: dict[tuple[str, str, str], int] = {}
-    for number, raw in enumerate(lines(read_bytes(path)), start=1):
+    for number, raw in record_lines(path):
         try:
             record = _prediction(raw, hints, required)
         except Exception as error:  # whatever is wrong with one line, it is that line's error

@@ -15,7 +15,7 @@ import pandas as pd
 
 from mtpeft.catalog import Evaluation, Tool, catalog
 from mtpeft.core import paths
-from mtpeft.core.errors import MtpeftError, Unavailable, UnknownName
+from mtpeft.core.errors import BadInput, MtpeftError, Unavailable, UnknownName
 from mtpeft.core.files import write_atomic
 from mtpeft.core.locks import held
 from mtpeft.core.records import csv_text, read_frame, score_path
@@ -55,7 +55,7 @@ def run(
 
     Raises:
         UnknownName: A tool is not in the catalog.
-        BadInput: There is no such file.
+        BadInput: There is no such file, or it holds no record.
         OtherScores: The folder holds scores of the same run from another file.
     """
     place = out or place_of(predictions)
@@ -64,11 +64,18 @@ def run(
             raise UnknownName("tool", name, catalog().tools)
     examples = cache(partial(_instances, corpus=corpus))
     got = read_new(predictions, (lambda name: examples(name).keys()) if corpus else known_ids)
+    if not (got.items or got.rejected or got.problems):
+        raise BadInput(
+            predictions, "no prediction in it", "one JSON object a line", "mtpeft infer --help"
+        )
     for problem in got.problems:
         print(f"mtpeft: {problem.found}", file=sys.stderr)
     _note_problems(place / "problems.csv", predictions, got)
     evaluations = catalog().evaluations()
     present = [evaluations[e] for e in sorted({i.task for i in [*got.items, *got.rejected]})]
+    if not present:
+        print(f"mtpeft: nothing in {paths.shown(predictions)} was scored", file=sys.stderr)
+        return 2
     values, absent, unread = 0, list[str](), list[str]()
     for name in tools or catalog().tools:
         tool, scorer, reason = catalog().tools[name], None, ""
@@ -113,7 +120,7 @@ def run(
 
 def place_of(predictions: Path) -> Path:
     """The folder for the scores of a file."""
-    return paths.REGENERATED / "scored" / predictions.stem
+    return paths.REGENERATED / "scored" / Path(predictions.name.removesuffix(".gz")).stem
 
 
 def _read(tool: Tool, scorer: Scorer | None, present: Sequence[Evaluation]) -> list[Evaluation]:

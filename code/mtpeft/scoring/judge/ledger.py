@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Self
 
 from mtpeft.core.errors import BadInput, MtpeftError
-from mtpeft.core.files import append_lines, lines, read_bytes
+from mtpeft.core.files import append_lines, record_lines
 from mtpeft.core.locks import held
 from mtpeft.core.objects import typed
 from mtpeft.scoring.judge.criteria import CRITERIA, Ratings
@@ -124,7 +124,7 @@ def read_ledger(path: Path) -> tuple[dict[str, Answer], float]:
     """
     answers: dict[str, Answer] = {}
     spent = 0.0
-    for number, line in enumerate(lines(read_bytes(path)) if path.is_file() else (), start=1):
+    for number, line in record_lines(path) if path.is_file() else ():
         try:
             record = json.loads(line)
         except (ValueError, RecursionError):
