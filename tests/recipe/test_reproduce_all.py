@@ -171,6 +171,27 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bytes(reference, make, 
     assert contents(tmp_path) == wanted
 
 
+@pytest.mark.parametrize(
+    ("stage", "last"), [("statistics", "tests"), ("audit", "causes"), ("verification", "verdicts")]
+)
+def test_what_make_looks_at_is_written_last(reference, stage, last):
+    """So that a stage that was killed before, with tables of two runs beside each other, runs again."""
+    folder = reference[0] / stage
+    written = {p.stem: p.stat().st_mtime_ns for p in folder.glob("*.csv")}
+    assert len(written) > 1
+    assert max(written, key=written.__getitem__) == last
+
+
+def test_a_table_that_went_missing_is_made_again(reference, make, tmp_path):
+    """Also where the table by which `make` knows the stage is still there."""
+    out = tmp_path / "out"
+    shutil.copytree(reference[0], out)
+    for name in ("statistics/contrasts.csv", "statistics/means.csv", "audit/consistency.csv"):
+        (out / name).unlink()
+    finished(make("verify", out))
+    assert contents(out) == reference[1]
+
+
 def test_a_page_without_the_files_that_belong_to_it_is_no_finished_report(
     reference, make, tmp_path
 ):

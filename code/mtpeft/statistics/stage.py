@@ -36,18 +36,19 @@ def run() -> None:
     comparisons = list(known.comparisons.values())
     scores = ScoreSet.load(*score_roots(known))
     tests = run_all(scores, comparisons, known)
-    path = REGENERATED / "statistics" / "tests.csv"
-    sources = score_files(known) + sorted(STATS.glob("*.R"))
-    write_result(path, records_text(tests, Test), sources, r=r_session.version())
-    means = records_text(drawn_means(scores, known), Mean)
-    write_result(path.with_name("means.csv"), means, sources, r=r_session.version())
-    print(f"T1: {len(tests)} tests of {len(comparisons)} comparisons -> {shown(path)}")
+    folder, sources = REGENERATED / "statistics", score_files(known) + sorted(STATS.glob("*.R"))
     figures = [FigureSet.of(study) for study in with_figures(known)]
     contrasts = [contrast for data in figures for contrast in of_figures(data)]
-    path = REGENERATED / "statistics" / "contrasts.csv"
-    sources = [file for data in figures for file in data.paths]
-    write_result(path, records_text(contrasts, Contrast), sources, r=r_session.version())
-    print(f"T1: {len(contrasts)} contrasts of published figures -> {shown(path)}")
+    means = drawn_means(scores, known)
+    # The tests come last: they are what `make` looks at, so that a run killed before is made again.
+    for name, text, files in (
+        ("means.csv", records_text(means, Mean), sources),
+        ("contrasts.csv", records_text(contrasts, Contrast), [f for d in figures for f in d.paths]),
+        ("tests.csv", records_text(tests, Test), sources),
+    ):
+        write_result(folder / name, text, files, r=r_session.version())
+    print(f"T1: {len(tests)} tests of {len(comparisons)} comparisons -> {shown(folder)}/tests.csv")
+    print(f"T1: {len(contrasts)} contrasts of published figures -> {shown(folder)}/contrasts.csv")
     for line in how_to_import(known):
         print(line)
 
