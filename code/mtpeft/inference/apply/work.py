@@ -30,6 +30,8 @@ def apply(options: Options) -> Report:
             raise UnknownName(f"task of {', '.join(r.name for r in runs)}", task, known)
     given = read(options.files, options.names, options.every, options.language)
     report = Report(errors=given.errors, notes=given.notes)
+    if given.errors and not (given.functions or given.pieces):
+        return report  # of what nobody could read no task needs to say that it was not asked
     wanted = {run.folder: _wanted(run, options, given, report) for run in runs}
     encoders, residents = Encoders(), Residents(runs, options)
     for run in (r for r in runs if wanted[r.folder]):
