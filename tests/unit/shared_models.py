@@ -129,9 +129,8 @@ def shared(family: str, name: str, **changes: Any) -> SharedModel:
     """A tiny shared model with a label and a ranking head, in evaluation mode."""
     made = encoder(family)
     torch.manual_seed(1)
-    return SharedModel(
-        made, tiny(family), method(name), HEADS, how(replace(TINY, **changes))
-    ).eval()
+    settings, about = how(replace(TINY, **changes)), {"run": f"tiny/{name}"}
+    return SharedModel(made, tiny(family), method(name), HEADS, settings, about=about).eval()
 
 
 def batch(size: int = 4, length: int = 9, seed: int = 0) -> dict[str, torch.Tensor]:

@@ -146,7 +146,7 @@ def test_a_plan_without_names_has_every_run_but_the_withdrawn_and_a_total_for_ea
     gone = replace(known.runs["qwen2.5-coder-3b/mt-fft"], withdrawn="a mistake")
     less = replace(known, runs=known.runs | {gone.id: gone})
     monkeypatch.setattr("mtpeft.tuning.estimate.catalog", lambda: less)
-    monkeypatch.setattr("mtpeft.tuning.estimate._held_of", lambda *_: Kept(1e9, 1e8, 1e4))
+    monkeypatch.setattr("mtpeft.tuning.estimate._held_of", lambda *_: Kept(1e9, 1e8, 1e4, 1e3))
     show([], "faithful")
     out = capsys.readouterr().out
     assert "qwen2.5-coder-3b/mt-qlora " in out
