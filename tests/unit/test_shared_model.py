@@ -18,7 +18,7 @@ from mtpeft.models.adapters import Adapters, load, matching, save
 from mtpeft.models.base import config_of, empty_encoder, longest_input
 from mtpeft.models.counts import counted, heads_counted
 from mtpeft.models.heads import label_loss, positive_weight, ranking_loss
-from mtpeft.models.methods import method_module, shipped
+from mtpeft.models.methods import method_module, positions_taken, shipped
 from mtpeft.models.pooling import pooled
 from mtpeft.models.shared import SharedModel, about
 from mtpeft.statistics.figures import FigureSet
@@ -391,3 +391,21 @@ def test_fused_attention_is_the_same_function_and_counted_alike(family: str, nam
     assert all(torch.allclose(x, y, atol=1e-5) for x, y in zip(left, right, strict=True))
     # The backward pass of the fused kernel computes the scores again.
     assert eager <= fused <= 1.1 * eager
+
+
+@pytest.mark.parametrize("where", ["keys", "input"])
+def test_a_text_has_the_positions_that_virtual_tokens_leave(where: str, tmp_path: Path) -> None:
+    made = encoder("roberta")
+    made.save_pretrained(tmp_path)
+    backbone, read = replace(tiny("roberta"), virtual_tokens=where), how(TINY)
+    room = longest_input(str(tmp_path)) - positions_taken(method("prefix"), read)
+    assert (room, positions_taken(method("lora"), read)) == (38 - read["virtual_tokens"], 0)
+    model = SharedModel(made, backbone, method("prefix"), HEADS, read).eval()
+
+    def pass_through(length: int) -> None:
+        ids = torch.full((1, length), 5)
+        model("vulnerability-detection", {"ids": ids, "mask": torch.ones_like(ids)})
+
+    pass_through(room)
+    with pytest.raises((RuntimeError, IndexError)):
+        pass_through(room + 1)

@@ -213,18 +213,19 @@ def encoded(
         split: `train`, `valid` or `test`.
         tokenizer: Of the base model.
         how: Settings: code_length and query_length.
-        longest: Tokens that the base model has positions for (None: any number).
+        longest: Positions of the base model that texts can have (None: any number).
         limit: Examples of each task, evenly spaced (0: all).
 
     Raises:
         MtpeftError: Texts may be longer than the positions, or there are no examples.
     """
-    if longest is not None and how["code_length"] > longest:
-        raise MtpeftError(
-            f"code_length is {how['code_length']}",
-            f"at most {longest}, the positions of the base model",
-            f"--set code_length={longest}",
-        )
+    for name in ("code_length", "query_length"):
+        if longest is not None and how[name] > longest:
+            raise MtpeftError(
+                f"{name} is {how[name]}",
+                f"at most {longest}, the positions that the base model and the method leave to a text",
+                f"--set {name}={longest}",
+            )
     found = {}
     for task in run.tasks:
         examples = subsample_evenly(load(corpus, task, split), limit)

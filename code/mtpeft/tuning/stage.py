@@ -122,12 +122,17 @@ def _heads(
         predict: The inference stage's function that answers the test sets.
     """
     from mtpeft.models.base import load_encoder, load_tokenizer, longest_input
+    from mtpeft.models.methods import positions_taken
     from mtpeft.models.shared import SharedModel
     from mtpeft.tuning.objective.heads import over_seeds, positive_weights, train_seeds
 
     tokenizer, read = load_tokenizer(source), how(settings)
+    method = catalog().get("methods", entry.method)
+    room = longest_input(source)
+    if room is not None:
+        room -= positions_taken(method, read)
     data = {
-        split: encoded(entry, corpus, split, tokenizer, read, longest_input(source), limit)
+        split: encoded(entry, corpus, split, tokenizer, read, room, limit)
         for split in ("train", "valid", "test")
     }
     valid = {
@@ -135,7 +140,6 @@ def _heads(
     }
     weights, base = positive_weights(data["train"]), fingerprint(source)
     backbone = catalog().get("backbones", entry.backbone)
-    method = catalog().get("methods", entry.method)
 
     def make(seed: int) -> SharedModel:
         return SharedModel(

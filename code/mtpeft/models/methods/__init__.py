@@ -2,10 +2,11 @@
 
 A method of the catalog names its module; without one, `mtpeft.models.methods.<id>` is it. So a
 method can come from outside the package. `how` are the run's settings and the method's own options,
-by name. A module with `WHOLE = True` trains every weight: the result is then a whole model.
+by name. A module with `WHOLE = True` trains every weight: the result is then a whole model. One
+whose own tokens stand before the text has `positions(how)`: how many.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -65,6 +66,18 @@ def method_module(method: Method) -> ModuleType:
 def trains_whole(method: Method) -> bool:
     """Whether a method trains every weight of the model."""
     return bool(getattr(method_module(method), "WHOLE", False))
+
+
+def positions_taken(method: Method, how: Mapping[str, Any]) -> int:
+    """Positions of the model that tokens of the method's own take from each text.
+
+    Args:
+        method: The method.
+        how: The run's settings.
+    """
+    count: Callable[[Mapping[str, Any]], int] | None
+    count = getattr(method_module(method), "positions", None)
+    return count(how) if count else 0
 
 
 def modules_of(backbone: Backbone, kind: str, given: Any = None) -> list[str]:

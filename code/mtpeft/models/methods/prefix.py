@@ -42,3 +42,8 @@ def attach(model: Any, backbone: Backbone, how: Mapping[str, Any]) -> Attached:
     )
     adapted = get_peft_model(model, config)
     return Attached(adapted, *tensors_saver(adapted))
+
+
+def positions(how: Mapping[str, Any]) -> int:
+    """Virtual tokens come first, as keys or as inputs: the text's positions begin behind them."""
+    return int(how["virtual_tokens"])
