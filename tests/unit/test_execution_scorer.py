@@ -52,6 +52,12 @@ def test_python_passes_only_where_every_test_holds():
     assert values(Execution().score(some)) == [(1.0, "ok"), (0.0, "ok"), (0.0, "ok"), (0.0, "ok")]
 
 
+def test_the_mark_of_an_encoding_is_no_part_of_an_answer():
+    continued = PYTHON | {"prompt": 'def twice(x):\n    """Twice."""\n'}
+    some = items(continued, "\ufeff    return 2 * x\n", "\ufeff" + RIGHT, reference=RIGHT)
+    assert values(Execution().score(some)) == [(1.0, "ok"), (1.0, "ok")]
+
+
 @pytest.mark.parametrize(
     "hostile",
     [

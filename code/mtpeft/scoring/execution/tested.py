@@ -47,7 +47,8 @@ def instance(item: Item, output: str) -> Instance:
         item: The output with its tests.
         output: In place of the item's own, for example the right answer.
     """
-    return _java(item, output) if item.language == "java" else _python(item, output)
+    code = output.removeprefix("\ufeff")  # behind a prompt it is no longer the mark of an encoding
+    return _java(item, code) if item.language == "java" else _python(item, code)
 
 
 def ended(prompt: str, completion: str, asked: str = "") -> tuple[str, str]:
