@@ -2,6 +2,7 @@
 hand.
 """
 
+import json
 import math
 from dataclasses import replace
 
@@ -11,9 +12,17 @@ import pytest
 from mtpeft.catalog import catalog
 from mtpeft.catalog.places import score_roots
 from mtpeft.core import paths
-from mtpeft.core.errors import MtpeftError
-from mtpeft.core.records import ScoreSet, Verdict, read_records, write_scores
+from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.records import (
+    Prediction,
+    ScoreSet,
+    Verdict,
+    append_predictions,
+    read_records,
+    write_scores,
+)
 from mtpeft.verification import seeds, stage
+from mtpeft.verification import trained as trained_here
 from mtpeft.verification.seeds import judge_claims, judge_means, power, prediction_interval
 
 # Claim C1: B is 7.3 % above A.
@@ -312,11 +321,11 @@ def test_trained_and_scored_runs_reach_the_verdicts(tmp_path, monkeypatch, capsy
     monkeypatch.setattr(paths, "ARCHIVED", tmp_path / "archived")
     scores(paths.ARCHIVED / "multitask-qlora", {A: 41, B: 44})
     with pytest.raises(MtpeftError, match="no scores of trained runs"):
-        seeds.run("faithful", "faithful")
+        trained_here.run("faithful", "faithful")
     for run, counts in ((A, (40, 41, 42)), (B, (42, 44, 45))):
         for seed, count in zip((42, 43, 44), counts, strict=True):
             scores(paths.seed_folder("faithful", run, seed) / "faithful", {run: count})
-    assert seeds.run("faithful", "faithful") == 0
+    assert trained_here.run("faithful", "faithful") == 0
     written = read_records(tmp_path / "verification" / "seeds.csv", Verdict)
     assert {v.id for v in written} == {"C1", f"{A} {TASK} pass@1", f"{B} {TASK} pass@1"} and {
         v.tier for v in written
@@ -327,3 +336,57 @@ def test_trained_and_scored_runs_reach_the_verdicts(tmp_path, monkeypatch, capsy
     assert stage.summary([*written, replace(written[0], tier="T1", kind="claim")])[0].startswith(
         "T4 claims over seeds"
     )
+
+
+HEADS = "modernbert-base/st-fft/vulnerability-detection"  # published by the revision: 62.23
+
+
+def heads(values: dict[int, object], examples: int) -> None:
+    """What training with heads leaves, as far as verdicts read it."""
+    for seed, value in values.items():
+        folder = paths.seed_folder("faithful", HEADS, seed)
+        (folder / "predictions").mkdir(parents=True)
+        kept = {"test": {"vulnerability-detection": {"acc": value}}}
+        (folder / "finished.json").write_text(json.dumps({"kept": kept, "files": {}}))
+        line = Prediction(HEADS, "vulnerability-detection-devign", "", "", "0", "0", "stop", 0.0)
+        append_predictions(
+            folder / "predictions" / "vulnerability-detection-devign.jsonl",
+            [replace(line, instance_id=str(n)) for n in range(examples)],
+        )
+
+
+@pytest.mark.parametrize(
+    ("values", "examples", "verdict", "reason"),
+    [
+        ((0.61, 0.62, 0.63), 2732, "within tolerance", "2,732 test examples"),
+        ((0.50, 0.51, 0.52), 2732, "differs", "outside the interval"),
+        ((0.61,), 2732, "not run", "one seed has no interval"),
+        ((0.61, 0.62, 0.63), 256, "not run", "test set here: 256; the study's: 2,732"),
+    ],
+)
+def test_trained_heads_are_held_against_what_their_study_published(
+    tmp_path, monkeypatch, values, examples, verdict, reason
+):
+    monkeypatch.setattr(paths, "REGENERATED", tmp_path)
+    heads(dict(enumerate(values, start=1)), examples)
+    code = trained_here.run("faithful", "faithful")
+    (found,) = read_records(tmp_path / "verification" / "seeds.csv", Verdict)
+    assert found.id == f"{HEADS} vulnerability-detection acc (the revision)"
+    assert found.verdict == verdict and reason in found.reason
+    assert code == {"within tolerance": 0, "differs": 1, "not run": 2}[verdict]
+
+
+@pytest.mark.parametrize("value", ["0.6", None, math.nan])
+def test_a_damaged_mark_of_completion_is_named(tmp_path, monkeypatch, value):
+    monkeypatch.setattr(paths, "REGENERATED", tmp_path)
+    heads({1: 0.6, 2: value}, 2732)
+    with pytest.raises(BadInput, match="seed-2"):
+        trained_here.run("faithful", "faithful")
+
+
+def test_a_run_that_nothing_was_published_of_is_no_verdict(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "REGENERATED", tmp_path)
+    run = "smollm2-135m-instruct/base"
+    scores(paths.seed_folder("miniature", run, 42) / "miniature", {run: 40})
+    with pytest.raises(MtpeftError, match="nothing was published or archived of"):
+        trained_here.run("miniature", "miniature")

@@ -105,6 +105,6 @@ def seeds(
     inference: Annotated[str, typer.Option(help="inference profile of their answers")] = "faithful",
 ) -> None:
     """T4: scored runs that were trained here, against archive and claims, by interval over seeds."""
-    from mtpeft.verification.seeds import run
+    from mtpeft.verification.trained import run
 
     sys.exit(run(training, inference))

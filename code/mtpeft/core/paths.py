@@ -74,6 +74,14 @@ def seed_folder(profile: str, run: str, seed: int, root: Path | None = None) -> 
     return (root or REGENERATED / "training").joinpath(*place)
 
 
+def answers_folder(seed: Path, inference: str) -> Path:
+    """Where the answers and scores of a seed lie: below its inference profile, or, where trained heads
+    answered, beside them.
+    """
+    place = seed / safe_name(inference, "profile")
+    return place if place.is_dir() else seed
+
+
 def shown(path: Path) -> str:
     """`path` as people should read it: relative to the repository where it lies inside."""
     try:

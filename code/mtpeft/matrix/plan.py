@@ -151,7 +151,7 @@ def commands(plan: Plan, cell: Cell, stage: Stage) -> list[list[str]]:
         profiles = ["--training", plan.profile, "--profile", plan.inference]
         return [["infer", "run", cell.run, *profiles, "--seed", str(cell.seed), *where]]
     folder = paths.seed_folder(plan.profile, cell.run, cell.seed)
-    place = folder / plan.inference if (folder / plan.inference).is_dir() else folder
+    place = paths.answers_folder(folder, plan.inference)
     files = sorted(map(str, (place / "predictions").glob("*.jsonl")))
     if not files:
         raise MtpeftError(

@@ -124,8 +124,7 @@ def contrasts_of(study: Study, arms: Sequence[Arm], question: str, seed: int) ->
 
 
 def _arm(plan: plans.Plan, run: str, seed: int) -> Arm | None:
-    place = paths.seed_folder(plan.profile, run, seed)
-    folder = place / plan.inference if (place / plan.inference).is_dir() else place
+    folder = paths.answers_folder(paths.seed_folder(plan.profile, run, seed), plan.inference)
     if not (folder / "scores").is_dir():
         return None
     sides = own_runs.read_place(folder, "", "")

@@ -18,10 +18,10 @@ from mtpeft.core.figures import (
     SeedFigure,
 )
 from mtpeft.core.files import write_atomic
+from mtpeft.core.finished import FINISHED, outcome
 from mtpeft.core.objects import typed
 from mtpeft.core.records import csv_text, write_records
 from mtpeft.corpora import load
-from mtpeft.tuning.once import FINISHED, outcome
 from mtpeft.tuning.settings import how, parse_overrides, resolve
 
 SPLITS = ("train", "valid", "test")

@@ -6,48 +6,20 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.errors import MtpeftError
 from mtpeft.core.files import write_atomic
+from mtpeft.core.finished import FINISHED, outcome
 from mtpeft.core.locks import held
-from mtpeft.core.objects import read_object, typed
-from mtpeft.core.paths import shown
 from mtpeft.tuning import identity
 from mtpeft.tuning.settings import Settings
 
-FINISHED, CHECKPOINTS = "finished.json", "checkpoints"
+CHECKPOINTS = "checkpoints"
 Fitted = tuple[dict[str, Any], Iterable[Path]]
 """What the mark of completion keeps, and the files that make up the result."""
-
-
-@dataclass(frozen=True)
-class Finished:
-    """The mark of completion.
-
-    Attributes:
-        kept: What `fit` kept.
-        files: SHA-256 of the files that make up the result, by path below the folder.
-    """
-
-    kept: dict[str, Any]
-    files: dict[str, str]
-
-
-def outcome(path: Path) -> Finished:
-    """What a mark of completion says.
-
-    Raises:
-        BadInput: It is damaged.
-    """
-    expected = "what training writes when a seed is finished"
-    fix = f"rm -r {shown(path.parent)}, then train again"
-    try:
-        return typed(Finished, read_object(path, expected, fix))
-    except ValueError as error:
-        raise BadInput(path, str(error), expected, fix) from error
 
 
 def once(

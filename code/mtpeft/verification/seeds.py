@@ -26,17 +26,12 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from mtpeft.catalog import Catalog, Claim, Metric, Tool, catalog
-from mtpeft.catalog.places import score_roots
-from mtpeft.core import paths
-from mtpeft.core.errors import MtpeftError
-from mtpeft.core.provenance import write_result
-from mtpeft.core.records import VERDICTS, ScoreSet, Verdict, records_text
+from mtpeft.core.records import ScoreSet, Verdict
 from mtpeft.core.text import counted
 from mtpeft.statistics import r_session
 from mtpeft.statistics.pairing import unparseable
@@ -125,7 +120,7 @@ def judge_means(archived: ScoreSet, trained: Trained, command: str) -> list[Verd
         for task, metric in places:
             if (task, metric) not in scored:
                 verdicts.append(
-                    _open(
+                    unjudged(
                         f"{run} {task} {metric}",
                         "not run",
                         "archived, but not scored here",
@@ -213,7 +208,7 @@ class _Measured:
         changes = [
             float(np.mean([side[i] for side in self.new.values()])) - v for i, v in self.old.items()
         ]
-        return _verdict(
+        return against_seeds(
             self.name,
             MEAN,
             float(np.mean(list(self.old.values()))),
@@ -276,7 +271,9 @@ class _Place:
         }
         if any(not new[s] and set(statuses[s].values()) == {"cannot run here"} for s in new):
             return [
-                _open(name, "cannot run here", "the metric has no value on this machine", command)
+                unjudged(
+                    name, "cannot run here", "the metric has no value on this machine", command
+                )
             ]
         every = [str(i) for i in self.archived.column(self.run, self.task, self.metric).ids]
         result: list[_Measured | Verdict] = []
@@ -309,10 +306,10 @@ class _Place:
         least = margin_of(self.metric)[1]
         if not common:
             why = f"no instance has a value both in the archive and here; {about}"
-            return [*result, _open(name, "not run", why, command, about)]
+            return [*result, unjudged(name, "not run", why, command, about)]
         if len(common) < least * len(old):
             why = f"{about}: below {least:.0%} ({named_ids('lost', lost)})"
-            return [*result, _open(name, "not run", why, command, about)]
+            return [*result, unjudged(name, "not run", why, command, about)]
         if protocol == "corrected" and self.protocols_differ():
             about += "; outputs that the tool could not read have no value"
         result.append(
@@ -363,7 +360,7 @@ def judge_claims(known: Catalog, trained: Trained, command: str) -> list[Verdict
         if changes:
             found[claim.id] = float(claim.options["percent"]), changes
     return [
-        _verdict(
+        against_seeds(
             name,
             CLAIM,
             published,
@@ -469,7 +466,16 @@ def _entry(scores: ScoreSet, task: str, metric: str) -> tuple[Tool | None, Metri
     return (tool, entry) if entry else known.metrics().get(metric, (None, None))
 
 
-def _open(name: str, verdict: str, reason: str, command: str, about: str = "") -> Verdict:
+def unjudged(name: str, verdict: str, reason: str, command: str, about: str = "") -> Verdict:
+    """A verdict where there is nothing to hold against the seeds.
+
+    Args:
+        name: The id of the verdict.
+        verdict: `not run` or `cannot run here`.
+        reason: Why.
+        command: The command that makes this verdict again.
+        about: What it would rest on.
+    """
     return Verdict(
         name,
         "T4",
@@ -486,7 +492,7 @@ def _open(name: str, verdict: str, reason: str, command: str, about: str = "") -
     )
 
 
-def _verdict(
+def against_seeds(
     name: str,
     kind: str,
     target: float,
@@ -583,57 +589,3 @@ def _apart(changes: Sequence[float], level: float) -> bool:
     """Whether the instances alone tell the seeds' mean from the archive's."""
     low, high = r_session.call("mean_interval", changes, level=level)
     return bool(low > 0 or high < 0)
-
-
-def run(training: str, inference: str) -> int:
-    """Judge every run that was trained and scored here →
-    results/regenerated/verification/seeds.csv.
-
-    Args:
-        training: The training profile whose folders are read.
-        inference: The inference profile whose scores are read.
-
-    Returns:
-        The exit code: 1 where a difference has no cause, 2 where something could not be judged,
-        else 0.
-
-    Raises:
-        MtpeftError: Nothing was scored.
-    """
-    known = catalog()
-    trained: dict[str, dict[int, ScoreSet]] = {}
-    inputs: list[Path] = []
-    for entry in (r for r in known.runs.values() if not r.withdrawn):
-        for folder in sorted(paths.seed_folder(training, entry.id, 0).parent.glob("seed-*")):
-            if tables := sorted((folder / inference / "scores").glob("*/*.csv")):
-                trained.setdefault(entry.id, {})[int(folder.name.removeprefix("seed-"))] = (
-                    ScoreSet.load(folder / inference)
-                )
-                inputs += tables
-    if not trained:
-        raise MtpeftError(
-            f"no scores of trained runs under {paths.shown(paths.REGENERATED / 'training' / training)}",
-            f"RUN/seed-N/{inference}/scores",
-            "make train-RUN infer-RUN score-RUN",
-        )
-    command = f"mtpeft verify-seeds --training {training} --inference {inference}"
-    verdicts = judge_claims(known, trained, command) + judge_means(
-        ScoreSet.load(*score_roots(known)), trained, command
-    )
-    path = paths.REGENERATED / "verification" / "seeds.csv"
-    write_result(
-        path, records_text(verdicts, Verdict), inputs, training=training, inference=inference
-    )
-    for v in verdicts:
-        if v.kind == CLAIM or v.verdict != "within tolerance":
-            figures = (
-                f"{v.published or v.archived}, here {v.regenerated}; " if v.regenerated else ""
-            )
-            print(f"{v.verdict:17} {v.id}: {figures}{v.reason}")
-    counts = Counter(v.verdict for v in verdicts)
-    print(
-        f"T4: {', '.join(f'{counts[name]} {name}' for name in VERDICTS if counts[name])} -> {paths.shown(path)}"
-    )
-    if any(v.unexplained for v in verdicts):
-        return 1
-    return 2 if counts["not run"] else 0
