@@ -23,12 +23,12 @@ from mtpeft.smoke.base import Size, smoke_catalog
 
 FOLDER = paths.REGENERATED / "smoke"
 SHOWN = ("smoke_exact_match", "smoke_bleu", "smoke_pass")
-LEARNED_LOSS, LEARNED_MATCH = 1 / 3, 0.9
+LEARNED_LOSS, LEARNED_MATCH = 1 / 3, 0.8
 SIZE = Size()
 # One thread and the vector instructions that x86-64 processors have had since 2015, whatever more
-# this one has, so that all of them round alike: half-learned adapters answer differently after a
-# difference in the last bit. Other processors pay no heed. A name that is set already keeps its
-# value.
+# this one has: the same machine repeats the run to the last bit, and another one comes as near as
+# its libraries allow. Half-learned adapters answer differently after a difference in that bit. A
+# name that is set already keeps its value.
 ARITHMETIC = {
     "OMP_NUM_THREADS": "1",
     "ATEN_CPU_CAPABILITY": "avx2",
@@ -248,7 +248,7 @@ def learning_problems(
         raise MtpeftError("no exact match of smoke/mt-fft", "one for each evaluation set")
     if not sum(matches) / len(matches) > LEARNED_MATCH:
         problems.append(
-            f"smoke/mt-fft knows {sum(matches) / len(matches):.0%} of what it has seen, expected more than 90 %"
+            f"smoke/mt-fft knows {sum(matches) / len(matches):.0%} of what it has seen, expected more than {LEARNED_MATCH:.0%}"
         )
     return problems
 
