@@ -137,6 +137,12 @@ def test_an_id_can_be_taken_only_once(folder):
         load([folder(**{"backbones/a": BACKBONE, "backbones/b": BACKBONE})])
 
 
+def test_ids_that_one_file_system_takes_for_one_are_refused(folder):
+    other = BACKBONE.replace("id: tiny", "id: Tiny")
+    with pytest.raises(BadInput, match="b.yaml.*differs from 'tiny' in case alone"):
+        load([folder(**{"backbones/a": BACKBONE, "backbones/b": other})])
+
+
 @pytest.mark.parametrize(
     "change, found",
     [
@@ -270,6 +276,7 @@ def test_the_catalog_knows_just_the_kinds_that_are_built_drawn_and_judged():
         ("unparseable_metrics: [lins]", "line"),
         ("archive: {x: toy-y}", "toy-x"),
         ("reads: [txt]", "text"),
+        ("languages: [jav]", "java"),
     ],
 )
 def test_a_tool_that_names_what_is_not_its_own_is_refused(folder, change, found):

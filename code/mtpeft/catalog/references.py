@@ -12,6 +12,7 @@ from mtpeft.catalog.index import Catalog
 from mtpeft.catalog.schema import (
     CLAIM_KINDS,
     FIGURE_KINDS,
+    KINDS,
     OPTION_NUMBERS,
     OPTION_REFERENCES,
     OPTION_WORDS,
@@ -41,6 +42,7 @@ _SHIPPED = {"tables": TABLE_KINDS, "figures": FIGURE_KINDS, "claims": CLAIM_KIND
 def problems(known: Catalog) -> Iterator[BadInput]:
     """Every name that refers to nothing, and every option that its kind does not take."""
     evaluations, metrics = known.evaluations(), known.metrics()
+    languages = {e.language for e in evaluations.values() if e.language}
 
     def check(
         kind: str, item: str, what: str, name: str, among: Collection[str]
@@ -68,9 +70,12 @@ def problems(known: Catalog) -> Iterator[BadInput]:
         yield from check("runs", run.id, "method", run.method, known.methods)
         for task in run.tasks:
             yield from check("runs", run.id, "task", task, known.tasks)
+    yield from _alike(known)
     yield from _taken(known)
     for tool in known.tools.values():
         yield from _of_numbers_of(tool, known)
+        for name in tool.languages:
+            yield from check("tools", tool.id, "language of an evaluation set", name, languages)
         own = {m.id for m in tool.metrics}
         for name in [*tool.unparseable_when, *tool.unparseable_metrics]:
             yield from check("tools", tool.id, "metric of this tool", name, own)
@@ -87,6 +92,17 @@ def problems(known: Catalog) -> Iterator[BadInput]:
     for kind in _SHIPPED:
         for item in getattr(known, kind).values():
             yield from _of_options(kind, item, known)
+
+
+def _alike(known: Catalog) -> Iterator[BadInput]:
+    """Ids of one kind that differ in case alone: some file systems give both one file."""
+    for kind in KINDS:
+        first: dict[str, str] = {}
+        for name in getattr(known, kind):
+            other = first.setdefault(name.casefold(), name)
+            if other != name:
+                found = f"id {name!r} differs from {other!r} in case alone"
+                yield known.bad(kind, name, name, found, "an id of its own on every file system")
 
 
 def _taken(known: Catalog) -> Iterator[BadInput]:
