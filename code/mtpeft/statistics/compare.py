@@ -154,11 +154,23 @@ def _test(
         filled = replace(filled, pairing=f"id, in {len(set(groups[0]))} clusters")
     match comparison.test:
         case "mcnemar":
+            if (wrong := _neither(pairs)) is not None:
+                found = f"mcnemar of {metric_id} of {task}, where {wrong:g} is a value"
+                raise known.bad(
+                    "comparisons", comparison.id, "mcnemar", found, "0 and 1 alone", "test: wilcoxon"
+                )
             return _discordance(filled, pairs, protocol, groups)
         case "wilcoxon":
             return _signed_rank(filled, pairs, protocol, comparison.exactness, groups)
         case other:
             assert_never(other)
+
+
+def _neither(pairs: Pairs) -> float | None:
+    """The first value that is neither 0 nor 1; None where there is none."""
+    values = np.concatenate([pairs.a, pairs.b])
+    other = values[(values != 0) & (values != 1)]
+    return float(other[0]) if len(other) else None
 
 
 def summarized(test: Test, side: Column) -> Test:
