@@ -156,9 +156,8 @@ def _test(
         case "mcnemar":
             if (wrong := _neither(pairs)) is not None:
                 found = f"mcnemar of {metric_id} of {task}, where {wrong:g} is a value"
-                raise known.bad(
-                    "comparisons", comparison.id, "mcnemar", found, "0 and 1 alone", "test: wilcoxon"
-                )
+                told = found, "0 and 1 alone", "test: wilcoxon"
+                raise known.bad("comparisons", comparison.id, "mcnemar", *told)
             return _discordance(filled, pairs, protocol, groups)
         case "wilcoxon":
             return _signed_rank(filled, pairs, protocol, comparison.exactness, groups)
