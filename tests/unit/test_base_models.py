@@ -48,3 +48,13 @@ def test_any_other_weight_that_is_missing_is_refused(encoder, tmp_path):
     without(tmp_path / "causal", "q_proj")
     with pytest.raises(MtpeftError, match="lacks 2 weights"):
         load_causal(str(tmp_path / "causal"), dtype="float32")
+
+
+def test_loading_reports_nothing_that_needs_no_action_and_leaves_the_log_as_it_was(encoder, capfd):
+    from transformers.utils import logging
+
+    without(encoder, "pooler")
+    before = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    load_encoder(str(encoder))
+    assert capfd.readouterr() == ("", "")
+    assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before

@@ -90,6 +90,17 @@ def test_runs_of_one_base_share_it(results):
     assert found[f"{RUN}:summarization-java"].new_tokens == 128
 
 
+def test_a_run_without_tuning_is_its_base_model_under_the_names_of_its_tasks(results):
+    base = results / "bases" / "smollm2-135m-instruct"
+    base.mkdir()
+    (base / "config.json").write_text("{}")
+    weights, names = chosen("smollm2-135m-instruct/base")
+    assert [(w.source, w.four_bit, w.adapters) for w in weights] == [(str(base), False, {})]
+    found = {m.name: m for m in names}
+    assert found["smollm2-135m-instruct/base"].adapter == ""
+    assert found["smollm2-135m-instruct/base:translation-java-cs"].language == "csharp"
+
+
 def test_what_cannot_be_served_is_said(results):
     with pytest.raises(UnknownName, match="mt-qlora"):
         chosen("qwen2.5-coder-0.5b/mt-qlor")

@@ -4,13 +4,35 @@ Nothing here knows a family: what differs between architectures is asked of the 
 configuration and modules, or stands in the backbone's YAML.
 """
 
+import contextlib
 import importlib.util
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mtpeft.catalog import Backbone
 from mtpeft.core.errors import MtpeftError
 from mtpeft.models.device import kind
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Load a model without the library's report: what of it matters, `complete` says or refuses.
+
+    Its progress bar is for a terminal alone.
+    """
+    from transformers.utils import logging
+
+    before, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    if not sys.stderr.isatty():
+        logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+        if bar:
+            logging.enable_progress_bar()
 
 
 def attention(name: str, device: str) -> str:
@@ -65,17 +87,16 @@ def load_causal(
     import torch
     from transformers import AutoModelForCausalLM
 
-    model = complete(
-        source,
-        *AutoModelForCausalLM.from_pretrained(
+    with quietly():
+        made = AutoModelForCausalLM.from_pretrained(
             source,
             dtype=getattr(torch, dtype),
             quantization_config=quantisation,
             attn_implementation=attention(attention_name, device),
             device_map={"": device} if quantisation is not None else None,
             output_loading_info=True,
-        ),
-    )
+        )
+    model = complete(source, *made)
     model.config.use_cache = False
     if liger and device.startswith("cuda") and importlib.util.find_spec("liger_kernel"):
         from liger_kernel.transformers import _apply_liger_kernel_to_instance
@@ -147,12 +168,13 @@ def load_encoder(source: str, attention_name: str = "eager") -> Any:
     import torch
     from transformers import AutoConfig
 
-    made = _encoder_class(AutoConfig.from_pretrained(source)).from_pretrained(
-        source,
-        attn_implementation=attention(attention_name, kind()),
-        dtype=torch.float32,
-        output_loading_info=True,
-    )
+    with quietly():
+        made = _encoder_class(AutoConfig.from_pretrained(source)).from_pretrained(
+            source,
+            attn_implementation=attention(attention_name, kind()),
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
     return complete(source, *made)
 
 

@@ -128,6 +128,8 @@ def _of_run(run: Run, choice: Choice, weights: list[Weights]) -> tuple[int, bool
             "runs that write code or text",
             f"mtpeft infer run {run.id}",
         )
+    if run.regime == "untuned" and not choice.adapter:
+        return _at(weights, Weights(_source(run.backbone, choice)), alone=True), True
     result, _ = weights_of(run.id, choice.training, choice.seed, choice.adapter)
     if not (result / "adapter_config.json").is_file():
         return _at(weights, Weights(str(result))), True
