@@ -7,11 +7,13 @@ uses; what reasons, echoes the question or shows output is left out. The study's
 """
 
 import html
+import json
 import re
 from dataclasses import dataclass, replace
 
 from mtpeft.tasks.answer import Answer
 from mtpeft.tasks.source_text import (
+    after_change,
     defined,
     is_foreign,
     is_test,
@@ -21,6 +23,7 @@ from mtpeft.tasks.source_text import (
     sound,
     uses,
     with_needed,
+    without_numbers,
     without_prompts,
 )
 
@@ -40,6 +43,20 @@ _HTML = re.compile(
     r"\A\s*(?:<pre\b[^>\n]*>\s*)?<code\b[^>\n]*>(.*)</code>\s*(?:</pre>\s*)?\Z",
     re.DOTALL | re.IGNORECASE,
 )
+_PRE = re.compile(
+    r"^[ \t]*<pre\b[^>\n]*>\s*<code\b(?P<info>[^>\n]*)>\n?(?P<code>.*?)\s*</code>\s*</pre>",
+    re.DOTALL | re.IGNORECASE | re.MULTILINE,
+)
+_LANGUAGE_CLASS = re.compile(r"\blang(?:uage)?-([\w#+]+)")
+_LATEX = re.compile(
+    r"^[ \t]*\\(?:begin|end)\{(?:lstlisting|verbatim|minted|code)\}(?:[\[{][^\n]*)?$", re.MULTILINE
+)
+_TESTS = re.compile(r"^\[TESTS?\]$.*?(?:^\[/TESTS?\]$|\Z)", re.DOTALL | re.MULTILINE)
+_LABEL = re.compile(
+    r"\A\s*[*_]*(?:answer|solution|code|output)[*_]*:[*_]*[ \t]*(?=\S)", re.IGNORECASE
+)
+_SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
+_FINAL = re.compile(r"\A.*<\|channel\|>final<\|message\|>", re.DOTALL)
 _TURN = re.compile(
     r"(?:<\|(?:im_end|eot_id|end|endoftext)\|>|</s>)[ \t]*\n(?=\s*\S)"
     r"|^(?:### ?|\*\*)?(?:Human|User|Instruction)\b(?:\*\*)?:",
@@ -63,6 +80,9 @@ _NAMES = {
 LONGEST = 30_000
 """Characters beyond which a text is no answer, and is not searched."""
 _MOST = 40
+_LONG = "`" * 9
+"""A fence that no code holds."""
+_HOLDS_CODE = ("code", "answer", "solution", "function", "output", "completion")
 _DOCUMENTS = ("markdown", "md")
 # Words after a fence that say: this is not the code that was asked for.
 _OTHERS = re.compile(
@@ -95,7 +115,7 @@ def tidied(text: str) -> str:
     dialogue goes on; LF line ends.
     """
     text = _INVISIBLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    text = _OPEN_REASONING.sub("", _REASONING.sub("", text))
+    text = _OPEN_REASONING.sub("", _REASONING.sub("", _FINAL.sub("", text)))
     for turn in _TURN.finditer(text):
         before = text[: turn.start()]
         if _MARKS.sub("", before).strip() and not _inside_fence(before):
@@ -122,6 +142,7 @@ def unfenced(text: str, language: str = "", last: bool = False, asked: str = "")
     text = tidied(text)
     if (page := _HTML.fullmatch(text)) and "<code" not in page[1].lower():
         text = html.unescape(page[1])
+    text = _in_fences(_of_json(_TESTS.sub("", _LABEL.sub("", text))))
     if "\n" not in text.strip() and (one := _ONE_LINE.fullmatch(text)):
         word, _, rest = one["code"].strip().partition(" ")
         inside = rest.strip() if word.lower() in _NAMES and rest.strip() else one["code"].strip()
@@ -129,11 +150,14 @@ def unfenced(text: str, language: str = "", last: bool = False, asked: str = "")
     whole = text.strip("\n").rstrip()
     if language in ("", "python") and parsed(text) is not None and looks_like_code(text):
         return Answer(whole, "whole text")
-    blocks = [] if _goes_on(text, language) else _blocks(text, language)
+    if _goes_on(text, language):
+        kept = _body(whole)
+        return Answer(kept, "whole text" if kept == whole else "up to a sentence behind the body")
+    blocks = _blocks(text, language) or _spans(text, language)
     if not blocks:
         # A refusal is no code; whatever might be code is left to the tools to judge.
-        kept = not language or looks_like_code(whole)
-        return Answer(whole, "whole text") if kept else Answer("", "no code")
+        may_be = not language or looks_like_code(whole)
+        return Answer(whole, "whole text") if may_be else Answer("", "no code")
     best = max(
         range(len(blocks)),
         key=lambda i: (*_worth(blocks, i, language, asked), _place(blocks, i, language, last)),
@@ -156,6 +180,52 @@ def _goes_on(text: str, language: str) -> bool:
     """Whether a text completes the function of the prompt: it begins inside a body."""
     first = text.lstrip("\n").partition("\n")[0]
     return language == "python" and first[:1] in (" ", "\t") and not _OPEN.fullmatch(first)
+
+
+def _body(text: str) -> str:
+    """The rest of a function, without the sentences behind it; as it is where that does not parse."""
+    rows = text.split("\n")
+    tops = [i for i, row in enumerate(rows) if i and row[:1] not in ("", " ", "\t", "#")]
+    for end in [len(rows), *reversed(tops[:_MOST])]:
+        if parsed("\n".join(["def _():", *rows[:end]])) is not None:
+            return "\n".join(rows[:end]).rstrip()
+    return text
+
+
+def _in_fences(text: str) -> str:
+    """A text of which the listings of HTML pages and of LaTeX stand in fences."""
+
+    def fenced(found: re.Match[str]) -> str:
+        named = _LANGUAGE_CLASS.search(found["info"])
+        return f"{_LONG}{named[1] if named else ''}\n{html.unescape(found['code'])}\n{_LONG}\n"
+
+    if _LATEX.search(text) and not any(map(_OPEN.fullmatch, text.split("\n"))):
+        return _LATEX.sub(_LONG, text)
+    return _PRE.sub(fenced, text)
+
+
+def _of_json(text: str) -> str:
+    """The code of a JSON object, in fences or not, that holds one under a usual name; else the text."""
+    lines = text.strip().split("\n")
+    if len(lines) > 2 and _OPEN.fullmatch(lines[0]) and _OPEN.fullmatch(lines[-1]):
+        lines = lines[1:-1]
+    if not lines[0].lstrip().startswith("{"):
+        return text
+    try:
+        found = json.loads("\n".join(lines))
+    except (ValueError, RecursionError):
+        return text
+    held = [v for k, v in found.items() if k.lower() in _HOLDS_CODE and isinstance(v, str)]
+    return tidied(held[0]) if len(held) == 1 and held[0].strip() else text
+
+
+def _spans(text: str, language: str) -> list[_Block]:
+    """The definitions that stand between single backticks in a sentence."""
+    return [
+        _Block("", found[1].strip())
+        for found in _SPAN.finditer(text)
+        if language and sound(found[1], language) and defined(found[1], language)
+    ]
 
 
 def tagged(text: str) -> str:
@@ -212,9 +282,14 @@ def _repaired(block: _Block, language: str) -> _Block:
     """A block without the prompts of an interpreter, and without sentences among its code."""
     text = without_prompts(block.text)
     if text != block.text:
-        return replace(
-            block, text=text, language="" if block.language == "pycon" else block.language
-        )
+        shown = block.language in ("pycon", "ipython", "console", "text", "shell")
+        return replace(block, text=text, language="" if shown else block.language)
+    if block.language == "diff":
+        text = after_change(block.text)
+        return replace(block, text=text, language="" if defined(text, language) else "diff")
+    if (text := without_numbers(block.text)) != block.text and sound(text, language):
+        return replace(block, text=text)
+    text = block.text
     kind = language or block.language
     if (
         not sound(text, kind)
