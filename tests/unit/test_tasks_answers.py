@@ -313,3 +313,50 @@ def test_of_two_functions_both_are_still_shown():
     content = left[-1]["content"]
     assert content.startswith("Alike?") and content.count("```") == 4
     assert content.count("x") > 40 and content.count("y") > 40
+
+
+ADD = "def add(a, b):\n    return a + b"
+JAVA_ADD = "public int add(int a, int b) {\n    return a + b;\n}"
+
+
+@pytest.mark.parametrize(
+    ("raw", "language", "taken"),
+    [
+        (
+            "```diff\n@@ -1,2 +1,2 @@\n def add(a, b):\n-    return a - b\n+    return a + b\n```",
+            "python",
+            ADD,
+        ),
+        ("```patch\n--- a.py\n+++ b.py\n+def add(a, b):\n+    return a + b\n```", "python", ADD),
+        ("```python def add(a, b):\n    return a + b\n```", "python", ADD),
+        ('```python title="add.py"\ndef add(a, b):\n    return a + b\n```', "python", ADD),
+        ("```java public int add(int a, int b) {\n    return a + b;\n}\n```", "java", JAVA_ADD),
+        ('{"code": "def add(a, b):\\n    return a + b"}', "python", ADD),
+        (
+            '```json\n{"answer": "public int add(int a, int b) {\\n    return a + b;\\n}"}\n```',
+            "java",
+            JAVA_ADD,
+        ),
+        ("```python\n1 def add(a, b):\n2     return a + b\n```", "python", ADD),
+        (
+            "```java\n 9 | public int add(int a, int b) {\n10 |     return a + b;\n11 | }\n```",
+            "java",
+            JAVA_ADD,
+        ),
+        (
+            "```python\ndef add(a, b):\n    return a if a &lt; b else b\n```",
+            "python",
+            "def add(a, b):\n    return a if a < b else b",
+        ),
+        (
+            "C#: public int Add(int a) => a;",
+            "csharp",
+            "public int Add(int a) => a;",
+        ),
+        # What only looks like one of these stays as it is.
+        ("```python\n# 1 < 2 &amp; more\nx = '&lt;'\n```", "python", "# 1 < 2 &amp; more\nx = '&lt;'"),
+        ('{"a": "b", "c": "d"}', "", '{"a": "b", "c": "d"}'),
+    ],
+)
+def test_code_is_read_from_what_wraps_each_of_its_lines(raw, language, taken):
+    assert unfenced(raw, language, asked="add").rstrip() == taken

@@ -7,6 +7,7 @@ uses; what reasons, echoes the question or shows output is left out. The study's
 """
 
 import html
+import json
 import re
 from dataclasses import dataclass, replace
 
@@ -31,6 +32,7 @@ _REASONING = re.compile(
     re.DOTALL | re.IGNORECASE | re.MULTILINE,
 )
 _OPEN_REASONING = re.compile(r"\A\s*<(?:think|thinking|reasoning)>.*\Z", re.DOTALL | re.IGNORECASE)
+_FENCED = re.compile(r"(?:`{3,}|~{3,})[^\n]*\n(.*)\n[ \t]*(?:`{3,}|~{3,})", re.DOTALL)
 _MARK = r"(?:<\|[\w ]{1,30}\|>|</?(?:s|answer|summary|solution|response)>|\[/?(?:INST|PYTHON|JAVA|CODE|ANSWER)\])"
 _MARKS = re.compile(
     rf"^[ \t]*(?:{_MARK}[ \t]*(?:assistant\b[ \t]*)?)+|(?:(?<![ \t])[ \t]*{_MARK})+[ \t]*$",
@@ -46,6 +48,16 @@ _TURN = re.compile(
     re.MULTILINE,
 )
 _ROLE = re.compile(r"\A\s*Assistant:[ \t]*")
+_LABEL = re.compile(
+    r"\A\s*\**(?:C#|CSharp|Java|Python)(?: (?:code|version|translation))?\**[ \t]*:[ \t]*\**[ \t]*(?=[^\s`~])",
+    re.IGNORECASE,
+)
+_DIFFS = ("diff", "patch")
+_NUMBERED = re.compile(r"[ \t]*(\d{1,4})(?:[ \t]*[|:.)][ \t]?|[ \t]|$)")
+# Code on the line of its opening fence, behind the name of its language.
+_BEHIND_TAG = re.compile(
+    r"\s*[\w#+]+\s+((?:async\s+def|def|class|from|import)\s+\w.*|@\w.*|[^{=\s][^={]*[;{])\s*"
+)
 _INVISIBLE = re.compile("[\ufeff\u200b\u2060]")
 _REVISED = re.compile(
     r"\b(?:correct(?:ed|ion)?|fix(?:ed)?|final|revised|updated)\b[^\n]*\s*\Z", re.IGNORECASE
@@ -67,7 +79,7 @@ _DOCUMENTS = ("markdown", "md")
 # Words after a fence that say: this is not the code that was asked for.
 _OTHERS = re.compile(
     r"bash|sh|shell|zsh|console|terminal|powershell|cmd|text|txt|plain(?:text)?|output|stdout|result"
-    r"|json|ya?ml|x?html|xml|css|toml|ini|csv|diff|sql|http|(?:java|type)script|[jt]s|c|cpp|c\+\+|go"
+    r"|json|ya?ml|x?html|xml|css|toml|ini|csv|diff|patch|sql|http|(?:java|type)script|[jt]s|c|cpp|c\+\+|go"
     r"|rust|ruby|php|kotlin|scala|swift|r|perl|lua|haskell|dockerfile|makefile|mermaid|latex|math"
     r"|pseudocode"
 )
@@ -126,6 +138,7 @@ def unfenced(text: str, language: str = "", last: bool = False, asked: str = "")
         word, _, rest = one["code"].strip().partition(" ")
         inside = rest.strip() if word.lower() in _NAMES and rest.strip() else one["code"].strip()
         return Answer(inside, "one line in fences")
+    text = _LABEL.sub("", in_json(text))
     whole = text.strip("\n").rstrip()
     if language in ("", "python") and parsed(text) is not None and looks_like_code(text):
         return Answer(whole, "whole text")
@@ -150,6 +163,17 @@ def unfenced(text: str, language: str = "", last: bool = False, asked: str = "")
     elif code != block.text.strip("\n").rstrip():
         rule += ", with what it needs of other code"
     return Answer(code, rule)
+
+
+def in_json(text: str) -> str:
+    """The one text of a JSON object that holds nothing else, fenced or not; any other text as it is."""
+    inside = _FENCED.fullmatch(text.strip())
+    try:
+        found = json.loads(inside[1] if inside else text)
+    except (ValueError, RecursionError):
+        return text
+    values = list(found.values()) if isinstance(found, dict) else []
+    return values[0] if len(values) == 1 and isinstance(values[0], str) else text
 
 
 def _goes_on(text: str, language: str) -> bool:
@@ -184,10 +208,14 @@ def _blocks(text: str, language: str) -> list[_Block]:
         ends = [j for j in range(i + 1, len(lines)) if _closes(lines[j], opened["fence"])]
         end = _end(lines, i, ends, opened["lead"], tag)
         inside = _inside(lines[i + 1 : end], opened["lead"])
+        if tag in _NAMES.values() and (behind := _BEHIND_TAG.fullmatch(opened["info"])):
+            inside = f"{behind[1]}\n{inside}"
         blocks += _bare(prose, language)
         if tag in _DOCUMENTS:
             blocks += _blocks(inside, language)
         else:
+            if tag in _DIFFS:
+                tag, inside = "", _applied(inside)
             blocks.append(_repaired(_Block(tag, inside, "\n".join(prose)), language))
         prose, i = [], end + 1
     return blocks + _bare(prose, language)
@@ -216,6 +244,10 @@ def _repaired(block: _Block, language: str) -> _Block:
             block, text=text, language="" if block.language == "pycon" else block.language
         )
     kind = language or block.language
+    if sound(plain := _without_numbers(text), kind):
+        text = plain
+    if not sound(text, kind) and sound(plain := html.unescape(text), kind):
+        text = plain
     if (
         not sound(text, kind)
         and len(parts := segments(text, kind)) == 1
@@ -223,6 +255,29 @@ def _repaired(block: _Block, language: str) -> _Block:
     ):
         text = parts[0][0]
     return replace(block, text=text)
+
+
+def _applied(diff: str) -> str:
+    """What a file reads like after a change: its new lines, and those that stay."""
+    lines = diff.split("\n")
+    if not any(line.startswith("+") and not line.startswith("+++ ") for line in lines):
+        return diff
+    return "\n".join(
+        line[1:] if line[:1] in ("+", " ") else line
+        for line in lines
+        if not re.match(r"-|\+\+\+ |@@|\\ No newline|diff --git|index [0-9a-f]", line)
+    )
+
+
+def _without_numbers(code: str) -> str:
+    """Code without the numbers of its lines, where each line begins with its own."""
+    lines = code.split("\n")
+    found = [match for line in lines if (match := _NUMBERED.match(line))]
+    numbers = [int(match[1]) for match in found]
+    first = numbers[0] if numbers else 0
+    if len(lines) < 2 or numbers != list(range(first, first + len(lines))):
+        return code
+    return "\n".join(line[match.end() :] for line, match in zip(lines, found, strict=True))
 
 
 def _closes(line: str, fence: str) -> bool:

@@ -27,7 +27,8 @@ _LABEL = re.compile(
     re.IGNORECASE,
 )
 _HEADING = re.compile(
-    r"\A#+[ \t]*(?:(?:code|short|brief)[ \t]+)?(?:summary|description)[ \t]*:?[ \t]*\n",
+    r"\A(#+[ \t]*)?(?:(?:code|short|brief)[ \t]+)?(?:summary|description)[ \t]*:?[ \t]*\n"
+    r"(?(1)|[ \t]*(?:-{3,}|={3,})[ \t]*\n)",
     re.IGNORECASE,
 )
 _COURTESY = re.compile(
