@@ -354,9 +354,36 @@ JAVA_ADD = "public int add(int a, int b) {\n    return a + b;\n}"
             "public int Add(int a) => a;",
         ),
         # What only looks like one of these stays as it is.
-        ("```python\n# 1 < 2 &amp; more\nx = '&lt;'\n```", "python", "# 1 < 2 &amp; more\nx = '&lt;'"),
+        (
+            "```python\n# 1 < 2 &amp; more\nx = '&lt;'\n```",
+            "python",
+            "# 1 < 2 &amp; more\nx = '&lt;'",
+        ),
         ('{"a": "b", "c": "d"}', "", '{"a": "b", "c": "d"}'),
     ],
 )
 def test_code_is_read_from_what_wraps_each_of_its_lines(raw, language, taken):
     assert unfenced(raw, language, asked="add").rstrip() == taken
+
+
+@pytest.mark.parametrize(
+    ("raw", "answer"),
+    [
+        ("They compute the same sum. So yes, they are clones.", "1"),
+        ("The index is checked before it is used; therefore, no.", "0"),
+        ("It is not vulnerable, so: **No**", "0"),
+        ("In conclusion, yes", "1"),
+        ("So no overflow can occur.", ""),
+        ("Overall no clear winner; so yes or no is hard to say.", ""),
+        ("So yes, at first sight. Thus, no.", ""),
+        ("I am not sure so no", ""),
+    ],
+)
+def test_a_conclusion_is_an_answer_where_it_stands_for_itself(raw, answer):
+    assert yes_no.strict(raw) == answer
+
+
+def test_an_underlined_heading_is_no_part_of_a_summary():
+    assert summarization.answer("Summary\n-------\nReturns the sum.", False) == "Returns the sum."
+    kept = "Summary of rows\n-------\nReturns the sum."
+    assert summarization.answer(kept, False) == kept
