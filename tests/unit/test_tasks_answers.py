@@ -315,6 +315,10 @@ def test_of_two_functions_both_are_still_shown():
     assert content.count("x") > 40 and content.count("y") > 40
 
 
+FINAL = (
+    f"<|channel|>analysis<|message|>Perhaps:\n{F}python\ndef f(x):\n    return 0\n{F}\n<|end|>"
+    f"<|start|>assistant<|channel|>final<|message|>{F}python\n{CODE}\n{F}<|return|>"
+)
 NUMBERED = "1  def f(x):\n2      return x"
 SESSION = "In [1]: def f(x):\n   ...:     return x\n   ...:\n\nIn [2]: f(2)\nOut[2]: 2\n\nIn [3]: f(3)\nOut[3]: 3"
 
@@ -332,8 +336,7 @@ SESSION = "In [1]: def f(x):\n   ...:     return x\n   ...:\n\nIn [2]: f(2)\nOut
         f"Answer: {CODE}",
         f"**Solution:**\n{F}python\n{CODE}\n{F}",
         f"[PYTHON]\n{CODE}\n[/PYTHON]\n[TESTS]\nassert f(1) == 1\n[/TESTS]",
-        f"<|channel|>analysis<|message|>Perhaps:\n{F}python\ndef f(x):\n    return 0\n{F}\n<|end|>"
-        f"<|start|>assistant<|channel|>final<|message|>{F}python\n{CODE}\n{F}<|return|>",
+        FINAL,
         '{"code": "def f(x):\\n    return x\\n"}',
         f'{F}json\n{{"explanation": "Short.", "code": "def f(x):\\n    return x"}}\n{F}',
     ],
@@ -403,3 +406,77 @@ def test_a_summary_leaves_more_kinds_of_frames(raw):
 def test_an_arrow_separates_a_candidate_from_its_score(line):
     raw = "\n".join(line.format(n, score) for n, score in enumerate((80, 15, 0), start=1))
     assert read_scores(raw, 3) == ([80, 15, 0])
+
+
+ADD = "def add(a, b):\n    return a + b"
+JAVA_ADD = "public int add(int a, int b) {\n    return a + b;\n}"
+
+
+@pytest.mark.parametrize(
+    ("raw", "language", "taken"),
+    [
+        (
+            "```diff\n@@ -1,2 +1,2 @@\n def add(a, b):\n-    return a - b\n+    return a + b\n```",
+            "python",
+            ADD,
+        ),
+        ("```patch\n--- a.py\n+++ b.py\n+def add(a, b):\n+    return a + b\n```", "python", ADD),
+        ("```python def add(a, b):\n    return a + b\n```", "python", ADD),
+        ('```python title="add.py"\ndef add(a, b):\n    return a + b\n```', "python", ADD),
+        ("```java public int add(int a, int b) {\n    return a + b;\n}\n```", "java", JAVA_ADD),
+        ('{"code": "def add(a, b):\\n    return a + b"}', "python", ADD),
+        (
+            '```json\n{"answer": "public int add(int a, int b) {\\n    return a + b;\\n}"}\n```',
+            "java",
+            JAVA_ADD,
+        ),
+        ("```python\n1 def add(a, b):\n2     return a + b\n```", "python", ADD),
+        (
+            "```java\n 9 | public int add(int a, int b) {\n10 |     return a + b;\n11 | }\n```",
+            "java",
+            JAVA_ADD,
+        ),
+        (
+            "```python\ndef add(a, b):\n    return a if a &lt; b else b\n```",
+            "python",
+            "def add(a, b):\n    return a if a < b else b",
+        ),
+        (
+            "C#: public int Add(int a) => a;",
+            "csharp",
+            "public int Add(int a) => a;",
+        ),
+        # What only looks like one of these stays as it is.
+        (
+            "```python\n# 1 < 2 &amp; more\nx = '&lt;'\n```",
+            "python",
+            "# 1 < 2 &amp; more\nx = '&lt;'",
+        ),
+        ('{"a": "b", "c": "d"}', "", '{"a": "b", "c": "d"}'),
+    ],
+)
+def test_code_is_read_from_what_wraps_each_of_its_lines(raw, language, taken):
+    assert unfenced(raw, language, asked="add").rstrip() == taken
+
+
+@pytest.mark.parametrize(
+    ("raw", "answer"),
+    [
+        ("They compute the same sum. So yes, they are clones.", "1"),
+        ("The index is checked before it is used; therefore, no.", "0"),
+        ("It is not vulnerable, so: **No**", "0"),
+        ("In conclusion, yes", "1"),
+        ("So no overflow can occur.", ""),
+        ("Overall no clear winner; so yes or no is hard to say.", ""),
+        ("So yes, at first sight. Thus, no.", ""),
+        ("I am not sure so no", ""),
+    ],
+)
+def test_a_conclusion_is_an_answer_where_it_stands_for_itself(raw, answer):
+    assert yes_no.strict(raw) == answer
+
+
+def test_an_underlined_heading_is_no_part_of_a_summary():
+    assert summarization.answer("Summary\n-------\nReturns the sum.", False) == "Returns the sum."
+    kept = "Summary of rows\n-------\nReturns the sum."
+    assert summarization.answer(kept, False) == kept

@@ -50,8 +50,6 @@ _FOREIGN = {
 _TYPED = re.compile(r"\s*In \[\d+\]: ?")
 _GOES_ON = re.compile(r"^ *\.\.\.: ?")
 _SAID = re.compile(r"Out\[\d+\]:|\s*In \[\d+\]:\s*$")
-_DIFF_HEAD = re.compile(r"@@|--- |\+\+\+ |diff --git |index [0-9a-f]+\.\.|\\ No newline")
-_NUMBERED = re.compile(r"\s*(\d{1,4})[:.|]?((?:[ \t].*)?)")
 _TRIES = 60
 _MOST = 40
 """Pieces of code that one text is searched for."""
@@ -303,21 +301,6 @@ def _notebook(code: str) -> str:
         return code
     lines = [_TYPED.sub(">>> ", row) for row in code.split("\n") if not _SAID.match(row)]
     return "\n".join(_GOES_ON.sub("... ", row) for row in lines)
-
-
-def after_change(code: str) -> str:
-    """A unified diff as the text after the change."""
-    rows = [row for row in code.split("\n") if not _DIFF_HEAD.match(row)]
-    return "\n".join(row[1:] for row in rows if not row.startswith("-"))
-
-
-def without_numbers(code: str) -> str:
-    """A listing without the numbers of its lines, 1, 2, 3, ...; any other text as it is."""
-    rows = code.strip("\n").split("\n")
-    found = [_NUMBERED.fullmatch(row) for row in rows]
-    if not all(match and int(match[1]) == n for n, match in enumerate(found, start=1)):
-        return code
-    return dedent("\n".join(match[2] for match in found if match))
 
 
 def with_needed(code: str, others: list[str], language: str) -> str:

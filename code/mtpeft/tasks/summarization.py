@@ -27,11 +27,8 @@ _LABEL = re.compile(
     re.IGNORECASE,
 )
 _HEADING = re.compile(
-    r"\A#+[ \t]*(?:(?:code|short|brief)[ \t]+)?(?:summary|description)[ \t]*:?[ \t]*\n",
-    re.IGNORECASE,
-)
-_UNDERLINED = re.compile(
-    r"\A(?:(?:code|short|brief)[ \t]+)?(?:summary|description)[ \t]*\n[ \t]*(?:-{3,}|={3,})[ \t]*\n",
+    r"\A(#+[ \t]*)?(?:(?:code|short|brief)[ \t]+)?(?:summary|description)[ \t]*:?[ \t]*\n"
+    r"(?(1)|[ \t]*(?:-{3,}|={3,})[ \t]*\n)",
     re.IGNORECASE,
 )
 _COMMENTED = re.compile(r"(?:[ \t]*//+[^\n]*(?:\n|\Z))+")
@@ -107,7 +104,7 @@ def answer(raw: str, faithful: bool) -> Answer:
     for _wrapping in range(5):
         if (lead := _LEAD_IN.match(text)) and text[lead.end() :].strip():
             text = text[lead.end() :]
-        text = _UNDERLINED.sub("", _HEADING.sub("", text)).lstrip()
+        text = _HEADING.sub("", text).lstrip()
         if (label := _LABEL.match(text)) and text[label.end() :].strip():
             text = text[label.end() :]
         text = re.sub(r"^[ \t]*> ?", "", text.strip(), flags=re.MULTILINE)

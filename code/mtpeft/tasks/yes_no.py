@@ -43,6 +43,12 @@ _ENDS = re.compile(
     r"\s*(yes|no)[.!]?\s*$",
     re.IGNORECASE | re.MULTILINE,
 )
+# A conclusion: "So yes, they are clones", "..., therefore: no".
+_CONCLUDES = re.compile(
+    r"(?:^|[.!?,;]\s+)(?:so|thus|hence|therefore|overall|in (?:summary|conclusion|short))\b[\s,:]*"
+    rf"[\"'*`_(]*(yes|no)\b(?={_CLOSED}\s*(?:\Z|[.,;:!\u2014\u2013]|\n))",
+    re.IGNORECASE | re.MULTILINE,
+)
 _BOTH = re.compile(
     r"\b(?:yes\s*(?:,|and|or|/|but)?\s*no|no\s*(?:,|and|or|/|but)?\s*yes)\b", re.IGNORECASE
 )
@@ -104,7 +110,7 @@ def strict(raw: str) -> str:
         return NONE
     told = {
         found[1].lower()
-        for rule in (_TOLD, _ENDS)
+        for rule in (_TOLD, _ENDS, _CONCLUDES)
         for found in rule.finditer(text)
         if not _UNSAID.search(_CLAUSE.split(text[: found.start(1)])[-1])
     }
