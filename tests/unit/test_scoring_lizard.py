@@ -71,3 +71,10 @@ def test_sound_csharp_that_lizard_does_not_know_is_no_broken_answer(code, status
 
 def test_csharp_that_lizard_knows_has_its_counts():
     assert values("lizard", "int Get() { return a ?? b; }", "csharp")["loc"] == (1, "ok")
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_lines_end_as_in_a_file_that_lizard_reads(end):
+    code = "int f(int a) {\n    // first\n    if (a == 1) return 1;\n    return 2;\n}"
+    assert values("lizard", code)["loc"] == (4, "ok")
+    assert values("lizard", code.replace("\n", end)) == values("lizard", code)

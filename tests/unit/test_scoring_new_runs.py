@@ -198,6 +198,17 @@ def test_flake8_sees_what_noqa_would_hide():
     assert got["flake8_pyflakes"] == 1
 
 
+@pytest.mark.parametrize("name", ["rot13", "hex", "zlib"])
+def test_an_encoding_that_is_none_of_text_is_the_answers_fault_and_no_crash(name):
+    items = [
+        Item("r", "t", str(n), "python", f"# coding: {coding}\nimport os\n")
+        for n, coding in enumerate([name, "latin-1"])
+    ]
+    bad, good = [list(engine.load("flake8").score([item])) for item in items]
+    assert {s.status for s in bad} == {"unparseable"}
+    assert {s.metric: s.value for s in good}["flake8_pyflakes"] == 1
+
+
 # ---------------------------------------------------------------- never a zero
 
 

@@ -162,3 +162,9 @@ def test_deep_nesting_is_no_fault_of_the_text():
 def test_blank_outputs_are_empty_and_no_zero():
     items = [Item("r", "t", lang, lang, " \n") for lang in ("java", "python")]
     assert {(s.value, s.status) for s in metrics.scorer().score(items)} == {(None, "empty")}
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_a_line_of_java_ends_at_a_carriage_return_too(end):
+    code = "class A {\n    // first\n    int f(int a) {\n        return a > 0 ? 1 : 2;\n    }\n}\n"
+    assert measure(code.replace("\n", end)) == measure(code) == (5, 2, 1)

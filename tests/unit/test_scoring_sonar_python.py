@@ -226,3 +226,9 @@ def test_what_sonars_parser_reads_has_a_value(code, right):
 @pytest.mark.parametrize("code", ["print = (1\n", "def f(:\n", "print 'a\n"])
 def test_what_no_parser_reads_is_still_unreadable(code):
     assert isinstance(python_metrics(code), str)
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_a_line_of_python_ends_at_a_carriage_return_too(end):
+    code = "def f(a):\n    # first\n    if a:\n        return 1\n    return 2\n"
+    assert measure(code.replace("\n", end)) == measure(code) == (4, 2, 1)

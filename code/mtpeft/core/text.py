@@ -24,6 +24,11 @@ def first_line(error: BaseException) -> str:
     return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
+def with_line_feeds(text: str) -> str:
+    """`text` as reading a file in text mode gives it: every line ends in a line feed."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def xml(text: str) -> str:
     """`text` with what XML 1.0 cannot hold, not even as a reference, replaced by U+FFFD."""
     return "".join(c if _in_xml(ord(c)) else "\ufffd" for c in text)

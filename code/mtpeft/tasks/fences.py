@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, replace
 from textwrap import dedent
 
+from mtpeft.core.text import with_line_feeds
 from mtpeft.tasks.answer import Answer
 from mtpeft.tasks.source_text import (
     defined,
@@ -121,7 +122,7 @@ def tidied(text: str) -> str:
     """The answer without reasoning in tags, leftover chat marks and invisible signs, up to where the
     dialogue goes on; LF line ends.
     """
-    text = _INVISIBLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    text = _INVISIBLE.sub("", with_line_feeds(text))
     text = _OPEN_REASONING.sub("", _REASONING.sub("", _FINAL.sub("", text)))
     for turn in _TURN.finditer(text):
         before = text[: turn.start()]

@@ -11,6 +11,7 @@ import re
 import secrets
 from bisect import bisect_left
 
+from mtpeft.core.text import with_line_feeds
 from mtpeft.sandbox.instances import Case, FunctionInstance, Instance, ProgramInstance
 from mtpeft.sandbox.limits import Limits
 from mtpeft.scoring.interface import Item
@@ -70,7 +71,7 @@ def ended(prompt: str, completion: str, asked: str = "") -> tuple[str, str]:
     if len(completion) > _LONGEST:
         return completion, ""
     # Python ends a line at a lone carriage return, too, and at no other sign.
-    rows = completion.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    rows = with_line_feeds(completion).split("\n")
     part, rule = completion, ""
     tops = [n for n, row in enumerate(rows) if n and row[:1] not in ("", " ", "\t", "#", ")")]
     for _ in range(_TRIES):

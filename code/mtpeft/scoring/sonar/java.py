@@ -16,6 +16,7 @@ from functools import cache
 import tree_sitter_java
 from tree_sitter import Language, Node, Parser
 
+from mtpeft.core.text import with_line_feeds
 from mtpeft.corpora.trees import below, first_error
 from mtpeft.scoring.switches import code_only
 from mtpeft.scoring.trees import Unreadable, sequences
@@ -76,6 +77,7 @@ def measure(code: str, lenient: bool = False) -> tuple[int, int, int]:
     Raises:
         Unreadable: Sonar's parser would refuse the text.
     """
+    code = with_line_feeds(code)
     skeleton = code_only(code)
     # A call of a constructor is an ordinary call to the grammar, wherever it stands.
     for match in reversed(list(_CALL.finditer(skeleton))):

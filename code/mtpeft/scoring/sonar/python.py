@@ -15,6 +15,7 @@ from functools import cache
 import tree_sitter_python
 from tree_sitter import Language, Node, Parser
 
+from mtpeft.core.text import with_line_feeds
 from mtpeft.corpora.trees import below, first_error
 from mtpeft.scoring.trees import Unreadable, sequences
 
@@ -64,7 +65,7 @@ def measure(code: str) -> tuple[int, int, int]:
     Raises:
         Unreadable: Sonar's parser would refuse the text.
     """
-    lines = code.removeprefix("\ufeff").split("\n")
+    lines = with_line_feeds(code.removeprefix("\ufeff")).split("\n")
     text = "\n".join(_with_blanks(line) for line in lines)
     data = text.encode("utf-8", "surrogatepass")
     root = _parser().parse(data).root_node

@@ -4,6 +4,8 @@ The study ran it and kept no values. Flake8 lives on in one process; it is start
 time, as the study did. A syntax error (E999) makes the file unparseable.
 """
 
+import io
+import tokenize
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -47,7 +49,13 @@ class Flake8Scorer:
                     self.tool, self.version(), item, self.metrics, "empty", "an empty output"
                 )
                 continue
-            found = violations_of(wrap(item), noqa=item.archived)
+            code = wrap(item)
+            if fault := _encoding_fault(code):
+                yield from unmeasured(
+                    self.tool, self.version(), item, self.metrics, "unparseable", fault
+                )
+                continue
+            found = violations_of(code, noqa=item.archived)
             broken = [text for code, _, text in found if code == "E999"]
             if broken:
                 yield from unmeasured(
@@ -87,6 +95,20 @@ def violations_of(code: str, noqa: bool = True) -> list[tuple[str, int, str]]:
         application.run_checks()
         application.report_errors()
     return [(v.code, v.line_number, v.text) for v in collected]
+
+
+def _encoding_fault(code: str) -> str:
+    """What is wrong with the encoding that a text declares: one of no text ends Flake8."""
+    try:
+        encoding, _ = tokenize.detect_encoding(
+            io.BytesIO(code.encode("utf-8", "surrogatepass")).readline
+        )
+        io.TextIOWrapper(io.BytesIO(), encoding)
+    except SyntaxError:  # Flake8 reads such a text as Latin-1
+        return ""
+    except LookupError as error:
+        return str(error)
+    return ""
 
 
 @lru_cache(maxsize=1)

@@ -12,6 +12,7 @@ from importlib.metadata import version as installed
 from typing import Any
 
 from mtpeft.core.records import Score
+from mtpeft.core.text import with_line_feeds
 from mtpeft.corpora.trees import below
 from mtpeft.scoring.emit import measured, unmeasured
 from mtpeft.scoring.interface import Item
@@ -113,9 +114,11 @@ def above_threshold(function: Any) -> bool:
 
 
 def functions_of(code: str, language: str) -> list[Any]:
-    """The functions (`lizard.FunctionInfo`) that Lizard finds in a source text."""
+    """The functions (`lizard.FunctionInfo`) that Lizard finds in a source text, read as it reads a file."""
     found: list[Any] = (
-        _analyser().analyze_source_code("output" + SUFFIX[language], code).function_list
+        _analyser()
+        .analyze_source_code("output" + SUFFIX[language], with_line_feeds(code))
+        .function_list
     )
     return found
 
