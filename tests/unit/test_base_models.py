@@ -28,14 +28,18 @@ def encoder(tmp_path):
     return tmp_path
 
 
-def test_without_a_pooler_position_0_stands_for_a_sequence(encoder):
+def test_without_a_pooler_position_0_stands_for_a_sequence(encoder, capsys):
     ids = torch.tensor([[5, 6, 7]])
     mask = torch.ones_like(ids)
     without(encoder, "pooler")
+    capsys.readouterr()
     first, again = (load_encoder(str(encoder)).eval() for _ in range(2))
     made = pooled("encoder", first(input_ids=ids, attention_mask=mask), mask)
     states = again(input_ids=ids, attention_mask=mask).last_hidden_state
     assert torch.equal(made, states[:, 0])
+    # What the library says of a pooler that was drawn reads like damage.
+    said = "".join(capsys.readouterr())
+    assert "pooler" not in said and "REPORT" not in said
 
 
 def test_any_other_weight_that_is_missing_is_refused(encoder, tmp_path):
@@ -48,3 +52,13 @@ def test_any_other_weight_that_is_missing_is_refused(encoder, tmp_path):
     without(tmp_path / "causal", "q_proj")
     with pytest.raises(MtpeftError, match="lacks 2 weights"):
         load_causal(str(tmp_path / "causal"), dtype="float32")
+
+
+def test_a_weight_of_another_shape_is_refused_by_name(encoder):
+    path = encoder / "model.safetensors"
+    some = load_file(path)
+    name = next(n for n in some if n.endswith("word_embeddings.weight"))
+    some[name] = some[name][:-3].clone()
+    save_file(some, path, metadata={"format": "pt"})
+    with pytest.raises(MtpeftError, match=r"word_embeddings.weight of .* has shape \["):
+        load_encoder(str(encoder))

@@ -99,6 +99,30 @@ def test_what_cannot_be_served_is_said(results):
         chosen("unixcoder-base/st-lora/flaky-detection")
 
 
+def test_an_untuned_run_is_its_base_in_the_prompts_of_its_tasks(results):
+    name = "smollm2-135m-instruct/base"
+    base = results / "bases" / "smollm2-135m-instruct"
+    base.mkdir()
+    (base / "config.json").write_text("{}")
+    weights, names = chosen(name)
+    assert weights == [Weights(str(base))]
+    assert {m.adapter for m in names} == {""} and {m.regime for m in names} == {"untuned"}
+    assert names[0].name == name and {m.task for m in names} >= {"", "translation"}
+    command = vllm.command(weights, names, "float32", "127.0.0.1", 1)
+    assert command[command.index("--served-model-name") + 1] == name
+
+
+def test_what_an_untuned_run_has_not_is_said_with_what_works(results):
+    from mtpeft.inference.trained import trained
+
+    name = "smollm2-135m-instruct/base"
+    with pytest.raises(MtpeftError, match="nothing is trained") as refused:
+        trained(name)
+    assert f"mtpeft infer run {name}" in str(refused.value)
+    done = CliRunner().invoke(app, ["train", "run", name])
+    assert isinstance(done.exception, MtpeftError) and "nothing is trained" in str(done.exception)
+
+
 def test_the_command_of_vllm_names_every_adapter_and_the_largest_rank(results):
     weights, names = chosen(RUN, f"{BASE}/st-qlora/summarization")
     command = vllm.command(weights, names, "bfloat16", "127.0.0.1", 8001)

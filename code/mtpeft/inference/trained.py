@@ -86,7 +86,12 @@ def trained(name: str, training: str = "fast", seed: int = 42) -> Trained:
         BadInput: Its folder does not say what it is.
     """
     if name in catalog().runs or not Path(name).is_dir():
-        catalog().usable_run(name)
+        if catalog().usable_run(name).regime == "untuned":
+            raise MtpeftError(
+                f"nothing is trained in {name}: its base model answers as it came",
+                "a trained run",
+                f"mtpeft infer run {name}, or mtpeft serve {name}",
+            )
         place = paths.seed_folder(training, name, seed)
         called = f"{name} --profile {training} --seed {seed}"
         fix = f"mtpeft train run {called}"

@@ -5,7 +5,9 @@ configuration and modules, or stands in the backbone's YAML.
 """
 
 import importlib.util
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from mtpeft.catalog import Backbone
@@ -60,22 +62,22 @@ def load_causal(
         liger: Fused kernels, where they are installed and there is a GPU.
 
     Raises:
-        MtpeftError: Weights of the model are missing.
+        MtpeftError: Weights of the model are missing, or have another shape.
     """
     import torch
     from transformers import AutoModelForCausalLM
 
-    model = complete(
-        source,
-        *AutoModelForCausalLM.from_pretrained(
+    with _unreported():
+        made = AutoModelForCausalLM.from_pretrained(
             source,
             dtype=getattr(torch, dtype),
             quantization_config=quantisation,
             attn_implementation=attention(attention_name, device),
             device_map={"": device} if quantisation is not None else None,
             output_loading_info=True,
-        ),
-    )
+            ignore_mismatched_sizes=True,
+        )
+    model = complete(source, *made)
     model.config.use_cache = False
     if liger and device.startswith("cuda") and importlib.util.find_spec("liger_kernel"):
         from liger_kernel.transformers import _apply_liger_kernel_to_instance
@@ -142,18 +144,38 @@ def load_encoder(source: str, attention_name: str = "eager") -> Any:
     """An encoder with the weights in `source` (a folder), float32.
 
     Raises:
-        MtpeftError: Weights of the encoder are missing.
+        MtpeftError: Weights of the encoder are missing, or have another shape.
     """
     import torch
     from transformers import AutoConfig
 
-    made = _encoder_class(AutoConfig.from_pretrained(source)).from_pretrained(
-        source,
-        attn_implementation=attention(attention_name, kind()),
-        dtype=torch.float32,
-        output_loading_info=True,
-    )
+    with _unreported():
+        made = _encoder_class(AutoConfig.from_pretrained(source)).from_pretrained(
+            source,
+            attn_implementation=attention(attention_name, kind()),
+            dtype=torch.float32,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+        )
     return complete(source, *made)
+
+
+@contextmanager
+def _unreported() -> Iterator[None]:
+    """Without the library's table of weights that are missing or left over: `complete` judges them.
+    A pooler that is not used would read there as one that must be trained.
+    """
+
+    def keep(record: logging.LogRecord) -> bool:
+        said = record.getMessage()
+        return "LOAD REPORT" not in said or "CONVERSION" in said
+
+    library = logging.getLogger("transformers.modeling_utils")
+    library.addFilter(keep)
+    try:
+        yield
+    finally:
+        library.removeFilter(keep)
 
 
 def complete(source: str, model: Any, loading: Mapping[str, Any]) -> Any:
@@ -172,8 +194,14 @@ def complete(source: str, model: Any, loading: Mapping[str, Any]) -> Any:
         The model, without its pooler where that was drawn.
 
     Raises:
-        MtpeftError: Other weights are missing.
+        MtpeftError: Other weights are missing, or have another shape than the model's.
     """
+    for name, stored, wanted in sorted(loading["mismatched_keys"]):
+        raise MtpeftError(
+            f"{name} of {source} has shape {list(stored)}",
+            f"{list(wanted)}, as config.json beside it says",
+            "--backbone FOLDER with a whole model",
+        )
     missing = sorted(loading["missing_keys"])
     if missing and all(name.startswith("pooler.") for name in missing):
         model.pooler = None
