@@ -1,7 +1,10 @@
 """Studies that are run here: what is drawn, what is resumed, what seeds say."""
 
 import json
+import logging
 import math
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -179,3 +182,21 @@ def test_studies_that_are_run_here_have_no_part_in_archived_verdicts() -> None:
     assert STUDY not in with_figures(known)
     assert not [p for p in (*score_roots(known), *statistics_files(known)) if STUDY.id in p.parts]
     assert not [c for c in known.claims.values() if c.study == STUDY.id]
+
+
+def test_a_library_that_kept_the_stream_of_one_stage_writes_into_the_log_of_the_next(tmp_path):
+    logger = logging.getLogger("a library")
+    with driver._into(tmp_path / "train.log"):
+        handler = logging.StreamHandler()
+        logger.addHandler(handler)
+        logger.warning("trained")
+    try:
+        with driver._into(tmp_path / "infer.log"):
+            print("answering")
+            logger.warning("answered")
+            subprocess.run([sys.executable, "-c", "print('below')"], stdout=sys.stdout, check=True)
+    finally:
+        logger.removeHandler(handler)
+    assert (tmp_path / "train.log").read_text() == "trained\n"
+    said = (tmp_path / "infer.log").read_text().splitlines()
+    assert sorted(said) == ["answered", "answering", "below"]

@@ -90,6 +90,38 @@ def test_runs_of_one_base_share_it(results):
     assert found[f"{RUN}:summarization-java"].new_tokens == 128
 
 
+def test_a_run_without_tuning_is_its_base_model_under_the_names_of_its_tasks(results):
+    base = results / "bases" / "smollm2-135m-instruct"
+    base.mkdir()
+    (base / "config.json").write_text("{}")
+    weights, names = chosen("smollm2-135m-instruct/base")
+    assert [(w.source, w.four_bit, w.adapters) for w in weights] == [(str(base), False, {})]
+    found = {m.name: m for m in names}
+    assert found["smollm2-135m-instruct/base"].adapter == ""
+    assert found["smollm2-135m-instruct/base:translation-java-cs"].language == "csharp"
+
+
+def test_a_run_without_tuning_is_not_answered_by_a_base_in_four_bits(results):
+    base = results / "bases" / "smollm2-135m-instruct"
+    base.mkdir()
+    (base / "config.json").write_text("{}")
+    run = "smollm2-135m-instruct/mt-qlora"
+    adapter = results / "training" / "fast" / run / "seed-42" / "adapter"
+    adapter.mkdir(parents=True)
+    (adapter / "adapter_config.json").write_text('{"r": 8}')
+    (adapter / "adapter_model.safetensors").write_text("")
+    weights, names = chosen(run, "smollm2-135m-instruct/base")
+    bits = {m.name: weights[m.weights].four_bit for m in names}
+    assert bits[run] and not bits["smollm2-135m-instruct/base"]
+
+
+def test_training_an_untuned_run_is_refused_with_what_works():
+    name = "smollm2-135m-instruct/base"
+    done = CliRunner().invoke(app, ["train", "run", name])
+    assert isinstance(done.exception, MtpeftError) and "nothing is trained" in str(done.exception)
+    assert f"mtpeft infer run {name}" in str(done.exception)
+
+
 def test_what_cannot_be_served_is_said(results):
     with pytest.raises(UnknownName, match="mt-qlora"):
         chosen("qwen2.5-coder-0.5b/mt-qlor")
@@ -97,30 +129,6 @@ def test_what_cannot_be_served_is_said(results):
         chosen(f"{BASE}/mt-fft")
     with pytest.raises(MtpeftError, match="writes no text"):
         chosen("unixcoder-base/st-lora/flaky-detection")
-
-
-def test_an_untuned_run_is_its_base_in_the_prompts_of_its_tasks(results):
-    name = "smollm2-135m-instruct/base"
-    base = results / "bases" / "smollm2-135m-instruct"
-    base.mkdir()
-    (base / "config.json").write_text("{}")
-    weights, names = chosen(name)
-    assert weights == [Weights(str(base))]
-    assert {m.adapter for m in names} == {""} and {m.regime for m in names} == {"untuned"}
-    assert names[0].name == name and {m.task for m in names} >= {"", "translation"}
-    command = vllm.command(weights, names, "float32", "127.0.0.1", 1)
-    assert command[command.index("--served-model-name") + 1] == name
-
-
-def test_what_an_untuned_run_has_not_is_said_with_what_works(results):
-    from mtpeft.inference.trained import trained
-
-    name = "smollm2-135m-instruct/base"
-    with pytest.raises(MtpeftError, match="nothing is trained") as refused:
-        trained(name)
-    assert f"mtpeft infer run {name}" in str(refused.value)
-    done = CliRunner().invoke(app, ["train", "run", name])
-    assert isinstance(done.exception, MtpeftError) and "nothing is trained" in str(done.exception)
 
 
 def test_the_command_of_vllm_names_every_adapter_and_the_largest_rank(results):

@@ -377,3 +377,13 @@ def test_what_a_model_says_stands_in_the_order_of_the_examples() -> None:
             float(model("vulnerability-detection", data.batch([i])).sigmoid()) for i in range(5)
         ]
     assert said == pytest.approx(alone, abs=1e-5)
+
+
+@torch_only
+def test_a_batch_is_padded_on_the_right_and_has_queries_before_codes() -> None:
+    rows, codes = [[7], [8, 9]], [[5, 6, 4], [3]]
+    data = TaskData("code-search", "ranking", ["a", "b"], rows, [1, 0], codes, 2)
+    batch = data.batch([1, 0])
+    assert batch["ids"].tolist() == [[8, 9, 2], [7, 2, 2], [3, 2, 2], [5, 6, 4]]
+    assert batch["mask"].tolist() == [[1, 1, 0], [1, 0, 0], [1, 0, 0], [1, 1, 1]]
+    assert batch["labels"].tolist() == [0, 1]

@@ -11,7 +11,7 @@ from mtpeft.core.errors import UnknownName
 from mtpeft.inference.generate import Generated, generate
 from mtpeft.inference.generate import as_configured as generate_as_configured
 from mtpeft.inference.vllm_backend import Vllm
-from mtpeft.models.base import complete, load_tokenizer
+from mtpeft.models.base import complete, load_tokenizer, quietly
 from mtpeft.models.device import kind, local, suits
 from mtpeft.models.nf4 import keep_layout, quantisation
 
@@ -79,13 +79,15 @@ def loaded(source: str, dtype: str, four_bit: bool, words: str = "") -> tuple[An
 
     suits(source)
     quantised = quantisation(dtype) if four_bit else None
-    read = AutoModelForCausalLM.from_pretrained(
-        source,
-        dtype=getattr(torch, dtype),
-        quantization_config=quantised,
-        device_map={"": local()} if quantised else None,
-        output_loading_info=True,
-    )
+    with quietly():
+        read = AutoModelForCausalLM.from_pretrained(
+            source,
+            dtype=getattr(torch, dtype),
+            quantization_config=quantised,
+            device_map={"": local()} if quantised else None,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # `complete` refuses them by name
+        )
     return keep_layout(complete(source, *read)), load_tokenizer(words or source)
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mtpeft.catalog import catalog
+from mtpeft.catalog import Run, catalog
 from mtpeft.core import paths
 from mtpeft.core.errors import BadInput, MtpeftError
 from mtpeft.core.objects import read_object
@@ -25,14 +25,14 @@ class Trained:
         name: The run.
         called: The words that name it in a command: id, profile and seed, or a folder.
         place: The folder of its seed, or the folder that a person named.
-        folder: The folder with its weights.
+        folder: The folder with its weights, where it is tuned.
         tasks: What it was trained on.
         heads: Whether it is an encoder with heads, in place of a language model.
         whole: Whether the folder holds a whole language model, in place of an adapter.
         backbone: The base model's id in the catalog.
         method: The method's id in the catalog.
         base: Hashes of the base model that it was trained on; empty where it does not say.
-        regime: `st` or `mt`.
+        regime: `st`, `mt`, or `untuned`: the base model as it is.
         wording: Of the prompts that a language model was trained with.
     """
 
@@ -86,12 +86,9 @@ def trained(name: str, training: str = "fast", seed: int = 42) -> Trained:
         BadInput: Its folder does not say what it is.
     """
     if name in catalog().runs or not Path(name).is_dir():
-        if catalog().usable_run(name).regime == "untuned":
-            raise MtpeftError(
-                f"nothing is trained in {name}: its base model answers as it came",
-                "a trained run",
-                f"mtpeft infer run {name}, or mtpeft serve {name}",
-            )
+        known = catalog().usable_run(name)
+        if known.regime == "untuned":
+            return _untuned(known)
         place = paths.seed_folder(training, name, seed)
         called = f"{name} --profile {training} --seed {seed}"
         fix = f"mtpeft train run {called}"
@@ -127,6 +124,23 @@ def trained(name: str, training: str = "fast", seed: int = 42) -> Trained:
         {k: str(told[k]) for k in IDENTITY if k in told},
         told.get("regime", "mt"),
         str(read_json(place / "settings.json").get("wording", "own")),
+    )
+
+
+def _untuned(run: Run) -> Trained:
+    """A run that is its base model as it is: there is nothing to load on it."""
+    return Trained(
+        name=run.id,
+        called=run.id,
+        place=Path(),
+        folder=Path(),
+        tasks=tuple(run.tasks),
+        heads=False,
+        whole=True,
+        backbone=run.backbone,
+        method=run.method,
+        base={},
+        regime="untuned",
     )
 
 

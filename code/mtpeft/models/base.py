@@ -4,15 +4,35 @@ Nothing here knows a family: what differs between architectures is asked of the 
 configuration and modules, or stands in the backbone's YAML.
 """
 
+import contextlib
 import importlib.util
-import logging
+import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
 from mtpeft.catalog import Backbone
 from mtpeft.core.errors import MtpeftError
 from mtpeft.models.device import kind
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Load a model without the library's report: what of it matters, `complete` says or refuses.
+
+    Its progress bar is for a terminal alone.
+    """
+    from transformers.utils import logging
+
+    before, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    if not sys.stderr.isatty():
+        logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+        if bar:
+            logging.enable_progress_bar()
 
 
 def attention(name: str, device: str) -> str:
@@ -62,12 +82,12 @@ def load_causal(
         liger: Fused kernels, where they are installed and there is a GPU.
 
     Raises:
-        MtpeftError: Weights of the model are missing, or have another shape.
+        MtpeftError: Weights of the model are missing.
     """
     import torch
     from transformers import AutoModelForCausalLM
 
-    with _unreported():
+    with quietly():
         made = AutoModelForCausalLM.from_pretrained(
             source,
             dtype=getattr(torch, dtype),
@@ -75,7 +95,7 @@ def load_causal(
             attn_implementation=attention(attention_name, device),
             device_map={"": device} if quantisation is not None else None,
             output_loading_info=True,
-            ignore_mismatched_sizes=True,
+            ignore_mismatched_sizes=True,  # `complete` refuses them by name
         )
     model = complete(source, *made)
     model.config.use_cache = False
@@ -144,38 +164,20 @@ def load_encoder(source: str, attention_name: str = "eager") -> Any:
     """An encoder with the weights in `source` (a folder), float32.
 
     Raises:
-        MtpeftError: Weights of the encoder are missing, or have another shape.
+        MtpeftError: Weights of the encoder are missing.
     """
     import torch
     from transformers import AutoConfig
 
-    with _unreported():
+    with quietly():
         made = _encoder_class(AutoConfig.from_pretrained(source)).from_pretrained(
             source,
             attn_implementation=attention(attention_name, kind()),
             dtype=torch.float32,
             output_loading_info=True,
-            ignore_mismatched_sizes=True,
+            ignore_mismatched_sizes=True,  # `complete` refuses them by name
         )
     return complete(source, *made)
-
-
-@contextmanager
-def _unreported() -> Iterator[None]:
-    """Without the library's table of weights that are missing or left over: `complete` judges them.
-    A pooler that is not used would read there as one that must be trained.
-    """
-
-    def keep(record: logging.LogRecord) -> bool:
-        said = record.getMessage()
-        return "LOAD REPORT" not in said or "CONVERSION" in said
-
-    library = logging.getLogger("transformers.modeling_utils")
-    library.addFilter(keep)
-    try:
-        yield
-    finally:
-        library.removeFilter(keep)
 
 
 def complete(source: str, model: Any, loading: Mapping[str, Any]) -> Any:

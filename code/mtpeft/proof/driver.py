@@ -7,6 +7,7 @@ seconds; a stage that has one is not done again, so that the same command resume
 
 import contextlib
 import fnmatch
+import io
 import json
 import os
 import resource
@@ -15,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TextIO
 
 from mtpeft.catalog import Catalog, Study
 from mtpeft.catalog.schema import Form
@@ -206,16 +207,44 @@ def _cpu() -> float:
     return sum(u.ru_utime + u.ru_stime for u in used)
 
 
+class _Log(io.TextIOBase):
+    """The stream of whatever log is open. Libraries keep the stream that they find when they are
+    imported: with a file of its own, the next stage's messages would go to a closed one.
+    """
+
+    def __init__(self) -> None:
+        self.target: TextIO | None = None
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        return (self.target or sys.__stderr__ or io.StringIO()).write(text)
+
+    def flush(self) -> None:
+        if self.target is not None:
+            self.target.flush()
+
+    def fileno(self) -> int:
+        if self.target is None:
+            raise io.UnsupportedOperation("no log is open")
+        return self.target.fileno()
+
+
+_LOG = _Log()
+
+
 @contextlib.contextmanager
 def _into(log: Path) -> Iterator[None]:
     """Add what is printed meanwhile to a file; libraries draw no progress bars."""
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    with (
-        log.open("at", encoding="utf-8") as stream,
-        contextlib.redirect_stdout(stream),
-        contextlib.redirect_stderr(stream),
-    ):
-        yield
+    with log.open("at", encoding="utf-8") as stream:
+        _LOG.target = stream
+        try:
+            with contextlib.redirect_stdout(_LOG), contextlib.redirect_stderr(_LOG):
+                yield
+        finally:
+            _LOG.target = None
 
 
 def cost_rows(known: Catalog, plan: plans.Plan) -> list[list[object]]:

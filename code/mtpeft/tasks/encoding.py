@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -145,17 +145,22 @@ class TaskData:
         """
         import torch
 
-        rows = [self.rows[i] for i in positions]
-        if self.head == RANKING:
-            rows += [self.codes[i] for i in positions]
-        longest = max(len(row) for row in rows)
-        ids = torch.full((len(rows), longest), self.padding)
-        mask = torch.zeros((len(rows), longest), dtype=torch.long)
+        parts = (self.rows, self.codes) if self.head == RANKING else (self.rows,)
+        rows = [cast(Ragged, part).row(i) for part in parts for i in positions]
+        lengths = np.array([len(row) for row in rows])
+        ids = np.full((len(rows), lengths.max()), self.padding)
         for number, row in enumerate(rows):
-            ids[number, : len(row)] = torch.tensor(row)
-            mask[number, : len(row)] = 1
-        labels = torch.tensor([self.labels[i] for i in positions])
-        return {"ids": ids.to(device), "mask": mask.to(device), "labels": labels.to(device)}
+            ids[number, : len(row)] = row
+        mask = (np.arange(ids.shape[1]) < lengths[:, None]).astype(np.int64)
+        made = {"ids": ids, "mask": mask, "labels": np.array([self.labels[i] for i in positions])}
+        tensors = {name: torch.from_numpy(array) for name, array in made.items()}
+        if not device.startswith("cuda"):
+            return {name: tensor.to(device) for name, tensor in tensors.items()}
+        # From pinned memory a copy is only queued: the next batch is made while the GPU computes.
+        return {
+            name: tensor.pin_memory().to(device, non_blocking=True)
+            for name, tensor in tensors.items()
+        }
 
 
 def encode(

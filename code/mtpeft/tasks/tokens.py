@@ -56,8 +56,12 @@ class Ragged(Sequence[list[int]]):
             return Ragged.of(self[i] for i in range(*at.indices(len(self))))
         if not -len(self) <= at < len(self):
             raise IndexError(at)
-        at %= len(self)
-        found: list[int] = self.values[self.offsets[at] : self.offsets[at + 1]].tolist()
+        found: list[int] = self.row(at % len(self)).tolist()
+        return found
+
+    def row(self, at: int) -> np.ndarray:
+        """Row `at`, from 0, as a view, int32."""
+        found: np.ndarray = self.values[self.offsets[at] : self.offsets[at + 1]]
         return found
 
     def __iter__(self) -> Iterator[list[int]]:

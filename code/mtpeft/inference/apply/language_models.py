@@ -38,7 +38,8 @@ class Residents:
     def _key(self, run: Trained) -> tuple[str, bool]:
         """Folder of the weights, and whether they are loaded in NF4."""
         if run.whole:
-            return str(run.folder), False
+            untuned = run.regime == "untuned"
+            return run.source(self._options.backbone) if untuned else str(run.folder), False
         method = catalog().get("methods", run.method)
         return run.source(self._options.backbone), method.tuning.get("weights") == "nf4"
 

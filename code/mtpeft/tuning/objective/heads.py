@@ -270,7 +270,7 @@ class HeadsTrainer(MultiTaskTrainer):
         self.sums: dict[str, float] = {}
         self.counts: dict[str, int] = {}
         self.best, self.best_epoch, self.best_sha256 = -math.inf, 0, ""
-        self.thread = ThreadPoolExecutor(1, "batches")
+        self.thread = ThreadPoolExecutor(1, "batches", self._on_device)
         self._place = self.sampler.state()
         self._ahead: _Ahead | None = None
         self._batches: Batches = {}
@@ -302,22 +302,22 @@ class HeadsTrainer(MultiTaskTrainer):
         self._place, self._batches = now.place, now.batches.result()
         return [now.step], None
 
+    def _on_device(self) -> None:
+        """A thread begins on the first GPU, where it would take memory of another process's."""
+        if self.args.device.type == "cuda":
+            torch.cuda.set_device(self.args.device)
+
     def _drawn(self, stopped: frozenset[str]) -> _Ahead:
         step = self.sampler.next(stopped)
         return _Ahead(stopped, step, self.sampler.state(), self.thread.submit(self._made, step))
 
     def _made(self, step: Step) -> Batches:
-        """This process's share of a step, on the host; a GPU copies pinned memory by itself."""
+        """This process's share of a step."""
         size, found = self.settings.batch_size, {}
         for task, positions in step.items():
             mine = [int(i) for i in np.array_split(positions, self.args.world_size)[self._rank]]
             parts = [mine[i : i + size] for i in range(0, len(mine), size)]
-            found[task] = [self.data[task].batch(part) for part in parts]
-        if self.args.device.type == "cuda":
-            return {
-                task: [{name: value.pin_memory() for name, value in b.items()} for b in batches]
-                for task, batches in found.items()
-            }
+            found[task] = [self.data[task].batch(part, str(self.args.device)) for part in parts]
         return found
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
@@ -398,13 +398,10 @@ class HeadsTrainer(MultiTaskTrainer):
         Returns:
             The batch's mean loss.
         """
-        made = self._batches[task]
-        # Counted on the host: the sum of a mask on a GPU would wait for all that is queued there.
-        tokens = sum(int(b["mask"].sum()) for b in made)
-        padded = sum(b["mask"].numel() for b in made)
-        self.ledger.seen(task, tokens, padded, sum(len(b["labels"]) for b in made))
-        device = self.args.device
-        batches = [{n: v.to(device, non_blocking=True) for n, v in b.items()} for b in made]
+        batches = self._batches[task]
+        tokens = sum(int(b["mask"].sum()) for b in batches)
+        padded = sum(b["mask"].numel() for b in batches)
+        self.ledger.seen(task, tokens, padded, sum(len(b["labels"]) for b in batches))
         with self.ledger.counting(task, padded):
             if len(batches) == self.args.world_size == 1:
                 loss = self.model.loss(task, batches[0])
