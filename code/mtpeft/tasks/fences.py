@@ -7,8 +7,10 @@ uses; what reasons, echoes the question or shows output is left out. The study's
 """
 
 import html
+import json
 import re
 from dataclasses import dataclass, replace
+from textwrap import dedent
 
 from mtpeft.tasks.answer import Answer
 from mtpeft.tasks.source_text import (
@@ -31,6 +33,7 @@ _REASONING = re.compile(
     re.DOTALL | re.IGNORECASE | re.MULTILINE,
 )
 _OPEN_REASONING = re.compile(r"\A\s*<(?:think|thinking|reasoning)>.*\Z", re.DOTALL | re.IGNORECASE)
+_FENCED = re.compile(r"(?:`{3,}|~{3,})[^\n]*\n(.*)\n[ \t]*(?:`{3,}|~{3,})", re.DOTALL)
 _MARK = r"(?:<\|[\w ]{1,30}\|>|</?(?:s|answer|summary|solution|response)>|\[/?(?:INST|PYTHON|JAVA|CODE|ANSWER)\])"
 _MARKS = re.compile(
     rf"^[ \t]*(?:{_MARK}[ \t]*(?:assistant\b[ \t]*)?)+|(?:(?<![ \t])[ \t]*{_MARK})+[ \t]*$",
@@ -40,12 +43,33 @@ _HTML = re.compile(
     r"\A\s*(?:<pre\b[^>\n]*>\s*)?<code\b[^>\n]*>(.*)</code>\s*(?:</pre>\s*)?\Z",
     re.DOTALL | re.IGNORECASE,
 )
+_PRE = re.compile(
+    r"^[ \t]*<pre\b[^>\n]*>\s*<code\b(?P<info>[^>\n]*)>\n?(?P<code>.*?)\s*</code>\s*</pre>",
+    re.DOTALL | re.IGNORECASE | re.MULTILINE,
+)
+_LANGUAGE_CLASS = re.compile(r"\blang(?:uage)?-([\w#+]+)")
+_LATEX = re.compile(
+    r"^[ \t]*\\(?:begin|end)\{(?:lstlisting|verbatim|minted|code)\}(?:[\[{][^\n]*)?$", re.MULTILINE
+)
+_TESTS = re.compile(r"^\[TESTS?\]$.*?(?:^\[/TESTS?\]$|\Z)", re.DOTALL | re.MULTILINE)
+_SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
+_FINAL = re.compile(r"\A.*<\|channel\|>final<\|message\|>", re.DOTALL)
 _TURN = re.compile(
     r"(?:<\|(?:im_end|eot_id|end|endoftext)\|>|</s>)[ \t]*\n(?=\s*\S)"
     r"|^(?:### ?|\*\*)?(?:Human|User|Instruction)\b(?:\*\*)?:",
     re.MULTILINE,
 )
 _ROLE = re.compile(r"\A\s*Assistant:[ \t]*")
+_LABEL = re.compile(
+    r"\A\s*\**(?:C#|CSharp|Java|Python|answer|solution|code|output)(?: (?:code|version|translation))?\**[ \t]*:[ \t]*\**[ \t]*(?=[^\s`~])",
+    re.IGNORECASE,
+)
+_DIFFS = ("diff", "patch")
+_NUMBERED = re.compile(r"[ \t]*(\d{1,4})(?:[ \t]*[|:.)][ \t]?|[ \t]|$)")
+# Code on the line of its opening fence, behind the name of its language.
+_BEHIND_TAG = re.compile(
+    r"\s*[\w#+]+\s+((?:async\s+def|def|class|from|import)\s+\w.*|@\w.*|[^{=\s][^={]*[;{])\s*"
+)
 _INVISIBLE = re.compile("[\ufeff\u200b\u2060]")
 _REVISED = re.compile(
     r"\b(?:correct(?:ed|ion)?|fix(?:ed)?|final|revised|updated)\b[^\n]*\s*\Z", re.IGNORECASE
@@ -63,11 +87,14 @@ _NAMES = {
 LONGEST = 30_000
 """Characters beyond which a text is no answer, and is not searched."""
 _MOST = 40
+_LONG = "`" * 9
+"""A fence that no code holds."""
+_HOLDS_CODE = ("code", "answer", "solution", "function", "output", "completion")
 _DOCUMENTS = ("markdown", "md")
 # Words after a fence that say: this is not the code that was asked for.
 _OTHERS = re.compile(
     r"bash|sh|shell|zsh|console|terminal|powershell|cmd|text|txt|plain(?:text)?|output|stdout|result"
-    r"|json|ya?ml|x?html|xml|css|toml|ini|csv|diff|sql|http|(?:java|type)script|[jt]s|c|cpp|c\+\+|go"
+    r"|json|ya?ml|x?html|xml|css|toml|ini|csv|diff|patch|sql|http|(?:java|type)script|[jt]s|c|cpp|c\+\+|go"
     r"|rust|ruby|php|kotlin|scala|swift|r|perl|lua|haskell|dockerfile|makefile|mermaid|latex|math"
     r"|pseudocode"
 )
@@ -95,7 +122,7 @@ def tidied(text: str) -> str:
     dialogue goes on; LF line ends.
     """
     text = _INVISIBLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    text = _OPEN_REASONING.sub("", _REASONING.sub("", text))
+    text = _OPEN_REASONING.sub("", _REASONING.sub("", _FINAL.sub("", text)))
     for turn in _TURN.finditer(text):
         before = text[: turn.start()]
         if _MARKS.sub("", before).strip() and not _inside_fence(before):
@@ -122,18 +149,23 @@ def unfenced(text: str, language: str = "", last: bool = False, asked: str = "")
     text = tidied(text)
     if (page := _HTML.fullmatch(text)) and "<code" not in page[1].lower():
         text = html.unescape(page[1])
+    text = _in_fences(_TESTS.sub("", text))
     if "\n" not in text.strip() and (one := _ONE_LINE.fullmatch(text)):
         word, _, rest = one["code"].strip().partition(" ")
         inside = rest.strip() if word.lower() in _NAMES and rest.strip() else one["code"].strip()
         return Answer(inside, "one line in fences")
+    text = _LABEL.sub("", in_json(text))
     whole = text.strip("\n").rstrip()
     if language in ("", "python") and parsed(text) is not None and looks_like_code(text):
         return Answer(whole, "whole text")
-    blocks = [] if _goes_on(text, language) else _blocks(text, language)
+    if _goes_on(text, language):
+        kept = _body(whole)
+        return Answer(kept, "whole text" if kept == whole else "up to a sentence behind the body")
+    blocks = _blocks(text, language) or _spans(text, language)
     if not blocks:
         # A refusal is no code; whatever might be code is left to the tools to judge.
-        kept = not language or looks_like_code(whole)
-        return Answer(whole, "whole text") if kept else Answer("", "no code")
+        may_be = not language or looks_like_code(whole)
+        return Answer(whole, "whole text") if may_be else Answer("", "no code")
     best = max(
         range(len(blocks)),
         key=lambda i: (*_worth(blocks, i, language, asked), _place(blocks, i, language, last)),
@@ -152,10 +184,56 @@ def unfenced(text: str, language: str = "", last: bool = False, asked: str = "")
     return Answer(code, rule)
 
 
+def in_json(text: str) -> str:
+    """The text of a JSON object, fenced or not, that holds nothing else, or one text under a name that
+    says code; any other text as it is.
+    """
+    inside = _FENCED.fullmatch(text.strip())
+    try:
+        found = json.loads(inside[1] if inside else text)
+    except (ValueError, RecursionError):
+        return text
+    pairs = found if isinstance(found, dict) else {}
+    named = [value for name, value in pairs.items() if name.lower() in _HOLDS_CODE]
+    values = named or list(pairs.values())
+    return values[0] if len(values) == 1 and isinstance(values[0], str) else text
+
+
 def _goes_on(text: str, language: str) -> bool:
     """Whether a text completes the function of the prompt: it begins inside a body."""
     first = text.lstrip("\n").partition("\n")[0]
     return language == "python" and first[:1] in (" ", "\t") and not _OPEN.fullmatch(first)
+
+
+def _body(text: str) -> str:
+    """The rest of a function, without the sentences behind it; as it is where that does not parse."""
+    rows = text.split("\n")
+    tops = [i for i, row in enumerate(rows) if i and row[:1] not in ("", " ", "\t", "#")]
+    for end in [len(rows), *reversed(tops[:_MOST])]:
+        if parsed("\n".join(["def _():", *rows[:end]])) is not None:
+            return "\n".join(rows[:end]).rstrip()
+    return text
+
+
+def _in_fences(text: str) -> str:
+    """A text of which the listings of HTML pages and of LaTeX stand in fences."""
+
+    def fenced(found: re.Match[str]) -> str:
+        named = _LANGUAGE_CLASS.search(found["info"])
+        return f"{_LONG}{named[1] if named else ''}\n{html.unescape(found['code'])}\n{_LONG}\n"
+
+    if _LATEX.search(text) and not any(map(_OPEN.fullmatch, text.split("\n"))):
+        return _LATEX.sub(_LONG, text)
+    return _PRE.sub(fenced, text)
+
+
+def _spans(text: str, language: str) -> list[_Block]:
+    """The definitions that stand between single backticks in a sentence."""
+    return [
+        _Block("", found[1].strip())
+        for found in _SPAN.finditer(text)
+        if language and sound(found[1], language) and defined(found[1], language)
+    ]
 
 
 def tagged(text: str) -> str:
@@ -184,10 +262,14 @@ def _blocks(text: str, language: str) -> list[_Block]:
         ends = [j for j in range(i + 1, len(lines)) if _closes(lines[j], opened["fence"])]
         end = _end(lines, i, ends, opened["lead"], tag)
         inside = _inside(lines[i + 1 : end], opened["lead"])
+        if tag in _NAMES.values() and (behind := _BEHIND_TAG.fullmatch(opened["info"])):
+            inside = f"{behind[1]}\n{inside}"
         blocks += _bare(prose, language)
         if tag in _DOCUMENTS:
             blocks += _blocks(inside, language)
         else:
+            if tag in _DIFFS:
+                tag, inside = "", _applied(inside)
             blocks.append(_repaired(_Block(tag, inside, "\n".join(prose)), language))
         prose, i = [], end + 1
     return blocks + _bare(prose, language)
@@ -212,10 +294,13 @@ def _repaired(block: _Block, language: str) -> _Block:
     """A block without the prompts of an interpreter, and without sentences among its code."""
     text = without_prompts(block.text)
     if text != block.text:
-        return replace(
-            block, text=text, language="" if block.language == "pycon" else block.language
-        )
+        shown = block.language in ("pycon", "ipython", "console", "text", "shell")
+        return replace(block, text=text, language="" if shown else block.language)
     kind = language or block.language
+    if sound(plain := _without_numbers(text), kind):
+        text = plain
+    if not sound(text, kind) and sound(plain := html.unescape(text), kind):
+        text = plain
     if (
         not sound(text, kind)
         and len(parts := segments(text, kind)) == 1
@@ -223,6 +308,31 @@ def _repaired(block: _Block, language: str) -> _Block:
     ):
         text = parts[0][0]
     return replace(block, text=text)
+
+
+def _applied(diff: str) -> str:
+    """What a file reads like after a change: its new lines, and those that stay."""
+    lines = diff.split("\n")
+    if not any(line.startswith("+") and not line.startswith("+++ ") for line in lines):
+        return diff
+    return "\n".join(
+        line[1:] if line[:1] in ("+", " ") else line
+        for line in lines
+        if not re.match(r"-|\+\+\+ |@@|\\ No newline|diff --git|index [0-9a-f]", line)
+    )
+
+
+def _without_numbers(code: str) -> str:
+    """Code without the numbers of its lines, where each line begins with its own."""
+    lines = code.split("\n")
+    found = [match for line in lines if (match := _NUMBERED.match(line))]
+    numbers = [int(match[1]) for match in found]
+    first = numbers[0] if numbers else 0
+    if len(lines) < 2 or numbers != list(range(first, first + len(lines))):
+        return code
+    plain = "\n".join(line[match.end() :] for line, match in zip(lines, found, strict=True))
+    # One to three blanks before the outermost line belong to the numbers, four to a body.
+    return dedent(plain) if re.match(r" {1,3}\S", plain) else plain
 
 
 def _closes(line: str, fence: str) -> bool:
