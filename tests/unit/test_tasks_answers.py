@@ -315,6 +315,99 @@ def test_of_two_functions_both_are_still_shown():
     assert content.count("x") > 40 and content.count("y") > 40
 
 
+FINAL = (
+    f"<|channel|>analysis<|message|>Perhaps:\n{F}python\ndef f(x):\n    return 0\n{F}\n<|end|>"
+    f"<|start|>assistant<|channel|>final<|message|>{F}python\n{CODE}\n{F}<|return|>"
+)
+NUMBERED = "1  def f(x):\n2      return x"
+SESSION = "In [1]: def f(x):\n   ...:     return x\n   ...:\n\nIn [2]: f(2)\nOut[2]: 2\n\nIn [3]: f(3)\nOut[3]: 3"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        f'<p>Here it is:</p>\n<pre><code class="language-python">{CODE}\n</code></pre>\n<p>It is short.</p>',
+        f"\\begin{{lstlisting}}[language=Python]\n{CODE}\n\\end{{lstlisting}}",
+        f"{F}diff\n@@ -1,2 +1,2 @@\n def f(x):\n-    return 0\n+    return x\n{F}",
+        f"{F}diff\n--- a/f.py\n+++ b/f.py\n+def f(x):\n+    return x\n{F}\nThat is all.",
+        f"{F}python\n{NUMBERED}\n{F}",
+        f"{F}\n{SESSION}\n{F}",
+        f"{F}ipython\n{SESSION}\n{F}",
+        f"Answer: {CODE}",
+        f"**Solution:**\n{F}python\n{CODE}\n{F}",
+        f"[PYTHON]\n{CODE}\n[/PYTHON]\n[TESTS]\nassert f(1) == 1\n[/TESTS]",
+        FINAL,
+        '{"code": "def f(x):\\n    return x\\n"}',
+        f'{F}json\n{{"explanation": "Short.", "code": "def f(x):\\n    return x"}}\n{F}',
+    ],
+)
+def test_code_comes_out_of_pages_diffs_listings_sessions_and_objects(raw):
+    assert generation.answer(raw, False, "python", "f") == CODE
+
+
+def test_signs_of_a_page_are_read_as_what_they_mean():
+    raw = "It compares:\n\n<pre><code>int f(List&lt;Integer&gt; x) {\n    return x;\n}</code></pre>\n\nDone."
+    assert generation.answer(raw, False, "java", "f") == JAVA.replace("int x", "List<Integer> x")
+
+
+def test_a_definition_between_backticks_in_a_sentence_is_the_answer():
+    assert translation.answer("**C#:** `public int Get() => a;`", False, "csharp") == (
+        "public int Get() => a;"
+    )
+    assert translation.answer("`get` becomes `Get`.", False, "csharp") == ""
+
+
+@pytest.mark.parametrize(
+    "behind", ["\n\nThis returns one or two.", "\n\nExplanation:\n- it's short"]
+)
+def test_sentences_behind_the_rest_of_a_function_are_left_out(behind):
+    body = "    if x:\n        return 1\n    return 2"
+    assert generation.answer(body + behind, False, "python", "f") == body
+    helper = "\n\n\ndef g():\n    return 3"
+    assert generation.answer(body + helper + behind, False, "python", "f") == body + helper
+
+
+@pytest.mark.parametrize(
+    ("raw", "read"),
+    [
+        ("$\\boxed{\\text{Yes}}$", "1"),
+        ("\u2705 Yes", "1"),
+        ("\u274c No, it is bounded.", "0"),
+        ("Answer \u2013 no", "0"),
+        ("I think the answer is \u201cyes\u201d.", "1"),
+        ("\u274c No idea", ""),
+    ],
+)
+def test_signs_around_a_yes_or_no_do_not_hide_it(raw, read):
+    assert yes_no.strict(raw) == read
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "// Adds numbers.",
+        "/// <summary>\n/// Adds numbers.\n/// </summary>",
+        "*Adds numbers.*",
+        "_Adds numbers._",
+        "\u00abAdds numbers.\u00bb",
+        "1. Adds numbers.",
+        "Summary\n-------\nAdds numbers.",
+        "Function summary: Adds numbers.",
+        "Based on the code, here is the summary: Adds numbers.",
+    ],
+)
+def test_a_summary_leaves_more_kinds_of_frames(raw):
+    assert summarization.answer(raw, False) == "Adds numbers."
+
+
+@pytest.mark.parametrize(
+    "line", ["{} -> {}", "[{}] \u2192 {}", "[{}] => {}", "Function {} scores {}"]
+)
+def test_an_arrow_separates_a_candidate_from_its_score(line):
+    raw = "\n".join(line.format(n, score) for n, score in enumerate((80, 15, 0), start=1))
+    assert read_scores(raw, 3) == ([80, 15, 0])
+
+
 ADD = "def add(a, b):\n    return a + b"
 JAVA_ADD = "public int add(int a, int b) {\n    return a + b;\n}"
 

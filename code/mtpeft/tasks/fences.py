@@ -10,6 +10,7 @@ import html
 import json
 import re
 from dataclasses import dataclass, replace
+from textwrap import dedent
 
 from mtpeft.tasks.answer import Answer
 from mtpeft.tasks.source_text import (
@@ -42,6 +43,17 @@ _HTML = re.compile(
     r"\A\s*(?:<pre\b[^>\n]*>\s*)?<code\b[^>\n]*>(.*)</code>\s*(?:</pre>\s*)?\Z",
     re.DOTALL | re.IGNORECASE,
 )
+_PRE = re.compile(
+    r"^[ \t]*<pre\b[^>\n]*>\s*<code\b(?P<info>[^>\n]*)>\n?(?P<code>.*?)\s*</code>\s*</pre>",
+    re.DOTALL | re.IGNORECASE | re.MULTILINE,
+)
+_LANGUAGE_CLASS = re.compile(r"\blang(?:uage)?-([\w#+]+)")
+_LATEX = re.compile(
+    r"^[ \t]*\\(?:begin|end)\{(?:lstlisting|verbatim|minted|code)\}(?:[\[{][^\n]*)?$", re.MULTILINE
+)
+_TESTS = re.compile(r"^\[TESTS?\]$.*?(?:^\[/TESTS?\]$|\Z)", re.DOTALL | re.MULTILINE)
+_SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
+_FINAL = re.compile(r"\A.*<\|channel\|>final<\|message\|>", re.DOTALL)
 _TURN = re.compile(
     r"(?:<\|(?:im_end|eot_id|end|endoftext)\|>|</s>)[ \t]*\n(?=\s*\S)"
     r"|^(?:### ?|\*\*)?(?:Human|User|Instruction)\b(?:\*\*)?:",
@@ -49,7 +61,7 @@ _TURN = re.compile(
 )
 _ROLE = re.compile(r"\A\s*Assistant:[ \t]*")
 _LABEL = re.compile(
-    r"\A\s*\**(?:C#|CSharp|Java|Python)(?: (?:code|version|translation))?\**[ \t]*:[ \t]*\**[ \t]*(?=[^\s`~])",
+    r"\A\s*\**(?:C#|CSharp|Java|Python|answer|solution|code|output)(?: (?:code|version|translation))?\**[ \t]*:[ \t]*\**[ \t]*(?=[^\s`~])",
     re.IGNORECASE,
 )
 _DIFFS = ("diff", "patch")
@@ -75,6 +87,9 @@ _NAMES = {
 LONGEST = 30_000
 """Characters beyond which a text is no answer, and is not searched."""
 _MOST = 40
+_LONG = "`" * 9
+"""A fence that no code holds."""
+_HOLDS_CODE = ("code", "answer", "solution", "function", "output", "completion")
 _DOCUMENTS = ("markdown", "md")
 # Words after a fence that say: this is not the code that was asked for.
 _OTHERS = re.compile(
@@ -107,7 +122,7 @@ def tidied(text: str) -> str:
     dialogue goes on; LF line ends.
     """
     text = _INVISIBLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    text = _OPEN_REASONING.sub("", _REASONING.sub("", text))
+    text = _OPEN_REASONING.sub("", _REASONING.sub("", _FINAL.sub("", text)))
     for turn in _TURN.finditer(text):
         before = text[: turn.start()]
         if _MARKS.sub("", before).strip() and not _inside_fence(before):
@@ -134,6 +149,7 @@ def unfenced(text: str, language: str = "", last: bool = False, asked: str = "")
     text = tidied(text)
     if (page := _HTML.fullmatch(text)) and "<code" not in page[1].lower():
         text = html.unescape(page[1])
+    text = _in_fences(_TESTS.sub("", text))
     if "\n" not in text.strip() and (one := _ONE_LINE.fullmatch(text)):
         word, _, rest = one["code"].strip().partition(" ")
         inside = rest.strip() if word.lower() in _NAMES and rest.strip() else one["code"].strip()
@@ -142,11 +158,14 @@ def unfenced(text: str, language: str = "", last: bool = False, asked: str = "")
     whole = text.strip("\n").rstrip()
     if language in ("", "python") and parsed(text) is not None and looks_like_code(text):
         return Answer(whole, "whole text")
-    blocks = [] if _goes_on(text, language) else _blocks(text, language)
+    if _goes_on(text, language):
+        kept = _body(whole)
+        return Answer(kept, "whole text" if kept == whole else "up to a sentence behind the body")
+    blocks = _blocks(text, language) or _spans(text, language)
     if not blocks:
         # A refusal is no code; whatever might be code is left to the tools to judge.
-        kept = not language or looks_like_code(whole)
-        return Answer(whole, "whole text") if kept else Answer("", "no code")
+        may_be = not language or looks_like_code(whole)
+        return Answer(whole, "whole text") if may_be else Answer("", "no code")
     best = max(
         range(len(blocks)),
         key=lambda i: (*_worth(blocks, i, language, asked), _place(blocks, i, language, last)),
@@ -166,13 +185,17 @@ def unfenced(text: str, language: str = "", last: bool = False, asked: str = "")
 
 
 def in_json(text: str) -> str:
-    """The one text of a JSON object that holds nothing else, fenced or not; any other text as it is."""
+    """The text of a JSON object, fenced or not, that holds nothing else, or one text under a name that
+    says code; any other text as it is.
+    """
     inside = _FENCED.fullmatch(text.strip())
     try:
         found = json.loads(inside[1] if inside else text)
     except (ValueError, RecursionError):
         return text
-    values = list(found.values()) if isinstance(found, dict) else []
+    pairs = found if isinstance(found, dict) else {}
+    named = [value for name, value in pairs.items() if name.lower() in _HOLDS_CODE]
+    values = named or list(pairs.values())
     return values[0] if len(values) == 1 and isinstance(values[0], str) else text
 
 
@@ -180,6 +203,37 @@ def _goes_on(text: str, language: str) -> bool:
     """Whether a text completes the function of the prompt: it begins inside a body."""
     first = text.lstrip("\n").partition("\n")[0]
     return language == "python" and first[:1] in (" ", "\t") and not _OPEN.fullmatch(first)
+
+
+def _body(text: str) -> str:
+    """The rest of a function, without the sentences behind it; as it is where that does not parse."""
+    rows = text.split("\n")
+    tops = [i for i, row in enumerate(rows) if i and row[:1] not in ("", " ", "\t", "#")]
+    for end in [len(rows), *reversed(tops[:_MOST])]:
+        if parsed("\n".join(["def _():", *rows[:end]])) is not None:
+            return "\n".join(rows[:end]).rstrip()
+    return text
+
+
+def _in_fences(text: str) -> str:
+    """A text of which the listings of HTML pages and of LaTeX stand in fences."""
+
+    def fenced(found: re.Match[str]) -> str:
+        named = _LANGUAGE_CLASS.search(found["info"])
+        return f"{_LONG}{named[1] if named else ''}\n{html.unescape(found['code'])}\n{_LONG}\n"
+
+    if _LATEX.search(text) and not any(map(_OPEN.fullmatch, text.split("\n"))):
+        return _LATEX.sub(_LONG, text)
+    return _PRE.sub(fenced, text)
+
+
+def _spans(text: str, language: str) -> list[_Block]:
+    """The definitions that stand between single backticks in a sentence."""
+    return [
+        _Block("", found[1].strip())
+        for found in _SPAN.finditer(text)
+        if language and sound(found[1], language) and defined(found[1], language)
+    ]
 
 
 def tagged(text: str) -> str:
@@ -240,9 +294,8 @@ def _repaired(block: _Block, language: str) -> _Block:
     """A block without the prompts of an interpreter, and without sentences among its code."""
     text = without_prompts(block.text)
     if text != block.text:
-        return replace(
-            block, text=text, language="" if block.language == "pycon" else block.language
-        )
+        shown = block.language in ("pycon", "ipython", "console", "text", "shell")
+        return replace(block, text=text, language="" if shown else block.language)
     kind = language or block.language
     if sound(plain := _without_numbers(text), kind):
         text = plain
@@ -277,7 +330,9 @@ def _without_numbers(code: str) -> str:
     first = numbers[0] if numbers else 0
     if len(lines) < 2 or numbers != list(range(first, first + len(lines))):
         return code
-    return "\n".join(line[match.end() :] for line, match in zip(lines, found, strict=True))
+    plain = "\n".join(line[match.end() :] for line, match in zip(lines, found, strict=True))
+    # One to three blanks before the outermost line belong to the numbers, four to a body.
+    return dedent(plain) if re.match(r" {1,3}\S", plain) else plain
 
 
 def _closes(line: str, fence: str) -> bool:

@@ -47,6 +47,9 @@ _FOREIGN = {
         re.MULTILINE,
     ),
 }
+_TYPED = re.compile(r"\s*In \[\d+\]: ?")
+_GOES_ON = re.compile(r"^ *\.\.\.: ?")
+_SAID = re.compile(r"Out\[\d+\]:|\s*In \[\d+\]:\s*$")
 _TRIES = 60
 _MOST = 40
 """Pieces of code that one text is searched for."""
@@ -281,6 +284,7 @@ def _braces_end(lines: list[str], blanked: list[str], start: int) -> int:
 
 def without_prompts(code: str) -> str:
     """An interpreter's session as the definitions that were typed; any other text as it is."""
+    code = _notebook(code)
     if not code.lstrip().startswith(">>>"):
         return code
     try:
@@ -289,6 +293,14 @@ def without_prompts(code: str) -> str:
         return code
     kept = [t for t in typed if (tree := parsed(t)) and not isinstance(tree.body[0], ast.Expr)]
     return "\n".join(t.rstrip() for t in kept) if kept else code
+
+
+def _notebook(code: str) -> str:
+    """A session of IPython with the prompts of the plain interpreter; any other text as it is."""
+    if not _TYPED.match(code):
+        return code
+    lines = [_TYPED.sub(">>> ", row) for row in code.split("\n") if not _SAID.match(row)]
+    return "\n".join(_GOES_ON.sub("... ", row) for row in lines)
 
 
 def with_needed(code: str, others: list[str], language: str) -> str:

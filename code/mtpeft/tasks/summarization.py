@@ -18,11 +18,11 @@ _DONE = re.compile(r"(?:^|(?<=[.!?]))[ \t]*DONE\.?\s*\Z", re.MULTILINE)
 _LEAD_IN = re.compile(
     r"(?:(?:sure|certainly|of course|absolutely|okay)!\s+(?=[^\n]*\w)"
     r"|(?:(?:sure|certainly|of course|okay|ok|absolutely)\b[^\n]*?[!.,:]\s*)?"
-    r"(?:here(?:'s| is| are| you (?:go|are))\b[^\n:]*:|(?:a|the|this) (?:[\w-]+ ){0,2}(?:summary|description)\b[^\n:.]*:)\s*)",
+    r"(?:based on [^\n:.,]*,\s+)?(?:here(?:'s| is| are| you (?:go|are))\b[^\n:]*:|(?:a|the|this) (?:[\w-]+ ){0,2}(?:summary|description)\b[^\n:.]*:)\s*)",
     re.IGNORECASE,
 )
 _LABEL = re.compile(
-    r"\A[*_#]*\s*(?:(?:one[- ](?:sentence|line)|short|brief|code|final|concise)\s+)?(?:(?:brief|tl;?dr|in (?:summary|short|brief)|output|response)(?=:|[*_]+:?)|"
+    r"\A[*_#]*\s*(?:(?:one[- ](?:sentence|line)|short|brief|code|final|concise|function|method|class)\s+)?(?:(?:brief|tl;?dr|in (?:summary|short|brief)|output|response)(?=:|[*_]+:?)|"
     r"(?:summary|description|docstring|answer|comment)(?: of [^\n:.]{1,40}(?=:))?)\s*[*_]*\s*(?::\s*[*_]*\s*|(?<=[*_])\s*\n|\n\s*\n)",
     re.IGNORECASE,
 )
@@ -31,6 +31,7 @@ _HEADING = re.compile(
     r"(?(1)|[ \t]*(?:-{3,}|={3,})[ \t]*\n)",
     re.IGNORECASE,
 )
+_COMMENTED = re.compile(r"(?:[ \t]*//+[^\n]*(?:\n|\Z))+")
 _COURTESY = re.compile(
     r"\n\s*\n(?:let me know|i hope|feel free|would you like|is there anything|if you (?:need|have)"
     r"|\W*(?:explanation|notes?)\W*:).*\Z",
@@ -44,6 +45,9 @@ _WRAPPED = [
         r"\'\'\'(.*)\'\'\'",
         r"/\*\*?(.*)\*/",
         r"\*\*([^*]*)\*\*",
+        r"\*([^*\s][^*]*)\*",
+        r"_([^_\s][^_]*)_",
+        "\u00ab([^\u00ab\u00bb]*)\u00bb",
         r'"([^"]*)"',
         r"'((?:[^']|(?<=\w)'(?=\w))*)'",
         "\u201c([^\u201c\u201d]*)\u201d",
@@ -105,7 +109,9 @@ def answer(raw: str, faithful: bool) -> Answer:
             text = text[label.end() :]
         text = re.sub(r"^[ \t]*> ?", "", text.strip(), flags=re.MULTILINE)
         if "\n" not in text:
-            text = re.sub(r"\A(?:[-*] |#+ )", "", text)
+            text = re.sub(r"\A(?:[-*] |#+ |1[.)] )", "", text)
+        if _COMMENTED.fullmatch(text):
+            text = re.sub(r"^[ \t]*//+ ?", "", text, flags=re.MULTILINE).strip()
         for wrap in _WRAPPED:
             if (inside := wrap.fullmatch(text)) and inside[1].strip():
                 text = re.sub(r"\n[ \t]*\* ?", "\n", inside[1]).strip()

@@ -16,8 +16,8 @@ from mtpeft.tasks.interface import Message
 from mtpeft.tasks.wording import Wording
 
 YES, NO, NONE = "1", "0", ""
-_SIGNS = r"(?:[-*]\s)?[\s\"'*`_#>(\[]*(?:\\?boxed\{|\\text\{)*"
-_CLOSED = r"[\"'*`_)\]}]*"
+_SIGNS = r"(?:[-*]\s)?[\s\"'*`_#>(\[$\u201c\u2018\u2705\u274c\u2714\u2718\ufe0f]*(?:\\?boxed\{|\\text\{)*"
+_CLOSED = r"[\"'*`_)\]}$\u201d\u2019]*"
 # What may follow a yes or no that is an answer, and not the beginning of "no longer".
 _GOES_ON = r"(?:because|since|as|it|this|that|the|there|they|these|both)\b"
 # A word that stands as an answer, and not as part of a sentence such as "No idea".
@@ -27,8 +27,8 @@ _BEGINS = re.compile(
 )
 _TOLD = re.compile(
     r"(?:\b(?:answer|verdict|conclusion|response|prediction|label|output)\b[\s\"'*`_]*"
-    r"(?:(?:is|would be|should be)\b|[:=\u2014-])|^A:)"
-    r"[\s\"'*`_:(]*(?:\\?boxed\{|\\text\{)*(yes|no)\b"
+    r"(?:(?:is|would be|should be)\b|[:=\u2013\u2014-])|^A:)"
+    r"[\s\"'*`_:($\u201c\u2018]*(?:\\?boxed\{|\\text\{)*(yes|no)\b"
     rf"(?={_CLOSED}\s*(?:\Z|[^\w\s/]|\n|{_GOES_ON}))",
     re.IGNORECASE | re.MULTILINE,
 )
