@@ -28,6 +28,7 @@ from typing import Any
 
 import torch
 from mtpeft.catalog import Backbone, Method, Run, catalog
+from mtpeft.core.errors import MtpeftError
 from mtpeft.core.files import write_atomic
 from mtpeft.core.records import csv_text
 from mtpeft.models import activations
@@ -242,7 +243,12 @@ def main() -> None:
         key = (what.backbone.id, what.method.id, profile)
         if key in rows:
             continue
-        pairs = list(zip(predicted(what), measured(what), strict=True))
+        try:
+            there = measured(what)
+        except MtpeftError as error:  # as `mtpeft train` refuses it
+            print(*key, error.found, flush=True)
+            continue
+        pairs = list(zip(predicted(what), there, strict=True))
         gc.collect()
         used = what.settings
         rows[key] = [*key, used.attention, str(used.gradient_checkpointing).lower()]

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import types
 from dataclasses import replace
 from functools import partial
@@ -28,6 +29,7 @@ from mtpeft.models.shared import SharedModel
 from mtpeft.tasks import encoding
 from mtpeft.tasks.classification import trivial
 from mtpeft.tasks.encoding import TaskData, encode, head_of
+from mtpeft.tuning.mixing.batches import sampler
 from mtpeft.tuning.objective import heads
 from mtpeft.tuning.objective.heads import (
     HeadsTrainer,
@@ -589,3 +591,83 @@ def _outcome(folder: Path) -> heads.Outcome:
     settings = replace(QUICK, epochs=2, batch_size=6)
     made = train_seeds(make, data["train"], data["valid"], {}, settings, folder)
     return made[0]
+
+
+def _threads() -> list[str]:
+    return [t.name for t in threading.enumerate() if t.name.startswith("batches")]
+
+
+@pytest.mark.parametrize("mixing", ["round-robin", "temperature", "proportional"])
+def test_steps_made_ahead_are_those_of_the_sampler_also_where_a_task_stops(
+    mixing: str, tokenizer: object, data: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[frozenset[str], dict, dict]] = []
+    original = HeadsTrainer.training_step
+
+    def told(self: HeadsTrainer, model: object, inputs: dict, *more: object) -> torch.Tensor:
+        place = json.loads(json.dumps(self.more_state()["sampler"]))
+        seen.append((frozenset(self.stopped), inputs, place))
+        made = original(self, model, inputs, *more)
+        if len(seen) in (3, 8):
+            self.stopped.add(TASKS[len(seen) % 4])
+        return made
+
+    monkeypatch.setattr(HeadsTrainer, "training_step", told)
+    settings = replace(QUICK, epochs=2, mixing=mixing)
+    parts = (data["train"], data["valid"], data["test"])
+    fit(_model("roberta", "lora", tokenizer), *parts, settings, tmp_path)
+    sizes = {t: len(d) for t, d in data["train"].items()}
+    alone = sampler(mixing, sizes, QUICK.batch_size, settings.seed, settings.mixing_temperature)
+    assert len(seen) > 8 and len({stopped for stopped, _, _ in seen}) == 3
+    for stopped, step, place in seen:
+        assert step == alone.next(stopped) and place == alone.state()
+    assert not _threads()
+
+
+def test_batches_are_made_while_the_step_before_is_computed(
+    tokenizer: object, data: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In step n the batches of step n + 1 come to be: without a thread it would wait in vain."""
+    made, taken = threading.Semaphore(0), [0]
+    make, step = HeadsTrainer._made, HeadsTrainer.training_step
+
+    def told(self: HeadsTrainer, wanted: dict) -> dict:
+        found = make(self, wanted)
+        made.release()
+        return found
+
+    def waiting(self: HeadsTrainer, *given: object) -> torch.Tensor:
+        for _ in range(1 if taken[0] else 2):  # the first step's own, too
+            assert made.acquire(timeout=60)
+        taken[0] += 1
+        return step(self, *given)
+
+    monkeypatch.setattr(HeadsTrainer, "_made", told)
+    monkeypatch.setattr(HeadsTrainer, "training_step", waiting)
+    parts = (data["train"], data["valid"], data["test"])
+    fit(_model("roberta", "lora", tokenizer), *parts, replace(QUICK, epochs=1), tmp_path)
+    assert taken[0] > 3 and not _threads()
+
+
+def test_what_fails_while_a_batch_is_made_ends_the_run_in_its_own_words(
+    tokenizer: object, data: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, original = [0], TaskData.batch
+
+    def broken(self: TaskData, *given: object) -> dict:
+        calls[0] += 1
+        if calls[0] == 9:
+            raise OSError("the token file ends after 5 bytes")
+        return original(self, *given)
+
+    monkeypatch.setattr(TaskData, "batch", broken)
+    parts = (data["train"], data["valid"], data["test"])
+    with pytest.raises(OSError, match="ends after 5 bytes") as caught:
+        fit(_model("roberta", "lora", tokenizer), *parts, replace(QUICK, epochs=1), tmp_path)
+    assert "_made" in {entry.name for entry in caught.traceback} and not _threads()
+
+
+def test_no_thread_stays_after_a_stop(tokenizer: object, data: dict, tmp_path: Path) -> None:
+    parts = (data["train"], data["valid"], data["test"])
+    model = _model("roberta", "lora", tokenizer)
+    assert fit(model, *parts, QUICK, tmp_path, stop_at=2) is None and not _threads()

@@ -58,3 +58,21 @@ def test_loading_reports_nothing_that_needs_no_action_and_leaves_the_log_as_it_w
     load_encoder(str(encoder))
     assert capfd.readouterr() == ("", "")
     assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
+
+
+def test_a_weight_of_another_shape_is_refused_by_name(encoder, tmp_path):
+    def shorter(folder, part):
+        path = folder / "model.safetensors"
+        some = load_file(path)
+        name = next(n for n in some if n.endswith(part))
+        some[name] = some[name][:-2].clone()
+        save_file(some, path, metadata={"format": "pt"})
+
+    shorter(encoder, "word_embeddings.weight")
+    with pytest.raises(MtpeftError, match=r"word_embeddings.weight of .* has shape \["):
+        load_encoder(str(encoder))
+    words = train_tokenizer(["int a = b;"], 270)
+    save_backbone(tmp_path / "causal", words, tiny_model(words, hidden=16, layers=1, heads=2))
+    shorter(tmp_path / "causal", "down_proj.weight")
+    with pytest.raises(MtpeftError, match=r"down_proj.weight of .* has shape \["):
+        load_causal(str(tmp_path / "causal"), dtype="float32")

@@ -267,6 +267,7 @@ def test_the_catalog_knows_just_the_kinds_that_are_built_drawn_and_judged():
         made = (importlib.import_module(f"mtpeft.reporting.{package}.{name}") for name in names)
         assert {m.__name__.rpartition(".")[2] for m in made if hasattr(m, function)} == set(kinds)
     assert set(schema.CLAIM_KINDS) == set(claims.RULES)
+    assert schema.CLAIM_WORDS == claims.editions.SUPPORT
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,27 @@ def test_a_run_without_tuning_is_its_base_model_under_the_names_of_its_tasks(res
     assert found["smollm2-135m-instruct/base:translation-java-cs"].language == "csharp"
 
 
+def test_a_run_without_tuning_is_not_answered_by_a_base_in_four_bits(results):
+    base = results / "bases" / "smollm2-135m-instruct"
+    base.mkdir()
+    (base / "config.json").write_text("{}")
+    run = "smollm2-135m-instruct/mt-qlora"
+    adapter = results / "training" / "fast" / run / "seed-42" / "adapter"
+    adapter.mkdir(parents=True)
+    (adapter / "adapter_config.json").write_text('{"r": 8}')
+    (adapter / "adapter_model.safetensors").write_text("")
+    weights, names = chosen(run, "smollm2-135m-instruct/base")
+    bits = {m.name: weights[m.weights].four_bit for m in names}
+    assert bits[run] and not bits["smollm2-135m-instruct/base"]
+
+
+def test_training_an_untuned_run_is_refused_with_what_works():
+    name = "smollm2-135m-instruct/base"
+    done = CliRunner().invoke(app, ["train", "run", name])
+    assert isinstance(done.exception, MtpeftError) and "nothing is trained" in str(done.exception)
+    assert f"mtpeft infer run {name}" in str(done.exception)
+
+
 def test_what_cannot_be_served_is_said(results):
     with pytest.raises(UnknownName, match="mt-qlora"):
         chosen("qwen2.5-coder-0.5b/mt-qlor")

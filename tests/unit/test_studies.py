@@ -83,6 +83,20 @@ SCORES = "scores/my-study-tool/my-study-test.csv"
             "module mine cannot be loaded",
             "mine.py",
         ),
+        (
+            "claims/claims.yaml",
+            ("  source: your", "  expected: exakt\n  source: your"),
+            3,
+            "unknown verdict that is expected 'exakt'",
+            "did you mean exact?",
+        ),
+        (
+            "tools/my-study.yaml",
+            ("reads: [code]", "reads: [code]\nlanguages: [pyton]"),
+            7,
+            "'pyton'",
+            "python",
+        ),
         ("tasks/my-study.yaml", ("mtpeft.tasks.generation", "mtpeft.nothing"), 5, "nothing", ""),
         (SCORES, ("my-study-quality", "my-study-qualty"), 1, "my-study-qualty", "my-study-quality"),
         (SCORES, ("my-study/second,", "my-study/secnd,"), 26, "unknown run", "mtpeft list runs"),
@@ -104,6 +118,17 @@ def test_a_mistake_is_named_with_its_file_and_line(
     assert error.line == line
     assert expected in error.expected
     assert error.path.name == (path.name if "instances" not in change[0] else "my-study-test.csv")
+
+
+def test_a_test_that_is_not_made_for_the_values_is_named_where_they_stand(study: Path) -> None:
+    path = study / "comparisons" / "quality.yaml"
+    path.write_text(path.read_text().replace("test: wilcoxon", "test: mcnemar"))
+    (error,) = check_study(study)[1]
+    assert isinstance(error, BadInput)
+    assert error.path.name == "my-study-test.csv" and error.line is not None
+    value = error.path.read_text().splitlines()[error.line - 1].split(",")[-1]
+    assert f"is {float(value):g}, and my-study-quality tests it by mcnemar" in error.found
+    assert "test: wilcoxon" in error.fix
 
 
 def test_every_mistake_is_named_not_the_first_alone(study: Path) -> None:

@@ -479,3 +479,23 @@ def test_a_model_that_never_answers_a_search_has_no_score_rather_than_zero(tmp_p
 def test_a_long_candidate_is_cut_and_says_so() -> None:
     text = scoring_messages("q", ["x" * 5000])[1]["content"]
     assert "x" * 1000 + " ..." in text and "x" * 1001 not in text
+
+
+def test_a_local_model_has_the_type_that_is_asked_for_or_the_machines_own(monkeypatch):
+    pytest.importorskip("torch")
+    from mtpeft.inference import backends
+    from mtpeft.inference.prompting import Local
+
+    loaded = []
+    monkeypatch.setattr(backends, "Transformers", lambda *given: loaded.append(given))
+    for fast in ("bfloat16", "float32"):
+        monkeypatch.setattr(backends, "swift_dtype", lambda fast=fast: fast)
+        Local("folder")
+        Local("folder", "float16")
+    # On a GPU `swift_dtype` is never float32, in which a model of 34 billion fits on none.
+    assert [(dtype, four_bit) for _, _, dtype, four_bit in loaded] == [
+        ("bfloat16", False),
+        ("float16", False),
+        ("float32", False),
+        ("float16", False),
+    ]

@@ -185,6 +185,18 @@ def test_drawn_batches_give_each_task_what_the_sampler_gives_it():
 
 
 @NEEDS_TRAIN
+def test_what_training_refuses_is_said_and_does_not_hide_the_total(capsys):
+    fine, refused = "codet5p-770m/mt-lora", "codet5p-770m/mt-prefix"
+    show([fine], "faithful")
+    alone = capsys.readouterr().out.splitlines()[-1].split("run")[1]
+    for names in ([fine, refused], [refused, fine]):
+        show(names, "faithful")
+        *_, total, said = capsys.readouterr().out.splitlines()
+        assert total.split("runs")[1].split() == alone.split()
+        assert said == f"{refused}: training refuses it, prefix has no effect on codet5p-770m"
+
+
+@NEEDS_TRAIN
 def test_a_task_of_unknown_size_has_an_estimate_of_memory_and_none_of_time(monkeypatch, capsys):
     known = catalog()
     tasks = known.tasks | {"translation": replace(known.tasks["translation"], sizes={})}

@@ -9,6 +9,7 @@ pytest.importorskip("torch")
 
 import torch
 from mtpeft.catalog import catalog
+from mtpeft.core import paths
 from mtpeft.tuning.callbacks import PerTaskStopping
 from mtpeft.tuning.settings import TOKENS, objective_of, resolve
 from mtpeft.tuning.watching import cost, passes, spaced
@@ -105,3 +106,31 @@ def test_fast_trains_every_weight_in_float32_at_a_rate_that_does_not_round_away(
     for name in ("qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b", "qwen2.5-coder-3b"):
         made = resolve(catalog().get("runs", f"{name}/mt-fft"), "fast")
         assert made.weights == "float32" and 1e-5 <= made.learning_rate <= 2e-5
+
+
+def test_the_paper_profile_is_what_the_guide_says_of_it():
+    """The first generation's sampler, weights and optimizer; everything else is the revision's, and
+    REPRODUCE.md lists it with what the first generation had.
+    """
+    names = ("mixing", "balancing", "weight_decay", "early_stopping_patience")
+    for run in ("codet5p-770m/mt-serial_adapter", "unixcoder-base/mt-lora"):
+        paper, revision = (resolve(catalog().get("runs", run), p) for p in ("paper", "faithful"))
+        assert [getattr(paper, name) for name in names[:3]] == [
+            "round-robin",
+            "learnable-softmax",
+            0.0,
+        ]
+        for name in ("lora_rank", "lora_alpha", "lora_dropout", "code_length", "query_length"):
+            assert getattr(paper, name) == getattr(revision, name), name
+        assert (paper.warmup_share, paper.warmup_steps) == (0.1, 0)
+    said = (paths.ROOT / "REPRODUCE.md").read_text(encoding="utf-8")
+    said = " ".join(said[said.index("The profile `paper`") :][:900].split())
+    for part in (
+        f"rank `{paper.lora_rank}` and α `{paper.lora_alpha}` on all targets (`16` and `16` on q and v",
+        f"with dropout `{paper.lora_dropout}` (none)",
+        "`12` serial sites (`24`)",
+        f"inputs of `{paper.code_length}` tokens (`256` for",
+        "`300,000` clone pairs (`180,205`)",
+        "(its own were frozen)",
+    ):
+        assert part in said, part

@@ -18,7 +18,6 @@ from mtpeft.verification import stage
 from mtpeft.verification.cells import explained, judge_cells, judge_recovered
 from mtpeft.verification.claims import RULES, Evidence, judge_claims
 from mtpeft.verification.claims.changes import BY_CELLS, change
-from mtpeft.verification.claims.registry import as_expected, judge_claim
 from synthetic_study import Crime, printed
 
 
@@ -292,13 +291,6 @@ def test_another_verdict_than_the_claims_file_expects_is_unexplained(
     (verdict,) = judge_claims(Evidence(tests, cells, known), "own")
     assert verdict.verdict == word and verdict.unexplained == (word == "differs")
     assert (f"{expected!r} is expected" in verdict.reason) == (word == "differs")
-
-
-def test_a_word_that_no_rule_gives_is_refused_with_the_nearest(study, tests, cells):
-    one = replace(claim("relative_change", **PLACE, percent="55.5"), expected="exakt")
-    with pytest.raises(UnknownName, match="exakt") as said:
-        as_expected(one, judge_claim(one, Evidence(tests, cells, study)))
-    assert "did you mean exact" in said.value.expected
 
 
 def test_a_figure_of_another_metric_is_no_cause(study, tests, cells):

@@ -11,6 +11,8 @@ from typing import Any, get_args
 from mtpeft.catalog.index import Catalog
 from mtpeft.catalog.schema import (
     CLAIM_KINDS,
+    CLAIM_WORDS,
+    FIGURE_CLAIMS,
     FIGURE_KINDS,
     KINDS,
     OPTION_NUMBERS,
@@ -30,6 +32,7 @@ from mtpeft.catalog.schema import (
 from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
 from mtpeft.core.names import safe_path
 from mtpeft.core.paths import STUDIES
+from mtpeft.core.records import VERDICTS
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -89,6 +92,9 @@ def problems(known: Catalog) -> Iterator[BadInput]:
     for claim in known.claims.values():
         if claim.table:
             yield from check("claims", claim.id, "table", claim.table, known.tables)
+        if claim.expected and claim.kind in CLAIM_KINDS:
+            words = (*VERDICTS, *(CLAIM_WORDS if claim.kind in FIGURE_CLAIMS else ()))
+            yield from check("claims", claim.id, "verdict that is expected", claim.expected, words)
     for kind in _SHIPPED:
         for item in getattr(known, kind).values():
             yield from _of_options(kind, item, known)

@@ -56,6 +56,15 @@ FIGURE_CLAIMS = {
 }
 """Rules that look at published and logged figures."""
 CLAIM_KINDS = TEST_CLAIMS | FIGURE_CLAIMS
+CLAIM_WORDS = (
+    "supported",
+    "supported in the one generation that can be checked",
+    "supported only in one generation",
+    "not supported in the one generation that can be checked",
+    "not supported",
+    "not checkable",
+)
+"""What rules that look at figures may say of a claim."""
 # Options whose values name something else in the catalog, wherever they stand in the options of a
 # shipped kind.
 OPTION_REFERENCES = {

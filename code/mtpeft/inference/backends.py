@@ -86,6 +86,7 @@ def loaded(source: str, dtype: str, four_bit: bool, words: str = "") -> tuple[An
             quantization_config=quantised,
             device_map={"": local()} if quantised else None,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # `complete` refuses them by name
         )
     return keep_layout(complete(source, *read)), load_tokenizer(words or source)
 

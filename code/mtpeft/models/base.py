@@ -95,6 +95,7 @@ def load_causal(
             attn_implementation=attention(attention_name, device),
             device_map={"": device} if quantisation is not None else None,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # `complete` refuses them by name
         )
     model = complete(source, *made)
     model.config.use_cache = False
@@ -174,6 +175,7 @@ def load_encoder(source: str, attention_name: str = "eager") -> Any:
             attn_implementation=attention(attention_name, kind()),
             dtype=torch.float32,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # `complete` refuses them by name
         )
     return complete(source, *made)
 
@@ -194,8 +196,14 @@ def complete(source: str, model: Any, loading: Mapping[str, Any]) -> Any:
         The model, without its pooler where that was drawn.
 
     Raises:
-        MtpeftError: Other weights are missing.
+        MtpeftError: Other weights are missing, or have another shape than the model's.
     """
+    for name, stored, wanted in sorted(loading["mismatched_keys"]):
+        raise MtpeftError(
+            f"{name} of {source} has shape {list(stored)}",
+            f"{list(wanted)}, as config.json beside it says",
+            "--backbone FOLDER with a whole model",
+        )
     missing = sorted(loading["missing_keys"])
     if missing and all(name.startswith("pooler.") for name in missing):
         model.pooler = None

@@ -121,6 +121,7 @@ def _scores(study: Study, known: Catalog) -> Iterator[MtpeftError]:
             yield error
             continue
         yield from _of_table(path, frame, known, tool, evaluations[evaluation].instances)
+        yield from _of_scale(path, frame, known, evaluation)
         there |= {(tool, evaluation, str(run)) for run in frame["run"].unique()}
     for place, comparison in _needed(study, known).items():
         tool, evaluation, run = place
@@ -156,6 +157,28 @@ def _of_table(
         elif len(rows) > instances:
             found = f"{len(rows)} rows of {run}"
             yield BadInput(path, found, f"at most {instances}, the instances of the set", line=line)
+
+
+def _of_scale(
+    path: Path, frame: pd.DataFrame, known: Catalog, evaluation: str
+) -> Iterator[MtpeftError]:
+    """Values that the test of a comparison is not made for."""
+    for comparison in known.comparisons.values():
+        blocks = [b for b in comparison.blocks if (b.task or comparison.task) == evaluation]
+        if comparison.test != "mcnemar" or not blocks:
+            continue
+        rows = frame[frame["run"].isin({run for b in blocks for run in (b.a, b.b)})]
+        for metric in set(comparison.metrics) & set(frame.columns):
+            wrong = rows[metric].dropna()
+            wrong = wrong[~wrong.isin([0, 1])]
+            if len(wrong):
+                yield BadInput(
+                    path,
+                    f"{metric} is {wrong.iloc[0]:g}, and {comparison.id} tests it by mcnemar",
+                    "0 and 1 alone",
+                    f"test: wilcoxon in {known.file_of('comparisons', comparison.id)}",
+                    line=int(wrong.index[0]) + 2,
+                )
 
 
 def _needed(study: Study, known: Catalog) -> Needed:

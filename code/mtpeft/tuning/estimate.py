@@ -125,7 +125,8 @@ class Estimate:
         tokens: That are trained on; NaN where the catalog does not say how large a task is.
         operations: Floating-point ones, validation and test included.
         launches: Operations that are started one after the other.
-        memory: GiB on one GPU.
+        memory: GiB on one GPU; NaN where the method has no effect on the backbone, which training
+            refuses.
         kept: GiB of them that grow with the micro-batch.
         batch: Rows of a micro-batch.
         disk: GiB while it runs.
@@ -341,6 +342,7 @@ def show(names: list[str], profile: str) -> None:
         table.add_column(title, justify="left" if title == "run" else "right", no_wrap=True)
     seen: dict[tuple[object, ...], Counts] = {}
     by_study: dict[str, list[Estimate]] = {}
+    refused = []
     for run in runs:
         settings = resolve(run, profile)
         # Runs of one model differ by their heads alone.
@@ -349,18 +351,25 @@ def show(names: list[str], profile: str) -> None:
             seen[key] = counts(run, settings)
         made = estimate(run, settings, seen[key])
         by_study.setdefault(run.study, []).append(made)
+        if math.isnan(made.memory):
+            refused.append(run)
         table.add_row(run.id, *_cells([made]))
     table.add_row()
     for study, estimates in by_study.items():
         table.add_row(f"{study}, {text.counted(len(estimates), 'run')}", *_cells(estimates))
     Console(width=200).print(table)
+    for run in refused:
+        print(f"{run.id}: training refuses it, {run.method} has no effect on {run.backbone}")
 
 
 def _cells(made: list[Estimate]) -> list[str]:
     """Of one estimate, or the sums of several: memory is that of the largest, the disk that of all
     runs. Runs that do not fit on a GPU are counted in place of their hours; of a smaller micro-batch
-    than the profile's its rows are said.
+    than the profile's its rows are said. What training refuses adds nothing.
     """
+    made = [e for e in made if not math.isnan(e.memory)]
+    if not made:
+        return ["refused"] + [""] * (2 + len(GPUS))
     tokens = sum(e.tokens for e in made)
     cells = [
         "unknown" if math.isnan(tokens) else f"{tokens / 1e6:,.0f}",
@@ -368,7 +377,7 @@ def _cells(made: list[Estimate]) -> list[str]:
         f"{sum(e.disk for e in made):,.1f}",
     ]
     for gpu in GPUS:
-        fit = [e for e in made if e.rows(gpu) or math.isnan(e.memory)]
+        fit = [e for e in made if e.rows(gpu)]
         hours = sum(e.hours(gpu) for e in fit)
         cell = f"{hours:,.{0 if hours >= 100 else 1}f} h, ${hours * gpu.price:,.0f}"
         if not fit:

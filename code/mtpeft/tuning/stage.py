@@ -60,6 +60,12 @@ def run(
         MtpeftError: Something is missing; it says how to get it.
     """
     entry = catalog().usable_run(name)
+    if entry.regime == "untuned":
+        raise MtpeftError(
+            f"nothing is trained in {name}: its base model answers as it came",
+            "a run with a method that trains",
+            f"mtpeft infer run {name}",
+        )
     settings = resolve(entry, profile, parse_overrides(changes))
     objective = objective_of(entry)
     corpus = corpus or catalog().corpus_of(entry)

@@ -1,7 +1,8 @@
 """Which names a server answers to, and which weights stand behind each.
 
 `RUN` is the model of a run in free conversation, `RUN:EVALUATION` the same model with the prompt of
-a task around what the user says, and the backbone's id the base model as it came.
+a task around what the user says, and the backbone's id the base model as it came. An untuned run is
+its base model, in those prompts.
 """
 
 from collections.abc import Sequence
@@ -129,7 +130,10 @@ def _of_run(run: Run, choice: Choice, weights: list[Weights]) -> tuple[int, bool
             f"mtpeft infer run {run.id}",
         )
     if run.regime == "untuned" and not choice.adapter:
-        return _at(weights, Weights(_source(run.backbone, choice)), alone=True), True
+        base = Weights(
+            _source(run.backbone, choice), four_bit(catalog().get("methods", run.method))
+        )
+        return _at(weights, base), True
     result, _ = weights_of(run.id, choice.training, choice.seed, choice.adapter)
     if not (result / "adapter_config.json").is_file():
         return _at(weights, Weights(str(result))), True

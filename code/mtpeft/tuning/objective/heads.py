@@ -10,6 +10,7 @@ happened: on a CPU the same bytes come out.
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -41,6 +42,8 @@ from mtpeft.tuning.settings import Settings, as_dict
 from mtpeft.tuning.trainer import MultiTaskTrainer, arguments, last_checkpoint, opening
 
 Data = Mapping[str, TaskData]
+Batches = dict[str, list[dict[str, torch.Tensor]]]
+"""By task, the parts of a process's share of a step that are computed one after the other."""
 BEST = "best"
 
 
@@ -194,14 +197,38 @@ def fit(
         stopping.restore(checkpoint)
     if not trainer.done:
         _restore_random(random)  # the library has seeded again
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint is not None else None)
+        with trainer.thread:
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     elif checkpoint is not None:
         model.load(checkpoint)
     return trainer.outcome(test) if trainer.done else None
 
 
+@dataclass(frozen=True)
+class _Ahead:
+    """A step that is not due yet.
+
+    Attributes:
+        stopped: The tasks that it was drawn without.
+        step: What it holds.
+        place: Of the sampler, behind the step.
+        batches: Are made meanwhile.
+    """
+
+    stopped: frozenset[str]
+    step: Step
+    place: dict[str, Any]
+    batches: "Future[Batches]"
+
+
 class HeadsTrainer(MultiTaskTrainer):
-    """A trainer whose data set is a number of steps; a sampler says what each of them holds."""
+    """A trainer whose data set is a number of steps; a sampler says what each of them holds.
+
+    While a step is computed, a thread makes the batches of the next one.
+
+    Attributes:
+        thread: That thread; `with` ends it.
+    """
 
     def __init__(
         self, model: SharedModel, train: Data, valid: Data, settings: Settings, folder: Path
@@ -243,6 +270,10 @@ class HeadsTrainer(MultiTaskTrainer):
         self.sums: dict[str, float] = {}
         self.counts: dict[str, int] = {}
         self.best, self.best_epoch, self.best_sha256 = -math.inf, 0, ""
+        self.thread = ThreadPoolExecutor(1, "batches", self._on_device)
+        self._place = self.sampler.state()
+        self._ahead: _Ahead | None = None
+        self._batches: Batches = {}
         self._step: Step = {}
         self._recent: Step = {}
         self._losses: dict[str, float] = {}
@@ -261,7 +292,33 @@ class HeadsTrainer(MultiTaskTrainer):
     ) -> tuple[list[Any], None]:
         """What the next step holds."""
         next(epoch_iterator)
-        return [self.sampler.next(frozenset(self.stopped))], None
+        stopped = frozenset(self.stopped)
+        now = self._ahead
+        if now is None or now.stopped != stopped:
+            # The first step; or a task has stopped, and another step comes next.
+            self.sampler.restore(self._place)
+            now = self._drawn(stopped)
+        self._ahead = self._drawn(stopped)
+        self._place, self._batches = now.place, now.batches.result()
+        return [now.step], None
+
+    def _on_device(self) -> None:
+        """A thread begins on the first GPU, where it would take memory of another process's."""
+        if self.args.device.type == "cuda":
+            torch.cuda.set_device(self.args.device)
+
+    def _drawn(self, stopped: frozenset[str]) -> _Ahead:
+        step = self.sampler.next(stopped)
+        return _Ahead(stopped, step, self.sampler.state(), self.thread.submit(self._made, step))
+
+    def _made(self, step: Step) -> Batches:
+        """This process's share of a step."""
+        size, found = self.settings.batch_size, {}
+        for task, positions in step.items():
+            mine = [int(i) for i in np.array_split(positions, self.args.world_size)[self._rank]]
+            parts = [mine[i : i + size] for i in range(0, len(mine), size)]
+            found[task] = [self.data[task].batch(part, str(self.args.device)) for part in parts]
+        return found
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """The named optimizer with two groups: what tasks share, and heads."""
@@ -341,19 +398,16 @@ class HeadsTrainer(MultiTaskTrainer):
         Returns:
             The batch's mean loss.
         """
-        data, size = self.data[task], self.settings.batch_size
-        mine = [int(i) for i in np.array_split(positions, self.args.world_size)[self._rank]]
-        parts = [mine[i : i + size] for i in range(0, len(mine), size)]
-        batches = [data.batch(part, str(self.args.device)) for part in parts]
+        batches = self._batches[task]
         tokens = sum(int(b["mask"].sum()) for b in batches)
         padded = sum(b["mask"].numel() for b in batches)
-        self.ledger.seen(task, tokens, padded, len(mine))
+        self.ledger.seen(task, tokens, padded, sum(len(b["labels"]) for b in batches))
         with self.ledger.counting(task, padded):
             if len(batches) == self.args.world_size == 1:
                 loss = self.model.loss(task, batches[0])
                 (share * loss).backward()
                 return float(loss.detach())
-            if data.head == RANKING:
+            if self.data[task].head == RANKING:
                 return self._cached(task, batches, len(positions), share)
             total = 0.0
             for batch in batches:
@@ -543,7 +597,7 @@ class HeadsTrainer(MultiTaskTrainer):
     def more_state(self) -> dict[str, Any]:
         """The sampler's place and how far the run has come."""
         return {
-            "sampler": self.sampler.state(),
+            "sampler": self._place,
             "history": self.history,
             "recent": {t: [int(i) for i in some] for t, some in self._recent.items()},
             "sums": self.sums,
@@ -553,7 +607,7 @@ class HeadsTrainer(MultiTaskTrainer):
 
     def take_up(self, state: dict[str, Any]) -> None:
         """Go to that place."""
-        self.sampler.restore(state["sampler"])
+        self._place, self._ahead = state["sampler"], None
         self._recent = state["recent"]
         self.history, self.sums, self.counts = state["history"], state["sums"], state["counts"]
         self.best, self.best_epoch, self.best_sha256 = state["best"]

@@ -16,7 +16,7 @@ from mtpeft.catalog import Claim
 from mtpeft.core.errors import BadInput
 from mtpeft.core.records import Verdict
 from mtpeft.statistics.contrasts import StudyFigures, mean
-from mtpeft.verification.claims.registry import RULES, WORDS, Evidence
+from mtpeft.verification.claims.registry import RULES, Evidence
 
 _ONE = " in the one generation that can be checked"
 _LADDER = {
@@ -29,7 +29,6 @@ _LADDER = {
 }
 """The ladder's verdict on a claim; the claim's own word is shown with it."""
 SUPPORT = tuple(_LADDER)
-WORDS.update(SUPPORT)
 _WORDS = {True: "holds", False: "fails", None: "cannot be checked"}
 _SECONDARY = ("mcc", "macro_precision", "macro_recall", "precision", "recall")
 """Metrics that are reported with the one by which a prompted model is judged."""
