@@ -339,6 +339,14 @@ SESSION = "In [1]: def f(x):\n   ...:     return x\n   ...:\n\nIn [2]: f(2)\nOut
         FINAL,
         '{"code": "def f(x):\\n    return x\\n"}',
         f'{F}json\n{{"explanation": "Short.", "code": "def f(x):\\n    return x"}}\n{F}',
+        '{"name": "write", "arguments": {"code": "def f(x):\\n    return x"}}',
+        f"<p>Here:</p>\n<code>{CODE}</code>\n<p>It is <code>x</code>.</p>",
+        ">>> def f(x):\n...     return x\n...\n>>> f(1)\n1",
+        SESSION,
+        f":::{{.python}}\n{CODE}\n:::",
+        f"[code=python]\n{CODE}\n[/code]\nIt is short.",
+        f"#+BEGIN_SRC python\n{CODE}\n#+END_SRC",
+        f"<answer><![CDATA[\n{CODE}\n]]></answer>",
     ],
 )
 def test_code_comes_out_of_pages_diffs_listings_sessions_and_objects(raw):
@@ -480,3 +488,10 @@ def test_an_underlined_heading_is_no_part_of_a_summary():
     assert summarization.answer("Summary\n-------\nReturns the sum.", False) == "Returns the sum."
     kept = "Summary of rows\n-------\nReturns the sum."
     assert summarization.answer(kept, False) == kept
+
+
+@pytest.mark.parametrize(
+    "raw", ["Yes - wait, actually no.", "No. Correction: yes", "Yes. Scratch that, no!"]
+)
+def test_an_answer_that_is_taken_back_is_none(raw):
+    assert yes_no.strict(raw) == ""

@@ -44,13 +44,17 @@ _HTML = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 _PRE = re.compile(
-    r"^[ \t]*<pre\b[^>\n]*>\s*<code\b(?P<info>[^>\n]*)>\n?(?P<code>.*?)\s*</code>\s*</pre>",
+    r"^[ \t]*(?P<pre><pre\b[^>\n]*>\s*)?<code\b(?P<info>[^>\n]*)>\n?(?P<code>.*?)\s*</code>(?:\s*</pre>)?",
     re.DOTALL | re.IGNORECASE | re.MULTILINE,
 )
 _LANGUAGE_CLASS = re.compile(r"\blang(?:uage)?-([\w#+]+)")
-_LATEX = re.compile(
-    r"^[ \t]*\\(?:begin|end)\{(?:lstlisting|verbatim|minted|code)\}(?:[\[{][^\n]*)?$", re.MULTILINE
+# Lines that begin and end a listing in LaTeX, Org, BBCode and Pandoc.
+_LISTING = re.compile(
+    r"^[ \t]*(?:\\(?:begin|end)\{(?:lstlisting|verbatim|minted|code)\}(?:[\[{][^\n]*)?"
+    r"|#\+(?:begin|end)_(?:src|example)\b[^\n]*|\[code(?:=[\w#+]+)?\]|\[/code\]|:{3,}[^\n]*)$",
+    re.MULTILINE | re.IGNORECASE,
 )
+_CDATA = re.compile(r"<!\[CDATA\[[ \t]*\n(.*?)\n[ \t]*\]\]>", re.DOTALL)
 _TESTS = re.compile(r"^\[TESTS?\]$.*?(?:^\[/TESTS?\]$|\Z)", re.DOTALL | re.MULTILINE)
 _SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 _FINAL = re.compile(r"\A.*<\|channel\|>final<\|message\|>", re.DOTALL)
@@ -122,6 +126,7 @@ def tidied(text: str) -> str:
     dialogue goes on; LF line ends.
     """
     text = _INVISIBLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    text = _CDATA.sub(r"\n\1\n", text)
     text = _OPEN_REASONING.sub("", _REASONING.sub("", _FINAL.sub("", text)))
     for turn in _TURN.finditer(text):
         before = text[: turn.start()]
@@ -155,6 +160,8 @@ def unfenced(text: str, language: str = "", last: bool = False, asked: str = "")
         inside = rest.strip() if word.lower() in _NAMES and rest.strip() else one["code"].strip()
         return Answer(inside, "one line in fences")
     text = _LABEL.sub("", in_json(text))
+    if language == "python":
+        text = without_prompts(text.strip("\n"))
     whole = text.strip("\n").rstrip()
     if language in ("", "python") and parsed(text) is not None and looks_like_code(text):
         return Answer(whole, "whole text")
@@ -194,6 +201,9 @@ def in_json(text: str) -> str:
     except (ValueError, RecursionError):
         return text
     pairs = found if isinstance(found, dict) else {}
+    inner = [value for value in pairs.values() if isinstance(value, dict)]
+    if len(inner) == 1 and not any(name.lower() in _HOLDS_CODE for name in pairs):
+        pairs = inner[0]  # the arguments of a call
     named = [value for name, value in pairs.items() if name.lower() in _HOLDS_CODE]
     values = named or list(pairs.values())
     return values[0] if len(values) == 1 and isinstance(values[0], str) else text
@@ -219,11 +229,13 @@ def _in_fences(text: str) -> str:
     """A text of which the listings of HTML pages and of LaTeX stand in fences."""
 
     def fenced(found: re.Match[str]) -> str:
+        if not found["pre"] and "\n" not in found["code"]:
+            return found[0]  # a word in a sentence
         named = _LANGUAGE_CLASS.search(found["info"])
         return f"{_LONG}{named[1] if named else ''}\n{html.unescape(found['code'])}\n{_LONG}\n"
 
-    if _LATEX.search(text) and not any(map(_OPEN.fullmatch, text.split("\n"))):
-        return _LATEX.sub(_LONG, text)
+    if len(_LISTING.findall(text)) > 1 and not any(map(_OPEN.fullmatch, text.split("\n"))):
+        return _LISTING.sub(_LONG, text)
     return _PRE.sub(fenced, text)
 
 

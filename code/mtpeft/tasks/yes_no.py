@@ -52,6 +52,11 @@ _CONCLUDES = re.compile(
 _BOTH = re.compile(
     r"\b(?:yes\s*(?:,|and|or|/|but)?\s*no|no\s*(?:,|and|or|/|but)?\s*yes)\b", re.IGNORECASE
 )
+# An answer that takes back the one before it: both stand, so neither is the answer.
+_RETRACTS = re.compile(
+    r"\b(?:wait|actually|correction|scratch that)\b[,:.]?\s+(?:actually[,:]?\s+)?(yes|no)(?=[.!,;]|\s*$)",
+    re.IGNORECASE | re.MULTILINE,
+)
 
 
 def asked(role: str, question: str, *codes: str) -> list[Message]:
@@ -110,7 +115,7 @@ def strict(raw: str) -> str:
         return NONE
     told = {
         found[1].lower()
-        for rule in (_TOLD, _ENDS, _CONCLUDES)
+        for rule in (_TOLD, _ENDS, _CONCLUDES, _RETRACTS)
         for found in rule.finditer(text)
         if not _UNSAID.search(_CLAUSE.split(text[: found.start(1)])[-1])
     }
