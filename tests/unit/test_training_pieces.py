@@ -387,3 +387,19 @@ def test_a_batch_is_padded_on_the_right_and_has_queries_before_codes() -> None:
     assert batch["ids"].tolist() == [[8, 9, 2], [7, 2, 2], [3, 2, 2], [5, 6, 4]]
     assert batch["mask"].tolist() == [[1, 1, 0], [1, 0, 0], [1, 0, 0], [1, 1, 1]]
     assert batch["labels"].tolist() == [0, 1]
+
+
+def test_the_length_of_queries_is_held_against_positions_only_where_queries_are_read(monkeypatch):
+    from mtpeft.catalog import catalog
+    from mtpeft.tasks import encoding
+
+    monkeypatch.setattr(encoding, "load", lambda *_: [])
+    how = {"code_length": 64, "query_length": 128}
+    label, search = (
+        catalog().runs[f"unixcoder-base/st-lora/{task}"]
+        for task in ("flaky-detection", "code-search")
+    )
+    with pytest.raises(MtpeftError, match="query_length is 128"):
+        encoding.encoded(search, "own", "train", None, how, 79)
+    with pytest.raises(MtpeftError, match="no example"):
+        encoding.encoded(label, "own", "train", None, how, 79)

@@ -224,7 +224,9 @@ def encoded(
     Raises:
         MtpeftError: Texts may be longer than the positions, or there are no examples.
     """
-    for name in ("code_length", "query_length"):
+    # Only a ranking reads queries apart.
+    queries = ["query_length"] if RANKING in map(head_of, run.tasks) else []
+    for name in ["code_length", *queries]:
         if longest is not None and how[name] > longest:
             raise MtpeftError(
                 f"{name} is {how[name]}",
