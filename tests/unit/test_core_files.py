@@ -186,6 +186,7 @@ TWO = b'{"a": 1}\n{"a": 2}\n'
         (b'{\n "a": 1\n}\n', "one JSON object over all of its lines"),
         (TWO.replace(b"\n", b"\r"), "lines that end in a carriage return alone"),
     ],
+    ids=["gzip", "bzip2", "xz", "UTF-16", "UTF-32", "array", "object", "CR"],
 )
 def test_another_form_of_file_is_said_once_with_what_makes_lines_of_it(tmp_path, data, found):
     path = tmp_path / "an answer's file"
