@@ -16,7 +16,6 @@ import numpy as np
 
 from mtpeft.catalog import Block, Catalog, Comparison
 from mtpeft.catalog.schema import Exactness
-from mtpeft.core.errors import MtpeftError
 from mtpeft.core.parallel import in_order
 from mtpeft.core.progress import Progress
 from mtpeft.core.records import Column, ScoreSet, Test
@@ -154,10 +153,16 @@ def _test(
         filled = replace(filled, pairing=f"id, in {len(set(groups[0]))} clusters")
     match comparison.test:
         case "mcnemar":
-            if (wrong := _neither(pairs)) is not None:
-                found = f"mcnemar of {metric_id} of {task}, where {wrong:g} is a value"
-                told = found, "0 and 1 alone", "test: wilcoxon"
-                raise known.bad("comparisons", comparison.id, "mcnemar", *told)
+            if other := _neither(pairs):
+                values = ", ".join(map(str, other[:5]))
+                raise known.bad(
+                    "comparisons",
+                    comparison.id,
+                    "mcnemar",
+                    f"McNemar's test on {metric_id} of {block.a} and {block.b} meets {values}",
+                    "0 or 1 for each pair (a mean over several samples is neither)",
+                    "name `test: wilcoxon` there",
+                )
             return _discordance(filled, pairs, protocol, groups)
         case "wilcoxon":
             return _signed_rank(filled, pairs, protocol, comparison.exactness, groups)
@@ -165,11 +170,9 @@ def _test(
             assert_never(other)
 
 
-def _neither(pairs: Pairs) -> float | None:
-    """The first value that is neither 0 nor 1; None where there is none."""
-    values = np.concatenate([pairs.a, pairs.b])
-    other = values[(values != 0) & (values != 1)]
-    return float(other[0]) if len(other) else None
+def _neither(pairs: Pairs) -> list[float]:
+    """The values that are neither 0 nor 1."""
+    return sorted({float(v) for side in (pairs.a, pairs.b) for v in side} - {0.0, 1.0})
 
 
 def summarized(test: Test, side: Column) -> Test:
@@ -228,13 +231,6 @@ def _signed_rank(
 
 def _discordance(test: Test, pairs: Pairs, protocol: str, groups: list[np.ndarray]) -> Test:
     """The test filled in; `groups` as in `_signed_rank`."""
-    other = sorted({float(v) for side in (pairs.a, pairs.b) for v in side} - {0.0, 1.0})
-    if other:
-        raise MtpeftError(
-            f"McNemar's test on {test.metric} of {test.run_a} and {test.run_b} meets {', '.join(map(str, other[:5]))}",
-            "0 or 1 for each pair (a mean over several samples is neither)",
-            "name `test: wilcoxon` in the comparison's file: mtpeft list comparisons",
-        )
     statistic, p, both, a_only, b_only, neither, odds = r_session.call(
         "discordance", pairs.a, pairs.b, *groups, published=protocol == "as-published"
     )
