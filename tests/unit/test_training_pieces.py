@@ -389,17 +389,21 @@ def test_a_batch_is_padded_on_the_right_and_has_queries_before_codes() -> None:
     assert batch["labels"].tolist() == [0, 1]
 
 
-def test_the_length_of_queries_is_held_against_positions_only_where_queries_are_read(monkeypatch):
+@pytest.mark.parametrize(("query", "refused"), [(79, False), (80, True)])
+def test_a_query_that_is_longer_than_the_positions_is_refused_and_no_length_that_none_has(
+    monkeypatch, query, refused
+):
     from mtpeft.catalog import catalog
     from mtpeft.tasks import encoding
 
-    monkeypatch.setattr(encoding, "load", lambda *_: [])
+    made = TaskData("code-search", "ranking", ["a"], [[5] * query], [1], [[6] * 9], 0)
+    monkeypatch.setattr(encoding, "load", lambda *_: [None])
+    monkeypatch.setattr(encoding, "encode", lambda *_: made)
+    run = catalog().runs["unixcoder-base/st-lora/code-search"]
     how = {"code_length": 64, "query_length": 128}
-    label, search = (
-        catalog().runs[f"unixcoder-base/st-lora/{task}"]
-        for task in ("flaky-detection", "code-search")
-    )
-    with pytest.raises(MtpeftError, match="query_length is 128"):
-        encoding.encoded(search, "own", "train", None, how, 79)
-    with pytest.raises(MtpeftError, match="no example"):
-        encoding.encoded(label, "own", "train", None, how, 79)
+    if not refused:
+        assert encoding.encoded(run, "own", "train", None, how, 79) == {"code-search": made}
+        return
+    with pytest.raises(MtpeftError, match="a query of code-search has 80 tokens") as said:
+        encoding.encoded(run, "own", "train", None, how, 79)
+    assert said.value.fix == "--set query_length=79"

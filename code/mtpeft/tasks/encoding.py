@@ -224,15 +224,11 @@ def encoded(
     Raises:
         MtpeftError: Texts may be longer than the positions, or there are no examples.
     """
-    # Only a ranking reads queries apart.
-    queries = ["query_length"] if RANKING in map(head_of, run.tasks) else []
-    for name in ["code_length", *queries]:
-        if longest is not None and how[name] > longest:
-            raise MtpeftError(
-                f"{name} is {how[name]}",
-                f"at most {longest}, the positions that the base model and the method leave to a text",
-                f"--set {name}={longest}",
-            )
+    room = f"at most {longest}, the positions that the base model and the method leave to a text"
+    if longest is not None and how["code_length"] > longest:
+        raise MtpeftError(
+            f"code_length is {how['code_length']}", room, f"--set code_length={longest}"
+        )
     found = {}
     for task in run.tasks:
         examples = subsample_evenly(load(corpus, task, split), limit)
@@ -242,7 +238,14 @@ def encoded(
                 "at least one",
                 "mtpeft train run --help says what --corpus takes",
             )
-        found[task] = encode(task, examples, tokenizer, how["code_length"], how["query_length"])
+        made = encode(task, examples, tokenizer, how["code_length"], how["query_length"])
+        # Queries are short, whatever length is allowed: only one that is there can be too long.
+        queries = int(max(made.lengths())) if made.head == RANKING else 0
+        if longest is not None and queries > longest:
+            raise MtpeftError(
+                f"a query of {task} has {queries} tokens", room, f"--set query_length={longest}"
+            )
+        found[task] = made
     return found
 
 
