@@ -9,7 +9,7 @@ import os
 import traceback
 
 from mtpeft.core.errors import MtpeftError, missing_package
-from mtpeft.core.text import first_line
+from mtpeft.core.text import said
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -28,19 +28,19 @@ def explained(error: Exception) -> MtpeftError:
         return missing
     if isinstance(error, _packed()):
         return MtpeftError(
-            f"damaged packed data: {_said(error)} ({_place(error)})",
+            f"damaged packed data: {said(error)} ({_place(error)})",
             "a whole file",
             f"fetch the file again: make data; {SHOW}=1 shows which step read it",
         )
     if isinstance(error, UnicodeError):
         return MtpeftError(
-            f"text that cannot be read or written: {_said(error)} ({_place(error)})",
+            f"text that cannot be read or written: {said(error)} ({_place(error)})",
             "UTF-8 text",
             f"correct the file; {SHOW}=1 shows which step read it",
         )
     if isinstance(error, json.JSONDecodeError):
         return MtpeftError(
-            f"a damaged JSON file: {_said(error)} ({_place(error)})",
+            f"a damaged JSON file: {said(error)} ({_place(error)})",
             "a JSON document",
             f"remove the file and make it again; {SHOW}=1 shows which step read it",
         )
@@ -49,7 +49,7 @@ def explained(error: Exception) -> MtpeftError:
     if isinstance(error, MemoryError):
         return MtpeftError("memory is used up", "more free memory", "free -h; end other programs")
     return MtpeftError(
-        f"a fault of this package: {_said(error)} ({_place(error)})",
+        f"a fault of this package: {said(error)} ({_place(error)})",
         "a result, or an error that names its cause",
         f"run the command again with {SHOW}=1 and report what it prints",
     )
@@ -66,7 +66,7 @@ def _packed() -> tuple[type[Exception], ...]:
 
 def _of_the_system(error: OSError) -> MtpeftError:
     name = error.filename if error.filename is not None else _place(error)
-    found = f"{name}: {error.strerror or _said(error)}"
+    found = f"{name}: {error.strerror or said(error)}"
     if error.errno in _DISK:
         return MtpeftError(found, "free disk space", 'df -h . "$MTPEFT_OUT" "$MTPEFT_CACHE"')
     if error.errno in _DENIED:
@@ -82,11 +82,6 @@ def _of_the_system(error: OSError) -> MtpeftError:
             found, "what a library asks for in these words", f"{SHOW}=1 shows which step asked"
         )
     return MtpeftError(found, "a file that can be read or written", f"ls -ld {name}")
-
-
-def _said(error: BaseException) -> str:
-    kind, first = type(error).__name__, first_line(error)
-    return kind if first == kind else f"{kind}: {first}"
 
 
 def _place(error: BaseException) -> str:

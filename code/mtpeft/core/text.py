@@ -24,6 +24,12 @@ def first_line(error: BaseException) -> str:
     return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
+def said(error: BaseException) -> str:
+    """The kind of an error, and the first line of what it says."""
+    kind, first = type(error).__name__, first_line(error)
+    return kind if first == kind else f"{kind}: {first}"
+
+
 def with_line_feeds(text: str) -> str:
     """`text` as reading a file in text mode gives it: every line ends in a line feed."""
     return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -45,7 +45,7 @@ from mtpeft.core.processes import die_with_parent
 from mtpeft.core.progress import Progress
 from mtpeft.core.provenance import sha256
 from mtpeft.core.records import SCORE_KEYS, SEVERITY, Score, row_status
-from mtpeft.core.text import first_line
+from mtpeft.core.text import said
 from mtpeft.scoring.interface import Item, Scorer
 
 _SCORING = Path(__file__).resolve().parent
@@ -444,7 +444,7 @@ def _attempt(scorer: Scorer, part: list[tuple[str, Item]], search: _Search) -> d
     ) as error:  # whatever a tool raises on one output must not cost the others; it is recorded
         search.failed(scorer, part[0][1])
         if len(part) == 1 or search.broken:
-            reason = f"{type(error).__name__}: {first_line(error)}"[:300]
+            reason = said(error)[:300]
             names = f"{part[0][1].task}/{part[0][1].instance_id}" + (
                 f" and {len(part) - 1} more" if len(part) > 1 else ""
             )

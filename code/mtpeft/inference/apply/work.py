@@ -32,13 +32,14 @@ def apply(options: Options) -> Report:
     report = Report(errors=given.errors, notes=given.notes)
     if given.errors and not (given.functions or given.pieces):
         return report  # of what nobody could read no task needs to say that it was not asked
-    wanted = {run.folder: _wanted(run, options, given, report) for run in runs}
+    # By name: runs without tuning have no folder of their own.
+    wanted = {run.called: _wanted(run, options, given, report) for run in runs}
     encoders, residents = Encoders(), Residents(runs, options)
-    for run in (r for r in runs if wanted[r.folder]):
+    for run in (r for r in runs if wanted[r.called]):
         if run.heads:
-            ask_heads(run, wanted[run.folder], encoders, options, given, report)
+            ask_heads(run, wanted[run.called], encoders, options, given, report)
         else:
-            ask_language_model(run, wanted[run.folder], *residents.of(run), options, report)
+            ask_language_model(run, wanted[run.called], *residents.of(run), options, report)
     return report
 
 
