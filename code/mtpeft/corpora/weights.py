@@ -2,10 +2,10 @@
 the same weights.
 """
 
-import os
 from pathlib import Path
 
 from mtpeft.catalog import Backbone
+from mtpeft.core import environment
 from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.corpora.fetch import offline
 from mtpeft.corpora.pins import pin, pinned
@@ -40,9 +40,9 @@ def source_of(backbone: Backbone) -> str:
         MtpeftError: The hub gives another revision than the one used first, or the published files
             give other weights than those of the manifest.
     """
-    folder = os.environ.get("MTPEFT_BACKBONES")
-    if folder and (Path(folder) / backbone.id / "config.json").is_file():
-        return str(Path(folder) / backbone.id)
+    folder = environment.folder(environment.BACKBONES)
+    if folder and (folder / backbone.id / "config.json").is_file():
+        return str(folder / backbone.id)
     if backbone.weights:
         return str(published(backbone))
     if not backbone.hub:
