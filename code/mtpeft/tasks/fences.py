@@ -28,6 +28,7 @@ from mtpeft.tasks.source_text import (
     INVISIBLE,
     begins_code,
     defined,
+    is_cut,
     is_foreign,
     is_module,
     is_said,
@@ -217,6 +218,7 @@ def unfenced(text: str, language: str = "", last: bool = False, asked: str = "")
     begun = cut and not block.language and begins_code(block.text, language)
     if language and _points(block, language, asked) <= 0 and not begun:
         return Answer("", "no code")
+    cut = cut and is_cut(block.text, language)
     if cut and asked in defined(part := whole_part(block.text, language), language):
         block = replace(block, text=part)
     kind = language or (block.language if block.language in _NAMES.values() else "python")

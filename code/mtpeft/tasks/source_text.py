@@ -41,6 +41,8 @@ _PYTHON_GOES_ON = re.compile(_PYTHON_LINE)
 _PYTHON_START = re.compile(
     rf"{_PYTHON_LINE}|(?:with|for|while|if)\b.|[A-Za-z_]\w*(?: *:[^=]+)? *= *\S|[rR]?(?P<q>['\x22])(?P=q){{2}}|#!"
 )
+_SMALL = "abcdefghijklmnopqrstuvwxyz"
+_SENTENCE = re.compile(r"[A-Z*#>`-]|\d{1,2}[.)] |[a-z]+(?: [\w`'\u2019,()]+)+")
 _OPEN_HEAD = re.compile(r"\s*(?:[\w.]+(?:<[^()]*>)?(?:\[\])*\??\s+)+\w+\s*\(")
 _STARTS = re.compile(
     r"\s*(?:(?:import|package|using)\s+[\w.*= ]+;|@\w|/\*|//|\[\w+[^\]]*\]\s*$"
@@ -267,6 +269,22 @@ def begins_code(text: str, language: str) -> bool:
     return bool(_STARTS.match(own) or _OPEN_HEAD.match(own))
 
 
+def is_cut(code: str, language: str) -> bool:
+    """Whether a text stops being code at its end alone, as one does that was cut."""
+    if language != "python":
+        rest = bare(code)
+        return any(rest.count(a) > rest.count(b) for a, b in ("{}", "()", "[]"))
+    try:
+        module(code)
+    except SyntaxError as error:
+        open_at_end = ("never closed", "unterminated triple", "expected an indented block")
+        last = len(code.rstrip().split("\n"))
+        return (error.lineno or 0) >= last or any(why in error.msg for why in open_at_end)
+    except (ValueError, RecursionError, MemoryError):
+        pass
+    return False
+
+
 def whole_part(code: str, language: str) -> str:
     """The declarations of a text before the one in which it was cut."""
     lines = code.split("\n")
@@ -361,7 +379,7 @@ def _python_end(lines: list[str], _: list[str], start: int) -> int:
         except SyntaxError as error:
             at = start + (error.lineno or 1) - 1
             unfinished = last == len(ends) - 1 and not any(
-                lines[i].lstrip().startswith(tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ*#->`")) for i in tops
+                _is_sentence(lines[i].lstrip()) for i in tops
             )
             if unfinished:
                 return len(lines)
@@ -374,6 +392,11 @@ def _python_end(lines: list[str], _: list[str], start: int) -> int:
             whole = cut == len(lines) or not _PYTHON_GOES_ON.match(lines[cut].lstrip())
             return cut if whole else len(lines)
     return 0
+
+
+def _is_sentence(line: str) -> bool:
+    """Whether a line among Python code belongs to the text around it."""
+    return bool(_SENTENCE.match(line)) and (line[:1] not in _SMALL or not looks_like_code(line))
 
 
 def _less(line: str, depth: int) -> str:
