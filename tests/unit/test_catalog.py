@@ -56,7 +56,7 @@ def test_the_shipped_catalog_loads_as_a_whole(known):
     assert {kind: len(getattr(known, kind)) for kind in KINDS} == {
         "studies": 5,
         "tasks": 10,
-        "backbones": 17,
+        "backbones": 23,
         "methods": 8,
         "runs": 285,
         "tools": 31,

@@ -11,7 +11,10 @@ from mtpeft.cli.group import example, group
 app = group(
     "infer", "Predict evaluation sets: trained runs, prompted models, ranked search.", "run"
 )
-Model = Annotated[str, typer.Option(help="name at the server, or a local folder")]
+Model = Annotated[
+    str,
+    typer.Option(help="name at the server; else a folder, or a backbone (mtpeft list backbones)"),
+]
 Server = Annotated[str, typer.Option(help="OpenAI-compatible address up to /v1; empty: local")]
 AtOnce = Annotated[
     int, typer.Option(min=1, help="questions at a time: requests, or a batch of a local model")
@@ -117,12 +120,13 @@ def prompt(
     """Prompt a model, zero-shot or few-shot; report strict and permissive parsing next to baselines."""
     from mtpeft.core.records import Prediction, read_predictions
     from mtpeft.corpora import default_corpus, evaluation_of, load, subsample_evenly
+    from mtpeft.corpora.weights import named_source
     from mtpeft.inference.prompting import Endpoint, Local, ask
     from mtpeft.scoring.answers import table
 
     corpus = corpus or default_corpus(task)
     every = load(corpus, task, split)
-    chat = Endpoint(server, model, at_once=at_once) if server else Local(model, dtype)
+    chat = Endpoint(server, model, at_once=at_once) if server else Local(named_source(model), dtype)
     missing = ask(
         subsample_evenly(every, limit),
         chat,
@@ -163,6 +167,7 @@ def rank(
     """Zero-shot code search: stage 1 finds candidates, the model scores them; prints MRR@K."""
     from mtpeft.core.records import Prediction, read_predictions
     from mtpeft.corpora import default_corpus, evaluation_of, load, subsample_evenly
+    from mtpeft.corpora.weights import named_source
     from mtpeft.inference.prompting import Endpoint, Local
     from mtpeft.inference.ranking import candidates as stage_1
     from mtpeft.inference.ranking import rank as rank_candidates
@@ -171,7 +176,7 @@ def rank(
 
     corpus = corpus or default_corpus("code-search")
     every = load(corpus, "code-search", split)
-    chat = Endpoint(server, model, at_once=at_once) if server else Local(model, dtype)
+    chat = Endpoint(server, model, at_once=at_once) if server else Local(named_source(model), dtype)
     near = stage_1(every, out.with_suffix(".candidates.jsonl"), candidates, stage(stage1, chat))
     asked = {name: near[name] for name in subsample_evenly(list(near), limit)}
     missing = rank_candidates(

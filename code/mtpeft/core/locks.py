@@ -54,10 +54,11 @@ def held(path: Path, *, wait: bool = True, again: bool = True) -> Iterator[None]
             path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644
         )
     except OSError as error:
+        there = next(p for p in path.parents if p.exists())  # the others could not be made
         raise MtpeftError(
             f"cannot lock {shown(path)}: {error.strerror}",
             "a writable folder with free space",
-            f"df -h {path.parent}; ls -ld {path.parent}",
+            f"df -h {there}; ls -ld {there}",
         ) from error
     try:
         _take(descriptor, path, wait and not entered)

@@ -2,7 +2,7 @@
 
 Environment: MTPEFT_ROOT (repository; default: found from this file), MTPEFT_OUT (what runs write;
 default results/regenerated), MTPEFT_MIRROR (local copy of upstream files, optional), MTPEFT_CACHE
-(downloads; default data/cache).
+(downloads; default data/cache), MTPEFT_TOOLS (analysers; default in the cache).
 """
 
 import os
@@ -63,6 +63,13 @@ def mirror() -> Path | None:
             "unset MTPEFT_MIRROR, or point it at the mirror",
         )
     return path
+
+
+def tools() -> Path:
+    """Where the analysers are that are no Python packages (`tools`) and WordNet (`nltk_data`):
+    MTPEFT_TOOLS, as in the images, else the cache.
+    """
+    return _from_environment("MTPEFT_TOOLS", CACHE)
 
 
 def seed_folder(profile: str, run: str, seed: int, root: Path | None = None) -> Path:

@@ -8,7 +8,6 @@ defaults (bf16, gradient checkpointing) are silent. A test and a benchmark compa
 
 import json
 import math
-import os
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from transformers import Trainer
 from mtpeft.core.errors import MtpeftError
 from mtpeft.models.damage import newest_whole
 from mtpeft.models.device import described, kind
-from mtpeft.tuning import conflict
+from mtpeft.tuning import conflict, identity
 from mtpeft.tuning.balancing.gradients import Aggregated
 from mtpeft.tuning.balancing.rule import Rule
 from mtpeft.tuning.ledger import Ledger
@@ -213,7 +212,7 @@ def arguments(folder: Path, s: Settings, **more: Any) -> Any:
     from transformers import TrainingArguments
 
     device = kind()
-    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    several = identity.processes() > 1
     made = TrainingArguments(
         output_dir=str(folder),
         use_cpu=device == "cpu",
@@ -256,7 +255,7 @@ def opening(s: Settings, rows: int, attention: str, title: str) -> dict[str, Any
         attention: Implementation that the model runs with.
         title: Of the run.
     """
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    processes = identity.processes()
     products = s.compute_dtype if s.weights == "nf4" else s.weights
     made = {
         **described(),
@@ -267,7 +266,7 @@ def opening(s: Settings, rows: int, attention: str, title: str) -> dict[str, Any
         "rows_at_a_time": s.batch_size,
         "processes": processes,
     }
-    if int(os.environ.get("RANK", "0")) == 0:
+    if identity.rank() == 0:
         print(
             f"train {title}: {processes} × {made['device']}, {made['precision']}, attention "
             f"{attention}, {rows} rows a step, {s.batch_size} at a time",
