@@ -536,3 +536,24 @@ def test_a_yes_that_says_no_is_no_answer():
 )
 def test_scores_in_sentences_and_of_other_digits(raw, scores):
     assert read_scores(raw, 2) == scores
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "int f(int x) {\n    return x;\n}\n}",
+        "int f(int x) {\n    if (x > 1) {\n        return x;\n    }\n}\nelse {\n    return 2;\n}\n}",
+        "int f(int x) {\n    return x;\n}\nx = 2;\nreturn this;\n}",
+    ],
+)
+def test_a_broken_answer_is_not_mended_into_a_sound_one(code):
+    for raw in (code, f"{F}java\n{code}\n{F}", f"Here:\n\n{code}\n\nThis adds."):
+        assert generation.answer(raw, False, "java", "f") == code
+    broken = "def f(x):\n    return x\n  y = (\n"
+    assert generation.answer(f"{F}python\n{broken}{F}", False, "python", "f") == broken.rstrip()
+
+
+def test_blanks_in_the_strings_of_code_stay():
+    code = 'def f(x):\n    """Doc.\n    \n    More.\n    """\n    return x'
+    for raw in (code, f"Here:\n\n{code}\n\nDone.", f"{F}python\n{code}\n{F}"):
+        assert generation.answer(raw, False, "python", "f") == code

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
+from mtpeft.core.files import no_file
 from mtpeft.core.records import SCORE_KEYS, ScoreSet, read_scores
 from mtpeft.statistics import r_session
 from mtpeft.statistics.clusters import ID_COLUMNS, clusters_of, numbered, read_clusters
@@ -203,9 +204,7 @@ def read_place(path: Path, label: str, id_column: str, cluster: str = "") -> lis
             )
         return _sides([(task, frame) for (_, task), frame in scores.tables.items()], label)
     if not path.is_file():
-        raise BadInput(
-            path, "no such file", "a CSV or a folder that `mtpeft score` wrote", "mtpeft score FILE"
-        )
+        raise no_file(path, "a CSV or a folder that `mtpeft score` wrote", "mtpeft score FILE")
     if _is_score_table(path):
         return _sides([("", read_scores(path))], label)  # a file may have any name
     return [_spreadsheet(path, label or path.stem, id_column, cluster)]
@@ -240,7 +239,7 @@ def _sides(tables: Sequence[tuple[str, pd.DataFrame]], label: str) -> list[Side]
 def _table(path: Path, id_column: str) -> tuple[pd.DataFrame, str]:
     """A CSV as text, and the name of its column of ids."""
     if not path.is_file():
-        raise BadInput(path, "no such file", "a CSV with a column of ids", "correct its name")
+        raise no_file(path, "a CSV with a column of ids")
     try:
         with path.open(encoding="utf-8-sig") as stream:
             header = stream.readline()

@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
-from textwrap import dedent
 
 from mtpeft.core.text import with_line_feeds
 from mtpeft.tasks.answer import Answer
@@ -29,12 +28,14 @@ from mtpeft.tasks.source_text import (
     INVISIBLE,
     begins_code,
     defined,
+    is_cut,
     is_foreign,
     is_module,
     is_said,
     is_test,
     looks_like_code,
     only_imports,
+    outdented,
     parsed,
     segments,
     sound,
@@ -217,6 +218,7 @@ def unfenced(text: str, language: str = "", last: bool = False, asked: str = "")
     begun = cut and not block.language and begins_code(block.text, language)
     if language and _points(block, language, asked) <= 0 and not begun:
         return Answer("", "no code")
+    cut = cut and is_cut(block.text, language)
     if cut and asked in defined(part := whole_part(block.text, language), language):
         block = replace(block, text=part)
     kind = language or (block.language if block.language in _NAMES.values() else "python")
@@ -267,7 +269,7 @@ def _whole(lines: list[str], language: str) -> list[tuple[int, int]]:
         code = _inside(lines[start:end], opened["lead"] if opened else "")
         kind = language or (_tag(opened["info"]) if opened else "")
         whole = (
-            is_module(dedent(code))
+            is_module(outdented(code))
             if kind == "python"
             else sound(code, kind) and defined(code, kind)
         )
@@ -297,7 +299,7 @@ def _fences(lines: list[str], language: str) -> Iterator[tuple[re.Match[str], in
 
 def _holds_fences(lines: list[str], language: str) -> bool:
     """Whether whole code holds fences in its strings."""
-    code = dedent("\n".join(lines))
+    code = outdented("\n".join(lines))
     return (
         any(map(_OPEN.fullmatch, lines)) and sound(code, language) and bool(defined(code, language))
     )
@@ -417,9 +419,16 @@ def _repaired(block: _Block, language: str) -> _Block:
         not sound(text, kind)
         and len(parts := segments(text, kind)) == 1
         and sound(parts[0][0], kind)
+        and not _leaves_code(text, parts[0][0])
     ):
         text = parts[0][0]
     return replace(block, text=text)
+
+
+def _leaves_code(text: str, part: str) -> bool:
+    """Whether more than sentences stands around a part of a text: then the text is broken code."""
+    kept = {line.strip() for line in part.split("\n")}
+    return looks_like_code("\n".join(r for r in text.split("\n") if r.strip() not in kept))
 
 
 def _without_numbers(code: str) -> str:
@@ -432,7 +441,7 @@ def _without_numbers(code: str) -> str:
         return code
     plain = "\n".join(line[match.end() :] for line, match in zip(lines, found, strict=True))
     # One to three blanks before the outermost line belong to the numbers, four to a body.
-    return dedent(plain) if re.match(r" {1,3}\S", plain) else plain
+    return outdented(plain) if re.match(r" {1,3}\S", plain) else plain
 
 
 def _closes(line: str, fence: str) -> bool:

@@ -7,7 +7,6 @@ import symtable
 import threading
 import warnings
 from functools import lru_cache
-from textwrap import dedent
 
 _parsing = threading.Lock()
 _LITERAL = re.compile(
@@ -26,6 +25,8 @@ _BODY = re.compile(
 )
 _TYPE = re.compile(r"\b(?:class|interface|enum|record|struct)\s+(\w+)")
 _PROPERTY = re.compile(r"\b\w[\w<>\[\]?.]*\s+(\w+)\s*(?:\{\s*(?:\w+\s+)?(?:get|set|init)\b|=>)")
+# A line that is no declaration, and no sentence either.
+_MORE_CODE = re.compile(r"^[})\]]|^(?:else|catch|finally)\b|[;{}]$")
 _NAMELESS = re.compile(
     r"\b(?:(operator) *([-+*/%!~<>=&|^]{1,2}|true|false)\s*\(|(this)\s*(\[)[^\]]*\]\s*(?:\{|=>))"
 )
@@ -40,6 +41,8 @@ _PYTHON_GOES_ON = re.compile(_PYTHON_LINE)
 _PYTHON_START = re.compile(
     rf"{_PYTHON_LINE}|(?:with|for|while|if)\b.|[A-Za-z_]\w*(?: *:[^=]+)? *= *\S|[rR]?(?P<q>['\x22])(?P=q){{2}}|#!"
 )
+_SMALL = "abcdefghijklmnopqrstuvwxyz"
+_SENTENCE = re.compile(r"[A-Z*#>`-]|\d{1,2}[.)] |[a-z]+(?: [\w`'\u2019,()]+)+")
 _OPEN_HEAD = re.compile(r"\s*(?:[\w.]+(?:<[^()]*>)?(?:\[\])*\??\s+)+\w+\s*\(")
 _STARTS = re.compile(
     r"\s*(?:(?:import|package|using)\s+[\w.*= ]+;|@\w|/\*|//|\[\w+[^\]]*\]\s*$"
@@ -119,7 +122,7 @@ def _is_chat(node: ast.stmt) -> bool:
     if _is_label(node):
         return True
     return isinstance(node, ast.Expr) and isinstance(
-        node.value, (ast.List, ast.Name, ast.Attribute)
+        node.value, (ast.Attribute, ast.Dict, ast.List, ast.Name, ast.Set)
     )
 
 
@@ -146,6 +149,16 @@ def syntax_error(code: str) -> int | None:
     return None
 
 
+def outdented(code: str) -> str:
+    """Code without the indentation that all its lines share; what a line holds besides stays."""
+    lines = code.split("\n")
+    own = [line[: len(line) - len(line.lstrip(" \t"))] for line in lines if line.strip()]
+    depth = min(map(len, own), default=0)
+    while any(sign[:depth] != own[0][:depth] for sign in own):
+        depth -= 1
+    return "\n".join(line[depth:] for line in lines)
+
+
 def bare(code: str) -> str:
     """Java or C# with comments and literals blanked out, every line as long as before."""
     return _LITERAL.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), code)
@@ -156,7 +169,7 @@ def sound(code: str, language: str) -> bool:
     """Whether a text reads as code of a language: Python parses, of the others the brackets close."""
     if not code.strip():
         return False
-    if language in ("", "python") and parsed(dedent(code)) is not None:
+    if language in ("", "python") and parsed(outdented(code)) is not None:
         return True
     if language == "python":
         return False
@@ -172,7 +185,7 @@ def sound(code: str, language: str) -> bool:
 def defined(code: str, language: str) -> frozenset[str]:
     """The names of the functions and types that a text defines; a Python stub defines nothing."""
     if language in ("", "python"):
-        tree = parsed(dedent(code))
+        tree = parsed(outdented(code))
         if tree is not None:
             return frozenset(_defined_in(tree.body))
         if language == "python" or _PYTHON_DEF.search(code):
@@ -256,6 +269,22 @@ def begins_code(text: str, language: str) -> bool:
     return bool(_STARTS.match(own) or _OPEN_HEAD.match(own))
 
 
+def is_cut(code: str, language: str) -> bool:
+    """Whether a text stops being code at its end alone, as one does that was cut."""
+    if language != "python":
+        rest = bare(code)
+        return any(rest.count(a) > rest.count(b) for a, b in ("{}", "()", "[]"))
+    try:
+        module(code)
+    except SyntaxError as error:
+        open_at_end = ("never closed", "unterminated triple", "expected an indented block")
+        last = len(code.rstrip().split("\n"))
+        return (error.lineno or 0) >= last or any(why in error.msg for why in open_at_end)
+    except (ValueError, RecursionError, MemoryError):
+        pass
+    return False
+
+
 def whole_part(code: str, language: str) -> str:
     """The declarations of a text before the one in which it was cut."""
     lines = code.split("\n")
@@ -289,7 +318,9 @@ def segments(text: str, language: str) -> list[tuple[str, str]]:
     lines, behind = text.split("\n"), 0
     found = list[tuple[str, str]]()
     for start, end in spans(lines, language):
-        found.append((dedent("\n".join(lines[start:end])).rstrip(), "\n".join(lines[behind:start])))
+        found.append(
+            (outdented("\n".join(lines[start:end])).rstrip(), "\n".join(lines[behind:start]))
+        )
         behind = end
     return found
 
@@ -300,14 +331,25 @@ def spans(lines: list[str], language: str) -> list[tuple[int, int]]:
     blanked = lines if find is _python_end else bare("\n".join(lines)).split("\n")
     found, i = list[tuple[int, int]](), 0
     while i < len(lines) and len(found) < _MOST:
-        begins = (
-            _PYTHON_START.match(lines[i].lstrip()) if find is _python_end else _declares(lines, i)
-        )
+        begins = _begins(lines, i) if find is _python_end else _declares(lines, i)
         end = find(lines, blanked, i) if begins else 0
         if end > i:
             found.append((i, end))
         i = max(end, i + 1)
     return found
+
+
+def _begins(lines: list[str], i: int) -> bool:
+    """Whether a line begins a piece of Python; a value or a text does so behind an empty line alone."""
+    own = lines[i].lstrip()
+    apart = not i or not lines[i - 1].strip()
+    if not _PYTHON_GOES_ON.match(own) and not (apart and _PYTHON_START.match(own)):
+        return False
+    around = (
+        line for line in reversed(lines[:i]) if line.strip() and _depth(line) < _depth(lines[i])
+    )
+    head = next(around, "").lstrip()
+    return not _PYTHON_GOES_ON.match(head) and not head.startswith(")")
 
 
 def _declares(lines: list[str], i: int) -> bool:
@@ -337,7 +379,7 @@ def _python_end(lines: list[str], _: list[str], start: int) -> int:
         except SyntaxError as error:
             at = start + (error.lineno or 1) - 1
             unfinished = last == len(ends) - 1 and not any(
-                lines[i].lstrip().startswith(tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ*#->`")) for i in tops
+                _is_sentence(lines[i].lstrip()) for i in tops
             )
             if unfinished:
                 return len(lines)
@@ -350,6 +392,11 @@ def _python_end(lines: list[str], _: list[str], start: int) -> int:
             whole = cut == len(lines) or not _PYTHON_GOES_ON.match(lines[cut].lstrip())
             return cut if whole else len(lines)
     return 0
+
+
+def _is_sentence(line: str) -> bool:
+    """Whether a line among Python code belongs to the text around it."""
+    return bool(_SENTENCE.match(line)) and (line[:1] not in _SMALL or not looks_like_code(line))
 
 
 def _less(line: str, depth: int) -> str:
@@ -369,13 +416,16 @@ def _braces_end(lines: list[str], blanked: list[str], start: int) -> int:
     for i in range(start, len(lines)):
         line = blanked[i].strip()
         if not depth and not said and line and not _declares(lines, i):
-            return end
+            if not _MORE_CODE.search(line) or not lines[i - 1].strip():
+                return end
+            end = i + 1
+            continue
         if not depth and said and not lines[i].strip() and not said.startswith(("@", "[")):
             return end
         depth += sum(line.count(a) for a in "{([") - sum(line.count(a) for a in "})]")
         said += line
-        if depth < 0:
-            return end
+        if depth < 0:  # one brace too many: the answer is broken, and stays so
+            depth, end, said = 0, i + 1, ""
         if depth == 0 and said.endswith(("}", ";")):
             end, said = i + 1, ""
     return len(lines) if depth > 0 else end
@@ -422,7 +472,7 @@ def _used(code: str) -> set[str]:
     try:
         with _parsing, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tables = [symtable.symtable(dedent(code), "answer", "exec")]
+            tables = [symtable.symtable(outdented(code), "answer", "exec")]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return set()
     found: set[str] = set()

@@ -6,6 +6,7 @@ from itertools import combinations, islice
 from pathlib import Path
 
 from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
+from mtpeft.core.files import no_file
 from mtpeft.core.paths import DATA
 from mtpeft.corpora import hub
 from mtpeft.corpora.analysis import flakeflagger, formats, public, search
@@ -174,9 +175,8 @@ def from_folder(folder: Path, task: str, split: str) -> list[Example]:
         "flaky-detection": f"{split}.json",
     }
     if task not in named or not (place / named[task]).is_file():
-        raise BadInput(
+        raise no_file(
             place / named.get(task, f"{split}.jsonl"),
-            "no such file",
             f"it, or {folder / split}.jsonl with examples of {task}",
             "see corpora/analysis/load.py for the layouts",
         )
