@@ -155,7 +155,7 @@ def outside() -> list[Path]:
         BadInput: A folder is missing.
     """
     named = filter(None, os.environ.get("MTPEFT_CATALOG", "").split(os.pathsep))
-    more = list({Path(p).resolve(): Path(p) for p in named}.values())
+    more = list({os.path.realpath(p): Path(p) for p in named}.values())
     for folder in more:
         if not folder.is_dir():
             raise no_folder(

@@ -207,12 +207,14 @@ def no_folder(path: Path, expected: str, fix: str = "") -> BadInput:
         expected: What should lie there.
         fix: What helps where nothing does.
     """
-    if path.is_file():
-        shown = shlex.quote(str(path.parent))
-        return BadInput(path, "a file, not a folder", expected, f"ls -l {shown}; name a folder")
+    if path.exists():
+        what = "a file" if path.is_file() else "a pipe, a socket or a device"
+        return BadInput(
+            path, f"{what}, not a folder", expected, f"ls -l {_parent(path)}; name a folder"
+        )
     error = no_file(path, expected, fix)
-    found = "no such folder" if error.found.endswith(": no such file") else ""
-    return BadInput(path, found, expected, error.fix) if found else error
+    missing = error.found.endswith(": no such file")
+    return BadInput(path, "no such folder", expected, error.fix) if missing else error
 
 
 def _parent(path: Path) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
-from mtpeft.core.files import no_file
+from mtpeft.core.files import cannot, no_file
 from mtpeft.core.records import SCORE_KEYS, ScoreSet, read_scores
 from mtpeft.statistics import r_session
 from mtpeft.statistics.clusters import ID_COLUMNS, clusters_of, numbered, read_clusters
@@ -197,11 +197,7 @@ def read_place(path: Path, label: str, id_column: str, cluster: str = "") -> lis
             "mtpeft compare A B --cluster clusters.csv",
         )
     if path.is_dir():
-        scores = ScoreSet.load(path)
-        if not scores.tables:
-            raise BadInput(
-                path, "no score tables in it", "scores/TOOL/EVALUATION.csv", "mtpeft score FILE"
-            )
+        scores = ScoreSet.load(path, fix="mtpeft score file PREDICTIONS --out FOLDER")
         return _sides([(task, frame) for (_, task), frame in scores.tables.items()], label)
     if not path.is_file():
         raise no_file(path, "a CSV or a folder that `mtpeft score` wrote", "mtpeft score FILE")
@@ -211,8 +207,11 @@ def read_place(path: Path, label: str, id_column: str, cluster: str = "") -> lis
 
 
 def _is_score_table(path: Path) -> bool:
-    with path.open("rb") as stream:
-        head = stream.readline().decode("utf-8", errors="replace").strip("\ufeff\r\n")
+    try:
+        with path.open("rb") as stream:
+            head = stream.readline().decode("utf-8", errors="replace").strip("\ufeff\r\n")
+    except OSError as error:
+        raise cannot("read", path, error) from error
     return head.split(",")[:4] == SCORE_KEYS
 
 

@@ -1,5 +1,6 @@
 """Examples by task and split, from the best source that is available."""
 
+import os
 import tomllib
 from functools import lru_cache
 from itertools import combinations, islice
@@ -165,7 +166,7 @@ def from_folder(folder: Path, task: str, split: str) -> list[Example]:
     Raises:
         BadInput: The folder has neither, or a file is malformed.
     """
-    if (folder / f"{split}.jsonl").is_file():
+    if os.path.lexists(folder / f"{split}.jsonl"):
         return [e for e in read_examples(folder / f"{split}.jsonl") if e.task == task]
     place = folder / task
     named = {
