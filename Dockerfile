@@ -61,6 +61,7 @@ RUN --mount=type=secret,id=ca_bundle --mount=type=secret,id=pip_conf --mount=typ
 FROM environment AS sbom
 COPY pyproject.toml pyproject.toml
 COPY docker/sbom.py docker/sbom.py
+COPY docker/locks/*.toml docker/locks/
 RUN --mount=type=secret,id=ca_bundle --mount=type=secret,id=pip_conf \
     tool="$VENV"; \
     if [ ! -e "$VENV/.dev" ]; then \

@@ -5,6 +5,7 @@ import gzip
 import lzma
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ from mtpeft.core.files import (
     append_lines,
     json_objects,
     lines,
+    no_file,
+    no_folder,
     read_bytes,
     read_text,
     record_lines,
@@ -59,6 +62,50 @@ def killed(code: str, *arguments: str) -> int:
     )
     assert process.wait() == -signal.SIGKILL
     return process.pid
+
+
+@pytest.fixture
+def odd(tmp_path):
+    """Paths at which something lies that is no file."""
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    (tmp_path / "device").symlink_to("/dev/zero")
+    (tmp_path / "file").write_text("x")
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(tmp_path / "socket"))
+    return tmp_path
+
+
+ODD = {
+    "folder": "a folder, not a file",
+    "pipe": "a pipe, which can be read once only",
+    "device": "a device, not a file",
+    "socket": "a socket, not a file",
+    "loop": "a link that leads back to itself",
+    "dangling": "a link to nowhere, which is not there",
+    "file/x": "no such file: a part of the path is a file, not a folder",
+    "none": "no such file",
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_what_is_no_file_is_called_one_or_waited_for(odd, name):
+    assert no_file(odd / name, "a table").found == f"{odd / name}: {ODD[name]}"
+    with pytest.raises(MtpeftError):
+        read_bytes(odd / name)
+    with pytest.raises(MtpeftError, match="not a folder|no such folder|a link|no such file"):
+        raise no_folder(odd / name if name != "folder" else odd / "file", "a folder")
+
+
+@pytest.mark.parametrize("name", ["folder", "pipe", "device", "socket"])
+@pytest.mark.parametrize("write", [write_atomic, lambda path, text: append_lines(path, [text])])
+def test_a_file_takes_the_place_of_something_else(odd, name, write):
+    before = os.lstat(odd / name).st_mode
+    with pytest.raises(MtpeftError, match=f"cannot write .*{name}: {ODD[name]}"):
+        write(odd / name, "text")
+    assert os.lstat(odd / name).st_mode == before
 
 
 def test_what_a_kill_while_writing_left_goes_at_the_next_start(tmp_path):

@@ -41,7 +41,7 @@ def held(path: Path, *, wait: bool = True, again: bool = True) -> Iterator[None]
         InUse: Another process or thread holds it and `wait` is false.
         MtpeftError: The lock cannot be made.
     """
-    path = path.resolve()
+    path = Path(os.path.realpath(path))  # unlike resolve() no error for a loop of links
     me = threading.get_ident()
     with _guard:
         entered = _mine.get(path) == me

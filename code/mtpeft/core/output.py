@@ -91,7 +91,7 @@ def clean(folder: Path) -> list[str]:
         MtpeftError: The package did not mark the folder, it holds anything else, or it is or holds
             the checkout, the home folder or the working folder; nothing is removed.
     """
-    folder = folder.resolve()
+    folder = Path(os.path.realpath(folder))
     if not folder.exists():
         return []
     for place, name in (

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.core.errors import BadInput
-from mtpeft.core.files import json_objects, write_atomic
+from mtpeft.core.files import json_objects, no_file, write_atomic
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def read_examples(path: Path) -> list[Example]:
         BadInput: A line is anything else; the error names file and line.
     """
     if not path.is_file():
-        raise BadInput(path, "no such file", "examples in JSON lines", "make data")
+        raise no_file(path, "examples in JSON lines", "make data")
     names = {f.name for f in fields(Example)}
     result = []
     fix = "write the line as docs/reference says, or remove it"

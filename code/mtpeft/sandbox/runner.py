@@ -265,6 +265,10 @@ class Sandbox:
 
     def _run_program(self, instance: ProgramInstance) -> Outcome:
         limits = cast(Limits, instance.limits)  # the instance sets it where none was given
+        files, started = {instance.file_name: instance.source}, instance.main_class
+        if instance.harness:
+            name, text, started = instance.harness
+            files[name] = text
         if instance.language == JAVA:
             javac, java = (runtimes.java(self.identity, name) for name in ("javac", "java"))
             compile_limits = replace(
@@ -276,17 +280,17 @@ class Sandbox:
             steps = [
                 _step(
                     javac,
-                    ["-proc:none", "-encoding", "UTF-8", "-d", ".", instance.file_name],
+                    ["-proc:none", "-encoding", "UTF-8", "-d", ".", *files],
                     b"",
                     compile_limits,
                     "compile",
                 )
             ]
-            runtime, arguments = java, ["-cp", ".", instance.main_class]
+            runtime, arguments = java, ["-cp", ".", started]
         else:
             steps, runtime, arguments = [], self.python, [instance.file_name]
         steps += [_step(runtime, arguments, case.stdin, limits) for case in instance.cases]
-        job = {"files": {instance.file_name: instance.source}, "steps": steps}
+        job = {"files": files, "steps": steps}
         outcomes = self._job(job)
         if (
             instance.language == JAVA

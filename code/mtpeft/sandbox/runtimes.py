@@ -25,7 +25,6 @@ _FILES = (
     "/usr/share/zoneinfo",
     "/dev/random",
     "/dev/urandom",
-    "/dev/zero",
 )
 _ENVIRONMENT = {"LC_ALL": "C.UTF-8", "TZ": "UTC", "PATH": "/usr/bin:/bin"}
 
@@ -139,6 +138,8 @@ _JVM_FLAGS = (
     "-XX:ErrorFile=/dev/null",
     "-Djava.io.tmpdir=.",
 )
+# The modules that are left out let a program read the virtual machine's whole memory.
+_JVM_MODULES = "--limit-modules=java.se,jdk.charsets,jdk.localedata,jdk.zipfs"
 
 
 @functools.cache
@@ -181,7 +182,11 @@ def java(identity: Identity, program: str = "java") -> Runtime:
         if path.is_symlink() and path.exists()
     }
     accesses += [landlock.Access(str(path), landlock.READ) for path in sorted(linked)]
-    flags = _JVM_FLAGS if program == "java" else tuple(f"-J{flag}" for flag in _JVM_FLAGS)
+    flags = (
+        (*_JVM_FLAGS, _JVM_MODULES)
+        if program == "java"
+        else tuple(f"-J{flag}" for flag in _JVM_FLAGS)
+    )
     return Runtime(
         program,
         _java_version(str(Path(binary).with_name("java"))),

@@ -252,6 +252,8 @@ def _instances(evaluation: str, corpus: str) -> dict[str, Example]:
     try:
         return {example.id: example for example in instances(evaluation, corpus)}
     except MtpeftError as error:
+        if corpus:
+            raise
         # Only metrics with a reference need the corpus; they then say so for each instance.
         print(f"mtpeft: without references of {evaluation}: {error.found}", file=sys.stderr)
         return {}
