@@ -489,7 +489,7 @@ def scratch(name: str, folder: Path | None = None) -> Iterator[Path]:
             probe.write_bytes(bytes(1 << 16))
             probe.unlink()
         except OSError as error:
-            raise cannot("write", probe, error) from error
+            raise cannot("write", Path(made), error) from error
         yield Path(made)
     finally:
         shutil.rmtree(made, ignore_errors=True)
