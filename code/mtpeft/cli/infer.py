@@ -92,8 +92,10 @@ def published(
     limit: Annotated[int, typer.Option(help="examples, evenly spaced; 0: all")] = 0,
 ) -> None:
     """Predict the test set of a classifier as its authors published it, and print its scores."""
+    from mtpeft.core.files import expect_writable
     from mtpeft.inference.published import run
 
+    expect_writable(out)
     for name, value in run(backbone, out, corpus, batch, limit).items():
         typer.echo(f"{name:10} {value:.4f}")
 
@@ -118,12 +120,14 @@ def prompt(
     dtype: Dtype = "",
 ) -> None:
     """Prompt a model, zero-shot or few-shot; report strict and permissive parsing next to baselines."""
+    from mtpeft.core.files import expect_writable
     from mtpeft.core.records import Prediction, read_predictions
     from mtpeft.corpora import default_corpus, evaluation_of, load, subsample_evenly
     from mtpeft.corpora.weights import named_source
     from mtpeft.inference.prompting import Endpoint, Local, ask
     from mtpeft.scoring.answers import table
 
+    expect_writable(out)
     corpus = corpus or default_corpus(task)
     every = load(corpus, task, split)
     chat = Endpoint(server, model, at_once=at_once) if server else Local(named_source(model), dtype)
@@ -165,6 +169,7 @@ def rank(
     dtype: Dtype = "",
 ) -> None:
     """Zero-shot code search: stage 1 finds candidates, the model scores them; prints MRR@K."""
+    from mtpeft.core.files import expect_writable
     from mtpeft.core.records import Prediction, read_predictions
     from mtpeft.corpora import default_corpus, evaluation_of, load, subsample_evenly
     from mtpeft.corpora.weights import named_source
@@ -174,6 +179,7 @@ def rank(
     from mtpeft.inference.ranking import stage
     from mtpeft.scoring.answers import ranking_table
 
+    expect_writable(out)
     corpus = corpus or default_corpus("code-search")
     every = load(corpus, "code-search", split)
     chat = Endpoint(server, model, at_once=at_once) if server else Local(named_source(model), dtype)

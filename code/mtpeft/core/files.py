@@ -39,15 +39,21 @@ def cannot(what: str, path: Path, error: OSError) -> MtpeftError:
     """The error of this package for one of the system's.
 
     Args:
-        what: What was tried, as an infinitive: `write`, `read`.
+        what: What was tried, as an infinitive: `write`, `lock`, `read`.
         path: The file it was tried on.
         error: What the system said.
     """
-    folder = path.parent
+    folder = _parent(path)  # the others could not be made
     reason = error.strerror or str(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return MtpeftError(f"cannot {what} {path}: {reason}", "free disk space", f"df -h {folder}")
-    if what == "write":
+    if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG):
+        return MtpeftError(
+            f"cannot {what} {path}: {reason}",
+            "a path of folders that ends in a name",
+            f"ls -l {_parent(path)}; correct the path",
+        )
+    if what in ("write", "lock"):
         return MtpeftError(
             f"cannot {what} {path}: {reason}",
             "a writable folder with free space",
@@ -59,6 +65,27 @@ def cannot(what: str, path: Path, error: OSError) -> MtpeftError:
 
 
 # ---------------------------------------------------------------- writing
+
+
+def expect_writable(path: Path) -> None:
+    """Refuse a path that cannot be written before anything is computed for it.
+
+    Raises:
+        MtpeftError: Something lies there that is no file, or the system would refuse.
+    """
+    _refuse_odd(path)
+    try:
+        try:
+            os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC))
+        except FileNotFoundError:
+            nearest = next(p for p in path.absolute().parents if os.path.lexists(p))
+            os.stat(nearest / ".")
+            if not os.access(nearest, os.W_OK | os.X_OK):
+                read_only = os.statvfs(nearest).f_flag & os.ST_RDONLY
+                number = errno.EROFS if read_only else errno.EACCES
+                raise OSError(number, os.strerror(number)) from None
+    except OSError as error:
+        raise cannot("write", path, error) from error
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:
@@ -157,7 +184,8 @@ def _refuse_odd(path: Path) -> None:
     """Refuse to write where something lies that is no file."""
     if _odd(path):
         error = no_file(path, "a file, or a path at which nothing lies")
-        raise MtpeftError(f"cannot write {error.found}", error.expected, error.fix)
+        fix = f"ls -l {_parent(path)}; name another path"
+        raise MtpeftError(f"cannot write {error.found}", error.expected, fix)
 
 
 # ---------------------------------------------------------------- reading

@@ -168,8 +168,11 @@ def _write(folder: Path, marker: Marker) -> None:
         + "\n"
     )
     part = folder / f"{MARKER}.part"
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, folder / MARKER)
+    try:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, folder / MARKER)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
