@@ -4,6 +4,7 @@ import functools
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -150,6 +151,14 @@ def _java_version(binary: str) -> str:
     return (done.stderr or done.stdout).splitlines()[0]
 
 
+def _closed(binary: str) -> tuple[str, ...]:
+    """The options that close a virtual machine's inside to its programs."""
+    version = re.search(r'"(\d+)', _java_version(binary))
+    # From 17 on nothing else is possible, and the option is a warning among the program's output.
+    old = version is not None and int(version[1]) < 17
+    return (_JVM_MODULES, "--illegal-access=deny") if old else (_JVM_MODULES,)
+
+
 def java(identity: Identity, program: str = "java") -> Runtime:
     """The JVM that the identity may use.
 
@@ -183,7 +192,7 @@ def java(identity: Identity, program: str = "java") -> Runtime:
     }
     accesses += [landlock.Access(str(path), landlock.READ) for path in sorted(linked)]
     flags = (
-        (*_JVM_FLAGS, _JVM_MODULES)
+        (*_JVM_FLAGS, *_closed(binary))
         if program == "java"
         else tuple(f"-J{flag}" for flag in _JVM_FLAGS)
     )
