@@ -583,6 +583,8 @@ def numbered_predictions(path: Path) -> Iterator[tuple[int, Prediction | BadInpu
         yield number, record
 
 
+MOST_SECONDS = 1e9
+"""An answer takes less; NaN and infinity are none."""
 # Fields that reach tables, reports and the terminal: no control character, no half of a surrogate
 # pair.
 _SHOWN = ("run", "task", "instance_id", "prompt_sha256", "finish_reason")
@@ -618,6 +620,8 @@ def _prediction(raw: bytes, hints: dict[str, Any], required: set[str]) -> Predic
             raise ValueError(f"{name} is a {type(value).__name__}")
         if isinstance(value, str) and name in _SHOWN and not value.isprintable():
             raise ValueError(f"{name} {value[:80]!a} holds what no name does")
+    if not 0 <= data.get("seconds", 0) < MOST_SECONDS:
+        raise ValueError(f"seconds {str(data['seconds'])[:20]} is no time")
     return Prediction(**data)
 
 
