@@ -151,6 +151,7 @@ def _java_version(binary: str) -> str:
     return (done.stderr or done.stdout).splitlines()[0]
 
 
+<<<<<<< HEAD
 def _closed(binary: str) -> tuple[str, ...]:
     """The options that close a virtual machine's inside to its programs."""
     version = re.search(r'"(\d+)', _java_version(binary))
@@ -160,11 +161,29 @@ def _closed(binary: str) -> tuple[str, ...]:
 
 
 def java(identity: Identity, program: str = "java") -> Runtime:
+=======
+def _no_native_code(version: str, policy: str) -> tuple[str, ...]:
+    """Flags that keep a program from loading a library: where nothing can be mounted, one of the
+    scratch folder could be loaded, and would read the machine's whole memory.
+
+    Args:
+        version: What the machine prints.
+        policy: The file `inside/java.policy`.
+    """
+    number = re.search(r'"(\d+)', version)
+    if number and int(number[1]) >= 24:  # the security manager was removed
+        return ("--illegal-native-access=deny",)
+    return ("-Djava.security.manager", f"-Djava.security.policy=={policy}")
+
+
+def java(identity: Identity, program: str = "java", policy: str = "") -> Runtime:
+>>>>>>> main
     """The JVM that the identity may use.
 
     Args:
         identity: As whom it runs.
         program: `java` or `javac`.
+        policy: For `java`: a file with what programs may ask of the machine.
 
     Raises:
         SandboxRefused: There is none.
@@ -191,14 +210,23 @@ def java(identity: Identity, program: str = "java") -> Runtime:
         if path.is_symlink() and path.exists()
     }
     accesses += [landlock.Access(str(path), landlock.READ) for path in sorted(linked)]
+<<<<<<< HEAD
     flags = (
         (*_JVM_FLAGS, *_closed(binary))
         if program == "java"
         else tuple(f"-J{flag}" for flag in _JVM_FLAGS)
     )
+=======
+    version = _java_version(str(Path(binary).with_name("java")))
+    if program == "java":
+        flags = (*_JVM_FLAGS, _JVM_MODULES, *_no_native_code(version, policy))
+        accesses.append(landlock.Access(policy, landlock.READ))
+    else:
+        flags = tuple(f"-J{flag}" for flag in _JVM_FLAGS)
+>>>>>>> main
     return Runtime(
         program,
-        _java_version(str(Path(binary).with_name("java"))),
+        version,
         (binary, *flags),
         tuple(sorted(_ENVIRONMENT.items())),
         tuple(accesses),
