@@ -151,17 +151,6 @@ def _java_version(binary: str) -> str:
     return (done.stderr or done.stdout).splitlines()[0]
 
 
-<<<<<<< HEAD
-def _closed(binary: str) -> tuple[str, ...]:
-    """The options that close a virtual machine's inside to its programs."""
-    version = re.search(r'"(\d+)', _java_version(binary))
-    # From 17 on nothing else is possible, and the option is a warning among the program's output.
-    old = version is not None and int(version[1]) < 17
-    return (_JVM_MODULES, "--illegal-access=deny") if old else (_JVM_MODULES,)
-
-
-def java(identity: Identity, program: str = "java") -> Runtime:
-=======
 def _no_native_code(version: str, policy: str) -> tuple[str, ...]:
     """Flags that keep a program from loading a library: where nothing can be mounted, one of the
     scratch folder could be loaded, and would read the machine's whole memory.
@@ -173,11 +162,12 @@ def _no_native_code(version: str, policy: str) -> tuple[str, ...]:
     number = re.search(r'"(\d+)', version)
     if number and int(number[1]) >= 24:  # the security manager was removed
         return ("--illegal-native-access=deny",)
-    return ("-Djava.security.manager", f"-Djava.security.policy=={policy}")
+    flags = ("-Djava.security.manager", f"-Djava.security.policy=={policy}")
+    # From 17 on the machine's own fields are closed anyway, and the option is one of no effect.
+    return flags if number and int(number[1]) >= 17 else ("--illegal-access=deny", *flags)
 
 
 def java(identity: Identity, program: str = "java", policy: str = "") -> Runtime:
->>>>>>> main
     """The JVM that the identity may use.
 
     Args:
@@ -210,20 +200,12 @@ def java(identity: Identity, program: str = "java", policy: str = "") -> Runtime
         if path.is_symlink() and path.exists()
     }
     accesses += [landlock.Access(str(path), landlock.READ) for path in sorted(linked)]
-<<<<<<< HEAD
-    flags = (
-        (*_JVM_FLAGS, *_closed(binary))
-        if program == "java"
-        else tuple(f"-J{flag}" for flag in _JVM_FLAGS)
-    )
-=======
     version = _java_version(str(Path(binary).with_name("java")))
     if program == "java":
         flags = (*_JVM_FLAGS, _JVM_MODULES, *_no_native_code(version, policy))
         accesses.append(landlock.Access(policy, landlock.READ))
     else:
         flags = tuple(f"-J{flag}" for flag in _JVM_FLAGS)
->>>>>>> main
     return Runtime(
         program,
         version,

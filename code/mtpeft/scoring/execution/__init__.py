@@ -39,9 +39,7 @@ Why the verdict cannot be forged:
   The harness is compiled apart, in a package of its own, and is loaded first; the words that say that a
   test holds come through a pipe that gives them once and are held in a local variable; the JVM lacks
   the modules that read its memory; what a method returns is looked at before it is compared. A type
-  that the right answer declares as well is taken as it is, also in its `equals`. Where the scratch
-  folder is no file system of its own (below), an output can load a library of machine code from it,
-  which reads the JVM's memory.
+  that the right answer declares as well is taken as it is, also in its `equals`.
 
 What remains:
 
