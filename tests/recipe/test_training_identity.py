@@ -194,3 +194,21 @@ def test_a_run_that_diverges_stops_and_says_where(backbone, tmp_path, method):
     ) as said:
         train(made)
     assert "learning_rate" in said.value.fix and not (made.folder / "finished.json").exists()
+
+
+DIVERGES = {"count": 4, "learning_rate": 1e38, "gradient_clipping": 1e30, "warmup_steps": 0}
+
+
+@pytest.mark.parametrize("method", ["fft", "qlora"])
+def test_a_last_step_after_which_no_loss_is_computed_is_looked_at_too(backbone, tmp_path, method):
+    made = job(backbone, tmp_path, method, max_steps=1, **DIVERGES)
+    with pytest.raises(MtpeftError, match=r"weight is not finite after step 1") as said:
+        train(made)
+    assert "learning_rate" in said.value.fix and not (made.folder / "finished.json").exists()
+
+
+def test_a_validation_loss_that_is_no_number_stops_the_run(backbone, tmp_path):
+    chosen = {"selection": "loss", "eval_steps": 1, "max_steps": 1}
+    made = job(backbone, tmp_path, "qlora", **chosen, **DIVERGES)
+    with pytest.raises(MtpeftError, match="the validation loss of generation is nan after step 1"):
+        train(made)

@@ -23,7 +23,15 @@ from mtpeft.tasks.encoding import (
     head_of,
 )
 from mtpeft.tuning.job import Job
-from mtpeft.tuning.settings import HEADS, Settings, how, objective_of, parse_overrides, resolve
+from mtpeft.tuning.settings import (
+    HEADS,
+    Settings,
+    how,
+    objective_of,
+    parse_overrides,
+    resolve,
+    within_ranges,
+)
 from mtpeft.tuning.train import train
 
 if TYPE_CHECKING:
@@ -84,7 +92,7 @@ def run(
     }
     source, called = (model_folder(backbone), backbone) if backbone else (source_of(base), base.hub)
     suits(source)
-    chosen = list(seeds) or [settings.seed]
+    chosen = [within_ranges(replace(settings, seed=seed)).seed for seed in seeds or [settings.seed]]
     if objective == HEADS:
         _heads(entry, profile, settings, chosen, corpus, source, called, limit, predict)
         return
