@@ -19,7 +19,7 @@ LARGE = 200_000_000
 LOST = re.compile(
     r"(CUDA|HIP|cuDNN|NCCL) (driver |internal )?error|error \[CUDA\]"
     r"|(CUBLAS|CUDNN|CUSPARSE|CUSOLVER|HIPBLAS)_STATUS_"
-    r"|illegal memory access|misaligned address|device-side assert|unspecified launch failure",
+    r"|illegal memory access|misaligned address|unspecified launch failure",
     re.IGNORECASE,
 )
 

@@ -22,7 +22,7 @@ from mtpeft.tasks.encoding import (
     encoded,
     head_of,
 )
-from mtpeft.tuning.job import Job
+from mtpeft.tuning.job import Job, named
 from mtpeft.tuning.settings import (
     HEADS,
     Settings,
@@ -105,6 +105,8 @@ def run(
             called,
             data["train"],
             data["valid"],
+            corpus=corpus,
+            limit=limit,
         )
         made = train(job, generate=generate)
         print(f"train: {name}, profile {profile}, seed {seed}: {paths.shown(made)}")
@@ -174,8 +176,9 @@ def _heads(
 
     folder = paths.REGENERATED / "training" / profile / entry.id
     about = {"run": entry.id, "method": entry.method, "positive_weights": weights, **base}
+    names = named(called, corpus, limit)
     outcomes = train_seeds(
-        make, data["train"], valid, data["test"], settings, folder, seeds, about, after
+        make, data["train"], valid, data["test"], settings, folder, seeds, about, after, names
     )
     path = folder / "results.csv"
     write_atomic(path, _results(entry, outcomes, data["test"]))
@@ -184,9 +187,8 @@ def _heads(
         [],
         run=entry.id,
         profile=profile,
-        base=called,
-        corpus=corpus,
         seeds=seeds,
+        **names,
         device=outcomes[0].cost["device"],
         **base,
     )

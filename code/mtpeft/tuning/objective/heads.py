@@ -96,6 +96,7 @@ def train_seeds(
     seeds: list[int] | None = None,
     about: Mapping[str, Any] | None = None,
     after: Callable[[SharedModel, Path], None] | None = None,
+    called: Mapping[str, Any] | None = None,
     **trial: Any,
 ) -> list[Outcome]:
     """Train once for each seed. Results go to `folder/seed-<n>`.
@@ -111,6 +112,7 @@ def train_seeds(
         about: What else decides what the model is, as JSON.
         after: Handed each newly trained model, best checkpoint loaded, and its folder, before the
             seed counts as finished.
+        called: As in `identity.claim`.
         trial: As in `fit`, for tests.
 
     Raises:
@@ -135,7 +137,7 @@ def train_seeds(
             return asdict(outcome), [p for p in (place / BEST).rglob("*") if p.is_file()]
 
         decides = {"settings": as_dict(chosen), "data": data, **(about or {})}
-        if kept := once(place, decides, chosen, one):
+        if kept := once(place, decides, chosen, one, called):
             made.append(Outcome(**kept))
     return made
 
