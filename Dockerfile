@@ -43,10 +43,25 @@ COPY --from=dotnet /opt/dotnet /opt/dotnet
 # A mounted checkout may be newer than the image: the entry point then compares the locks and renews these stamps.
 RUN sha256sum docker/locks/*.txt >"$VENV/locks.sha256" && chmod 666 "$VENV"/.[cstd]*
 
+# ---------------------------------------------------------------- analysers that are no Python packages, with score
+FROM environment AS analysers
+ENV MTPEFT_TOOLS=/opt/mtpeft/analysers
+COPY docker/setup/analysers.sh docker/setup/analysers.sh
+COPY docker/locks/*.toml docker/locks/
+COPY data/manifest.toml data/manifest.toml
+COPY stats stats
+COPY code code
+RUN --mount=type=secret,id=ca_bundle --mount=type=secret,id=pip_conf --mount=type=secret,id=npm_conf \
+    --mount=type=secret,id=apt_sources --mount=type=bind,from=wheels,target=/run/wheels \
+    mkdir -p "$MTPEFT_TOOLS"; \
+    if [ -e "$VENV/.score" ]; then bash docker/with-secrets.sh bash docker/setup/analysers.sh "$VENV"; fi; \
+    chmod -R a+rX "$MTPEFT_TOOLS"
+
 # ---------------------------------------------------------------- the list of what is inside (CycloneDX)
 FROM environment AS sbom
 COPY pyproject.toml pyproject.toml
 COPY docker/sbom.py docker/sbom.py
+COPY docker/locks/*.toml docker/locks/
 RUN --mount=type=secret,id=ca_bundle --mount=type=secret,id=pip_conf \
     tool="$VENV"; \
     if [ ! -e "$VENV/.dev" ]; then \
@@ -65,12 +80,14 @@ LABEL org.opencontainers.image.title="mtpeft" \
       mtpeft.sbom="/opt/mtpeft/sbom.cdx.json"
 RUN useradd --uid 10001 --user-group --create-home mtpeft
 COPY --from=sbom /opt/mtpeft/sbom.cdx.json /opt/mtpeft/sbom.cdx.json
+COPY --from=analysers /opt/mtpeft/analysers /opt/mtpeft/analysers
 COPY . /opt/mtpeft/source
 # The two folders that runs write are open to any user, so that `--user` works. Everything else belongs to root, and is
 # readable whatever the umask of the checkout was.
 RUN mkdir -p results/regenerated data/cache && chmod -R a+rX . && chmod 1777 results/regenerated data/cache \
     && python3 -m compileall -q code
 ENV MTPEFT_COMMIT="${MTPEFT_COMMIT}" \
+    MTPEFT_TOOLS=/opt/mtpeft/analysers \
     PATH="/opt/mtpeft/venv/bin:/opt/dotnet:${PATH}" \
     DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1 \
     DOTNET_CLI_TELEMETRY_OPTOUT=1 \

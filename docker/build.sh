@@ -33,6 +33,7 @@ first_file() { local path; for path in "$@"; do if [ -f "$path" ]; then echo "$p
 lend() { [ -z "$2" ] || arguments+=(--secret "id=$1,src=$2"); }
 lend ca_bundle "$(first_file "${MTPEFT_CA_BUNDLE:-}" "${PIP_CERT:-}" "${REQUESTS_CA_BUNDLE:-}" "${SSL_CERT_FILE:-}")"
 lend pip_conf "$(first_file "${MTPEFT_PIP_CONF:-}" "${PIP_CONFIG_FILE:-}" ~/.config/pip/pip.conf ~/.pip/pip.conf /etc/pip.conf)"
+lend npm_conf "$(first_file "${NPM_CONFIG_USERCONFIG:-}" ~/.npmrc /etc/npmrc)"
 lend apt_sources "$(first_file "${MTPEFT_APT_SOURCES:-}")"
 wheels=${MTPEFT_WHEELS:-${PIP_FIND_LINKS:-}}
 [ ! -d "$wheels" ] || arguments+=(--build-context "wheels=$wheels")

@@ -26,7 +26,6 @@ from cyclonedx.model.license import DisjunctiveLicense
 from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-from mtpeft.core.files import write_atomic
 from packageurl import PackageURL
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -210,7 +209,7 @@ def main() -> None:
         bom.components.update(components)
         counts[kind] = len(bom.components) - before
     text = serialize(bom)
-    write_atomic(arguments.output.resolve(), text)
+    arguments.output.write_text(text, encoding="utf-8")
     print(f"{arguments.output}: " + ", ".join(f"{count} {kind}" for kind, count in counts.items()))
 
 

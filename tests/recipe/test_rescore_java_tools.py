@@ -133,3 +133,28 @@ def test_a_java_output_cannot_suppress_its_violations(tool, installed):
     outcomes = engine_outcomes(engine.load(tool), items([plain, *told]))
     totals = [sum(value for value, _, _ in o.cells.values()) for o in outcomes]
     assert all(total >= totals[0] > 0 for total in totals), totals
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("sealed interface S permits C { }\nfinal class C implements S { }", "cannot run here"),
+        (
+            "int f(Object o) { return switch (o) { case Integer i when i > 1 -> i; default -> 0; }; }",
+            "cannot run here",
+        ),
+        (
+            "int f(Object o) { if (o instanceof P(int x)) { return x; } return 0; }",
+            "cannot run here",
+        ),
+        ("record P(int x) { }", "ok"),
+        ("int f( { return 1; }", "unparseable"),
+        ("sealed interface S permits C { ", "unparseable"),
+        ("public class Größe { }", "ok"),
+    ],
+)
+def test_java_that_came_after_checkstyle_is_no_broken_answer(code, status, installed, monkeypatch):
+    installed("checkstyle-8.36.1")
+    monkeypatch.setenv("LC_ALL", "C")
+    got = list(checkstyle.scorer().score(items([code])))
+    assert {s.status for s in got} == {status}

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,10 @@ LANGUAGE = {"generation-python": "python", "generation-java": "java"}
 CANDIDATES = 3
 
 
-def _entries() -> list[dict[str, Any]]:
+def _entries(folder: Path = FOLDER) -> list[dict[str, Any]]:
     return [
         {"set": path.stem, **entry}
-        for path in sorted(FOLDER.glob("*.yaml"))
+        for path in sorted(folder.glob("*.yaml"))
         for entry in yaml.safe_load(path.read_text(encoding="utf-8"))
     ]
 
@@ -66,6 +67,7 @@ def _read_all_the_same(taken: Any, language: str) -> bool:
 
 
 ENTRIES = _entries()
+FRAMES = _entries(FOLDER / "frames")
 
 
 def test_the_set_has_150_answers_with_names_of_their_own() -> None:
@@ -89,3 +91,17 @@ def test_nine_of_ten_answers_are_taken_as_a_human_would_and_none_wrongly() -> No
 @pytest.mark.parametrize("entry", ENTRIES, ids=[e["id"] for e in ENTRIES])
 def test_an_answer_is_taken_as_a_human_would(entry: dict[str, Any]) -> None:
     assert _same(_taken(entry), entry["take"], _language(entry)), _taken(entry)
+
+
+@pytest.mark.parametrize("entry", FRAMES, ids=[f"{e['set']}-{e['id']}" for e in FRAMES])
+def test_an_answer_in_another_frame_is_taken_as_a_human_would(entry: dict[str, Any]) -> None:
+    assert _same(_taken(entry), entry["take"], _language(entry)), _taken(entry)
+
+
+def test_answers_of_signs_alone_are_searched_in_bounded_time() -> None:
+    fence = "```"
+    pieces = (f"{fence}\n", "@'\n", "<<<<<<< a\n", "<think>\n")
+    began = time.process_time()
+    for piece in pieces:
+        generation.answer(piece * (14_000 // len(piece)), False, "python", "f")
+    assert time.process_time() - began < 10

@@ -1,10 +1,12 @@
 """Files whole or not at all, one notion of a line, names that stay inside, nothing left behind."""
 
 import bz2
+import errno
 import gzip
 import lzma
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +18,8 @@ from mtpeft.core.files import (
     append_lines,
     json_objects,
     lines,
+    no_file,
+    no_folder,
     read_bytes,
     read_text,
     record_lines,
@@ -59,6 +63,50 @@ def killed(code: str, *arguments: str) -> int:
     )
     assert process.wait() == -signal.SIGKILL
     return process.pid
+
+
+@pytest.fixture
+def odd(tmp_path):
+    """Paths at which something lies that is no file."""
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    (tmp_path / "device").symlink_to("/dev/zero")
+    (tmp_path / "file").write_text("x")
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(tmp_path / "socket"))
+    return tmp_path
+
+
+ODD = {
+    "folder": "a folder, not a file",
+    "pipe": "a pipe, which can be read once only",
+    "device": "a device, not a file",
+    "socket": "a socket, not a file",
+    "loop": "a link that leads back to itself",
+    "dangling": "a link to nowhere, which is not there",
+    "file/x": "no such file: a part of the path is a file, not a folder",
+    "none": "no such file",
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_what_is_no_file_is_called_one_or_waited_for(odd, name):
+    assert no_file(odd / name, "a table").found == f"{odd / name}: {ODD[name]}"
+    with pytest.raises(MtpeftError):
+        read_bytes(odd / name)
+    with pytest.raises(MtpeftError, match="not a folder|no such folder|a link|no such file"):
+        raise no_folder(odd / name if name != "folder" else odd / "file", "a folder")
+
+
+@pytest.mark.parametrize("name", ["folder", "pipe", "device", "socket"])
+@pytest.mark.parametrize("write", [write_atomic, lambda path, text: append_lines(path, [text])])
+def test_a_file_takes_the_place_of_something_else(odd, name, write):
+    before = os.lstat(odd / name).st_mode
+    with pytest.raises(MtpeftError, match=f"cannot write .*{name}: {ODD[name]}"):
+        write(odd / name, "text")
+    assert os.lstat(odd / name).st_mode == before
 
 
 def test_what_a_kill_while_writing_left_goes_at_the_next_start(tmp_path):
@@ -211,3 +259,16 @@ def test_bad_json_on_one_line_stays_an_error_of_that_line(tmp_path):
     path = tmp_path / "x.jsonl"
     path.write_bytes(b'{"a": 1\n{"a": 2}\n')
     assert [n for n, _ in record_lines(path)] == [1, 2]
+
+
+def test_a_full_disk_of_temporary_files_passes_for_another_fault(tmp_path, monkeypatch):
+    def full(path: Path, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with (
+        pytest.raises(MtpeftError, match="No space left on device") as told,
+        scratch("r", tmp_path),
+    ):
+        pass
+    assert told.value.fix.startswith("df -h") and not list(tmp_path.iterdir())

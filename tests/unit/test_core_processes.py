@@ -3,7 +3,9 @@
 By themselves, by their time limit, or with the process that started them.
 """
 
+import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -123,3 +125,51 @@ def test_a_killed_parent_takes_its_program_along(how):
 
 def gone_now(pid: int) -> bool:
     return not Path(f"/proc/{pid}").exists()
+
+
+def test_workers_of_a_killed_command_stay():
+    """Every place that starts workers lets them die with their parent."""
+    code = Path(processes.__file__).parents[1]
+    starts = re.compile(r"\bProcessPoolExecutor\(|\bcontext\.Process\(")
+    places = [p for p in code.rglob("*.py") if starts.search(p.read_text("utf-8"))]
+    assert len(places) >= 6
+    assert [p.name for p in places if "die_with_parent" not in p.read_text("utf-8")] == []
+
+
+CODEBLEU = """
+from mtpeft.scoring.codebleu.batch import score_pairs
+pairs = [(f"class A {{ int f(int a) {{ return a + {n}; }} }}", f"class A {{ int g() {{ return {n}; }} }}")
+         for n in range(50_000)]
+print("begun", flush=True)
+score_pairs(pairs, "java", corrected=False, processes=2)
+"""
+
+
+def test_workers_of_a_killed_codebleu_stay():
+    pytest.importorskip("codebleu")
+    mark = f"test-{os.getpid()}-{time.monotonic()}"
+    parent = subprocess.Popen(
+        [sys.executable, "-c", CODEBLEU], stdout=subprocess.PIPE, env=os.environ | {"MARK": mark}
+    )
+
+    def running() -> int:
+        found = 0
+        for environment in Path("/proc").glob("[0-9]*/environ"):
+            with contextlib.suppress(OSError):
+                found += f"MARK={mark}".encode() in environment.read_bytes()
+        return found
+
+    try:
+        parent.stdout.readline()
+        end = time.monotonic() + 60
+        while running() < 3 and time.monotonic() < end:
+            time.sleep(0.05)
+        assert running() == 3
+    finally:
+        parent.kill()
+        parent.wait()
+        parent.stdout.close()
+    end = time.monotonic() + 10
+    while running() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert running() == 0

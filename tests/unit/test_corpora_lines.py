@@ -11,6 +11,7 @@ import pytest
 from mtpeft.core import paths
 from mtpeft.core.errors import BadInput, MtpeftError
 from mtpeft.core.files import json_objects, repair_last_line
+from mtpeft.core.records import Prediction, append_predictions, read_predictions
 from mtpeft.corpora import hub
 from mtpeft.corpora.analysis.formats import Rows, clone_files
 from mtpeft.corpora.code_to_code import pairs
@@ -208,3 +209,45 @@ def test_of_several_revisions_in_a_mirror_none_is_taken(tmp_path, monkeypatch):
     assert not (tmp_path / "cache" / "pins.json").exists()
     pin("owner/name", revisions[0])
     assert hub._mirrored(entry) == tmp_path / "mirror" / "owner" / "name" / revisions[0]
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\0", "a\nb", "a\u2028b", "a\x85", "\ud800"])
+def test_an_id_that_no_prediction_could_have_is_refused_before_anything_is_computed(name, tmp_path):
+    record = {"id": name, "task": "generation", "language": "python", "inputs": {"prompt": "x"}}
+    (tmp_path / "x.jsonl").write_text(
+        json.dumps({**record, "id": "fine"}) + "\n" + json.dumps(record)
+    )
+    with pytest.raises(BadInput, match=r"x\.jsonl:2: id .* holds what no name does"):
+        read_examples(tmp_path / "x.jsonl")
+
+
+def test_two_examples_with_one_id_are_refused_unless_their_task_or_language_differs(tmp_path):
+    one = Example("a", "translation", "java", {"code": "x"}, source_language="csharp")
+    other = Example("a", "translation", "csharp", {"code": "x"}, source_language="java")
+    path = tmp_path / "x.jsonl"
+    path.write_text(
+        examples_text([one, other, Example("a", "generation", "java", {"prompt": "x"})])
+    )
+    assert len(read_examples(path)) == 3
+    path.write_text(examples_text([one, other, one]))
+    with pytest.raises(
+        BadInput, match=r"x\.jsonl:3: id 'a' of translation again \(first on line 1\)"
+    ):
+        read_examples(path)
+
+
+def test_half_a_surrogate_pair_in_an_example_is_named_by_line(tmp_path):
+    record = {"id": "a", "task": "generation", "language": "python", "inputs": {"prompt": "\ud800"}}
+    (tmp_path / "x.jsonl").write_text(json.dumps(record))
+    with pytest.raises(BadInput, match=r"x\.jsonl:1: a lone surrogate"):
+        read_examples(tmp_path / "x.jsonl")
+
+
+@pytest.mark.parametrize("seconds", ["NaN", "Infinity", "-1", "1e999", "9" * 400])
+def test_a_time_that_is_none_is_named_by_line(seconds, tmp_path):
+    made = Prediction("r", "generation-python", "a", "0" * 64, "x", "x", "stop", 0.25)
+    append_predictions(tmp_path / "p.jsonl", [made])
+    text = (tmp_path / "p.jsonl").read_text().replace("0.25", seconds)
+    (tmp_path / "p.jsonl").write_text(text)
+    (problem,) = read_predictions(tmp_path / "p.jsonl")
+    assert isinstance(problem, BadInput) and "is no time" in str(problem)

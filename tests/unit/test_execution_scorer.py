@@ -98,6 +98,199 @@ def test_java_passes_only_where_every_test_holds():
     assert got == [(1.0, "ok")] * 3 + [(0.0, "ok"), (1.0, "ok")] + [(0.0, "ok")] * 3
 
 
+LIAR = "new Object() { public boolean equals(Object o) { return true; } }"
+EQUAL = "Objects.equals(nine(3), 9)"
+
+
+LIES = {
+    # The words that say that a test holds, read once more from where they came.
+    "words": (
+        "nine(3) == 9",
+        """static int nine(int n) throws Exception {
+            java.nio.channels.FileChannel in = new java.io.FileInputStream(java.io.FileDescriptor.in).getChannel();
+            in.position(0);
+            java.nio.ByteBuffer words = java.nio.ByteBuffer.allocate(4096);
+            in.read(words);
+            words.flip();
+            new java.io.FileOutputStream(java.io.FileDescriptor.out).getChannel().write(words);
+            Runtime.getRuntime().halt(0);
+            return 0; }""",
+    ),
+    # What is equal to everything.
+    "objects": (EQUAL, f"static Object nine(int n) {{ return {LIAR}; }}"),
+    "object": ("nine(3).equals(9)", f"static Object nine(int n) {{ return {LIAR}; }}"),
+    "method": (
+        "new S().nine(3).equals(9)",
+        f"class S {{ Object nine(int n) {{ return {LIAR}; }} }}",
+    ),
+    "array": (
+        "Arrays.asList(nine(3)).equals(List.of(9))",
+        f"static Object[] nine(int n) {{ return new Object[] {{ {LIAR} }}; }}",
+    ),
+    "view": (
+        "nine(3).equals(List.of(9))",
+        (
+            "static List<Integer> nine(int n) { return Collections.unmodifiableList("
+            "new ArrayList<Integer>() { public boolean equals(Object o) { return true; } }); }"
+        ),
+    ),
+    "order": (
+        "nine(3).equals(Set.of(9))",
+        (
+            "static Set<Integer> nine(int n) "
+            "{ Set<Integer> s = new TreeSet<>((a, b) -> 0); s.add(1); return s; }"
+        ),
+    ),
+    # Names of the tests and of the harness.
+    "class": (
+        EQUAL,
+        (
+            "class Objects { static boolean equals(Object a, Object b) { return true; } }\n"
+            "class S { static int nine(int n) { return 1; } }"
+        ),
+    ),
+    "field": (
+        EQUAL,
+        (
+            "static class E { boolean equals(Object a, Object b) { return true; } }\n"
+            "static E \\u004fbjects = new E();\nstatic int nine(int n) { return 1; }"
+        ),
+    ),
+    "java": (
+        "java.util." + EQUAL,
+        (
+            "class java { static class util { static class Objects { static boolean equals("
+            "Object a, Object b) { return true; } } } }\nclass S { static int nine(int n) { return 1; } }"
+        ),
+    ),
+    # The virtual machine's memory.
+    "heap": (
+        "nine(3) == 9",
+        """static int nine(int n) throws Exception {
+            java.lang.management.ManagementFactory.getPlatformMBeanServer().invoke(
+                new javax.management.ObjectName("com.sun.management:type=HotSpotDiagnostic"), "dumpHeap",
+                new Object[] { "x.hprof", true }, new String[] { "java.lang.String", "boolean" });
+            return 9; }""",
+    ),
+    "unsafe": (
+        "nine(3) == 9",
+        """static int nine(int n) throws Exception {
+            Class.forName("sun.misc.Unsafe").getDeclaredField("theUnsafe").setAccessible(true);
+            return 9; }""",
+    ),
+}
+ANSWERS = {
+    "comment": (
+        "nine(3) == 9",
+        (
+            "// A square.\nimport java.util.List;\npublic class Main "
+            "{ public int nine(int n) { return n * n; } }"
+        ),
+    ),
+    "package": (
+        "nine(3) == 9",
+        (
+            "/* x */\npackage a.b;\nimport static java.lang.Math.*;\n"
+            "@Deprecated public final class S { public static int nine(int n) { return abs(n) * n; } }"
+        ),
+    ),
+    "helper": (
+        "nine(3) == 9",
+        (
+            "class Helper { static int square(int n) { return n * n; } }\n"
+            "class Solution { static int nine(int n) { return Helper.square(n); } }"
+        ),
+    ),
+    "interface": (
+        "nine(3) == 9",
+        (
+            "interface Op { int on(int n); }\npublic class Solution "
+            "{ private Solution() { } int nine(int n) { Op o = k -> k * k; return o.on(n); } }"
+        ),
+    ),
+    "abstract": (
+        "nine(3) == 9",
+        (
+            "abstract class Base { abstract int nine(int n); }\n"
+            "class Real extends Base { int nine(int n) { return n * n; } }"
+        ),
+    ),
+    "nested": (
+        "nine(3) == 9",
+        (
+            "public class Outer { static class Inner "
+            "{ private static int nine(int n) { return n * n; } } }"
+        ),
+    ),
+    "types": (
+        "nine(new Node(3)) == 9",
+        (
+            "class Node { int v; Node(int v) { this.v = v; } }\n"
+            "static int nine(Node n) { return n.v * n.v; }"
+        ),
+    ),
+    "overloads": (
+        "nine(3) == nine(3L) && nine('a') == 'a'",
+        (
+            "static int nine(int n) { return n; }\n"
+            "static long nine(long n) { return n; } static char nine(char c) { return c; }"
+        ),
+    ),
+    "generic": (
+        'nine(List.of(3, 1)).equals(List.of(1, 3)) && nine(List.of("b")).get(0).length() == 1',
+        (
+            "static <T extends Comparable<T>> List<T> nine(List<T> l) "
+            "{ return Collections.unmodifiableList(l.stream().sorted().collect(Collectors.toList())); }"
+        ),
+    ),
+    "map": (
+        "nine(3).firstKey() == 3 && nine(3).equals(Map.of(3, 1, 2, 1))",
+        (
+            "static TreeMap<Integer, Integer> nine(int n) { TreeMap<Integer, Integer> m = "
+            "new TreeMap<>(Comparator.reverseOrder()); m.put(2, 1); m.put(n, 1); return m; }"
+        ),
+    ),
+    "array": (
+        "Arrays.equals(nine(2), new int[] {1, 2}) && nine(2).length == 2",
+        "static int[] nine(int n) { return IntStream.rangeClosed(1, n).toArray(); }",
+    ),
+    "locale": (
+        'nine(3).equals("3,14")',
+        (
+            "static class String2 { }\nstatic String nine(int n) "
+            "{ return java.text.NumberFormat.getInstance(Locale.GERMANY).format(3.14); }"
+        ),
+    ),
+    "names": (
+        "nine(3) == 9",
+        (
+            "class System { }\nclass String { }\nclass Throwable { }\n"
+            "class Run { static int nine(int n) { return n * n; } }"
+        ),
+    ),
+}
+
+
+@needs_java
+def test_java_passes_by_a_lie_or_fails_as_it_stands():
+    right = "class S { static Integer nine(int n) { return n * n; } }"
+    some = [
+        Item(
+            "r",
+            "t",
+            name,
+            "java",
+            output,
+            right if EQUAL in test else "",
+            tests=(test,),
+            asked="nine",
+        )
+        for name, (test, output) in (LIES | ANSWERS).items()
+    ]
+    found = {s.instance_id: (s.value, s.status) for s in Execution().score(some)}
+    assert found == dict.fromkeys(LIES, (0.0, "ok")) | dict.fromkeys(ANSWERS, (1.0, "ok"))
+
+
 def test_nothing_is_scored_where_right_answers_fail():
     with pytest.raises(Unavailable, match="1 of 1 right answers do not pass"):
         list(Execution().score(items(PYTHON, RIGHT, reference="def twice(x):\n    return 7\n")))

@@ -14,7 +14,7 @@ from mtpeft.corpora import published as module
 from mtpeft.corpora.fetch import require
 from mtpeft.corpora.manifest import File, Manifest, Weights, Wheel, manifest
 from mtpeft.corpora.published import fingerprint, published
-from mtpeft.corpora.weights import source_of
+from mtpeft.corpora.weights import named_source, source_of
 
 needs_train = pytest.mark.skipif(
     importlib.util.find_spec("torch") is None,
@@ -174,3 +174,16 @@ def test_a_backbone_without_hub_and_files_comes_from_its_folder_alone(tmp_path, 
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "config.json").write_text("{}")
     assert source_of(ours) == str(tmp_path / "mine")
+
+
+def test_a_model_is_named_by_its_folder_or_by_the_id_of_a_backbone(monkeypatch, tmp_path):
+    place = tmp_path / "starcoder2-15b"
+    place.mkdir()
+    with pytest.raises(MtpeftError, match="no model at"):
+        named_source(str(place))
+    (place / "config.json").write_text("{}")
+    assert named_source(str(place)) == str(place)
+    monkeypatch.setenv("MTPEFT_BACKBONES", str(tmp_path))
+    assert named_source("starcoder2-15b") == str(place)
+    with pytest.raises(MtpeftError, match="did you mean starcoder2-15b"):
+        named_source("starcoder2-15")

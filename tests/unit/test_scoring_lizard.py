@@ -59,7 +59,10 @@ def test_python_is_read_as_python():
         ("public override int Get() => a ?? b;", "cannot run here"),
         ("public int P { get { return x; } set { x = value; } }", "cannot run here"),
         ("public int this[int i] => a[i];", "cannot run here"),
+        ("public T Max<T>(T x) where T : struct, IComparable<T> { return x; }", "cannot run here"),
+        ("public event E Changed { add { } remove { } }", "cannot run here"),
         ("public override int Get() => a ?? ;", "unparseable"),
+        ("enum E { A }", "unparseable"),
         ("garbage (", "unparseable"),
     ],
 )
@@ -67,6 +70,12 @@ def test_sound_csharp_that_lizard_does_not_know_is_no_broken_answer(code, status
     found = values("lizard", code, "csharp")
     assert found["loc"] == (None, status)
     assert found["detection_rate"] == ((0, "ok") if status == "unparseable" else (None, status))
+
+
+def test_sound_java_that_lizard_does_not_know_is_no_broken_answer():
+    code = "record P<A>(A a) { static <T> P<T> of(T t) { return new P<>(t); } }"
+    assert values("lizard", code)["loc"] == (None, "cannot run here")
+    assert values("lizard", "record P<A>(A a) { }")["loc"] == (None, "unparseable")
 
 
 def test_csharp_that_lizard_knows_has_its_counts():

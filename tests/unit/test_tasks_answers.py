@@ -495,3 +495,65 @@ def test_an_underlined_heading_is_no_part_of_a_summary():
 )
 def test_an_answer_that_is_taken_back_is_none(raw):
     assert yes_no.strict(raw) == ""
+
+
+@pytest.mark.parametrize(
+    ("raw", "summary"),
+    [
+        ("In one sentence: Adds numbers.", "Adds numbers."),
+        ("Sure, Adds numbers.", "Adds numbers."),
+        ("The function's summary is: Adds numbers.", "Adds numbers."),
+        ("Summary (one sentence): Adds numbers.", "Adds numbers."),
+        ("Summary for `add`: Adds numbers.", "Adds numbers."),
+        ("Function: `add`\nSummary: Adds numbers.", "Adds numbers."),
+        (f"The code\n\n{F}python\n{CODE}\n{F}\n\nSummary: Adds numbers.", "Adds numbers."),
+        ("\\boxed{Adds numbers.}", "Adds numbers."),
+        ("\u2705 Adds numbers.", "Adds numbers."),
+        (
+            "Here is where the sum is made: in the loop.",
+            "Here is where the sum is made: in the loop.",
+        ),
+        ("Summary statistics are computed.", "Summary statistics are computed."),
+    ],
+)
+def test_labels_before_a_summary_are_left_out_and_sentences_stay(raw, summary):
+    assert summarization.answer(raw, False) == summary
+
+
+def test_a_yes_that_says_no_is_no_answer():
+    assert yes_no.strict("Yes: no.") == ""
+
+
+@pytest.mark.parametrize(
+    ("raw", "scores"),
+    [
+        ("Function [1] scores 90.\nFunction [2] scores 10.", [90, 10]),
+        ("`[1] 90`\n`[2] 10`", [90, 10]),
+        ("[1] 90 points\n[2] 10 points", [90, 10]),
+        ("\u0661: 90\n2: 10", None),
+        ("[1] 90.5\n[2] 10", None),
+    ],
+)
+def test_scores_in_sentences_and_of_other_digits(raw, scores):
+    assert read_scores(raw, 2) == scores
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "int f(int x) {\n    return x;\n}\n}",
+        "int f(int x) {\n    if (x > 1) {\n        return x;\n    }\n}\nelse {\n    return 2;\n}\n}",
+        "int f(int x) {\n    return x;\n}\nx = 2;\nreturn this;\n}",
+    ],
+)
+def test_a_broken_answer_is_not_mended_into_a_sound_one(code):
+    for raw in (code, f"{F}java\n{code}\n{F}", f"Here:\n\n{code}\n\nThis adds."):
+        assert generation.answer(raw, False, "java", "f") == code
+    broken = "def f(x):\n    return x\n  y = (\n"
+    assert generation.answer(f"{F}python\n{broken}{F}", False, "python", "f") == broken.rstrip()
+
+
+def test_blanks_in_the_strings_of_code_stay():
+    code = 'def f(x):\n    """Doc.\n    \n    More.\n    """\n    return x'
+    for raw in (code, f"Here:\n\n{code}\n\nDone.", f"{F}python\n{code}\n{F}"):
+        assert generation.answer(raw, False, "python", "f") == code

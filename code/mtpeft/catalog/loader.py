@@ -14,6 +14,7 @@ from mtpeft.catalog.nodes import Report, error_at, file_of, items, line, nodes_o
 from mtpeft.catalog.references import problems
 from mtpeft.catalog.schema import KINDS, OWNED
 from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
+from mtpeft.core.files import no_folder
 from mtpeft.core.names import safe_path
 from mtpeft.core.paths import CATALOG, STUDIES
 
@@ -154,13 +155,12 @@ def outside() -> list[Path]:
         BadInput: A folder is missing.
     """
     named = filter(None, os.environ.get("MTPEFT_CATALOG", "").split(os.pathsep))
-    more = list({Path(p).resolve(): Path(p) for p in named}.values())
+    more = list({os.path.realpath(p): Path(p) for p in named}.values())
     for folder in more:
         if not folder.is_dir():
-            raise BadInput(
+            raise no_folder(
                 folder,
-                "named in MTPEFT_CATALOG or by --catalog, but no such folder",
-                "a study, or a folder with studies, tasks, tools, runs",
+                "named in MTPEFT_CATALOG or by --catalog: a study, or a folder with studies, tasks, tools, runs",
                 "unset MTPEFT_CATALOG, or correct it",
             )
         look_for_modules_in(folder)

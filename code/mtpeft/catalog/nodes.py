@@ -32,6 +32,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import yaml
 
 from mtpeft.core.errors import BadInput, UnknownName
+from mtpeft.core.files import no_file
 
 # libyaml reads the catalog ten times faster, where PyYAML was built with it.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -60,6 +61,8 @@ def nodes_of(path: Path, record: type, study: str = "") -> list[yaml.MappingNode
         record: The dataclass of the items.
         study: Id of the study in whose folder the file stands.
     """
+    if not path.is_file():
+        raise no_file(path, "a text file in UTF-8")
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_LOADER)
         if node is not None:

@@ -28,6 +28,7 @@ from mtpeft.cli import (
 )
 from mtpeft.cli.apply import apply
 from mtpeft.cli.group import example
+from mtpeft.core import environment
 from mtpeft.core.boundary import SHOW, explained
 from mtpeft.core.hashing import fix_seed
 from mtpeft.core.paths import need_repository
@@ -99,6 +100,7 @@ def options(
     """Reproduce, verify and extend studies of multi-task fine-tuning of code models."""
     if context.invoked_subcommand != "list" and not HELP & set(sys.argv):
         need_repository()
+        environment.check()
     if catalog:
         before = os.environ.get("MTPEFT_CATALOG", "")
         folders = [*map(str, catalog), *filter(None, [before])]

@@ -11,7 +11,10 @@ from mtpeft.cli.group import example, group
 app = group(
     "infer", "Predict evaluation sets: trained runs, prompted models, ranked search.", "run"
 )
-Model = Annotated[str, typer.Option(help="name at the server, or a local folder")]
+Model = Annotated[
+    str,
+    typer.Option(help="name at the server; else a folder, or a backbone (mtpeft list backbones)"),
+]
 Server = Annotated[str, typer.Option(help="OpenAI-compatible address up to /v1; empty: local")]
 AtOnce = Annotated[
     int, typer.Option(min=1, help="questions at a time: requests, or a batch of a local model")
@@ -89,8 +92,10 @@ def published(
     limit: Annotated[int, typer.Option(help="examples, evenly spaced; 0: all")] = 0,
 ) -> None:
     """Predict the test set of a classifier as its authors published it, and print its scores."""
+    from mtpeft.core.files import expect_writable
     from mtpeft.inference.published import run
 
+    expect_writable(out)
     for name, value in run(backbone, out, corpus, batch, limit).items():
         typer.echo(f"{name:10} {value:.4f}")
 
@@ -115,14 +120,17 @@ def prompt(
     dtype: Dtype = "",
 ) -> None:
     """Prompt a model, zero-shot or few-shot; report strict and permissive parsing next to baselines."""
+    from mtpeft.core.files import expect_writable
     from mtpeft.core.records import Prediction, read_predictions
     from mtpeft.corpora import default_corpus, evaluation_of, load, subsample_evenly
+    from mtpeft.corpora.weights import named_source
     from mtpeft.inference.prompting import Endpoint, Local, ask
     from mtpeft.scoring.answers import table
 
+    expect_writable(out)
     corpus = corpus or default_corpus(task)
     every = load(corpus, task, split)
-    chat = Endpoint(server, model, at_once=at_once) if server else Local(model, dtype)
+    chat = Endpoint(server, model, at_once=at_once) if server else Local(named_source(model), dtype)
     missing = ask(
         subsample_evenly(every, limit),
         chat,
@@ -161,17 +169,20 @@ def rank(
     dtype: Dtype = "",
 ) -> None:
     """Zero-shot code search: stage 1 finds candidates, the model scores them; prints MRR@K."""
+    from mtpeft.core.files import expect_writable
     from mtpeft.core.records import Prediction, read_predictions
     from mtpeft.corpora import default_corpus, evaluation_of, load, subsample_evenly
+    from mtpeft.corpora.weights import named_source
     from mtpeft.inference.prompting import Endpoint, Local
     from mtpeft.inference.ranking import candidates as stage_1
     from mtpeft.inference.ranking import rank as rank_candidates
     from mtpeft.inference.ranking import stage
     from mtpeft.scoring.answers import ranking_table
 
+    expect_writable(out)
     corpus = corpus or default_corpus("code-search")
     every = load(corpus, "code-search", split)
-    chat = Endpoint(server, model, at_once=at_once) if server else Local(model, dtype)
+    chat = Endpoint(server, model, at_once=at_once) if server else Local(named_source(model), dtype)
     near = stage_1(every, out.with_suffix(".candidates.jsonl"), candidates, stage(stage1, chat))
     asked = {name: near[name] for name in subsample_evenly(list(near), limit)}
     missing = rank_candidates(

@@ -73,7 +73,7 @@ def judge(
 
 @app.command("setup", **example("mtpeft score setup"))
 def setup() -> None:
-    """Fetch the pinned analysers (checked by SHA-256), compile the Java helper, install WordNet."""
+    """Fetch the pinned analysers that are no Python packages, and WordNet, each checked by SHA-256."""
     from mtpeft.scoring.setup_all import run
 
     sys.exit(2 if run() else 0)

@@ -19,6 +19,7 @@ import os
 import re
 import shlex
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from multiprocessing.util import Finalize
@@ -38,15 +39,21 @@ def cannot(what: str, path: Path, error: OSError) -> MtpeftError:
     """The error of this package for one of the system's.
 
     Args:
-        what: What was tried, as an infinitive: `write`, `read`.
+        what: What was tried, as an infinitive: `write`, `lock`, `read`.
         path: The file it was tried on.
         error: What the system said.
     """
-    folder = path.parent
+    folder = _parent(path)  # the others could not be made
     reason = error.strerror or str(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return MtpeftError(f"cannot {what} {path}: {reason}", "free disk space", f"df -h {folder}")
-    if what == "write":
+    if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG):
+        return MtpeftError(
+            f"cannot {what} {path}: {reason}",
+            "a path of folders that ends in a name",
+            f"ls -l {_parent(path)}; correct the path",
+        )
+    if what in ("write", "lock"):
         return MtpeftError(
             f"cannot {what} {path}: {reason}",
             "a writable folder with free space",
@@ -60,6 +67,27 @@ def cannot(what: str, path: Path, error: OSError) -> MtpeftError:
 # ---------------------------------------------------------------- writing
 
 
+def expect_writable(path: Path) -> None:
+    """Refuse a path that cannot be written before anything is computed for it.
+
+    Raises:
+        MtpeftError: Something lies there that is no file, or the system would refuse.
+    """
+    _refuse_odd(path)
+    try:
+        try:
+            os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC))
+        except FileNotFoundError:
+            nearest = next(p for p in path.absolute().parents if os.path.lexists(p))
+            os.stat(nearest / ".")
+            if not os.access(nearest, os.W_OK | os.X_OK):
+                read_only = os.statvfs(nearest).f_flag & os.ST_RDONLY
+                number = errno.EROFS if read_only else errno.EACCES
+                raise OSError(number, os.strerror(number)) from None
+    except OSError as error:
+        raise cannot("write", path, error) from error
+
+
 def write_atomic(path: Path, content: bytes | str) -> None:
     """Write under a temporary name, flush to the disk, then rename.
 
@@ -69,6 +97,7 @@ def write_atomic(path: Path, content: bytes | str) -> None:
         MtpeftError: The system refuses.
     """
     data = encoded(content, path) if isinstance(content, str) else content
+    _refuse_odd(path)  # a rename would put a file in the place of a device
     temporary = path.with_name(f".{path.name}.{_HOST}.{os.getpid()}.part")
     try:
         claim(path)
@@ -113,6 +142,7 @@ def append_lines(path: Path, lines: Iterable[str]) -> None:
     A half line that a kill left is first ended or cut off, so that it cannot spoil the next one.
     """
     data = b"".join(encoded(line, path) + b"\n" for line in lines)
+    _refuse_odd(path)
     try:
         claim(path)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -128,6 +158,7 @@ def append_lines(path: Path, lines: Iterable[str]) -> None:
 
 def repair_last_line(path: Path) -> None:
     """Cut off a last line without its end, or end it where it is a whole JSON object."""
+    _refuse_odd(path)
     try:
         data = path.read_bytes()
         last = data[data.rfind(b"\n") + 1 :]
@@ -149,7 +180,83 @@ def repair_last_line(path: Path) -> None:
         raise cannot("write", path, error) from error
 
 
+def _refuse_odd(path: Path) -> None:
+    """Refuse to write where something lies that is no file."""
+    if _odd(path):
+        error = no_file(path, "a file, or a path at which nothing lies")
+        fix = f"ls -l {_parent(path)}; name another path"
+        raise MtpeftError(f"cannot write {error.found}", error.expected, fix)
+
+
 # ---------------------------------------------------------------- reading
+
+
+def no_file(path: Path, expected: str, fix: str = "") -> BadInput:
+    """The error for a path at which no file can be read, saying what lies there instead.
+
+    Args:
+        path: The path.
+        expected: What should lie there.
+        fix: What helps where nothing does.
+    """
+    shown = shlex.quote(str(path))
+    try:
+        kind = os.stat(path).st_mode
+    except OSError as error:
+        if error.errno == errno.ENOENT:
+            if not path.is_symlink():
+                return BadInput(path, "no such file", expected, fix or f"ls -l {_parent(path)}")
+            found = f"a link to {os.readlink(path)}, which is not there"
+        elif error.errno == errno.ELOOP:
+            found = "a link that leads back to itself"
+        elif error.errno == errno.ENOTDIR:
+            found = "no such file: a part of the path is a file, not a folder"
+        else:
+            found = f"cannot be looked at: {error.strerror or error}"
+        return BadInput(path, found, expected, f"ls -l {shown}; correct the path")
+    if stat.S_ISDIR(kind):
+        return BadInput(path, "a folder, not a file", expected, f"ls -l {shown}; name a file in it")
+    for test, found in (
+        (stat.S_ISFIFO, "a pipe, which can be read once only"),
+        (stat.S_ISSOCK, "a socket, not a file"),
+        (stat.S_ISCHR, "a device, not a file"),
+        (stat.S_ISBLK, "a device, not a file"),
+    ):
+        if test(kind):
+            return BadInput(path, found, expected, "write the data into a file and name that")
+    return BadInput(path, "cannot be read", expected, f"ls -l {shown}")
+
+
+def no_folder(path: Path, expected: str, fix: str = "") -> BadInput:
+    """The error for a path at which there is no folder, saying what lies there instead.
+
+    Args:
+        path: The path.
+        expected: What should lie there.
+        fix: What helps where nothing does.
+    """
+    if path.exists():
+        what = "a file" if path.is_file() else "a pipe, a socket or a device"
+        return BadInput(
+            path, f"{what}, not a folder", expected, f"ls -l {_parent(path)}; name a folder"
+        )
+    error = no_file(path, expected, fix)
+    missing = error.found.endswith(": no such file")
+    return BadInput(path, "no such folder", expected, error.fix) if missing else error
+
+
+def _parent(path: Path) -> str:
+    """The nearest folder above a path that is there."""
+    return shlex.quote(str(next((p for p in path.parents if p.is_dir()), path.parent)))
+
+
+def _odd(path: Path) -> bool:
+    """Whether something lies at a path that is no file and would be waited for, or never end."""
+    try:
+        kind = os.stat(path).st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(kind)
 
 
 def lines(data: bytes) -> list[bytes]:
@@ -194,6 +301,8 @@ def read_bytes(path: Path) -> bytes:
     Raises:
         BadInput: It cannot be read.
     """
+    if _odd(path):
+        raise no_file(path, "a file")
     try:
         if path.name.endswith(".gz"):
             import gzip
@@ -362,6 +471,10 @@ def scratch(name: str, folder: Path | None = None) -> Iterator[Path]:
     Args:
         name: What it is for, in small letters and digits.
         folder: Where it is made; default: the system's folder for temporary files.
+
+    Raises:
+        MtpeftError: It cannot be made, or has no room for 64 KiB: what a tool says that finds its
+            disk full is seldom that.
     """
     place = folder or Path(tempfile.gettempdir())
     try:
@@ -371,6 +484,12 @@ def scratch(name: str, folder: Path | None = None) -> Iterator[Path]:
     except OSError as error:
         raise cannot("write", place / f"mtpeft-{name}", error) from error
     try:
+        probe = Path(made, "probe")
+        try:
+            probe.write_bytes(bytes(1 << 16))
+            probe.unlink()
+        except OSError as error:
+            raise cannot("write", Path(made), error) from error
         yield Path(made)
     finally:
         shutil.rmtree(made, ignore_errors=True)

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mtpeft.core.errors import MtpeftError
+from mtpeft.core.files import cannot
+from mtpeft.core.output import claim
 from mtpeft.core.paths import shown
 
 _mine: dict[Path, int] = {}
@@ -41,7 +43,7 @@ def held(path: Path, *, wait: bool = True, again: bool = True) -> Iterator[None]
         InUse: Another process or thread holds it and `wait` is false.
         MtpeftError: The lock cannot be made.
     """
-    path = path.resolve()
+    path = Path(os.path.realpath(path))  # unlike resolve() no error for a loop of links
     me = threading.get_ident()
     with _guard:
         entered = _mine.get(path) == me
@@ -49,16 +51,13 @@ def held(path: Path, *, wait: bool = True, again: bool = True) -> Iterator[None]
         yield
         return
     try:
+        claim(path)  # before a folder is made that would pass for somebody else's
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(
             path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644
         )
     except OSError as error:
-        raise MtpeftError(
-            f"cannot lock {shown(path)}: {error.strerror}",
-            "a writable folder with free space",
-            f"df -h {path.parent}; ls -ld {path.parent}",
-        ) from error
+        raise cannot("lock", path, error) from error
     try:
         _take(descriptor, path, wait and not entered)
         with _guard:

@@ -91,7 +91,7 @@ def clean(folder: Path) -> list[str]:
         MtpeftError: The package did not mark the folder, it holds anything else, or it is or holds
             the checkout, the home folder or the working folder; nothing is removed.
     """
-    folder = folder.resolve()
+    folder = Path(os.path.realpath(folder))
     if not folder.exists():
         return []
     for place, name in (
@@ -168,8 +168,11 @@ def _write(folder: Path, marker: Marker) -> None:
         + "\n"
     )
     part = folder / f"{MARKER}.part"
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, folder / MARKER)
+    try:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, folder / MARKER)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

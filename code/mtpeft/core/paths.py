@@ -2,7 +2,7 @@
 
 Environment: MTPEFT_ROOT (repository; default: found from this file), MTPEFT_OUT (what runs write;
 default results/regenerated), MTPEFT_MIRROR (local copy of upstream files, optional), MTPEFT_CACHE
-(downloads; default data/cache).
+(downloads; default data/cache), MTPEFT_TOOLS (analysers; default in the cache).
 """
 
 import os
@@ -14,7 +14,14 @@ from mtpeft.core.names import safe_name, safe_path
 
 def _from_environment(name: str, default: Path) -> Path:
     value = os.environ.get(name)
-    return Path(value).expanduser().resolve() if value else default
+    return _whole(value) if value else default
+
+
+def _whole(path: str) -> Path:
+    """A path without links and `~`. No error for a loop of links or an unknown user: whoever reads or
+    writes there says what is wrong.
+    """
+    return Path(os.path.realpath(os.path.expanduser(path)))
 
 
 ROOT = _from_environment("MTPEFT_ROOT", Path(__file__).resolve().parents[3])
@@ -55,7 +62,7 @@ def mirror() -> Path | None:
     value = os.environ.get("MTPEFT_MIRROR")
     if not value:
         return None
-    path = Path(value).expanduser().resolve()
+    path = _whole(value)
     if not path.is_dir():
         raise MtpeftError(
             f"MTPEFT_MIRROR names {value}, which is not a directory",
@@ -63,6 +70,13 @@ def mirror() -> Path | None:
             "unset MTPEFT_MIRROR, or point it at the mirror",
         )
     return path
+
+
+def tools() -> Path:
+    """Where the analysers are that are no Python packages (`tools`) and WordNet (`nltk_data`):
+    MTPEFT_TOOLS, as in the images, else the cache.
+    """
+    return _from_environment("MTPEFT_TOOLS", CACHE)
 
 
 def seed_folder(profile: str, run: str, seed: int, root: Path | None = None) -> Path:
@@ -85,6 +99,6 @@ def answers_folder(seed: Path, inference: str) -> Path:
 def shown(path: Path) -> str:
     """`path` as people should read it: relative to the repository where it lies inside."""
     try:
-        return path.resolve().relative_to(ROOT).as_posix()
+        return Path(os.path.realpath(path)).relative_to(ROOT).as_posix()
     except ValueError:
         return str(path)

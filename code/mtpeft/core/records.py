@@ -25,7 +25,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
-from mtpeft.core.files import append_lines, record_lines, repair_last_line, write_atomic
+from mtpeft.core.files import (
+    append_lines,
+    no_file,
+    no_folder,
+    record_lines,
+    repair_last_line,
+    write_atomic,
+)
 from mtpeft.core.names import safe_name
 
 if TYPE_CHECKING:  # pandas takes longer to import than an up-to-date `make` takes to say so
@@ -362,7 +369,7 @@ def _frame(
 def _rows(path: Path, columns: Sequence[str] | None) -> tuple[list[str], list[list[str]]]:
     """Header and rows of a canonical CSV file as text."""
     if not path.is_file():
-        raise BadInput(path, "no such file", "a table written by an earlier stage", "make verify")
+        raise no_file(path, "a table written by an earlier stage", "make verify")
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -492,7 +499,7 @@ def resume_predictions(path: Path) -> list[Prediction]:
     Raises:
         BadInput: Of the first line that cannot be used.
     """
-    if not path.is_file():
+    if not path.exists():
         return []
     repair_last_line(path)
     records = []
@@ -539,7 +546,7 @@ def numbered_predictions(path: Path) -> Iterator[tuple[int, Prediction | BadInpu
     UTF-8, a name that cannot be shown, duplicate instance. A name ending in `.gz` is unpacked.
     """
     if not path.is_file():
-        raise BadInput(path, "no such file", "predictions in JSON lines", "mtpeft infer --help")
+        raise no_file(path, "predictions in JSON lines", "mtpeft infer --help")
     hints = get_type_hints(Prediction)
     required = {f.name for f in fields(Prediction) if f.default is MISSING}
     seen: dict[tuple[str, str, str], int] = {}
@@ -576,6 +583,8 @@ def numbered_predictions(path: Path) -> Iterator[tuple[int, Prediction | BadInpu
         yield number, record
 
 
+MOST_SECONDS = 1e9
+"""An answer takes less; NaN and infinity are none."""
 # Fields that reach tables, reports and the terminal: no control character, no half of a surrogate
 # pair.
 _SHOWN = ("run", "task", "instance_id", "prompt_sha256", "finish_reason")
@@ -611,6 +620,8 @@ def _prediction(raw: bytes, hints: dict[str, Any], required: set[str]) -> Predic
             raise ValueError(f"{name} is a {type(value).__name__}")
         if isinstance(value, str) and name in _SHOWN and not value.isprintable():
             raise ValueError(f"{name} {value[:80]!a} holds what no name does")
+    if not 0 <= data.get("seconds", 0) < MOST_SECONDS:
+        raise ValueError(f"seconds {str(data['seconds'])[:20]} is no time")
     return Prediction(**data)
 
 
@@ -813,13 +824,21 @@ class ScoreSet:
                 self._rows[tool, task, str(run)] = rows
 
     @classmethod
-    def load(cls, *roots: Path) -> "ScoreSet":
+    def load(cls, *roots: Path, fix: str = "git checkout results/archived") -> "ScoreSet":
         """Read every `<root>/scores/<tool>/<task>.csv`; tables of one name are put together.
+
+        Args:
+            roots: The folders.
+            fix: What makes such tables, for the message.
 
         Raises:
             MtpeftError: There are none.
         """
         import pandas as pd
+
+        for root in roots:
+            if root.exists() and not root.is_dir():
+                raise no_folder(root, "a folder with scores/<tool>/<task>.csv", fix)
 
         parts: dict[tuple[str, str], list[pd.DataFrame]] = {}
         for path in [p for root in roots for p in sorted((root / "scores").glob("*/*.csv"))]:
@@ -829,7 +848,7 @@ class ScoreSet:
                 "no score tables below "
                 + (" or ".join(str(root / "scores") for root in roots) or "any study's folder"),
                 "<tool>/<task>.csv files",
-                "git checkout results/archived",
+                fix,
             )
         tables = {
             name: frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)

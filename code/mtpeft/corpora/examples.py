@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.core.errors import BadInput
-from mtpeft.core.files import json_objects, write_atomic
+from mtpeft.core.files import json_objects, no_file, write_atomic
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,13 @@ def read_examples(path: Path) -> list[Example]:
     """Read JSON lines of examples.
 
     Raises:
-        BadInput: A line is anything else; the error names file and line.
+        BadInput: A line is anything else, holds what is no Unicode text, or has the id of an earlier
+            one of its task and languages; the error names file and line.
     """
     if not path.is_file():
-        raise BadInput(path, "no such file", "examples in JSON lines", "make data")
+        raise no_file(path, "examples in JSON lines", "make data")
     names = {f.name for f in fields(Example)}
-    result = []
+    result, first = list[Example](), dict[tuple[str, ...], int]()
     fix = "write the line as docs/reference says, or remove it"
     for number, data in json_objects(path, ("id", "task", "language", "inputs"), fix):
         if unknown := sorted(data.keys() - names):
@@ -84,7 +85,30 @@ def read_examples(path: Path) -> list[Example]:
                 line=number,
             )
         result.append(Example(**data))
+        if fault := _fault(result[-1], first, number):
+            raise BadInput(path, fault, "an id of its own, and Unicode text", fix, line=number)
     return result
+
+
+def _fault(example: Example, first: dict[tuple[str, ...], int], line: int) -> str:
+    """What is wrong with an example of the right shape; empty for nothing.
+
+    Args:
+        example: The example.
+        first: The lines of the examples so far, by what is unique; this one is added.
+        line: Of this one.
+    """
+    if not example.id.isprintable() or not example.id.strip():
+        # A prediction with such an id could be written and not be read.
+        return f"id {example.id[:80]!a} holds what no name does"
+    unique = (example.id, example.task, example.language, example.source_language)
+    if (seen := first.setdefault(unique, line)) != line:
+        return f"id {example.id[:80]!a} of {example.task} again (first on line {seen})"
+    try:
+        json.dumps(asdict(example), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return "a lone surrogate, which no file can hold"
+    return ""
 
 
 def _fits(name: str, value: Any) -> bool:

@@ -15,7 +15,7 @@ from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 from mtpeft.core.errors import BadInput, UnknownName
-from mtpeft.core.files import read_text
+from mtpeft.core.files import no_file, read_text
 from mtpeft.corpora.code_to_text import first_paragraph, python_parts
 from mtpeft.corpora.trees import below, first_error
 
@@ -104,8 +104,7 @@ def read_source(path: Path, language: str = "") -> Source:
         raise UnknownName("language", language, set(SUFFIXES.values()), "mtpeft apply --help")
     found = language or SUFFIXES.get(path.suffix.lower(), "")
     if not path.is_file():
-        what = "a folder" if path.is_dir() else "no file" if path.exists() else "no such file"
-        raise BadInput(path, what, "a source file", f"ls -ld {path}; name files one by one")
+        raise no_file(path, "a source file")
     if not found:
         raise BadInput(
             path,

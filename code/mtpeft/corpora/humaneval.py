@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mtpeft.catalog import catalog
 from mtpeft.core.errors import BadInput
-from mtpeft.core.files import lines
+from mtpeft.core.files import lines, no_file
 from mtpeft.corpora.examples import Example
 from mtpeft.corpora.fetch import require
 from mtpeft.corpora.manifest import manifest
@@ -32,7 +32,7 @@ def read_rows(path: Path | None = None) -> dict[str, dict[str, str]]:
     """
     source = path or require(manifest().files[ENTRY])
     if not source.is_file():
-        raise BadInput(source, "no such file", "HumanEval.jsonl or HumanEval.jsonl.gz")
+        raise no_file(source, "HumanEval.jsonl or HumanEval.jsonl.gz", "make data")
     data = source.read_bytes()
     try:
         text = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data

@@ -2,16 +2,16 @@
 the same weights.
 """
 
-import os
 from pathlib import Path
 
-from mtpeft.catalog import Backbone
-from mtpeft.core.errors import MtpeftError, Unavailable
+from mtpeft.catalog import Backbone, catalog
+from mtpeft.core import environment
+from mtpeft.core.errors import MtpeftError, Unavailable, UnknownName
 from mtpeft.corpora.fetch import offline
 from mtpeft.corpora.pins import pin, pinned
 from mtpeft.corpora.published import fingerprint, published
 
-__all__ = ["fingerprint", "model_folder", "source_of"]
+__all__ = ["fingerprint", "model_folder", "named_source", "source_of"]
 
 
 def model_folder(path: str) -> str:
@@ -24,9 +24,25 @@ def model_folder(path: str) -> str:
         raise MtpeftError(
             f"no model at {path}",
             "a folder with config.json, weights and tokenizer",
-            "leave the option out to use the run's own base model",
+            "name such a folder; without --backbone the run's own base model is used",
         )
     return str(path)
+
+
+def named_source(model: str) -> str:
+    """The folder of a model that a person named: a folder, or the id of a backbone.
+
+    Raises:
+        MtpeftError: It is neither, or its weights cannot be had (see `source_of`).
+    """
+    if Path(model).exists():
+        return model_folder(model)
+    known = catalog().backbones
+    if model not in known:
+        raise UnknownName(
+            "model", model, known, "mtpeft list backbones, or name a folder with config.json"
+        )
+    return source_of(known[model])
 
 
 def source_of(backbone: Backbone) -> str:
@@ -40,9 +56,9 @@ def source_of(backbone: Backbone) -> str:
         MtpeftError: The hub gives another revision than the one used first, or the published files
             give other weights than those of the manifest.
     """
-    folder = os.environ.get("MTPEFT_BACKBONES")
-    if folder and (Path(folder) / backbone.id / "config.json").is_file():
-        return str(Path(folder) / backbone.id)
+    folder = environment.folder(environment.BACKBONES)
+    if folder and (folder / backbone.id / "config.json").is_file():
+        return str(folder / backbone.id)
     if backbone.weights:
         return str(published(backbone))
     if not backbone.hub:

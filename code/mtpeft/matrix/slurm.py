@@ -7,7 +7,6 @@ preempted or reaches its time limit is queued again and resumes at its last chec
 
 import contextlib
 import itertools
-import os
 import shutil
 import signal
 import sys
@@ -20,7 +19,7 @@ from typing import Any
 
 import submitit
 
-from mtpeft.core import processes
+from mtpeft.core import environment, processes
 from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.core.locks import held
 from mtpeft.matrix import jobs
@@ -104,7 +103,7 @@ class Task:
 
 
 def _restarts() -> int:
-    return int(os.environ.get("SLURM_RESTART_COUNT", "0"))
+    return environment.count("SLURM_RESTART_COUNT", 0)
 
 
 class _Printed(submitit.SlurmExecutor):

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from mtpeft.core import environment
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.text import first_line
 
@@ -47,7 +48,7 @@ def kind() -> str:
 
 def local() -> str:
     """This process's device, as torch names it."""
-    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if kind() == "cuda" else "cpu"
+    return f"cuda:{environment.count('LOCAL_RANK', 0)}" if kind() == "cuda" else "cpu"
 
 
 def suits(source: str) -> None:
@@ -62,7 +63,7 @@ def suits(source: str) -> None:
     size = sum(
         p.stat().st_size for p in Path(source).glob("*") if p.suffix in (".safetensors", ".bin")
     )
-    if size >= LARGE and kind() == "cpu" and "MTPEFT_DEVICE" not in os.environ:
+    if size >= LARGE and kind() == "cpu" and not os.environ.get("MTPEFT_DEVICE"):
         raise MtpeftError(
             f"{size / 1e9:.1f} GB of weights in {source}, and torch finds no GPU",
             "a GPU with a driver that suits the installed torch",

@@ -9,6 +9,7 @@ from rocrate.model import ContextEntity
 from rocrate.rocrate import ROCrate
 
 from mtpeft import __version__
+from mtpeft.core import environment
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.files import write_atomic
 from mtpeft.core.provenance import provenance_path, sha256
@@ -57,8 +58,8 @@ def write_crate(inputs: Inputs) -> Path:
     )
     crate.license = "https://spdx.org/licenses/MIT"
     moment = (
-        datetime.fromtimestamp(int(os.environ["SOURCE_DATE_EPOCH"]), UTC)
-        if "SOURCE_DATE_EPOCH" in os.environ
+        datetime.fromtimestamp(environment.count(environment.EPOCH, 0), UTC)
+        if os.environ.get(environment.EPOCH)
         else datetime.now(UTC)
     )
     crate.datePublished = moment.date().isoformat()

@@ -24,6 +24,7 @@ from mtpeft.catalog.places import (
 from mtpeft.core import paths
 from mtpeft.core.errors import BadInput
 from mtpeft.core.figures import Contrast
+from mtpeft.core.files import no_file
 from mtpeft.core.records import (
     Mean,
     PublishedCell,
@@ -258,7 +259,7 @@ class Inputs:
             BadInput: The stage has not run.
         """
         if not path.is_file():
-            raise BadInput(path, "no such file", "results of the statistics", "make statistics")
+            raise no_file(path, "results of the statistics", "make statistics")
         self.used.add(path)
         return read_records(path, kind)
 

@@ -64,7 +64,9 @@ class ProgramInstance:
         source: The text of the file.
         cases: The runs, in their order.
         limits: What a run may use (None: the language's default).
-        main: The Java class to start; empty: the source says which.
+        main: The Java class in the source that is started; empty: the source says which.
+        harness: A second Java source that is compiled along, by its file's name, and the class in it
+            that is started in place of the source's own; None: there is none.
     """
 
     id: str
@@ -73,6 +75,7 @@ class ProgramInstance:
     cases: tuple[Case, ...] = (Case(),)
     limits: Limits | None = None
     main: str = ""
+    harness: tuple[str, str, str] | None = None
 
     def __post_init__(self) -> None:
         if self.language not in (PYTHON, JAVA):

@@ -9,7 +9,7 @@ import ctypes
 import os
 
 _CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
-_MS_NOSUID, _MS_NODEV, _MS_REC, _MS_PRIVATE = 2, 4, 1 << 14, 1 << 18
+_MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REC, _MS_PRIVATE = 2, 4, 8, 1 << 14, 1 << 18
 _MNT_DETACH = 2
 SPARE_BYTES, SPARE_ENTRIES = 64 << 10, 4
 """What the file system holds beyond the limits, so that a program at its end is seen above them."""
@@ -84,7 +84,7 @@ def mount(folder: str, size: int, entries: int) -> None:
             b"mtpeft-scratch",
             os.fsencode(folder),
             b"tmpfs",
-            ctypes.c_ulong(_MS_NOSUID | _MS_NODEV),
+            ctypes.c_ulong(_MS_NOSUID | _MS_NODEV | _MS_NOEXEC),
             options.encode("ascii"),
         )
     )

@@ -35,6 +35,9 @@ _IOCTL_ALLOWED = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 # PR_SET_VMA
 _PRCTL_ALLOWED = (3, 15, 16, 21, 23, 39, 0x53564D41)
 _AF_UNIX = 1
+# MAP_SHARED and MAP_ANONYMOUS: a part of such memory that is unmapped stays filled, and no count of
+# a process shows it.
+_MAP_HIDDEN = 0x1 | 0x20
 _O_TRUNC, _O_ACCMODE = 0o1000, 0o3
 
 Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, operand
@@ -122,6 +125,13 @@ def _conditional(policy: FilterPolicy) -> dict[str, list[Instruction]]:
             (_JEQ, 0, 2, 0),
             _argument(4, high=True),
             (_JEQ, 1, 0, 0),
+            _ret(EPERM),
+            _ret(ALLOW),
+        ],
+        "mmap": [
+            _argument(3),
+            (_AND, 0, 0, _MAP_HIDDEN),
+            (_JEQ, 0, 1, _MAP_HIDDEN),
             _ret(EPERM),
             _ret(ALLOW),
         ],

@@ -88,7 +88,6 @@ ALLOWED: Numbers = {
     "timerfd_settime": (286, 86),
     "timerfd_gettime": (287, 87),
     # memory
-    "mmap": (9, 222),
     "munmap": (11, 215),
     "mprotect": (10, 226),
     "mremap": (25, 216),
@@ -189,6 +188,7 @@ CONDITIONAL: Numbers = {
     "fcntl": (72, 25),
     "ioctl": (16, 29),
     "socketpair": (53, 199),
+    "mmap": (9, 222),
     "sendto": (44, 206),
     "open": (2, None),
     "openat": (257, 56),

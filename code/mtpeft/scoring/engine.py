@@ -47,6 +47,7 @@ from mtpeft.core.provenance import sha256
 from mtpeft.core.records import SCORE_KEYS, SEVERITY, Score, row_status
 from mtpeft.core.text import said
 from mtpeft.scoring.interface import Item, Scorer
+from mtpeft.scoring.wrapping import holds_nothing
 
 _SCORING = Path(__file__).resolve().parent
 # Failed attempts in one batch, none of them successful in between, after which a sound text decides
@@ -262,6 +263,12 @@ def score(
             k for k, i in zip(keys, items, strict=True) if not (i.archived or i.output.strip())
         }
         store.know(dict.fromkeys(blank, failure(scorer.metrics, "an empty output", "empty")))
+    if getattr(scorer, "finds_faults", False):
+        hollow = {
+            k for k, i in zip(keys, items, strict=True) if not i.archived and holds_nothing(i)
+        }
+        nothing = failure(scorer.metrics, "an output without code", "empty")
+        store.know(dict.fromkeys(hollow, nothing))
     missing = {k: item for k, item in zip(keys, items, strict=True) if store.get(k) is None}
     if missing:
         todo = list(missing.items())

@@ -58,7 +58,8 @@ class Scorer(Protocol):
 
     What a tool reads (`reads`, `languages`) stands in its entry in the catalog. A scorer may narrow
     it by a method `accepts(evaluation) -> bool`. Blank outputs never reach a scorer, they are
-    `empty`; one for which a blank output has a value says so by `measures_blank = True`.
+    `empty`; one for which a blank output has a value says so by `measures_blank = True`. To one with
+    `finds_faults = True` an output of comments alone is `empty` as well.
     An output that is no text (a NUL byte, lone surrogates, megabytes) is `unparseable` for every
     tool; one for which it is simply wrong has `fails_unreadable(item)`: true where the value is 0.
     """

@@ -19,6 +19,7 @@ from mtpeft.catalog import catalog
 from mtpeft.catalog.places import score_files
 from mtpeft.core import paths
 from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
+from mtpeft.core.files import no_file
 from mtpeft.core.outputs import PredictionSet
 from mtpeft.core.records import Prediction, numbered_predictions, read_frame
 from mtpeft.core.text import one_line
@@ -117,7 +118,7 @@ def content(path: Path) -> bytes:
         BadInput: The archive is broken.
     """
     if not path.is_file():
-        raise BadInput(path, "no such file", "predictions in JSON lines")
+        raise no_file(path, "predictions in JSON lines", "mtpeft infer --help")
     data = path.read_bytes()
     if path.suffix != ".gz":
         return data

@@ -9,19 +9,48 @@ import re
 import tokenize
 from collections.abc import Iterator
 
-# What each sign turns off: Pylint, Flake8 (and what reads `noqa`), mypy, PMD, Checkstyle, SonarQube,
-# Lizard. The sign that is replaced makes the comment an ordinary one for its tool.
+# What each sign turns off: Pylint, Flake8 (and what reads `noqa`), PMD, Checkstyle, SonarQube, Lizard.
+# The sign that is replaced makes the comment an ordinary one for its tool.
 _SWITCHES = (
     (re.compile(r"\bpylint(\s*):", re.IGNORECASE), r"pylint\1;"),
     (re.compile(r"\bnoqa\b", re.IGNORECASE), "n_qa"),
     (re.compile(r"\bNOPMD\b"), "N_PMD"),
     (re.compile(r"\bCHECKSTYLE(\s*):", re.IGNORECASE), r"CHECKSTYLE\1;"),
+    (
+        re.compile(r"\bCHECKSTYLE([.\- ])(?=(?:OFF|STOP|SUPPRESS|IGNORE|DISABLE)\b)"),
+        r"CH_CKSTYLE\1",
+    ),
     (re.compile(r"\bNOSONAR\b", re.IGNORECASE), "N_SONAR"),
     (re.compile(r"(#?)lizard forgive", re.IGNORECASE), r"\1lizard_forgive"),
     (re.compile(r"GENERATED CODE"), "GENERATED_CODE"),
 )
-_SUPPRESSED = re.compile(r"@(?:java\.lang\.)?SuppressWarnings\b")
-_PRAGMA = re.compile(r"^[ \t]*#[ \t]*pragma[ \t]+warning[ \t]+disable\b", re.MULTILINE)
+# Signs for tools that do not run here, or that have no say in a count: type checkers, Bandit,
+# pycodestyle alone, CPD, IDEs, and marks of generated code.
+_FOREIGN = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"\btype:\s*ignore\b",
+        r"\bmypy:\s*(?:ignore|disable|allow)",
+        r"\bpyright:\s*(?:ignore|basic)\b",
+        r"\bpyre-(?:ignore|fixme|unsafe)\b",
+        r"\bpytype:\s*(?:disable|skip)",
+        r"\b(?i:nosec|nopep8)\b",
+        r"\bCPD-OFF\b",
+        r"\bCSOFF\b",
+        r"\bnoinspection\b",
+        r"\bReSharper disable\b",
+        r"(?i:<auto-?generated\b)",
+        r"(?<!\w)@generated\b",
+    )
+)
+# Annotations of Java; directives and attributes of C#. Text under `#if false` no tool reads.
+_SUPPRESSED = re.compile(r"@(?:\w+\s*\.\s*)*(?:SuppressWarnings|SuppressFBWarnings|Generated)\b")
+_PRAGMA = re.compile(
+    r"^[ \t]*#[ \t]*(?:pragma[ \t]+warning[ \t]+disable|nullable[ \t]+disable|if[ \t]+false)\b"
+    r"|(?:(?<![\w\])])\[|,)\s*(?:\w+\s*:\s*)?(?:\w+\s*\.\s*)*(?:(?:Unconditional)?SuppressMessage|GeneratedCode|CompilerGenerated)"
+    r"(?:Attribute)?\s*[(\],]",
+    re.MULTILINE,
+)
 _TOKEN = re.compile(
     r'"""(?:\\.|[^\\])*?(?:"""|\Z)|//[^\n]*|/\*.*?(?:\*/|\Z)'
     r'|@"(?:""|[^"])*(?:"|\Z)|"(?:\\.|[^"\\\n])*(?:"|$|(?=\n))|\'(?:\\.|[^\'\\\n])*(?:\'|$|(?=\n))',
@@ -42,11 +71,12 @@ def defused(code: str, language: str) -> str:
 
 
 def count(code: str, language: str) -> int:
-    """How many switches the code holds: comments, and Java's annotations and C#'s pragmas."""
+    """How many switches the code holds: comments, Java's annotations, C#'s directives and attributes."""
+    patterns = [*(pattern for pattern, _ in _SWITCHES), *_FOREIGN]
     number = sum(
         len(pattern.findall(code, start, end))
         for start, end in comments(code, language)
-        for pattern, _ in _SWITCHES
+        for pattern in patterns
     )
     if language == "java":
         number += len(_SUPPRESSED.findall(code_only(code)))

@@ -1,9 +1,18 @@
-"""What the readers of Java and of Python share about syntax trees."""
+"""What the readers of Java, Python and C# share about syntax trees."""
 
 from collections.abc import Iterable
+from functools import cache
+from importlib import import_module
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from mtpeft.core.errors import MtpeftError
+from mtpeft.corpora.trees import below
+
+if TYPE_CHECKING:
+    from tree_sitter import Node, Parser
+
+_FUNCTIONS = ("local_function_statement", "empty_statement")
 
 
 class Unreadable(MtpeftError):
@@ -17,6 +26,54 @@ class Unreadable(MtpeftError):
             found: What is wrong there.
         """
         super().__init__(f"{line}: {found}", "code that can be parsed")
+
+
+# What has a body in which a tool finds a function.
+_BODIES = {
+    "method_declaration",
+    "constructor_declaration",
+    "compact_constructor_declaration",
+    "operator_declaration",
+    "conversion_operator_declaration",
+    "accessor_declaration",
+    "local_function_statement",
+    "function_definition",
+}
+_GRAMMARS = {
+    "python": "tree_sitter_python",
+    "java": "tree_sitter_java",
+    "csharp": "tree_sitter_c_sharp",
+}
+
+
+@cache
+def _parser(language: str) -> "Parser":
+    from tree_sitter import Language, Parser
+
+    return Parser(Language(import_module(_GRAMMARS[language]).language()))
+
+
+def tree(code: str, language: str) -> "Node":
+    """The root of a text's syntax tree."""
+    return _parser(language).parse(code.encode("utf-8", "surrogatepass")).root_node
+
+
+def has_functions(code: str, language: str) -> bool:
+    """Whether a text is sound and has a function with a body."""
+    root = tree(code, language)
+    return not root.has_error and any(
+        node.type in _BODIES and node.child_by_field_name("body") is not None
+        for node in below(root)
+    )
+
+
+def is_program(code: str) -> bool:
+    """Whether a C# text is sound and has statements outside all types, other than functions."""
+    root = tree(code, "csharp")
+    return not root.has_error and any(
+        node.type == "global_statement" and node.children[0].type not in _FUNCTIONS
+        for node in root.children
+    )
 
 
 def sequences(operators: Iterable[str]) -> int:

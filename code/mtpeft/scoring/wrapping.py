@@ -8,12 +8,15 @@ inert that would switch a tool off, and as the file that it is: a Java answer th
 left as it stands; what lacks a class gets one, below the answer's own package and imports.
 """
 
+import ast
 import re
 from dataclasses import dataclass
 
 from mtpeft.core.errors import MtpeftError
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.switches import code_only, defused
+from mtpeft.scoring.trees import is_program
+from mtpeft.tasks.source_text import parsed
 
 SUFFIX = {"java": ".java", "python": ".py", "csharp": ".cs"}
 # Good names in each language's own convention, so that no rule about names objects to them.
@@ -24,10 +27,11 @@ _DEEPEST = 10
 CLASS = ("import java.util.*;\n\npublic class {unit} {\n    ", "\n}")
 _NAME = re.compile(rf"[A-Za-z0-9_]{{1,{LONGEST_NAME}}}")
 _HEADER = re.compile(r"\s*(package|import)\b[^;{}()]*;")
-_ANNOTATION = re.compile(r"@(?!interface\b)[\w.]+\s*(?:\([^()]*(?:\([^()]*\)[^()]*)*\))?")
+_SEMICOLON = re.compile(r"\s*;")
+_ANNOTATION = re.compile(r"@(?!\s*interface\b)\s*[\w.$]+\s*")
 _TYPE = re.compile(
     r"\s*(?:(?:public|protected|private|static|final|abstract|strictfp|sealed|non-sealed)\s+)*"
-    r"(?:(?:class|interface|enum|@\s*interface)\s+(\w+)|record\s+(\w+)\s*[<(])"
+    r"(?:(?:class|interface|enum|@\s*interface)\s+([\w$]+)(?=[\s<]|$)|record\s+([\w$]+)\s*[<(])"
 )
 
 
@@ -114,15 +118,33 @@ def file_of(item: Item) -> SourceFile:
     return SourceFile(name, text)
 
 
+def holds_nothing(item: Item) -> bool:
+    """Whether an answer consists of comments, imports and semicolons alone: a tool that looks for
+    faults would find fewer in it than in any answer. Imports of Python run, and count as code.
+    """
+    if item.language == "python":
+        tree = parsed(item.output.removeprefix("\ufeff"))
+        return tree is not None and all(_is_text(node) for node in tree.body)
+    skeleton, end = code_only(item.output.removeprefix("\ufeff")), 0
+    header = _USING if item.language == "csharp" else _HEADER
+    while match := header.match(skeleton, end) or _SEMICOLON.match(skeleton, end):
+        end = match.end()
+    return not skeleton[end:].strip()
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
 def _csharp_text(output: str, name: str) -> str:
-    """A C# answer as a whole file: as it is where it holds types, else in a class of its own, below
-    its own usings.
+    """A C# answer as a whole file: as it is where it holds types or statements of a program, else in
+    a class of its own, below its own usings.
     """
     skeleton, end = code_only(output), 0
     while match := _USING.match(skeleton, end):
         end = match.end()
     parts = [_ATTRIBUTE.sub(" ", part) for part in _top_level(skeleton[end:])]
-    if parts and all(_CSHARP_TYPE.match(part) for part in parts):
+    if (parts and all(map(_CSHARP_TYPE.match, parts))) or is_program(output):
         return output
     lead = f"{output[:end].strip()}\n" if end else ""
     return lead + framed(output[end:].strip("\n"), _CSHARP_CLASS, name)
@@ -141,10 +163,10 @@ def java_file(output: str, name: str) -> SourceFile:
         end = match.end()
     told = package.removeprefix("package").rstrip(";").split(".")
     folders = tuple(part.strip() for part in told) if package else ()
-    if len(folders) > _DEEPEST or not all(_NAME.fullmatch(part) for part in folders):
+    if len(folders) > _DEEPEST or not all(map(_is_name, folders)):
         folders = ()
     parts = _top_level(skeleton[end:])
-    types = [_TYPE.match(_ANNOTATION.sub(" ", part)) for part in parts]
+    types = [_TYPE.match(_unannotated(part)) for part in parts]
     if parts and all(types):
         names = [
             (match[1] or match[2], "public" in match[0].split())
@@ -152,12 +174,38 @@ def java_file(output: str, name: str) -> SourceFile:
             if match is not None
         ]
         own = next((n for n, public in names if public), names[0][0])
-        return SourceFile(own if _NAME.fullmatch(own) else name, output, folders)
+        return SourceFile(own if _is_name(own) else name, output, folders)
     if not end:
         return SourceFile(name, framed(output, CLASS, name))
     lead = f"{package}\n\n" if package else ""
     text = f"{lead}{imports}{framed(output[end:].strip(), CLASS, name)}"
     return SourceFile(name, text, folders)
+
+
+def _is_name(name: str) -> bool:
+    """Whether a name of Java, which is an answer's own, makes a file's name: letters and digits of any
+    script, `_` and `$`, in no more bytes than a file system takes.
+    """
+    return name.replace("$", "_").isidentifier() and len(name.encode()) <= 2 * LONGEST_NAME
+
+
+def _unannotated(head: str) -> str:
+    """The head of a declaration without its annotations."""
+    kept, position = [], 0
+    while found := _ANNOTATION.search(head, position):
+        kept.append(head[position : found.start()])
+        position = _behind_parentheses(head, found.end())
+    return " ".join([*kept, head[position:]])
+
+
+def _behind_parentheses(text: str, start: int) -> int:
+    """The position behind the parentheses that open at `start`; `start` where none do."""
+    depth = 0
+    for i in range(start, len(text)):
+        depth += (text[i] == "(") - (text[i] == ")")
+        if depth == 0:
+            return i + 1 if text[i] == ")" else start
+    return len(text)
 
 
 def _top_level(skeleton: str) -> list[str]:

@@ -31,6 +31,7 @@ import numpy as np
 from mtpeft.catalog import Backbone, catalog
 from mtpeft.core import paths
 from mtpeft.core.files import write_atomic
+from mtpeft.core.processes import die_with_parent
 from mtpeft.core.provenance import write_provenance
 from mtpeft.core.records import csv_text
 from mtpeft.corpora import Example
@@ -263,6 +264,12 @@ def _next_token_loss(model: Any, rows: list[list[int]], padding: int) -> Any:
     return torch.nn.functional.cross_entropy(model.lm_head(states[:, :-1][told]), ids[:, 1:][told])
 
 
+def _begin() -> None:
+    """In each worker: Ctrl-C is the parent's business, and there is no life beyond it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    die_with_parent()
+
+
 def _trained(
     data: Data, size: Size, folder: Path, jobs: int
 ) -> Iterator[tuple[str, list[Outcome]]]:
@@ -272,13 +279,7 @@ def _trained(
         yield from map(work, CONFIGURATIONS)
         return
     os.environ["OMP_NUM_THREADS"] = "1"  # of the workers: a configuration is too small for more
-    # Ctrl-C is the parent's business.
-    pool = ProcessPoolExecutor(
-        jobs,
-        get_context("spawn"),
-        initializer=signal.signal,
-        initargs=(signal.SIGINT, signal.SIG_IGN),
-    )
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_begin)
     try:
         for future in as_completed(
             [pool.submit(work, configuration) for configuration in CONFIGURATIONS]

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
+from mtpeft.core.files import cannot, no_file
 from mtpeft.core.records import SCORE_KEYS, ScoreSet, read_scores
 from mtpeft.statistics import r_session
 from mtpeft.statistics.clusters import ID_COLUMNS, clusters_of, numbered, read_clusters
@@ -196,24 +197,21 @@ def read_place(path: Path, label: str, id_column: str, cluster: str = "") -> lis
             "mtpeft compare A B --cluster clusters.csv",
         )
     if path.is_dir():
-        scores = ScoreSet.load(path)
-        if not scores.tables:
-            raise BadInput(
-                path, "no score tables in it", "scores/TOOL/EVALUATION.csv", "mtpeft score FILE"
-            )
+        scores = ScoreSet.load(path, fix="mtpeft score file PREDICTIONS --out FOLDER")
         return _sides([(task, frame) for (_, task), frame in scores.tables.items()], label)
     if not path.is_file():
-        raise BadInput(
-            path, "no such file", "a CSV or a folder that `mtpeft score` wrote", "mtpeft score FILE"
-        )
+        raise no_file(path, "a CSV or a folder that `mtpeft score` wrote", "mtpeft score FILE")
     if _is_score_table(path):
         return _sides([("", read_scores(path))], label)  # a file may have any name
     return [_spreadsheet(path, label or path.stem, id_column, cluster)]
 
 
 def _is_score_table(path: Path) -> bool:
-    with path.open("rb") as stream:
-        head = stream.readline().decode("utf-8", errors="replace").strip("\ufeff\r\n")
+    try:
+        with path.open("rb") as stream:
+            head = stream.readline().decode("utf-8", errors="replace").strip("\ufeff\r\n")
+    except OSError as error:
+        raise cannot("read", path, error) from error
     return head.split(",")[:4] == SCORE_KEYS
 
 
@@ -240,7 +238,7 @@ def _sides(tables: Sequence[tuple[str, pd.DataFrame]], label: str) -> list[Side]
 def _table(path: Path, id_column: str) -> tuple[pd.DataFrame, str]:
     """A CSV as text, and the name of its column of ids."""
     if not path.is_file():
-        raise BadInput(path, "no such file", "a CSV with a column of ids", "correct its name")
+        raise no_file(path, "a CSV with a column of ids")
     try:
         with path.open(encoding="utf-8-sig") as stream:
             header = stream.readline()
@@ -251,7 +249,9 @@ def _table(path: Path, id_column: str) -> tuple[pd.DataFrame, str]:
             keep_default_na=False,
             encoding="utf-8-sig",
         )
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError, OSError) as error:
+    except OSError as error:
+        raise cannot("read", path, error) from error
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise BadInput(
             path,
             f"not a table: {error}",

@@ -11,6 +11,7 @@ from mtpeft.catalog import Catalog, Study, catalog, load
 from mtpeft.catalog.loader import STUDY, look_for_modules_in, outside
 from mtpeft.catalog.places import archived, published, waiting
 from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.files import no_folder
 from mtpeft.core.paths import CATALOG, STUDIES
 from mtpeft.core.records import PublishedCell, read_records, read_scores
 from mtpeft.studies import own_part
@@ -34,9 +35,7 @@ def check_study(folder: Path) -> tuple[list[Study], list[MtpeftError]]:
     if not folder.is_dir() and str(folder) in catalog().studies:
         folder = catalog().studies[str(folder)].folder
     if not folder.is_dir():
-        missing = BadInput(
-            folder, "no such folder", f"a folder with {STUDY}", "mtpeft study new NAME"
-        )
+        missing = no_folder(folder, f"a folder with {STUDY}", "mtpeft study new NAME")
         return [], [missing]
     where, places = folder.resolve(), [CATALOG, STUDIES, *outside()]
     inside = any(where.is_relative_to(place.resolve()) for place in places)

@@ -29,10 +29,10 @@ SHOWN = 1000
 """Characters of a candidate that a prompt holds."""
 # Number and score of a candidate, with something between: a line of one number is neither.
 _SCORE = re.compile(
-    r"[\s*_>#|-]*(?:(?:candidate|function|number|no\.?)\s*)?"
-    r"(?:\[(\d{1,2})\][*_]*\s*(?:[-=]>|[:=.|\u2013\u2014\u2192-])?\s*|(\d{1,2})[*_]*(?:\s*(?:[-=]>|[:=|\u2192])\s*|[.)]\s+|\s+[\u2013\u2014-]?\s*))"
-    r"(?<!\s-)[*_]*(?:scores?\s*[:=]?\s*)?(0|[1-9]\d{0,2})(?:\.0+)?[*_]*(?:\s*/\s*100|\s*%)?"
-    r"[\s*_|]*(?:[\u2013\u2014(:,-]\s*[^\d\s].*)?",
+    r"[\s*_>#|`-]*(?:(?:candidate|function|number|no\.?)\s*)?"
+    r"(?:\[([0-9]{1,2})\][*_]*\s*(?:[-=]>|[:=.|\u2013\u2014\u2192-])?\s*|([0-9]{1,2})[*_]*(?:\s*(?:[-=]>|[:=|\u2192])\s*|[.)]\s+|\s+[\u2013\u2014-]?\s*))"
+    r"(?<!\s-)[*_]*(?:scores?\s*[:=]?\s*)?(0|[1-9][0-9]{0,2})(?:\.0+)?[*_]*(?:\s*/\s*100|\s*%|\s+points)?\.?"
+    r"[\s*_|`]*(?:[\u2013\u2014(:,-]\s*[^\d\s].*)?",
     re.IGNORECASE,
 )
 _FENCE = re.compile(r"\s*(?:`{3,}|~{3,}).*")

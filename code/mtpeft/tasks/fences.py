@@ -7,57 +7,62 @@ uses; what reasons, echoes the question or shows output is left out. The study's
 """
 
 import html
-import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from textwrap import dedent
+from itertools import islice
 
 from mtpeft.core.text import with_line_feeds
 from mtpeft.tasks.answer import Answer
+from mtpeft.tasks.frames import (
+    applied,
+    here_documents,
+    in_fences,
+    in_json,
+    is_change,
+    of_page,
+    unframed,
+    without_prompts,
+)
 from mtpeft.tasks.source_text import (
+    INVISIBLE,
+    begins_code,
     defined,
+    is_cut,
     is_foreign,
+    is_module,
+    is_said,
     is_test,
     looks_like_code,
+    only_imports,
+    outdented,
     parsed,
     segments,
     sound,
+    spans,
     uses,
+    visible,
+    whole_part,
     with_needed,
-    without_prompts,
 )
 
 _OPEN = re.compile(r"(?P<lead>[ \t]*(?:>[ \t]*)*)(?P<fence>`{3,}+|~{3,}+)(?P<info>.*)")
 _ONE_LINE = re.compile(r"\s*(`++|~{3,}+)(?P<code>[^\n]+?)\1\s*")
 _REASONING = re.compile(
-    r"^[ \t]*<(think|thinking|reasoning)>.*?</\1>\s*|\A.*?^[ \t]*</think(?:ing)?>\s*",
+    r"^[ \t]*<(think|thinking|thought|reasoning|scratchpad|analysis|reflection)>.*?</\1>\s*|\A.*?^[ \t]*</think(?:ing)?>\s*",
     re.DOTALL | re.IGNORECASE | re.MULTILINE,
 )
-_OPEN_REASONING = re.compile(r"\A\s*<(?:think|thinking|reasoning)>.*\Z", re.DOTALL | re.IGNORECASE)
-_FENCED = re.compile(r"(?:`{3,}|~{3,})[^\n]*\n(.*)\n[ \t]*(?:`{3,}|~{3,})", re.DOTALL)
-_MARK = r"(?:<\|[\w ]{1,30}\|>|</?(?:s|answer|summary|solution|response)>|\[/?(?:INST|PYTHON|JAVA|CODE|ANSWER)\])"
+_OPEN_REASONING = re.compile(
+    r"\A\s*<(?:think|thinking|thought|reasoning|scratchpad|analysis|reflection)>.*\Z",
+    re.DOTALL | re.IGNORECASE,
+)
+_MARK = r"(?:<[|\uff5c][\w \u2581]{1,30}[|\uff5c]>|<fim_\w{1,9}>|<(?:start|end)_of_turn>|</?(?:s|answer|summary|solution|response)>|\[/?(?:INST|PYTHON|JAVA|CODE|ANSWER)\])"
 _MARKS = re.compile(
     rf"^[ \t]*(?:{_MARK}[ \t]*(?:assistant\b[ \t]*)?)+|(?:(?<![ \t])[ \t]*{_MARK})+[ \t]*$",
     re.MULTILINE,
 )
-_HTML = re.compile(
-    r"\A\s*(?:<pre\b[^>\n]*>\s*)?<code\b[^>\n]*>(.*)</code>\s*(?:</pre>\s*)?\Z",
-    re.DOTALL | re.IGNORECASE,
-)
-_PRE = re.compile(
-    r"^[ \t]*(?P<pre><pre\b[^>\n]*>\s*)?<code\b(?P<info>[^>\n]*)>\n?(?P<code>.*?)\s*</code>(?:\s*</pre>)?",
-    re.DOTALL | re.IGNORECASE | re.MULTILINE,
-)
-_LANGUAGE_CLASS = re.compile(r"\blang(?:uage)?-([\w#+]+)")
-# Lines that begin and end a listing in LaTeX, Org, BBCode and Pandoc.
-_LISTING = re.compile(
-    r"^[ \t]*(?:\\(?:begin|end)\{(?:lstlisting|verbatim|minted|code)\}(?:[\[{][^\n]*)?"
-    r"|#\+(?:begin|end)_(?:src|example)\b[^\n]*|\[code(?:=[\w#+]+)?\]|\[/code\]|:{3,}[^\n]*)$",
-    re.MULTILINE | re.IGNORECASE,
-)
-_CDATA = re.compile(r"<!\[CDATA\[[ \t]*\n(.*?)\n[ \t]*\]\]>", re.DOTALL)
 _TESTS = re.compile(r"^\[TESTS?\]$.*?(?:^\[/TESTS?\]$|\Z)", re.DOTALL | re.MULTILINE)
-_SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
+_SPAN = re.compile(r"(?<!`)(`+)([^`\n]+)\1(?!`)")
 _FINAL = re.compile(r"\A.*<\|channel\|>final<\|message\|>", re.DOTALL)
 _TURN = re.compile(
     r"(?:<\|(?:im_end|eot_id|end|endoftext)\|>|</s>)[ \t]*\n(?=\s*\S)"
@@ -75,9 +80,36 @@ _NUMBERED = re.compile(r"[ \t]*(\d{1,4})(?:[ \t]*[|:.)][ \t]?|[ \t]|$)")
 _BEHIND_TAG = re.compile(
     r"\s*[\w#+]+\s+((?:async\s+def|def|class|from|import)\s+\w.*|@\w.*|[^{=\s][^={]*[;{])\s*"
 )
-_INVISIBLE = re.compile("[\ufeff\u200b\u2060]")
+_INVISIBLE = re.compile(f"[{INVISIBLE}]")
+_NO_BREAK = re.compile("^[ \t]*\u00a0[ \t\u00a0]*", re.MULTILINE)
+# In the place of a piece of code, while the text around it is cleaned.
+_SIGN = "\ue000"
+_SIGNED = re.compile(f"{_SIGN}(\\d+){_SIGN}")
+# The words before a piece of code that call it the right one, those that do so where no choice is
+# offered, and those that call it one that is not to be used.
 _REVISED = re.compile(
-    r"\b(?:correct(?:ed|ion)?|fix(?:ed)?|final|revised|updated)\b[^\n]*\s*\Z", re.IGNORECASE
+    r"\b(?:correct(?:ed|ion)?|fix(?:ed)?|final|revised|updated|oops|edit:|(?:forget|ignore|disregard) (?:that|this|the)"
+    r"|(?:had|has|is) an? (?:bug|mistake|flaw|error)|rewrite)\b[^\n]*\Z|\b(?:after|right)\W*\Z",
+    re.IGNORECASE,
+)
+_PUT_IN_PLACE = re.compile(
+    r"\b(?:should (?:be|read|have been)|actually|becomes|use (?:this|the following)|replace (?:it|this|that)"
+    r"|(?:this|that|code|one)[^.\n]*\binstead|instead[,:]|must be changed)[^\n]*\Z|\b(?:good|better|do|write)\W*\Z",
+    re.IGNORECASE,
+)
+_OFFERED = re.compile(
+    r"\b(?:alternative\w*|also|you (?:can|could|may|might)|prefer|another|option|or)\b",
+    re.IGNORECASE,
+)
+_REJECTED = re.compile(
+    r"\b(?:incorrect|wrong|buggy|broken|tempted|(?:your|the original) (?:code|version|function)|(?:do not|don['\u2019]t|never)"
+    r" (?:use|do|write))\b[^\n]*\Z|\b(?:before|bad|don['\u2019]t)\W*\Z|\u274c[^\n]*\Z",
+    re.IGNORECASE,
+)
+# The words behind a piece of code that take it back.
+_TAKEN_BACK = re.compile(
+    r"\A\W*(?:oops|wait\b|edit:|sorry|(?:this|that|it|the (?:above|code above))\b[^.\n]*\b(?:wrong|incorrect|bug|mistake|error)\b)",
+    re.IGNORECASE,
 )
 _NAMES = {
     "py": "python",
@@ -92,9 +124,6 @@ _NAMES = {
 LONGEST = 30_000
 """Characters beyond which a text is no answer, and is not searched."""
 _MOST = 40
-_LONG = "`" * 9
-"""A fence that no code holds."""
-_HOLDS_CODE = ("code", "answer", "solution", "function", "output", "completion")
 _DOCUMENTS = ("markdown", "md")
 # Words after a fence that say: this is not the code that was asked for.
 _OTHERS = re.compile(
@@ -114,27 +143,33 @@ class _Block:
         text: The code.
         before: The sentences before it.
         fenced: Whether it stood in fences.
+        behind: The sentences behind it.
     """
 
     language: str
     text: str
     before: str = ""
     fenced: bool = True
+    behind: str = ""
 
 
 def tidied(text: str) -> str:
     """The answer without reasoning in tags, leftover chat marks and invisible signs, up to where the
     dialogue goes on; LF line ends.
     """
-    text = _INVISIBLE.sub("", with_line_feeds(text))
-    text = _CDATA.sub(r"\n\1\n", text)
-    text = _OPEN_REASONING.sub("", _REASONING.sub("", _FINAL.sub("", text)))
+    text = _NO_BREAK.sub(_blanks, _INVISIBLE.sub("", with_line_feeds(text)))
+    text = _FINAL.sub("", text)
+    text = _OPEN_REASONING.sub("", _REASONING.sub("", text) if "</" in text else text)
     for turn in _TURN.finditer(text):
         before = text[: turn.start()]
         if _MARKS.sub("", before).strip() and not _inside_fence(before):
             text = before
             break
     return _ROLE.sub("", _MARKS.sub("", text))
+
+
+def _blanks(found: re.Match[str]) -> str:
+    return found[0].replace("\u00a0", " ")
 
 
 def _inside_fence(before: str) -> bool:
@@ -152,10 +187,10 @@ def unfenced(text: str, language: str = "", last: bool = False, asked: str = "")
     """
     if len(text) > LONGEST:
         return Answer(text.strip("\n").rstrip(), "too long to be read")
-    text = tidied(text)
-    if (page := _HTML.fullmatch(text)) and "<code" not in page[1].lower():
-        text = html.unescape(page[1])
-    text = _in_fences(_TESTS.sub("", text))
+    text = with_line_feeds(text).removeprefix("\ufeff")
+    if language in ("", "python") and is_module(text):
+        return Answer(text.strip("\n").rstrip(), "whole text")
+    text = _cleaned(text, language)
     if "\n" not in text.strip() and (one := _ONE_LINE.fullmatch(text)):
         word, _, rest = one["code"].strip().partition(" ")
         inside = rest.strip() if word.lower() in _NAMES and rest.strip() else one["code"].strip()
@@ -164,7 +199,7 @@ def unfenced(text: str, language: str = "", last: bool = False, asked: str = "")
     if language == "python":
         text = without_prompts(text.strip("\n"))
     whole = text.strip("\n").rstrip()
-    if language in ("", "python") and parsed(text) is not None and looks_like_code(text):
+    if language in ("", "python") and _is_python(text):
         return Answer(whole, "whole text")
     if _goes_on(text, language):
         kept = _body(whole)
@@ -179,8 +214,13 @@ def unfenced(text: str, language: str = "", last: bool = False, asked: str = "")
         key=lambda i: (*_worth(blocks, i, language, asked), _place(blocks, i, language, last)),
     )
     block = blocks[best]
-    if language and _points(block, language, asked) <= 0:
+    cut = whole.endswith(block.text.rstrip()) and not sound(block.text, language)
+    begun = cut and not block.language and begins_code(block.text, language)
+    if language and _points(block, language, asked) <= 0 and not begun:
         return Answer("", "no code")
+    cut = cut and is_cut(block.text, language)
+    if cut and asked in defined(part := whole_part(block.text, language), language):
+        block = replace(block, text=part)
     kind = language or (block.language if block.language in _NAMES.values() else "python")
     others = [b.text for i, b in enumerate(blocks) if i != best and _may_help(b, kind)]
     code = with_needed(block.text, others, kind).strip("\n").rstrip()
@@ -192,22 +232,77 @@ def unfenced(text: str, language: str = "", last: bool = False, asked: str = "")
     return Answer(code, rule)
 
 
-def in_json(text: str) -> str:
-    """The text of a JSON object, fenced or not, that holds nothing else, or one text under a name that
-    says code; any other text as it is.
+def _is_python(text: str) -> bool:
+    return parsed(text) is not None and looks_like_code(text) and not is_said(text)
+
+
+def _cleaned(text: str, language: str) -> str:
+    """A text as `tidied` has it, its listings in fences; code that is whole stays as it is."""
+    lines, kept = unframed(text).split("\n"), list[str]()
+    if not any(_SIGN in line for line in lines):
+        for start, end in reversed(_whole(lines, language)):
+            code = "\n".join(lines[start:end])
+            kept.append(code if language == "python" else visible(code))
+            lines[start:end] = [f"{_SIGN}{len(kept) - 1}{_SIGN}"]
+        for i, line in enumerate(lines):
+            if line.lstrip().startswith("///"):  # marks in it are documentation
+                kept.append(line)
+                lines[i] = f"{_SIGN}{len(kept) - 1}{_SIGN}"
+
+    def back(signed: str) -> str:
+        return _SIGNED.sub(lambda found: kept[int(found[1])], signed) if kept else signed
+
+    text = _TESTS.sub("", tidied("\n".join(lines)))
+    if _SIGN not in text:
+        text = of_page(text)
+    return back(in_fences(text, language, back))
+
+
+def _whole(lines: list[str], language: str) -> list[tuple[int, int]]:
+    """The lines of the pieces of code that are whole and define something, in fences or without."""
+    fenced = list(islice(_fences(lines, language), _MOST))
+    pieces = list[tuple[re.Match[str] | None, int, int]]()
+    pieces += [(opened, start + 1, end) for opened, start, end in fenced]
+    pieces += [(None, *place) for place in spans(lines, language)] if not fenced else []
+    found = list[tuple[int, int]]()
+    for opened, start, end in pieces:
+        code = _inside(lines[start:end], opened["lead"] if opened else "")
+        kind = language or (_tag(opened["info"]) if opened else "")
+        whole = (
+            is_module(outdented(code))
+            if kind == "python"
+            else sound(code, kind) and defined(code, kind)
+        )
+        if whole:
+            found.append((start, end))
+    return found
+
+
+def _fences(lines: list[str], language: str) -> Iterator[tuple[re.Match[str], int, int]]:
+    """Each opening fence with its line and the line that closes it; those inside the strings of code
+    that stands between sentences open nothing.
     """
-    inside = _FENCED.fullmatch(text.strip())
-    try:
-        found = json.loads(inside[1] if inside else text)
-    except (ValueError, RecursionError):
-        return text
-    pairs = found if isinstance(found, dict) else {}
-    inner = [value for value in pairs.values() if isinstance(value, dict)]
-    if len(inner) == 1 and not any(name.lower() in _HOLDS_CODE for name in pairs):
-        pairs = inner[0]  # the arguments of a call
-    named = [value for name, value in pairs.items() if name.lower() in _HOLDS_CODE]
-    values = named or list(pairs.values())
-    return values[0] if len(values) == 1 and isinstance(values[0], str) else text
+    bare, i = dict(spans(lines, language)), 0
+    while i < len(lines):
+        opened = _OPEN.fullmatch(lines[i])
+        if not opened and i in bare and _holds_fences(lines[i : bare[i]], language):
+            i = bare[i]
+            continue
+        if not opened or (opened["fence"][0] == "`" and "`" in opened["info"]):
+            i += 1
+            continue
+        ends = [j for j in range(i + 1, len(lines)) if _closes(lines[j], opened["fence"])]
+        end = _end(lines, i, ends, opened["lead"], _tag(opened["info"]))
+        yield opened, i, end
+        i = end + 1
+
+
+def _holds_fences(lines: list[str], language: str) -> bool:
+    """Whether whole code holds fences in its strings."""
+    code = outdented("\n".join(lines))
+    return (
+        any(map(_OPEN.fullmatch, lines)) and sound(code, language) and bool(defined(code, language))
+    )
 
 
 def _goes_on(text: str, language: str) -> bool:
@@ -226,26 +321,12 @@ def _body(text: str) -> str:
     return text
 
 
-def _in_fences(text: str) -> str:
-    """A text of which the listings of HTML pages and of LaTeX stand in fences."""
-
-    def fenced(found: re.Match[str]) -> str:
-        if not found["pre"] and "\n" not in found["code"]:
-            return found[0]  # a word in a sentence
-        named = _LANGUAGE_CLASS.search(found["info"])
-        return f"{_LONG}{named[1] if named else ''}\n{html.unescape(found['code'])}\n{_LONG}\n"
-
-    if len(_LISTING.findall(text)) > 1 and not any(map(_OPEN.fullmatch, text.split("\n"))):
-        return _LISTING.sub(_LONG, text)
-    return _PRE.sub(fenced, text)
-
-
 def _spans(text: str, language: str) -> list[_Block]:
     """The definitions that stand between single backticks in a sentence."""
     return [
-        _Block("", found[1].strip())
+        _Block("", found[2].strip())
         for found in _SPAN.finditer(text)
-        if language and sound(found[1], language) and defined(found[1], language)
+        if language and sound(found[2], language) and defined(found[2], language)
     ]
 
 
@@ -263,29 +344,42 @@ def tagged(text: str) -> str:
 def _blocks(text: str, language: str) -> list[_Block]:
     """The pieces of code of a text, fenced or between its sentences, in their order."""
     lines = text.split("\n")
-    blocks: list[_Block] = []
-    prose, i = list[str](), 0
-    while i < len(lines) and len(blocks) < _MOST:
-        opened = _OPEN.fullmatch(lines[i])
-        if not opened or (opened["fence"][0] == "`" and "`" in opened["info"]):
-            prose.append(lines[i])
-            i += 1
-            continue
-        tag = _tag(opened["info"])
-        ends = [j for j in range(i + 1, len(lines)) if _closes(lines[j], opened["fence"])]
-        end = _end(lines, i, ends, opened["lead"], tag)
-        inside = _inside(lines[i + 1 : end], opened["lead"])
-        if tag in _NAMES.values() and (behind := _BEHIND_TAG.fullmatch(opened["info"])):
-            inside = f"{behind[1]}\n{inside}"
-        blocks += _bare(prose, language)
-        if tag in _DOCUMENTS:
-            blocks += _blocks(inside, language)
-        else:
-            if tag in _DIFFS:
-                tag, inside = "", _applied(inside)
-            blocks.append(_repaired(_Block(tag, inside, "\n".join(prose)), language))
-        prose, i = [], end + 1
-    return blocks + _bare(prose, language)
+    blocks, behind = list[_Block](), 0
+    for opened, start, end in islice(_fences(lines, language), _MOST):
+        before = "\n".join(lines[behind:start])
+        blocks += [
+            *_bare(before, language),
+            *_of_fence(opened, lines[start + 1 : end], before, language),
+        ]
+        behind = end + 1
+    blocks += _bare("\n".join(lines[behind:]), language)
+    after = [*(block.before for block in blocks[1:]), "\n".join(lines[behind:])]
+    return [replace(b, behind=text) for b, text in zip(blocks, after, strict=False)][:_MOST]
+
+
+def _of_fence(opened: re.Match[str], lines: list[str], before: str, language: str) -> list[_Block]:
+    """The code between two fences: several pieces where it is a document or a script that writes files."""
+    tag, inside = _tag(opened["info"]), _inside(lines, opened["lead"])
+    if tag in _NAMES.values() and (behind := _BEHIND_TAG.fullmatch(opened["info"])):
+        inside = f"{behind[1]}\n{inside}"
+    if tag in _DOCUMENTS:
+        return _blocks(inside, language)
+    if tag in _DIFFS or is_change(inside):
+        tag, inside = "" if tag in _DIFFS else tag, applied(inside)
+    first, _, rest = inside.lstrip("\n").partition("\n")
+    if not tag and first.strip().lower() in _NAMES:
+        tag, inside = _tag(first), rest
+    if tag != language and (files := here_documents(inside)):
+        return [_repaired(_Block(_tag(ending), code, before), language) for ending, code in files]
+    return [_repaired(_Block(tag, _unstuck(inside, opened["fence"], language), before), language)]
+
+
+def _unstuck(code: str, fence: str, language: str) -> str:
+    """Code up to a closing fence that stands behind its last line."""
+    stuck = code.find(fence + "\n") if fence + "\n" in code else len(code) - len(fence)
+    if not code[stuck:].startswith(fence) or sound(code, language):
+        return code
+    return code[:stuck] if sound(code[:stuck], language) else code
 
 
 def _tag(info: str) -> str:
@@ -295,11 +389,17 @@ def _tag(info: str) -> str:
     return _NAMES.get(found, found if _OTHERS.fullmatch(found) or found in _DOCUMENTS else "")
 
 
-def _bare(prose: list[str], language: str) -> list[_Block]:
+def _bare(prose: str, language: str) -> list[_Block]:
     return [
         _Block("", code, before, fenced=False)
-        for code, before in segments("\n".join(prose), language)
+        for code, before in segments(prose, language)
         if defined(code, language)
+        or only_imports(code, language)
+        or (
+            prose.rstrip().endswith(code)
+            and not sound(code, language)
+            and begins_code(code, language)
+        )
     ]
 
 
@@ -312,27 +412,23 @@ def _repaired(block: _Block, language: str) -> _Block:
     kind = language or block.language
     if sound(plain := _without_numbers(text), kind):
         text = plain
-    if not sound(text, kind) and sound(plain := html.unescape(text), kind):
-        text = plain
+    for mend in (html.unescape, lambda code: _NO_BREAK.sub(_blanks, code)):
+        if not sound(text, kind) and sound(plain := mend(text), kind):
+            text = plain
     if (
         not sound(text, kind)
         and len(parts := segments(text, kind)) == 1
         and sound(parts[0][0], kind)
+        and not _leaves_code(text, parts[0][0])
     ):
         text = parts[0][0]
     return replace(block, text=text)
 
 
-def _applied(diff: str) -> str:
-    """What a file reads like after a change: its new lines, and those that stay."""
-    lines = diff.split("\n")
-    if not any(line.startswith("+") and not line.startswith("+++ ") for line in lines):
-        return diff
-    return "\n".join(
-        line[1:] if line[:1] in ("+", " ") else line
-        for line in lines
-        if not re.match(r"-|\+\+\+ |@@|\\ No newline|diff --git|index [0-9a-f]", line)
-    )
+def _leaves_code(text: str, part: str) -> bool:
+    """Whether more than sentences stands around a part of a text: then the text is broken code."""
+    kept = {line.strip() for line in part.split("\n")}
+    return looks_like_code("\n".join(r for r in text.split("\n") if r.strip() not in kept))
 
 
 def _without_numbers(code: str) -> str:
@@ -345,7 +441,7 @@ def _without_numbers(code: str) -> str:
         return code
     plain = "\n".join(line[match.end() :] for line, match in zip(lines, found, strict=True))
     # One to three blanks before the outermost line belong to the numbers, four to a body.
-    return dedent(plain) if re.match(r" {1,3}\S", plain) else plain
+    return outdented(plain) if re.match(r" {1,3}\S", plain) else plain
 
 
 def _closes(line: str, fence: str) -> bool:
@@ -367,13 +463,14 @@ def _end(lines: list[str], start: int, ends: list[int], lead: str, language: str
 def _inside(lines: list[str], lead: str) -> str:
     """A block's lines without the quotation marks and the indentation of its fence."""
     depth, quoted = len(lead) - len(lead.rstrip(" \t")), lead.count(">")
+    depth = max(depth - 1, 0) if quoted else depth
     result = []
     for whole in lines:
         line = whole
         for _ in range(quoted):
             line = re.sub(r"^[ \t]*> ?", "", line)
         own = len(line) - len(line.lstrip(" \t"))
-        result.append(line[min(own, depth if not quoted else 0) :])
+        result.append(line[min(own, depth) :])
     return "\n".join(result)
 
 
@@ -395,9 +492,11 @@ def _points(block: _Block, language: str, asked: str) -> int:
     return points
 
 
-def _worth(blocks: list[_Block], i: int, language: str, asked: str) -> tuple[int, bool, bool, bool]:
-    """What speaks for a block: its points; that it was called the right version; that no other one
-    builds on it; that it is not empty.
+def _worth(
+    blocks: list[_Block], i: int, language: str, asked: str
+) -> tuple[int, bool, bool, bool, bool]:
+    """What speaks for a block: its points; that it was not called wrong; that it was called the right
+    version; that no other one builds on it; that it is not empty.
     """
     block = blocks[i]
     kind = language or "python"
@@ -409,8 +508,11 @@ def _worth(blocks: list[_Block], i: int, language: str, asked: str) -> tuple[int
         for j, other in enumerate(blocks)
         if j != i and (names := defined(other.text, kind)) and not names & own
     )
-    revised = bool(_REVISED.search(block.before.strip().rpartition("\n\n")[2]))
-    return _points(block, language, asked), revised, not served, bool(block.text.strip())
+    said = block.before.strip().rpartition("\n\n")[2]
+    put = _PUT_IN_PLACE.search(said) and not _OFFERED.search(said)
+    revised = bool(_REVISED.search(said) or put)
+    wrong = not revised and bool(_REJECTED.search(said) or _TAKEN_BACK.search(block.behind.strip()))
+    return _points(block, language, asked), not wrong, revised, not served, bool(block.text.strip())
 
 
 def _place(blocks: list[_Block], i: int, language: str, last: bool) -> int:

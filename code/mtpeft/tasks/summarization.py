@@ -14,16 +14,17 @@ _FENCED = re.compile(
 )
 _FENCE = re.compile(r"^[ \t]*(?:`{3,}+|~{3,}+)[^\n]*$\n?", re.MULTILINE)
 _MARKER = re.compile(r"^[ \t]*SUMMARY:", re.MULTILINE)
+_LABELLED = re.compile(r"^[*_#]*[ \t]*summary[*_]*:", re.MULTILINE | re.IGNORECASE)
 _DONE = re.compile(r"(?:^|(?<=[.!?]))[ \t]*DONE\.?\s*\Z", re.MULTILINE)
 _LEAD_IN = re.compile(
-    r"(?:(?:sure|certainly|of course|absolutely|okay)!\s+(?=[^\n]*\w)"
+    r"(?:(?:sure|certainly|of course|absolutely|okay)(?:!|,(?=\s+[A-Z])(?!\s+I\b))\s+(?=[^\n]*\w)(?!here\b)"
     r"|(?:(?:sure|certainly|of course|okay|ok|absolutely)\b[^\n]*?[!.,:]\s*)?"
-    r"(?:based on [^\n:.,]*,\s+)?(?:here(?:'s| is| are| you (?:go|are))\b[^\n:]*:|(?:a|the|this) (?:[\w-]+ ){0,2}(?:summary|description)\b[^\n:.]*:)\s*)",
+    r"(?:based on [^\n:.,]*,\s+)?(?:here(?:'s| is| are| you (?:go|are))\b(?! (?:where|how|why|when)\b)[^\n:]*:|in (?:a|one) (?:single )?sentence:|(?:a|the|this) (?:[\w'\u2019-]+ ){0,2}(?:summary|description)\b[^\n:.]*:)\s*)",
     re.IGNORECASE,
 )
 _LABEL = re.compile(
     r"\A[*_#]*\s*(?:(?:one[- ](?:sentence|line)|short|brief|code|final|concise|function|method|class)\s+)?(?:(?:brief|tl;?dr|in (?:summary|short|brief)|output|response)(?=:|[*_]+:?)|"
-    r"(?:summary|description|docstring|answer|comment)(?: of [^\n:.]{1,40}(?=:))?)\s*[*_]*\s*(?::\s*[*_]*\s*|(?<=[*_])\s*\n|\n\s*\n)",
+    r"(?:summary|description|docstring|answer|comment)(?: (?:of|for) [^\n:.]{1,40}(?=:)| ?\([^\n:()]{1,30}\)(?=:))?)\s*[*_]*\s*(?::\s*[*_]*\s*|(?<=[*_])\s*\n|\n\s*\n)",
     re.IGNORECASE,
 )
 _HEADING = re.compile(
@@ -52,6 +53,8 @@ _WRAPPED = [
         r"'((?:[^']|(?<=\w)'(?=\w))*)'",
         "\u201c([^\u201c\u201d]*)\u201d",
         r"`([^`]*)`",
+        r"\$?\\boxed\{([^{}]*)\}\$?",
+        r"[\u2705\u2714\ufe0f]+\s*(.*)",
     )
 ]
 
@@ -100,6 +103,8 @@ def answer(raw: str, faithful: bool) -> Answer:
     text = rest if rest and not rest.endswith(":") else _FENCE.sub("", text).strip()
     if marked := list(_MARKER.finditer(text)):
         text = text[marked[-1].end() :]
+    elif len(marked := list(_LABELLED.finditer(text))) == 1:
+        text = text[marked[0].start() :]
     text = _COURTESY.sub("", _DONE.sub("", text)).strip()
     for _wrapping in range(5):
         if (lead := _LEAD_IN.match(text)) and text[lead.end() :].strip():

@@ -50,7 +50,7 @@ _CONCLUDES = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _BOTH = re.compile(
-    r"\b(?:yes\s*(?:,|and|or|/|but)?\s*no|no\s*(?:,|and|or|/|but)?\s*yes)\b", re.IGNORECASE
+    r"\b(?:yes\s*(?:[,:]|and|or|/|but)?\s*no|no\s*(?:[,:]|and|or|/|but)?\s*yes)\b", re.IGNORECASE
 )
 # An answer that takes back the one before it: both stand, so neither is the answer.
 _RETRACTS = re.compile(

@@ -10,12 +10,12 @@ result also has to be the one that was written: its files are there, with the sa
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from mtpeft.core import environment
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.files import write_atomic
 from mtpeft.core.objects import read_object
@@ -67,12 +67,12 @@ def of_program() -> dict[str, Any]:
 
 def processes() -> int:
     """How many processes train together."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    return environment.count("WORLD_SIZE", 1)
 
 
 def rank() -> int:
     """The number of this process among them; 0 says what is said once."""
-    return int(os.environ.get("RANK", "0"))
+    return environment.count("RANK", 0)
 
 
 def _version(name: str) -> str:

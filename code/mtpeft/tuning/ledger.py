@@ -1,6 +1,5 @@
 """What a run costs: tokens, FLOPs, seconds, memory. A multiplication and an addition are two FLOPs."""
 
-import os
 import resource
 import time
 from collections.abc import Iterator
@@ -8,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from mtpeft.core import environment
 from mtpeft.models.device import synchronize
 
 
@@ -92,11 +92,8 @@ class Ledger:
         Args:
             processes: How many trained together, for the hours of devices.
         """
-        price, whole = (
-            os.environ.get("MTPEFT_PRICE_PER_HOUR"),
-            self.seconds + self.evaluation_seconds,
-        )
-        hours = whole / 3600 * processes
+        price = environment.amount(environment.PRICE)
+        hours = (self.seconds + self.evaluation_seconds) / 3600 * processes
         return {
             "flops": self.flops() or None,
             "tokens": self.tokens,
@@ -110,7 +107,7 @@ class Ledger:
             "peak_memory_mib": round(peak_memory() / 2**20, 1),
             "processes": processes,
             "device_hours": round(hours, 6),
-            "cost": round(float(price) * hours, 4) if price else None,
+            "cost": None if price is None else round(price * hours, 4),
         }
 
 

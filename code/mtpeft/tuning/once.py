@@ -3,7 +3,6 @@
 import contextlib
 import gc
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -51,7 +50,7 @@ def once(
     import torch
 
     finished = folder / FINISHED
-    first = int(os.environ.get("RANK", "0")) == 0
+    first = identity.rank() == 0
     with held(folder, wait=False) if first else contextlib.nullcontext():
         wanted = {**decides, **identity.of_program()}
         identity.claim(folder, wanted, (FINISHED, CHECKPOINTS), called)

@@ -8,7 +8,6 @@ defaults (bf16, gradient checkpointing) are silent. A test and a benchmark compa
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from transformers import Trainer
 from mtpeft.core.errors import MtpeftError
 from mtpeft.models.damage import newest_whole
 from mtpeft.models.device import described, kind
-from mtpeft.tuning import conflict
+from mtpeft.tuning import conflict, identity
 from mtpeft.tuning.balancing.gradients import Aggregated
 from mtpeft.tuning.balancing.rule import Rule
 from mtpeft.tuning.ledger import Ledger
@@ -239,7 +238,7 @@ def arguments(folder: Path, s: Settings, **more: Any) -> Any:
     from transformers import TrainingArguments
 
     device = kind()
-    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    several = identity.processes() > 1
     made = TrainingArguments(
         output_dir=str(folder),
         use_cpu=device == "cpu",
@@ -283,7 +282,7 @@ def opening(s: Settings, rows: int, attention: str, title: str, *, bf16: bool) -
         title: Of the run.
         bf16: Whether products are in bfloat16 on this device, whatever type the weights have.
     """
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    processes = identity.processes()
     products = s.compute_dtype if s.weights == "nf4" else s.weights
     made = {
         **described(),
@@ -293,7 +292,7 @@ def opening(s: Settings, rows: int, attention: str, title: str, *, bf16: bool) -
         "rows_at_a_time": s.batch_size,
         "processes": processes,
     }
-    if int(os.environ.get("RANK", "0")) == 0:
+    if identity.rank() == 0:
         print(
             f"train {title}: {processes} × {made['device']}, {made['precision']}, attention "
             f"{attention}, {rows} rows a step, {s.batch_size} at a time",

@@ -505,7 +505,9 @@ def run(
     safe_name(name, "--name")
     folders = [folder for folder in (reference_scores, new_scores) if folder is not None]
     old, now = (
-        ScoreSet.load(folder) if folder is not None else None
+        ScoreSet.load(folder, fix="mtpeft score file PREDICTIONS --out FOLDER")
+        if folder is not None
+        else None
         for folder in (reference_scores, new_scores)
     )
     command = f"mtpeft compare-predictions {reference} {new}"

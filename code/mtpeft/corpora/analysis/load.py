@@ -1,11 +1,13 @@
 """Examples by task and split, from the best source that is available."""
 
+import os
 import tomllib
 from functools import lru_cache
 from itertools import combinations, islice
 from pathlib import Path
 
 from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
+from mtpeft.core.files import no_file
 from mtpeft.core.paths import DATA
 from mtpeft.corpora import hub
 from mtpeft.corpora.analysis import flakeflagger, formats, public, search
@@ -164,7 +166,7 @@ def from_folder(folder: Path, task: str, split: str) -> list[Example]:
     Raises:
         BadInput: The folder has neither, or a file is malformed.
     """
-    if (folder / f"{split}.jsonl").is_file():
+    if os.path.lexists(folder / f"{split}.jsonl"):
         return [e for e in read_examples(folder / f"{split}.jsonl") if e.task == task]
     place = folder / task
     named = {
@@ -174,9 +176,8 @@ def from_folder(folder: Path, task: str, split: str) -> list[Example]:
         "flaky-detection": f"{split}.json",
     }
     if task not in named or not (place / named[task]).is_file():
-        raise BadInput(
+        raise no_file(
             place / named.get(task, f"{split}.jsonl"),
-            "no such file",
             f"it, or {folder / split}.jsonl with examples of {task}",
             "see corpora/analysis/load.py for the layouts",
         )

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
+from mtpeft.core.processes import die_with_parent
 from mtpeft.scoring.codebleu.analysis import grammar
 from mtpeft.scoring.codebleu.components import codebleu
 
@@ -95,10 +96,9 @@ def _pooled(
 ) -> dict[Pair, Outcome]:
     """What worker processes could compute; pairs of a chunk whose worker died are absent."""
     known: dict[Pair, Outcome] = {}
-    # Forked workers share this process's hash seed, on which the released variant depends. They
-    # make no reference cycles worth collecting.
+    # Forked workers share this process's hash seed, on which the released variant depends.
     with ProcessPoolExecutor(
-        workers, multiprocessing.get_context("fork"), initializer=gc.disable
+        workers, multiprocessing.get_context("fork"), initializer=_begin
     ) as pool:
         futures = [
             pool.submit(score_here, chunk, language, corrected, deadline) for chunk in chunks
@@ -109,6 +109,12 @@ def _pooled(
             except BrokenProcessPool:
                 continue
     return known
+
+
+def _begin() -> None:
+    """In each worker: it makes no reference cycles worth collecting, and does not outlive its parent."""
+    gc.disable()
+    die_with_parent()
 
 
 def score_here(

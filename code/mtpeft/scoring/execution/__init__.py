@@ -35,6 +35,11 @@ Why the verdict cannot be forged:
 - Program instances (Python, Java): what the program prints is compared, outside, with an expected
   output that the program never sees. A case without expected output accepts any program that ends
   with exit code 0; such a program vouches for itself, so no score may rest on one.
+- Java methods share a process with their tests (`java.py`): the tests need the method's own types.
+  The harness is compiled apart, in a package of its own, and is loaded first; the words that say that a
+  test holds come through a pipe that gives them once and are held in a local variable; the JVM lacks
+  the modules that read its memory; what a method returns is looked at before it is compared. A type
+  that the right answer declares as well is taken as it is, also in its `equals`.
 
 What remains:
 
@@ -49,6 +54,8 @@ What remains:
   the supervisor's own (`sandbox/mounts.py`). Where neither root's capability nor a namespace of users
   is to be had, files are counted every 20 ms, those included that are deleted and still open or
   mapped; between two samples the size of a file times open files bounds the overshoot.
+- Memory that is shared without a file (`mmap` with MAP_SHARED and MAP_ANONYMOUS) is refused, since no
+  count of a process shows it: a right program that asks for some fails.
 - Tasks and resident memory of several processes are sampled every 20 ms. Between two samples
   RLIMIT_NPROC, and RLIMIT_AS of each process, bound the overshoot.
 - RLIMIT_NPROC of an ordinary user counts all processes of that user, so it is set to their present

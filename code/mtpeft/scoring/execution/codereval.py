@@ -26,7 +26,7 @@ from typing import Any
 import pandas as pd
 
 from mtpeft.core.errors import BadInput, MtpeftError, Unavailable
-from mtpeft.core.files import write_atomic
+from mtpeft.core.files import no_file, write_atomic
 from mtpeft.core.processes import run
 from mtpeft.core.records import SCORE_KEYS, Prediction, Score, read_predictions
 from mtpeft.core.text import one_line
@@ -122,7 +122,7 @@ def read_results(path: Path) -> Iterator[Sample | BadInput]:
     names it.
     """
     if not path.is_file():
-        raise BadInput(path, "no such file", "a result file of CoderEval (…_out.jsonl)")
+        raise no_file(path, "a result file of CoderEval (…_out.jsonl)")
     seen: dict[str, int] = {}
     with open(path, "rb") as stream:
         for number, raw in enumerate(stream, start=1):

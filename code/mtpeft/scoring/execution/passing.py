@@ -3,8 +3,10 @@
 The right answers of the corpus run first: a runner that fails them would fail models for nothing.
 """
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from mtpeft.core.errors import Unavailable
 from mtpeft.core.records import Score
@@ -13,12 +15,18 @@ from mtpeft.sandbox.errors import SandboxRefused
 from mtpeft.sandbox.outcome import Outcome
 from mtpeft.sandbox.runner import Pool, Sandbox
 from mtpeft.scoring.emit import measured, unmeasured
+from mtpeft.scoring.execution import java
 from mtpeft.scoring.execution.tested import ended, instance
 from mtpeft.scoring.interface import Item
 
 METRICS = ("execution_pass",)
 # Names what can change a verdict besides the interpreters: judge, wire, harness, limits.
-_VERSION = "3"
+_VERSION = "4"
+# What the harness of a Java output says in place of a value that may lie.
+_UNTOLD = re.compile(
+    rb"^Exception in thread \"main\" [\w.]+: (" + outcome.NOT_CARRIED.encode() + rb".{1,300})$",
+    re.MULTILINE,
+)
 _Problem = tuple[str, str, tuple[str, ...], str, str]
 
 
@@ -120,6 +128,10 @@ def _outcome(sandbox: Sandbox, item: Item, output: str) -> Outcome:
     A failure of the runner is tried once more, and a second one said aloud: a candidate that can
     cause it would never be scored.
     """
+    if item.language == "java" and (name := java.taken(item, output)):
+        return Outcome(
+            outcome.FAILED, f"it declares {name}, which means another thing in the tests"
+        )
     program = instance(item, output)
     try:
         result = sandbox.run(program)
@@ -132,6 +144,8 @@ def _outcome(sandbox: Sandbox, item: Item, output: str) -> Outcome:
             f"mtpeft: {item.instance_id}: the runner failed twice: {result.evidence}",
             file=sys.stderr,
         )
+    if result.status == outcome.CRASHED and (said := _UNTOLD.search(result.stderr)):
+        return replace(result, status=outcome.FAILED, evidence=said[1].decode("utf-8", "replace"))
     return result
 
 

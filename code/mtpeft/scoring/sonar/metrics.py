@@ -26,6 +26,7 @@ class SonarMetricsScorer:
     metrics = METRICS
     workers = 64
     uses_references = False
+    finds_faults = True
 
     def version(self) -> str:
         """The version of the rules, and the parsers."""

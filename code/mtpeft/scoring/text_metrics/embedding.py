@@ -50,7 +50,7 @@ def local_model(name: str, fix: str, revision: str | None = None) -> Path:
         raise Unavailable(
             f"{name} cannot run: {error}", "torch and transformers", "make .venv/.train"
         ) from error
-    folder = Path(name).expanduser()
+    folder = Path(os.path.expanduser(name))
     if not folder.is_dir():
         try:
             folder = Path(snapshot_download(name, revision=revision, local_files_only=True))

@@ -69,7 +69,7 @@ def lexnames() -> str:
 
 def wordnet_folder() -> Path:
     """Where `setup_wordnet` puts WordNet, in the layout of an NLTK data folder."""
-    return paths.CACHE / "nltk_data" / "corpora" / "wordnet"
+    return paths.tools() / "nltk_data" / "corpora" / "wordnet"
 
 
 def setup_wordnet(source: Path | None = None) -> Path:

@@ -15,14 +15,26 @@ from xml.etree import ElementTree as ET
 
 from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.core.records import Score
+from mtpeft.corpora.trees import below
 from mtpeft.scoring.emit import measured, unmeasured
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.tools import jvm
 from mtpeft.scoring.tools.setup_analysers import folder
+from mtpeft.scoring.trees import tree
+from mtpeft.scoring.wrapping import wrap
 
 # What Checkstyle reports in place of checks when it cannot read a file.
 _FAILED = re.compile(r"com\.puppycrawl\.tools\.checkstyle\.(Checker|TreeWalker)")
 # A check about the folder, not the output: every file lacks a package description.
+# What Checkstyle 8.36.1 does not know, by its node in tree-sitter's tree.
+_AFTER_16 = {
+    "sealed": "sealed types",
+    "permits": "sealed types",
+    "non-sealed": "sealed types",
+    "record_pattern": "record patterns",
+    "type_pattern": "patterns in a switch",
+    "guard": "patterns in a switch",
+}
 _ABOUT_FOLDER = "JavadocPackageCheck"
 
 
@@ -35,6 +47,7 @@ class CheckstyleScorer:
     workers = 4
     seconds = 900
     uses_references = False
+    finds_faults = True
 
     def version(self) -> str:
         """As `Scorer.version`."""
@@ -50,6 +63,8 @@ class CheckstyleScorer:
             broken = [v for v in violations if _FAILED.match(v["source"])]
             if broken:
                 status, cause = _cause(broken[0]["message"])
+                if status == "unparseable" and not item.archived and (newer := _newer(item)):
+                    status, cause = "cannot run here", f"Checkstyle {version} reads no {newer}"
                 yield from unmeasured(self.tool, version, item, self.metrics, status, cause)
                 continue
             lines = [
@@ -66,6 +81,13 @@ class CheckstyleScorer:
                 },
                 {self.metrics[0]: "\n".join(lines)},
             )
+
+
+def _newer(item: Item) -> str:
+    """What a sound answer has that came into Java after 16; empty where nothing."""
+    root = tree(wrap(item), "java")
+    found = {node.type for node in below(root)} if not root.has_error else set()
+    return next((name for sign, name in _AFTER_16.items() if sign in found), "")
 
 
 def _cause(message: str) -> tuple[str, str]:

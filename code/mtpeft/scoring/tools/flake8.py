@@ -36,6 +36,7 @@ class Flake8Scorer:
     reads_environment = True
     seconds = 60
     uses_references = False
+    finds_faults = True
 
     def version(self) -> str:
         """As `Scorer.version`."""

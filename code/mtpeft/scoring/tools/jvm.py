@@ -2,6 +2,7 @@
 machine for all.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,6 +78,8 @@ def run(
     done = processes.run(
         [java(), *FLAGS, *arguments],
         cwd=work,
+        # Names of files in UTF-8 and messages in English, whatever the machine's locale.
+        environment={**os.environ, "LC_ALL": "C.UTF-8"},
         given=given,
         seconds=seconds,
         accept=accept,

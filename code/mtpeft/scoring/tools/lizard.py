@@ -17,6 +17,7 @@ from mtpeft.corpora.trees import below
 from mtpeft.scoring.emit import measured, unmeasured
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.switches import defused
+from mtpeft.scoring.trees import has_functions, tree
 from mtpeft.scoring.wrapping import SUFFIX, wrap
 
 _UNKNOWN = {"property_declaration", "indexer_declaration", "arrow_expression_clause"}
@@ -50,13 +51,12 @@ class LizardScorer:
 
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
         """Without any function the detection rate is 0 and the counts have no value (status
-        unparseable, or empty); sound C# that Lizard does not know has no value at all.
+        unparseable, or empty); sound code with functions that Lizard does not know has no value at all.
         """
         loc, tokens, rate, cyclomatic = self.metrics
         for item in items:
             functions = functions_of(_text(item), item.language)
-            if not functions and item.language == "csharp" and _beyond_lizard(item):
-                reason = "Lizard reads no C# properties, indexers and bodies of one expression"
+            if not functions and (reason := _beyond_lizard(item)):
                 yield from unmeasured(
                     self.tool, self.version(), item, self.metrics, "cannot run here", reason
                 )
@@ -94,18 +94,17 @@ def _text(item: Item) -> str:
     return item.output if item.archived else defused(item.output, item.language)
 
 
-def _beyond_lizard(item: Item) -> bool:
-    """Whether a C# answer is sound and has members of a kind in which Lizard finds no function."""
-    root = _csharp().parse(wrap(item).encode("utf-8", "surrogatepass")).root_node
-    return not root.has_error and any(node.type in _UNKNOWN for node in below(root))
-
-
-@lru_cache(maxsize=1)
-def _csharp() -> Any:
-    import tree_sitter
-    import tree_sitter_c_sharp
-
-    return tree_sitter.Parser(tree_sitter.Language(tree_sitter_c_sharp.language()))
+def _beyond_lizard(item: Item) -> str:
+    """Why Lizard finds no function in a sound answer that has members with bodies; else nothing."""
+    if not item.output.strip():
+        return ""
+    if item.language == "csharp":
+        root = tree(wrap(item), "csharp")
+        if not root.has_error and any(node.type in _UNKNOWN for node in below(root)):
+            return "Lizard reads no C# properties, indexers and bodies of one expression"
+    if item.archived or not has_functions(wrap(item), item.language):
+        return ""
+    return "Lizard finds no function, though the text is sound and has one"
 
 
 def above_threshold(function: Any) -> bool:

@@ -53,6 +53,7 @@ class PmdScorer:
     workers = 4
     seconds = 900
     uses_references = False
+    finds_faults = True
 
     def __init__(self, tool: str, version: str, prefix: str) -> None:
         self.tool, self._version, self._prefix = tool, version, prefix

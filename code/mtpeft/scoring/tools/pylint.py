@@ -39,6 +39,7 @@ class PylintScorer:
     reads_environment = True
     seconds = 120
     uses_references = False
+    finds_faults = True
 
     def version(self) -> str:
         """As `Scorer.version`."""

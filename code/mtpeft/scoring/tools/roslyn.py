@@ -91,6 +91,7 @@ class RoslynScorer:
     workers = 2
     seconds = 600
     uses_references = False
+    finds_faults = True
 
     def __init__(self, tool: str, metrics: tuple[str, str], published: bool, version: str) -> None:
         self.tool, self.metrics = tool, metrics

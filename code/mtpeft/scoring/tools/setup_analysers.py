@@ -1,6 +1,6 @@
 """Fetching the pinned analysers that are no Python packages.
 
-Tools land in data/cache/tools/ID, each with a `SOURCE.json` that says where it came from. What is
+Tools land in data/cache/tools/ID (MTPEFT_TOOLS names another folder), each with a `SOURCE.json` that says where it came from. What is
 there and intact is left alone; a tool is put in place by one rename, so that an interrupted set-up
 leaves nothing half done.
 """
@@ -66,7 +66,7 @@ def folder(tool: str) -> Path:
     Raises:
         Unavailable: It is not.
     """
-    path = paths.CACHE / "tools" / tool
+    path = paths.tools() / "tools" / tool
     if not (path / "SOURCE.json").is_file():
         raise Unavailable(
             f"{tool} is not installed", str(paths.shown(path)), "make setup-analysers"
@@ -109,16 +109,23 @@ def install(tool: JavaTool) -> str:
     Raises:
         Unavailable: No source serves it; the error has the reasons.
     """
-    target = paths.CACHE / "tools" / tool.id
+    target = paths.tools() / "tools" / tool.id
+    if there := _in_place(tool, target):  # also where nobody may write, as in an image
+        return there
     with held(target):
-        return _install(tool, target)
+        return _in_place(tool, target) or _install(tool, target)
+
+
+def _in_place(tool: JavaTool, target: Path) -> str:
+    if not (target / "SOURCE.json").is_file():
+        return ""
+    record = json.loads((target / "SOURCE.json").read_text(encoding="utf-8"))
+    whole = jars_digest(target) == record["jars_sha256"]
+    return f"{tool.id}: in place (from {record['source']})" if whole else ""
 
 
 def _install(tool: JavaTool, target: Path) -> str:
-    if (target / "SOURCE.json").is_file():
-        record = json.loads((target / "SOURCE.json").read_text(encoding="utf-8"))
-        if jars_digest(target) == record["jars_sha256"]:
-            return f"{tool.id}: in place (from {record['source']})"
+    if target.exists():
         shutil.rmtree(target)
     reasons = []
     for source in tool.sources:
@@ -271,7 +278,9 @@ def install_folder(name: str, fill: Callable[[Path], str]) -> str:
     Returns:
         What was done.
     """
-    target = paths.CACHE / "tools" / name
+    target = paths.tools() / "tools" / name
+    if (target / "SOURCE.json").is_file():
+        return f"{name}: in place"
     with held(target), scratch("tool", target.parent) as work:
         if (target / "SOURCE.json").is_file():
             return f"{name}: in place"

@@ -7,6 +7,9 @@ from mtpeft.scoring.emit import measured
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.switches import count
 
+VERSION = "2"
+"""Of what counts as a switch."""
+
 
 class Switches:
     """The number of switches as a `Scorer`."""
@@ -18,13 +21,13 @@ class Switches:
 
     def version(self) -> str:
         """As `Scorer.version`."""
-        return "1"
+        return VERSION
 
     def score(self, items: Sequence[Item]) -> Iterator[Score]:
         """As `Scorer.score`."""
         for item in items:
             number = count(item.output, item.language)
-            yield from measured(self.tool, "1", item, {self.metrics[0]: number})
+            yield from measured(self.tool, VERSION, item, {self.metrics[0]: number})
 
 
 def scorer() -> Switches:
