@@ -172,7 +172,7 @@ class Encoders:
         key = source, attention_to_answer(str(how["attention"])), *bits
         if key not in self._bases:
             suits(source)
-            self._bases[key] = load_encoder(*key[:2], nf4.wanted(how))
+            self._bases[key] = load_encoder(key[0], key[1], nf4.wanted(how))
         base = self._bases[key]
         kept = {id(t): t for t in (*base.parameters(), *base.buffers())}
         made: SharedModel = rebuilt(folder, source, {}, deepcopy(base, kept)).to(local())
