@@ -162,7 +162,9 @@ def _no_native_code(version: str, policy: str) -> tuple[str, ...]:
     number = re.search(r'"(\d+)', version)
     if number and int(number[1]) >= 24:  # the security manager was removed
         return ("--illegal-native-access=deny",)
-    return ("-Djava.security.manager", f"-Djava.security.policy=={policy}")
+    flags = ("-Djava.security.manager", f"-Djava.security.policy=={policy}")
+    # From 17 on the machine's own fields are closed anyway, and the option is one of no effect.
+    return flags if number and int(number[1]) >= 17 else ("--illegal-access=deny", *flags)
 
 
 def java(identity: Identity, program: str = "java", policy: str = "") -> Runtime:

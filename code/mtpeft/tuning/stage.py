@@ -22,8 +22,16 @@ from mtpeft.tasks.encoding import (
     encoded,
     head_of,
 )
-from mtpeft.tuning.job import Job
-from mtpeft.tuning.settings import HEADS, Settings, how, objective_of, parse_overrides, resolve
+from mtpeft.tuning.job import Job, named
+from mtpeft.tuning.settings import (
+    HEADS,
+    Settings,
+    how,
+    objective_of,
+    parse_overrides,
+    resolve,
+    within_ranges,
+)
 from mtpeft.tuning.train import train
 
 if TYPE_CHECKING:
@@ -84,7 +92,7 @@ def run(
     }
     source, called = (model_folder(backbone), backbone) if backbone else (source_of(base), base.hub)
     suits(source)
-    chosen = list(seeds) or [settings.seed]
+    chosen = [within_ranges(replace(settings, seed=seed)).seed for seed in seeds or [settings.seed]]
     if objective == HEADS:
         _heads(entry, profile, settings, chosen, corpus, source, called, limit, predict)
         return
@@ -97,6 +105,8 @@ def run(
             called,
             data["train"],
             data["valid"],
+            corpus=corpus,
+            limit=limit,
         )
         made = train(job, generate=generate)
         print(f"train: {name}, profile {profile}, seed {seed}: {paths.shown(made)}")
@@ -166,8 +176,9 @@ def _heads(
 
     folder = paths.REGENERATED / "training" / profile / entry.id
     about = {"run": entry.id, "method": entry.method, "positive_weights": weights, **base}
+    names = named(called, corpus, limit)
     outcomes = train_seeds(
-        make, data["train"], valid, data["test"], settings, folder, seeds, about, after
+        make, data["train"], valid, data["test"], settings, folder, seeds, about, after, names
     )
     path = folder / "results.csv"
     write_atomic(path, _results(entry, outcomes, data["test"]))
@@ -176,9 +187,8 @@ def _heads(
         [],
         run=entry.id,
         profile=profile,
-        base=called,
-        corpus=corpus,
         seeds=seeds,
+        **names,
         device=outcomes[0].cost["device"],
         **base,
     )
