@@ -141,9 +141,9 @@ def test_a_number_that_a_setting_cannot_be_is_refused_with_what_it_can_be(key, v
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("optimizer", "adamw_torc"),
+        ("optimizer", "adamw_torchy"),
         ("optimizer", "lomo"),
-        ("schedule", "cosin"),
+        ("schedule", "cosines"),
         ("compute_dtype", "int8"),
     ],
 )

@@ -148,7 +148,7 @@ class Encoders:
     """
 
     def __init__(self) -> None:
-        self._bases: dict[tuple[str, str], Any] = {}
+        self._bases: dict[tuple[str, ...], Any] = {}
 
     def model(self, folder: Path, source: str) -> "SharedModel":
         """A run's model on this process's device.
@@ -157,6 +157,7 @@ class Encoders:
             folder: With its weights (see `models.shared.rebuilt`).
             source: Folder of the base model, whose hashes are the run's.
         """
+        from mtpeft.models import nf4
         from mtpeft.models.base import attention_to_answer, load_encoder
         from mtpeft.models.methods import trains_whole
         from mtpeft.models.shared import about, rebuilt
@@ -166,10 +167,12 @@ class Encoders:
             whole: SharedModel = rebuilt(folder, source, {}).to(local())
             whole.eval()
             return whole
-        key = source, attention_to_answer(str(told["how"]["attention"]))
+        how = told["how"]
+        bits = [str(how.get(k)) for k in ("weights", "compute_dtype", "double_quantisation")]
+        key = source, attention_to_answer(str(how["attention"])), *bits
         if key not in self._bases:
             suits(source)
-            self._bases[key] = load_encoder(*key)
+            self._bases[key] = load_encoder(key[0], key[1], nf4.wanted(how))
         base = self._bases[key]
         kept = {id(t): t for t in (*base.parameters(), *base.buffers())}
         made: SharedModel = rebuilt(folder, source, {}, deepcopy(base, kept)).to(local())

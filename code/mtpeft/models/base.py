@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 from mtpeft.catalog import Backbone
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.text import first_line
-from mtpeft.models.device import kind
+from mtpeft.models.device import kind, local
+from mtpeft.models.nf4 import keep_layout
 
 T = TypeVar("T")
 FLASH = "flash_attention_2"
@@ -209,8 +210,14 @@ def empty_causal(config: Any) -> Any:
         return AutoModelForCausalLM.from_config(config)
 
 
-def load_encoder(source: str, attention_name: str = "eager") -> Any:
+def load_encoder(source: str, attention_name: str = "eager", quantisation: Any = None) -> Any:
     """An encoder with the weights in `source` (a folder), float32.
+
+    Args:
+        source: The folder.
+        attention_name: As in `attention`.
+        quantisation: Configuration of 4-bit weights, or None; such an encoder is on this process's
+            device.
 
     Raises:
         MtpeftError: Weights of the encoder are missing, or the model or this machine does not have
@@ -224,12 +231,15 @@ def load_encoder(source: str, attention_name: str = "eager") -> Any:
             source,
             attn_implementation=kernel,
             dtype=torch.float32,
+            quantization_config=quantisation,
+            device_map={"": local()} if quantisation is not None else None,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # `complete` refuses them by name
         )
 
     with quietly():
-        return complete(source, *_with_attention(load, attention_name, kind(), source))
+        model = complete(source, *_with_attention(load, attention_name, kind(), source))
+    return keep_layout(model) if quantisation is not None else model
 
 
 def complete(source: str, model: Any, loading: Mapping[str, Any]) -> Any:

@@ -137,13 +137,20 @@ def _heads(
         limit: Examples of each task and split (0: all).
         predict: The inference stage's function that answers the test sets.
     """
+    from mtpeft.models import nf4
     from mtpeft.models.base import load_encoder, load_tokenizer, longest_input
-    from mtpeft.models.methods import positions_taken
+    from mtpeft.models.methods import positions_taken, trains_whole
     from mtpeft.models.shared import SharedModel
     from mtpeft.tuning.objective.heads import over_seeds, positive_weights, train_seeds
 
     tokenizer, read = load_tokenizer(source), how(settings)
     method = catalog().get("methods", entry.method)
+    if settings.weights == "nf4" and trains_whole(method):
+        raise MtpeftError(
+            f"weights are nf4, but {method.id} trains every weight",
+            "float32",
+            "--set weights=float32",
+        )
     room = longest_input(source)
     if room is not None:
         room -= positions_taken(method, read)
@@ -159,7 +166,7 @@ def _heads(
 
     def make(seed: int) -> SharedModel:
         return SharedModel(
-            load_encoder(source, settings.attention),
+            load_encoder(source, settings.attention, nf4.wanted(read)),
             backbone,
             method,
             {task: head_of(task) for task in entry.tasks},
