@@ -199,10 +199,11 @@ SCORE_TARGETS := $(filter score-%,$(MAKECMDGOALS))
 PROFILE ?= fast
 SEEDS ?= 42
 SET ?=
-# multitask-peft-cloze, a folder, …; a folder with the base model (default: the run's own, from the hub)
+# multitask-peft-cloze, a folder, …; a folder with the base model (default: the run's own, from the hub); examples of each task
 CORPUS ?=
 BACKBONE ?=
-WHERE = $(if $(CORPUS),--corpus "$(CORPUS)") $(if $(BACKBONE),--backbone "$(BACKBONE)")
+LIMIT ?=
+WHERE = $(if $(CORPUS),--corpus "$(CORPUS)") $(if $(BACKBONE),--backbone "$(BACKBONE)") $(if $(LIMIT),--limit "$(LIMIT)")
 # One bad file or seed must not cost the others: all are done, then the worst exit code is returned (an interrupt ends at once).
 GO_ON = || { code=$$?; [ $$code -lt 128 ] || exit $$code; [ $$code -le $$worst ] || worst=$$code; }
 GPUS ?= 1

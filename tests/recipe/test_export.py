@@ -31,17 +31,18 @@ def base(tmp_path_factory) -> str:
     return save_encoder(tmp_path_factory.mktemp("base"), texts, 280)
 
 
-def trained(base: str, method: str, root: Path) -> tuple[str, SharedModel]:
+def trained(base: str, method: str, root: Path, **changes) -> tuple[str, SharedModel]:
     """A run's folder as training leaves it, with weights that are not those of the beginning."""
+    from mtpeft.models import nf4
     from mtpeft.models.base import load_encoder
 
     name = f"unixcoder-base/mt-{method}"
     entry, known = catalog().get("runs", name), catalog()
-    settings = how(resolve(entry, "faithful"))
+    settings = how(resolve(entry, "faithful", changes))
     about = {"run": name, "base": base, **fingerprint(base)}
     heads = {"clone-detection": "label", "code-search": "ranking"}
     model = SharedModel(
-        load_encoder(base),
+        load_encoder(base, "eager", nf4.wanted(settings)),
         known.get("backbones", "unixcoder-base"),
         known.get("methods", method),
         heads,
@@ -85,6 +86,32 @@ def test_heads_load_by_their_library_and_give_the_same_states(base, tmp_path, mo
     assert base in card and "clone-detection (label)" in card
     with pytest.raises(MtpeftError, match="not empty"):
         export(name, target, "fast", 42, base)
+
+
+@pytest.mark.parametrize("method", ["lora", "serial_adapter"])
+def test_four_bit_weights_below_heads_are_four_bit_and_load_again(
+    base, tmp_path, monkeypatch, method
+):
+    """Weights in nf4 were taken for float32 ones, and said to be nf4."""
+    from mtpeft.inference.heads import Encoders
+    from mtpeft.models.base import load_encoder
+
+    monkeypatch.setattr(paths, "REGENERATED", tmp_path)
+    asked = {"weights": "nf4", "compute_dtype": "float32", "double_quantisation": True}
+    name, model = trained(base, method, tmp_path, **asked)
+    assert {type(m).__name__ for m in model.encoder.modules()} >= {"Linear4bit"}
+    folder = paths.seed_folder("fast", name, 42) / "best"
+    expected = states(model.encoder)
+    plain = trained(base, method, tmp_path)[1]
+    assert np.abs(expected - states(plain.encoder)).max() > 1e-4, "quantised for nothing"
+    model.save(folder)
+    encoders = Encoders()
+    for loaded in (rebuilt(folder, base, {}), encoders.model(folder, base)):
+        assert states(loaded.eval().encoder) == pytest.approx(expected, abs=1e-6)
+    plain.save(folder)
+    loaded = encoders.model(folder, base)
+    assert states(loaded.encoder) == pytest.approx(states(plain.encoder), abs=1e-6)
+    assert "Linear4bit" not in {type(m).__name__ for m in load_encoder(base).modules()}
 
 
 @pytest.mark.parametrize("method", ["qlora", "fft"])

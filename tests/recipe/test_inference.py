@@ -3,6 +3,7 @@
 import json
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,8 +25,10 @@ from mtpeft.inference.generate import Generated, generate, texts
 from mtpeft.inference.prompting import Local, ask
 from mtpeft.inference.settings import InferenceProfile, TaskDecoding, profile
 from mtpeft.inference.stage import Request, drop_errors, failed, infer
+from mtpeft.models.base import load_tokenizer
 from mtpeft.models.device import DeviceLost
 from mtpeft.tasks import rendered_prompt, wording
+from mtpeft.tasks.rendering import prompt_sha256
 from mtpeft.tuning.train import train
 from tiny_backbone import build, job
 
@@ -117,7 +120,7 @@ def test_batches_hold_every_prompt_once_and_respect_the_budget():
     assert sorted(i for batch in made for i in batch) == list(range(6))
     assert all(len(b) == 1 or len(b) * (max(lengths[i] for i in b) + 10) <= 220 for b in made)
     assert made[0][0] == 1, "the longest comes first"
-    assert [len(b) for b in batches(lengths, 10, 10**9, size=4)] == [4, 2]
+    assert list(batches(lengths, 10, 10**9, size=4)) == [[0, 1, 2, 3], [4, 5]], "as the study did"
 
 
 def test_a_killed_run_resumes_by_instance(trained, tmp_path):
@@ -146,6 +149,55 @@ def test_answers_are_written_as_batches_finish_and_batches_are_as_small_as_asked
 
     infer(request(tokens_in_flight=1), Watched(trained, "", ""), path)
     assert written == [(1, n) for n in range(7)]
+
+
+def test_a_run_that_goes_on_has_the_batches_of_one_that_was_not_cut_off(trained, tmp_path):
+    """What else is in a batch moves the rounding of bfloat16."""
+    asked: list[tuple[str, ...]] = []
+
+    class Watched(Broken):
+        def answers(self, prompts, *arguments):
+            asked.append(tuple(prompts))
+            return self._backend.answers(prompts, *arguments)
+
+    whole = tmp_path / "whole.jsonl"
+    infer(request(tokens_in_flight=480), Watched(trained, "", ""), whole)
+    every, written = list(asked), whole.read_text().splitlines(keepends=True)
+    assert len(every) > 2
+    asked.clear()
+    cut = tmp_path / "cut.jsonl"
+    ids = {r.prompt_sha256 for r in read_predictions(whole)}
+    first = {prompt_sha256(p) for p in every[0]}
+    assert first < ids
+    cut.write_text("".join(line for line in written if json.loads(line)["prompt_sha256"] in first))
+    infer(request(tokens_in_flight=480), Watched(trained, "", ""), cut)
+    assert asked == every[1:]
+
+
+@pytest.mark.parametrize("configured", [False, True])
+def test_scores_that_are_no_numbers_are_errors_and_no_words(backbone, tmp_path, configured):
+    """An argmax over NaN is a word all the same."""
+    broken = Transformers(str(backbone), None, "float32", False)
+    decoding = TaskDecoding(4, as_configured=configured)
+    profile = InferenceProfile("clean", tasks={"summarization": decoding})
+    asked = replace(request(), profile=profile)
+    with torch.no_grad():
+        broken.model.model.norm.weight.fill_(float("nan"))
+    path = infer(asked, broken, tmp_path / "p.jsonl")
+    found = list(read_predictions(path))
+    assert len(found) == len(asked.examples) == failed(path)
+    assert all("no finite numbers" in r.error and not r.raw_output for r in found)
+
+
+def test_a_model_without_a_cache_of_keys_is_refused(backbone, tmp_path):
+    from mtpeft.tuning.tiny import save_backbone
+    from transformers import MambaConfig, MambaForCausalLM
+
+    words = load_tokenizer(str(backbone))
+    config = MambaConfig(vocab_size=len(words), hidden_size=16, num_hidden_layers=1, state_size=4)
+    save_backbone(tmp_path, words, MambaForCausalLM(config))
+    with pytest.raises(MtpeftError, match="MambaForCausalLM keeps no keys and values"):
+        Transformers(str(tmp_path), None, "float32", False)
 
 
 def test_on_a_cpu_a_model_that_is_not_tiny_gets_small_batches():

@@ -22,6 +22,7 @@ from mtpeft.tuning.loss import install
 from mtpeft.tuning.objective import tokens
 from mtpeft.tuning.plan import collate, plan
 from mtpeft.tuning.store import tokenized
+from mtpeft.tuning.tiny import save_backbone
 from mtpeft.tuning.train import train
 from tiny_backbone import build, job
 
@@ -75,9 +76,9 @@ def prepared(monkeypatch, backbone):
 
 
 def _laid(backbone, **settings):
-    made = job(backbone, Path("unused"), "fft", max_length=512, **settings)
-    tokenizer = load_tokenizer(str(backbone))
-    store = tokenized(made.train, tokenizer, wording(), joined=False, longest=512)
+    made = job(backbone, Path("unused"), "fft", **{"max_length": 512, **settings})
+    tokenizer, longest = load_tokenizer(str(backbone)), made.settings.max_length
+    store = tokenized(made.train, tokenizer, wording(), joined=False, longest=longest)
     return plan(store, made.settings, 1), made.settings
 
 
@@ -129,6 +130,48 @@ def test_a_kernel_that_leaks_is_refused_before_the_first_step(
     made = job(backbone, tmp_path, "fft", attention=FLASH, batch_size=4, max_length=512)
     monkeypatch.setattr(tokens, "collate", lambda rows, padding, flat=False: collate(rows, padding))
     with pytest.raises(MtpeftError, match="packed examples see each other"):
+        train(made)
+
+
+@pytest.mark.parametrize("kernel", ["sdpa", "eager"])
+def test_a_model_that_makes_its_mask_without_positions_is_refused_where_rows_are_packed(
+    backbone, tmp_path, kernel
+):
+    """OPT takes positions and sees every token before it all the same."""
+    from transformers import OPTConfig, OPTForCausalLM
+
+    words = load_tokenizer(str(backbone))
+    sizes = {"hidden_size": 32, "word_embed_proj_dim": 32, "num_hidden_layers": 1, "ffn_dim": 64}
+    config = OPTConfig(vocab_size=len(words), num_attention_heads=2, **sizes)
+    save_backbone(tmp_path / "opt", words, OPTForCausalLM(config))
+    # A micro-batch of one row, and a plan that begins with a row of one example.
+    chosen = {"attention": kernel, "batch_size": 1, "max_length": 360}
+    laid, _ = _laid(backbone, **chosen)
+    assert laid.rows[1] == 1 and max(np.diff(laid.rows)) == 2
+    train(job(tmp_path / "opt", tmp_path / "none", "fft", packing="none", **chosen))
+    with pytest.raises(MtpeftError, match="packed examples see each other") as said:
+        train(job(tmp_path / "opt", tmp_path / "packed", "fft", **chosen))
+    assert said.value.fix == "--set packing=none"
+
+
+def test_auto_takes_what_a_model_has_and_what_is_named_and_missing_is_refused(backbone, tmp_path):
+    from mtpeft.models.base import attention_of, load_causal
+    from transformers import Gemma2Config, Gemma2ForCausalLM
+
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "head_dim": 16}
+    config = Gemma2Config(vocab_size=300, intermediate_size=64, num_key_value_heads=1, **sizes)
+    Gemma2ForCausalLM(config).save_pretrained(tmp_path)
+    assert attention_of(load_causal(str(tmp_path), dtype="float32")) == "eager"
+    assert attention_of(load_causal(str(backbone), dtype="float32")) == "sdpa"
+    for folder, name in ((tmp_path, "sdpa"), (backbone, FLASH)):
+        with pytest.raises(MtpeftError, match=f"attention {name} with") as said:
+            load_causal(str(folder), dtype="float32", attention_name=name)
+        assert said.value.fix == "--set attention=eager"
+
+
+def test_a_row_longer_than_the_positions_is_refused(backbone, tmp_path):
+    made = job(backbone, tmp_path, "fft", packing="wrapped", max_length=1025)
+    with pytest.raises(MtpeftError, match="1025 tokens behind one another, and .* 1024 positions"):
         train(made)
 
 

@@ -540,6 +540,37 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_task_and_examples(
         fit(model, data["train"], data["valid"], {}, settings, tmp_path)
 
 
+def test_a_validation_loss_that_is_no_number_stops_the_run(
+    tokenizer: object, data: dict, tmp_path: Path
+) -> None:
+    """One step an epoch: no training loss is computed with the weights that it left."""
+    settings = replace(QUICK, learning_rate=1e30, head_learning_rate=1e30, gradient_clipping=1e30)
+    settings = replace(settings, epochs=1, limit_steps=1, warmup_share=0.0)
+    with pytest.raises(MtpeftError, match=r"the validation loss of [a-z-]+ is nan after epoch 1"):
+        fit(_model("llama", "fft", tokenizer), data["train"], data["valid"], {}, settings, tmp_path)
+    assert not (tmp_path / "best").exists()
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adafactor", "lion_32bit", "adamw_bnb_8bit"])
+def test_heads_train_with_every_kind_of_optimizer(
+    optimizer: str, tokenizer: object, data: dict, tmp_path: Path
+) -> None:
+    settings = replace(QUICK, epochs=1, optimizer=optimizer, learning_rate=1e-3)
+    model = _model("roberta", "lora", tokenizer)
+    assert fit(model, data["train"], data["valid"], {}, settings, tmp_path) is not None
+
+
+def test_what_is_said_of_the_precision_is_what_is_computed(
+    tokenizer: object, data: dict, tmp_path: Path
+) -> None:
+    """Heads compute in bfloat16 on a GPU alone."""
+    model = _model("roberta", "lora", tokenizer, mixed_precision="bf16")
+    settings = replace(QUICK, epochs=1, mixed_precision="bf16")
+    made = fit(model, data["train"], data["valid"], {}, settings, tmp_path)
+    assert made is not None
+    assert made.cost["device"]["precision"] == "float32 weights, float32 products"
+
+
 def test_two_processes_are_one(tokenizer: object, data: dict, tmp_path: Path) -> None:
     """A batch of three divided by two: uneven parts, and rankings whose examples meet."""
     one = _outcome(tmp_path / "one")

@@ -105,6 +105,38 @@ def test_what_is_refused_is_named_alone(begun):
     assert refused.value.found.endswith("something else: settings learning_rate 0.005, not 0.001")
 
 
+def test_a_folder_tells_corpus_base_and_limit_and_so_does_its_refusal(backbone, tmp_path):
+    made = replace(job(backbone, tmp_path, "qlora", count=3), corpus="smoke", limit=3)
+    train(made)
+    kept = json.loads((made.folder / identity.FILE).read_text())[identity.CALLED]
+    assert kept == {"base": str(backbone), "corpus": "smoke", "limit": 3}
+    told = json.loads(next(made.result.glob("*.provenance.json")).read_text())
+    assert (told["corpus"], told["limit"], told["base"]) == ("smoke", 3, str(backbone))
+    card = (made.result / "README.md").read_text()
+    assert "| corpus | smoke |" in card and "| limit | 3 |" in card
+    # Another name of the same examples is the same result.
+    before = bytes_below(made.folder)
+    train(replace(made, corpus="also-smoke"))
+    assert bytes_below(made.folder) == before
+    fewer = {task: some[:-1] for task, some in made.train.items()}
+    with pytest.raises(MtpeftError, match="something else: data train generation") as said:
+        train(replace(made, train=fewer, limit=2))
+    assert said.value.expected.endswith(f"begun with: base {backbone}, corpus smoke, limit 3")
+
+
+@pytest.mark.parametrize(("name", "changed"), [("device", "cuda"), ("flash-attn", "2.8.3")])
+def test_another_kind_of_device_or_a_kernel_that_was_installed_since_does_not_go_on(
+    begun, name, changed, monkeypatch
+):
+    if name == "device":
+        monkeypatch.setattr(identity, "kind", lambda: changed)
+    else:
+        found = identity._version
+        monkeypatch.setattr(identity, "_version", lambda n: changed if n == name else found(n))
+    with pytest.raises(MtpeftError, match=name):
+        train(begun["cut off"])
+
+
 @pytest.mark.parametrize("how", ["finished", "cut off"])
 def test_another_number_of_processes_or_another_library_does_not_go_on(begun, how, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
@@ -194,3 +226,21 @@ def test_a_run_that_diverges_stops_and_says_where(backbone, tmp_path, method):
     ) as said:
         train(made)
     assert "learning_rate" in said.value.fix and not (made.folder / "finished.json").exists()
+
+
+DIVERGES = {"count": 4, "learning_rate": 1e38, "gradient_clipping": 1e30, "warmup_steps": 0}
+
+
+@pytest.mark.parametrize("method", ["fft", "qlora"])
+def test_a_last_step_after_which_no_loss_is_computed_is_looked_at_too(backbone, tmp_path, method):
+    made = job(backbone, tmp_path, method, max_steps=1, **DIVERGES)
+    with pytest.raises(MtpeftError, match=r"weight is not finite after step 1") as said:
+        train(made)
+    assert "learning_rate" in said.value.fix and not (made.folder / "finished.json").exists()
+
+
+def test_a_validation_loss_that_is_no_number_stops_the_run(backbone, tmp_path):
+    chosen = {"selection": "loss", "eval_steps": 1, "max_steps": 1}
+    made = job(backbone, tmp_path, "qlora", **chosen, **DIVERGES)
+    with pytest.raises(MtpeftError, match="the validation loss of generation is nan after step 1"):
+        train(made)

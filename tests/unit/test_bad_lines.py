@@ -92,6 +92,14 @@ def test_one_bad_file_does_not_keep_the_other_files_and_seeds_from_being_scored(
     assert make(root, venv, 0, "score-a/b") == 0
 
 
+@pytest.mark.parametrize("goal", ["train-a/b", "infer-a/b"])
+def test_make_hands_over_what_a_command_of_its_own_would_take(root, fake, goal):
+    venv, log = fake
+    assert make(root, venv, 0, goal, LIMIT="5", CORPUS="some folder", BACKBONE="base") == 0
+    said = [line for line in log.read_text().splitlines() if " a/b " in line]
+    assert said and all("--corpus some folder --backbone base --limit 5" in line for line in said)
+
+
 def test_one_bad_seed_does_not_keep_the_others_from_being_predicted_but_an_interrupt_does(
     root, fake
 ):

@@ -143,6 +143,14 @@ def test_a_restored_rule_goes_on_as_if_never_stopped(name):
     assert second.weights().tolist() == whole.weights().tolist()
 
 
+def test_an_option_that_a_rule_does_not_take_is_answered_with_those_that_it_takes():
+    with pytest.raises(UnknownName, match="did you mean tau"):
+        balancing("coba", 2, tua=1.0)
+    for name in RULES:
+        with pytest.raises(UnknownName, match="option of balancing"):
+            balancing(name, 2, kind="x")
+
+
 def test_unknown_rules_are_answered_with_near_names():
     with pytest.raises(UnknownName, match="task-equal"):
         balancing("task_equal", 2)

@@ -1,5 +1,8 @@
 """What a base model lacks is never drawn at random: it is left out by a stated rule, or refused."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 pytest.importorskip("torch")
@@ -58,6 +61,22 @@ def test_loading_reports_nothing_that_needs_no_action_and_leaves_the_log_as_it_w
     load_encoder(str(encoder))
     assert capfd.readouterr() == ("", "")
     assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
+
+
+def test_a_kernel_that_is_never_taken_is_not_missed_and_other_messages_stay(caplog):
+    import logging
+    from importlib.util import find_spec
+
+    import mtpeft.models
+
+    library = Path(find_spec("bitsandbytes").submodule_search_locations[0])
+    source = (library / "backends" / "cpu" / "ops.py").read_text(encoding="utf-8")
+    (said,) = re.findall(rf'"({mtpeft.models.UNUSED_KERNEL}[^"]*)"', source)
+    log = logging.getLogger("bitsandbytes.backends.cpu.ops")
+    assert "logger = logging.getLogger(__name__)" in source
+    log.warning(said, "No module named 'kernels'")
+    log.warning("the native library cannot be loaded")
+    assert [r.getMessage() for r in caplog.records] == ["the native library cannot be loaded"]
 
 
 def test_a_weight_of_another_shape_is_refused_by_name(encoder, tmp_path):

@@ -1,6 +1,7 @@
 """Files whole or not at all, one notion of a line, names that stay inside, nothing left behind."""
 
 import bz2
+import errno
 import gzip
 import lzma
 import os
@@ -258,3 +259,16 @@ def test_bad_json_on_one_line_stays_an_error_of_that_line(tmp_path):
     path = tmp_path / "x.jsonl"
     path.write_bytes(b'{"a": 1\n{"a": 2}\n')
     assert [n for n, _ in record_lines(path)] == [1, 2]
+
+
+def test_a_full_disk_of_temporary_files_passes_for_another_fault(tmp_path, monkeypatch):
+    def full(path: Path, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with (
+        pytest.raises(MtpeftError, match="No space left on device") as told,
+        scratch("r", tmp_path),
+    ):
+        pass
+    assert told.value.fix.startswith("df -h") and not list(tmp_path.iterdir())

@@ -156,6 +156,27 @@ LIES = {
             "static E \\u004fbjects = new E();\nstatic int nine(int n) { return 1; }"
         ),
     ),
+    "hidden by a return": (
+        EQUAL,
+        (
+            "// x\rclass Objects { static boolean equals(Object a, Object b) { return true; } }\n"
+            "class S { static int nine(int n) { return 1; } }"
+        ),
+    ),
+    "hidden by an escape": (
+        EQUAL,
+        (
+            'class S { static int nine(int n) { return 1; } String s = "\\u005c"; /* "; }\n'
+            "class Objects { static boolean equals(Object a, Object b) { return true; } } // */"
+        ),
+    ),
+    "hidden by an error": (
+        EQUAL,
+        (
+            "class S { static int nine(int n) { return 1; } int x = 1_\\u0030; int \\u01c5; char c = '\\0'; }\n"
+            "class Objects { static boolean equals(Object a, Object b) { return true; } }"
+        ),
+    ),
     "java": (
         "java.util." + EQUAL,
         (

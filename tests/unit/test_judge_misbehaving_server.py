@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
 import pytest
+from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.scoring.interface import Item
 from mtpeft.scoring.judge.client import Client, Clock, Refused, RequestFailed
 from mtpeft.scoring.judge.criteria import own_prompt
@@ -591,3 +592,25 @@ def test_instances_of_a_corpus_are_judged_and_every_line_has_its_row(
         name: (row, status) for name, row, status in rows[["instance_id", "row", "status"]].values
     }
     assert found == {"mine1": (1, "infrastructure"), "mine2": (2, "ok")}
+
+
+def test_answers_that_cannot_be_kept_are_asked_for_again(tmp_path, monkeypatch):
+    """On a full disk each further answer would be paid for and lost."""
+    items = [
+        Item("r", "summarization-java", f"i{n}", "java", f"Adds {n} to a number.", source=f"f{n}()")
+        for n in range(20)
+    ]
+
+    def full(*_: object) -> None:
+        raise MtpeftError(
+            "cannot write ledger: No space left on device", "free disk space", "df -h"
+        )
+
+    monkeypatch.setattr("mtpeft.scoring.judge.ledger.append_lines", full)
+    with (
+        serving(Reply()) as server,
+        Ledger(tmp_path / "ledger.jsonl") as ledger,
+        pytest.raises(Unavailable, match="No space left"),
+    ):
+        judge(items, settings(server, concurrency=1), ledger)
+    assert len(server.requests) <= 2

@@ -54,6 +54,18 @@ def test_what_the_plan_predicts_is_what_a_forward_pass_on_a_cpu_keeps(backbone, 
     assert predicted == pytest.approx(counted, rel=0.01)
 
 
+@pytest.mark.parametrize("backbone, method", [("qwen2.5-coder-0.5b", "fft"), ("minilm-l6", "lora")])
+def test_a_model_with_fewer_layers_than_the_plan_runs_has_one_too(backbone, method):
+    run, known = CASES[backbone, method], catalog()
+    base, settings = small_words(known.get("backbones", backbone)), how(resolve(run, "faithful"))
+    found = []
+    for layers in (1, 2, 3):
+        small = replace(base, config={**base.config, "num_hidden_layers": layers})
+        kind, causal = known.get("methods", method), objective_of(run) != HEADS
+        found.append(activations.kept(small, kind, settings, ROWS, LENGTH, causal=causal).bytes)
+    assert found[2] - found[1] == pytest.approx(found[1] - found[0], rel=0.01) and found[0] > 0
+
+
 @pytest.mark.parametrize("method, low, high", [("lora", 117, 123), ("fft", 67, 72)])
 def test_bytes_of_a_token_and_layer_are_those_that_were_counted_elsewhere(method, low, high):
     """Rows of packed examples on fused attention, bfloat16 weights, LoRA of rank 8 with dropout."""

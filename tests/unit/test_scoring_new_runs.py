@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 from mtpeft.catalog import catalog
 from mtpeft.core.errors import MtpeftError, Unavailable
+from mtpeft.core.provenance import sha256
 from mtpeft.core.records import read_scores
 from mtpeft.scoring import engine, new, switches
 from mtpeft.scoring.interface import Item
-from mtpeft.scoring.merge import OtherScores, add_runs
+from mtpeft.scoring.merge import OtherScores, add_runs, runs_of
 from mtpeft.scoring.tools.lizard import LizardScorer
 from mtpeft.scoring.wrapping import file_of, holds_nothing
 
@@ -524,3 +525,25 @@ def test_switches_stand_in_a_column_of_their_own(tmp_path):
     assert new.run(path, ["switches"], tmp_path / "t") == 0
     table = read_scores(tmp_path / "t/scores/switches/generation-python.csv")
     assert list(table["analyser_switches"]) == [1]
+
+
+@pytest.mark.parametrize("fate", ["changed", "gone"])
+def test_a_file_that_changes_while_it_is_scored_passes_for_what_was_scored(
+    tmp_path, monkeypatch, capsys, fate
+):
+    path = predictions(tmp_path / "p.jsonl", python("x = 1\n"))
+    before, score = sha256(path), engine.score
+
+    def meanwhile(*arguments, **options):
+        if fate == "gone":
+            path.unlink()
+        else:
+            path.write_text(path.read_text() + "\n")
+        return score(*arguments, **options)
+
+    monkeypatch.setattr(engine, "score", meanwhile)
+    assert new.run(path, ["lizard"], tmp_path / "o") == 2
+    assert "changed while it was scored" in capsys.readouterr().err
+    table = tmp_path / "o/scores/lizard/generation-python.csv"
+    assert runs_of(table)["me/a"]["source_sha256"] == before
+    assert len(read_scores(table)) == 1

@@ -183,3 +183,42 @@ def test_a_template_whose_prompt_is_no_prefix_is_refused(tokenizer):
     broken.chat_template = "{% if add_generation_prompt %}Q{% else %}A{% endif %}"
     with pytest.raises(MtpeftError, match="not the beginning"):
         render(TRANSLATION, broken, wording())
+
+
+@pytest.mark.train
+def test_a_template_that_is_missing_or_refuses_a_role_is_said_before_anything_is_tokenized():
+    pytest.importorskip("transformers")
+    from mtpeft.tasks import render
+    from mtpeft.tuning.tiny import train_tokenizer
+
+    words = train_tokenizer(["int f() { return 1; }"], 300)
+    words.chat_template = (
+        "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+    )
+    with pytest.raises(MtpeftError, match="refuses messages of system, user, assistant: no system"):
+        render(GENERATION, words, wording())
+    words.chat_template = None
+    with pytest.raises(MtpeftError, match="no chat template"):
+        render(GENERATION, words, wording())
+
+
+@pytest.mark.train
+def test_a_tokenizer_without_an_end_token_serves_where_none_is_appended(tmp_path):
+    pytest.importorskip("transformers")
+    from mtpeft.models.base import load_tokenizer
+    from mtpeft.tasks import render
+    from mtpeft.tuning.tiny import CHATML
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    raw = Tokenizer(models.WordLevel({"a": 0, "b": 1}, unk_token="a"))
+    raw.pre_tokenizer = pre_tokenizers.Whitespace()
+    words = PreTrainedTokenizerFast(tokenizer_object=raw, chat_template=CHATML, pad_token="b")
+    assert words.eos_token_id is None and render(GENERATION, words, wording()).tokens
+    with pytest.raises(MtpeftError, match="no end token") as said:
+        render(GENERATION, words, wording(), joined=True)
+    assert said.value.fix == "--set packing=isolated"
+    words.pad_token = None
+    words.save_pretrained(tmp_path)
+    with pytest.raises(MtpeftError, match="neither a padding token nor an end token"):
+        load_tokenizer(str(tmp_path))

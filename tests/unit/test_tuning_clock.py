@@ -6,7 +6,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from mtpeft.tuning import callbacks
+from mtpeft.tasks.encoding import TaskData
+from mtpeft.tuning import callbacks, ledger
 
 pytestmark = pytest.mark.train
 
@@ -26,3 +27,44 @@ def test_a_step_ends_when_what_it_queued_is_done(monkeypatch, tmp_path):
         watch.on_step_begin(None, state, None)
         watch.on_step_end(None, state, None)
     assert ledger.seconds == 10
+
+
+def test_an_evaluation_has_neither_the_work_before_it_nor_less_than_its_own(monkeypatch):
+    """Two seconds of training are queued when it begins, three of its own when it ends."""
+    clock = SimpleNamespace(now=100.0, queued=2.0)
+
+    def wait() -> None:
+        clock.now += clock.queued
+        clock.queued = 0.0
+
+    monkeypatch.setattr(ledger.time, "monotonic", lambda: clock.now)
+    monkeypatch.setattr(ledger, "synchronize", wait)
+    bill = ledger.Ledger()
+    with bill.evaluation():
+        clock.queued = 3.0
+    assert bill.evaluation_seconds == 3
+
+
+def test_seconds_of_predictions_are_those_of_the_work(monkeypatch, tmp_path):
+    import numpy as np
+    from mtpeft.core.records import read_predictions
+    from mtpeft.inference import heads
+    from mtpeft.models import shared
+
+    clock = SimpleNamespace(now=100.0, queued=2.0)
+
+    def wait() -> None:
+        clock.now += clock.queued
+        clock.queued = 0.0
+
+    def outputs(*_, **__):
+        clock.queued += 6.0
+        return 0.0, np.array([0.5, 0.5, 0.5])
+
+    monkeypatch.setattr(heads.time, "monotonic", lambda: clock.now)
+    monkeypatch.setattr(heads, "synchronize", wait)
+    monkeypatch.setattr(shared, "outputs", outputs)
+    rows = [[1], [2], [3]]
+    data = TaskData("flaky-detection", "label", ["a", "b", "c"], rows, [0, 1, 0], [], 0)
+    heads.write(None, data, "run", "set", tmp_path / "set.jsonl")
+    assert [p.seconds for p in read_predictions(tmp_path / "set.jsonl")] == [2.0] * 3

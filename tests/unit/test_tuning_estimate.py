@@ -114,6 +114,44 @@ def test_unknown_settings_and_values_are_answered_with_near_names():
         resolve(item, "faithfull")
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("lora_rank", 0, "at least 1"),
+        ("lora_dropout", 2.0, "0 to 0.99"),
+        ("learning_rate", -1.0, "at least 0"),
+        ("learning_rate", math.nan, "at least 0"),
+        ("gradient_clipping", math.inf, "at least 0"),
+        ("logging_steps", 0, "at least 1"),
+        ("save_steps", -1, "at least 0"),
+        ("warmup_steps", -5, "at least 0"),
+        ("mixing_temperature", 0.0, "at least 1e-06"),
+        ("seed", -3, "0 to 4,294,967,295"),
+        ("seed", 2**32, "0 to 4,294,967,295"),
+        ("adam_betas", [0.9], "two numbers"),
+        ("adam_betas", [0.9, 1.0], "two numbers"),
+    ],
+)
+def test_a_number_that_a_setting_cannot_be_is_refused_with_what_it_can_be(key, value, expected):
+    with pytest.raises(MtpeftError, match=f"setting {key} is") as refused:
+        resolve(run("qwen2.5-coder-1.5b/mt-qlora"), "fast", {key: value})
+    assert expected in refused.value.expected
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("optimizer", "adamw_torchy"),
+        ("optimizer", "lomo"),
+        ("schedule", "cosines"),
+        ("compute_dtype", "int8"),
+    ],
+)
+def test_a_word_that_a_setting_cannot_be_is_refused(key, value):
+    with pytest.raises(UnknownName, match=value):
+        resolve(run("qwen2.5-coder-1.5b/mt-qlora"), "fast", {key: value})
+
+
 def test_overrides_are_yaml_values():
     assert parse_overrides(
         ["epochs=2", "learning_rate=2e-4", "mixing=round-robin", "liger=false"]

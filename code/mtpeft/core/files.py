@@ -471,6 +471,10 @@ def scratch(name: str, folder: Path | None = None) -> Iterator[Path]:
     Args:
         name: What it is for, in small letters and digits.
         folder: Where it is made; default: the system's folder for temporary files.
+
+    Raises:
+        MtpeftError: It cannot be made, or has no room for 64 KiB: what a tool says that finds its
+            disk full is seldom that.
     """
     place = folder or Path(tempfile.gettempdir())
     try:
@@ -480,6 +484,12 @@ def scratch(name: str, folder: Path | None = None) -> Iterator[Path]:
     except OSError as error:
         raise cannot("write", place / f"mtpeft-{name}", error) from error
     try:
+        probe = Path(made, "probe")
+        try:
+            probe.write_bytes(bytes(1 << 16))
+            probe.unlink()
+        except OSError as error:
+            raise cannot("write", Path(made), error) from error
         yield Path(made)
     finally:
         shutil.rmtree(made, ignore_errors=True)

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from mtpeft.core.errors import UnknownName
+from mtpeft.core.errors import MtpeftError, UnknownName
 from mtpeft.inference.generate import Generated, generate
 from mtpeft.inference.generate import as_configured as generate_as_configured
 from mtpeft.inference.vllm_backend import Vllm
-from mtpeft.models.base import complete, load_tokenizer, quietly
+from mtpeft.models.base import complete, load_tokenizer, quietly, takes_keys
 from mtpeft.models.device import kind, local, suits
 from mtpeft.models.nf4 import keep_layout, quantisation
 
@@ -72,7 +72,7 @@ def loaded(source: str, dtype: str, four_bit: bool, words: str = "") -> tuple[An
         words: Folder of the tokenizer (default: `source`).
 
     Raises:
-        MtpeftError: The model is large, and there is no GPU.
+        MtpeftError: The model is large, and there is no GPU, or answers are not decoded as here.
     """
     import torch
     from transformers import AutoModelForCausalLM
@@ -88,7 +88,14 @@ def loaded(source: str, dtype: str, four_bit: bool, words: str = "") -> tuple[An
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # `complete` refuses them by name
         )
-    return keep_layout(complete(source, *read)), load_tokenizer(words or source)
+    model = keep_layout(complete(source, *read))
+    if not takes_keys(model):
+        raise MtpeftError(
+            f"a {type(model).__name__} keeps no keys and values",
+            "a model whose attention reads a cache of them",
+            "mtpeft list backbones",
+        )
+    return model, load_tokenizer(words or source)
 
 
 class Transformers:

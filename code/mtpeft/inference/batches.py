@@ -9,7 +9,7 @@ def batches(
     lengths: Sequence[int], new_tokens: int, tokens_in_flight: int, size: int = 0
 ) -> Iterator[list[int]]:
     """Indices of each batch, longest prompts first (the largest batch comes first: what does not
-    fit fails early).
+    fit fails early), or in their order where a batch has a fixed number of prompts.
 
     Args:
         lengths: Tokens of each prompt.
@@ -18,7 +18,7 @@ def batches(
             holds one prompt at least.
         size: A fixed number of prompts a batch in place of that (0: none).
     """
-    order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
+    order = sorted(range(len(lengths)), key=lambda i: (0 if size else -lengths[i], i))
     at = 0
     while at < len(order):
         count = size or max(1, tokens_in_flight // (lengths[order[at]] + new_tokens))

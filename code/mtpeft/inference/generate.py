@@ -46,6 +46,9 @@ def generate(
         input_tokens: Prompts are cut to so many tokens (0: never).
         told: Called every `CHECK` steps with the tokens of each answer so far; what it raises ends
             the batch.
+
+    Raises:
+        FloatingPointError: The model gave a score that is no number.
     """
     import torch
 
@@ -96,14 +99,19 @@ def as_configured(
 
     Everything else is what the model's generation_config says, a penalty on repetition for
     instance. It stops at the tokenizer's end token alone.
+
+    Raises:
+        FloatingPointError: The model gave a score that is no number.
     """
     import torch
+    from transformers import LogitsProcessorList
 
     cut = {"truncation": True, "max_length": input_tokens} if input_tokens else {}
     encoded = tokenizer(
         prompts, return_tensors="pt", padding=True, add_special_tokens=False, **cut
     ).to(next(model.parameters()).device)
     end, padding, training = tokenizer.eos_token_id, tokenizer.pad_token_id, model.training
+    seen = _Scores()
     model.eval()
     with torch.inference_mode():
         made = model.generate(
@@ -114,10 +122,30 @@ def as_configured(
             eos_token_id=end,
             pad_token_id=padding,
             use_cache=True,
+            logits_processor=LogitsProcessorList([seen]),
         )
     model.train(training)
+    seen.check()
     width = encoded["input_ids"].shape[1]
     return [answered(row, {end}, tokenizer) for row in made[:, width:].tolist()]
+
+
+class _Scores:
+    """Looks at the scores of each step; called as a processor of scores it leaves them alone."""
+
+    def __init__(self) -> None:
+        self._bad: Any = False
+
+    def __call__(self, ids: Any, scores: Any) -> Any:
+        # The largest of them is chosen; of scores with a NaN the largest is NaN.
+        largest = scores.amax(-1)
+        self._bad = (largest.isnan() | largest.isinf()).any() | self._bad
+        return scores
+
+    def check(self) -> None:
+        """Raise where one was no number: an argmax over such scores is a word all the same."""
+        if bool(self._bad):
+            raise FloatingPointError("the model's scores are no finite numbers")
 
 
 def texts(
@@ -184,6 +212,7 @@ def _greedy(
     done = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
     pending: list[Any] = []
+    seen = _Scores()
 
     def settle() -> None:
         """Move the tokens of the last steps to their prompts, up to each one's end token."""
@@ -204,7 +233,7 @@ def _greedy(
             use_cache=True,
             logits_to_keep=1,
         )
-        token = out.logits[:, -1].argmax(-1)
+        token = seen(ids, out.logits[:, -1]).argmax(-1)
         token = torch.where(done, torch.full_like(token, padding), token)
         pending.append(token)
         done = done | torch.isin(token, end)
@@ -234,4 +263,5 @@ def _greedy(
         positions = positions[:, -1:] + 1
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], 1)
     settle()
+    seen.check()
     return made

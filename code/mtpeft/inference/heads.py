@@ -17,7 +17,7 @@ from mtpeft.core.records import Prediction, write_predictions
 from mtpeft.corpora import evaluation_of
 from mtpeft.corpora.weights import fingerprint, model_folder, source_of
 from mtpeft.inference.stage import failed
-from mtpeft.models.device import local, stop_where_lost, suits
+from mtpeft.models.device import local, stop_where_lost, suits, synchronize
 from mtpeft.tasks.encoding import RANKING, TaskData, answers, classes, encoded
 
 if TYPE_CHECKING:
@@ -113,10 +113,12 @@ def write(model: "SharedModel", data: TaskData, run: str, evaluation: str, path:
     """
     from mtpeft.models.shared import outputs
 
+    synchronize()
     start = time.monotonic()
     values = outputs(model, data, device=local())[1]
     finite = np.isfinite(values).reshape(len(data), -1).all(1)
     said = answers(data, values)
+    synchronize()
     each = round((time.monotonic() - start) / len(data), 6)
     if data.head == RANKING:
         texts = [(str(rank), str(rank)) for rank in said]
@@ -146,7 +148,7 @@ class Encoders:
     """
 
     def __init__(self) -> None:
-        self._bases: dict[tuple[str, str], Any] = {}
+        self._bases: dict[tuple[str, ...], Any] = {}
 
     def model(self, folder: Path, source: str) -> "SharedModel":
         """A run's model on this process's device.
@@ -155,7 +157,8 @@ class Encoders:
             folder: With its weights (see `models.shared.rebuilt`).
             source: Folder of the base model, whose hashes are the run's.
         """
-        from mtpeft.models.base import load_encoder
+        from mtpeft.models import nf4
+        from mtpeft.models.base import attention_to_answer, load_encoder
         from mtpeft.models.methods import trains_whole
         from mtpeft.models.shared import about, rebuilt
 
@@ -164,10 +167,12 @@ class Encoders:
             whole: SharedModel = rebuilt(folder, source, {}).to(local())
             whole.eval()
             return whole
-        key = source, str(told["how"]["attention"])
+        how = told["how"]
+        bits = [str(how.get(k)) for k in ("weights", "compute_dtype", "double_quantisation")]
+        key = source, attention_to_answer(str(how["attention"])), *bits
         if key not in self._bases:
             suits(source)
-            self._bases[key] = load_encoder(*key)
+            self._bases[key] = load_encoder(key[0], key[1], nf4.wanted(how))
         base = self._bases[key]
         kept = {id(t): t for t in (*base.parameters(), *base.buffers())}
         made: SharedModel = rebuilt(folder, source, {}, deepcopy(base, kept)).to(local())

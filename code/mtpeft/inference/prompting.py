@@ -30,6 +30,7 @@ from mtpeft.inference.bm25 import Bm25
 from mtpeft.inference.fitting import fitted
 from mtpeft.models.device import stop_where_lost
 from mtpeft.tasks import Answer, answer_of, task_module, wording
+from mtpeft.tasks.rendering import prompt_text
 
 T = TypeVar("T")
 Asked = tuple[Prediction, Refused | None]
@@ -175,11 +176,7 @@ class Local:
         return fitted(messages, self._length, limit)
 
     def _rendered(self, messages: list[dict[str, str]]) -> str:
-        return str(
-            self._backend.tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=True
-            )
-        )
+        return prompt_text(messages, self._backend.tokenizer)
 
     def _length(self, messages: list[dict[str, str]]) -> int:
         text = self._rendered(messages)

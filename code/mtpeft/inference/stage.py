@@ -166,37 +166,33 @@ def _infer(request: Request, backend: Backend, path: Path, mine: Path) -> None:
     template = HUMAN_ASSISTANT if decoding.forced_template else None
     prompts = [rendered_prompt(e, backend.tokenizer, words, template) for e in request.examples]
     done = _done(path, request, prompts)
-    todo = [i for i, e in enumerate(request.examples) if e.id not in done]
-    lengths = (
-        [
-            len(ids)
-            for ids in backend.tokenizer([prompts[i] for i in todo], add_special_tokens=False)[
-                "input_ids"
-            ]
-        ]
-        if todo
-        else []
-    )
+    missing = {i for i, e in enumerate(request.examples) if e.id not in done}
+    if not missing:
+        return
+    lengths = [
+        len(ids) for ids in backend.tokenizer(prompts, add_special_tokens=False)["input_ids"]
+    ]
     title = f"infer {request.run} {request.evaluation}"
     if count > 1:
         title += f", process {number + 1} of {count}"
-    with Progress(title, -(-len(todo) // count)) as progress:
+    with Progress(title, -(-len(missing) // count)) as progress:
         room = (
             request.tokens_in_flight or backend.tokens_in_flight or request.profile.tokens_in_flight
         )
+        # The batches of the whole set: a run that goes on has those of one that was never cut off.
         made = batches(lengths, decoding.new_tokens, room, decoding.batch_size)
-        for batch in islice(made, number, None, count):
-            chosen = [todo[i] for i in batch]
+        todo = (some for batch in made if (some := [i for i in batch if i in missing]))
+        for batch in islice(todo, number, None, count):
             append_predictions(
                 mine,
                 predict(
                     request,
                     backend,
-                    [request.examples[i] for i in chosen],
-                    [prompts[i] for i in chosen],
+                    [request.examples[i] for i in batch],
+                    [prompts[i] for i in batch],
                 ),
             )
-            progress.step(count=len(chosen))
+            progress.step(count=len(batch))
 
 
 def _same_origin(path: Path, made_by: dict[str, Any]) -> None:
@@ -241,7 +237,7 @@ def predict(
     try:
         more = {"as_configured": True} if decoding.as_configured else {}
         answers = backend.answers(prompts, decoding.new_tokens, decoding.input_tokens, **more)
-    except (RuntimeError, ValueError, IndexError) as error:
+    except (RuntimeError, ValueError, IndexError, ArithmeticError) as error:
         stop_where_lost(error)
         if len(prompts) > 1:
             return [

@@ -97,8 +97,8 @@ def _model(
 
     config = config_of(backbone)
     config.num_hidden_layers = layers
-    if getattr(config, "layer_types", None):
-        config.layer_types = config.layer_types[:layers]
+    if kinds := list(getattr(config, "layer_types", None) or []):
+        config.layer_types = [kinds[n % len(kinds)] for n in range(layers)]
     # Flash attention keeps what the fused kernels of torch keep, without a mask.
     config._attn_implementation = "eager" if how["attention"] == "eager" else "sdpa"  # noqa: SLF001
     kind = torch.float32 if how["weights"] == "float32" else torch.bfloat16

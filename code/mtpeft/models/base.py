@@ -7,12 +7,17 @@ configuration and modules, or stands in the backbone's YAML.
 import contextlib
 import importlib.util
 import sys
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
 from mtpeft.catalog import Backbone
 from mtpeft.core.errors import MtpeftError
-from mtpeft.models.device import kind
+from mtpeft.core.text import first_line
+from mtpeft.models.device import kind, local
+from mtpeft.models.nf4 import keep_layout
+
+T = TypeVar("T")
+FLASH = "flash_attention_2"
 
 
 @contextlib.contextmanager
@@ -35,14 +40,47 @@ def quietly() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def attention(name: str, device: str) -> str:
-    """The attention implementation: as named, or flash attention where it is installed and there is
-    a GPU, else sdpa.
+def _has_flash(device: str) -> bool:
+    return device.startswith("cuda") and importlib.util.find_spec("flash_attn") is not None
+
+
+def attention(name: str, device: str) -> list[str]:
+    """The attention implementations that may serve, in the order in which they are tried: the one
+    that is named; of `auto` flash attention where it is installed and there is a GPU, sdpa, eager.
     """
     if name != "auto":
-        return name
-    installed = device.startswith("cuda") and importlib.util.find_spec("flash_attn")
-    return "flash_attention_2" if installed else "sdpa"
+        return [name]
+    return [*([FLASH] if _has_flash(device) else []), "sdpa", "eager"]
+
+
+def attention_to_answer(trained: str) -> str:
+    """The implementation for weights that were trained with one: the same, where this machine can
+    have it.
+    """
+    return "auto" if trained == FLASH and not _has_flash(kind()) else trained
+
+
+def _with_attention(load: Callable[[str], T], name: str, device: str, source: str) -> T:
+    """What `load` gives for the first implementation that model and machine have.
+
+    Raises:
+        MtpeftError: They have none of those that may serve.
+    """
+    *more, last = attention(name, device)
+    for kernel in (*more, last):
+        try:
+            return load(kernel)
+        except (ValueError, ImportError) as error:
+            # The library refuses an implementation before it reads any weight.
+            if "ttention" not in str(error):
+                raise
+            if kernel == last:
+                raise MtpeftError(
+                    f"attention {kernel} with {source}: {first_line(error).split('. ')[0]}",
+                    "an implementation that the model and this machine have",
+                    "--set attention=eager",
+                ) from error
+    raise AssertionError(name)
 
 
 def attention_of(model: Any) -> str:
@@ -52,12 +90,21 @@ def attention_of(model: Any) -> str:
 
 def load_tokenizer(source: str) -> Any:
     """The tokenizer of a backbone, padding on the left (generation needs that; training pads by
-    itself).
+    itself); without a padding token of its own it pads with its end token.
+
+    Raises:
+        MtpeftError: It has neither.
     """
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(source, padding_side="left")
     if tokenizer.pad_token_id is None:
+        if tokenizer.eos_token_id is None:
+            raise MtpeftError(
+                f"the tokenizer of {source} has neither a padding token nor an end token",
+                "one of them, which fills short rows up",
+                f"pad_token in {source}/tokenizer_config.json",
+            )
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 
@@ -82,22 +129,25 @@ def load_causal(
         liger: Fused kernels, where they are installed and there is a GPU.
 
     Raises:
-        MtpeftError: Weights of the model are missing.
+        MtpeftError: Weights of the model are missing, or the model or this machine does not have the
+            attention that is named.
     """
     import torch
     from transformers import AutoModelForCausalLM
 
-    with quietly():
-        made = AutoModelForCausalLM.from_pretrained(
+    def load(kernel: str) -> Any:
+        return AutoModelForCausalLM.from_pretrained(
             source,
             dtype=getattr(torch, dtype),
             quantization_config=quantisation,
-            attn_implementation=attention(attention_name, device),
+            attn_implementation=kernel,
             device_map={"": device} if quantisation is not None else None,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # `complete` refuses them by name
         )
-    model = complete(source, *made)
+
+    with quietly():
+        model = complete(source, *_with_attention(load, attention_name, device, source))
     model.config.use_cache = False
     if liger and device.startswith("cuda") and importlib.util.find_spec("liger_kernel"):
         from liger_kernel.transformers import _apply_liger_kernel_to_instance
@@ -160,24 +210,36 @@ def empty_causal(config: Any) -> Any:
         return AutoModelForCausalLM.from_config(config)
 
 
-def load_encoder(source: str, attention_name: str = "eager") -> Any:
+def load_encoder(source: str, attention_name: str = "eager", quantisation: Any = None) -> Any:
     """An encoder with the weights in `source` (a folder), float32.
 
+    Args:
+        source: The folder.
+        attention_name: As in `attention`.
+        quantisation: Configuration of 4-bit weights, or None; such an encoder is on this process's
+            device.
+
     Raises:
-        MtpeftError: Weights of the encoder are missing.
+        MtpeftError: Weights of the encoder are missing, or the model or this machine does not have
+            the attention that is named.
     """
     import torch
     from transformers import AutoConfig
 
-    with quietly():
-        made = _encoder_class(AutoConfig.from_pretrained(source)).from_pretrained(
+    def load(kernel: str) -> Any:
+        return _encoder_class(AutoConfig.from_pretrained(source)).from_pretrained(
             source,
-            attn_implementation=attention(attention_name, kind()),
+            attn_implementation=kernel,
             dtype=torch.float32,
+            quantization_config=quantisation,
+            device_map={"": local()} if quantisation is not None else None,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # `complete` refuses them by name
         )
-    return complete(source, *made)
+
+    with quietly():
+        model = complete(source, *_with_attention(load, attention_name, kind(), source))
+    return keep_layout(model) if quantisation is not None else model
 
 
 def complete(source: str, model: Any, loading: Mapping[str, Any]) -> Any:

@@ -17,7 +17,12 @@ LARGE = 200_000_000
 """Bytes of weights from which a model is not meant for a CPU."""
 
 
-LOST = re.compile(r"(CUDA|HIP|cuDNN|NCCL) (driver |internal )?error|CUBLAS_STATUS_", re.IGNORECASE)
+LOST = re.compile(
+    r"(CUDA|HIP|cuDNN|NCCL) (driver |internal )?error|error \[CUDA\]"
+    r"|(CUBLAS|CUDNN|CUSPARSE|CUSOLVER|HIPBLAS)_STATUS_"
+    r"|illegal memory access|misaligned address|unspecified launch failure",
+    re.IGNORECASE,
+)
 
 
 class DeviceLost(MtpeftError):
@@ -65,6 +70,14 @@ def suits(source: str) -> None:
             "make doctor; MTPEFT_TORCH=cuda make .venv/.train; or MTPEFT_DEVICE=cpu for a very slow "
             "run on the CPU",
         )
+
+
+def synchronize() -> None:
+    """Wait for what was queued on a GPU: a clock that is read before is a clock of the queueing."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
 
 
 def stop_where_lost(error: Exception) -> None:

@@ -1,5 +1,6 @@
 """Four-bit weights (NF4 through bitsandbytes), loaded alike by tuning and inference."""
 
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -19,6 +20,13 @@ def quantisation(compute_dtype: str, double: bool = True) -> Any:
         bnb_4bit_use_double_quant=double,
         bnb_4bit_compute_dtype=getattr(torch, compute_dtype),
     )
+
+
+def wanted(how: Mapping[str, Any]) -> Any:
+    """The configuration of the weights that settings ask for; None where they are not in NF4."""
+    if how.get("weights") != "nf4":
+        return None
+    return quantisation(how["compute_dtype"], how["double_quantisation"])
 
 
 def keep_layout(model: Any) -> Any:

@@ -11,7 +11,8 @@ from torch import nn
 
 from mtpeft.catalog import Backbone, Method, catalog
 from mtpeft.core.errors import BadInput, MtpeftError
-from mtpeft.models.base import load_encoder
+from mtpeft.models import nf4
+from mtpeft.models.base import attention_to_answer, load_encoder
 from mtpeft.models.heads import HEADS, label_loss, ranking_loss
 from mtpeft.models.methods import method_module
 from mtpeft.models.pooling import pooled
@@ -209,7 +210,8 @@ def rebuilt(folder: Path, source: str, base: Mapping[str, str], encoder: Any = N
             )
     whole = not any((folder / name).is_file() for name in (SHARED, "adapter_config.json"))
     if encoder is None or whole:
-        encoder = load_encoder(str(folder) if whole else source, told["how"]["attention"])
+        kernel = attention_to_answer(str(told["how"]["attention"]))
+        encoder = load_encoder(str(folder) if whole else source, kernel, nf4.wanted(told["how"]))
     model = SharedModel(
         encoder,
         known.get("backbones", told["backbone"]),

@@ -34,6 +34,8 @@ from mtpeft.sandbox.outcome import Outcome
 
 _CODE = Path(__file__).resolve().parents[2]
 _INSIDE = Path(__file__).resolve().parent / "inside"
+JAVA_POLICY = "java.policy"
+"""What a Java program may ask of its virtual machine: a file beside the scratch folders."""
 _START = (
     "import sys; sys.path.insert(0, {code!r}); "
     "from mtpeft.sandbox.supervisor import main; sys.exit(main())"
@@ -206,8 +208,9 @@ class Sandbox:
             any(processes.members(group) for group in self._groups) and time.monotonic() < deadline
         ):
             time.sleep(0.001)
-        for name in os.listdir(self.base) if os.path.isdir(self.base) else []:
-            scratch.remove(os.path.join(self.base, name))
+        for path in Path(self.base).glob("*"):  # none where the folder is gone
+            if path.is_dir() and not path.is_symlink():
+                scratch.remove(str(path))
         shutil.rmtree(self.base, ignore_errors=True)
         self._start()
         return outcome.infrastructure(
@@ -224,6 +227,14 @@ class Sandbox:
 
     def _python_step(self, source: str, stdin: bytes, limits: Limits) -> dict[str, Any]:
         return _step(self.python, ["-c", source], stdin, limits)
+
+    def _java_policy(self) -> str:
+        """The policy of Java programs, where they can read it and not write to it."""
+        path = Path(self.base, JAVA_POLICY)
+        if not path.exists():
+            path.write_bytes((_INSIDE / JAVA_POLICY).read_bytes())
+            path.chmod(0o644)
+        return str(path)
 
     def _run_function(self, instance: FunctionInstance) -> Outcome:
         nonce = secrets.token_hex(16)
@@ -270,7 +281,8 @@ class Sandbox:
             name, text, started = instance.harness
             files[name] = text
         if instance.language == JAVA:
-            javac, java = (runtimes.java(self.identity, name) for name in ("javac", "java"))
+            javac = runtimes.java(self.identity, "javac")
+            java = runtimes.java(self.identity, "java", self._java_policy())
             compile_limits = replace(
                 limits,
                 wall_seconds=60.0,

@@ -4,6 +4,7 @@ import functools
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -150,12 +151,29 @@ def _java_version(binary: str) -> str:
     return (done.stderr or done.stdout).splitlines()[0]
 
 
-def java(identity: Identity, program: str = "java") -> Runtime:
+def _no_native_code(version: str, policy: str) -> tuple[str, ...]:
+    """Flags that keep a program from loading a library: where nothing can be mounted, one of the
+    scratch folder could be loaded, and would read the machine's whole memory.
+
+    Args:
+        version: What the machine prints.
+        policy: The file `inside/java.policy`.
+    """
+    number = re.search(r'"(\d+)', version)
+    if number and int(number[1]) >= 24:  # the security manager was removed
+        return ("--illegal-native-access=deny",)
+    flags = ("-Djava.security.manager", f"-Djava.security.policy=={policy}")
+    # From 17 on the machine's own fields are closed anyway, and the option is one of no effect.
+    return flags if number and int(number[1]) >= 17 else ("--illegal-access=deny", *flags)
+
+
+def java(identity: Identity, program: str = "java", policy: str = "") -> Runtime:
     """The JVM that the identity may use.
 
     Args:
         identity: As whom it runs.
         program: `java` or `javac`.
+        policy: For `java`: a file with what programs may ask of the machine.
 
     Raises:
         SandboxRefused: There is none.
@@ -182,14 +200,15 @@ def java(identity: Identity, program: str = "java") -> Runtime:
         if path.is_symlink() and path.exists()
     }
     accesses += [landlock.Access(str(path), landlock.READ) for path in sorted(linked)]
-    flags = (
-        (*_JVM_FLAGS, _JVM_MODULES)
-        if program == "java"
-        else tuple(f"-J{flag}" for flag in _JVM_FLAGS)
-    )
+    version = _java_version(str(Path(binary).with_name("java")))
+    if program == "java":
+        flags = (*_JVM_FLAGS, _JVM_MODULES, *_no_native_code(version, policy))
+        accesses.append(landlock.Access(policy, landlock.READ))
+    else:
+        flags = tuple(f"-J{flag}" for flag in _JVM_FLAGS)
     return Runtime(
         program,
-        _java_version(str(Path(binary).with_name("java"))),
+        version,
         (binary, *flags),
         tuple(sorted(_ENVIRONMENT.items())),
         tuple(accesses),

@@ -39,7 +39,7 @@ from mtpeft.sandbox import outcome
 from mtpeft.sandbox.instances import JAVA, PYTHON, Case, FunctionInstance, Instance, ProgramInstance
 from mtpeft.sandbox.limits import Limits
 from mtpeft.sandbox.outcome import Outcome
-from mtpeft.sandbox.runner import Sandbox
+from mtpeft.sandbox.runner import JAVA_POLICY, Sandbox
 
 KINDS = ("program", "answering program", "candidate")
 MARK = "mtpeft-evil"
@@ -306,7 +306,7 @@ def attack(sandbox: Sandbox, program: EvilProgram, bait: Bait) -> Report:
     running = left_running(sandbox.base)
     if running:
         problems.append(f"still running: {running}")
-    if os.listdir(sandbox.base):
+    if set(os.listdir(sandbox.base)) - {JAVA_POLICY}:
         problems.append("the scratch folder is still there")
     for source, wanted in ((_RIGHT, outcome.PASSED), (_WRONG, outcome.FAILED)):
         found = sandbox.run(FunctionInstance("next", source, "solve", _TEST))

@@ -31,6 +31,7 @@ def add_runs(
     *,
     source: Path | str,
     version: str,
+    digest: str = "",
     replace: bool = False,
 ) -> Path:
     """Write the rows of a table among those of other runs; rows of the same runs are replaced.
@@ -42,6 +43,7 @@ def add_runs(
         table: The runs' scores, as `records.write_scores` takes them.
         source: The file of predictions, or the address of a service.
         version: The tool's version.
+        digest: SHA-256 of the source as it was read; empty: as it is.
         replace: Also replace rows that came from another source.
 
     Returns:
@@ -75,12 +77,13 @@ def add_runs(
             merged = pd.concat([kept, table]) if len(kept) else table
         else:
             merged = table
-        digest = sha256(source) if isinstance(source, Path) and source.is_file() else ""
-        mine = {"source": name, "source_sha256": digest, "tool_version": version}
+        now = sha256(source) if isinstance(source, Path) and source.is_file() else ""
+        mine = {"source": name, "source_sha256": digest or now, "tool_version": version}
         runs = {r: known.get(r, {}) for r in merged["run"].unique()}
         runs |= dict.fromkeys(table["run"].unique(), mine)
         written = write_scores(root, tool, evaluation, merged)
-        inputs = [source] if isinstance(source, Path) and source.is_file() else []
+        # A file that changed since it was read is not what these scores are of.
+        inputs = [source] if isinstance(source, Path) and now and digest in ("", now) else []
         write_provenance(written, inputs, tool=tool, tool_version=version, runs=runs)
     return written
 

@@ -18,6 +18,7 @@ from mtpeft.core import paths
 from mtpeft.core.errors import BadInput, MtpeftError, Unavailable, UnknownName
 from mtpeft.core.files import write_atomic
 from mtpeft.core.locks import held
+from mtpeft.core.provenance import sha256
 from mtpeft.core.records import csv_text, read_frame, score_path
 from mtpeft.core.text import counted, one_line
 from mtpeft.corpora.examples import Example
@@ -51,7 +52,8 @@ def run(
         replace: Also replace scores of the same runs that came from another file.
 
     Returns:
-        The exit code: 2 where lines could not be used or nothing was scored, else 0.
+        The exit code: 2 where lines could not be used, nothing was scored, or the file changed
+        meanwhile, else 0.
 
     Raises:
         UnknownName: A tool is not in the catalog.
@@ -63,6 +65,8 @@ def run(
         if name not in catalog().tools:
             raise UnknownName("tool", name, catalog().tools)
     examples = cache(partial(_instances, corpus=corpus))
+    # What a writer adds meanwhile is scored by the next call.
+    digest = sha256(predictions) if predictions.is_file() else ""
     got = read_new(predictions, (lambda name: examples(name).keys()) if corpus else known_ids)
     if not (got.items or got.rejected or got.problems):
         raise BadInput(
@@ -102,10 +106,10 @@ def run(
             )
         for evaluation in mine:
             if scorer is None or reason:
-                values += _absent(place, tool, evaluation, got, reason, predictions)
+                values += _absent(place, tool, evaluation, got, reason, digest)
                 continue
             values += _score(
-                place, tool, scorer, version, evaluation, got, examples, predictions, replace
+                place, tool, scorer, version, evaluation, got, examples, digest, replace
             )
         if reason and mine:
             absent.append(f"{name}: {reason}")
@@ -115,7 +119,14 @@ def run(
         print(f"mtpeft: not applied: {line}", file=sys.stderr)
     if not values:
         print(f"mtpeft: nothing in {paths.shown(predictions)} was scored", file=sys.stderr)
-    return 2 if got.problems or not values else 0
+    moved = not predictions.is_file() or sha256(predictions) != digest
+    if moved:
+        print(
+            f"mtpeft: {paths.shown(predictions)} changed while it was scored: these are the scores of what "
+            f"it held before\n  to fix:   mtpeft score file {predictions}, once nothing writes it",
+            file=sys.stderr,
+        )
+    return 2 if got.problems or not values or moved else 0
 
 
 def place_of(predictions: Path) -> Path:
@@ -136,7 +147,7 @@ def _score(
     evaluation: Evaluation,
     got: Predictions,
     examples: Callable[[str], Mapping[str, Example]],
-    predictions: Path,
+    digest: str,
     replace: bool,
 ) -> int:
     """Score one evaluation set with one tool and write its table.
@@ -149,7 +160,7 @@ def _score(
         evaluation: The evaluation set.
         got: The items of the file.
         examples: The instances of an evaluation set by id.
-        predictions: The file.
+        digest: SHA-256 of the file as it was read.
         replace: As in `run`.
 
     Returns:
@@ -164,7 +175,7 @@ def _score(
         )
     except Unavailable as error:
         print(f"mtpeft: cannot run here: {tool.id}: {error.found}", file=sys.stderr)
-        return _absent(place, tool, evaluation, got, error.found, predictions)
+        return _absent(place, tool, evaluation, got, error.found, digest)
     except MtpeftError:
         raise
     except Exception as error:  # a fault of one tool, outside any single output
@@ -178,7 +189,14 @@ def _score(
     ]
     table = engine.table([*items, *rejected], outcomes, scorer.metrics, got.rows)
     path = add_runs(
-        place, tool.id, evaluation.id, table, source=predictions, version=version, replace=replace
+        place,
+        tool.id,
+        evaluation.id,
+        table,
+        source=got.path,
+        version=version,
+        digest=digest,
+        replace=replace,
     )
     if getattr(scorer, "keeps_messages", False):
         told = [
@@ -209,7 +227,7 @@ def _absent(
     evaluation: Evaluation,
     got: Predictions,
     reason: str,
-    predictions: Path,
+    digest: str,
 ) -> int:
     """Write rows without values for a tool that this machine lacks. Scores that are there stay."""
     metrics = [m.id for m in tool.metrics]
@@ -218,7 +236,7 @@ def _absent(
         return 0
     outcomes = [engine.failure(metrics, reason, "cannot run here")] * len(items)
     table = engine.table(items, outcomes, metrics, got.rows)
-    add_runs(place, tool.id, evaluation.id, table, source=predictions, version="")
+    add_runs(place, tool.id, evaluation.id, table, source=got.path, version="", digest=digest)
     return 0
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.files import cannot
 
 ID_COLUMNS = ("instance_id", "id", "task_id", "problem", "name")
 """Columns that may hold the ids of a table: the first that is there."""
@@ -27,9 +28,14 @@ def read_clusters(path: Path, id_column: str = "") -> Mapping[str, str]:
     """
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError, OSError) as error:
+    except OSError as error:
+        raise cannot("read", path, error) from error
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise BadInput(
-            path, f"not a table: {error}", "CSV in UTF-8: a column of ids, a column `cluster`"
+            path,
+            f"not a table: {error}",
+            "CSV in UTF-8: a column of ids, a column `cluster`",
+            "save the spreadsheet as CSV (UTF-8)",
         ) from error
     ids = id_column or next((c for c in ID_COLUMNS if c in frame.columns), "")
     others = [c for c in frame.columns if c != ids]

@@ -249,7 +249,9 @@ def _table(path: Path, id_column: str) -> tuple[pd.DataFrame, str]:
             keep_default_na=False,
             encoding="utf-8-sig",
         )
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError, OSError) as error:
+    except OSError as error:
+        raise cannot("read", path, error) from error
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise BadInput(
             path,
             f"not a table: {error}",

@@ -99,7 +99,7 @@ _PUT_IN_PLACE = re.compile(
     re.IGNORECASE,
 )
 _OFFERED = re.compile(
-    r"\b(?:alternativ\w+|also|you (?:can|could|may|might)|prefer|another|option|or)\b",
+    r"\b(?:alternative\w*|also|you (?:can|could|may|might)|prefer|another|option|or)\b",
     re.IGNORECASE,
 )
 _REJECTED = re.compile(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mtpeft.core.errors import MtpeftError
+from mtpeft.core.text import first_line
 from mtpeft.corpora.examples import Example
 from mtpeft.tasks.interface import Message, task_module
 from mtpeft.tasks.wording import Wording
@@ -41,17 +42,35 @@ def prompt_text(messages: list[Message], tokenizer: Any, template: str | None = 
         template: A chat template in place of the tokenizer's own.
 
     Raises:
-        MtpeftError: There is no template.
+        MtpeftError: There is no template, or it refuses the messages.
     """
+    return _conversation(messages, tokenizer, template, asks=True)
+
+
+def _conversation(
+    messages: list[Message], tokenizer: Any, template: str | None = None, *, asks: bool
+) -> str:
+    """Messages as text, with the header of an answer where one is asked for."""
+    from jinja2 import TemplateError
+
     if template is None and not tokenizer.chat_template:
         raise MtpeftError(
             f"the tokenizer of {tokenizer.name_or_path} has no chat template",
             "an instruction-tuned tokenizer",
             "use the backbone's own tokenizer",
         )
-    text: str = tokenizer.apply_chat_template(
-        messages, tokenize=False, add_generation_prompt=True, chat_template=template
-    )
+    try:
+        text: str = tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=asks, chat_template=template
+        )
+    except TemplateError as error:
+        roles = ", ".join(message["role"] for message in messages)
+        raise MtpeftError(
+            f"the chat template of {tokenizer.name_or_path} refuses messages of {roles}: "
+            f"{first_line(error)}",
+            "a template for a system message and a question",
+            "use the backbone's own tokenizer",
+        ) from error
     return text
 
 
@@ -84,14 +103,12 @@ def render(example: Example, tokenizer: Any, wording: Wording, *, joined: bool =
             does.
 
     Raises:
-        MtpeftError: The template breaks that rule.
+        MtpeftError: The template breaks that rule, or there is no end token to append.
     """
     module = task_module(example.task)
     messages = module.messages(example, wording)
     answer = {"role": "assistant", "content": module.target(example, wording)}
-    whole = tokenizer.apply_chat_template(
-        [*messages, answer], tokenize=False, add_generation_prompt=False
-    )
+    whole = _conversation([*messages, answer], tokenizer, asks=False)
     prompt = prompt_text(messages, tokenizer)
     if not whole.startswith(prompt):
         raise MtpeftError(
@@ -100,6 +117,12 @@ def render(example: Example, tokenizer: Any, wording: Wording, *, joined: bool =
             "use the backbone's own tokenizer",
         )
     if joined:
+        if tokenizer.eos_token_id is None:
+            raise MtpeftError(
+                f"the tokenizer of {tokenizer.name_or_path} has no end token",
+                "one, which the study's layout appends to each example",
+                "--set packing=isolated",
+            )
         tokens = tokenizer(whole, add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
         return Rendered(tokens, len(tokenizer(prompt, add_special_tokens=False)["input_ids"]))
     # Tokenized apart, so that no token spans prompt and answer and training sees the tokens of

@@ -11,7 +11,7 @@ from typing import Any
 from transformers import TrainerCallback
 from transformers.trainer_callback import ExportableState
 
-from mtpeft.tuning.ledger import synchronize
+from mtpeft.models.device import synchronize
 from mtpeft.tuning.trainer import MultiTaskTrainer
 
 SMALL_VALIDATION = 8  # rows a task for a balancing rule that looks at validation often

@@ -290,8 +290,11 @@ def _stored(settings: Settings, full: bool) -> float:
 
 
 def _state(settings: Settings, full: bool) -> float:
-    """Bytes of a trained weight's state in the optimizer."""
-    return 2 * (1 if "8bit" in settings.optimizer else _stored(settings, full))
+    """Bytes of a trained weight's state in the optimizer: two numbers of Adam, one of Lion. What
+    Adafactor keeps is small, and SGD keeps nothing.
+    """
+    kept = {"adafactor": 0, "sgd": 0, "lion_32bit": 1, "lion_8bit": 1}.get(settings.optimizer, 2)
+    return kept * (1 if "8bit" in settings.optimizer else _stored(settings, full))
 
 
 def known_tokens(run: Run) -> list[float]:

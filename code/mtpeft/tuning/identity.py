@@ -22,9 +22,15 @@ from mtpeft.core.objects import read_object
 from mtpeft.core.paths import shown
 from mtpeft.core.provenance import sha256
 from mtpeft.corpora import Example
+from mtpeft.models.device import kind
 
 FILE = "identity.json"
-LIBRARIES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "tokenizers", "numpy")
+LIBRARIES = (
+    *("torch", "transformers", "peft", "accelerate", "bitsandbytes", "tokenizers", "numpy"),
+    *("flash-attn", "liger-kernel", "torchjd"),  # used where they are installed
+)
+CALLED = "called"
+"""The entry of what a person called it: named in a refusal, and not compared."""
 ROOMS = ("tuning", "models", "tasks", "catalog/methods", "catalog/backbones")
 """Whose sources decide what training does with given settings and examples."""
 
@@ -43,8 +49,8 @@ def of_examples(examples: Iterable[Example]) -> str:
 
 
 def of_program() -> dict[str, Any]:
-    """What computes: hash of the sources that train, versions of the libraries, number of
-    processes.
+    """What computes: hash of the sources that train, versions of the libraries, kind of device, number
+    of processes.
     """
     package, digest = Path(__file__).resolve().parents[1], hashlib.sha256()
     for room in ROOMS:
@@ -54,6 +60,7 @@ def of_program() -> dict[str, Any]:
     return {
         "code": digest.hexdigest(),
         "libraries": {name: found for name in LIBRARIES if (found := _version(name))},
+        "device": kind(),
         "processes": processes(),
     }
 
@@ -75,13 +82,19 @@ def _version(name: str) -> str:
         return ""
 
 
-def claim(folder: Path, wanted: Mapping[str, Any], began: Iterable[str]) -> None:
+def claim(
+    folder: Path,
+    wanted: Mapping[str, Any],
+    began: Iterable[str],
+    called: Mapping[str, Any] | None = None,
+) -> None:
     """Make `folder` that of a result which `wanted` decides, or make sure that it is.
 
     Args:
         folder: Of one seed.
         wanted: Everything that decides the result, as JSON.
         began: Names in the folder that show that something was trained there.
+        called: How people name what decides it (corpus, base model, limit), for people.
 
     Raises:
         MtpeftError: Something else was trained there, or nobody knows what; it names what differs.
@@ -90,10 +103,13 @@ def claim(folder: Path, wanted: Mapping[str, Any], began: Iterable[str]) -> None
     plain = json.loads(json.dumps(wanted, sort_keys=True))
     if path.is_file():
         again = f"rm -r {shown(folder)}, or give another MTPEFT_OUT"
-        if different := differences(read_object(path, "what decides the result", again), plain):
+        known = read_object(path, "what decides the result", again)
+        names = known.pop(CALLED, {})
+        if different := differences(known, plain):
+            of = ", ".join(f"{key} {value}" for key, value in names.items())
             raise MtpeftError(
                 f"{shown(folder)} holds a result of something else: {'; '.join(different)}",
-                "what the folder was begun with",
+                f"what the folder was begun with{f': {of}' if of else ''}",
                 f"rm -r {shown(folder)}, or give another MTPEFT_OUT",
             )
         return
@@ -104,7 +120,8 @@ def claim(folder: Path, wanted: Mapping[str, Any], began: Iterable[str]) -> None
             f"rm -r {shown(folder)}, or give another MTPEFT_OUT",
         )
     if rank() == 0:
-        write_atomic(path, json.dumps(plain, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+        record = {**plain, CALLED: dict(called)} if called else plain
+        write_atomic(path, json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 def differences(known: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -3,12 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from mtpeft.catalog import Run, catalog
 from mtpeft.core import paths
 from mtpeft.corpora import Example
 from mtpeft.models.methods import trains_whole
 from mtpeft.tuning.settings import Settings
+
+
+def named(base: str, corpus: str, limit: int) -> dict[str, Any]:
+    """Base model, corpus and limit as people name them, where there is one."""
+    all_of_them = {"base": base, "corpus": corpus, "limit": limit}
+    return {key: value for key, value in all_of_them.items() if value}
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,8 @@ class Job:
         valid: Those that a checkpoint is selected on.
         root: Folder of all profiles.
         test: Examples that heads are tested on, by task.
+        corpus: Where the examples are from, as people name it; empty: nobody said.
+        limit: How many examples of each task and split were taken (0: all).
     """
 
     run: Run
@@ -36,11 +45,18 @@ class Job:
     valid: dict[str, Sequence[Example]]
     root: Path = paths.REGENERATED / "training"
     test: dict[str, Sequence[Example]] = field(default_factory=dict)
+    corpus: str = ""
+    limit: int = 0
 
     @property
     def folder(self) -> Path:
         """Where everything of this run and seed goes."""
         return paths.seed_folder(self.profile, self.run.id, self.settings.seed, self.root)
+
+    @property
+    def called(self) -> dict[str, Any]:
+        """What the result was made of, as people name it."""
+        return named(self.base, self.corpus, self.limit)
 
     @property
     def whole(self) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mtpeft.core import environment
+from mtpeft.models.device import synchronize
 
 
 @dataclass
@@ -60,8 +61,10 @@ class Ledger:
     @contextmanager
     def evaluation(self) -> Iterator[None]:
         """Around validation and testing."""
+        synchronize()
         start = time.monotonic()
         yield
+        synchronize()
         self.evaluation_seconds += time.monotonic() - start
 
     def flops(self) -> float:
@@ -123,14 +126,6 @@ def flop_counter() -> Any:
     named = {kernel: forward, f"{kernel}_backward": backward}
     mapping = {getattr(torch.ops.aten, name): formula for name, formula in named.items()}
     return known.FlopCounterMode(display=False, custom_mapping=mapping)
-
-
-def synchronize() -> None:
-    """Wait for queued work on a GPU."""
-    import torch
-
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
 
 
 def peak_memory() -> int:

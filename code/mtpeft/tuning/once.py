@@ -26,6 +26,7 @@ def once(
     decides: Mapping[str, Any],
     settings: Settings,
     fit: Callable[[Settings], Fitted | None],
+    called: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Train in `folder`, or go on from its last checkpoint, or take the finished result.
 
@@ -38,6 +39,7 @@ def once(
         settings: Of the run.
         fit: Trains under settings, from the last checkpoint where there is one; None where it was
             cut off.
+        called: As in `identity.claim`.
 
     Returns:
         What `fit` kept of the finished result ({} where it was cut off).
@@ -50,7 +52,8 @@ def once(
     finished = folder / FINISHED
     first = identity.rank() == 0
     with held(folder, wait=False) if first else contextlib.nullcontext():
-        identity.claim(folder, {**decides, **identity.of_program()}, (FINISHED, CHECKPOINTS))
+        wanted = {**decides, **identity.of_program()}
+        identity.claim(folder, wanted, (FINISHED, CHECKPOINTS), called)
         if finished.is_file():
             found = outcome(finished)
             identity.unbroken(folder, found.files)

@@ -2,6 +2,7 @@
 overrides. One type and one set of profiles for everything that trains.
 """
 
+import sys
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -107,11 +108,50 @@ CHOICES: dict[str, Any] = {
     "wording": ("own", "published"),
     "attention": ("auto", "sdpa", "eager", "flash_attention_2"),
     "balancing": RULES,
+    "compute_dtype": ("bfloat16", "float16", "float32"),
+    # Those of transformers that need no package of their own.
+    "optimizer": (
+        *("adamw_torch", "adamw_torch_fused", "adamw_bnb_8bit", "paged_adamw_32bit"),
+        *("paged_adamw_8bit", "lion_32bit", "lion_8bit", "adafactor", "sgd"),
+    ),
 }
 # What the objective allows of a setting. Heads train with the rules that both editions had.
 OF_OBJECTIVE: dict[str, dict[str, Any]] = {
-    TOKENS: {"mixing": STRATEGIES},
+    TOKENS: {
+        "mixing": STRATEGIES,
+        "schedule": (
+            *("linear", "cosine", "cosine_with_restarts", "inverse_sqrt"),
+            *("constant", "constant_with_warmup"),
+        ),
+    },
     HEADS: {"mixing": SAMPLERS, "schedule": ("linear",), "weights": ("float32", "nf4")},
+}
+
+MOST = sys.float_info.max
+# The least and the most that a number may be.
+RANGES: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(
+        (
+            *("batch_size", "gradient_accumulation", "max_length", "code_length", "query_length"),
+            *("epochs", "lora_rank", "lora_alpha", "mlora_pool", "bottleneck", "virtual_tokens"),
+            *("logging_steps", "save_total_limit", "eval_samples", "selection_samples"),
+        ),
+        (1, MOST),
+    ),
+    **dict.fromkeys(
+        (
+            *("learning_rate", "head_learning_rate", "weight_decay", "gradient_clipping"),
+            *("warmup_steps", "limit_steps", "conflict_every", "eval_steps", "evaluations"),
+            *("valid_examples", "early_stopping_patience", "stop_on_rising_loss", "save_steps"),
+            *("early_stopping_threshold", "counted_batches"),
+        ),
+        (0, MOST),
+    ),
+    "mixing_temperature": (1e-6, MOST),
+    "lora_dropout": (0, 0.99),
+    "warmup_share": (0, 1),
+    "max_steps": (-1, MOST),
+    "seed": (0, 2**32 - 1),  # NumPy's
 }
 
 
@@ -200,12 +240,26 @@ def _checked(values: dict[str, Any]) -> Settings:
         if kind is list and get_args(hints[key])[0] is float:
             value = [float(v) for v in value]
         made[key] = value
-    settings = Settings(**made)
-    for key in ("batch_size", "gradient_accumulation", "max_length", "code_length", "epochs"):
-        if getattr(settings, key) < 1:
-            raise MtpeftError(
-                f"setting {key} is {getattr(settings, key)}", "at least 1", f"--set {key}=1"
-            )
+    return within_ranges(Settings(**made))
+
+
+def within_ranges(settings: Settings) -> Settings:
+    """The settings, where each number is one that it can be.
+
+    Raises:
+        MtpeftError: One is not.
+    """
+    for key, (low, high) in RANGES.items():
+        if not low <= (value := getattr(settings, key)) <= high:
+            expected = f"at least {low:g}" if high == MOST else f"{low:g} to {high:,.12g}"
+            raise MtpeftError(f"setting {key} is {value}", expected, f"--set {key}={low:g}")
+    betas = settings.adam_betas
+    if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+        raise MtpeftError(
+            f"setting adam_betas is {betas}",
+            "two numbers from 0 to below 1",
+            "--set 'adam_betas=[0.9, 0.999]'",
+        )
     return settings
 
 

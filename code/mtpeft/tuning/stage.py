@@ -22,8 +22,16 @@ from mtpeft.tasks.encoding import (
     encoded,
     head_of,
 )
-from mtpeft.tuning.job import Job
-from mtpeft.tuning.settings import HEADS, Settings, how, objective_of, parse_overrides, resolve
+from mtpeft.tuning.job import Job, named
+from mtpeft.tuning.settings import (
+    HEADS,
+    Settings,
+    how,
+    objective_of,
+    parse_overrides,
+    resolve,
+    within_ranges,
+)
 from mtpeft.tuning.train import train
 
 if TYPE_CHECKING:
@@ -84,7 +92,7 @@ def run(
     }
     source, called = (model_folder(backbone), backbone) if backbone else (source_of(base), base.hub)
     suits(source)
-    chosen = list(seeds) or [settings.seed]
+    chosen = [within_ranges(replace(settings, seed=seed)).seed for seed in seeds or [settings.seed]]
     if objective == HEADS:
         _heads(entry, profile, settings, chosen, corpus, source, called, limit, predict)
         return
@@ -97,6 +105,8 @@ def run(
             called,
             data["train"],
             data["valid"],
+            corpus=corpus,
+            limit=limit,
         )
         made = train(job, generate=generate)
         print(f"train: {name}, profile {profile}, seed {seed}: {paths.shown(made)}")
@@ -127,13 +137,20 @@ def _heads(
         limit: Examples of each task and split (0: all).
         predict: The inference stage's function that answers the test sets.
     """
+    from mtpeft.models import nf4
     from mtpeft.models.base import load_encoder, load_tokenizer, longest_input
-    from mtpeft.models.methods import positions_taken
+    from mtpeft.models.methods import positions_taken, trains_whole
     from mtpeft.models.shared import SharedModel
     from mtpeft.tuning.objective.heads import over_seeds, positive_weights, train_seeds
 
     tokenizer, read = load_tokenizer(source), how(settings)
     method = catalog().get("methods", entry.method)
+    if settings.weights == "nf4" and trains_whole(method):
+        raise MtpeftError(
+            f"weights are nf4, but {method.id} trains every weight",
+            "float32",
+            "--set weights=float32",
+        )
     room = longest_input(source)
     if room is not None:
         room -= positions_taken(method, read)
@@ -149,7 +166,7 @@ def _heads(
 
     def make(seed: int) -> SharedModel:
         return SharedModel(
-            load_encoder(source, settings.attention),
+            load_encoder(source, settings.attention, nf4.wanted(read)),
             backbone,
             method,
             {task: head_of(task) for task in entry.tasks},
@@ -166,8 +183,9 @@ def _heads(
 
     folder = paths.REGENERATED / "training" / profile / entry.id
     about = {"run": entry.id, "method": entry.method, "positive_weights": weights, **base}
+    names = named(called, corpus, limit)
     outcomes = train_seeds(
-        make, data["train"], valid, data["test"], settings, folder, seeds, about, after
+        make, data["train"], valid, data["test"], settings, folder, seeds, about, after, names
     )
     path = folder / "results.csv"
     write_atomic(path, _results(entry, outcomes, data["test"]))
@@ -176,9 +194,8 @@ def _heads(
         [],
         run=entry.id,
         profile=profile,
-        base=called,
-        corpus=corpus,
         seeds=seeds,
+        **names,
         device=outcomes[0].cost["device"],
         **base,
     )

@@ -115,7 +115,7 @@ def _made(
                 "--set max_length=N with a larger one",
             )
     if not pieces:
-        raise MtpeftError("no training examples", f"examples of {', '.join(examples)}", "make data")
+        raise MtpeftError("no examples", f"examples of {', '.join(examples)}", "make data")
     return {
         "tokens": np.concatenate(pieces),
         "offsets": np.cumsum([0] + [len(p) for p in pieces], dtype=np.int64),

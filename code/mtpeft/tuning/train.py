@@ -55,7 +55,7 @@ def train(
         files = [p for p in job.result.glob("*") if p.suffix in (".safetensors", ".json")]
         return {"steps": trainer.state.global_step}, files
 
-    once(job.folder, decides(job), job.settings, fit)
+    once(job.folder, decides(job), job.settings, fit, job.called)
     return job.result
 
 
@@ -98,7 +98,7 @@ def _write(job: Job, used: Settings, trainer: Any, order: str) -> None:
         run=job.run.id,
         profile=job.profile,
         seeds=[used.seed],
-        base=job.base,
+        **job.called,
         data_order_sha256=order,
         device=ledger["device"],
         processes=trainer.args.world_size,
@@ -120,7 +120,8 @@ def model_card(
         if job.whole
         else "PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), folder)"
     )
-    rows = "\n".join(f"| {name} | {value} |" for name, value in as_dict(used).items())
+    made = {**job.called, **as_dict(used)}
+    rows = "\n".join(f"| {name} | {value} |" for name, value in made.items())
     return f"""---
 base_model: {job.base}
 library_name: {"transformers" if job.whole else "peft"}

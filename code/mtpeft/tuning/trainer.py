@@ -8,6 +8,7 @@ defaults (bf16, gradient checkpointing) are silent. A test and a benchmark compa
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from mtpeft.tuning.balancing.rule import Rule
 from mtpeft.tuning.ledger import Ledger
 from mtpeft.tuning.settings import Settings
 
+DIVERGED = "a finite number", "--set learning_rate=RATE with a lower one"
 STATE = "state.json"
 """Written last into a checkpoint: one without it was cut off."""
 
@@ -112,6 +114,31 @@ class MultiTaskTrainer(Trainer):
         torch.distributed.broadcast_object_list(shared, src=0, device=self.args.device)
         return shared[0]
 
+    def finite(self, where: str, losses: Mapping[str, float]) -> None:
+        """Make sure that validation gave numbers.
+
+        Args:
+            where: After what, for people.
+            losses: Of each task that was validated.
+
+        Raises:
+            MtpeftError: It did not.
+        """
+        for name, value in losses.items():
+            if not math.isfinite(value):
+                raise MtpeftError(f"the validation loss of {name} is {value} {where}", *DIVERGED)
+
+    def check_weights(self) -> None:
+        """Make sure that what was trained is numbers: the last step's update has no loss after it.
+
+        Raises:
+            MtpeftError: A weight is not finite.
+        """
+        for name, p in self.model.named_parameters():
+            if p.requires_grad and not bool(torch.isfinite(_own(p)).all()):
+                step = self.state.global_step
+                raise MtpeftError(f"{name} is not finite after step {step}", *DIVERGED)
+
     def rate(self) -> float:
         """The learning rate that the rule and the curve are told."""
         return float(self.lr_scheduler.get_last_lr()[0])
@@ -137,8 +164,7 @@ class MultiTaskTrainer(Trainer):
                 raise MtpeftError(
                     f"the loss of {name} is {value} in step {self.state.global_step}, "
                     f"{self.step_rows()}",
-                    "a finite number",
-                    "--set learning_rate=RATE with a lower one",
+                    *DIVERGED,
                 )
         weights = self.rule.weights()
         row = {
@@ -246,7 +272,7 @@ def arguments(folder: Path, s: Settings, **more: Any) -> Any:
     return made
 
 
-def opening(s: Settings, rows: int, attention: str, title: str) -> dict[str, Any]:
+def opening(s: Settings, rows: int, attention: str, title: str, *, bf16: bool) -> dict[str, Any]:
     """What a run computes with, for its records; the first process says it before the first step.
 
     Args:
@@ -254,13 +280,13 @@ def opening(s: Settings, rows: int, attention: str, title: str) -> dict[str, Any
         rows: Rows or examples of an optimizer step, all processes together.
         attention: Implementation that the model runs with.
         title: Of the run.
+        bf16: Whether products are in bfloat16 on this device, whatever type the weights have.
     """
     processes = identity.processes()
     products = s.compute_dtype if s.weights == "nf4" else s.weights
     made = {
         **described(),
-        "precision": f"{s.weights} weights, "
-        f"{'bfloat16' if s.mixed_precision == 'bf16' else products} products",
+        "precision": f"{s.weights} weights, {'bfloat16' if bf16 else products} products",
         "attention": attention,
         "rows_a_step": rows,
         "rows_at_a_time": s.batch_size,
@@ -273,6 +299,12 @@ def opening(s: Settings, rows: int, attention: str, title: str) -> dict[str, Any
             flush=True,
         )
     return made
+
+
+def _own(parameter: Any) -> torch.Tensor:
+    """A parameter, or this process's part of one that is sharded."""
+    own: torch.Tensor = parameter.to_local() if hasattr(parameter, "to_local") else parameter
+    return own.detach()
 
 
 def _number(value: float) -> float | None:

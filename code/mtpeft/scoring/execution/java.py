@@ -14,6 +14,7 @@ from functools import cache, lru_cache
 import tree_sitter_java
 from tree_sitter import Language, Node, Parser
 
+from mtpeft.core.text import with_line_feeds
 from mtpeft.corpora.trees import below
 from mtpeft.sandbox.instances import Case, ProgramInstance
 from mtpeft.sandbox.outcome import NOT_CARRIED
@@ -26,8 +27,12 @@ _TYPES = (
     "record_declaration",
     "annotation_type_declaration",
 )
-# The compiler reads an escape before anything else; that of the backslash itself stays.
-_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\u+00((?!5[cC])[0-7][0-9a-fA-F])")
+# The compiler reads an escape before anything else. A backslash that comes of one begins no other.
+_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\u+00(?!5[cC]u)([0-7][0-9a-fA-F])")
+# What a text declares that the parser cannot follow.
+_ROUGHLY = re.compile(
+    r"\b(?:class|interface|enum|record)\s+(\w+)|[\w>\]]\s+(\w+)\s*[=;,]", re.ASCII
+)
 _USUAL = "import java.util.*;\nimport java.util.function.*;\nimport java.util.stream.*;\n"
 _HARNESS = """package {package};
 
@@ -189,7 +194,7 @@ def instance(item: Item, output: str) -> ProgramInstance:
         output: In place of the item's own.
     """
     nonce = secrets.token_hex(8)
-    text = _ESCAPE.sub(lambda found: found[1] + chr(int(found[2], 16)), output)
+    text = _as_compiled(output)
     prefix = f"run{nonce}.Run.plain("
     tests = [_looked_at(_expression(test), _methods(text), prefix) for test in item.tests]
     source, holder = _with_tests(text, item.asked, tests, nonce)
@@ -221,7 +226,7 @@ def taken(item: Item, output: str) -> str:
         item: The output with its tests. Without a right answer, what its tests mean is not known.
         output: In place of the item's own.
     """
-    text = _ESCAPE.sub(lambda found: found[1] + chr(int(found[2], 16)), output)
+    text = _as_compiled(output)
     own = (
         _declared(text) - _declared(item.reference)
         if item.reference
@@ -234,6 +239,13 @@ def taken(item: Item, output: str) -> str:
         if node.type in ("identifier", "type_identifier")
     }
     return min((name for name in own & used if name[:1].isupper() or name == "java"), default="")
+
+
+def _as_compiled(output: str) -> str:
+    """A text as the compiler sees it: escapes read, lines ended by line feeds. A parser that ends a
+    comment or a string elsewhere would overlook what stands behind it.
+    """
+    return with_line_feeds(_ESCAPE.sub(lambda found: found[1] + chr(int(found[2], 16)), output))
 
 
 def _with_tests(text: str, asked: str, tests: list[str], nonce: str) -> tuple[str, str]:
@@ -370,7 +382,10 @@ def _declared(code: str) -> frozenset[str]:
         if node.type == "type_parameter"
         for child in node.children
     )
-    return frozenset(_text(node) for node in (*named, *parameters) if node is not None)
+    found = frozenset(_text(node) for node in (*named, *parameters) if node is not None)
+    if not _tree(code).has_error:
+        return found
+    return found | {name for names in _ROUGHLY.findall(code) for name in names if name}
 
 
 def _methods(code: str) -> frozenset[str]:

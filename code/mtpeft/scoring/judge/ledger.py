@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.errors import BadInput, MtpeftError, Unavailable
 from mtpeft.core.files import append_lines, record_lines
 from mtpeft.core.locks import held
 from mtpeft.core.objects import typed
@@ -239,6 +239,9 @@ class Ledger:
                 line = json.dumps(record, ensure_ascii=True, sort_keys=True)
                 append_lines(self.path, [line])
                 self.spent += cost
+            except MtpeftError as error:
+                # Whatever is asked next would be paid for and lost as well.
+                raise Unavailable(error.found, error.expected, error.fix) from error
             finally:
                 self._freed(most)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from inspect import signature
 from typing import Any
 
 from mtpeft.core.errors import UnknownName
@@ -37,8 +38,15 @@ def balancing(name: str, tasks: int, **options: Any) -> Rule:
         options: What the rule's class takes.
 
     Raises:
-        UnknownName: There is no such rule; the error lists the nearest ones.
+        UnknownName: There is no such rule, or it takes no such option; the error lists the nearest
+            ones.
     """
     if name not in RULES:
         raise UnknownName("loss balancing", name, RULES)
-    return RULES[name](tasks, **options)
+    rule = RULES[name]
+    fixed = {"tasks", *(rule.keywords if isinstance(rule, partial) else ())}
+    known = [key for key in signature(rule).parameters if key not in fixed]
+    for key in options:
+        if key not in known:
+            raise UnknownName(f"option of balancing {name}", key, [*known, "every"])
+    return rule(tasks, **options)

@@ -96,6 +96,7 @@ def train_seeds(
     seeds: list[int] | None = None,
     about: Mapping[str, Any] | None = None,
     after: Callable[[SharedModel, Path], None] | None = None,
+    called: Mapping[str, Any] | None = None,
     **trial: Any,
 ) -> list[Outcome]:
     """Train once for each seed. Results go to `folder/seed-<n>`.
@@ -111,6 +112,7 @@ def train_seeds(
         about: What else decides what the model is, as JSON.
         after: Handed each newly trained model, best checkpoint loaded, and its folder, before the
             seed counts as finished.
+        called: As in `identity.claim`.
         trial: As in `fit`, for tests.
 
     Raises:
@@ -135,7 +137,7 @@ def train_seeds(
             return asdict(outcome), [p for p in (place / BEST).rglob("*") if p.is_file()]
 
         decides = {"settings": as_dict(chosen), "data": data, **(about or {})}
-        if kept := once(place, decides, chosen, one):
+        if kept := once(place, decides, chosen, one, called):
             made.append(Outcome(**kept))
     return made
 
@@ -182,6 +184,7 @@ def fit(
         settings.batch_size * settings.gradient_accumulation,
         attention_of(model.encoder),
         title,
+        bf16=model.bf16 and local() != "cpu",
     )
     every = int(settings.balancing_options.get("every", 10))
     trainer.add_callback(Recorder(trainer, folder / "tensorboard", every, title))
@@ -326,7 +329,8 @@ class HeadsTrainer(MultiTaskTrainer):
             s = self.settings
             self.args.optim, self.args.learning_rate = s.optimizer, s.learning_rate
             kind, named = self.get_optimizer_cls_and_kwargs(self.args, None)
-            named |= {"weight_decay": s.weight_decay, "betas": tuple(s.adam_betas)}
+            named |= {"weight_decay": s.weight_decay}
+            named |= {"betas": tuple(s.adam_betas)} if "betas" in named else {}
             groups = [
                 {"params": self.model.shared_parameters(), "lr": s.learning_rate},
                 {"params": self.model.head_parameters(), "lr": s.head_learning_rate},
@@ -498,9 +502,9 @@ class HeadsTrainer(MultiTaskTrainer):
         """Mean validation loss of each task, over `limit` examples at most."""
         device = str(self.args.device)
         some = {t: d.subsample_evenly(limit or 0) for t, d in self.valid.items()}
-        result: np.ndarray = np.array(
-            [outputs(self.model, some[t], device=device)[0] for t in self.names]
-        )
+        found = {t: outputs(self.model, some[t], device=device)[0] for t in self.names}
+        self.finite(f"after step {self.state.global_step}", found)
+        result: np.ndarray = np.array([found[t] for t in self.names])
         return result
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
@@ -522,6 +526,7 @@ class HeadsTrainer(MultiTaskTrainer):
         metrics |= {"eval_selection": combined}
         metrics["eval_loss"] = sum(found[t]["loss"] for t in self.names) / len(self.names)
         epoch = len(self.history) + 1
+        self.finite(f"after epoch {epoch}", {t: found[t]["loss"] for t in self.names})
         if combined > self.best:
             self.best, self.best_epoch, self.best_sha256 = combined, epoch, _digest(self.model)
             if self.is_world_process_zero():
