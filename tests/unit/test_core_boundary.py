@@ -60,7 +60,10 @@ def test_words_of_a_library_are_not_taken_for_a_path():
     [
         ("Error while serializing: I/O error: No space left on device (os error 28)", "df -h"),
         ("I/O error: Permission denied (os error 13)", "MTPEFT_OUT"),
-        ("[enforce fail] . PytorchStreamWriter failed writing file data/0: file write failed", "df -h"),
+        (
+            "[enforce fail] . PytorchStreamWriter failed writing file data/0: file write failed",
+            "df -h",
+        ),
         ("could not write: Read-only file system", "MTPEFT_OUT"),
         ("write failed: Disk quota exceeded", "df -h"),
     ],
