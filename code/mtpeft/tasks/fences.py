@@ -22,6 +22,7 @@ from mtpeft.tasks.frames import (
     is_change,
     of_page,
     unframed,
+    unquoted,
     without_prompts,
 )
 from mtpeft.tasks.source_text import (
@@ -238,7 +239,7 @@ def _is_python(text: str) -> bool:
 
 def _cleaned(text: str, language: str) -> str:
     """A text as `tidied` has it, its listings in fences; code that is whole stays as it is."""
-    lines, kept = unframed(text).split("\n"), list[str]()
+    lines, kept = unquoted(text).split("\n"), list[str]()
     if not any(_SIGN in line for line in lines):
         for start, end in reversed(_whole(lines, language)):
             code = "\n".join(lines[start:end])
@@ -252,7 +253,7 @@ def _cleaned(text: str, language: str) -> str:
     def back(signed: str) -> str:
         return _SIGNED.sub(lambda found: kept[int(found[1])], signed) if kept else signed
 
-    text = _TESTS.sub("", tidied("\n".join(lines)))
+    text = _TESTS.sub("", tidied(unframed("\n".join(lines))))
     if _SIGN not in text:
         text = of_page(text)
     return back(in_fences(text, language, back))
@@ -416,7 +417,7 @@ def _repaired(block: _Block, language: str) -> _Block:
         if not sound(text, kind) and sound(plain := mend(text), kind):
             text = plain
     if (
-        not sound(text, kind)
+        (not sound(text, kind) or (kind == "python" and is_said(text)))
         and len(parts := segments(text, kind)) == 1
         and sound(parts[0][0], kind)
         and not _leaves_code(text, parts[0][0])

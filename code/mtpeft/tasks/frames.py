@@ -60,7 +60,7 @@ _NOT_OF_FILE = re.compile(
     r"-|\+\+\+ |@@|\\ No newline|diff --git|index [0-9a-f]|new file mode|\*\*\* "
 )
 _FENCED = re.compile(r"(?:`{3,}|~{3,})[^\n]*\n(.*)\n[ \t]*(?:`{3,}|~{3,})", re.DOTALL)
-_HOLDS_CODE = ("code", "answer", "solution", "function", "output", "completion")
+_HOLDS_CODE = ("code", "answer", "solution", "function", "output", "completion", "content")
 
 
 def _fence(code: str, tag: str = "") -> str:
@@ -129,6 +129,15 @@ def _ending(found: re.Match[str]) -> str:
     return named[1] if named else ""
 
 
+def unquoted(text: str) -> str:
+    """A text without the quotation marks of a mail, where each of its lines has one."""
+    while (lines := [line for line in text.split("\n") if line.strip()]) and all(
+        re.match(r">(?!>> )", line) for line in lines
+    ):
+        text = re.sub(r"^> ?", "", text, flags=re.MULTILINE)
+    return text
+
+
 def unframed(text: str) -> str:
     """A text without fences of which the shell's documents, sessions and changes stand in fences."""
     # Where no end stands, none is searched from each beginning.
@@ -142,9 +151,9 @@ def unframed(text: str) -> str:
     if change:
         return text[: change.start()] + _fence(text[change.start() :].rstrip("\n"), "diff")
     lines = text.split("\n")
-    if any(re.match(r"(?:async def|def|class) ", line) for line in lines) and not _TYPED.search(
-        text
-    ):
+    if any(
+        re.match(r"(?:async def|def|class) |\ue000", line) for line in lines
+    ) and not _TYPED.search(text):
         return text
     return _session_in_fences(lines)
 

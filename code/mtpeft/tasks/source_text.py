@@ -18,17 +18,19 @@ _NOT_A_NAME = re.compile(
     r"if|for|while|switch|catch|return|new|else|throw|await|case|in|using|lock|synchronized|do|try"
     r"|yield|and|or|is|as|foreach|fixed|when"
 )
-_HEAD = re.compile(r"((?<!\w)\w+|[>\]?])\s+(\w+)\s*(?:<[\w, ]+>\s*)?\(")
+_HEAD = re.compile(r"((?<!\w)\w+|[>\]?)])\s+(?:\w+\.)*(\w+)\s*(?:<[\w, ]+>\s*)?\(")
 _BODY = re.compile(
     r"\s*(?:throws\s[\w\s.,]+?|where\s[\w\s:,.()<>?\[\]]+?|:\s*(?:base|this)\s*\([^(){}]*\)\s*)?"
     r"(?:\{|=>)"
 )
 _TYPE = re.compile(r"\b(?:class|interface|enum|record|struct)\s+(\w+)")
-_PROPERTY = re.compile(r"\b\w[\w<>\[\]?.]*\s+(\w+)\s*(?:\{\s*(?:\w+\s+)?(?:get|set|init)\b|=>)")
+_PROPERTY = re.compile(
+    r"\b\w[\w<>\[\]?.]*\s+(\w+)\s*(?:\{\s*(?:\w+\s+)?(?:get|set|init|add|remove)\b|=>)"
+)
 # A line that is no declaration, and no sentence either.
 _MORE_CODE = re.compile(r"^[})\]]|^(?:else|catch|finally)\b|[;{}]$")
 _NAMELESS = re.compile(
-    r"\b(?:(operator) *([-+*/%!~<>=&|^]{1,2}|true|false)\s*\(|(this)\s*(\[)[^\]]*\]\s*(?:\{|=>))"
+    r"(?:\b(operator) *([-+*/%!~<>=&|^]{1,2}|true|false)\s*\(|(~\w+)\s*\(\s*\)\s*\{|\b(this)\s*(\[)[^\]]*\]\s*(?:\{|=>))"
 )
 _IMPORT = re.compile(r"^[ \t]*(?:import|using|package)\s[^\n;]*;[ \t]*$", re.MULTILINE)
 _PYTHON_DEF = re.compile(r"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
@@ -47,9 +49,9 @@ _OPEN_HEAD = re.compile(r"\s*(?:[\w.]+(?:<[^()]*>)?(?:\[\])*\??\s+)+\w+\s*\(")
 _STARTS = re.compile(
     r"\s*(?:(?:import|package|using)\s+[\w.*= ]+;|@\w|/\*|//|\[\w+[^\]]*\]\s*$"
     r"|(?:public|protected|private|internal|static|final|abstract|sealed|virtual|override|async"
-    r"|synchronized|readonly|partial|default|unsafe)\s+[\w<\[]"
+    r"|synchronized|readonly|partial|default|unsafe)\s+[\w<\[(]|~\w+\s*\(\s*\)"
     r"|(?:class|interface|enum|record|struct|namespace)\s+\w+[^.?!]*$|namespace\s+[\w.]+\s*[;{]?\s*$"
-    r"|(?:<[\w, ]+>\s+)?[\w.]+(?:<[^()]*>)?(?:\[\])*\??\s+\w+(?:<[\w, ]+>)?\s*\([^()]*\)\s*(?:throws[\w\s.,]+)?\{)"
+    r"|(?:<[\w, ]+>\s+)?[\w.]+(?:<[^()]*>)?(?:\[\])*\??\s+[\w.]+(?:<[\w, ]+>)?\s*\([^()]*\)\s*(?:throws[\w\s.,]+)?\{)"
 )
 _FOREIGN = {
     "csharp": re.compile(
@@ -127,7 +129,12 @@ def _is_chat(node: ast.stmt) -> bool:
 
 
 def _is_label(node: ast.stmt) -> bool:
-    """Whether a statement is a label with a word behind it: `Output: 6`."""
+    """Whether a statement is a label with a word behind it, or a point of a list: `Output: 6`."""
+    if isinstance(node, ast.Expr):
+        first = node.value
+        while isinstance(first, (ast.BinOp, ast.Compare)):
+            first = first.left
+        return isinstance(first, (ast.Starred, ast.UnaryOp))
     return (
         isinstance(node, ast.AnnAssign)
         and node.value is None
