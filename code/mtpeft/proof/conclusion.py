@@ -2,6 +2,7 @@
 done again each time.
 """
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from mtpeft.reporting.tables import build, render
 from mtpeft.statistics import over_seeds, r_session
 from mtpeft.statistics.contrasts import Contrasts, of_figures
 from mtpeft.statistics.figures import FigureSet
+from mtpeft.tuning.settings import as_dict, parse_overrides, resolve
 from mtpeft.verification.claims import Evidence
 from mtpeft.verification.claims.registry import judge_claim
 
@@ -35,6 +37,7 @@ def conclude(known: Catalog, study: Study, form: Form) -> None:
     """
     plan, root = driver.plan_of(known, study, form), paths.REGENERATED
     driver.write_cost(known, plan, root)
+    write_settings(known, plan, root)
     write_overlaps(known, plan, root)
     if study.proof is not None and study.proof.contrasts:
         for path in arms.write(known, study, plan, root):
@@ -62,6 +65,27 @@ def conclude(known: Catalog, study: Study, form: Form) -> None:
     )
     for name, _, published, here, _ in rows:
         print(f"proof: {name}: published: {published}; here: {here}")
+
+
+def write_settings(known: Catalog, plan: Plan, root: Path) -> None:
+    """Write `settings.json`: corpus, seeds and profiles of a proof, and what its runs train with;
+    runs with equal settings stand together.
+    """
+    overrides = parse_overrides(plan.settings or [])
+    alike: dict[str, list[str]] = {}
+    for name in plan.runs:
+        run = known.get("runs", name)
+        if run.regime != "untuned":
+            found = as_dict(resolve(run, plan.profile, overrides))
+            alike.setdefault(json.dumps(found, sort_keys=True), []).append(name)
+    record = {
+        "corpus": plan.corpus,
+        "seeds": plan.seeds,
+        "training_profile": plan.profile,
+        "inference_profile": plan.inference,
+        "training": [{"runs": runs, **json.loads(found)} for found, runs in alike.items()],
+    }
+    write_atomic(root / "settings.json", json.dumps(record, indent=1) + "\n")
 
 
 def write_overlaps(known: Catalog, plan: Plan, root: Path) -> None:
