@@ -11,7 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from mtpeft.sandbox import guarantees, landlock, outcome
+from mtpeft.sandbox import guarantees, identity, landlock, outcome
 from mtpeft.sandbox.errors import SandboxRefused
 from mtpeft.sandbox.instances import Case, FunctionInstance, ProgramInstance
 from mtpeft.sandbox.limits import MIB, Limits
@@ -323,3 +323,14 @@ def test_a_killed_run_leaves_its_folder(both):
         while os.listdir(place) and time.monotonic() < end:
             time.sleep(0.05)
         assert os.listdir(place) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="cannot run here: an ordinary user has one uid")
+def test_the_uid_that_a_starting_sandbox_tries_is_a_neighbours(monkeypatch):
+    """The child that tries it would pass for a process that the neighbour's program left behind."""
+    tried = []
+    monkeypatch.setattr(identity, "_can_become", lambda uid: tried.append(uid) or True)
+    monkeypatch.setattr(identity, "uids_in_use", lambda: set(identity.UIDS) - set(tried))
+    with pytest.raises(SandboxRefused, match="is taken"):
+        identity.acquire()
+    assert tried

@@ -97,16 +97,18 @@ def acquire() -> Identity:
                 "run as an ordinary user",
             )
         return Identity(os.getuid(), os.getgid(), dedicated=False)
-    if not _can_become(UIDS.start):
+    # With the last one, which nobody gets: in the neighbour whose uid it were, the child that tries
+    # would pass for a process that its program left behind.
+    if not _can_become(UIDS[-1]):
         raise SandboxRefused(
             "a limit on processes",
-            f"root cannot become uid {UIDS.start} here (capability dropped, or "
+            f"root cannot become uid {UIDS[-1]} here (capability dropped, or "
             "uid not mapped), and RLIMIT_NPROC does not bind root",
             f"CAP_SETUID and CAP_SETGID, with uids {UIDS.start}-{UIDS.stop - 1} mapped",
             "run as an ordinary user (docker run --user 1000:1000), or map subordinate uids",
         )
     folder, busy = _lock_folder(), uids_in_use()
-    for uid in UIDS:
+    for uid in UIDS[:-1]:
         if uid in busy or _known(uid):
             continue
         lock = os.open(
@@ -120,7 +122,7 @@ def acquire() -> Identity:
         return Identity(uid, uid, dedicated=True, lock=lock)
     raise SandboxRefused(
         "a uid of its own",
-        f"every uid of {UIDS.start}-{UIDS.stop - 1} is taken",
+        f"every uid of {UIDS.start}-{UIDS.stop - 2} is taken",
         "a free uid in that range",
         "end other sandboxes of this package",
     )
