@@ -9,7 +9,9 @@ pytest.importorskip("torch")
 
 import torch
 from mtpeft.core.errors import MtpeftError
+from mtpeft.models import base
 from mtpeft.models.base import config_of, empty_encoder, load_causal, load_encoder
+from mtpeft.models.device import DeviceLost, stop_where_lost
 from mtpeft.models.pooling import pooled
 from mtpeft.tuning.tiny import save_backbone, tiny_model, train_tokenizer
 from safetensors.torch import load_file, save_file
@@ -61,6 +63,39 @@ def test_loading_reports_nothing_that_needs_no_action_and_leaves_the_log_as_it_w
     load_encoder(str(encoder))
     assert capfd.readouterr() == ("", "")
     assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
+
+
+def test_what_was_trained_with_flash_attention_answers_where_there_is_none(monkeypatch):
+    assert [base.attention_to_answer(n) for n in ("eager", "sdpa", base.FLASH)] == [
+        "eager",
+        "sdpa",
+        "auto",
+    ]
+    monkeypatch.setattr(base, "kind", lambda: "cuda")
+    monkeypatch.setattr(base.importlib.util, "find_spec", lambda name: object())
+    assert base.attention_to_answer(base.FLASH) == base.FLASH
+    assert base.attention("auto", "cuda:1") == [base.FLASH, "sdpa", "eager"]
+    assert base.attention("auto", "cpu") == ["sdpa", "eager"]
+
+
+@pytest.mark.parametrize(
+    ("said", "lost"),
+    [
+        ("CUDA error: device-side assert triggered", True),
+        ("Triton Error [CUDA]: an illegal memory access was encountered", True),
+        ("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED", True),
+        ("CUSOLVER_STATUS_INTERNAL_ERROR, when calling cusolverDnCreate", True),
+        ("NCCL error in: ProcessGroupNCCL.cpp", True),
+        ("The size of tensor a (3) must match the size of tensor b (4)", False),
+        ("the model's scores are no finite numbers", False),
+    ],
+)
+def test_a_lost_device_is_told_from_a_bad_instance(said, lost):
+    if not lost:
+        stop_where_lost(RuntimeError(said))
+        return
+    with pytest.raises(DeviceLost):
+        stop_where_lost(RuntimeError(said))
 
 
 def test_a_kernel_that_is_never_taken_is_not_missed_and_other_messages_stay(caplog):

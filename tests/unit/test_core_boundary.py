@@ -55,6 +55,24 @@ def test_words_of_a_library_are_not_taken_for_a_path():
     assert "Repo id" in told.found and "ls -ld" not in told.fix
 
 
+@pytest.mark.parametrize(
+    ("told", "fix"),
+    [
+        ("Error while serializing: I/O error: No space left on device (os error 28)", "df -h"),
+        ("I/O error: Permission denied (os error 13)", "MTPEFT_OUT"),
+        (
+            "[enforce fail] . PytorchStreamWriter failed writing file data/0: file write failed",
+            "df -h",
+        ),
+        ("could not write: Read-only file system", "MTPEFT_OUT"),
+        ("write failed: Disk quota exceeded", "df -h"),
+    ],
+)
+def test_a_library_of_another_language_hides_a_full_disk(told, fix):
+    error = explained(RuntimeError(told))
+    assert error.fix.startswith(fix) and "fault of this package" not in error.found
+
+
 def test_a_deliberate_error_stays_as_it_is():
     error = MtpeftError("3 apples", "4 apples", "make apples")
     assert explained(error) is error

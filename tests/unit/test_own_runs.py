@@ -3,7 +3,10 @@
 import csv
 import json
 import math
+import os
 import random
+import subprocess
+import sys
 
 import pytest
 from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
@@ -338,3 +341,21 @@ def test_the_rule_says_that_a_half_is_added_to_the_counts_of_an_odds_ratio(tmp_p
 def test_a_list_of_ids_that_is_not_there_is_said_to_be_missing(tmp_path, noisy):
     with pytest.raises(BadInput, match=r"none\.csv: no such file"):
         read_sides(list(noisy[:2]), only=tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize("name", [b"a\xff.csv", b"a\x1b]0;x\x07.csv", b"a\nb.csv"])
+def test_a_files_name_reaches_a_terminal_raw_or_costs_the_result(tmp_path, name):
+    """A file may be called what no UTF-8 holds, or what a terminal obeys."""
+    first, second = tmp_path / os.fsdecode(name), tmp_path / "b.csv"
+    first.write_text("id,x\n" + "".join(f"{n},{n}\n" for n in range(9)))
+    second.write_text("id,x\n" + "".join(f"{n},{n * n}\n" for n in range(9)))
+    environment = os.environ | {"MTPEFT_OUT": str(tmp_path / "out")}
+    done = subprocess.run(
+        [sys.executable, "-m", "mtpeft", "compare", first, second],
+        capture_output=True,
+        env=environment,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not {b"\x1b", b"\x07", b"\xff"} & {bytes([c]) for c in done.stdout + done.stderr}
+    assert (tmp_path / "out/compare/runs/index.html").is_file()

@@ -4,6 +4,10 @@ be forged.
 
 import os
 import signal
+import subprocess
+import sys
+import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -279,3 +283,43 @@ def test_a_value_that_the_test_passes_back_blames_the_benchmark(sandbox):
     test = "def check(candidate):\n    assert candidate([candidate(1)]) == 1\n"
     deep = "def solve(x):\n    for _ in range(199):\n        x = [x]\n    return x\n"
     assert sandbox.run(function(deep, test)).status == outcome.FAILED
+
+
+ENDLESS = """
+import sys
+from mtpeft.sandbox.instances import FunctionInstance
+from mtpeft.sandbox.runner import Sandbox
+with Sandbox() as sandbox:
+    print(sandbox._supervisor.pid, flush=True)
+    sandbox.run(FunctionInstance("a", "import time\\ndef solve(x):\\n    time.sleep(60)", "solve", "def check(c):\\n    c(1)"))
+"""
+
+
+@pytest.mark.parametrize("both", [False, True], ids=["client", "client and supervisor"])
+def test_a_killed_run_leaves_its_folder(both):
+    with tempfile.TemporaryDirectory() as place:
+        os.chmod(place, 0o711)  # the sandbox's user must reach its scratch below it
+        client = subprocess.Popen(
+            [sys.executable, "-c", ENDLESS],
+            stdout=subprocess.PIPE,
+            env=os.environ | {"TMPDIR": place},
+        )
+        supervisor = int(client.stdout.readline())
+        time.sleep(0.5)
+        client.kill()
+        if both:
+            os.kill(supervisor, signal.SIGKILL)
+        client.wait()
+        client.stdout.close()
+        end = time.monotonic() + 20
+        while os.path.exists(f"/proc/{supervisor}/fd") and time.monotonic() < end:
+            time.sleep(0.05)
+        if both:  # nobody is left that could; the next start does
+            assert os.listdir(place)
+            code = "from mtpeft.sandbox.runner import Sandbox\nSandbox().close()"
+            subprocess.run(
+                [sys.executable, "-c", code], check=True, env=os.environ | {"TMPDIR": place}
+            )
+        while os.listdir(place) and time.monotonic() < end:
+            time.sleep(0.05)
+        assert os.listdir(place) == []

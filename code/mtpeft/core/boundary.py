@@ -6,6 +6,7 @@ Whatever ended it, a person reads what was found, expected and helps.
 import errno
 import json
 import os
+import re
 import traceback
 
 from mtpeft.core.errors import MtpeftError, missing_package
@@ -48,6 +49,8 @@ def explained(error: Exception) -> MtpeftError:
         return _of_the_system(error)
     if isinstance(error, MemoryError):
         return MtpeftError("memory is used up", "more free memory", "free -h; end other programs")
+    if number := _number_of_the_system(error):
+        return _of_the_system(OSError(number, os.strerror(number)), _place(error))
     return MtpeftError(
         f"a fault of this package: {said(error)} ({_place(error)})",
         "a result, or an error that names its cause",
@@ -64,8 +67,20 @@ def _packed() -> tuple[type[Exception], ...]:
     return EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError, zipfile.BadZipFile
 
 
-def _of_the_system(error: OSError) -> MtpeftError:
-    name = error.filename if error.filename is not None else _place(error)
+def _number_of_the_system(error: Exception) -> int:
+    """The number of the system's error that a library in another language tells in words; 0: none."""
+    text = str(error)
+    if found := re.search(r"\(os error (\d+)\)", text):  # Rust: safetensors, tokenizers
+        return int(found[1])
+    # PyTorch's writer of archives keeps the reason to itself; a full disk is the usual one.
+    if "PytorchStreamWriter failed writing" in text:
+        return errno.ENOSPC
+    numbers = (*sorted(_DISK), *sorted(_DENIED))
+    return next((number for number in numbers if os.strerror(number) in text), 0)
+
+
+def _of_the_system(error: OSError, place: str = "") -> MtpeftError:
+    name = error.filename if error.filename is not None else place or _place(error)
     found = f"{name}: {error.strerror or said(error)}"
     if error.errno in _DISK:
         return MtpeftError(found, "free disk space", 'df -h . "$MTPEFT_OUT" "$MTPEFT_CACHE"')

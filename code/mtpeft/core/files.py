@@ -464,6 +464,15 @@ def _alive(pid: int) -> bool:
     return True
 
 
+def scratch_prefix(name: str) -> str:
+    """How the name of a temporary folder of this process begins, by which `sweep` knows it.
+
+    Args:
+        name: What it is for, in small letters and digits.
+    """
+    return f"mtpeft-{name}-{_HOST}.{os.getpid()}-"
+
+
 @contextlib.contextmanager
 def scratch(name: str, folder: Path | None = None) -> Iterator[Path]:
     """A temporary folder that is gone afterwards, at the latest when the next process asks for one.
@@ -480,7 +489,7 @@ def scratch(name: str, folder: Path | None = None) -> Iterator[Path]:
     try:
         place.mkdir(parents=True, exist_ok=True)
         sweep(place)
-        made = tempfile.mkdtemp(prefix=f"mtpeft-{name}-{_HOST}.{os.getpid()}-", dir=place)
+        made = tempfile.mkdtemp(prefix=scratch_prefix(name), dir=place)
     except OSError as error:
         raise cannot("write", place / f"mtpeft-{name}", error) from error
     try:

@@ -97,8 +97,11 @@ def answers_folder(seed: Path, inference: str) -> Path:
 
 
 def shown(path: Path) -> str:
-    """`path` as people should read it: relative to the repository where it lies inside."""
+    """`path` as people should read it: relative to the repository where it lies inside, without signs
+    that a terminal would obey or UTF-8 cannot hold.
+    """
     try:
-        return Path(os.path.realpath(path)).relative_to(ROOT).as_posix()
+        name = Path(os.path.realpath(path)).relative_to(ROOT).as_posix()
     except ValueError:
-        return str(path)
+        name = str(path)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)

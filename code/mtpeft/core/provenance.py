@@ -22,6 +22,7 @@ from mtpeft.core.errors import MtpeftError
 from mtpeft.core.files import write_atomic
 from mtpeft.core.paths import ROOT, shown
 from mtpeft.core.processes import run
+from mtpeft.core.text import printable
 
 _START = time.monotonic()
 
@@ -85,7 +86,7 @@ def describe(inputs: list[Path], **more: Any) -> dict[str, Any]:
     return {
         "mtpeft": __version__,
         "code": code_state(),
-        "command": " ".join(["mtpeft", *sys.argv[1:]]),
+        "command": printable(" ".join(["mtpeft", *sys.argv[1:]])),
         "inputs": {shown(path): sha256(path) for path in sorted(inputs)},
         "locks_sha256": _locks(),
         "image_digest": os.environ.get("MTPEFT_IMAGE_DIGEST"),

@@ -16,6 +16,7 @@ judge.
 """
 
 import base64
+import contextlib
 import ctypes
 import json
 import os
@@ -34,6 +35,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mtpeft.core.files import scratch_prefix, sweep
 from mtpeft.sandbox import confine, guarantees, landlock, mounts, outcome, processes, scratch
 from mtpeft.sandbox.errors import SandboxRefused
 from mtpeft.sandbox.identity import Identity, acquire
@@ -141,18 +143,26 @@ class Supervisor:
             )
             results = self._steps(job, limits, folder)
         except _ClientGone:
+            if (
+                folder is not None
+            ):  # what is mounted could not be removed with the folders around it
+                with contextlib.suppress(OSError):
+                    self._drop(folder)
             raise
         except Exception as error:  # whatever goes wrong with one job must not end the supervisor
             results = [_infrastructure(f"{type(error).__name__}: {error}")]
         if folder is not None:
             try:
-                if self.mounting:
-                    mounts.unmount(folder)
-                scratch.remove(folder)
+                self._drop(folder)
             except OSError as error:
                 results = [_infrastructure(f"the scratch folder cannot be removed: {error}")]
         left = self._left_behind()
         return [_infrastructure(f"left running: {left}")] if left else results
+
+    def _drop(self, folder: str) -> None:
+        if self.mounting:
+            mounts.unmount(folder)
+        scratch.remove(folder)
 
     def _steps(
         self, job: dict[str, Any], limits: list[Limits], folder: str
@@ -668,7 +678,8 @@ def _base_folder(identity: Identity) -> str:
     """
     fix = "set TMPDIR to a writable folder that every user may enter"
     try:
-        base = tempfile.mkdtemp(prefix="mtpeft-sandbox-")
+        sweep(Path(tempfile.gettempdir()))
+        base = tempfile.mkdtemp(prefix=scratch_prefix("sandbox"))
         os.chmod(base, 0o711)
     except OSError as error:
         raise SandboxRefused(

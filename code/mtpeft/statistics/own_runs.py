@@ -18,6 +18,7 @@ import pandas as pd
 from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
 from mtpeft.core.files import cannot, no_file
 from mtpeft.core.records import SCORE_KEYS, ScoreSet, read_scores
+from mtpeft.core.text import one_line
 from mtpeft.statistics import r_session
 from mtpeft.statistics.clusters import ID_COLUMNS, clusters_of, numbered, read_clusters
 
@@ -102,7 +103,8 @@ def parted_ids(text: str) -> list[str]:
 def parted(place: str) -> tuple[str, Path]:
     """(name, path) of `NAME=PATH`; the name is empty where the text is a path alone."""
     name, equals, rest = place.partition("=")
-    return (name, Path(rest)) if equals and not Path(place).exists() else ("", Path(place))
+    named = equals and not Path(place).exists()
+    return (one_line(name), Path(rest)) if named else ("", Path(place))
 
 
 def read_sides(
@@ -203,7 +205,7 @@ def read_place(path: Path, label: str, id_column: str, cluster: str = "") -> lis
         raise no_file(path, "a CSV or a folder that `mtpeft score` wrote", "mtpeft score FILE")
     if _is_score_table(path):
         return _sides([("", read_scores(path))], label)  # a file may have any name
-    return [_spreadsheet(path, label or path.stem, id_column, cluster)]
+    return [_spreadsheet(path, label or one_line(path.stem), id_column, cluster)]
 
 
 def _is_score_table(path: Path) -> bool:

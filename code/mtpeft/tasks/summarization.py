@@ -12,6 +12,7 @@ from mtpeft.tasks.wording import LANGUAGE, Wording
 _FENCED = re.compile(
     r"^[ \t]*(`{3,}+|~{3,}+)[^\n]*\n(.*?)^[ \t]*\1[ \t]*$\n?", re.DOTALL | re.MULTILINE
 )
+_CLOSING = re.compile(r"^[ \t]*(?:`{3,}+|~{3,}+)[ \t]*$", re.MULTILINE)
 _FENCE = re.compile(r"^[ \t]*(?:`{3,}+|~{3,}+)[^\n]*$\n?", re.MULTILINE)
 _MARKER = re.compile(r"^[ \t]*SUMMARY:", re.MULTILINE)
 _LABELLED = re.compile(r"^[*_#]*[ \t]*summary[*_]*:", re.MULTILINE | re.IGNORECASE)
@@ -99,7 +100,8 @@ def answer(raw: str, faithful: bool) -> Answer:
     if len(raw) > LONGEST:
         return Answer(raw.strip(), "too long to be read")
     text = _of_json(tidied(raw).strip())
-    rest = _FENCED.sub("", text).strip()
+    # Without a closing fence none is searched from each opening one.
+    rest = (_FENCED.sub("", text) if _CLOSING.search(text) else text).strip()
     text = rest if rest and not rest.endswith(":") else _FENCE.sub("", text).strip()
     if marked := list(_MARKER.finditer(text)):
         text = text[marked[-1].end() :]
@@ -126,7 +128,8 @@ def answer(raw: str, faithful: bool) -> Answer:
 def _of_json(text: str) -> str:
     """The summary of a JSON object that holds nothing but one, else the text."""
     try:
-        found = json.loads("".join(inside[2] for inside in _FENCED.finditer(text)) or text)
+        inside = [found[2] for found in _FENCED.finditer(text)] if _CLOSING.search(text) else []
+        found = json.loads("".join(inside) or text)
     except (ValueError, RecursionError):
         return text
     if not isinstance(found, dict) or len(found) != 1:
