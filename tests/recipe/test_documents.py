@@ -29,7 +29,12 @@ def by_hand(documents, name: str) -> list[str]:
     text = documents.BLOCK.sub("", (ROOT / name).read_text(encoding="utf-8"))
     # Settings of the studies next to those of the profiles: facts about them, no results.
     text = re.sub(r"^### Where the profiles deviate.*?(?=^###? )", "", text, flags=re.M | re.S)
-    text = re.sub(r"^ {4}.*$|`[^`]*`|\]\([^)]*\)|arXiv \S+", "", text, flags=re.MULTILINE)
+    text = re.sub(
+        r"^ {4}.*$|`[^`]*`|\]\([^)]*\)|arXiv \S+|\bcommit [0-9a-f]{7}\b",
+        "",
+        text,
+        flags=re.MULTILINE,
+    )
     # The project's own conventions (a minute, the level of an interval, a platform), no results.
     text = re.sub(
         r"\d+ (?:s|min|h|MB|GB|%|cores?)(?!\w)|(?:Debian|Ubuntu|Python|seed) [\d.]+|C# |RQ\d|T\d|SHA-256",
@@ -88,3 +93,12 @@ def test_the_plan_is_within_15_percent_of_every_count_of_memory(documents):
         for part in ("weights_and_states", "kept"):
             said, there = (int(row[f"{who}_{part}"]) for who in ("predicted", "counted"))
             assert said == pytest.approx(there, rel=0.15), row
+
+
+def test_the_commits_that_readme_names_are_those_of_the_recorded_results():
+    found = re.findall(
+        r"`(\S+)` at\s+commit ([0-9a-f]{7})\b", (ROOT / "README.md").read_text("utf-8")
+    )
+    recorded = (ROOT / "results" / "proofs" / "README.md").read_text(encoding="utf-8")
+    rows = {m[1]: m[2] for m in re.finditer(r"\| `(\S+)` \| .* commit ([0-9a-f]{7}) \|", recorded)}
+    assert found and dict(found) == {name: rows[name] for name, _ in found}
