@@ -18,9 +18,11 @@ import openai
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
+from mtpeft.core.errors import UnknownName
 from mtpeft.corpora import evaluation
 from mtpeft.inference.backends import Transformers
 from mtpeft.inference.generate import generate
+from mtpeft.inference.resident import NONE, Resident
 from mtpeft.tasks import answer_of, rendered_prompt, task_module, wording
 from mtpeft.tuning.train import train
 from tiny_backbone import build, job
@@ -156,6 +158,22 @@ def test_adapters_of_one_base_do_not_disturb_each_other(client, examples):
             lambda n: ask(client, n, text, max_tokens=20).choices[0].message.content, names * 4
         )
     assert list(found) == alone * 4
+
+
+def test_one_batch_holds_prompts_of_several_adapters_and_of_the_base(trained):
+    backbone, _, results = trained
+    resident = Resident(str(backbone), {name: results[name] for name in (MULTI, SINGLE)}, "float32")
+    assert resident.mixes
+    wanted = [MULTI, SINGLE, NONE, SINGLE, MULTI]
+    prompts = [f"def f{n}(a, b):\n    return a + {n} * b\n" for n in range(5)]
+    alone = [
+        resident.answers(name, [prompt], 16)[0].text
+        for name, prompt in zip(wanted, prompts, strict=True)
+    ]
+    assert [one.text for one in resident.answers(wanted, prompts, 16)] == alone
+    assert len(set(alone)) >= 3, "equal answers prove nothing"
+    with pytest.raises(UnknownName, match="another"):
+        resident.answers([MULTI, "another"], prompts[:2], 16)
 
 
 def test_questions_that_come_together_get_the_answers_they_get_alone(client, examples):

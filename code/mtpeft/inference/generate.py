@@ -6,7 +6,7 @@ so an answer does not depend on the batch it was in beyond rounding (float32: th
 practice; a test compares them).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,7 @@ def generate(
     new_tokens: int,
     input_tokens: int = 0,
     told: Callable[[list[list[int]]], None] | None = None,
+    adapters: Sequence[str] = (),
 ) -> list[Generated]:
     """Answers to one batch of prompts, in their order.
 
@@ -46,6 +47,8 @@ def generate(
         input_tokens: Prompts are cut to so many tokens (0: never).
         told: Called every `CHECK` steps with the tokens of each answer so far; what it raises ends
             the batch.
+        adapters: PEFT's name of the adapter that answers each prompt; empty: the active one
+            answers all.
 
     Raises:
         FloatingPointError: The model gave a score that is no number.
@@ -72,6 +75,7 @@ def generate(
             tokenizer.pad_token_id,
             new_tokens,
             told,
+            adapters,
         )
     if was_training:
         model.train()
@@ -191,6 +195,7 @@ def _greedy(
     padding: int,
     new_tokens: int,
     told: Callable[[list[list[int]]], None] | None = None,
+    adapters: Sequence[str] = (),
 ) -> list[list[int]]:
     """The tokens of each answer, each ended by its end token where one came.
 
@@ -202,6 +207,7 @@ def _greedy(
         padding: The padding token.
         new_tokens: The most tokens of an answer.
         told: As in `generate`.
+        adapters: As in `generate`.
     """
     import torch
     from transformers import DynamicCache
@@ -232,6 +238,7 @@ def _greedy(
             past_key_values=cache,
             use_cache=True,
             logits_to_keep=1,
+            **({"adapter_names": [adapters[row] for row in rows]} if adapters else {}),
         )
         token = seen(ids, out.logits[:, -1]).argmax(-1)
         token = torch.where(done, torch.full_like(token, padding), token)

@@ -60,9 +60,15 @@ class Resident:
         """How many tokens a prompt has."""
         return len(self.tokenizer(prompt, add_special_tokens=False)["input_ids"])
 
+    @property
+    def mixes(self) -> bool:
+        """Whether prompts of several adapters can be answered in one batch: PEFT can for LoRA."""
+        configs = getattr(self.model, "peft_config", {}).values()
+        return all(c.peft_type == "LORA" and not c.use_dora for c in configs)
+
     def answers(
         self,
-        adapter: str,
+        adapters: str | Sequence[str],
         prompts: Sequence[str],
         new_tokens: int,
         told: Callable[[list[list[int]]], None] | None = None,
@@ -70,7 +76,8 @@ class Resident:
         """Greedy answers to one batch, in the order of the prompts.
 
         Args:
-            adapter: Which adapter answers; `NONE`: the base alone.
+            adapters: Which adapter answers, one for all or one for each (see `mixes`); `NONE`: the
+                base alone.
             prompts: The texts, chat template included.
             new_tokens: The most tokens of an answer.
             told: As in `generate`.
@@ -78,11 +85,18 @@ class Resident:
         Raises:
             UnknownName: There is no such adapter.
         """
-        alone: Any = nullcontext()
-        if adapter:
-            if adapter not in self._names:
+        wanted = [adapters] if isinstance(adapters, str) else list(dict.fromkeys(adapters))
+        for adapter in wanted:
+            if adapter and adapter not in self._names:
                 raise UnknownName("adapter", adapter, self._names)
-            self.model.set_adapter(self._names[adapter])
+        if len(wanted) > 1:
+            names = [self._names[name] if name else "__base__" for name in adapters]
+            return generate(
+                self.model, self.tokenizer, list(prompts), new_tokens, told=told, adapters=names
+            )
+        alone: Any = nullcontext()
+        if wanted[0]:
+            self.model.set_adapter(self._names[wanted[0]])
         elif self._names:
             alone = self.model.disable_adapter()
         with alone:

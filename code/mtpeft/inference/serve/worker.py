@@ -127,11 +127,13 @@ class Worker:
             if self._ended:
                 return []
             first = self._waiting[0]
-            alike = (first.weights, first.adapter, first.new_tokens)
+            mixes = self._residents[first.weights].mixes
             longest = 0
             batch: list[Job] = []
             for job in list(self._waiting):
-                if (job.weights, job.adapter, job.new_tokens) != alike:
+                if (job.weights, job.new_tokens) != (first.weights, first.new_tokens):
+                    continue
+                if job.adapter != first.adapter and not mixes:
                     continue
                 longest = max(longest, job.tokens)
                 if batch and (longest + job.new_tokens) * (len(batch) + 1) > self._in_flight:
@@ -160,7 +162,10 @@ class Worker:
 
         try:
             found = resident.answers(
-                first.adapter, [job.prompt for job in batch], first.new_tokens, told
+                [job.adapter for job in batch],
+                [job.prompt for job in batch],
+                first.new_tokens,
+                told,
             )
         except Stopped as error:
             self._fail(batch, error)
