@@ -209,6 +209,7 @@ def main() -> None:
         bom.components.update(components)
         counts[kind] = len(bom.components) - before
     text = serialize(bom)
+    arguments.output.resolve().parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(text, encoding="utf-8")
     print(f"{arguments.output}: " + ", ".join(f"{count} {kind}" for kind, count in counts.items()))
 

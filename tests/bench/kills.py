@@ -160,6 +160,21 @@ class Outcome:
     problems: list[str] = field(default_factory=list)
 
 
+def _copy_sources(target: Path) -> None:
+    """Copy the checkout without what runs made; an image has no git to ask."""
+    listed = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", "-z"], check=False, capture_output=True, text=True
+    )
+    if listed.returncode:
+        made = shutil.ignore_patterns("regenerated", "cache", "__pycache__", ".*")
+        shutil.copytree(ROOT, target, ignore=made)
+        return
+    for name in filter(None, listed.stdout.split("\0")):
+        copy = target / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, copy)
+
+
 class Bench:
     """A copy of the checkout, with folders for results, cache and temporary files of its own."""
 
@@ -170,13 +185,7 @@ class Bench:
         self.temporary = folder / "tmp"
         self.temporary.mkdir()
         self.done: set[tuple[str, ...]] = set()
-        names = subprocess.run(
-            ["git", "-C", str(ROOT), "ls-files", "-z"], check=True, capture_output=True, text=True
-        ).stdout.split("\0")
-        for name in filter(None, names):
-            target = self.checkout / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, target)
+        _copy_sources(self.checkout)
         self.mark = f"kills-{os.getpid()}-{random.random()}"
         self.environment = os.environ | {
             "PYTHONPATH": str(self.checkout / "code"),

@@ -1,11 +1,16 @@
 """The corpus of documented functions of installed packages."""
 
+import os
 from importlib.metadata import distribution
 
 import pytest
 from mtpeft.corpora import humaneval, load, packages
 from mtpeft.corpora.near_duplicates import find
 
+mirrored = pytest.mark.skipif(
+    not os.environ.get("MTPEFT_MIRROR"),
+    reason="the names of HumanEval, which the corpus leaves out, need MTPEFT_MIRROR",
+)
 PROMPTS = 'def add(a, b):\n    """Sum."""\n\ndef hasClose(x):\n    pass\n'
 FILES = {
     "zeta/one.py": '''
@@ -105,6 +110,7 @@ def test_a_package_more_leaves_the_chosen_examples_as_they_are(monkeypatch):
     assert len({e.id for e in before} & {e.id for e in after}) >= 19
 
 
+@mirrored
 def test_the_splits_share_no_package():
     names = {split: set() for split in ("train", "valid", "test")}
     for split, found in names.items():
@@ -118,6 +124,7 @@ def test_the_splits_share_no_package():
     )
 
 
+@mirrored
 def test_no_near_duplicate_of_humaneval_is_trained_on():
     train = load("miniature-qlora", "package-generation", "train")
     assert not find(train, humaneval.examples("package-generation", "test"))

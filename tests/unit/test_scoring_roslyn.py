@@ -67,6 +67,7 @@ def test_without_the_packages_the_tool_is_unavailable_and_gives_no_zero(
     tool, monkeypatch, tmp_path
 ):
     monkeypatch.setattr("mtpeft.core.paths.CACHE", tmp_path)
+    monkeypatch.delenv("MTPEFT_TOOLS", raising=False)
     with pytest.raises(Unavailable, match="roslyn-4.8.0 is not installed"):
         engine.load(tool).version()
 

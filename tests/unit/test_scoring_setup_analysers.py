@@ -35,6 +35,7 @@ def archive(jars):
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
+    monkeypatch.delenv("MTPEFT_TOOLS", raising=False)
     monkeypatch.setattr(setup_analysers, "POLICY", Policy(attempts=2, sleep=lambda seconds: None))
     monkeypatch.delenv("OFFLINE", raising=False)
     return tmp_path / "cache" / "tools"

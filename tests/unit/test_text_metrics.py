@@ -83,6 +83,7 @@ def test_lexnames_has_the_45_lines_of_the_manual_page():
 @pytest.fixture
 def empty_cache(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
+    monkeypatch.delenv("MTPEFT_TOOLS", raising=False)
     wordnet.wordnet.cache_clear()
     yield tmp_path
     wordnet.wordnet.cache_clear()
