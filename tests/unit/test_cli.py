@@ -2,6 +2,7 @@
 
 import os
 import re
+import subprocess
 import sys
 from typing import Any
 
@@ -139,7 +140,7 @@ def test_a_catalog_folder_can_be_named_by_an_option(mtpeft, tmp_path):
 def test_an_interrupt_ends_with_130_and_says_that_nothing_is_lost(monkeypatch, capsys, how):
     from mtpeft import cli
 
-    def interrupted():
+    def interrupted(prog_name):
         raise how
 
     monkeypatch.setattr(cli, "app", interrupted)
@@ -153,7 +154,7 @@ def test_an_interrupt_ends_with_130_and_says_that_nothing_is_lost(monkeypatch, c
 def test_any_other_exit_code_passes_through(monkeypatch, capsys, code):
     from mtpeft import cli
 
-    monkeypatch.setattr(cli, "app", lambda: sys.exit(code))
+    monkeypatch.setattr(cli, "app", lambda prog_name: sys.exit(code))
     with pytest.raises(SystemExit) as end:
         cli.main()
     assert end.value.code == code
@@ -163,7 +164,7 @@ def test_any_other_exit_code_passes_through(monkeypatch, capsys, code):
 def test_the_exit_code_of_an_error_is_its_own(monkeypatch, capsys):
     from mtpeft import cli
 
-    def failing():
+    def failing(prog_name):
         raise MtpeftError("found", "expected", "fix")
 
     monkeypatch.setattr(cli, "app", failing)
@@ -171,3 +172,19 @@ def test_the_exit_code_of_an_error_is_its_own(monkeypatch, capsys):
         cli.main()
     assert end.value.code == 2
     assert capsys.readouterr().err == "mtpeft: found\n  expected: expected\n  to fix:   fix\n"
+
+
+def test_the_shell_completes_commands_of_the_name_that_people_type():
+    def asked(**environment):
+        return subprocess.run(
+            [sys.executable, "-m", "mtpeft", *environment.pop("arguments", [])],
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout
+
+    script = asked(_MTPEFT_COMPLETE="source_bash")
+    assert script.rstrip().endswith("complete -o default -F _mtpeft_completion mtpeft")
+    words = {"_MTPEFT_COMPLETE": "complete_bash", "COMP_WORDS": "mtpeft ver", "COMP_CWORD": "1"}
+    assert asked(**words).split() == ["verify"]

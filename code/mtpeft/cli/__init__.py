@@ -156,7 +156,7 @@ def main() -> None:
     fix_seed()
     forgiving()
     try:
-        app()
+        app(prog_name="mtpeft")
     except BrokenPipeError:
         # Whoever read the output has seen enough (`| head`); nothing more can be said to them.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
