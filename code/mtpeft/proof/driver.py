@@ -103,7 +103,7 @@ def perform(
     plan = plan_of(known, study, form)
     wanted = _fitting(plan.runs, only or ["*"])
     plans.write(NAME, plan)
-    matrix, program = plans.home(NAME), identity.of_program()["code"]
+    matrix, program = plans.home(NAME), identity.of_sources()
     todo = [
         (cell, stage)
         for cell in plans.cells(plan)

@@ -48,17 +48,22 @@ def of_examples(examples: Iterable[Example]) -> str:
     return digest.hexdigest()
 
 
-def of_program() -> dict[str, Any]:
-    """What computes: hash of the sources that train, versions of the libraries, kind of device, number
-    of processes.
-    """
+def of_sources() -> str:
+    """The hash of the sources that train."""
     package, digest = Path(__file__).resolve().parents[1], hashlib.sha256()
     for room in ROOMS:
         for path in sorted((package / room).rglob("*")):
             if path.suffix in (".py", ".yaml"):
                 digest.update(f"{path.relative_to(package).as_posix()} {sha256(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def of_program() -> dict[str, Any]:
+    """What computes: hash of the sources that train, versions of the libraries, kind of device, number
+    of processes.
+    """
     return {
-        "code": digest.hexdigest(),
+        "code": of_sources(),
         "libraries": {name: found for name in LIBRARIES if (found := _version(name))},
         "device": kind(),
         "processes": processes(),
