@@ -85,8 +85,9 @@ def run() -> dict[str, int]:
         }
         repairs += _repairs(evaluation, items, readings, scored)
         conclusions += _conclusions(evaluation, scored)
+    published = {path.stem for path in paths.ARCHIVED.glob("*/scores/*/*.csv")}
     try:
-        write_atomic(folder() / "inputs.csv", records_text(leaks(), Leak))
+        write_atomic(folder() / "inputs.csv", records_text(leaks(published), Leak))
     except MtpeftError as error:
         print(f"inputs of summarization were not counted: {error.found} (make data)")
     sources = [archived_path(e) for e in archived_sets()]

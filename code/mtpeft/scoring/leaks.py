@@ -2,6 +2,7 @@
 
 import ast
 import textwrap
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from mtpeft.catalog import catalog
@@ -25,11 +26,17 @@ class Leak:
     reference: int
 
 
-def leaks() -> list[Leak]:
-    """One record for each evaluation set whose inputs are code and whose answers are text."""
+def leaks(evaluations: Collection[str]) -> list[Leak]:
+    """One record for each evaluation set whose inputs are code and whose answers are text.
+
+    Args:
+        evaluations: The sets that are looked at.
+    """
     found = []
     for task in catalog().tasks.values():
         for evaluation in task.evaluations if task.output == "text" else []:
+            if evaluation.id not in evaluations:
+                continue
             examples = [e for e in instances(evaluation.id) if e.inputs.get("code") and e.target]
             found.append(
                 Leak(
