@@ -272,3 +272,11 @@ def test_a_full_disk_of_temporary_files_passes_for_another_fault(tmp_path, monke
     ):
         pass
     assert told.value.fix.startswith("df -h") and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("line", ['{"a": 1, "b": 2, "a": 3}', '{"a": {"c": 1, "c": 1}, "b": 2}'])
+def test_a_key_that_stands_twice_is_refused_with_its_line(tmp_path, line):
+    path = tmp_path / "records.jsonl"
+    path.write_text('{"a": 1, "b": 2}\n' + line + "\n")
+    with pytest.raises(BadInput, match=r"records\.jsonl:2: .*the key '[ac]' twice"):
+        list(files.json_objects(path, ["a", "b"], "correct it"))

@@ -251,3 +251,13 @@ def test_a_time_that_is_none_is_named_by_line(seconds, tmp_path):
     (tmp_path / "p.jsonl").write_text(text)
     (problem,) = read_predictions(tmp_path / "p.jsonl")
     assert isinstance(problem, BadInput) and "is no time" in str(problem)
+
+
+def test_a_prediction_with_two_outputs_is_refused_by_its_number(tmp_path):
+    path = tmp_path / "generation-python.jsonl"
+    made = Prediction("r", "generation-python", "a", "0" * 64, "x", "x", "stop", 0.25)
+    append_predictions(path, [made])
+    twice = path.read_text(encoding="utf-8").replace('"a"', '"b"').replace("{", '{"output": "y", ')
+    path.write_text(path.read_text(encoding="utf-8") + twice)
+    good, bad = read_predictions(path)
+    assert good == made and "the key 'output' twice" in str(bad) and ":2:" in str(bad)

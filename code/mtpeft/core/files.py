@@ -21,7 +21,7 @@ import shlex
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
@@ -359,6 +359,20 @@ def _refuse_packed(path: Path, data: bytes) -> None:
             raise BadInput(path, what, "UTF-8 text, or gzip under a name in .gz", fix.format(shown))
 
 
+def unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object whose keys stand once each (`object_pairs_hook`): of two equal ones Python takes the
+    last without a word.
+
+    Raises:
+        ValueError: A key stands twice.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for n, (key, _) in enumerate(pairs) if key in dict(pairs[:n]))
+        raise ValueError(f"the key {twice[:80]!a} twice")
+    return found
+
+
 def record_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """The lines of a file in JSON lines, packed or not, each with its number.
 
@@ -408,7 +422,7 @@ def json_objects(path: Path, keys: Iterable[str], fix: str = "") -> Iterator[tup
         if not line.strip():
             continue
         try:
-            record = json.loads(line.decode("utf-8"))
+            record = json.loads(line.decode("utf-8"), object_pairs_hook=unique)
         except UnicodeDecodeError as error:
             raise BadInput(
                 path, f"not UTF-8: {error.reason}", "UTF-8 text", fix, line=number

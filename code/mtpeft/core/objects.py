@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from mtpeft.core.errors import BadInput
-from mtpeft.core.files import read_text
+from mtpeft.core.files import read_text, unique
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ def read_object(path: Path, expected: str, fix: str) -> dict[str, Any]:
         BadInput: It cannot be read, or holds anything else.
     """
     try:
-        found = json.loads(read_text(path))
+        found = json.loads(read_text(path), object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
         raise BadInput(path, f"malformed JSON: {error}", expected, fix) from error
     if not isinstance(found, dict):

@@ -31,6 +31,7 @@ from mtpeft.core.files import (
     no_folder,
     record_lines,
     repair_last_line,
+    unique,
     write_atomic,
 )
 from mtpeft.core.names import safe_name
@@ -594,7 +595,7 @@ def _prediction(raw: bytes, hints: dict[str, Any], required: set[str]) -> Predic
     if b"\0" in raw:
         raise ValueError("a NUL byte")
     try:
-        data = json.loads(raw.decode("utf-8"))
+        data = json.loads(raw.decode("utf-8"), object_pairs_hook=unique)
     except UnicodeDecodeError as error:
         raise ValueError(f"invalid UTF-8 at byte {error.start}") from error
     except json.JSONDecodeError as error:

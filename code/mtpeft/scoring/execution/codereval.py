@@ -26,7 +26,7 @@ from typing import Any
 import pandas as pd
 
 from mtpeft.core.errors import BadInput, MtpeftError, Unavailable
-from mtpeft.core.files import no_file, write_atomic
+from mtpeft.core.files import no_file, unique, write_atomic
 from mtpeft.core.processes import run
 from mtpeft.core.records import SCORE_KEYS, Prediction, Score, read_predictions
 from mtpeft.core.text import one_line
@@ -155,7 +155,7 @@ def read_results(path: Path) -> Iterator[Sample | BadInput]:
 
 def _samples(raw: bytes) -> list[Sample]:
     try:
-        fields = json.loads(raw.decode("utf-8"))
+        fields = json.loads(raw.decode("utf-8"), object_pairs_hook=unique)
     except UnicodeDecodeError as error:
         raise ValueError(f"invalid UTF-8 at byte {error.start}") from error
     except json.JSONDecodeError as error:
