@@ -114,7 +114,7 @@ def test_xml_holds_no_character_that_xml_cannot():
 def test_what_an_output_cannot_show_is_replaced(encoding):
     code = (
         "import sys; from mtpeft.cli import main; import mtpeft.cli as c\n"
-        "c.app = lambda: print('Δ = 3 –')\nmain()"
+        "c.app = lambda **named: print('Δ = 3 –')\nmain()"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -128,7 +128,7 @@ def test_what_an_output_cannot_show_is_replaced(encoding):
 def test_a_reader_that_has_seen_enough_is_no_fault():
     code = (
         "import sys; from mtpeft.cli import main; import mtpeft.cli as c\n"
-        "def app():\n    for n in range(10**6): print(n)\n"
+        "def app(**named):\n    for n in range(10**6): print(n)\n"
         "c.app = app\nmain()"
     )
     writer = subprocess.Popen(
