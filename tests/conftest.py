@@ -18,6 +18,8 @@ for name in ("MTPEFT_CATALOG", "MTPEFT_ROOT"):
     os.environ.pop(name, None)
 _OUT = tempfile.mkdtemp(prefix="mtpeft-tests-")
 os.environ.update(MTPEFT_OUT=_OUT, LC_ALL="C.UTF-8", TZ="UTC", PYTHONDONTWRITEBYTECODE="1")
+# Where none is set, as in a bare `pytest`, the command line would start this very process again.
+os.environ.setdefault("PYTHONHASHSEED", "0")
 
 # The same examples in every run, and no verdict that depends on how busy the machine is.
 settings.register_profile("mtpeft", deadline=None, derandomize=True, database=None, max_examples=40)
