@@ -2,11 +2,14 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mtpeft.cli.group import example, group
+
+if TYPE_CHECKING:
+    from mtpeft.inference.prompting import Endpoint, Local
 
 app = group(
     "infer", "Predict evaluation sets: trained runs, prompted models, ranked search.", "run"
@@ -100,6 +103,14 @@ def published(
         typer.echo(f"{name:10} {value:.4f}")
 
 
+def _chat(server: str, model: str, at_once: int, dtype: str) -> "Endpoint | Local":
+    """What answers: a server, or a model on this machine."""
+    from mtpeft.corpora.weights import named_source
+    from mtpeft.inference.prompting import Endpoint, Local
+
+    return Endpoint(server, model, at_once=at_once) if server else Local(named_source(model), dtype)
+
+
 @app.command(
     "prompt",
     **example(
@@ -123,14 +134,13 @@ def prompt(
     from mtpeft.core.files import expect_writable
     from mtpeft.core.records import Prediction, read_predictions
     from mtpeft.corpora import default_corpus, evaluation_of, load, subsample_evenly
-    from mtpeft.corpora.weights import named_source
-    from mtpeft.inference.prompting import Endpoint, Local, ask
+    from mtpeft.inference.prompting import ask
     from mtpeft.scoring.answers import table
 
     expect_writable(out)
     corpus = corpus or default_corpus(task)
     every = load(corpus, task, split)
-    chat = Endpoint(server, model, at_once=at_once) if server else Local(named_source(model), dtype)
+    chat = _chat(server, model, at_once, dtype)
     missing = ask(
         subsample_evenly(every, limit),
         chat,
@@ -172,8 +182,6 @@ def rank(
     from mtpeft.core.files import expect_writable
     from mtpeft.core.records import Prediction, read_predictions
     from mtpeft.corpora import default_corpus, evaluation_of, load, subsample_evenly
-    from mtpeft.corpora.weights import named_source
-    from mtpeft.inference.prompting import Endpoint, Local
     from mtpeft.inference.ranking import candidates as stage_1
     from mtpeft.inference.ranking import rank as rank_candidates
     from mtpeft.inference.ranking import stage
@@ -182,7 +190,7 @@ def rank(
     expect_writable(out)
     corpus = corpus or default_corpus("code-search")
     every = load(corpus, "code-search", split)
-    chat = Endpoint(server, model, at_once=at_once) if server else Local(named_source(model), dtype)
+    chat = _chat(server, model, at_once, dtype)
     near = stage_1(every, out.with_suffix(".candidates.jsonl"), candidates, stage(stage1, chat))
     asked = {name: near[name] for name in subsample_evenly(list(near), limit)}
     missing = rank_candidates(
