@@ -8,16 +8,14 @@ import inspect
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib import import_module
 from pathlib import Path
 from textwrap import dedent
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mtpeft.core.errors import BadInput, UnknownName
 from mtpeft.core.files import no_file, read_text
 from mtpeft.corpora.code_to_text import first_paragraph, python_parts
-from mtpeft.corpora.trees import below, first_error
+from mtpeft.corpora.trees import GRAMMARS, below, first_error, parser
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -25,11 +23,6 @@ if TYPE_CHECKING:
 SUFFIXES = {".py": "python", ".java": "java", ".cs": "csharp", ".c": "c", ".h": "c"}
 LARGEST = 1_000_000
 """Bytes of a source file at most: what is larger is generated, or no source."""
-_GRAMMARS = {
-    "python": "tree_sitter_python",
-    "java": "tree_sitter_java",
-    "csharp": "tree_sitter_c_sharp",
-}
 _FUNCTIONS = {
     "function_definition",
     "method_declaration",
@@ -133,7 +126,7 @@ def whole(source: Source) -> Function:
     Raises:
         BadInput: It cannot be parsed; the error names the line.
     """
-    if source.language not in _GRAMMARS:
+    if source.language not in GRAMMARS:
         return Function(source.path, source.language, "", 1, source.text)
     root = _root(source)
     if root.has_error:
@@ -148,7 +141,7 @@ def whole(source: Source) -> Function:
 
 def names(source: Source) -> list[str]:
     """The full names of the functions of a file that have a body, in its order."""
-    return [name for name, _ in _walk(_root(source), [])] if source.language in _GRAMMARS else []
+    return [name for name, _ in _walk(_root(source), [])] if source.language in GRAMMARS else []
 
 
 def functions(source: Source, wanted: Sequence[str] = ()) -> tuple[list[Function], list[BadInput]]:
@@ -165,11 +158,11 @@ def functions(source: Source, wanted: Sequence[str] = ()) -> tuple[list[Function
         BadInput: Its language has no parser here, or it holds no function.
     """
     path = source.path
-    if source.language not in _GRAMMARS:
+    if source.language not in GRAMMARS:
         raise BadInput(
             path,
             f"functions of {source.language} cannot be told apart",
-            f"a file in {', '.join(_GRAMMARS)}",
+            f"a file in {', '.join(GRAMMARS)}",
             "put the function into a file of its own, and leave out --function and --functions",
         )
     root, data = _root(source), source.text.encode()
@@ -207,15 +200,8 @@ def _unsound(source: Source, line: int, what: str) -> BadInput:
     )
 
 
-@cache
-def _parser(language: str) -> Any:
-    from tree_sitter import Language, Parser
-
-    return Parser(Language(import_module(_GRAMMARS[language]).language()))
-
-
 def _root(source: Source) -> "Node":
-    root: Node = _parser(source.language).parse(source.text.encode()).root_node
+    root: Node = parser(source.language).parse(source.text.encode()).root_node
     return root
 
 

@@ -1,10 +1,26 @@
 """What every reader of code shares about tree-sitter's trees."""
 
 from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tree_sitter import Node
+    from tree_sitter import Node, Parser
+
+GRAMMARS = {
+    "python": "tree_sitter_python",
+    "java": "tree_sitter_java",
+    "csharp": "tree_sitter_c_sharp",
+}
+
+
+@cache
+def parser(language: str) -> "Parser":
+    """The parser of a language of `GRAMMARS`."""
+    from tree_sitter import Language, Parser
+
+    return Parser(Language(import_module(GRAMMARS[language]).language()))
 
 
 def below(node: "Node") -> "Iterator[Node]":

@@ -1,16 +1,14 @@
 """What the readers of Java, Python and C# share about syntax trees."""
 
 from collections.abc import Iterable
-from functools import cache
-from importlib import import_module
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from mtpeft.core.errors import MtpeftError
-from mtpeft.corpora.trees import below
+from mtpeft.corpora.trees import below, parser
 
 if TYPE_CHECKING:
-    from tree_sitter import Node, Parser
+    from tree_sitter import Node
 
 _FUNCTIONS = ("local_function_statement", "empty_statement")
 
@@ -39,23 +37,11 @@ _BODIES = {
     "local_function_statement",
     "function_definition",
 }
-_GRAMMARS = {
-    "python": "tree_sitter_python",
-    "java": "tree_sitter_java",
-    "csharp": "tree_sitter_c_sharp",
-}
-
-
-@cache
-def _parser(language: str) -> "Parser":
-    from tree_sitter import Language, Parser
-
-    return Parser(Language(import_module(_GRAMMARS[language]).language()))
 
 
 def tree(code: str, language: str) -> "Node":
     """The root of a text's syntax tree."""
-    return _parser(language).parse(code.encode("utf-8", "surrogatepass")).root_node
+    return parser(language).parse(code.encode("utf-8", "surrogatepass")).root_node
 
 
 def has_functions(code: str, language: str) -> bool:

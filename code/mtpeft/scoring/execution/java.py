@@ -9,13 +9,12 @@ it: an object of the output's own class, or a collection around one, could be eq
 
 import re
 import secrets
-from functools import cache, lru_cache
+from functools import lru_cache
 
-import tree_sitter_java
-from tree_sitter import Language, Node, Parser
+from tree_sitter import Node
 
 from mtpeft.core.text import with_line_feeds
-from mtpeft.corpora.trees import below
+from mtpeft.corpora.trees import below, parser
 from mtpeft.sandbox.instances import Case, ProgramInstance
 from mtpeft.sandbox.outcome import NOT_CARRIED
 from mtpeft.scoring.interface import Item
@@ -343,14 +342,9 @@ def _wrapped(expression: str) -> Node:
     return _tree(f"class a {{ boolean a() {{ return {expression}; }} }}")
 
 
-@cache
-def _parser() -> Parser:
-    return Parser(Language(tree_sitter_java.language()))
-
-
 @lru_cache(16)
 def _tree(text: str) -> Node:
-    return _parser().parse(text.encode("utf-8", "replace")).root_node
+    return parser("java").parse(text.encode("utf-8", "replace")).root_node
 
 
 def _text(node: Node) -> str:

@@ -11,13 +11,11 @@ nowhere.
 
 import re
 from collections.abc import Iterator
-from functools import cache
 
-import tree_sitter_java
-from tree_sitter import Language, Node, Parser
+from tree_sitter import Node
 
 from mtpeft.core.text import with_line_feeds
-from mtpeft.corpora.trees import below, first_error
+from mtpeft.corpora.trees import below, first_error, parser
 from mtpeft.scoring.switches import code_only
 from mtpeft.scoring.trees import Unreadable, sequences
 
@@ -61,11 +59,6 @@ _MEMBERS = {"class_body", "interface_body", "enum_body_declarations", "annotatio
 _LOGICAL = ("&&", "||")
 
 
-@cache
-def _parser() -> Parser:
-    return Parser(Language(tree_sitter_java.language()))
-
-
 def measure(code: str, lenient: bool = False) -> tuple[int, int, int]:
     """(lines, cyclomatic, cognitive) of a Java file.
 
@@ -82,7 +75,7 @@ def measure(code: str, lenient: bool = False) -> tuple[int, int, int]:
     # A call of a constructor is an ordinary call to the grammar, wherever it stands.
     for match in reversed(list(_CALL.finditer(skeleton))):
         code = f"{code[: match.start()]}${code[match.start() :]}"
-    root = _parser().parse(code.encode("utf-8", "surrogatepass")).root_node
+    root = parser("java").parse(code.encode("utf-8", "surrogatepass")).root_node
     if root.has_error:
         raise Unreadable(first_error(root), "invalid syntax")
     for node in below(root):

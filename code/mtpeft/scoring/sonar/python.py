@@ -10,13 +10,11 @@ returns names) not nesting what it holds.
 """
 
 from collections.abc import Iterator
-from functools import cache
 
-import tree_sitter_python
-from tree_sitter import Language, Node, Parser
+from tree_sitter import Node
 
 from mtpeft.core.text import with_line_feeds
-from mtpeft.corpora.trees import below, first_error
+from mtpeft.corpora.trees import below, first_error, parser
 from mtpeft.scoring.trees import Unreadable, sequences
 
 # Nodes whose own block deepens the nesting; those of modules, classes, functions, `try`, `finally`
@@ -54,11 +52,6 @@ _OPENING, _CLOSING = set("([{"), set(")]}")
 _TAB = 8
 
 
-@cache
-def _parser() -> Parser:
-    return Parser(Language(tree_sitter_python.language()))
-
-
 def measure(code: str) -> tuple[int, int, int]:
     """(lines, cyclomatic, cognitive) of a Python text.
 
@@ -68,7 +61,7 @@ def measure(code: str) -> tuple[int, int, int]:
     lines = with_line_feeds(code.removeprefix("\ufeff")).split("\n")
     text = "\n".join(_with_blanks(line) for line in lines)
     data = text.encode("utf-8", "surrogatepass")
-    root = _parser().parse(data).root_node
+    root = parser("python").parse(data).root_node
     if root.has_error:
         raise Unreadable(first_error(root), "invalid syntax")
     tokens = list(_tokens(root))
