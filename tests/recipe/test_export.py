@@ -133,3 +133,36 @@ def test_language_models_load_by_their_library(tmp_path, monkeypatch, method):
     assert kind.from_pretrained(target).config.use_cache
     with pytest.raises(MtpeftError, match="no result"):
         export(name, tmp_path / "more", "smoke", 43, str(backbone))
+
+
+def test_the_commit_of_a_base_from_the_hub_stands_in_configuration_and_cards(
+    base, tmp_path, monkeypatch
+):
+    """A folder of the hub's cache is named for its commit; any other folder has none."""
+    import json
+    import shutil
+
+    torch.set_num_threads(1)
+    monkeypatch.setattr(paths, "REGENERATED", tmp_path)
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    for found in (commit, None):
+        above = tmp_path / ("models--x--y/snapshots" if found else "folders")
+        causal = tiny_backbone.build(above / commit)
+        made = tiny_backbone.job(causal, tmp_path / f"training-{found}", "lora", count=1)
+        train(made)
+        weights = fingerprint(str(causal))["base_weights"]
+        assert json.loads((made.result / "adapter_config.json").read_text())["revision"] == found
+        card = (made.result / "README.md").read_text()
+        assert weights in card and ("base_revision" in card) == bool(found)
+        provenance = json.loads(next(made.result.glob("*.provenance.json")).read_text())
+        assert provenance.get("base_revision") == found
+
+        shutil.rmtree(causal)
+        source = str(shutil.copytree(base, causal))
+        name, _ = trained(source, "lora", tmp_path)
+        target = export(name, tmp_path / f"out-{found}", "fast", 42, source)
+        assert json.loads((target / "adapter_config.json").read_text())["revision"] == found
+        card = (target / "README.md").read_text()
+        assert fingerprint(base)["base_weights"] in card and ("base_revision" in card) == bool(
+            found
+        )

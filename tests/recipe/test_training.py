@@ -440,6 +440,12 @@ def test_the_adapter_is_loadable_by_plain_peft_and_merging_changes_no_output(bac
     with torch.no_grad():
         a, b, c = (m(input_ids=ids).logits for m in (adapted, merged, plain))
     assert torch.allclose(a, b, atol=1e-5) and not torch.allclose(a, c, atol=1e-3)
+    with torch.no_grad():
+        next(plain.parameters()).mul_(2)
+    plain.save_pretrained(tmp_path / "other")
+    with pytest.raises(MtpeftError, match="base_weights of .*other are not those"):
+        merge(made.result, str(tmp_path / "other"), tmp_path / "wrong")
+    assert not (tmp_path / "wrong").exists()
 
 
 def test_a_base_model_that_is_not_there_is_an_error_in_three_parts(backbone, tmp_path):
@@ -456,6 +462,27 @@ def test_a_base_model_that_is_not_there_is_an_error_in_three_parts(backbone, tmp
         with pytest.raises(MtpeftError, match="gone") as missing:
             attempt()
         assert missing.value.expected and missing.value.fix
+
+
+def test_examples_left_out_of_validation_are_counted_as_those_of_training(
+    backbone, tmp_path, capsys
+):
+    from mtpeft.models.base import load_tokenizer
+    from mtpeft.tasks import wording
+    from mtpeft.tuning.store import tokenized
+
+    words = load_tokenizer(str(backbone))
+    made = job(backbone, tmp_path, "lora", ["generation"], count=6, selection="loss", eval_steps=2)
+    layout = {"joined": False, "longest": None}
+    valid = tokenized(made.valid, words, wording(), **layout).lengths
+    train_lengths = tokenized(made.train, words, wording(), **layout).lengths
+    limit = int(sorted(valid)[-2])
+    gone, out = int((valid > limit).sum()), int((train_lengths > limit).sum())
+    assert gone and out < len(train_lengths)
+    train(with_settings(made, max_length=limit))
+    said = capsys.readouterr().out
+    assert f"{gone} of {len(valid)} validation generation examples have more than {limit}" in said
+    assert (f"{out} of {len(train_lengths)} examples have more" in said) == bool(out)
 
 
 def test_a_run_leaves_everything_that_explains_it(backbone, tmp_path):

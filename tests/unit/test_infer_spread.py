@@ -19,6 +19,7 @@ from mtpeft.inference.generate import Generated
 from mtpeft.inference.settings import InferenceProfile, TaskDecoding
 from mtpeft.inference.spread import on_each, share_file, share_files
 from mtpeft.inference.stage import Request, infer
+from mtpeft.tasks import rendered_prompt, wording
 
 NUMBER = 11
 PROFILE = InferenceProfile("short", tasks={"summarization": TaskDecoding(new_tokens=8)})
@@ -152,3 +153,21 @@ def test_each_process_sees_one_device_and_they_work_side_by_side(tmp_path, monke
     assert on_each(partial(note, str(tmp_path)), devices(0)) == [0, 0]
     assert [(tmp_path / n).read_text() for n in "01"] == ["4", "6"]
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "4,6"
+
+
+def test_prompts_without_room_for_their_answer_are_counted(tmp_path, capsys):
+    """A model with rotary positions goes on beyond those that it was trained with, and babbles."""
+    backend = Backend()
+    infer(request(), backend, tmp_path / "free.jsonl")
+    assert "positions" not in capsys.readouterr().out
+    prompts = {e.id: 0 for e in request().examples}
+    for e in request().examples:
+        text = rendered_prompt(e, Tokenizer(), wording("own", "mt", inference=True))
+        prompts[e.id] = len(text.split())
+    middle = sorted(prompts.values())[NUMBER // 2]
+    backend.positions = middle + 8
+    over = sum(n > middle for n in prompts.values())
+    assert 0 < over < NUMBER
+    infer(request(), backend, tmp_path / "few.jsonl")
+    said = f"{over} of {NUMBER} prompts leave no room for 8 tokens in the {middle + 8} positions"
+    assert said in capsys.readouterr().out

@@ -407,3 +407,25 @@ def test_a_query_that_is_longer_than_the_positions_is_refused_and_no_length_that
     with pytest.raises(MtpeftError, match="a query of code-search has 80 tokens") as said:
         encoding.encoded(run, "own", "train", None, how, 79)
     assert said.value.fix == "--set query_length=79"
+
+
+def test_texts_that_fill_the_length_that_they_may_have_are_counted() -> None:
+    from mtpeft.tuning.settings import Settings
+    from mtpeft.tuning.stage import cut
+
+    def rows(*lengths: int) -> list[list[int]]:
+        return [[7] * length for length in lengths]
+
+    label = TaskData("clone-detection", "label", list("abc"), rows(4, 5, 5), [0, 1, 0], [], 0)
+    pairs = TaskData("code-search", "ranking", list("ab"), rows(3, 2), [1, 1], rows(5, 1), 0)
+    short = TaskData("clone-detection", "label", ["a"], rows(4), [0], [], 0)
+    data = {
+        "train": {"clone-detection": label, "code-search": pairs},
+        "test": {"clone-detection": short},
+    }
+    behind = "tokens or more; what is behind those is not read"
+    assert cut(data, Settings(code_length=5, query_length=3)) == [
+        f"2 of 3 texts of clone-detection (train) have 5 {behind}",
+        f"1 of 2 queries of code-search (train) have 3 {behind}",
+        f"1 of 2 codes of code-search (train) have 5 {behind}",
+    ]

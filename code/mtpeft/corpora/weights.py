@@ -11,7 +11,7 @@ from mtpeft.corpora.fetch import offline
 from mtpeft.corpora.pins import pin, pinned
 from mtpeft.corpora.published import fingerprint, published
 
-__all__ = ["fingerprint", "model_folder", "named_source", "source_of"]
+__all__ = ["fingerprint", "model_folder", "named_source", "revision_of", "source_of"]
 
 
 def model_folder(path: str) -> str:
@@ -27,6 +27,14 @@ def model_folder(path: str) -> str:
             "name such a folder; without --backbone the run's own base model is used",
         )
     return str(path)
+
+
+def revision_of(source: str) -> dict[str, str]:
+    """The commit of the hub that a base model's folder is a snapshot of, as `base_revision`; nothing
+    of another folder.
+    """
+    folder = Path(source).absolute()
+    return {"base_revision": folder.name} if folder.parent.name == "snapshots" else {}
 
 
 def named_source(model: str) -> str:

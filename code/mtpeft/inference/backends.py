@@ -128,6 +128,8 @@ class Transformers:
                 model = model.merge_and_unload()
         self.model = (model if quantised else model.to(local())).eval()
         self.tokens_in_flight = fitting(self.model)
+        self.positions = getattr(self.model.config, "max_position_embeddings", None)
+        """The most tokens of prompt and answer together, where the model names a limit."""
 
     def answers(
         self,

@@ -173,6 +173,16 @@ def _infer(request: Request, backend: Backend, path: Path, mine: Path) -> None:
         len(ids) for ids in backend.tokenizer(prompts, add_special_tokens=False)["input_ids"]
     ]
     title = f"infer {request.run} {request.evaluation}"
+    positions = getattr(backend, "positions", None)
+    longest = decoding.input_tokens or max(lengths)
+    far = (
+        sum(min(n, longest) + decoding.new_tokens > positions for n in lengths) if positions else 0
+    )
+    if far and number == 0:
+        print(
+            f"{title}: {far} of {len(lengths)} prompts leave no room for {decoding.new_tokens} tokens "
+            f"in the {positions} positions of the model; what it says beyond them is of no use"
+        )
     if count > 1:
         title += f", process {number + 1} of {count}"
     with Progress(title, -(-len(missing) // count)) as progress:

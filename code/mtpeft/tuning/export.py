@@ -10,7 +10,7 @@ from mtpeft.catalog import catalog
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.files import write_atomic
-from mtpeft.corpora.weights import fingerprint, model_folder, source_of
+from mtpeft.corpora.weights import fingerprint, model_folder, revision_of, source_of
 
 
 def export(name: str, target: Path, profile: str, seed: int, backbone: str = "") -> Path:
@@ -69,6 +69,7 @@ def _heads(best: Path, target: Path, source: str, called: str) -> None:
     if peft:
         for config in model.encoder.peft_config.values():
             config.base_model_name_or_path = called
+            config.revision = revision_of(source).get("base_revision")
     whole = trains_whole(catalog().get("methods", told["method"]))
     if peft or whole:
         model.encoder.save_pretrained(target)
@@ -77,7 +78,7 @@ def _heads(best: Path, target: Path, source: str, called: str) -> None:
     shutil.copyfile(best / "heads.safetensors", target / "heads.safetensors")
     load_tokenizer(source).save_pretrained(target)
     library = "peft" if peft else "transformers" if whole else "mtpeft"
-    write_atomic(target / "README.md", _card(told, called, library))
+    write_atomic(target / "README.md", _card({**told, **revision_of(source)}, called, library))
 
 
 LOADERS = {
@@ -90,7 +91,7 @@ LOADERS = {
 def _card(told: dict[str, Any], called: str, library: str) -> str:
     """The README of exported heads."""
     tasks = ", ".join(f"{task} ({kind})" for task, kind in told["outputs"].items())
-    names = {"base_weights", "tokenizer", "run", "backbone", "method"}
+    names = {"base_revision", "base_weights", "tokenizer", "run", "backbone", "method"}
     rows = [f"| {key} | `{value}` |" for key, value in told.items() if key in names]
     rows += [f"| {key} | {value} |" for key, value in told["how"].items()]
     base = "AutoModel.from_pretrained(" + f'"{called}")'

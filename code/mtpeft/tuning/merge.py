@@ -5,6 +5,7 @@ from pathlib import Path
 from mtpeft.core.errors import BadInput, MtpeftError
 from mtpeft.core.objects import read_object
 from mtpeft.core.text import first_line
+from mtpeft.corpora.weights import fingerprint
 
 
 def merge(adapter: Path, source: str, target: Path, dtype: str = "float32") -> Path:
@@ -21,7 +22,7 @@ def merge(adapter: Path, source: str, target: Path, dtype: str = "float32") -> P
 
     Raises:
         BadInput: `adapter` is no adapter.
-        MtpeftError: There is no base.
+        MtpeftError: There is no base, or it is not the one that the adapter was trained on.
     """
     import torch
     from peft import PeftModel
@@ -31,18 +32,40 @@ def merge(adapter: Path, source: str, target: Path, dtype: str = "float32") -> P
         raise BadInput(
             adapter, "no adapter_config.json", "a folder with a PEFT adapter", "mtpeft train RUN"
         )
+    told = read_object(adapter / "adapter_config.json", "the configuration of a PEFT adapter", "")
+    named = told.get("base_model_name_or_path") == source
     try:
-        base = AutoModelForCausalLM.from_pretrained(source, dtype=getattr(torch, dtype))
+        base = AutoModelForCausalLM.from_pretrained(
+            source,
+            dtype=getattr(torch, dtype),
+            revision=told.get("revision") if named else None,
+        )
     except OSError as error:
         raise MtpeftError(
             f"no base model {source}: {first_line(error)}",
             "a folder or a hub id",
             "--backbone FOLDER",
         ) from error
+    _same_base(adapter, source)
     merged = PeftModel.from_pretrained(base, str(adapter)).merge_and_unload(safe_merge=True)
     merged.save_pretrained(target)
     AutoTokenizer.from_pretrained(str(adapter)).save_pretrained(target)
     return target
+
+
+def _same_base(adapter: Path, source: str) -> None:
+    """Make sure that a folder holds the base that an adapter was trained on, where its record says
+    which.
+    """
+    for record in adapter.glob("*.provenance.json"):
+        trained = read_object(record, "what the adapter was made of", "").get("base_weights")
+        found = fingerprint(source)["base_weights"] if Path(source).is_dir() else trained
+        if trained and trained != found:
+            raise MtpeftError(
+                f"base_weights of {source} are not those that {adapter} was trained on",
+                f"a base with base_weights {trained[:12]}, not {found[:12]}",
+                "--backbone FOLDER with these weights",
+            )
 
 
 def base_of(adapter: Path) -> str:

@@ -47,6 +47,7 @@ class Settings:
     mixed_precision: str = "no"  # bf16 or no
     attention: str = "auto"  # auto: flash attention where it is installed, else sdpa
     liger: bool = False  # tokens: fused kernels, where installed, on a GPU
+    compile: str = "off"  # tokens: layers by torch.compile; off, on, or auto: where it is the same
     # on what
     wording: str = "own"  # tokens
     packing: str = "isolated"  # tokens: wrapped (as a study's library does), isolated, or none
@@ -107,6 +108,7 @@ CHOICES: dict[str, Any] = {
     "selection": ("none", "loss", "generation", "teacher-forced"),
     "wording": ("own", "published"),
     "attention": ("auto", "sdpa", "eager", "flash_attention_2"),
+    "compile": ("off", "auto", "on"),
     "balancing": RULES,
     "compute_dtype": ("bfloat16", "float16", "float32"),
     # Those of transformers that need no package of their own.

@@ -1,9 +1,9 @@
 """`mtpeft train`: a run of the catalog, once for each seed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from mtpeft.catalog import Run, catalog
 from mtpeft.core import paths
@@ -12,7 +12,7 @@ from mtpeft.core.files import write_atomic
 from mtpeft.core.provenance import write_provenance
 from mtpeft.core.records import csv_text
 from mtpeft.corpora import Example, evaluation_of, load, subsample_evenly
-from mtpeft.corpora.weights import fingerprint, model_folder, source_of
+from mtpeft.corpora.weights import fingerprint, model_folder, revision_of, source_of
 from mtpeft.models.device import suits
 from mtpeft.tasks.classification import random_ranking, trivial
 from mtpeft.tasks.encoding import (
@@ -22,6 +22,8 @@ from mtpeft.tasks.encoding import (
     encoded,
     head_of,
 )
+from mtpeft.tasks.tokens import Ragged
+from mtpeft.tuning import identity
 from mtpeft.tuning.job import Job, named
 from mtpeft.tuning.settings import (
     HEADS,
@@ -161,6 +163,9 @@ def _heads(
     valid = {
         task: some.subsample_evenly(settings.valid_examples) for task, some in data["valid"].items()
     }
+    if identity.rank() == 0:
+        for said in cut(data, settings):
+            print(f"train {entry.id}: {said}")
     weights, base = positive_weights(data["train"]), fingerprint(source)
     backbone = catalog().get("backbones", entry.backbone)
 
@@ -197,6 +202,7 @@ def _heads(
         seeds=seeds,
         **names,
         device=outcomes[0].cost["device"],
+        **revision_of(source),
         **base,
     )
     numbers = [study.numbers for study in catalog().studies.values() if study.numbers]
@@ -207,6 +213,34 @@ def _heads(
         more = f" ± {spread:.4f} over {number} seeds" if number > 1 else ""
         print(f"train: {entry.id}, {task}: {metric} {mean:.4f}{more}")
     print(f"train: {entry.id}: {paths.shown(path)}")
+
+
+def cut(data: Mapping[str, Mapping[str, TaskData]], settings: Settings) -> list[str]:
+    """How many texts of each task and split fill the tokens that they may have: what stood behind
+    those is not read.
+
+    Args:
+        data: By split and task.
+        settings: Of the run.
+    """
+    said = []
+    for split, by_task in data.items():
+        for task, some in by_task.items():
+            parts: dict[str, tuple[Sequence[list[int]], int]]
+            parts = {"texts": (some.rows, settings.code_length)}
+            if some.head == RANKING:
+                parts = {
+                    "queries": (some.rows, settings.query_length),
+                    "codes": (some.codes, settings.code_length),
+                }
+            for what, (rows, length) in parts.items():
+                full = int((cast(Ragged, rows).lengths() >= length).sum())
+                if full:
+                    said.append(
+                        f"{full} of {len(rows)} {what} of {task} ({split}) have {length} tokens or "
+                        "more; what is behind those is not read"
+                    )
+    return said
 
 
 def _results(entry: Run, outcomes: "list[Outcome]", test: dict[str, TaskData]) -> str:

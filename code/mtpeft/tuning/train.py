@@ -10,7 +10,7 @@ from typing import Any
 from mtpeft.core.files import write_atomic
 from mtpeft.core.provenance import write_provenance
 from mtpeft.core.records import csv_text
-from mtpeft.corpora.weights import fingerprint
+from mtpeft.corpora.weights import fingerprint, revision_of
 from mtpeft.tasks import wording
 from mtpeft.tuning import identity
 from mtpeft.tuning.job import Job
@@ -102,6 +102,7 @@ def _write(job: Job, used: Settings, trainer: Any, order: str) -> None:
         data_order_sha256=order,
         device=ledger["device"],
         processes=trainer.args.world_size,
+        **revision_of(job.source),
         **fingerprint(job.source),
     )
 
@@ -120,7 +121,8 @@ def model_card(
         if job.whole
         else "PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), folder)"
     )
-    made = {**job.called, **as_dict(used)}
+    base = {**revision_of(job.source), **fingerprint(job.source)}
+    made = {**job.called, **base, **as_dict(used)}
     rows = "\n".join(f"| {name} | {value} |" for name, value in made.items())
     return f"""---
 base_model: {job.base}

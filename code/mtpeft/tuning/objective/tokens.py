@@ -13,6 +13,7 @@ from torch.utils.data import SequentialSampler
 from mtpeft.catalog import Backbone, catalog
 from mtpeft.core.errors import MtpeftError
 from mtpeft.core.files import write_atomic
+from mtpeft.corpora.weights import revision_of
 from mtpeft.models.base import attention_of, load_causal, load_tokenizer, longest_input
 from mtpeft.models.device import local
 from mtpeft.models.methods import method_module, trains_whole
@@ -21,6 +22,7 @@ from mtpeft.tasks import wording
 from mtpeft.tuning import conflict, identity, selection
 from mtpeft.tuning.balancing import balancing
 from mtpeft.tuning.callbacks import PerTaskStopping, Recorder, StopAt
+from mtpeft.tuning.compiling import compiled, prove, uncompiled
 from mtpeft.tuning.job import Job
 from mtpeft.tuning.loss import install
 from mtpeft.tuning.once import CHECKPOINTS, on_each
@@ -44,6 +46,8 @@ class TokensTrainer(MultiTaskTrainer):
             evaluation's.
         padding: The token that fills a batch up.
         mixed_precision: Compute in bfloat16 on weights of whatever type.
+        layers: Those that are compiled.
+        must_compile: Whether it is an error where they are not the same function.
         more: As in `MultiTaskTrainer`.
     """
 
@@ -54,9 +58,11 @@ class TokensTrainer(MultiTaskTrainer):
         metrics: Metrics | None,
         padding: int,
         mixed_precision: bool,
+        layers: Sequence[Any] = (),
+        must_compile: bool = False,
         **more: Any,
     ) -> None:
-        self.mixed_precision = mixed_precision
+        self.mixed_precision, self.layers, self.must_compile = mixed_precision, layers, must_compile
         # Flash attention takes positions for no mask; it is told where a sequence begins.
         self.flat = attention_of(more["model"]).startswith("flash")
         super().__init__(data_collator=self._batch, **more)
@@ -232,6 +238,8 @@ class TokensTrainer(MultiTaskTrainer):
         """
         most = np.argsort(-np.diff(self.train_dataset.rows), kind="stable")
         batch = self._batch([self.train_dataset[i] for i in most[: self.args.train_batch_size]])
+        if self.layers:
+            self.layers = self._proved(batch)
         odd = (batch["position_ids"] == 0).cumsum(1) % 2 == 1
         batch["labels"] = torch.where(odd, IGNORED, batch["labels"])
         if not bool((batch["labels"][:, 1:] != IGNORED).any()):
@@ -259,6 +267,29 @@ class TokensTrainer(MultiTaskTrainer):
                 "attention within an example only",
                 f"--set {'packing=none' if kernel in ('sdpa', 'eager') else 'attention=sdpa'}",
             )
+
+    def _proved(self, batch: dict[str, Any]) -> list[Any]:
+        """The compiled layers that stay so, by the loss of a batch and the gradients in the first and
+        last of them: the first one's have passed all others.
+        """
+        ends = (self.layers[0], self.layers[-1])
+        some = [p for layer in ends for p in layer.parameters() if p.requires_grad]
+        share = torch.full((len(self.names),), 1 / batch["labels"].numel(), device=self.args.device)
+
+        def passed() -> list[torch.Tensor]:
+            with self.compute_loss_context_manager():
+                out = self.model(**self._prepare_inputs(dict(batch)), task_factors=share)
+            made = torch.autograd.grad(out["loss"], some, allow_unused=True)
+            return [out["loss"].detach(), conflict.flat(made, some)]
+
+        kinds = {p.dtype for p in self.model.parameters() if p.is_floating_point()}
+        kinds |= {torch.bfloat16} if self.mixed_precision else set()
+        resolution = max(torch.finfo(kind).eps for kind in kinds)
+        training = self.model.training
+        self.model.eval()
+        kept = prove(list(self.layers), passed, resolution, self.must_compile)
+        self.model.train(training)
+        return kept
 
     # ------------------------------------------------------------ validation
 
@@ -292,7 +323,7 @@ class TokensTrainer(MultiTaskTrainer):
         """Validation loss a task, their mean, and the selection metrics; logged, and given to the
         callbacks.
         """
-        with self.ledger.evaluation():
+        with self.ledger.evaluation(), uncompiled():
             losses = self.validation_losses()
             metrics = {f"eval_loss_{name}": float(losses[i]) for i, name in enumerate(self.names)}
             metrics["eval_loss"] = float(np.nanmean(losses))
@@ -420,8 +451,11 @@ def fit(
     install(model)
     if fail_at_rows is not None:
         _pretend_full(model, fail_at_rows)
+    layers = compiled(model, settings)
     trainer = TokensTrainer(
         model=model,
+        layers=layers,
+        must_compile=settings.compile == "on",
         args=args,
         train_dataset=rows,
         names=list(store.names),
@@ -435,11 +469,16 @@ def fit(
     )
     trainer.remove_callback(PrinterCallback)  # a raw line a step; the recorder speaks instead
     title = f"{job.run.id} seed {settings.seed}"
-    if store.dropped and identity.rank() == 0:
-        print(
-            f"train {title}: {store.dropped} of {store.dropped + len(store)} examples have more than "
-            f"{settings.max_length} tokens and are left out"
-        )
+    left_out = {"": (store.dropped, len(store))}
+    left_out |= {
+        f"validation {task} ": (p.store.dropped, len(p.store)) for task, p in validation.items()
+    }
+    for what, (dropped, stay) in left_out.items():
+        if dropped and identity.rank() == 0:
+            print(
+                f"train {title}: {dropped} of {dropped + stay} {what}examples have more than "
+                f"{settings.max_length} tokens and are left out"
+            )
     if settings.selection != job.settings.selection and identity.rank() == 0:
         print(
             f"train {title}: {len(rows)} rows are too few to pay for generated text; selected on "
@@ -562,6 +601,7 @@ def write(job: Job, trainer: TokensTrainer, tokenizer: Any) -> None:
     if not trainer.is_fsdp_enabled:
         if hasattr(model, "peft_config"):
             model.peft_config["default"].base_model_name_or_path = job.base
+            model.peft_config["default"].revision = revision_of(job.source).get("base_revision")
         model.save_pretrained(job.result)
     tokenizer.save_pretrained(job.result)
     _use_cache(job.result)
