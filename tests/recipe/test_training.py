@@ -485,6 +485,30 @@ def test_examples_left_out_of_validation_are_counted_as_those_of_training(
     assert (f"{out} of {len(train_lengths)} examples have more" in said) == bool(out)
 
 
+@pytest.mark.parametrize("tasks", [TASKS[:2], TASKS])
+def test_a_task_without_a_right_word_is_named_where_the_mean_hides_it(
+    backbone, tmp_path, capsys, tasks
+):
+    """The model that is chosen says the reference of the first task and nothing of the others."""
+    made = job(
+        backbone, tmp_path, "lora", tasks, 3, max_length=600, selection="generation", eval_steps=1
+    )
+    right = {e.target for e in made.valid[tasks[0]]}
+
+    def generate(model, tokenizer, prompts, new_tokens):
+        return [next((t for t in right if t), "") if new_tokens == first else "" for _ in prompts]
+
+    from mtpeft.tuning.watching import new_tokens
+
+    first = new_tokens(tasks[0])
+    silent = [t for t in tasks if new_tokens(t) != first]
+    assert silent
+    train(made, generate=generate)
+    said = capsys.readouterr().out
+    for task in tasks:
+        assert (f"though no answer of {task} has a word" in said) == (task in silent)
+
+
 def test_a_run_leaves_everything_that_explains_it(backbone, tmp_path):
     made = job(backbone, tmp_path, "qlora", count=3)
     train(made)

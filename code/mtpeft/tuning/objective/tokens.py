@@ -505,7 +505,27 @@ def fit(
     if stop_at is not None and trainer.state.global_step < trainer.state.max_steps:
         return None
     trainer.check_weights()
+    if identity.rank() == 0:
+        for said in unlearned(trainer.state.log_history, trainer.state.best_global_step or 0):
+            print(f"train {title}: {said}")
     return trainer, tokenizer, rows.sha256()
+
+
+def unlearned(logged: Sequence[dict[str, Any]], step: int) -> list[str]:
+    """Tasks of which the chosen model answers nothing right; the mean that chooses it hides them.
+
+    Args:
+        logged: What every evaluation gave.
+        step: That was chosen.
+    """
+    begin = "eval_selection_"
+    chosen = [row for row in logged if row.get("step") == step and "eval_selection" in row]
+    return [
+        f"step {step} was chosen, though no answer of {name.removeprefix(begin)} has a word of its "
+        "reference"
+        for name, value in (chosen[-1] if chosen else {}).items()
+        if name.startswith(begin) and value == 0
+    ]
 
 
 def _fits(source: str, longest: int) -> None:
