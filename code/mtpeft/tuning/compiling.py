@@ -96,7 +96,8 @@ def prove(
     except torch.OutOfMemoryError:
         raise
     except Exception as error:
-        problem = one_line(f"{type(error).__name__}: {error}")[:200]
+        first = str(error).splitlines()[:2]  # what failed in whose hands; advice follows
+        problem = one_line(" ".join([f"{type(error).__name__}:", *first]))
     if not problem:
         return layers
     if must:
