@@ -205,10 +205,17 @@ def config_of(backbone: Backbone) -> Any:
 
 
 def _encoder_class(config: Any) -> Any:
-    """Of an encoder-decoder only the encoder is built: its decoder would be unused."""
-    from transformers import AutoModel, AutoModelForTextEncoding
+    """Of an encoder-decoder only the encoder is built: its decoder would be unused. An encoder that
+    was saved alone is of no encoder-decoder any more, by its own configuration.
+    """
+    from transformers import (
+        MODEL_FOR_TEXT_ENCODING_MAPPING,
+        AutoModel,
+        AutoModelForTextEncoding,
+    )
 
-    return AutoModelForTextEncoding if config.is_encoder_decoder else AutoModel
+    alone = config.is_encoder_decoder or type(config) in MODEL_FOR_TEXT_ENCODING_MAPPING
+    return AutoModelForTextEncoding if alone else AutoModel
 
 
 def empty_encoder(config: Any, device: str = "cpu", seed: int | None = None) -> Any:
