@@ -1,6 +1,7 @@
 """What a base model lacks is never drawn at random: it is left out by a stated rule, or refused."""
 
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,35 @@ def test_without_a_pooler_position_0_stands_for_a_sequence(encoder):
     made = pooled("encoder", first(input_ids=ids, attention_mask=mask), mask)
     states = again(input_ids=ids, attention_mask=mask).last_hidden_state
     assert torch.equal(made, states[:, 0])
+
+
+@pytest.mark.parametrize("renamed", [False, True])
+def test_a_pooler_of_which_a_part_is_missing_is_not_left_out(encoder, renamed):
+    path = encoder / "model.safetensors"
+    some = load_file(path)
+    if renamed:
+        some = {name.replace("pooler.dense", "pooler.linear"): t for name, t in some.items()}
+    else:
+        del some["pooler.dense.bias"]
+    save_file(some, path, metadata={"format": "pt"})
+    with pytest.raises(MtpeftError, match=r"lacks [12] weights.*pooler\.dense\.bias among them"):
+        load_encoder(str(encoder))
+
+
+def test_an_encoder_that_was_saved_alone_loads_again(tmp_path):
+    """Its configuration says that it is no encoder-decoder; transformers then builds both."""
+    empty_encoder(config_of(tiny("t5")), seed=0).save_pretrained(tmp_path)
+    assert type(load_encoder(str(tmp_path))).__name__ == "T5EncoderModel"
+
+
+def test_an_architecture_that_serves_for_neither_objective_is_refused(tmp_path):
+    from transformers import BartConfig, T5Config
+
+    BartConfig().save_pretrained(tmp_path / "bart")
+    T5Config().save_pretrained(tmp_path / "t5")
+    for name, load in (("bart", load_encoder), ("t5", partial(load_causal, dtype="float32"))):
+        with pytest.raises(MtpeftError, match="Unrecognized configuration class"):
+            load(str(tmp_path / name))
 
 
 def test_any_other_weight_that_is_missing_is_refused(encoder, tmp_path):
@@ -103,7 +133,9 @@ def test_flash_attention_is_not_taken_for_products_in_float32(encoder, tmp_path,
         lambda: causal(base.FLASH, "float32", mixed=False),
         lambda: load_encoder(str(encoder), base.FLASH),
     ):
-        with pytest.raises(MtpeftError, match="16-bit numbers, and products are in float32") as said:
+        with pytest.raises(
+            MtpeftError, match="16-bit numbers, and products are in float32"
+        ) as said:
             load()
         assert said.value.fix == "--set mixed_precision=bf16, or --set attention=sdpa"
 

@@ -144,7 +144,12 @@ def test_each_worker_has_one_gpu_and_no_two_share_one(monkeypatch):
 
 @pytest.mark.parametrize(
     ("visible", "names"),
-    [("0, 1", ["0", "1"]), ("2,", ["2"]), ("0,-1,1", ["0"]), ("MIG-a1,GPU-b2", ["MIG-a1", "GPU-b2"])],
+    [
+        ("0, 1", ["0", "1"]),
+        ("2,", ["2"]),
+        ("0,-1,1", ["0"]),
+        ("MIG-a1,GPU-b2", ["MIG-a1", "GPU-b2"]),
+    ],
 )
 def test_workers_get_the_gpus_that_cuda_takes_from_the_list(monkeypatch, visible, names):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)

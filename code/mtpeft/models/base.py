@@ -81,14 +81,21 @@ def _with_attention(
     """What `load` gives for the first implementation that model and machine have.
 
     Raises:
-        MtpeftError: They have none of those that may serve.
+        MtpeftError: They have none of those that may serve, or the library builds no such model.
     """
     *more, last = attention(name, device, half=half)
     for kernel in (*more, last):
         try:
             return load(kernel)
         except (ValueError, ImportError) as error:
-            # The library refuses an implementation before it reads any weight.
+            # The library refuses an architecture or an implementation before it reads any weight.
+            if str(error).startswith("Unrecognized configuration class"):
+                raise MtpeftError(
+                    f"{source}: {first_line(error).split('. ')[0]}",
+                    "a causal language model; of heads, an encoder, or a model whose encoder "
+                    "transformers builds alone (T5's)",
+                    "--backbone FOLDER with such a model",
+                ) from error
             if "ttention" not in str(error):
                 raise
             if kernel == last:
@@ -297,7 +304,10 @@ def complete(source: str, model: Any, loading: Mapping[str, Any]) -> Any:
             "--backbone FOLDER with a whole model",
         )
     missing = sorted(loading["missing_keys"])
-    if missing and all(name.startswith("pooler.") for name in missing):
+    pooler = [n for n in model.state_dict() if n.startswith("pooler.")] if missing else []
+    # A file with a part of it, or with one by other names, is no checkpoint without a pooler.
+    other = any("pooler" in name.split(".") for name in loading["unexpected_keys"])
+    if missing and missing == sorted(pooler) and not other:
         model.pooler = None
         missing = []
     if missing:
