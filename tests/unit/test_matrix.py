@@ -206,3 +206,58 @@ def test_without_slurm_the_error_names_what_works_here(matrix, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(MtpeftError, match="mtpeft matrix run"):
         next(submit("m", Cluster()))
+
+
+T4 = """\
+import pathlib, sys
+code, words = int(sys.argv[1]), sys.argv[2]
+if words:
+    path = pathlib.Path(sys.argv[3]) / "verification" / "seeds.csv"
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.write_text("verdicts")
+    print("a claim", words, sep="\\n")
+else:
+    print("mtpeft: no scores of trained runs", file=sys.stderr)
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "said"),
+    [
+        (0, "T4: 3 within tolerance", "finished: T4: 3 within tolerance"),
+        (1, "T4: 1 differs", "finished (something differs): T4: 1 differs"),
+        (2, "T4: 1 not run", "finished (some could not be judged): T4: 1 not run"),
+        (2, "", "failed: no scores of trained runs"),
+    ],
+)
+def test_the_job_of_the_verdicts_fails_only_where_none_were_written(
+    matrix, monkeypatch, capfd, code, words, said
+):
+    """That something differs, or could not be judged, is an answer."""
+    pytest.importorskip("submitit", reason="the group `train` is not installed")
+    from mtpeft.matrix import collect
+    from mtpeft.matrix.slurm import Task
+
+    _, folder = matrix
+    script = folder / "t4.py"
+    script.write_text(T4)
+    real = collect.processes.run
+
+    def t4(command, **options):
+        return real([sys.executable, str(script), str(code), words, str(folder)], **options)
+
+    monkeypatch.setattr(collect.processes, "run", t4)
+    assert collect.judged("m") is None
+    for _ in range(2):  # verdicts that are there already are written again
+        if words:
+            Task("m")()
+        else:
+            with pytest.raises(MtpeftError, match="no scores of trained runs"):
+                Task("m")()
+        assert str(collect.judged("m")) == said and collect.judged("m").code == code
+    out, err = capfd.readouterr()
+    assert (words or "no scores of trained runs") in out + err
+    collect.forget("m")
+    assert collect.judged("m") is None

@@ -136,7 +136,7 @@ def collect(name: Name = "matrix") -> None:
     from mtpeft.matrix import collect as collecting
 
     typer.echo(f"stages: {shown(collecting.table(name))}")
-    sys.exit(collecting.verdicts(name))
+    sys.exit(collecting.verdicts(name).code)
 
 
 @app.command("status", **example("mtpeft matrix status"))
@@ -148,12 +148,14 @@ def status(
     from collections import Counter
 
     from mtpeft.matrix import plan as plans
-    from mtpeft.matrix.collect import standing
+    from mtpeft.matrix.collect import judged, standing
 
     there = standing(name)
     for stage in plans.STAGES:
         counts = Counter(state for (_, which), state in there.items() if which == stage)
         typer.echo(f"{stage:6} " + ", ".join(f"{counts[s]} {s}" for s in plans.STATES if counts[s]))
+    if found := judged(name):
+        typer.echo(f"verify {found}")
     for cell in plans.cells(plans.read(name)):
         states = [there[cell, stage] for stage in plans.STAGES]
         if every or any(state != "finished" for state in states):

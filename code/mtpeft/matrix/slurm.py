@@ -9,7 +9,6 @@ import contextlib
 import itertools
 import shutil
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,16 +18,15 @@ from typing import Any
 
 import submitit
 
-from mtpeft.core import environment, processes
+from mtpeft.core import environment
 from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.core.locks import held
-from mtpeft.matrix import jobs
+from mtpeft.matrix import collect, jobs
 from mtpeft.matrix.jobs import Cluster
 from mtpeft.matrix.plan import STAGES, Cell, Stage, cells, following, home, read, state
 from mtpeft.matrix.step import perform
 
 _SECONDS_FOR_A_SIGNAL = 5
-_VERDICT_SECONDS = 24 * 3600
 _PORTS = 20_000
 
 
@@ -55,8 +53,10 @@ class Task:
             MtpeftError: it failed.
         """
         if self.cell is None or self.stage is None:
-            command = [sys.executable, "-m", "mtpeft", "matrix", "collect", "--name", self.name]
-            processes.run(command, seconds=_VERDICT_SECONDS, accept=(0, 1), to_terminal=True)
+            collect.table(self.name)
+            found = collect.verdicts(self.name)
+            if not found.whole:
+                raise MtpeftError(f"verify {found}")
             return
         told = threading.Event()
         signal.signal(signal.SIGTERM, lambda *_: told.set())
@@ -208,6 +208,8 @@ def submit(name: str, cluster: Cluster, *, dry_run: bool = False) -> Iterator[st
                 after = ""
                 for stage in STAGES[STAGES.index(first) :]:
                     number = max(1, cluster.gpus) if stage == "train" else 1
+                    if not dry_run:
+                        collect.forget(name)
                     ids, said = sender.send([Task(name, c, stage, number) for c in some], after)
                     yield said
                     known |= {(cell, stage): job for cell, job in zip(some, ids, strict=True)}
