@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
 from mtpeft.tasks.encoding import TaskData
 from mtpeft.tuning import callbacks, ledger
@@ -62,6 +62,8 @@ def test_a_step_is_its_data_and_its_work_without_evaluation_and_checkpoints(monk
 
 
 def test_rows_of_text_are_waited_for_within_the_step_too(monkeypatch):
+    import torch
+
     clock = SimpleNamespace(now=100.0)
     monkeypatch.setattr(ledger.time, "monotonic", lambda: clock.now)
 
