@@ -1,6 +1,9 @@
 """Many runs and seeds: what is finished stays finished, what fails harms no other cell."""
 
+import dataclasses
+import errno
 import json
+import os
 import sys
 
 import pytest
@@ -127,7 +130,11 @@ def test_a_matrix_that_nobody_planned_and_a_damaged_one_are_refused(matrix):
 def test_the_runs_of_a_matrix_are_those_of_the_catalog():
     known = catalog()
     assert plans.choose(known, RUNS) == RUNS
-    assert set(plans.choose(known, [])) == {r.id for r in known.runs.values() if not r.withdrawn}
+    trained = {r.id for r in known.runs.values() if not r.withdrawn and r.regime != "untuned"}
+    assert set(plans.choose(known, [])) == trained
+    assert plans.choose(known, [*RUNS, *RUNS]) == RUNS
+    with pytest.raises(MtpeftError, match="nothing is trained"):
+        plans.choose(known, ["smollm2-135m-instruct/base"])
     with pytest.raises(UnknownName):
         plans.choose(known, ["no/run"])
 
@@ -261,3 +268,77 @@ def test_the_job_of_the_verdicts_fails_only_where_none_were_written(
     assert (words or "no scores of trained runs") in out + err
     collect.forget("m")
     assert collect.judged("m") is None
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--profile", "fats"], "unknown profile"),
+        (["--inference", "claen"], "unknown inference profile"),
+        (["--set", "epochz=3"], "unknown training setting"),
+        (["--set", "epochs=0"], "setting epochs is 0"),
+        (["--seed", "-5"], "setting seed is -5"),
+        (["--corpus", "nowhere"], "unknown corpus"),
+        (["--backbone", "nowhere"], "no model at nowhere"),
+    ],
+)
+def test_what_no_job_could_do_is_refused_when_it_is_planned(tmp_path, monkeypatch, words, said):
+    from mtpeft.cli import app
+    from typer.testing import CliRunner
+
+    monkeypatch.setattr("mtpeft.core.paths.REGENERATED", tmp_path)
+    done = CliRunner().invoke(app, ["matrix", "plan", RUNS[0], *words])
+    assert said in str(done.exception) and not (tmp_path / "matrix").exists()
+
+
+def test_a_cell_that_is_named_twice_is_one(matrix):
+    made, folder = matrix
+    path = plans.home("m") / "plan.json"
+    path.write_text(path.read_text().replace("[\n  1,", "[\n  1,\n  1,"))
+    twice = plans.read("m")
+    assert twice.seeds == [1, 1, 2] and list(plans.cells(twice)) == list(plans.cells(made))
+
+
+def test_marks_of_another_plan_are_not_taken_for_this_ones(matrix):
+    made, folder = matrix
+    local.run("m", made)
+    (plans.home("m") / "plan.json").unlink()
+    other = plans.Plan(RUNS, [1, 2], "fast", "clean", settings=["epochs=2"])
+    with pytest.raises(MtpeftError, match="train is that of another plan"):
+        plans.write("m", other)
+    with pytest.raises(MtpeftError, match="train is that of another plan"):
+        local.run("m", other)
+    plans.write("m", made)
+    assert local.run("m", made) == {} and len(calls(folder)) == 12
+
+
+def test_a_full_disk_is_said_of_each_cell_and_none_counts_as_done(matrix, monkeypatch):
+    made, _ = matrix
+
+    def full(path, text):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(step, "write_atomic", full)
+        failed = local.run("m", made)
+    assert set(failed) == set(plans.cells(made))
+    assert all("No space left" in why for why in failed.values())
+    assert local.run("m", made) == {} and set(states(made)) == {"finished"}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    ['"jobs": 5', '"jobs": [["r", 1, "train"]]', '"jobs": [["r", "1", "train", "7"]]']
+    + [
+        '"jobs": [["r", 1, "tain", "7"]]',
+        '"jobs": [["r", 1, "train", 7]]',
+        '"job": []',
+        '"jobs": [',
+    ],
+)
+def test_a_damaged_record_of_jobs_is_refused_with_what_to_do(matrix, rows):
+    cluster = json.dumps(dataclasses.asdict(Cluster()))
+    (plans.home("m") / jobs.JOBS).write_text(f'{{"cluster": {cluster}, {rows}}}')
+    with pytest.raises(MtpeftError, match="scancel") as told:
+        standing("m")
+    assert jobs.JOBS in str(told.value)

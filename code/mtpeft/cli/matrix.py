@@ -1,6 +1,7 @@
 """`mtpeft matrix`: many runs and seeds, from plan to scores."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -35,17 +36,24 @@ def plan(
     from mtpeft.catalog import catalog
     from mtpeft.core.paths import shown
     from mtpeft.core.text import counted
+    from mtpeft.corpora.load import named
+    from mtpeft.corpora.weights import model_folder
+    from mtpeft.inference.settings import profile as inference_profile
     from mtpeft.matrix import plan as plans
+    from mtpeft.tuning.settings import check
 
     made = plans.Plan(
         plans.choose(catalog(), runs or [], study),
-        seed or [42],
+        list(dict.fromkeys(seed or [42])),
         profile,
-        inference,
-        corpus,
-        backbone,
+        inference_profile(inference).name,
+        # Jobs may be submitted from another folder.
+        str(Path(corpus).resolve()) if corpus and Path(named(corpus)).is_dir() else corpus,
+        str(Path(model_folder(backbone)).resolve()) if backbone else "",
         change or [],
     )
+    # A job would find out after days in a queue.
+    check(made.runs, profile, made.seeds, made.settings or [])
     path = plans.write(name, made)
     cells = len(list(plans.cells(made)))
     runs_seeds = f"{counted(len(made.runs), 'run')} × {counted(len(made.seeds), 'seed')}"
@@ -80,7 +88,9 @@ def run(
     ),
 )
 def submit(
-    minutes: Annotated[int, typer.Option(min=1, help="time limit of a job")] = 1440,
+    minutes: Annotated[
+        int, typer.Option(min=2, help="time limit; a job is warned 90 s before")
+    ] = 1440,
     requeues: Annotated[int, typer.Option(help="how often a job may reach its limit")] = 20,
     nodes: Annotated[int, typer.Option(min=1, help="of one training run")] = 1,
     gpus: Annotated[int, typer.Option(min=0, help="on each node of a training run")] = 1,

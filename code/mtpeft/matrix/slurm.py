@@ -23,7 +23,7 @@ from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.core.locks import held
 from mtpeft.matrix import collect, jobs
 from mtpeft.matrix.jobs import Cluster
-from mtpeft.matrix.plan import STAGES, Cell, Stage, cells, following, home, read, state
+from mtpeft.matrix.plan import STAGES, Cell, Stage, cells, check_marks, following, home, read, state
 from mtpeft.matrix.step import perform
 
 _SECONDS_FOR_A_SIGNAL = 5
@@ -183,7 +183,7 @@ def submit(name: str, cluster: Cluster, *, dry_run: bool = False) -> Iterator[st
 
     Raises:
         Unavailable: there is no Slurm here.
-        MtpeftError: Slurm refuses a job, or there is nothing to do.
+        MtpeftError: Slurm refuses a job, there is nothing to do, or marks are those of another plan.
     """
     if not dry_run and not shutil.which("sbatch"):
         raise Unavailable(
@@ -192,6 +192,7 @@ def submit(name: str, cluster: Cluster, *, dry_run: bool = False) -> Iterator[st
             "mtpeft matrix run, on this machine; --dry-run prints the scripts",
         )
     plan, matrix = read(name), home(name)
+    check_marks(name, plan)
     sender = _Sender(matrix.resolve() / "jobs", cluster, dry_run)
     with held(matrix / jobs.JOBS):
         known = jobs.read(name)[1]
