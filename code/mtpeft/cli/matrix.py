@@ -96,7 +96,9 @@ def submit(
     gpus: Annotated[int, typer.Option(min=0, help="on each node of a training run")] = 1,
     cpus: Annotated[int, typer.Option(min=1, help="on each node of a job")] = 8,
     memory: Annotated[int, typer.Option(help="GB on each node; 0: the default")] = 0,
-    parallel: Annotated[int, typer.Option(min=1, help="most jobs of a stage at a time")] = 256,
+    parallel: Annotated[
+        int, typer.Option(min=1, help="most training jobs of an array at a time")
+    ] = 256,
     array: Annotated[int, typer.Option(min=1, help="most jobs of an array")] = 1000,
     setup: Annotated[list[str] | None, typer.Option(help="line of shell before a job")] = None,
     sbatch: Annotated[list[str] | None, typer.Option(help="name=value of sbatch")] = None,

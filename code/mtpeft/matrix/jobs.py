@@ -27,7 +27,7 @@ class Cluster:
         gpus: on each node of a training run; inference has one of them; 0: none anywhere.
         cpus: cores on each node of a job.
         memory: GB on each node of a job; 0: the cluster's default.
-        parallel: most tasks of one array at the same time.
+        parallel: most tasks of one array (of trainings) at the same time.
         array: most tasks of one array (the cluster's MaxArraySize).
         setup: lines of shell before each job, e.g. `module load cuda`.
         sbatch: other parameters of sbatch by name, e.g. partition, account, qos, constraint.
