@@ -185,10 +185,23 @@ def config_of(backbone: Backbone) -> Any:
 
 
 def _encoder_class(config: Any) -> Any:
-    """Of an encoder-decoder only the encoder is built: its decoder would be unused."""
+    """Of an encoder-decoder only the encoder is built: its decoder would be unused. An encoder that
+    was saved alone is no encoder-decoder to its configuration, so the library's table decides.
+
+    Raises:
+        MtpeftError: The library has no encoder alone of the architecture.
+    """
     from transformers import AutoModel, AutoModelForTextEncoding
 
-    return AutoModelForTextEncoding if config.is_encoder_decoder else AutoModel
+    if type(config) in AutoModelForTextEncoding._model_mapping:
+        return AutoModelForTextEncoding
+    if config.is_encoder_decoder:
+        raise MtpeftError(
+            f"transformers has no encoder alone of an encoder-decoder {config.model_type}",
+            "an encoder, a decoder, or an encoder-decoder like T5",
+            "mtpeft list backbones",
+        )
+    return AutoModel
 
 
 def empty_encoder(config: Any, device: str = "cpu", seed: int | None = None) -> Any:
@@ -285,7 +298,7 @@ def longest_input(source: str) -> int | None:
 
     config = AutoConfig.from_pretrained(source)
     length = getattr(config, "max_position_embeddings", None)
-    if length is None:
+    if length is None or length < 1:  # XLNet: -1
         return None
     # Some position tables begin after the padding's own row.
     tables = [
