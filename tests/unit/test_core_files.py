@@ -96,8 +96,21 @@ def test_what_is_no_file_is_called_one_or_waited_for(odd, name):
     assert no_file(odd / name, "a table").found == f"{odd / name}: {ODD[name]}"
     with pytest.raises(MtpeftError):
         read_bytes(odd / name)
-    with pytest.raises(MtpeftError, match="not a folder|no such folder|a link|no such file"):
-        raise no_folder(odd / name if name != "folder" else odd / "file", "a folder")
+
+
+@pytest.mark.parametrize("name", [*ODD, "x" * 300])
+def test_what_is_no_folder_is_called_none(odd, name):
+    """A name that no file system holds was a traceback; below a file, no *file* was missed."""
+    said = {
+        "loop": ODD["loop"],
+        "dangling": ODD["dangling"],
+        "file/x": "no such folder: a part of the path is a file, not a folder",
+        "none": "no such folder",
+        "folder": "a file, not a folder",
+        **dict.fromkeys(("pipe", "device", "socket"), "a pipe, a socket or a device, not a folder"),
+    }.get(name, "cannot be looked at: File name too long")
+    place = odd / name if name != "folder" else odd / "file"
+    assert no_folder(place, "a folder").found == f"{place}: {said}"
 
 
 @pytest.mark.parametrize("name", ["folder", "pipe", "device", "socket"])

@@ -5,10 +5,11 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from mtpeft.core import paths
-from mtpeft.core.errors import MtpeftError
+from mtpeft.core.errors import MtpeftError, Unwritable
 from mtpeft.corpora.fetch import Mismatch, Policy, cached, fetch, require
 from mtpeft.corpora.manifest import File
 
@@ -195,15 +196,43 @@ def test_a_damaged_packed_file_of_the_mirror_is_named(server, tmp_path, monkeypa
     assert f"{file}: damaged gzip data" in str(problem) and problem.fix and no_half_file("a")
 
 
-def test_a_full_disk_is_an_error_of_that_file(server, monkeypatch):
+def test_a_full_disk_ends_the_run(server, monkeypatch):
     from mtpeft.core import download
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(download.os, "replace", full)
-    problem = bring(server, "good")["x/good"]
-    assert "No space left" in str(problem) and problem.expected == "free disk space"
+    with pytest.raises(Unwritable, match="No space left") as said:
+        bring(server, "good", "more")
+    assert said.value.expected == "free disk space"
+
+
+@pytest.mark.parametrize("code", [13, 30])  # EACCES, EROFS
+def test_a_cache_that_takes_no_files_ends_the_command_with_2(monkeypatch, tmp_path, code, capsys):
+    """It was listed as so many missing corpora, with exit code 1."""
+    from mtpeft.cli import main
+
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(paths, "CACHE", tmp_path / "file")
+    monkeypatch.setattr("sys.argv", ["mtpeft", "data", "fetch", "humaneval"])
+
+    def ended() -> str:
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert end.value.code == 2
+        said = capsys.readouterr().err
+        assert "missing" not in said
+        return said
+
+    assert "Not a directory" in ended() and not (tmp_path / "file").read_text()
+    monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(code, "Refused", "cache")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    assert "expected: a writable folder" in ended()
 
 
 def test_an_interrupted_run_resumes_in_the_next_one(server):

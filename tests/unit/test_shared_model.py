@@ -15,7 +15,7 @@ import torch
 from mtpeft.catalog import Backbone, catalog
 from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
 from mtpeft.models.adapters import Adapters, load, matching, save
-from mtpeft.models.base import config_of, empty_encoder, longest_input
+from mtpeft.models.base import config_of, empty_encoder, load_encoder, longest_input
 from mtpeft.models.counts import counted, heads_counted
 from mtpeft.models.heads import label_loss, positive_weight, ranking_loss
 from mtpeft.models.methods import method_module, positions_taken, shipped
@@ -409,3 +409,54 @@ def test_a_text_has_the_positions_that_virtual_tokens_leave(where: str, tmp_path
     pass_through(room)
     with pytest.raises((RuntimeError, IndexError)):
         pass_through(room + 1)
+
+
+def _family(name: str, kind: str, modules: dict[str, list[str]], **config: object) -> Backbone:
+    sizes = {"num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
+    given = {"model_type": name, "vocab_size": 64, "pad_token_id": 1, **sizes, **config}
+    return Backbone(name, name, "", "", "", kind, given, modules, "input")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "config"),
+    [
+        ("electra", "encoder", {"hidden_size": 16, "embedding_size": 8}),
+        ("albert", "encoder", {"hidden_size": 16, "embedding_size": 8}),
+        ("mamba", "decoder", {"hidden_size": 16, "state_size": 4}),
+    ],
+)
+def test_virtual_tokens_before_the_input_are_as_wide_as_embeddings(
+    name: str, kind: str, config: dict
+) -> None:
+    """ELECTRA's and ALBERT's are narrower than the states; Mamba has no attention heads."""
+    backbone = _family(name, kind, {}, **config)
+    encoder = empty_encoder(config_of(backbone), seed=0)
+    model = SharedModel(encoder, backbone, method("prefix"), HEADS, how(TINY)).train()
+    model.loss("vulnerability-detection", batch()).backward()
+    (prompt,) = model.shared_parameters()
+    assert prompt.shape == (TINY.virtual_tokens, config.get("embedding_size", 16))
+    assert prompt.grad is not None and prompt.grad.abs().sum() > 0
+
+
+def test_an_encoder_decoder_without_an_encoder_of_its_own_is_refused() -> None:
+    for name in ("plbart", "bart", "pegasus"):
+        with pytest.raises(MtpeftError, match=f"no encoder alone of an encoder-decoder {name}"):
+            empty_encoder(config_of(_family(name, "encoder-decoder", {}, d_model=16)), "meta")
+
+
+@pytest.mark.parametrize("family", ["t5", "mt5"])
+def test_an_encoder_that_was_saved_alone_is_read_alone(family: str, tmp_path: Path) -> None:
+    """Its configuration says that it is no encoder-decoder: its decoder was missed."""
+    sizes = {"d_model": 16, "d_kv": 8, "d_ff": 24, "num_layers": 2, "num_heads": 2}
+    made = empty_encoder(config_of(_family(family, "encoder-decoder", {}, **sizes)), seed=0)
+    made.save_pretrained(tmp_path)
+    again = load_encoder(str(tmp_path))
+    assert type(again) is type(made)
+    found, given = again.state_dict(), made.state_dict()
+    assert all(torch.equal(found[name], tensor) for name, tensor in given.items())
+
+
+def test_a_length_that_is_no_length_is_no_limit(tmp_path: Path) -> None:
+    backbone = _family("xlnet", "encoder", {}, d_model=16, n_layer=1, n_head=2, d_inner=24)
+    config_of(backbone).save_pretrained(tmp_path)
+    assert longest_input(str(tmp_path)) is None

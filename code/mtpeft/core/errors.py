@@ -43,6 +43,10 @@ def _arrived(
     return error
 
 
+class Unwritable(MtpeftError):
+    """A place where results or the cache shall lie takes no files."""
+
+
 class BadInput(MtpeftError):
     """A file that a person or an earlier stage supplied is malformed.
 

@@ -27,7 +27,7 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
-from mtpeft.core.errors import BadInput, MtpeftError
+from mtpeft.core.errors import BadInput, MtpeftError, Unwritable
 from mtpeft.core.output import claim
 
 _HOST = hashlib.sha256(os.uname().nodename.encode()).hexdigest()[:8]
@@ -44,25 +44,30 @@ def cannot(what: str, path: Path, error: OSError) -> MtpeftError:
         path: The file it was tried on.
         error: What the system said.
     """
+    if what in ("write", "lock"):
+        return Unwritable(*_system_said(what, path, error))
+    return MtpeftError(*_system_said(what, path, error))
+
+
+def _system_said(what: str, path: Path, error: OSError) -> tuple[str, str, str]:
+    """What was found, what was expected and what helps; see `cannot`."""
     folder = _parent(path)  # the others could not be made
     reason = error.strerror or str(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return MtpeftError(f"cannot {what} {path}: {reason}", "free disk space", f"df -h {folder}")
+        return f"cannot {what} {path}: {reason}", "free disk space", f"df -h {folder}"
     if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG):
-        return MtpeftError(
+        return (
             f"cannot {what} {path}: {reason}",
             "a path of folders that ends in a name",
             f"ls -l {_parent(path)}; correct the path",
         )
     if what in ("write", "lock"):
-        return MtpeftError(
+        return (
             f"cannot {what} {path}: {reason}",
             "a writable folder with free space",
             f"df -h {folder}; ls -ld {folder}; MTPEFT_OUT and MTPEFT_CACHE name other folders",
         )
-    return MtpeftError(
-        f"cannot {what} {path}: {reason}", "a file that this user can read", f"ls -ld {path}"
-    )
+    return (f"cannot {what} {path}: {reason}", "a file that this user can read", f"ls -ld {path}")
 
 
 # ---------------------------------------------------------------- writing
@@ -204,17 +209,7 @@ def no_file(path: Path, expected: str, fix: str = "") -> BadInput:
     try:
         kind = os.stat(path).st_mode
     except OSError as error:
-        if error.errno == errno.ENOENT:
-            if not path.is_symlink():
-                return BadInput(path, "no such file", expected, fix or f"ls -l {_parent(path)}")
-            found = f"a link to {os.readlink(path)}, which is not there"
-        elif error.errno == errno.ELOOP:
-            found = "a link that leads back to itself"
-        elif error.errno == errno.ENOTDIR:
-            found = "no such file: a part of the path is a file, not a folder"
-        else:
-            found = f"cannot be looked at: {error.strerror or error}"
-        return BadInput(path, found, expected, f"ls -l {shown}; correct the path")
+        return _nothing("file", path, error, expected, fix)
     if stat.S_ISDIR(kind):
         return BadInput(path, "a folder, not a file", expected, f"ls -l {shown}; name a file in it")
     for test, found in (
@@ -236,19 +231,46 @@ def no_folder(path: Path, expected: str, fix: str = "") -> BadInput:
         expected: What should lie there.
         fix: What helps where nothing does.
     """
-    if path.exists():
-        what = "a file" if path.is_file() else "a pipe, a socket or a device"
-        return BadInput(
-            path, f"{what}, not a folder", expected, f"ls -l {_parent(path)}; name a folder"
-        )
-    error = no_file(path, expected, fix)
-    missing = error.found.endswith(": no such file")
-    return BadInput(path, "no such folder", expected, error.fix) if missing else error
+    try:
+        kind = os.stat(path).st_mode
+    except OSError as error:
+        return _nothing("folder", path, error, expected, fix)
+    if stat.S_ISDIR(kind):
+        return BadInput(path, "cannot be used", expected, fix or f"ls -l {shlex.quote(str(path))}")
+    what = "a file" if stat.S_ISREG(kind) else "a pipe, a socket or a device"
+    return BadInput(
+        path, f"{what}, not a folder", expected, f"ls -l {_parent(path)}; name a folder"
+    )
+
+
+def _nothing(what: str, path: Path, error: OSError, expected: str, fix: str) -> BadInput:
+    """The error for a path that the system cannot look at.
+
+    Args:
+        what: What was looked for, `file` or `folder`.
+        path: The path.
+        error: What the system said.
+        expected: What should lie there.
+        fix: What helps where nothing does.
+    """
+    shown = shlex.quote(str(path))
+    if error.errno == errno.ENOENT:
+        if not path.is_symlink():
+            return BadInput(path, f"no such {what}", expected, fix or f"ls -l {_parent(path)}")
+        found = f"a link to {os.readlink(path)}, which is not there"
+    elif error.errno == errno.ELOOP:
+        found = "a link that leads back to itself"
+    elif error.errno == errno.ENOTDIR:
+        found = f"no such {what}: a part of the path is a file, not a folder"
+    else:
+        found = f"cannot be looked at: {error.strerror or error}"
+        shown = _parent(path)
+    return BadInput(path, found, expected, f"ls -ld {shown}; correct the path")
 
 
 def _parent(path: Path) -> str:
     """The nearest folder above a path that is there."""
-    return shlex.quote(str(next((p for p in path.parents if p.is_dir()), path.parent)))
+    return shlex.quote(str(next((p for p in path.parents if os.path.isdir(p)), path.parent)))
 
 
 def _odd(path: Path) -> bool:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from mtpeft.core import paths
 from mtpeft.core.download import Mismatch, Policy, Wanted, accept, download, opened, part_of
-from mtpeft.core.errors import BadInput, MtpeftError, Unavailable
+from mtpeft.core.errors import BadInput, MtpeftError, Unavailable, Unwritable
 from mtpeft.core.files import cannot, scratch
 from mtpeft.core.http import Client, address, offline
 from mtpeft.core.locks import held
@@ -71,6 +71,9 @@ def fetch(
 
     Returns:
         What failed, by id; what succeeded is kept.
+
+    Raises:
+        Unwritable: The cache takes no files.
     """
     entries = list(entries)
     base = base or upstream()
@@ -91,6 +94,9 @@ def fetch(
         for name, (_, future) in futures.items():
             try:
                 future.result()
+            except Unwritable:
+                pool.shutdown(cancel_futures=True)  # the others would fail alike
+                raise
             except MtpeftError as error:
                 failed[name] = error
     return failed

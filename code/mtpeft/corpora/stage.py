@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from mtpeft.catalog import catalog
-from mtpeft.core.errors import MtpeftError, UnknownName
+from mtpeft.core.errors import MtpeftError, UnknownName, Unwritable
 from mtpeft.corpora import hub
 from mtpeft.corpora.derived import built
 from mtpeft.corpora.fetch import fetch
@@ -26,6 +26,7 @@ def run(groups: list[str], jobs: int = 4) -> int:
 
     Raises:
         UnknownName: The manifest has no such group.
+        Unwritable: The cache takes no files.
     """
     m = manifest()
     known = {entry.group for entry in m.entries.values()}
@@ -39,6 +40,8 @@ def run(groups: list[str], jobs: int = 4) -> int:
     def attempt(name: str, work: Callable[[], object]) -> None:
         try:
             work()
+        except Unwritable:
+            raise
         except MtpeftError as error:
             problems[name] = error
         except ImportError as error:

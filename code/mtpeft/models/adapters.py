@@ -68,8 +68,10 @@ class Adapters(nn.ModuleList):
     ) -> None:
         if not sites:
             raise MtpeftError(
-                f"no module of {type(model).__name__} takes a {kind} adapter",
+                f"no {'pair of modules' if kind == PARALLEL else 'module'} of {type(model).__name__} "
+                f"takes a {kind} adapter",
                 "module names that occur in it",
+                "correct `adapters` under modules: in the backbone's YAML",
             )
         device = next(model.parameters()).device
         super().__init__([Bottleneck(hidden, bottleneck, device) for _ in sites])

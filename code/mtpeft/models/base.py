@@ -92,8 +92,7 @@ def _with_attention(
             if str(error).startswith("Unrecognized configuration class"):
                 raise MtpeftError(
                     f"{source}: {first_line(error).split('. ')[0]}",
-                    "a causal language model; of heads, an encoder, or a model whose encoder "
-                    "transformers builds alone (T5's)",
+                    "a causal language model; below heads an encoder or decoder",
                     "--backbone FOLDER with such a model",
                 ) from error
             if "ttention" not in str(error):
@@ -213,16 +212,22 @@ def config_of(backbone: Backbone) -> Any:
 
 def _encoder_class(config: Any) -> Any:
     """Of an encoder-decoder only the encoder is built: its decoder would be unused. An encoder that
-    was saved alone is of no encoder-decoder any more, by its own configuration.
-    """
-    from transformers import (
-        MODEL_FOR_TEXT_ENCODING_MAPPING,
-        AutoModel,
-        AutoModelForTextEncoding,
-    )
+    was saved alone is no encoder-decoder to its configuration, so the library's table decides.
 
-    alone = config.is_encoder_decoder or type(config) in MODEL_FOR_TEXT_ENCODING_MAPPING
-    return AutoModelForTextEncoding if alone else AutoModel
+    Raises:
+        MtpeftError: The library has no encoder alone of the architecture.
+    """
+    from transformers import AutoModel, AutoModelForTextEncoding
+
+    if type(config) in AutoModelForTextEncoding._model_mapping:
+        return AutoModelForTextEncoding
+    if config.is_encoder_decoder:
+        raise MtpeftError(
+            f"transformers has no encoder alone of an encoder-decoder {config.model_type}",
+            "an encoder, a decoder, or an encoder-decoder like T5",
+            "mtpeft list backbones",
+        )
+    return AutoModel
 
 
 def empty_encoder(config: Any, device: str = "cpu", seed: int | None = None) -> Any:
@@ -325,7 +330,7 @@ def longest_input(source: str) -> int | None:
 
     config = AutoConfig.from_pretrained(source)
     length = getattr(config, "max_position_embeddings", None)
-    if length is None:
+    if length is None or length < 1:  # XLNet: -1
         return None
     # Some position tables begin after the padding's own row.
     tables = [

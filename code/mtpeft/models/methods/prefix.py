@@ -35,10 +35,13 @@ def attach(model: Any, backbone: Backbone, how: Mapping[str, Any]) -> Attached:
     config = kind(
         task_type=TaskType.FEATURE_EXTRACTION,
         num_virtual_tokens=how["virtual_tokens"],
-        # What PEFT would otherwise guess from attribute names that not every configuration has.
+        # What PEFT would otherwise guess from attribute names that not every configuration has. Before
+        # the input there are no heads, and embeddings may be narrower than the states (ELECTRA).
         num_layers=model.config.num_hidden_layers,
-        num_attention_heads=model.config.num_attention_heads,
-        token_dim=model.config.hidden_size,
+        num_attention_heads=1 if before else model.config.num_attention_heads,
+        token_dim=model.get_input_embeddings().embedding_dim
+        if before
+        else model.config.hidden_size,
     )
     adapted = get_peft_model(model, config)
     return Attached(adapted, *tensors_saver(adapted))

@@ -294,6 +294,7 @@ class HeadsTrainer(MultiTaskTrainer):
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
     ) -> tuple[list[Any], None]:
         """What the next step holds."""
+        self.ledger.begin_step()
         next(epoch_iterator)
         stopped = frozenset(self.stopped)
         now = self._ahead

@@ -87,6 +87,7 @@ class TokensTrainer(MultiTaskTrainer):
         """Draw the micro-batches of one optimizer step and count their supervised tokens over all
         processes.
         """
+        self.ledger.begin_step()
         batches = []
         for _ in range(num_batches):
             try:
