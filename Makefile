@@ -307,8 +307,9 @@ bench-miniature: $(VENV)/.train ## training and generation of the miniature besi
 	@OMP_NUM_THREADS=1 PYTHONPATH=code $(BIN)/python tests/bench/bench_miniature.py --out $(OUT)/bench-miniature.md
 	@echo "$(OUT)/bench-miniature.md"
 
-test-cluster: $(VENV)/.dev $(VENV)/.train ## a matrix on a real Slurm of this machine (as root; skips without one) | 4 min | 50 MB | no
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m cluster tests/recipe/test_cluster.py
+RUNS ?=
+test-cluster: $(VENV)/.dev $(VENV)/.train ## a matrix on a real Slurm of this machine (as root; skips without one); RUNS=30: more runs | 5 min | 50 MB | no
+	@RUNS=$(RUNS) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m cluster tests/recipe/test_cluster.py
 
 doctor: ## check this machine first: what is there, what is missing, how to get it | 1 s | | no
 	@$(PYTHON) docker/setup/doctor.py

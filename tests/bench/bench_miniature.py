@@ -5,8 +5,8 @@
 
 Training: the profile `miniature` beside TRL's SFTTrainer with the same weights, optimizer, adapters, precision and
 examples, as many examples a step as fill one of the profile's rows, the loss on answers alone in both, no
-gradient checkpointing. Generation: batches of this package beside `model.generate` on the same batches, and
-beside one prompt at a time. Figures are tokens (prompt and answer in training, answers in generation; no padding) for each
+gradient checkpointing. Generation: the batches that `mtpeft infer` makes, and answers as long as the profile lets them
+be, beside `model.generate` on the same batches, and beside one prompt at a time (every sixth prompt, by length). Figures are tokens (prompt and answer in training, answers in generation; no padding) for each
 second of CPU time, which other processes on the machine hardly change; medians over the repeats, smallest and largest behind.
 
 Exit code 1 where a way of this package is slower than the plain one (by more than the spread of its repeats), where batches
@@ -35,6 +35,8 @@ from mtpeft.core.files import write_atomic
 from mtpeft.corpora import load, subsample_evenly
 from mtpeft.corpora.weights import source_of
 from mtpeft.inference.backends import Transformers, swift_dtype
+from mtpeft.inference.batches import batches
+from mtpeft.inference.settings import profile
 from mtpeft.models.base import load_tokenizer
 from mtpeft.tasks import rendered_prompt, wording
 from mtpeft.tasks.rendering import Rendered, render
@@ -46,6 +48,10 @@ from mtpeft.tuning.train import train
 BACKBONE, TASK, CORPUS = "smollm2-135m-instruct", "translation", "miniature-qlora"
 TIMES = 5.0
 """How many times as fast batches have to be as one prompt at a time."""
+PROFILE = profile("miniature")
+NEW_TOKENS, IN_FLIGHT = PROFILE.decoding(TASK).new_tokens, PROFILE.tokens_in_flight
+ALONE = 6
+"""Of so many prompts one is answered alone, too: all would take half an hour."""
 WARM = 1
 
 
@@ -189,54 +195,62 @@ def plain(
 
 
 def answers(
-    engine: Transformers, prompts: list[str], new_tokens: int, batch: int
-) -> dict[str, Callable[[], list[str]]]:
-    """The three ways of answering some prompts."""
+    engine: Transformers, prompts: list[str], new_tokens: int, alone: list[int]
+) -> dict[str, Callable[[], dict[int, str]]]:
+    """The three ways of answering some prompts; one at a time only those of `alone`."""
+    lengths = [len(i) for i in engine.tokenizer(prompts, add_special_tokens=False)["input_ids"]]
+    made = list(batches(lengths, new_tokens, engine.tokens_in_flight or IN_FLIGHT))
+    print(
+        f"{len(prompts)} prompts in batches of {', '.join(str(len(b)) for b in made)}", flush=True
+    )
 
-    def libraries(size: int) -> list[str]:
-        made = []
-        for at in range(0, len(prompts), size):
-            encoded = engine.tokenizer(
-                prompts[at : at + size], return_tensors="pt", padding=True, add_special_tokens=False
+    def library(batch: list[int]) -> list[str]:
+        encoded = engine.tokenizer(
+            [prompts[i] for i in batch], return_tensors="pt", padding=True, add_special_tokens=False
+        )
+        with torch.inference_mode():
+            ids = engine.model.generate(
+                **encoded, max_new_tokens=new_tokens, do_sample=False, use_cache=True
             )
-            with torch.inference_mode():
-                ids = engine.model.generate(
-                    **encoded, max_new_tokens=new_tokens, do_sample=False, use_cache=True
-                )
-            width = encoded["input_ids"].shape[1]
-            made += engine.tokenizer.batch_decode(ids[:, width:], skip_special_tokens=True)
-        return made
+        width = encoded["input_ids"].shape[1]
+        return list(engine.tokenizer.batch_decode(ids[:, width:], skip_special_tokens=True))
 
-    def batched() -> list[str]:
-        some = (prompts[at : at + batch] for at in range(0, len(prompts), batch))
-        return [g.text for part in some for g in engine.answers(part, new_tokens, 0)]
+    def ours_of(batch: list[int]) -> list[str]:
+        return [g.text for g in engine.answers([prompts[i] for i in batch], new_tokens, 0)]
+
+    def by(way: Callable[[list[int]], list[str]], some: list[list[int]]) -> dict[int, str]:
+        return {i: text for batch in some for i, text in zip(batch, way(batch), strict=True)}
 
     return {
-        "mtpeft, batches": batched,
-        "model.generate, the same batches": lambda: libraries(batch),
-        "model.generate, one at a time": lambda: libraries(1),
+        "mtpeft, batches": lambda: by(ours_of, made),
+        "model.generate, the same batches": lambda: by(library, made),
+        "model.generate, one at a time": lambda: by(library, [[i] for i in alone]),
     }
 
 
 def generation(
     source: str, dtype: str, number: int, new_tokens: int, repeats: int
-) -> tuple[dict[str, list[float]], int]:
-    """Answer tokens a CPU second of each way, by repeat; and of how many prompts all ways agree."""
+) -> tuple[dict[str, list[float]], int, int]:
+    """Answer tokens a CPU second of each way, by repeat; on how many answers all ways agree, of those
+    that all ways gave.
+    """
     engine = Transformers(source, None, dtype, False)
-    examples = subsample_evenly(load("multitask-qlora", TASK, "test"), number)
+    examples = subsample_evenly(load(CORPUS, TASK, "test"), number)
     prompts = [rendered_prompt(e, engine.tokenizer, wording(inference=True)) for e in examples]
-    prompts.sort(key=len, reverse=True)
+    by_length = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+    alone = subsample_evenly(by_length, max(1, number // ALONE))
+    ways = answers(engine, prompts, new_tokens, alone)
     speeds: dict[str, list[float]] = {}
-    said: dict[str, list[str]] = {}
+    said: dict[str, dict[int, str]] = {}
     engine.answers(prompts[:2], 2, 0)
     for _ in range(repeats):
-        for name, way in answers(engine, prompts, new_tokens, number).items():
+        for name, way in ways.items():
             before = time.process_time()
             said[name] = way()
             used = time.process_time() - before
-            ids = engine.tokenizer(said[name], add_special_tokens=False)["input_ids"]
+            ids = engine.tokenizer(list(said[name].values()), add_special_tokens=False)["input_ids"]
             speeds.setdefault(name, []).append(sum(map(len, ids)) / used)
-    return speeds, sum(len(set(texts)) == 1 for texts in zip(*said.values(), strict=True))
+    return speeds, sum(len({some[i] for some in said.values()}) == 1 for i in alone), len(alone)
 
 
 def line(what: str, way: str, dtype: str, speeds: list[float]) -> str:
@@ -250,8 +264,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=3, help="timed, after one that is not")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--prompts", type=int, default=16)
-    parser.add_argument("--new-tokens", type=int, default=48)
+    parser.add_argument("--prompts", type=int, default=48)
+    parser.add_argument("--new-tokens", type=int, default=NEW_TOKENS)
     parser.add_argument("--dtype", default="", help="default: the faster one of this processor")
     parser.add_argument("--only", choices=["training", "generation"], default="")
     parser.add_argument("--out", type=Path)
@@ -278,17 +292,19 @@ def main() -> int:
             slow |= ratio < 1 and max(speeds["mtpeft"]) < min(speeds["TRL"])
             print(*rows[-2:], said[-1], sep="\n", flush=True)
     if given.only != "training":
-        found, same = generation(source, dtype, given.prompts, given.new_tokens, given.repeats)
+        found, same, both = generation(
+            source, dtype, given.prompts, given.new_tokens, given.repeats
+        )
         rows += [line("generation", way, dtype, some) for way, some in found.items()]
         batched, plainly, alone = (statistics.median(some) for some in found.values())
         said.append(
             f"generation: {batched / plainly:.2f} times model.generate on the same batches, "
             f"{batched / alone:.1f} times one at a time (required {TIMES:.0f}); all ways agree on {same} "
-            f"of {given.prompts} answers"
+            f"of {both} answers"
         )
         ways = list(found.values())
         slow |= batched < plainly and max(ways[0]) < min(ways[1])
-        slow |= batched < TIMES * alone or same < given.prompts
+        slow |= batched < TIMES * alone or same < both
         print(*rows[-3:], said[-1], sep="\n", flush=True)
     if given.out:
         head = [

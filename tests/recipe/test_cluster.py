@@ -54,18 +54,27 @@ JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
 MpiDefault=none
 KillWait=5
+MinJobAge=30
+SchedulerParameters=correspond_after_task_cnt=1
 NodeName={HOST} NodeHostname={HOST} NodeAddr=127.0.0.1 Port=17318 CPUs=1
 NodeName=localhost NodeHostname={HOST} NodeAddr=127.0.0.1 Port=17319 CPUs=1
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
-RUNS = [
-    "unixcoder-base/st-serial_adapter/flaky-detection",
-    "unixcoder-base/st-lora/flaky-detection",
-    "unixcoder-base/st-fft/flaky-detection",
-]
-# Long enough to be hit in its midst: no early stopping ends it before.
-SETTINGS = ["epochs=60", "early_stopping_patience=0", "batch_size=4", "code_length=64"]
+SIZE = int(os.environ.get("RUNS") or 3)
+PATIENCE = 300 * SIZE  # seconds, for a crowded machine
+# Long enough to be hit in its midst, and no early stopping ends it before.
+SETTINGS = ["epochs=8", "early_stopping_patience=0", "batch_size=4", "code_length=56"]
 TRAINING = Path("training/fast")
+
+
+def chosen() -> list[str]:
+    """Runs of the catalog: first those of all tasks, which take longest and are hit; then pairs."""
+    from mtpeft.catalog import catalog
+
+    of_one = [r for r in catalog().runs.values() if r.id.startswith("unixcoder-base/")]
+    found = [r.id for tasks in (4, 2, 1) for r in of_one if len(r.tasks) == tasks]
+    assert 3 <= SIZE <= len(found), f"RUNS={SIZE}; expected 3 to {len(found)}"
+    return found[:SIZE]
 
 
 def until(what: str, ready: Callable[[], object], seconds: float = 180) -> None:
@@ -73,13 +82,12 @@ def until(what: str, ready: Callable[[], object], seconds: float = 180) -> None:
     end = time.monotonic() + seconds
     while not ready():
         assert time.monotonic() < end, f"not within {seconds} s: {what}"
-        time.sleep(0.05)
+        time.sleep(0.2)
 
 
 def said(*command: str, **environment: str) -> str:
-    done = subprocess.run(
-        command, env=os.environ | environment, capture_output=True, text=True, timeout=300
-    )
+    more = os.environ | environment
+    done = subprocess.run(command, env=more, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, f"{command}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
     return done.stdout
 
@@ -112,10 +120,10 @@ def slurm(tmp_path_factory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def backbone(tmp_path_factory) -> str:
     """A tiny RoBERTa with a tokenizer."""
-    from mtpeft.corpora.analysis import own
+    from mtpeft.corpora.analysis.load import TASKS, own
     from mtpeft.tuning.tiny import save_encoder
 
-    texts = (t for e in own("flaky-detection", "train") for t in e.inputs.values())
+    texts = (t for task in TASKS for e in own(task, "train") for t in e.inputs.values())
     return save_encoder(tmp_path_factory.mktemp("backbone"), texts, 300)
 
 
@@ -156,14 +164,15 @@ def test_runs_that_are_killed_and_requeued_end_as_those_done_one_by_one(slurm, b
     words = ["--corpus", "multitask-peft-own", "--backbone", backbone, "--name", "m"]
     words += [w for seed in ("1", "2") for w in ("--seed", seed)]
     words += [w for setting in SETTINGS for w in ("--set", setting)]
+    runs = chosen()
     for place in (out, alone):
-        mtpeft(place, "plan", *RUNS, *words)
+        mtpeft(place, "plan", *runs, *words)
     asked = ["--gpus", "0", "--cpus", "1", "--minutes", "30", "--name", "m"]
     mtpeft(out, "submit", *asked)
     home = out / "matrix" / "m"
     listed = json.loads((home / "jobs.json").read_text())["jobs"]
     jobs = {(run, seed, stage): job for run, seed, stage, job in listed}
-    cells = [(run, seed) for seed in (1, 2) for run in RUNS]
+    cells = [(run, seed) for seed in (1, 2) for run in runs]
 
     def running(cell: tuple[str, int], stage: str) -> bool:
         job = jobs[(*cell, stage)]
@@ -190,19 +199,23 @@ def test_runs_that_are_killed_and_requeued_end_as_those_done_one_by_one(slurm, b
             subprocess.run(command, capture_output=True, check=False)
         return not left
 
-    until("every run was hit in the midst of its training", all_hit, 900)
-    until("an answer", lambda: running(cells[5], "infer"), 900)
+    until("every run was hit in the midst of its training", all_hit, PATIENCE)
+    until("an answer", lambda: running(cells[5], "infer"), PATIENCE)
     said("scontrol", "requeue", jobs[(*cells[5], "infer")])
-    until("an empty queue", lambda: not said("squeue", "-h").strip(), 900)
-    assert "train  4 finished, " in mtpeft(out, "status", "--name", "m")
+    until("an empty queue", lambda: not said("squeue", "-h").strip(), PATIENCE)
+    assert f"train  {len(cells) - 2} finished, " in mtpeft(out, "status", "--name", "m")
     mtpeft(out, "resume", "--name", "m")
-    until("an empty queue", lambda: not said("squeue", "-h").strip(), 900)
+    until("an empty queue", lambda: not said("squeue", "-h").strip(), PATIENCE)
     with (home / "stages.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert [row["state"] for row in rows] == ["finished"] * len(cells) * 3
     assert sum(int(row["restarts"]) for row in rows) >= 3
+    # These corpora are not the study's: nothing is judged, and that is no failure of the last job.
+    assert "verify finished (some could not be judged): T4: " in mtpeft(
+        out, "status", "--name", "m"
+    )
     said(sys.executable, "-c", ONE_BY_ONE, MTPEFT_OUT=str(alone))
-    assert bytes_of(out) == bytes_of(alone) and len(bytes_of(out)) > 6 * 4
+    assert bytes_of(out) == bytes_of(alone) and len(bytes_of(out)) > len(cells) * 4
 
 
 def test_two_nodes_train_one_run_together(slurm, tmp_path):

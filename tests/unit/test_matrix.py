@@ -1,6 +1,9 @@
 """Many runs and seeds: what is finished stays finished, what fails harms no other cell."""
 
+import dataclasses
+import errno
 import json
+import os
 import sys
 
 import pytest
@@ -127,7 +130,11 @@ def test_a_matrix_that_nobody_planned_and_a_damaged_one_are_refused(matrix):
 def test_the_runs_of_a_matrix_are_those_of_the_catalog():
     known = catalog()
     assert plans.choose(known, RUNS) == RUNS
-    assert set(plans.choose(known, [])) == {r.id for r in known.runs.values() if not r.withdrawn}
+    trained = {r.id for r in known.runs.values() if not r.withdrawn and r.regime != "untuned"}
+    assert set(plans.choose(known, [])) == trained
+    assert plans.choose(known, [*RUNS, *RUNS]) == RUNS
+    with pytest.raises(MtpeftError, match="nothing is trained"):
+        plans.choose(known, ["smollm2-135m-instruct/base"])
     with pytest.raises(UnknownName):
         plans.choose(known, ["no/run"])
 
@@ -137,8 +144,31 @@ def test_each_worker_has_one_gpu_and_no_two_share_one(monkeypatch):
     assert local.devices(0) == ["3", "5", "7"] and local.devices(2) == ["3", "5"]
     with pytest.raises(MtpeftError, match="4 workers on 3 GPUs"):
         local.devices(4)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert local.devices(0) == [""] and local.devices(2) == ["", ""]
+    for none in ("", " ", "-1", "NoDevFiles", "-1,0"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", none)
+        assert local.devices(0) == [""] and local.devices(2) == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("visible", "names"),
+    [
+        ("0, 1", ["0", "1"]),
+        ("2,", ["2"]),
+        ("0,-1,1", ["0"]),
+        ("MIG-a1,GPU-b2", ["MIG-a1", "GPU-b2"]),
+    ],
+)
+def test_workers_get_the_gpus_that_cuda_takes_from_the_list(monkeypatch, visible, names):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert local.devices(0) == names
+
+
+@pytest.mark.parametrize("visible", ["0,0", "GPU-a,GPU-a", "all", "0,,1", "0;1", "cuda:0", "+1"])
+def test_a_list_of_gpus_that_cuda_takes_for_none_is_refused(monkeypatch, visible):
+    """Two workers would share a GPU, or all of them compute on the CPU."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    with pytest.raises(MtpeftError, match="CUDA_VISIBLE_DEVICES is"):
+        local.devices(0)
 
 
 def test_the_stages_of_a_cell_wait_for_each_other_and_for_nothing_else(matrix):
@@ -152,9 +182,13 @@ def test_the_stages_of_a_cell_wait_for_each_other_and_for_nothing_else(matrix):
     for script in (train, infer, score, verify):
         assert "#SBATCH --requeue" in script and "#SBATCH --signal=USR2@90" in script
         assert "#SBATCH --partition=gpu" in script and "--kill-on-invalid-dep=yes" in script
-    assert "aftercorr:$TRAIN" in infer and "--gpus-per-node=1" in infer and "--nodes=1" in infer
-    assert "aftercorr:$INFER" in score and "gpus" not in score
-    assert "afterany:$SCORE" in verify and "--array" not in verify
+    assert "afterok:$TRAIN_0" in infer and "--gpus-per-node=1" in infer and "--nodes=1" in infer
+    assert "afterok:$INFER_0" in score and "gpus" not in score
+    assert "afterany:$SCORE_0:$SCORE_1:$SCORE_2:$SCORE_3" in verify
+    # Slurm forgets dependencies between the tasks of two arrays (aftercorr) minutes after the first.
+    assert not any(
+        "--array" in script or "aftercorr" in script for script in (infer, score, verify)
+    )
     assert not (plans.home("m") / jobs.JOBS).exists() and not (plans.home("m") / "jobs").exists()
 
 
@@ -171,7 +205,7 @@ def test_a_finished_stage_is_not_queued_and_arrays_are_no_longer_than_the_cluste
     titles = [text.splitlines()[0].removeprefix("# ---- ") for text in said]
     begun, fresh = ["infer: 1 job", "score: 1 job"], "train: 1 job"
     assert titles == [fresh, *begun, fresh, *begun, *begun, *begun, "verify: 1 job"]
-    assert said[-1].count("$SCORE") == 4 and "afterok:$TRAIN" in said[1]
+    assert said[-1].count("$SCORE") == 4 and "afterok:$TRAIN_0" in said[1]
 
 
 def test_what_is_in_the_queue_is_not_queued_again(matrix, monkeypatch):
@@ -190,7 +224,7 @@ def test_what_is_in_the_queue_is_not_queued_again(matrix, monkeypatch):
     assert [there[first, stage] for stage in plans.STAGES] == ["running", "queued", "waiting"]
     sent = []
 
-    def send(_, tasks, after):
+    def send(_, tasks, after=()):
         sent.append([task.cell for task in tasks])
         return [f"9_{n}" for n in range(len(tasks))], ""
 
@@ -206,3 +240,132 @@ def test_without_slurm_the_error_names_what_works_here(matrix, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(MtpeftError, match="mtpeft matrix run"):
         next(submit("m", Cluster()))
+
+
+T4 = """\
+import pathlib, sys
+code, words = int(sys.argv[1]), sys.argv[2]
+if words:
+    path = pathlib.Path(sys.argv[3]) / "verification" / "seeds.csv"
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.write_text("verdicts")
+    print("a claim", words, sep="\\n")
+else:
+    print("mtpeft: no scores of trained runs", file=sys.stderr)
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "said"),
+    [
+        (0, "T4: 3 within tolerance", "finished: T4: 3 within tolerance"),
+        (1, "T4: 1 differs", "finished (something differs): T4: 1 differs"),
+        (2, "T4: 1 not run", "finished (some could not be judged): T4: 1 not run"),
+        (2, "", "failed: no scores of trained runs"),
+    ],
+)
+def test_the_job_of_the_verdicts_fails_only_where_none_were_written(
+    matrix, monkeypatch, capfd, code, words, said
+):
+    """That something differs, or could not be judged, is an answer."""
+    pytest.importorskip("submitit", reason="the group `train` is not installed")
+    from mtpeft.matrix import collect
+    from mtpeft.matrix.slurm import Task
+
+    _, folder = matrix
+    script = folder / "t4.py"
+    script.write_text(T4)
+    real = collect.processes.run
+
+    def t4(command, **options):
+        return real([sys.executable, str(script), str(code), words, str(folder)], **options)
+
+    monkeypatch.setattr(collect.processes, "run", t4)
+    assert collect.judged("m") is None
+    for _ in range(2):  # verdicts that are there already are written again
+        if words:
+            Task("m")()
+        else:
+            with pytest.raises(MtpeftError, match="no scores of trained runs"):
+                Task("m")()
+        assert str(collect.judged("m")) == said and collect.judged("m").code == code
+    out, err = capfd.readouterr()
+    assert (words or "no scores of trained runs") in out + err
+    collect.forget("m")
+    assert collect.judged("m") is None
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--profile", "fats"], "unknown profile"),
+        (["--inference", "claen"], "unknown inference profile"),
+        (["--set", "epochz=3"], "unknown training setting"),
+        (["--set", "epochs=0"], "setting epochs is 0"),
+        (["--seed", "-5"], "setting seed is -5"),
+        (["--corpus", "nowhere"], "unknown corpus"),
+        (["--backbone", "nowhere"], "no model at nowhere"),
+    ],
+)
+def test_what_no_job_could_do_is_refused_when_it_is_planned(tmp_path, monkeypatch, words, said):
+    from mtpeft.cli import app
+    from typer.testing import CliRunner
+
+    monkeypatch.setattr("mtpeft.core.paths.REGENERATED", tmp_path)
+    done = CliRunner().invoke(app, ["matrix", "plan", RUNS[0], *words])
+    assert said in str(done.exception) and not (tmp_path / "matrix").exists()
+
+
+def test_a_cell_that_is_named_twice_is_one(matrix):
+    made, folder = matrix
+    path = plans.home("m") / "plan.json"
+    path.write_text(path.read_text().replace("[\n  1,", "[\n  1,\n  1,"))
+    twice = plans.read("m")
+    assert twice.seeds == [1, 1, 2] and list(plans.cells(twice)) == list(plans.cells(made))
+
+
+def test_marks_of_another_plan_are_not_taken_for_this_ones(matrix):
+    made, folder = matrix
+    local.run("m", made)
+    (plans.home("m") / "plan.json").unlink()
+    other = plans.Plan(RUNS, [1, 2], "fast", "clean", settings=["epochs=2"])
+    with pytest.raises(MtpeftError, match="train is that of another plan"):
+        plans.write("m", other)
+    with pytest.raises(MtpeftError, match="train is that of another plan"):
+        local.run("m", other)
+    plans.write("m", made)
+    assert local.run("m", made) == {} and len(calls(folder)) == 12
+
+
+def test_a_full_disk_is_said_of_each_cell_and_none_counts_as_done(matrix, monkeypatch):
+    made, _ = matrix
+
+    def full(path, text):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(step, "write_atomic", full)
+        failed = local.run("m", made)
+    assert set(failed) == set(plans.cells(made))
+    assert all("No space left" in why for why in failed.values())
+    assert local.run("m", made) == {} and set(states(made)) == {"finished"}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    ['"jobs": 5', '"jobs": [["r", 1, "train"]]', '"jobs": [["r", "1", "train", "7"]]']
+    + [
+        '"jobs": [["r", 1, "tain", "7"]]',
+        '"jobs": [["r", 1, "train", 7]]',
+        '"job": []',
+        '"jobs": [',
+    ],
+)
+def test_a_damaged_record_of_jobs_is_refused_with_what_to_do(matrix, rows):
+    cluster = json.dumps(dataclasses.asdict(Cluster()))
+    (plans.home("m") / jobs.JOBS).write_text(f'{{"cluster": {cluster}, {rows}}}')
+    with pytest.raises(MtpeftError, match="scancel") as told:
+        standing("m")
+    assert jobs.JOBS in str(told.value)

@@ -462,6 +462,18 @@ def test_by_default_a_set_meets_only_the_tools_that_read_its_answers(tmp_path, c
     assert "nothing in" in capsys.readouterr().err
 
 
+def test_a_tool_that_reads_nothing_of_a_file_is_not_asked_its_version(tmp_path, monkeypatch):
+    """That of the text metrics loads WordNet and an embedding model: far more than the scoring."""
+
+    asked = []
+    monkeypatch.setattr(LizardScorer, "version", lambda _: asked.append("lizard") or "1")
+    label = {"task": "flaky-detection-flakeflagger", "instance_id": "m0", "output": "0"}
+    new.run(predictions(tmp_path / "p.jsonl", label), out=tmp_path / "t")
+    assert not asked
+    new.run(predictions(tmp_path / "q.jsonl", python("x = 1\n")), ["lizard"], tmp_path / "u")
+    assert asked
+
+
 def test_a_missing_tool_is_a_status_of_its_rows_and_the_others_go_on(tmp_path, monkeypatch, capsys):
     def absent(self):
         raise Unavailable("it is not installed")

@@ -8,25 +8,81 @@ pytest.importorskip("torch")
 
 from mtpeft.tasks.encoding import TaskData
 from mtpeft.tuning import callbacks, ledger
+from mtpeft.tuning.objective.heads import HeadsTrainer
+from mtpeft.tuning.objective.tokens import TokensTrainer
 
 pytestmark = pytest.mark.train
 
 
-def test_a_step_ends_when_what_it_queued_is_done(monkeypatch, tmp_path):
-    clock = SimpleNamespace(now=100.0)
-    monkeypatch.setattr(callbacks.time, "monotonic", lambda: clock.now)
-    # The step returns at once; the GPU needs five seconds more.
-    monkeypatch.setattr(callbacks, "synchronize", lambda: setattr(clock, "now", clock.now + 5))
-    ledger = SimpleNamespace(seconds=0.0, cpu_seconds=0.0)
-    trainer = SimpleNamespace(
-        finish_step=dict, ledger=ledger, rule=SimpleNamespace(needs_validation=False)
-    )
+class Trainer(HeadsTrainer):
+    """A step takes 100 s to wait for its data, 20 s of work, of which 5 s are queued on the GPU, and
+    within it 3 s of a look at the gradients; a checkpoint after it 1,000 s.
+    """
+
+    def __init__(self, clock: SimpleNamespace) -> None:
+        def made() -> dict:
+            clock.now += 100
+            return {}
+
+        ahead = SimpleNamespace(
+            stopped=frozenset(), step={}, place=None, batches=SimpleNamespace(result=made)
+        )
+        self._ahead, self._drawn, self.stopped = ahead, lambda _: ahead, set()
+        self.ledger, self.clock = ledger.Ledger(), clock
+        self.rule = SimpleNamespace(needs_validation=False)
+
+    def finish_step(self) -> dict:
+        self.clock.now += 15
+        with self.ledger.evaluation():
+            self.clock.now += 3
+        return {}
+
+
+def test_a_step_is_its_data_and_its_work_without_evaluation_and_checkpoints(monkeypatch, tmp_path):
+    clock = SimpleNamespace(now=100.0, queued=0.0)
+
+    def wait() -> None:
+        clock.now += clock.queued
+        clock.queued = 0.0
+
+    monkeypatch.setattr(ledger.time, "monotonic", lambda: clock.now)
+    monkeypatch.setattr(ledger.time, "process_time", lambda: clock.now / 2)
+    monkeypatch.setattr(ledger, "synchronize", wait)
+    trainer = Trainer(clock)
     watch = callbacks.Recorder(trainer, tmp_path, 1, "run")
-    state = SimpleNamespace(global_step=1)
     for _ in range(2):
-        watch.on_step_begin(None, state, None)
-        watch.on_step_end(None, state, None)
-    assert ledger.seconds == 10
+        trainer.get_batch_samples(iter([0]), 1, None)
+        watch.on_step_begin(None, None, None)
+        clock.queued = 5
+        watch.on_step_end(None, SimpleNamespace(global_step=1), None)
+        clock.now += 1000
+    assert trainer.ledger.seconds == 2 * (100 + 20)
+    assert trainer.ledger.cpu_seconds == 120
+    assert trainer.ledger.evaluation_seconds == 2 * 3
+
+
+def test_rows_of_text_are_waited_for_within_the_step_too(monkeypatch):
+    import torch
+
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(ledger.time, "monotonic", lambda: clock.now)
+
+    def slow():
+        clock.now += 100
+        yield from ()
+
+    class Texts(TokensTrainer):
+        def __init__(self) -> None:
+            self.ledger, self.names = ledger.Ledger(), []
+            self.args, self.conflict_every = SimpleNamespace(world_size=1), 0
+            self._sums = torch.zeros(1)
+
+    trainer = Texts()
+    clock.now += 1000  # a checkpoint
+    trainer.get_batch_samples(slow(), 1, None)
+    clock.now += 20
+    trainer.ledger.end_step()
+    assert trainer.ledger.seconds == 120
 
 
 def test_an_evaluation_has_neither_the_work_before_it_nor_less_than_its_own(monkeypatch):
@@ -68,3 +124,14 @@ def test_seconds_of_predictions_are_those_of_the_work(monkeypatch, tmp_path):
     data = TaskData("flaky-detection", "label", ["a", "b", "c"], rows, [0, 1, 0], [], 0)
     heads.write(None, data, "run", "set", tmp_path / "set.jsonl")
     assert [p.seconds for p in read_predictions(tmp_path / "set.jsonl")] == [2.0] * 3
+
+
+def test_a_process_without_a_part_of_a_batch_ends_with_a_bill():
+    """More processes than examples in a batch: nothing is counted there, and nothing is divided by it."""
+    bill = ledger.Ledger(counted_steps=1)
+    with bill.counting("task", 0):
+        pass
+    bill.seen("task", 10, 20, 1)
+    assert bill.summary(3)["flops"] is None
+    bill.counted["task"] = [[4, 100]]
+    assert bill.flops() == 500

@@ -1,6 +1,7 @@
 """`mtpeft matrix`: many runs and seeds, from plan to scores."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -35,17 +36,24 @@ def plan(
     from mtpeft.catalog import catalog
     from mtpeft.core.paths import shown
     from mtpeft.core.text import counted
+    from mtpeft.corpora.load import named
+    from mtpeft.corpora.weights import model_folder
+    from mtpeft.inference.settings import profile as inference_profile
     from mtpeft.matrix import plan as plans
+    from mtpeft.tuning.settings import check
 
     made = plans.Plan(
         plans.choose(catalog(), runs or [], study),
-        seed or [42],
+        list(dict.fromkeys(seed or [42])),
         profile,
-        inference,
-        corpus,
-        backbone,
+        inference_profile(inference).name,
+        # Jobs may be submitted from another folder.
+        str(Path(corpus).resolve()) if corpus and Path(named(corpus)).is_dir() else corpus,
+        str(Path(model_folder(backbone)).resolve()) if backbone else "",
         change or [],
     )
+    # A job would find out after days in a queue.
+    check(made.runs, profile, made.seeds, made.settings or [])
     path = plans.write(name, made)
     cells = len(list(plans.cells(made)))
     runs_seeds = f"{counted(len(made.runs), 'run')} × {counted(len(made.seeds), 'seed')}"
@@ -80,13 +88,17 @@ def run(
     ),
 )
 def submit(
-    minutes: Annotated[int, typer.Option(min=1, help="time limit of a job")] = 1440,
+    minutes: Annotated[
+        int, typer.Option(min=2, help="time limit; a job is warned 90 s before")
+    ] = 1440,
     requeues: Annotated[int, typer.Option(help="how often a job may reach its limit")] = 20,
     nodes: Annotated[int, typer.Option(min=1, help="of one training run")] = 1,
     gpus: Annotated[int, typer.Option(min=0, help="on each node of a training run")] = 1,
     cpus: Annotated[int, typer.Option(min=1, help="on each node of a job")] = 8,
     memory: Annotated[int, typer.Option(help="GB on each node; 0: the default")] = 0,
-    parallel: Annotated[int, typer.Option(min=1, help="most jobs of a stage at a time")] = 256,
+    parallel: Annotated[
+        int, typer.Option(min=1, help="most training jobs of an array at a time")
+    ] = 256,
     array: Annotated[int, typer.Option(min=1, help="most jobs of an array")] = 1000,
     setup: Annotated[list[str] | None, typer.Option(help="line of shell before a job")] = None,
     sbatch: Annotated[list[str] | None, typer.Option(help="name=value of sbatch")] = None,
@@ -136,7 +148,7 @@ def collect(name: Name = "matrix") -> None:
     from mtpeft.matrix import collect as collecting
 
     typer.echo(f"stages: {shown(collecting.table(name))}")
-    sys.exit(collecting.verdicts(name))
+    sys.exit(collecting.verdicts(name).code)
 
 
 @app.command("status", **example("mtpeft matrix status"))
@@ -148,12 +160,14 @@ def status(
     from collections import Counter
 
     from mtpeft.matrix import plan as plans
-    from mtpeft.matrix.collect import standing
+    from mtpeft.matrix.collect import judged, standing
 
     there = standing(name)
     for stage in plans.STAGES:
         counts = Counter(state for (_, which), state in there.items() if which == stage)
         typer.echo(f"{stage:6} " + ", ".join(f"{counts[s]} {s}" for s in plans.STATES if counts[s]))
+    if found := judged(name):
+        typer.echo(f"verify {found}")
     for cell in plans.cells(plans.read(name)):
         states = [there[cell, stage] for stage in plans.STAGES]
         if every or any(state != "finished" for state in states):

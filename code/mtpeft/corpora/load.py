@@ -31,14 +31,24 @@ def load(corpus: str, task: str, split: str) -> list[Example]:
     if corpus.endswith(".jsonl"):
         return [e for e in read_examples(Path(corpus)) if e.task == task]
     known = corpora()
-    if corpus not in known and Path(corpus).is_dir():
+    if named(corpus) not in known and Path(corpus).is_dir():
         return from_folder(Path(corpus), task, split)
-    if corpus not in known and "." not in corpus:
-        raise UnknownName("corpus", corpus, known, "mtpeft list studies")
     if split not in SPLITS:
         raise UnknownName("split", split, SPLITS)
     entry = known.get(corpus) or Corpus(corpus, "", corpus)
     return _from_module(entry.module, task, split, entry.options)
+
+
+def named(corpus: str) -> str:
+    """A corpus that can be looked for: the name of one, a folder, or the dotted name of a module.
+
+    Raises:
+        UnknownName: It is none of them.
+    """
+    known = corpora()
+    if corpus not in known and "." not in corpus and not Path(corpus).is_dir():
+        raise UnknownName("corpus", corpus, known, "mtpeft list studies")
+    return corpus
 
 
 def corpora() -> dict[str, Corpus]:

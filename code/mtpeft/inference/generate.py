@@ -210,11 +210,12 @@ def _greedy(
         adapters: As in `generate`.
     """
     import torch
-    from transformers import DynamicCache
+
+    from mtpeft.inference.cache import keys_and_values
 
     rows = list(range(len(ids)))  # which prompt each live row belongs to
     made: list[list[int]] = [[] for _ in rows]
-    cache, end = DynamicCache(config=model.config), torch.tensor(sorted(ends), device=ids.device)
+    cache, end = keys_and_values(model.config), torch.tensor(sorted(ends), device=ids.device)
     done = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
     pending: list[Any] = []

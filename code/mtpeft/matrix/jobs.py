@@ -9,7 +9,7 @@ from mtpeft.core import processes
 from mtpeft.core.errors import BadInput
 from mtpeft.core.files import write_atomic
 from mtpeft.core.objects import read_object, typed
-from mtpeft.matrix.plan import Cell, Stage, State, home
+from mtpeft.matrix.plan import STAGES, Cell, Stage, State, home
 
 JOBS = "jobs.json"
 Jobs = dict[tuple[Cell, Stage], str]
@@ -27,7 +27,7 @@ class Cluster:
         gpus: on each node of a training run; inference has one of them; 0: none anywhere.
         cpus: cores on each node of a job.
         memory: GB on each node of a job; 0: the cluster's default.
-        parallel: most tasks of one array at the same time.
+        parallel: most tasks of one array (of trainings) at the same time.
         array: most tasks of one array (the cluster's MaxArraySize).
         setup: lines of shell before each job, e.g. `module load cuda`.
         sbatch: other parameters of sbatch by name, e.g. partition, account, qos, constraint.
@@ -84,10 +84,17 @@ def read(name: str) -> tuple[Cluster | None, Jobs]:
     path = home(name) / JOBS
     if not path.is_file():
         return None, {}
-    expected, fix = "what `mtpeft matrix submit` wrote", f"rm {path}"
+    expected, fix = (
+        "what `mtpeft matrix submit` wrote",
+        f"scancel what is queued (squeue --me), then rm {path}",
+    )
     record = read_object(path, expected, fix)
     try:
-        jobs = {(Cell(run, seed), stage): str(job) for run, seed, stage, job in record["jobs"]}
+        jobs: Jobs = {}
+        for run, seed, stage, job in record["jobs"]:
+            if stage not in STAGES or not isinstance(job, str):
+                raise ValueError(f"stage {stage!r}, job {job!r}")
+            jobs[typed(Cell, {"run": run, "seed": seed}), stage] = job
         return typed(Cluster, record["cluster"]), jobs
     except (ValueError, TypeError, KeyError) as error:
         raise BadInput(path, f"no record of jobs: {error!r}", expected, fix) from error

@@ -3,10 +3,10 @@
 import queue
 import threading
 
-from mtpeft.core.errors import MtpeftError
+from mtpeft.core.boundary import explained
 from mtpeft.core.gpus import devices
 from mtpeft.core.locks import InUse, held
-from mtpeft.matrix.plan import Cell, Plan, cells, following, home
+from mtpeft.matrix.plan import Cell, Plan, cells, check_marks, following, home
 from mtpeft.matrix.step import perform
 
 
@@ -20,7 +20,11 @@ def run(name: str, plan: Plan, workers: int = 0) -> dict[Cell, str]:
 
     Returns:
         The cells that failed, with what went wrong.
+
+    Raises:
+        MtpeftError: Marks are those of another plan.
     """
+    check_marks(name, plan)
     todo: queue.SimpleQueue[Cell] = queue.SimpleQueue()
     for cell in cells(plan):
         todo.put(cell)
@@ -37,8 +41,8 @@ def run(name: str, plan: Plan, workers: int = 0) -> dict[Cell, str]:
                 _cell(name, plan, cell, device, stop)
             except InUse:
                 print(f"matrix: {cell.run} seed {cell.seed}: another worker has it")
-            except MtpeftError as error:
-                failed[cell] = error.found
+            except Exception as error:  # whatever it is (a full disk), the other cells go on
+                failed[cell] = explained(error).found
 
     threads = [threading.Thread(target=work, args=(d,), daemon=True) for d in devices(workers)]
     for thread in threads:

@@ -18,6 +18,7 @@ from mtpeft.core.errors import BadInput, MtpeftError
 from mtpeft.core.files import read_text, write_atomic
 from mtpeft.core.names import safe_name
 from mtpeft.core.objects import read_object, typed
+from mtpeft.core.paths import shown
 
 Stage = Literal["train", "infer", "score"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
@@ -66,19 +67,25 @@ def home(name: str) -> Path:
 
 
 def choose(known: Catalog, runs: Sequence[str], study: str = "") -> list[str]:
-    """The runs of a matrix: those named, else every one of a study that is not withdrawn.
+    """The runs of a matrix, each once: those named, else every one of a study that can be trained.
 
     Raises:
         UnknownName: A run or study that the catalog does not have.
-        MtpeftError: A named run is withdrawn, or nothing is left.
+        MtpeftError: A named run is withdrawn or not trained, or nothing is left.
     """
     if runs:
-        return [known.usable_run(name).id for name in runs]
+        named = [known.usable_run(name) for name in runs]
+        for run in named:
+            if run.regime == "untuned":
+                raise MtpeftError(
+                    f"nothing is trained in {run.id}", "runs that train", f"mtpeft infer {run.id}"
+                )
+        return list(dict.fromkeys(run.id for run in named))
     wanted = known.get("studies", study).id if study else ""
     found = [
         run.id
         for run in known.runs.values()
-        if not run.withdrawn and (not wanted or run.study == wanted)
+        if not run.withdrawn and run.regime != "untuned" and (not wanted or run.study == wanted)
     ]
     if not found:
         raise MtpeftError(
@@ -93,7 +100,7 @@ def write(name: str, plan: Plan) -> Path:
     """Write a plan. An equal one may be there; another is refused, its marks would not be this one's.
 
     Raises:
-        MtpeftError: A matrix of that name holds something else.
+        MtpeftError: A matrix of that name holds something else, or marks of another plan.
     """
     path = home(name) / "plan.json"
     text = json.dumps(asdict(plan), indent=1, sort_keys=True) + "\n"
@@ -105,8 +112,29 @@ def write(name: str, plan: Plan) -> Path:
             "the same plan, or a name of its own",
             "mtpeft matrix plan --name ANOTHER …",
         )
+    check_marks(name, plan)
     write_atomic(path, text)
     return path
+
+
+def check_marks(name: str, plan: Plan) -> None:
+    """Make sure that what is marked as finished is of this plan: its file may have been changed.
+
+    Raises:
+        MtpeftError: A stage was done by another command.
+    """
+    matrix = home(name)
+    for cell in cells(plan):
+        for stage in STAGES[:2]:  # what is scored depends on the answers that are there
+            said = marked(matrix, cell, stage)
+            done = said.get("commands") if said.get("code") == 0 else None
+            if done is not None and done != [["mtpeft", *c] for c in commands(plan, cell, stage)]:
+                raise MtpeftError(
+                    f"{cell.run} seed {cell.seed} in matrix {name}: {stage} is that of another plan: {done}",
+                    "marks of this plan",
+                    f"put its plan.json back, plan under another name, or rm -r {shown(cell.folder(matrix))} "
+                    "(marks and logs; results stay where they are)",
+                )
 
 
 def read(name: str) -> Plan:
@@ -127,10 +155,8 @@ def read(name: str) -> Plan:
 
 
 def cells(plan: Plan) -> Iterator[Cell]:
-    """Every run with every seed; all runs with the first seed come first."""
-    for seed in plan.seeds:
-        for run in plan.runs:
-            yield Cell(run, seed)
+    """Every run with every seed, once; all runs with the first seed come first."""
+    yield from dict.fromkeys(Cell(run, seed) for seed in plan.seeds for run in plan.runs)
 
 
 def commands(plan: Plan, cell: Cell, stage: Stage) -> list[list[str]]:
@@ -155,7 +181,7 @@ def commands(plan: Plan, cell: Cell, stage: Stage) -> list[list[str]]:
     files = sorted(map(str, (place / "predictions").glob("*.jsonl")))
     if not files:
         raise MtpeftError(
-            f"no predictions in {paths.shown(place)}",
+            f"no predictions in {shown(place)}",
             "those of the stage before",
             f"mtpeft infer {cell.run}",
         )

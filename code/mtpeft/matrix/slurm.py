@@ -1,34 +1,36 @@
 """The cells of a matrix as jobs of a Slurm cluster, through submitit.
 
-Each stage is a job array with a task for each cell. A task of the next array begins when its own
-cell's task before it has succeeded, and one job at the end asks for the verdicts. A job that is
-preempted or reaches its time limit is queued again and resumes at its last checkpoint.
+The first stage of the cells is a job array with a task for each. Each later stage of a cell is a job
+that begins when the one before it has succeeded, and one job at the end asks for the verdicts. A
+job that is preempted or reaches its time limit is queued again and resumes at its last checkpoint.
+
+Later stages are no arrays: an array's tasks would depend on those of another (`aftercorr`), which
+Slurm looks at for ten tasks at a time (its `correspond_after_task_cnt`) and forgets some minutes
+after the other array has ended (`MinJobAge`); what it has not looked at by then is cancelled.
 """
 
 import contextlib
 import itertools
 import shutil
 import signal
-import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import submitit
 
-from mtpeft.core import environment, processes
+from mtpeft.core import environment
 from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.core.locks import held
-from mtpeft.matrix import jobs
+from mtpeft.matrix import collect, jobs
 from mtpeft.matrix.jobs import Cluster
-from mtpeft.matrix.plan import STAGES, Cell, Stage, cells, following, home, read, state
+from mtpeft.matrix.plan import STAGES, Cell, Stage, cells, check_marks, following, home, read, state
 from mtpeft.matrix.step import perform
 
 _SECONDS_FOR_A_SIGNAL = 5
-_VERDICT_SECONDS = 24 * 3600
 _PORTS = 20_000
 
 
@@ -55,8 +57,10 @@ class Task:
             MtpeftError: it failed.
         """
         if self.cell is None or self.stage is None:
-            command = [sys.executable, "-m", "mtpeft", "matrix", "collect", "--name", self.name]
-            processes.run(command, seconds=_VERDICT_SECONDS, accept=(0, 1), to_terminal=True)
+            collect.table(self.name)
+            found = collect.verdicts(self.name)
+            if not found.whole:
+                raise MtpeftError(f"verify {found}")
             return
         told = threading.Event()
         signal.signal(signal.SIGTERM, lambda *_: told.set())
@@ -123,18 +127,18 @@ class _Printed(submitit.SlurmExecutor):
 
 @dataclass(frozen=True)
 class _Sender:
-    """Hands arrays to Slurm, or says their scripts."""
+    """Hands jobs to Slurm, or says their scripts."""
 
     folder: Path
     cluster: Cluster
     dry_run: bool
 
-    def send(self, tasks: list[Task], after: str) -> tuple[list[str], str]:
-        """Queue an array of tasks of one stage.
+    def send(self, tasks: list[Task], after: Sequence[str] = ()) -> tuple[list[str], str]:
+        """Queue tasks of one stage: as an array, or each as a job that depends on others.
 
         Args:
             tasks: one for each cell.
-            after: Slurm's dependency; empty: none.
+            after: Slurm's dependency of each task; empty: none.
 
         Returns:
             The id of each task's job, and what to say about them.
@@ -143,18 +147,26 @@ class _Sender:
             MtpeftError: Slurm refuses them.
         """
         stage, count = tasks[0].stage, len(tasks)
-        wanted: dict[str, Any] = self.cluster.parameters(stage) | {"dependency": after or None}
+        wanted: dict[str, Any] = self.cluster.parameters(stage)
         title = f"{stage or 'verify'}: {count} job{'s' * (count > 1)}"
         if self.dry_run:
             printed = _Printed(self.folder, self.cluster.requeues)
-            printed.update_parameters(**wanted)
-            ids = [f"${(stage or 'verify').upper()}"] * count
-            return ids, f"# ---- {title}\n{printed.script(count)}"
+            printed.update_parameters(**wanted, dependency=after[0] if after else None)
+            base = f"${(stage or 'verify').upper()}"
+            each = ", each as this one" if after and count > 1 else ""
+            script = printed.script(1 if after else count)
+            return [f"{base}_{n}" for n in range(count)], f"# ---- {title}{each}\n{script}"
         try:
             executor = submitit.SlurmExecutor(self.folder, self.cluster.requeues)
             executor.update_parameters(**wanted)
-            with executor.batch():
-                queued = [executor.submit(task) for task in tasks]
+            queued = []
+            if after:
+                for task, dependency in zip(tasks, after, strict=True):
+                    executor.update_parameters(dependency=dependency)
+                    queued.append(executor.submit(task))
+            else:
+                with executor.batch():
+                    queued = [executor.submit(task) for task in tasks]
         except (RuntimeError, OSError) as error:
             said = " ".join(f"{error} {error.__cause__ or ''}".split())[-400:]
             raise MtpeftError(
@@ -163,11 +175,8 @@ class _Sender:
                 "mtpeft matrix submit --dry-run … prints the scripts to try by hand",
             ) from error
         ids = [job.job_id for job in queued]
-        return ids, f"{title}, {_base(ids[0])}{f', after {after}' if after else ''}"
-
-
-def _base(job: str) -> str:
-    return job.partition("_")[0]
+        shown = ids[0].partition("_")[0] + (f" to {ids[-1]}" if after and count > 1 else "")
+        return ids, f"{title}, {shown}{', each after its own' if after and stage else ''}"
 
 
 def submit(name: str, cluster: Cluster, *, dry_run: bool = False) -> Iterator[str]:
@@ -183,7 +192,7 @@ def submit(name: str, cluster: Cluster, *, dry_run: bool = False) -> Iterator[st
 
     Raises:
         Unavailable: there is no Slurm here.
-        MtpeftError: Slurm refuses a job, or there is nothing to do.
+        MtpeftError: Slurm refuses a job, there is nothing to do, or marks are those of another plan.
     """
     if not dry_run and not shutil.which("sbatch"):
         raise Unavailable(
@@ -192,6 +201,7 @@ def submit(name: str, cluster: Cluster, *, dry_run: bool = False) -> Iterator[st
             "mtpeft matrix run, on this machine; --dry-run prints the scripts",
         )
     plan, matrix = read(name), home(name)
+    check_marks(name, plan)
     sender = _Sender(matrix.resolve() / "jobs", cluster, dry_run)
     with held(matrix / jobs.JOBS):
         known = jobs.read(name)[1]
@@ -205,20 +215,22 @@ def submit(name: str, cluster: Cluster, *, dry_run: bool = False) -> Iterator[st
         for first, waiting in chains.items():
             rest = iter(waiting)
             while some := list(itertools.islice(rest, cluster.array)):
-                after = ""
+                ids: list[str] = []
                 for stage in STAGES[STAGES.index(first) :]:
                     number = max(1, cluster.gpus) if stage == "train" else 1
-                    ids, said = sender.send([Task(name, c, stage, number) for c in some], after)
+                    if not dry_run:
+                        collect.forget(name)
+                    tasks = [Task(name, cell, stage, number) for cell in some]
+                    ids, said = sender.send(tasks, [f"afterok:{job}" for job in ids])
                     yield said
                     known |= {(cell, stage): job for cell, job in zip(some, ids, strict=True)}
                     if not dry_run:
                         jobs.write(name, cluster, known)
-                    after = f"{'aftercorr' if len(some) > 1 else 'afterok'}:{_base(ids[0])}"
-                last.append(_base(ids[0]))
+                last += ids
         if not last:
             raise MtpeftError(
                 "nothing to submit: every cell is finished or in the queue",
                 "a cell that is neither",
                 f"mtpeft matrix status --name {name}",
             )
-        yield sender.send([Task(name)], f"afterany:{':'.join(last)}")[1]
+        yield sender.send([Task(name)], [f"afterany:{':'.join(last)}"])[1]

@@ -73,7 +73,7 @@ def perform(
         write_atomic(path, json.dumps(record) + "\n")
     if code:
         raise MtpeftError(
-            f"{stage} ended with code {code}: {_last(log.read_bytes())} ({shown(log)})"
+            f"{stage} ended with code {code}: {last_words(log.read_bytes())} ({shown(log)})"
         )
     return True
 
@@ -114,7 +114,8 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         processes.end_group(process)
 
 
-def _last(said: bytes) -> str:
+def last_words(said: bytes) -> str:
+    """The line of a command's output that says how it ended: its error, else the last one."""
     lines = [line for line in said.decode("utf-8", "replace").splitlines() if line.strip()]
     blamed = [line for line in lines if line.startswith("mtpeft: ")]
     return (blamed or lines or ["it said nothing"])[-1].removeprefix("mtpeft: ")[:300]

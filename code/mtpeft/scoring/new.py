@@ -85,7 +85,10 @@ def run(
         tool, scorer, reason = catalog().tools[name], None, ""
         try:
             scorer = engine.load(name)
-            if getattr(scorer, "service", False) and not tools:
+            # A version may cost seconds (a model is looked for): only what reads the file is asked.
+            if not tools and (
+                getattr(scorer, "service", False) or not _read(tool, scorer, present)
+            ):
                 continue
             version = scorer.version()
         except Unavailable as error:

@@ -11,7 +11,6 @@ from typing import Any
 from transformers import TrainerCallback
 from transformers.trainer_callback import ExportableState
 
-from mtpeft.models.device import synchronize
 from mtpeft.tuning.trainer import MultiTaskTrainer
 
 SMALL_VALIDATION = 8  # rows a task for a balancing rule that looks at validation often
@@ -39,7 +38,7 @@ class Recorder(TrainerCallback):
         )
         self._board: Any = None
         self._start = self._said = time.monotonic()
-        self._begun, self._step, self._busy = 0, 0.0, 0.0
+        self._begun = 0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._begun = state.global_step
@@ -53,14 +52,9 @@ class Recorder(TrainerCallback):
         if self._trainer.rule.needs_validation and state.global_step == 0:
             self._trainer.rule.after_validation(self._trainer.validation_losses(SMALL_VALIDATION))
 
-    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self._step, self._busy = time.monotonic(), time.process_time()
-
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         row = self._trainer.finish_step()
-        synchronize()  # a GPU's work is queued, not done
-        self._trainer.ledger.seconds += time.monotonic() - self._step
-        self._trainer.ledger.cpu_seconds += time.process_time() - self._busy
+        self._trainer.ledger.end_step()
         if self._trainer.rule.needs_validation and state.global_step % self._every == 0:
             self._trainer.rule.after_validation(self._trainer.validation_losses(SMALL_VALIDATION))
         if self._board is not None:

@@ -22,7 +22,8 @@ class Ledger:
         padded: Tokens with padding.
         supervised: Tokens with a loss of their own.
         steps: In which a task was seen.
-        seconds: Of training only.
+        seconds: Of training steps: waiting for their data, forward and backward passes, the update.
+            Neither evaluation nor checkpoints.
         cpu_seconds: Of the processor, likewise: what else runs on the machine hardly moves them.
         evaluation_seconds: Of validation and testing.
         counted: Padded tokens and FLOPs of each batch that was counted.
@@ -38,6 +39,21 @@ class Ledger:
     evaluation_seconds: float = 0.0
     counted: dict[str, list[list[int]]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """No field, since it means nothing to a run that goes on: when the step began."""
+        self._began = _now()
+
+    def begin_step(self) -> None:
+        """Before the data of a step are asked for."""
+        self._began = _now()
+
+    def end_step(self) -> None:
+        """After its update."""
+        synchronize()  # a GPU's work is queued, not done
+        now = _now()
+        self.seconds += now[0] - self._began[0]
+        self.cpu_seconds += now[1] - self._began[1]
+
     def seen(self, task: str, tokens: int, padded: int = 0, supervised: int = 0) -> None:
         """Enter one step's tokens of a task; the parameters are as in the attributes."""
         for book, number in (
@@ -50,8 +66,8 @@ class Ledger:
 
     @contextmanager
     def counting(self, task: str, padded: int) -> Iterator[None]:
-        """Around forward and backward pass of one task's batch."""
-        if len(self.counted.setdefault(task, [])) >= self.counted_steps:
+        """Around forward and backward pass of one task's batch; a process may have no part of it."""
+        if not padded or len(self.counted.setdefault(task, [])) >= self.counted_steps:
             yield
             return
         with flop_counter() as counter:
@@ -60,12 +76,14 @@ class Ledger:
 
     @contextmanager
     def evaluation(self) -> Iterator[None]:
-        """Around validation and testing."""
+        """Around validation and testing; what lies within a step is no part of it."""
         synchronize()
-        start = time.monotonic()
+        start = _now()
         yield
         synchronize()
-        self.evaluation_seconds += time.monotonic() - start
+        wall, cpu = (after - before for after, before in zip(_now(), start, strict=True))
+        self.evaluation_seconds += wall
+        self._began = (self._began[0] + wall, self._began[1] + cpu)
 
     def flops(self) -> float:
         """Training FLOPs of all steps together, extrapolated by padded tokens."""
@@ -109,6 +127,11 @@ class Ledger:
             "device_hours": round(hours, 6),
             "cost": None if price is None else round(price * hours, 4),
         }
+
+
+def _now() -> tuple[float, float]:
+    """Seconds on the clock, and of the processor."""
+    return time.monotonic(), time.process_time()
 
 
 def flop_counter() -> Any:

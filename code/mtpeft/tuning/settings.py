@@ -3,6 +3,7 @@ overrides. One type and one set of profiles for everything that trains.
 """
 
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -263,6 +264,25 @@ def within_ranges(settings: Settings) -> Settings:
             "--set 'adam_betas=[0.9, 0.999]'",
         )
     return settings
+
+
+def check(runs: Sequence[str], profile: str, seeds: Sequence[int], changes: list[str]) -> None:
+    """Make sure that runs of the catalog can be trained so, before any is.
+
+    Args:
+        runs: Their ids.
+        profile: How they are trained.
+        seeds: Which.
+        changes: Settings, `key=value`.
+
+    Raises:
+        MtpeftError: As `resolve` and `within_ranges`.
+    """
+    overrides = parse_overrides(changes)
+    for name in runs:
+        settings = resolve(catalog().usable_run(name), profile, overrides)
+        for seed in seeds:
+            within_ranges(replace(settings, seed=seed))
 
 
 def parse_overrides(texts: list[str]) -> dict[str, Any]:

@@ -93,6 +93,7 @@ class TokensTrainer(MultiTaskTrainer):
         """Draw the micro-batches of one optimizer step and count their supervised tokens over all
         processes.
         """
+        self.ledger.begin_step()
         batches = []
         for _ in range(num_batches):
             try:
@@ -380,6 +381,7 @@ def prepare(
         if four_bit
         else None,
         liger=settings.liger,
+        mixed=settings.mixed_precision == "bf16",
     )
     known = backbone or Backbone("", "", "", "", "", "decoder")
     attached = method_module(method).attach(
