@@ -165,8 +165,23 @@ def test_auto_takes_what_a_model_has_and_what_is_named_and_missing_is_refused(ba
     assert attention_of(load_causal(str(backbone), dtype="float32")) == "sdpa"
     for folder, name in ((tmp_path, "sdpa"), (backbone, FLASH)):
         with pytest.raises(MtpeftError, match=f"attention {name} with") as said:
-            load_causal(str(folder), dtype="float32", attention_name=name)
+            load_causal(str(folder), dtype="float32", attention_name=name, mixed=True)
         assert said.value.fix == "--set attention=eager"
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"weights": "float32", "mixed_precision": "no"},
+        {"weights": "nf4", "compute_dtype": "float32", "mixed_precision": "no"},
+    ],
+)
+def test_flash_attention_on_float32_is_refused_before_the_first_step(backbone, tmp_path, chosen):
+    method = "qlora" if chosen["weights"] == "nf4" else "fft"
+    made = job(backbone, tmp_path, method, attention=FLASH, **chosen)
+    with pytest.raises(MtpeftError, match="16-bit numbers, and products are in float32"):
+        train(made)
+    assert not (made.folder / "checkpoints").exists()
 
 
 def test_a_row_longer_than_the_positions_is_refused(backbone, tmp_path):

@@ -593,6 +593,8 @@ def test_two_processes_are_one(tokenizer: object, data: dict, tmp_path: Path) ->
     assert done.returncode == 0, done.stderr[-3000:]
     kept = json.loads((tmp_path / "two" / "seed-42" / "finished.json").read_text())["kept"]
     assert kept["cost"]["processes"] == 2
+    for name in ("tokens", "supervised_tokens", "steps_by_task"):
+        assert kept["cost"][name] == one.cost[name], name
     for mine, theirs in zip(one.history, kept["history"], strict=True):
         assert mine["train_loss"] == pytest.approx(theirs["train_loss"], abs=1e-5)
     for name in ("shared", "heads"):

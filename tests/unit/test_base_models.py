@@ -43,6 +43,27 @@ def test_without_a_pooler_position_0_stands_for_a_sequence(encoder):
     assert torch.equal(made, states[:, 0])
 
 
+@pytest.mark.parametrize("renamed", [False, True])
+def test_a_pooler_of_which_a_part_is_missing_is_not_left_out(encoder, renamed):
+    path = encoder / "model.safetensors"
+    some = load_file(path)
+    if renamed:
+        some = {name.replace("pooler.dense", "pooler.linear"): t for name, t in some.items()}
+    else:
+        del some["pooler.dense.bias"]
+    save_file(some, path, metadata={"format": "pt"})
+    with pytest.raises(MtpeftError, match=r"lacks [12] weights.*pooler\.dense\.bias among them"):
+        load_encoder(str(encoder))
+
+
+def test_a_model_that_is_no_causal_language_model_is_refused(tmp_path):
+    from transformers import T5Config
+
+    T5Config().save_pretrained(tmp_path)
+    with pytest.raises(MtpeftError, match="Unrecognized configuration class"):
+        load_causal(str(tmp_path), dtype="float32")
+
+
 def test_any_other_weight_that_is_missing_is_refused(encoder, tmp_path):
     without(encoder, "layer.0.attention.self.query")
     with pytest.raises(MtpeftError, match=r"lacks 2 weights.*query\.bias among them"):
@@ -74,8 +95,40 @@ def test_what_was_trained_with_flash_attention_answers_where_there_is_none(monke
     monkeypatch.setattr(base, "kind", lambda: "cuda")
     monkeypatch.setattr(base.importlib.util, "find_spec", lambda name: object())
     assert base.attention_to_answer(base.FLASH) == base.FLASH
-    assert base.attention("auto", "cuda:1") == [base.FLASH, "sdpa", "eager"]
-    assert base.attention("auto", "cpu") == ["sdpa", "eager"]
+    assert base.attention("auto", "cuda:1", half=True) == [base.FLASH, "sdpa", "eager"]
+    assert base.attention("auto", "cpu", half=True) == ["sdpa", "eager"]
+
+
+def test_flash_attention_is_not_taken_for_products_in_float32(encoder, tmp_path, monkeypatch):
+    """Its kernels refuse them, in the first step."""
+    words = train_tokenizer(["int a = b;"], 270)
+    save_backbone(tmp_path / "causal", words, tiny_model(words, hidden=16, layers=1, heads=2))
+    tried = []
+
+    def first(load, name, device, source, *, half):
+        tried.append(base.attention(name, "cuda:0", half=half)[0])
+        return load("sdpa")
+
+    monkeypatch.setattr(base, "_with_attention", first)
+    monkeypatch.setattr(base, "_has_flash", lambda device: device.startswith("cuda"))
+
+    def causal(name, dtype, mixed):
+        load_causal(str(tmp_path / "causal"), dtype=dtype, attention_name=name, mixed=mixed)
+
+    for dtype, mixed in (("float32", False), ("float32", True), ("bfloat16", False)):
+        causal("auto", dtype, mixed)
+    for mixed in (False, True):
+        load_encoder(str(encoder), "auto", mixed=mixed)
+    assert tried == ["sdpa", base.FLASH, base.FLASH, "sdpa", base.FLASH]
+    for load in (
+        lambda: causal(base.FLASH, "float32", mixed=False),
+        lambda: load_encoder(str(encoder), base.FLASH),
+    ):
+        with pytest.raises(
+            MtpeftError, match="16-bit numbers, and products are in float32"
+        ) as said:
+            load()
+        assert said.value.fix == "--set mixed_precision=bf16, or --set attention=sdpa"
 
 
 @pytest.mark.parametrize(

@@ -144,8 +144,31 @@ def test_each_worker_has_one_gpu_and_no_two_share_one(monkeypatch):
     assert local.devices(0) == ["3", "5", "7"] and local.devices(2) == ["3", "5"]
     with pytest.raises(MtpeftError, match="4 workers on 3 GPUs"):
         local.devices(4)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert local.devices(0) == [""] and local.devices(2) == ["", ""]
+    for none in ("", " ", "-1", "NoDevFiles", "-1,0"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", none)
+        assert local.devices(0) == [""] and local.devices(2) == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("visible", "names"),
+    [
+        ("0, 1", ["0", "1"]),
+        ("2,", ["2"]),
+        ("0,-1,1", ["0"]),
+        ("MIG-a1,GPU-b2", ["MIG-a1", "GPU-b2"]),
+    ],
+)
+def test_workers_get_the_gpus_that_cuda_takes_from_the_list(monkeypatch, visible, names):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert local.devices(0) == names
+
+
+@pytest.mark.parametrize("visible", ["0,0", "GPU-a,GPU-a", "all", "0,,1", "0;1", "cuda:0", "+1"])
+def test_a_list_of_gpus_that_cuda_takes_for_none_is_refused(monkeypatch, visible):
+    """Two workers would share a GPU, or all of them compute on the CPU."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    with pytest.raises(MtpeftError, match="CUDA_VISIBLE_DEVICES is"):
+        local.devices(0)
 
 
 def test_the_stages_of_a_cell_wait_for_each_other_and_for_nothing_else(matrix):

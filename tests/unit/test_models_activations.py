@@ -54,6 +54,94 @@ def test_what_the_plan_predicts_is_what_a_forward_pass_on_a_cpu_keeps(backbone, 
     assert predicted == pytest.approx(counted, rel=0.01)
 
 
+NARROW = {"vocab_size": 60, "num_hidden_layers": 2}
+WIDTHS = {"hidden_size": 128, "intermediate_size": 256, "num_attention_heads": 2}
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("mixed_precision", ["no", "bf16"])
+@pytest.mark.parametrize(
+    ("backbone", "changes", "method", "causal", "double"),
+    [
+        ("minilm-l6", NARROW | WIDTHS | {"pad_token_id": 0}, "lora", False, True),
+        ("minilm-l6", NARROW | WIDTHS | {"pad_token_id": 0}, "serial_adapter", False, False),
+        (
+            "codet5p-770m",
+            {"vocab_size": 60, "num_layers": 2, "d_model": 128, "d_ff": 256, "num_heads": 2},
+            *("lora", False, True),
+        ),
+        (
+            "qwen2.5-coder-0.5b",
+            NARROW | WIDTHS | {"num_key_value_heads": 1},
+            *("qlora", True, True),
+        ),
+    ],
+)
+def test_four_bit_weights_are_counted_as_bitsandbytes_holds_them(
+    tmp_path, backbone, changes, method, causal, double, mixed_precision
+):
+    """Bytes of the loaded weights with their scales, and what a forward pass of them keeps."""
+    from mtpeft.models import nf4
+    from mtpeft.models.base import config_of, empty_encoder, load_causal, load_encoder
+    from mtpeft.models.counts import counted
+    from mtpeft.models.methods import method_module
+    from mtpeft.tuning.estimate import memory
+    from mtpeft.tuning.settings import Settings
+    from transformers import AutoModelForCausalLM
+
+    known = catalog()
+    base, kind = known.get("backbones", backbone), known.get("methods", method)
+    base = replace(base, config={**base.config, **changes})
+    settings = replace(
+        Settings(),
+        weights="nf4",
+        double_quantisation=double,
+        mixed_precision=mixed_precision,
+        attention="sdpa",
+        lora_dropout=0.1,
+        lora_targets=["q_proj", "up_proj"],
+    )
+    config, read = config_of(base), how(settings)
+    made = AutoModelForCausalLM.from_config(config) if causal else empty_encoder(config)
+    made.save_pretrained(tmp_path)
+    where, asked = str(tmp_path), nf4.wanted(read)
+    if causal:
+        loaded = load_causal(where, dtype="bfloat16", attention_name="sdpa", quantisation=asked)
+    else:
+        loaded = load_encoder(where, "sdpa", asked)
+    nf4.keep_layout(loaded)
+    held = sum(p.numel() * p.element_size() for p in loaded.parameters())
+    for name in nf4.taken(made):
+        state = loaded.get_submodule(name).weight.quant_state
+        held += state.absmax.numel() * state.absmax.element_size()
+        held += 4 * state.state2.absmax.numel() if double else 0
+    assert {type(m).__name__ for m in loaded.modules()} >= {"Linear4bit"}
+
+    predicted = activations.kept(base, kind, read, ROWS, LENGTH, causal=causal)
+    found = counted(base, kind, read, causal)
+    told = memory(base, kind, settings, found, predicted, ROWS * LENGTH, causal=causal)
+    assert told.weights == pytest.approx(held, rel=2e-3)
+
+    attached = method_module(kind).attach(loaded, base, {"tasks": 1, **read})
+    model = attached.encoder.train()
+    body = model.get_base_model().model if causal else model
+
+    def run(ids, positions):
+        if causal:
+            return body(input_ids=ids, position_ids=positions, use_cache=False)
+        mask = torch.ones_like(ids)
+        mask[:, -1] = 0
+        return model(input_ids=ids, attention_mask=mask)
+
+    modules = [m for m in (model, attached.extra) if m is not None]
+    first = torch.arange(LENGTH)[None] * 0
+    run(first, first)  # the library moves biases into the type of products
+    bf16 = mixed_precision == "bf16"
+    assert predicted.bytes == pytest.approx(
+        activations.saved(run, ROWS, LENGTH, bf16=bf16, modules=modules)[0], rel=1e-3
+    )
+
+
 @pytest.mark.parametrize("backbone, method", [("qwen2.5-coder-0.5b", "fft"), ("minilm-l6", "lora")])
 def test_a_model_with_fewer_layers_than_the_plan_runs_has_one_too(backbone, method):
     run, known = CASES[backbone, method], catalog()

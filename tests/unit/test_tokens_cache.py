@@ -1,5 +1,8 @@
 """Tokens of large sets are made once, and again where anything that decides them differs."""
 
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 pytest.importorskip("torch")
@@ -94,6 +97,74 @@ def test_what_is_made_is_whole_or_absent(counted, monkeypatch, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         encoding.encode("vulnerability-detection", examples(), tokenizer, 16)
     assert not [p for p in (tmp_path / "tokens").iterdir() if p.is_dir()]
+
+
+def _damages():
+    def each(change):
+        return lambda folder: [change(p) for p in folder.glob("values.npy")]
+
+    return {
+        "cut short": each(lambda p: p.write_bytes(p.read_bytes()[:-8])),
+        "empty": each(lambda p: p.write_bytes(b"")),
+        "no array": each(lambda p: p.write_bytes(b"XX" + p.read_bytes()[2:])),
+        "another token": each(lambda p: p.write_bytes(p.read_bytes()[:-4] + b"\1\1\1\1")),
+        "gone": each(lambda p: p.unlink()),
+        "one too many": lambda folder: (folder / "more.npy").write_bytes(b""),
+        "no seal": lambda folder: (folder / tokens.SEAL).unlink(),
+        "a broken seal": lambda folder: (folder / tokens.SEAL).write_text("{"),
+        "a file": lambda folder: (shutil.rmtree(folder), folder.write_text("x")),
+    }
+
+
+@pytest.mark.parametrize("what", _damages())
+def test_damaged_tokens_are_made_again(counted, tmp_path, capsys, what):
+    tokenizer = train_tokenizer(TEXTS, 300)
+    first = encoding.encode("vulnerability-detection", examples(), tokenizer, 16).sha256()
+    (folder,) = (p for p in (tmp_path / "tokens").iterdir() if p.is_dir())
+    _damages()[what](folder)
+    for _ in range(2):
+        again = encoding.encode("vulnerability-detection", examples(), tokenizer, 16)
+        assert again.sha256() == first and len(counted) == 2
+    assert f"{folder} is damaged" in capsys.readouterr().err
+
+
+def test_a_cache_that_cannot_be_written_serves_what_it_has_and_stops_nothing(
+    counted, monkeypatch, capsys
+):
+    tokenizer = train_tokenizer(TEXTS, 300)
+    first = encoding.encode("vulnerability-detection", examples(), tokenizer, 16).sha256()
+
+    def refused(*_, **__):
+        raise MtpeftError("cannot lock: Read-only file system")
+
+    monkeypatch.setattr(tokens, "held", refused)
+    again = encoding.encode("vulnerability-detection", examples(), tokenizer, 16)
+    assert again.sha256() == first and len(counted) == 1
+    assert not capsys.readouterr().err
+    encoding.encode("vulnerability-detection", examples(), tokenizer, 15)
+    assert "not kept for the next start: cannot lock" in capsys.readouterr().err
+
+
+def test_a_full_disk_costs_the_cache_and_not_the_run(counted, monkeypatch, tmp_path, capsys):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tokens.np, "save", full)
+    made = encoding.encode("vulnerability-detection", examples(), train_tokenizer(TEXTS, 300), 16)
+    assert len(made) == 2 and "No space left on device" in capsys.readouterr().err
+    assert not [p for p in (tmp_path / "tokens").iterdir() if p.is_dir()]
+
+
+def test_two_writers_tokenize_once(counted):
+    """The second waits for the first, and takes what it made."""
+    tokenizer = train_tokenizer(TEXTS, 300)
+
+    def one(_):
+        return encoding.encode("vulnerability-detection", examples(), tokenizer, 16).sha256()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(one, range(4)))) == 1
+    assert len(counted) == 1
 
 
 def test_a_million_pairs_fit_into_four_gigabytes():

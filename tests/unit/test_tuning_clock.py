@@ -124,3 +124,14 @@ def test_seconds_of_predictions_are_those_of_the_work(monkeypatch, tmp_path):
     data = TaskData("flaky-detection", "label", ["a", "b", "c"], rows, [0, 1, 0], [], 0)
     heads.write(None, data, "run", "set", tmp_path / "set.jsonl")
     assert [p.seconds for p in read_predictions(tmp_path / "set.jsonl")] == [2.0] * 3
+
+
+def test_a_process_without_a_part_of_a_batch_ends_with_a_bill():
+    """More processes than examples in a batch: nothing is counted there, and nothing is divided by it."""
+    bill = ledger.Ledger(counted_steps=1)
+    with bill.counting("task", 0):
+        pass
+    bill.seen("task", 10, 20, 1)
+    assert bill.summary(3)["flops"] is None
+    bill.counted["task"] = [[4, 100]]
+    assert bill.flops() == 500

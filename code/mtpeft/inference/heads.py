@@ -168,11 +168,13 @@ class Encoders:
             whole.eval()
             return whole
         how = told["how"]
-        bits = [str(how.get(k)) for k in ("weights", "compute_dtype", "double_quantisation")]
+        settings = ("weights", "compute_dtype", "double_quantisation", "mixed_precision")
+        bits = [str(how.get(name)) for name in settings]
         key = source, attention_to_answer(str(how["attention"])), *bits
         if key not in self._bases:
             suits(source)
-            self._bases[key] = load_encoder(key[0], key[1], nf4.wanted(how))
+            mixed = how["mixed_precision"] == "bf16"
+            self._bases[key] = load_encoder(*key[:2], nf4.wanted(how), mixed=mixed)
         base = self._bases[key]
         kept = {id(t): t for t in (*base.parameters(), *base.buffers())}
         made: SharedModel = rebuilt(folder, source, {}, deepcopy(base, kept)).to(local())

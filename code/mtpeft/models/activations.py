@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mtpeft.catalog import Backbone, Method
+from mtpeft.models import nf4
 from mtpeft.models.base import config_of, empty_causal, empty_encoder
 from mtpeft.models.methods import method_module
 
@@ -49,8 +50,7 @@ def kept(
     Args:
         backbone: Of the run.
         method: What is trained.
-        how: Settings by name. 4-bit weights are counted as frozen bfloat16 ones, of which nothing
-            is kept either.
+        how: Settings by name.
         rows: Sequences at a time.
         length: Tokens of each.
         causal: Whether it is a language model (its output layer apart) or an encoder.
@@ -101,9 +101,12 @@ def _model(
         config.layer_types = [kinds[n % len(kinds)] for n in range(layers)]
     # Flash attention keeps what the fused kernels of torch keep, without a mask.
     config._attn_implementation = "eager" if how["attention"] == "eager" else "sdpa"  # noqa: SLF001
-    kind = torch.float32 if how["weights"] == "float32" else torch.bfloat16
-    config.dtype = kind
-    base = (empty_causal(config) if causal else empty_encoder(config, "meta")).to(kind)
+    four = how["weights"] == "nf4"
+    kind = (how["compute_dtype"] if causal else "float32") if four else how["weights"]
+    config.dtype = torch.float32 if kind == "float32" else torch.bfloat16
+    base = (empty_causal(config) if causal else empty_encoder(config, "meta")).to(config.dtype)
+    if four:
+        _four_bit(base, getattr(torch, how["compute_dtype"]))
     attached = method_module(method).attach(base, backbone, {"tasks": 1, **how})
     if attached.choose is not None:
         attached.choose(0)
@@ -121,6 +124,29 @@ def _model(
         return model(input_ids=ids, attention_mask=mask)
 
     return [m for m in (model, attached.extra) if m is not None], run
+
+
+def _four_bit(model: Any, products: Any) -> None:
+    """Put layers that keep what bitsandbytes' 4-bit ones keep, nothing, in the place of those that NF4
+    takes.
+    """
+    import torch
+
+    class Product(torch.autograd.Function):
+        @staticmethod
+        def forward(_: Any, states: Any, weight: Any, bias: Any) -> Any:
+            with torch.autocast("cpu", enabled=False):
+                return torch.nn.functional.linear(states, weight, bias)
+
+    class FourBit(torch.nn.Linear):
+        def forward(self, states: Any) -> Any:
+            made: Any = Product.apply(states.to(products), self.weight, self.bias)
+            return made.to(states.dtype)
+
+    for name in nf4.taken(model):
+        old = model.get_submodule(name)
+        wide = old.in_features, old.out_features, old.bias is not None
+        model.set_submodule(name, FourBit(*wide, device="meta", dtype=products))
 
 
 def _fill(module: Any) -> None:

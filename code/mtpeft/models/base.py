@@ -44,13 +44,28 @@ def _has_flash(device: str) -> bool:
     return device.startswith("cuda") and importlib.util.find_spec("flash_attn") is not None
 
 
-def attention(name: str, device: str) -> list[str]:
+def attention(name: str, device: str, *, half: bool) -> list[str]:
     """The attention implementations that may serve, in the order in which they are tried: the one
-    that is named; of `auto` flash attention where it is installed and there is a GPU, sdpa, eager.
+    that is named; of `auto` flash attention where it is installed, there is a GPU and products are in
+    16 bits, sdpa, eager.
+
+    Args:
+        name: Of one, or `auto`.
+        device: As torch names it.
+        half: Whether products are in 16 bits: the kernels of flash attention take nothing else.
+
+    Raises:
+        MtpeftError: Flash attention is named, and products are in float32.
     """
+    if name == FLASH and not half:
+        raise MtpeftError(
+            f"attention is {FLASH}, whose kernels take 16-bit numbers, and products are in float32",
+            "products in bfloat16, or another kernel",
+            "--set mixed_precision=bf16, or --set attention=sdpa",
+        )
     if name != "auto":
         return [name]
-    return [*([FLASH] if _has_flash(device) else []), "sdpa", "eager"]
+    return [*([FLASH] if half and _has_flash(device) else []), "sdpa", "eager"]
 
 
 def attention_to_answer(trained: str) -> str:
@@ -60,18 +75,26 @@ def attention_to_answer(trained: str) -> str:
     return "auto" if trained == FLASH and not _has_flash(kind()) else trained
 
 
-def _with_attention(load: Callable[[str], T], name: str, device: str, source: str) -> T:
+def _with_attention(
+    load: Callable[[str], T], name: str, device: str, source: str, *, half: bool
+) -> T:
     """What `load` gives for the first implementation that model and machine have.
 
     Raises:
-        MtpeftError: They have none of those that may serve.
+        MtpeftError: They have none of those that may serve, or the library builds no such model.
     """
-    *more, last = attention(name, device)
+    *more, last = attention(name, device, half=half)
     for kernel in (*more, last):
         try:
             return load(kernel)
         except (ValueError, ImportError) as error:
-            # The library refuses an implementation before it reads any weight.
+            # The library refuses an architecture or an implementation before it reads any weight.
+            if str(error).startswith("Unrecognized configuration class"):
+                raise MtpeftError(
+                    f"{source}: {first_line(error).split('. ')[0]}",
+                    "a causal language model; below heads an encoder or decoder",
+                    "--backbone FOLDER with such a model",
+                ) from error
             if "ttention" not in str(error):
                 raise
             if kernel == last:
@@ -117,6 +140,7 @@ def load_causal(
     device: str = "cpu",
     quantisation: Any = None,
     liger: bool = False,
+    mixed: bool = False,
 ) -> Any:
     """A causal language model.
 
@@ -127,10 +151,11 @@ def load_causal(
         device: As torch names it.
         quantisation: Configuration of 4-bit weights, or None.
         liger: Fused kernels, where they are installed and there is a GPU.
+        mixed: Whether products are in bfloat16 whatever the weights are.
 
     Raises:
-        MtpeftError: Weights of the model are missing, or the model or this machine does not have the
-            attention that is named.
+        MtpeftError: Weights of the model are missing, or the model, this machine or the type of
+            products does not have the attention that is named.
     """
     import torch
     from transformers import AutoModelForCausalLM
@@ -147,7 +172,8 @@ def load_causal(
         )
 
     with quietly():
-        model = complete(source, *_with_attention(load, attention_name, device, source))
+        half = mixed or dtype != "float32"
+        model = complete(source, *_with_attention(load, attention_name, device, source, half=half))
     model.config.use_cache = False
     if liger and device.startswith("cuda") and importlib.util.find_spec("liger_kernel"):
         from liger_kernel.transformers import _apply_liger_kernel_to_instance
@@ -223,7 +249,9 @@ def empty_causal(config: Any) -> Any:
         return AutoModelForCausalLM.from_config(config)
 
 
-def load_encoder(source: str, attention_name: str = "eager", quantisation: Any = None) -> Any:
+def load_encoder(
+    source: str, attention_name: str = "eager", quantisation: Any = None, *, mixed: bool = False
+) -> Any:
     """An encoder with the weights in `source` (a folder), float32.
 
     Args:
@@ -231,10 +259,11 @@ def load_encoder(source: str, attention_name: str = "eager", quantisation: Any =
         attention_name: As in `attention`.
         quantisation: Configuration of 4-bit weights, or None; such an encoder is on this process's
             device.
+        mixed: Whether products are in bfloat16 on a GPU.
 
     Raises:
-        MtpeftError: Weights of the encoder are missing, or the model or this machine does not have
-            the attention that is named.
+        MtpeftError: Weights of the encoder are missing, or the model, this machine or the type of
+            products does not have the attention that is named.
     """
     import torch
     from transformers import AutoConfig
@@ -251,7 +280,7 @@ def load_encoder(source: str, attention_name: str = "eager", quantisation: Any =
         )
 
     with quietly():
-        model = complete(source, *_with_attention(load, attention_name, kind(), source))
+        model = complete(source, *_with_attention(load, attention_name, kind(), source, half=mixed))
     return keep_layout(model) if quantisation is not None else model
 
 
@@ -280,7 +309,10 @@ def complete(source: str, model: Any, loading: Mapping[str, Any]) -> Any:
             "--backbone FOLDER with a whole model",
         )
     missing = sorted(loading["missing_keys"])
-    if missing and all(name.startswith("pooler.") for name in missing):
+    pooler = [n for n in model.state_dict() if n.startswith("pooler.")] if missing else []
+    # A file with a part of it, or with one by other names, is no checkpoint without a pooler.
+    other = any("pooler" in name.split(".") for name in loading["unexpected_keys"])
+    if missing and missing == sorted(pooler) and not other:
         model.pooler = None
         missing = []
     if missing:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mtpeft.catalog import Backbone, Method
+from mtpeft.models import nf4
 from mtpeft.models.base import config_of, empty_causal, empty_encoder
 from mtpeft.models.heads import HEADS
 from mtpeft.models.methods import method_module
@@ -19,11 +20,13 @@ class Counts:
         used: Those of them in matrix products of a forward pass: all but the embedding, which
             counts where it is the output layer, too.
         trained: By the method.
+        four_bit: Those of the base model that NF4 takes.
     """
 
     every: int
     used: int
     trained: int
+    four_bit: int
 
 
 def counted(
@@ -42,10 +45,12 @@ def counted(
     every = sum(p.numel() for p in model.parameters())
     embedding = model.get_input_embeddings().weight
     tied = causal and embedding is model.get_output_embeddings().weight
+    four_bit = sum(model.get_submodule(name).weight.numel() for name in nf4.taken(model))
     attached = method_module(method).attach(model, backbone, how)
     modules = [m for m in (attached.encoder, attached.extra) if m is not None]
     trained = {id(p): p.numel() for m in modules for p in m.parameters() if p.requires_grad}
-    return Counts(every, every - (0 if tied else embedding.numel()), sum(trained.values()))
+    used = every - (0 if tied else embedding.numel())
+    return Counts(every, used, sum(trained.values()), four_bit)
 
 
 def heads_counted(hidden: int, kinds: Iterable[str]) -> int:

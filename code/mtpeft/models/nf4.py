@@ -29,6 +29,31 @@ def wanted(how: Mapping[str, Any]) -> Any:
     return quantisation(how["compute_dtype"], how["double_quantisation"])
 
 
+def taken(model: Any) -> list[str]:
+    """The names of the linear layers of a model that are loaded in four bits; its other weights stay
+    in the type that they are loaded in.
+    """
+    from torch import nn
+    from transformers.quantizers.base import get_keys_to_not_convert
+
+    spared = {*get_keys_to_not_convert(model), *(model._keep_in_fp32_modules or ())}  # noqa: SLF001
+    return [
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear) and not {name, name.rpartition(".")[2]} & spared
+    ]
+
+
+def bytes_each(*, double: bool) -> float:
+    """Bytes of a weight with its share of the scales: a scale for 64 weights, in float32 or in eight
+    bits with one of its own for 256 scales.
+
+    Args:
+        double: Whether the scales are quantized, too.
+    """
+    return 0.5 + (1 / 64 + 4 / (64 * 256) if double else 4 / 64)
+
+
 def keep_layout(model: Any) -> Any:
     """Keep bitsandbytes from repacking the weights of `model` on a CPU; returns the model.
 

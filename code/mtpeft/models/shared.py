@@ -210,8 +210,13 @@ def rebuilt(folder: Path, source: str, base: Mapping[str, str], encoder: Any = N
             )
     whole = not any((folder / name).is_file() for name in (SHARED, "adapter_config.json"))
     if encoder is None or whole:
-        kernel = attention_to_answer(str(told["how"]["attention"]))
-        encoder = load_encoder(str(folder) if whole else source, kernel, nf4.wanted(told["how"]))
+        read = told["how"]
+        encoder = load_encoder(
+            str(folder) if whole else source,
+            attention_to_answer(str(read["attention"])),
+            nf4.wanted(read),
+            mixed=read["mixed_precision"] == "bf16",
+        )
     model = SharedModel(
         encoder,
         known.get("backbones", told["backbone"]),

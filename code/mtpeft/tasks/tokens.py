@@ -2,12 +2,16 @@
 
 Large sets are kept below `CACHE/tokens`, under a name that follows from everything that decides
 them: texts, tokenizer, settings, libraries and the code of this room. Whoever comes second maps the
-file into memory, where all processes of a machine share it.
+file into memory, where all processes of a machine share it. What is damaged is made again.
 """
 
 import hashlib
 import json
+import os
+import shutil
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +21,7 @@ import numpy as np
 
 from mtpeft.catalog import catalog
 from mtpeft.core import paths
+from mtpeft.core.errors import MtpeftError
 from mtpeft.core.files import scratch
 from mtpeft.core.locks import held
 from mtpeft.core.provenance import sha256
@@ -24,6 +29,8 @@ from mtpeft.core.provenance import sha256
 Arrays = dict[str, np.ndarray]
 LARGE = 20_000
 """Examples from which tokens are kept: fewer are tokenized in seconds."""
+SEAL = "sha256.json"
+"""Hashes of the files of a set of arrays."""
 
 
 class Ragged(Sequence[list[int]]):
@@ -116,10 +123,54 @@ def kept(
     libraries = {name: version(name) for name in ("tokenizers", "transformers")}
     key = json.dumps({**decides(), **libraries}, sort_keys=True)
     folder = paths.CACHE / "tokens" / hashlib.sha256(key.encode()).hexdigest()[:32]
-    with held(folder):
-        if not folder.is_dir():
-            with scratch("tokens", folder.parent) as place:
-                for name, array in make().items():
-                    np.save(place / f"{name}.npy", array)
-                place.rename(folder)
-        return {p.stem: np.load(p, mmap_mode="r") for p in sorted(folder.glob("*.npy"))}
+    # What is there came whole into its place: a cache that nobody may write serves, too.
+    if _whole(folder):
+        return _mapped(folder)
+    with ExitStack() as lock:
+        try:
+            lock.enter_context(held(folder))
+        except MtpeftError as error:
+            return _said(make(), error)
+        if _whole(folder):
+            return _mapped(folder)
+        if os.path.lexists(folder):
+            print(f"mtpeft: {folder} is damaged; its texts are tokenized again", file=sys.stderr)
+        made = make()
+        try:
+            _write(folder, made)
+        except (OSError, MtpeftError) as error:
+            return _said(made, error)
+        return _mapped(folder)
+
+
+def _write(folder: Path, arrays: Arrays) -> None:
+    with scratch("tokens", folder.parent) as place:
+        for name, array in arrays.items():
+            np.save(place / f"{name}.npy", array)
+        hashes = {p.name: sha256(p) for p in place.iterdir()}
+        (place / SEAL).write_text(json.dumps(hashes, sort_keys=True), encoding="utf-8")
+        if folder.is_dir():
+            shutil.rmtree(folder)
+        folder.unlink(missing_ok=True)
+        place.rename(folder)
+
+
+def _whole(folder: Path) -> bool:
+    """Whether a folder holds the arrays that were written, byte for byte: damaged ones would train on
+    other texts, without a word.
+    """
+    try:
+        hashes = json.loads((folder / SEAL).read_bytes())
+        found = {p.name: sha256(p) for p in folder.iterdir() if p.name != SEAL}
+    except (OSError, ValueError):
+        return False
+    return bool(hashes == found)
+
+
+def _mapped(folder: Path) -> Arrays:
+    return {p.stem: np.load(p, mmap_mode="r") for p in sorted(folder.glob("*.npy"))}
+
+
+def _said(made: Arrays, error: Exception) -> Arrays:
+    print(f"mtpeft: the tokens are not kept for the next start: {error}", file=sys.stderr)
+    return made

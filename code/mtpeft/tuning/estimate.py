@@ -56,6 +56,7 @@ OVERHEAD = 1.5 * GIB
 """The context of CUDA, temporary tensors and the gaps of the allocator."""
 READ = (
     "weights",
+    "compute_dtype",
     "mixed_precision",
     "attention",
     "gradient_checkpointing",
@@ -263,20 +264,23 @@ def memory(
         tokens: Of the micro-batch, padding included.
         causal: Whether it is a language model.
     """
+    from mtpeft.models import nf4
     from mtpeft.models.base import config_of
     from mtpeft.models.methods import trains_whole
 
     config, full = config_of(backbone), trains_whole(method)
-    bytes_each = {"nf4": 0.55, "bfloat16": 2, "float16": 2, "float32": 4}[settings.weights]
     stored, state = _stored(settings, full), _state(settings, full)
-    weights = found.every * bytes_each
-    if causal and settings.weights == "nf4":
-        weights += config.vocab_size * config.hidden_size * 2
+    # Between layers, and of weights that are not quantized: of an encoder float32.
+    four = settings.weights == "nf4"
+    kind = (settings.compute_dtype if causal else "float32") if four else settings.weights
+    plain = 4 if kind == "float32" else 2
+    weights: float = found.every * plain
+    if four:
+        weights -= found.four_bit * (plain - nf4.bytes_each(double=settings.double_quantisation))
     states = found.trained * (stored + state + (0 if full else stored))
     copies, activations = held.copies, held.bytes - held.copies
     if settings.gradient_checkpointing:
-        stream = 4 if settings.weights == "float32" else 2
-        inputs = stream * tokens * config.hidden_size * config.num_hidden_layers
+        inputs = plain * tokens * config.hidden_size * config.num_hidden_layers
         copies, activations = 0.0, held.layer + inputs
     if causal:
         # Logits twice in float32 and twice in the type of products, of one chunk.

@@ -66,8 +66,8 @@ class Ledger:
 
     @contextmanager
     def counting(self, task: str, padded: int) -> Iterator[None]:
-        """Around forward and backward pass of one task's batch."""
-        if len(self.counted.setdefault(task, [])) >= self.counted_steps:
+        """Around forward and backward pass of one task's batch; a process may have no part of it."""
+        if not padded or len(self.counted.setdefault(task, [])) >= self.counted_steps:
             yield
             return
         with flop_counter() as counter:

@@ -166,7 +166,12 @@ def _heads(
 
     def make(seed: int) -> SharedModel:
         return SharedModel(
-            load_encoder(source, settings.attention, nf4.wanted(read)),
+            load_encoder(
+                source,
+                settings.attention,
+                nf4.wanted(read),
+                mixed=settings.mixed_precision == "bf16",
+            ),
             backbone,
             method,
             {task: head_of(task) for task in entry.tasks},

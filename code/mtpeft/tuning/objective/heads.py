@@ -406,7 +406,8 @@ class HeadsTrainer(MultiTaskTrainer):
         batches = self._batches[task]
         tokens = sum(int(b["mask"].sum()) for b in batches)
         padded = sum(b["mask"].numel() for b in batches)
-        self.ledger.seen(task, tokens, padded, sum(len(b["labels"]) for b in batches))
+        seen = torch.tensor([tokens, padded, sum(len(b["labels"]) for b in batches)])
+        self.ledger.seen(task, *map(int, self._added(seen)))
         with self.ledger.counting(task, padded):
             if len(batches) == self.args.world_size == 1:
                 loss = self.model.loss(task, batches[0])

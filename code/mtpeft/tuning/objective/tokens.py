@@ -350,6 +350,7 @@ def prepare(
         if four_bit
         else None,
         liger=settings.liger,
+        mixed=settings.mixed_precision == "bf16",
     )
     known = backbone or Backbone("", "", "", "", "", "decoder")
     attached = method_module(method).attach(
