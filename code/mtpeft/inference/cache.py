@@ -19,6 +19,9 @@ class Roomy(DynamicLayer):
     `keys` and `values` are what has been written, of shape [B, heads, tokens, head dimension], as there.
     """
 
+    keys: Any
+    values: Any
+
     def update(
         self, key_states: Any, value_states: Any, *more: Any, **named: Any
     ) -> tuple[Any, Any]:

@@ -174,7 +174,7 @@ class Encoders:
         if key not in self._bases:
             suits(source)
             mixed = how["mixed_precision"] == "bf16"
-            self._bases[key] = load_encoder(*key[:2], nf4.wanted(how), mixed=mixed)
+            self._bases[key] = load_encoder(key[0], key[1], nf4.wanted(how), mixed=mixed)
         base = self._bases[key]
         kept = {id(t): t for t in (*base.parameters(), *base.buffers())}
         made: SharedModel = rebuilt(folder, source, {}, deepcopy(base, kept)).to(local())

@@ -60,7 +60,7 @@ def _same_base(adapter: Path, source: str) -> None:
     for record in adapter.glob("*.provenance.json"):
         trained = read_object(record, "what the adapter was made of", "").get("base_weights")
         found = fingerprint(source)["base_weights"] if Path(source).is_dir() else trained
-        if trained and trained != found:
+        if trained and found and trained != found:
             raise MtpeftError(
                 f"base_weights of {source} are not those that {adapter} was trained on",
                 f"a base with base_weights {trained[:12]}, not {found[:12]}",
