@@ -166,7 +166,7 @@ def test_several_runs_share_one_base_in_memory_and_say_what_each_says_alone(
 
     loads = []
     real = base.load_encoder
-    monkeypatch.setattr(base, "load_encoder", lambda *a: loads.append(a) or real(*a))
+    monkeypatch.setattr(base, "load_encoder", lambda *a, **k: loads.append(a) or real(*a, **k))
     options = Options([ALL, ALONE], [Path(files["Tests.java"])], every=True, backbone=heads)
     both = apply(replace(options, tasks=["flaky-detection"])).results
     assert len(loads) == 1
