@@ -22,7 +22,7 @@ import numpy as np
 from mtpeft.catalog import catalog
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError
-from mtpeft.core.files import scratch
+from mtpeft.core.files import scratch, write_atomic
 from mtpeft.core.locks import held
 from mtpeft.core.provenance import sha256
 
@@ -148,7 +148,7 @@ def _write(folder: Path, arrays: Arrays) -> None:
         for name, array in arrays.items():
             np.save(place / f"{name}.npy", array)
         hashes = {p.name: sha256(p) for p in place.iterdir()}
-        (place / SEAL).write_text(json.dumps(hashes, sort_keys=True), encoding="utf-8")
+        write_atomic(place / SEAL, json.dumps(hashes, sort_keys=True))
         if folder.is_dir():
             shutil.rmtree(folder)
         folder.unlink(missing_ok=True)
