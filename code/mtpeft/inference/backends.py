@@ -11,7 +11,7 @@ from mtpeft.core.errors import MtpeftError, UnknownName
 from mtpeft.inference.generate import Generated, generate
 from mtpeft.inference.generate import as_configured as generate_as_configured
 from mtpeft.inference.vllm_backend import Vllm
-from mtpeft.models.base import complete, load_tokenizer, quietly, takes_keys
+from mtpeft.models.base import complete, load_tokenizer, positions_of, quietly, takes_keys
 from mtpeft.models.device import kind, local, suits
 from mtpeft.models.nf4 import keep_layout, quantisation
 
@@ -128,7 +128,7 @@ class Transformers:
                 model = model.merge_and_unload()
         self.model = (model if quantised else model.to(local())).eval()
         self.tokens_in_flight = fitting(self.model)
-        self.positions = getattr(self.model.config, "max_position_embeddings", None)
+        self.positions = positions_of(self.model.config)
         """The most tokens of prompt and answer together, where the model names a limit."""
 
     def answers(

@@ -13,6 +13,7 @@ from typing import Any
 from mtpeft.core.errors import UnknownName
 from mtpeft.inference.backends import loaded, swift_dtype
 from mtpeft.inference.generate import Generated, generate
+from mtpeft.models.base import positions_of
 from mtpeft.models.device import local
 
 NONE = ""
@@ -53,8 +54,7 @@ class Resident:
     @property
     def positions(self) -> int | None:
         """The most tokens of prompt and answer together; None where the model names no limit."""
-        found = getattr(self.model.config, "max_position_embeddings", None)
-        return None if found is None else int(found)
+        return positions_of(self.model.config)
 
     def tokens(self, prompt: str) -> int:
         """How many tokens a prompt has."""

@@ -324,13 +324,19 @@ def complete(source: str, model: Any, loading: Mapping[str, Any]) -> Any:
     return model
 
 
+def positions_of(config: Any) -> int | None:
+    """Tokens that a model has positions for; None where its configuration names no limit."""
+    length = getattr(config, "max_position_embeddings", None)
+    return None if length is None or length < 1 else int(length)  # XLNet: -1
+
+
 def longest_input(source: str) -> int | None:
     """Tokens that the encoder in `source` has positions for; None where positions have no limit."""
     from transformers import AutoConfig
 
     config = AutoConfig.from_pretrained(source)
-    length = getattr(config, "max_position_embeddings", None)
-    if length is None or length < 1:  # XLNet: -1
+    length = positions_of(config)
+    if length is None:
         return None
     # Some position tables begin after the padding's own row.
     tables = [
