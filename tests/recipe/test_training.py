@@ -26,6 +26,7 @@ from mtpeft.tuning.objective.tokens import prepare
 from mtpeft.tuning.plan import IGNORED, collate, plan
 from mtpeft.tuning.store import tokenized
 from mtpeft.tuning.train import train
+from safetensors.torch import save_file
 from tiny_backbone import TASKS, build, job, with_settings
 
 
@@ -444,6 +445,16 @@ def test_the_adapter_is_loadable_by_plain_peft_and_merging_changes_no_output(bac
         next(plain.parameters()).mul_(2)
     plain.save_pretrained(tmp_path / "other")
     with pytest.raises(MtpeftError, match="base_weights of .*other are not those"):
+        merge(made.result, str(tmp_path / "other"), tmp_path / "wrong")
+    # Of an adapter from elsewhere no record says which base it had.
+    next(made.result.glob("*.provenance.json")).unlink()
+    (tmp_path / "other" / "model.safetensors").unlink()
+    save_file(
+        {"model.norm.weight": torch.ones(32)},
+        tmp_path / "other" / "model.safetensors",
+        {"format": "pt"},
+    )
+    with pytest.raises(MtpeftError, match=r"other lacks \d+ weights"):
         merge(made.result, str(tmp_path / "other"), tmp_path / "wrong")
     assert not (tmp_path / "wrong").exists()
 

@@ -7,7 +7,8 @@ configuration and modules, or stands in the backbone's YAML.
 import contextlib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
 from typing import Any, TypeVar
 
 from mtpeft.catalog import Backbone
@@ -217,17 +218,21 @@ def _encoder_class(config: Any) -> Any:
     Raises:
         MtpeftError: The library has no encoder alone of the architecture.
     """
+    import torch
     from transformers import AutoModel, AutoModelForTextEncoding
 
-    if type(config) in AutoModelForTextEncoding._model_mapping:
-        return AutoModelForTextEncoding
-    if config.is_encoder_decoder:
-        raise MtpeftError(
-            f"transformers has no encoder alone of an encoder-decoder {config.model_type}",
-            "an encoder, a decoder, or an encoder-decoder like T5",
-            "mtpeft list backbones",
-        )
-    return AutoModel
+    listed = type(config) in AutoModelForTextEncoding._model_mapping
+    if not config.is_encoder_decoder:
+        return AutoModelForTextEncoding if listed else AutoModel
+    with contextlib.suppress(ValueError), torch.device("meta"):
+        if listed:  # T5Gemma's is listed and refuses to be built
+            AutoModelForTextEncoding.from_config(deepcopy(config), attn_implementation="eager")
+            return AutoModelForTextEncoding
+    raise MtpeftError(
+        f"transformers has no encoder alone of an encoder-decoder {config.model_type}",
+        "an encoder, a decoder, or an encoder-decoder like T5",
+        "mtpeft list backbones",
+    )
 
 
 def empty_encoder(config: Any, device: str = "cpu", seed: int | None = None) -> Any:
@@ -300,13 +305,21 @@ def complete(source: str, model: Any, loading: Mapping[str, Any]) -> Any:
         The model, without its pooler where that was drawn.
 
     Raises:
-        MtpeftError: Other weights are missing, or have another shape than the model's.
+        MtpeftError: Other weights are missing, or have another shape than the model's, or files hold
+            a layer or a part of one that the model does not have.
     """
     for name, stored, wanted in sorted(loading["mismatched_keys"]):
         raise MtpeftError(
             f"{name} of {source} has shape {list(stored)}",
             f"{list(wanted)}, as config.json beside it says",
             "--backbone FOLDER with a whole model",
+        )
+    if extra := _without_a_place(model, loading["unexpected_keys"]):
+        raise MtpeftError(
+            f"{source} holds {len(extra)} weights for which the model that its config.json describes "
+            f"has no place, {extra[0]} among them",
+            "as many layers in the configuration as in the files, with the same parts",
+            f"correct config.json, or --backbone FOLDER with a whole {type(model).__name__}",
         )
     missing = sorted(loading["missing_keys"])
     pooler = [n for n in model.state_dict() if n.startswith("pooler.")] if missing else []
@@ -322,6 +335,28 @@ def complete(source: str, model: Any, loading: Mapping[str, Any]) -> Any:
             "--backbone FOLDER with a whole model",
         )
     return model
+
+
+def _without_a_place(model: Any, unexpected: Iterable[str]) -> list[str]:
+    """Of the weights that a model did not take, those of a layer behind its last one, or of a layer
+    that it has without them (a bias). Whole heads, poolers and decoders are not missed.
+    """
+    modules, prefix = dict(model.named_modules()), f"{model.base_model_prefix}."
+
+    def within_a_layer(name: str) -> bool:
+        above = name.rpartition(".")[0]
+        if above in modules:
+            return bool(modules[above]._parameters)
+        while above not in modules:
+            above = above.rpartition(".")[0]
+        return type(modules[above]).__name__ == "ModuleList"
+
+    # A file's names may have the prefix of the base model, or lack it.
+    return [
+        name
+        for name in sorted(unexpected)
+        if any(map(within_a_layer, (name, name.removeprefix(prefix), prefix + name)))
+    ]
 
 
 def positions_of(config: Any) -> int | None:

@@ -488,7 +488,7 @@ def fit(
         )
     bf16 = settings.mixed_precision == "bf16"
     trainer.opening = opening(settings, multiple, attention_of(model), title, bf16=bf16)
-    trainer.add_callback(Recorder(trainer, job.folder / "tensorboard", every, title))
+    trainer.add_callback(Recorder(trainer, job.folder / identity.LOGS, every, title))
     checkpoint = last_checkpoint(job.folder / CHECKPOINTS)
     if checkpoint is not None:
         trainer.restore(checkpoint)
