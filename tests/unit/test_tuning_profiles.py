@@ -11,6 +11,7 @@ import torch
 from mtpeft.catalog import catalog
 from mtpeft.core import paths
 from mtpeft.tuning.callbacks import PerTaskStopping
+from mtpeft.tuning.objective.tokens import share_moved
 from mtpeft.tuning.settings import TOKENS, Settings, objective_of, resolve
 from mtpeft.tuning.watching import cost, passes, spaced
 
@@ -38,6 +39,25 @@ def test_full_fine_tuning_moves_its_weights():
     assert moved("bfloat16", fast.learning_rate) < 0.2, "the premise"
     assert fast.mixed_precision == "bf16" and fast.learning_rate <= 2e-5
     assert of("fft", profile="faithful").weights == "bfloat16", "the study's"
+
+
+@pytest.mark.parametrize(
+    ("kind", "rate", "share"),
+    [
+        ("bfloat16", 1e-5, 0.25),  # half the distance to the next: 6e-5 at 0.02, 3.8e-6 at 0.001
+        ("bfloat16", 1e-4, 1.0),
+        ("bfloat16", 3e-6, 0.0),
+        ("float16", 1e-5, 1.0),  # an eighth of bfloat16's distances
+        ("float32", 1e-7, 1.0),
+    ],
+)
+def test_the_share_of_weights_that_a_step_moves_is_that_of_their_type(kind, rate, share):
+    model = torch.nn.ParameterList(
+        torch.full((rows, 100), value, dtype=getattr(torch, kind))
+        for rows, value in ((3000, 0.02), (1000, 0.001), (500, 0.02))
+    )
+    model[2].requires_grad_(False)
+    assert share_moved(model, rate) == share
 
 
 def gained(
