@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("torch")
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 sys.path.insert(0, str(Path(__file__).parent))
 from mtpeft.core.errors import MtpeftError
@@ -445,7 +445,25 @@ def test_the_adapter_is_loadable_by_plain_peft_and_merging_changes_no_output(bac
     plain.save_pretrained(tmp_path / "other")
     with pytest.raises(MtpeftError, match="base_weights of .*other are not those"):
         merge(made.result, str(tmp_path / "other"), tmp_path / "wrong")
+    # Of an adapter from elsewhere no record says which base it had.
+    next(made.result.glob("*.provenance.json")).unlink()
+    (tmp_path / "other" / "model.safetensors").unlink()
+    save_file(
+        {"model.norm.weight": torch.ones(32)},
+        tmp_path / "other" / "model.safetensors",
+        {"format": "pt"},
+    )
+    with pytest.raises(MtpeftError, match=r"other lacks \d+ weights"):
+        merge(made.result, str(tmp_path / "other"), tmp_path / "wrong")
     assert not (tmp_path / "wrong").exists()
+
+
+def test_steps_that_16_bits_round_away_are_said(backbone, tmp_path, capsys):
+    how = {"weights": "bfloat16", "max_steps": 1}
+    for name, rate in (("low", 1e-5), ("high", 1e-3)):
+        train(job(backbone, tmp_path / name, "fft", count=2, learning_rate=rate, **how))
+        said = "without a float32 copy" in capsys.readouterr().out
+        assert said == (name == "low")
 
 
 def test_a_base_model_that_is_not_there_is_an_error_in_three_parts(backbone, tmp_path):

@@ -244,3 +244,24 @@ def test_a_validation_loss_that_is_no_number_stops_the_run(backbone, tmp_path):
     made = job(backbone, tmp_path, "qlora", **chosen, **DIVERGES)
     with pytest.raises(MtpeftError, match="the validation loss of generation is nan after step 1"):
         train(made)
+
+
+def test_an_attempt_that_trained_nothing_does_not_stand_in_the_way_of_the_next(backbone, tmp_path):
+    """What its error tells the reader to do would be refused."""
+    made = job(backbone, tmp_path, "qlora", max_steps=1, **DIVERGES)
+    with pytest.raises(MtpeftError, match="not finite"):
+        train(made)
+    logs = {p for p in (made.folder / identity.LOGS).iterdir() if p.is_file()}
+    assert logs
+    train(with_settings(made, learning_rate=0.005, gradient_clipping=1.0))
+    assert (made.folder / "finished.json").exists()
+    assert not logs & set((made.folder / identity.LOGS).iterdir()), "curves of two runs in one"
+
+
+def test_whatever_else_lies_in_a_folder_is_not_removed_with_an_attempt(tmp_path):
+    (tmp_path / "adapter").mkdir()
+    (tmp_path / "adapter" / "weights").write_text("trained once")
+    (tmp_path / identity.FILE).write_text('{"run": "a"}')
+    with pytest.raises(MtpeftError, match="run a, not b"):
+        identity.claim(tmp_path, {"run": "b"}, ["finished.json"])
+    assert (tmp_path / "adapter" / "weights").read_text() == "trained once"

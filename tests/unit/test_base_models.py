@@ -1,5 +1,6 @@
 """What a base model lacks is never drawn at random: it is left out by a stated rule, or refused."""
 
+import json
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ pytest.importorskip("torch")
 
 import torch
 from mtpeft.core.errors import MtpeftError
+from mtpeft.inference.backends import loaded
 from mtpeft.models import base
 from mtpeft.models.base import config_of, empty_encoder, load_causal, load_encoder
 from mtpeft.models.device import DeviceLost, stop_where_lost
@@ -183,3 +185,105 @@ def test_a_weight_of_another_shape_is_refused_by_name(encoder, tmp_path):
     shorter(tmp_path / "causal", "down_proj.weight")
     with pytest.raises(MtpeftError, match=r"down_proj.weight of .* has shape \["):
         load_causal(str(tmp_path / "causal"), dtype="float32")
+
+
+def changed_config(folder, **values):
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+def with_weight(folder, name, like=None):
+    """The weights in a folder and one more, shaped like another one's rows."""
+    path = folder / "model.safetensors"
+    some = load_file(path)
+    some[name] = torch.zeros(len(some[like]) if like else 3)
+    save_file(some, path, metadata={"format": "pt"})
+
+
+def test_a_layer_in_the_file_that_the_configuration_leaves_out_is_refused(encoder, tmp_path):
+    """RoBERTa has sixteen weights a layer; a Qwen2 of no bias but those of q, k and v twelve."""
+    changed_config(encoder, num_hidden_layers=1)
+    with pytest.raises(MtpeftError, match=r"holds 16 weights .*encoder\.layer\.1\."):
+        load_encoder(str(encoder))
+    words = train_tokenizer(["int a = b;"], 270)
+    causal = tmp_path / "causal"
+    save_backbone(causal, words, tiny_model(words, hidden=16, layers=2, heads=2))
+    changed_config(causal, num_hidden_layers=1, layer_types=["full_attention"])
+    for load in (
+        lambda: load_causal(str(causal), dtype="float32"),
+        lambda: load_encoder(str(causal)),
+    ):
+        with pytest.raises(MtpeftError, match=r"holds 12 weights .*model\.layers\.1\."):
+            load()
+
+
+def test_a_bias_in_the_file_that_the_model_does_not_have_is_refused(tmp_path):
+    words = train_tokenizer(["int a = b;"], 270)
+    save_backbone(tmp_path, words, tiny_model(words, hidden=16, layers=1, heads=2))
+    name = "model.layers.0.mlp.down_proj"
+    with_weight(tmp_path, f"{name}.bias", f"{name}.weight")
+    with pytest.raises(MtpeftError, match=r"holds 1 weights .*down_proj\.bias among them"):
+        load_causal(str(tmp_path), dtype="float32")
+
+
+@pytest.mark.parametrize(
+    "name", ["classifier.weight", "lm_head.dense.weight", "cls.predictions.bias"]
+)
+def test_a_head_that_the_encoder_does_not_need_is_left_in_the_file(encoder, name):
+    with_weight(encoder, name)
+    assert load_encoder(str(encoder)) is not None
+
+
+def test_an_encoder_decoder_whose_encoder_cannot_be_built_alone_is_refused(tmp_path):
+    """T5Gemma stands in the library's table of encoders, and refuses."""
+    from transformers import T5GemmaConfig
+
+    T5GemmaConfig().save_pretrained(tmp_path)
+    with pytest.raises(MtpeftError, match="no encoder alone of an encoder-decoder t5gemma"):
+        load_encoder(str(tmp_path), "sdpa")
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ('{"model_type": "no-such-family"}', "no-such-family"),
+        ("{}", "Unrecognized model"),
+        ("{", "not a valid JSON file"),
+    ],
+)
+def test_a_configuration_that_the_library_cannot_read_is_refused_at_every_door(
+    tmp_path, config, said
+):
+    """Each ended in a fault of this package."""
+    words = train_tokenizer(["int a = b;"], 270)
+    save_backbone(tmp_path, words, tiny_model(words, hidden=16, layers=1, heads=2))
+    (tmp_path / "config.json").write_text(config)
+    source = str(tmp_path)
+    for door in (
+        base.longest_input,
+        load_encoder,
+        lambda source: load_causal(source, dtype="float32"),
+        lambda source: loaded(source, "float32", four_bit=False),
+    ):
+        with pytest.raises(MtpeftError, match=said) as refused:
+            door(source)
+        assert "--backbone" in refused.value.fix and "--model" in refused.value.fix
+
+
+@pytest.mark.parametrize("family", ["Qwen2", "Roberta", "T5", "Llama"])
+def test_a_folder_without_a_tokenizer_is_refused(tmp_path, family):
+    """The library makes up a tokenizer without words for most families."""
+    import transformers
+
+    getattr(transformers, f"{family}Config")().save_pretrained(tmp_path)
+    with pytest.raises(MtpeftError, match=r"no vocabulary of|backend tokenizer") as refused:
+        base.load_tokenizer(str(tmp_path))
+    assert "tokenizer" in refused.value.expected
+
+
+def test_a_model_that_writes_no_text_is_refused_where_text_is_asked_for(encoder):
+    from transformers import T5Config
+
+    T5Config().save_pretrained(encoder)
+    with pytest.raises(MtpeftError, match="Unrecognized configuration class"):
+        loaded(str(encoder), "float32", four_bit=False)

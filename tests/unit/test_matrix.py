@@ -229,7 +229,10 @@ def test_what_is_in_the_queue_is_not_queued_again(matrix, monkeypatch):
         return [f"9_{n}" for n in range(len(tasks))], ""
 
     monkeypatch.setattr(slurm._Sender, "send", send)
+    forgotten = []
+    monkeypatch.setattr(slurm.collect, "forget", forgotten.append)
     list(slurm.submit("m", Cluster()))
+    assert forgotten == ["m"], "once, before anything is sent"
     assert sent[0] == [cell for cell in plans.cells(made) if cell != first]
 
 

@@ -11,6 +11,7 @@ import sys
 import pytest
 from mtpeft.core.errors import BadInput, MtpeftError, UnknownName
 from mtpeft.reporting import own_runs as pages
+from mtpeft.statistics.clusters import read_clusters
 from mtpeft.statistics.own_runs import compare, parted, parted_ids, read_sides, rule
 from scipy import stats
 
@@ -221,6 +222,12 @@ def test_a_bad_file_of_clusters_is_refused(projects, tmp_path, text, said):
     assert said in str(caught.value)
 
 
+def test_a_file_of_clusters_may_be_separated_by_semicolons(tmp_path):
+    path = tmp_path / "of.csv"
+    path.write_text("id;cluster\np1;x\np2;y\n")
+    assert read_clusters(path) == {"p1": "x", "p2": "y"}
+
+
 def test_a_column_of_clusters_is_in_every_file_and_says_the_same(projects, tmp_path):
     first, second, a, b = projects
     with pytest.raises(BadInput, match="none called file"):
@@ -249,7 +256,14 @@ def test_the_command_takes_clusters(mtpeft, projects):
         ("id,score\n,2\n", "bad.csv:2: a row without an id"),
         ("id,score\n1,inf\n", "bad.csv:2: score is inf"),
         ("who,score\n1,2\n", "bad.csv:1: columns who, score"),
+        ("id;score\n1;2\n2;0,5\n", "bad.csv:3: score is 0,5"),
         ("id,score\n1,high\n", "bad.csv:1: no column of numbers"),
+        ("id,score\n1,2,9\n2,3,9\n", "bad.csv:2: 3 fields, 2 in the header"),
+        ("id,score\n1,2\n2\n", "bad.csv:3: 1 fields, 2 in the header"),
+        ("id,score,score\n1,2,3\n", "bad.csv:1: columns id, score, score"),
+        ("id,score\n\n1,2\n1,3\n", "bad.csv:4: an id that was there before"),
+        ('id,score\n"a\nb",2\n1,3\n1,4\n', "bad.csv:5: an id that was there before"),
+        ('id,score\n"1,2\n2,3\n', "bad.csv:3: not a table"),
         ("", "bad.csv: not a table"),
     ],
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mtpeft.corpora import load
 
 SMOKE = Path(__file__).resolve().parents[2] / "data" / "smoke"
 FUNCTION_FILES = sorted((SMOKE / "functions").glob("*.toml"))
@@ -198,3 +199,9 @@ def test_a_function_that_always_returns_the_same_would_not_pass(function_id: str
     for test in lines(FUNCTIONS[function_id]["python"]["tests"]):
         eval(test, namespace)
     assert len(set(results)) >= 2
+
+
+@pytest.mark.parametrize("task", ["clone-detection", "code-search", "vulnerability-detection"])
+def test_a_task_that_the_functions_do_not_serve_has_no_examples(task):
+    """Summaries stood in for them."""
+    assert load("smoke", task, "train") == []

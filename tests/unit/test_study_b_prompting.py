@@ -205,23 +205,35 @@ def test_ctrl_c_waits_for_no_server_and_keeps_what_was_answered(tmp_path: Path) 
     assert [p.output for p in read_predictions(path)] == ["0"] * 3  # type: ignore[union-attr]
 
 
-def test_the_nearest_texts_are_those_of_the_formula() -> None:
+def _by_the_formula(query: str, texts: list[str]) -> list[int]:
+    """Positions of texts by BM25, the nearest first, equals in their order: k1 is 1.5, b is 0.75."""
+    counts = [Counter(text.split()) for text in texts]
+    mean = sum(map(Counter.total, counts)) / len(texts)
+    scores = [
+        sum(
+            math.log(1 + (len(texts) - n + 0.5) / (n + 0.5))
+            * (2.5 * c[word] / (c[word] + 1.5 * (0.25 + 0.75 * c.total() / mean)))
+            for word in sorted(set(query.split()))
+            if (n := sum(word in other for other in counts))
+        )
+        for c in counts
+    ]
+    return sorted(range(len(texts)), key=lambda i: (round(-scores[i], 12), i))
+
+
+def test_the_nearest_texts_are_those_of_the_formula_and_equals_keep_their_order() -> None:
     rng = random.Random(0)
     texts = [" ".join(rng.choices("abcdefgh", k=rng.randint(1, 9))) for _ in range(60)]
-    index, counts = Bm25(texts), [Counter(text.split()) for text in texts]
-    mean = sum(map(Counter.total, counts)) / len(texts)
-    for query in texts[:20]:
-        scores = [
-            sum(
-                math.log(1 + (60 - n + 0.5) / (n + 0.5))
-                * (2.5 * c[word] / (c[word] + 1.5 * (0.25 + 0.75 * c.total() / mean)))
-                for word in set(query.split())
-                if (n := sum(word in other for other in counts))
-            )
-            for c in counts
-        ]
-        near = index.nearest(query, 10)
-        assert [scores[i] for i in near] == pytest.approx(sorted(scores)[-10:])
+    texts += ["", "a", "a", *texts[:9]]
+    index = Bm25(texts)
+    for query in [*texts[:20], "a a a", "a unknown", "a\ud800"]:
+        assert index.nearest(query, 10)[::-1] == _by_the_formula(query, texts)[:10]
+
+
+def test_where_nothing_is_shared_the_first_texts_are_the_nearest() -> None:
+    for texts in (["", ""], ["a", "b"], ["", "a b"]):
+        assert Bm25(texts).nearest("c", 2) == [1, 0]
+        assert Bm25(texts).nearest("", 1) == [0]
 
 
 def test_a_failed_question_is_asked_again_and_an_answered_one_is_not(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ GROUPS = {
         "trl",
         "uvicorn",
     },
-    "core": {"httpcore", "matplotlib", "pandas", "rpy2", "yaml"},
+    "core": {"bm25s", "httpcore", "matplotlib", "pandas", "rpy2", "yaml"},
     "score": {
         "codebleu",
         "lizard",

@@ -13,6 +13,7 @@ from mtpeft.corpora.examples import Example
 
 FOLDER = DATA / "smoke"
 LANGUAGES = ("java", "python", "csharp")
+TASKS = ("generation", "summarization", "translation")
 
 
 @lru_cache(maxsize=4)
@@ -47,7 +48,9 @@ def examples(task: str, split: str, folder: Path = FOLDER) -> list[Example]:
     direction, then by id.
     """
     known = functions(split, folder)
-    made = []
+    made: list[Example] = []
+    if task not in TASKS:
+        return made
     if task == "translation":
         for source, target in (("java", "csharp"), ("csharp", "java")):
             made += [

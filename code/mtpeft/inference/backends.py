@@ -11,7 +11,14 @@ from mtpeft.core.errors import MtpeftError, UnknownName
 from mtpeft.inference.generate import Generated, generate
 from mtpeft.inference.generate import as_configured as generate_as_configured
 from mtpeft.inference.vllm_backend import Vllm
-from mtpeft.models.base import complete, load_tokenizer, positions_of, quietly, takes_keys
+from mtpeft.models.base import (
+    complete,
+    load_tokenizer,
+    positions_of,
+    quietly,
+    takes_keys,
+    understood,
+)
 from mtpeft.models.device import kind, local, suits
 from mtpeft.models.nf4 import keep_layout, quantisation
 
@@ -79,7 +86,7 @@ def loaded(source: str, dtype: str, four_bit: bool, words: str = "") -> tuple[An
 
     suits(source)
     quantised = quantisation(dtype) if four_bit else None
-    with quietly():
+    with quietly(), understood(source):
         read = AutoModelForCausalLM.from_pretrained(
             source,
             dtype=getattr(torch, dtype),

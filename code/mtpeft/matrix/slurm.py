@@ -211,6 +211,8 @@ def submit(name: str, cluster: Cluster, *, dry_run: bool = False) -> Iterator[st
             first = following(matrix, cell)
             if first and not any(known.get((cell, stage)) in there for stage in STAGES):
                 chains[first].append(cell)
+        if not dry_run and any(chains.values()):
+            collect.forget(name)
         last: list[str] = []
         for first, waiting in chains.items():
             rest = iter(waiting)
@@ -218,8 +220,6 @@ def submit(name: str, cluster: Cluster, *, dry_run: bool = False) -> Iterator[st
                 ids: list[str] = []
                 for stage in STAGES[STAGES.index(first) :]:
                     number = max(1, cluster.gpus) if stage == "train" else 1
-                    if not dry_run:
-                        collect.forget(name)
                     tasks = [Task(name, cell, stage, number) for cell in some]
                     ids, said = sender.send(tasks, [f"afterok:{job}" for job in ids])
                     yield said

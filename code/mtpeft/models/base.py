@@ -7,7 +7,9 @@ configuration and modules, or stands in the backbone's YAML.
 import contextlib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
+from pathlib import Path
 from typing import Any, TypeVar
 
 from mtpeft.catalog import Backbone
@@ -18,6 +20,36 @@ from mtpeft.models.nf4 import keep_layout
 
 T = TypeVar("T")
 FLASH = "flash_attention_2"
+
+
+OTHER = "--backbone FOLDER (of prompt and rank: --model FOLDER)"
+_UNKNOWN = (
+    *("Unrecognized", "does not recognize this architecture", "trust_remote_code"),
+    *("not a valid JSON", "instantiate the backend tokenizer"),
+)
+
+
+@contextlib.contextmanager
+def understood(source: str) -> Iterator[None]:
+    """Around reading a model: what the library does not know is no fault of this package.
+
+    Args:
+        source: Where the model is.
+
+    Raises:
+        MtpeftError: The library builds no such model.
+    """
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        if not any(words in str(error) for words in _UNKNOWN):
+            raise
+        raise MtpeftError(
+            f"{source}: {first_line(error).split('. ')[0]}",
+            "tokenizer, configuration and weights of a causal language model (below heads: of an encoder "
+            "or decoder) that transformers knows",
+            f"{OTHER} with these",
+        ) from error
 
 
 @contextlib.contextmanager
@@ -86,15 +118,10 @@ def _with_attention(
     *more, last = attention(name, device, half=half)
     for kernel in (*more, last):
         try:
-            return load(kernel)
+            with understood(source):
+                return load(kernel)
         except (ValueError, ImportError) as error:
-            # The library refuses an architecture or an implementation before it reads any weight.
-            if str(error).startswith("Unrecognized configuration class"):
-                raise MtpeftError(
-                    f"{source}: {first_line(error).split('. ')[0]}",
-                    "a causal language model; below heads an encoder or decoder",
-                    "--backbone FOLDER with such a model",
-                ) from error
+            # The library refuses an implementation before it reads any weight.
             if "ttention" not in str(error):
                 raise
             if kernel == last:
@@ -116,11 +143,24 @@ def load_tokenizer(source: str) -> Any:
     itself); without a padding token of its own it pads with its end token.
 
     Raises:
-        MtpeftError: It has neither.
+        MtpeftError: It has neither, or the folder holds no tokenizer.
     """
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(source, padding_side="left")
+    with understood(source):
+        tokenizer = AutoTokenizer.from_pretrained(source, padding_side="left")
+    files = set(tokenizer.vocab_files_names.values())
+    if (
+        files
+        and Path(source).is_dir()
+        and not any((Path(source) / name).exists() for name in files)
+    ):
+        # The library then makes one without words, which reads every text as nothing.
+        raise MtpeftError(
+            f"{source} holds no vocabulary of a {type(tokenizer).__name__}",
+            f"{' or '.join(sorted(files))}",
+            f"{OTHER} with the model's tokenizer",
+        )
     if tokenizer.pad_token_id is None:
         if tokenizer.eos_token_id is None:
             raise MtpeftError(
@@ -217,17 +257,21 @@ def _encoder_class(config: Any) -> Any:
     Raises:
         MtpeftError: The library has no encoder alone of the architecture.
     """
+    import torch
     from transformers import AutoModel, AutoModelForTextEncoding
 
-    if type(config) in AutoModelForTextEncoding._model_mapping:
-        return AutoModelForTextEncoding
-    if config.is_encoder_decoder:
-        raise MtpeftError(
-            f"transformers has no encoder alone of an encoder-decoder {config.model_type}",
-            "an encoder, a decoder, or an encoder-decoder like T5",
-            "mtpeft list backbones",
-        )
-    return AutoModel
+    listed = type(config) in AutoModelForTextEncoding._model_mapping
+    if not config.is_encoder_decoder:
+        return AutoModelForTextEncoding if listed else AutoModel
+    with contextlib.suppress(ValueError), torch.device("meta"):
+        if listed:  # T5Gemma's is listed and refuses to be built
+            AutoModelForTextEncoding.from_config(deepcopy(config), attn_implementation="eager")
+            return AutoModelForTextEncoding
+    raise MtpeftError(
+        f"transformers has no encoder alone of an encoder-decoder {config.model_type}",
+        "an encoder, a decoder, or an encoder-decoder like T5",
+        "mtpeft list backbones",
+    )
 
 
 def empty_encoder(config: Any, device: str = "cpu", seed: int | None = None) -> Any:
@@ -300,13 +344,21 @@ def complete(source: str, model: Any, loading: Mapping[str, Any]) -> Any:
         The model, without its pooler where that was drawn.
 
     Raises:
-        MtpeftError: Other weights are missing, or have another shape than the model's.
+        MtpeftError: Other weights are missing, or have another shape than the model's, or files hold
+            a layer or a part of one that the model does not have.
     """
     for name, stored, wanted in sorted(loading["mismatched_keys"]):
         raise MtpeftError(
             f"{name} of {source} has shape {list(stored)}",
             f"{list(wanted)}, as config.json beside it says",
-            "--backbone FOLDER with a whole model",
+            f"{OTHER} with a whole model",
+        )
+    if extra := _without_a_place(model, loading["unexpected_keys"]):
+        raise MtpeftError(
+            f"{source} holds {len(extra)} weights for which the model that its config.json describes "
+            f"has no place, {extra[0]} among them",
+            "as many layers in the configuration as in the files, with the same parts",
+            f"correct config.json, or {OTHER} with a whole {type(model).__name__}",
         )
     missing = sorted(loading["missing_keys"])
     pooler = [n for n in model.state_dict() if n.startswith("pooler.")] if missing else []
@@ -319,9 +371,31 @@ def complete(source: str, model: Any, loading: Mapping[str, Any]) -> Any:
         raise MtpeftError(
             f"{source} lacks {len(missing)} weights of the model, {missing[0]} among them",
             f"all weights of a {type(model).__name__}",
-            "--backbone FOLDER with a whole model",
+            f"{OTHER} with a whole model",
         )
     return model
+
+
+def _without_a_place(model: Any, unexpected: Iterable[str]) -> list[str]:
+    """Of the weights that a model did not take, those of a layer behind its last one, or of a layer
+    that it has without them (a bias). Whole heads, poolers and decoders are not missed.
+    """
+    modules, prefix = dict(model.named_modules()), f"{model.base_model_prefix}."
+
+    def within_a_layer(name: str) -> bool:
+        above = name.rpartition(".")[0]
+        if above in modules:
+            return bool(modules[above]._parameters)
+        while above not in modules:
+            above = above.rpartition(".")[0]
+        return type(modules[above]).__name__ == "ModuleList"
+
+    # A file's names may have the prefix of the base model, or lack it.
+    return [
+        name
+        for name in sorted(unexpected)
+        if any(map(within_a_layer, (name, name.removeprefix(prefix), prefix + name)))
+    ]
 
 
 def positions_of(config: Any) -> int | None:
@@ -334,7 +408,8 @@ def longest_input(source: str) -> int | None:
     """Tokens that the encoder in `source` has positions for; None where positions have no limit."""
     from transformers import AutoConfig
 
-    config = AutoConfig.from_pretrained(source)
+    with understood(source):
+        config = AutoConfig.from_pretrained(source)
     length = positions_of(config)
     if length is None:
         return None

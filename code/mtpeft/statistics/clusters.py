@@ -12,10 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mtpeft.core.errors import BadInput, MtpeftError
-from mtpeft.core.files import cannot
-
-ID_COLUMNS = ("instance_id", "id", "task_id", "problem", "name")
-"""Columns that may hold the ids of a table: the first that is there."""
+from mtpeft.statistics.spreadsheets import read_spreadsheet
 
 
 @lru_cache(maxsize=8)
@@ -26,25 +23,14 @@ def read_clusters(path: Path, id_column: str = "") -> Mapping[str, str]:
     Raises:
         BadInput: No such table, no column of clusters, an id twice, an instance without a cluster.
     """
-    try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except OSError as error:
-        raise cannot("read", path, error) from error
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise BadInput(
-            path,
-            f"not a table: {error}",
-            "CSV in UTF-8: a column of ids, a column `cluster`",
-            "save the spreadsheet as CSV (UTF-8)",
-        ) from error
-    ids = id_column or next((c for c in ID_COLUMNS if c in frame.columns), "")
+    frame, ids = read_spreadsheet(path, "a column of ids and one called cluster", id_column)
     others = [c for c in frame.columns if c != ids]
     name = "cluster" if "cluster" in others else others[0] if len(others) == 1 else ""
-    if ids not in frame.columns or not name:
+    if not name:
         raise BadInput(
             path,
-            f"columns {', '.join(map(str, frame.columns[:8]))}",
-            f"a column of ids ({', '.join(ID_COLUMNS)}) and one called cluster",
+            f"columns {', '.join(frame.columns[:8])}",
+            "a column called cluster beside the ids",
             line=1,
         )
     return clusters_of(path, frame[ids], frame[name])
@@ -55,7 +41,7 @@ def clusters_of(path: Path, ids: "pd.Series[str]", names: "pd.Series[str]") -> d
 
     Args:
         path: The table, for messages.
-        ids: The instances.
+        ids: The instances, indexed by their line.
         names: Their clusters.
 
     Raises:
@@ -68,7 +54,9 @@ def clusters_of(path: Path, ids: "pd.Series[str]", names: "pd.Series[str]") -> d
     ):
         if problem.any():
             row = int(problem.to_numpy().argmax())
-            raise BadInput(path, f"{found}: {ids.iloc[row]!r}", "one cluster an id", line=row + 2)
+            raise BadInput(
+                path, f"{found}: {ids.iloc[row]!r}", "one cluster an id", line=int(ids.index[row])
+            )
     return dict(zip(ids, names, strict=True))
 
 

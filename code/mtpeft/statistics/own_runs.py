@@ -20,7 +20,8 @@ from mtpeft.core.files import cannot, no_file
 from mtpeft.core.records import SCORE_KEYS, ScoreSet, read_scores
 from mtpeft.core.text import one_line
 from mtpeft.statistics import r_session
-from mtpeft.statistics.clusters import ID_COLUMNS, clusters_of, numbered, read_clusters
+from mtpeft.statistics.clusters import clusters_of, numbered, read_clusters
+from mtpeft.statistics.spreadsheets import read_spreadsheet
 
 Adjustment = Literal["holm", "bh", "none"]
 POWER = 0.8
@@ -120,7 +121,7 @@ def read_sides(
         places: Each a folder that `mtpeft score` wrote, a score table, or any CSV with a column of
             ids and columns of numbers; `NAME=PATH` names its run.
         metrics: The metrics to keep; all by default.
-        id_column: The column of ids in a plain CSV; by default the first of `ID_COLUMNS`.
+        id_column: The column of ids in a plain CSV; by default the first of `spreadsheets.ID_COLUMNS`.
         cluster: A column of each plain CSV, or a CSV, that names the cluster of each instance.
         only: A CSV of ids; the other instances are left out.
 
@@ -185,7 +186,7 @@ def read_place(path: Path, label: str, id_column: str, cluster: str = "") -> lis
     Args:
         path: The place.
         label: What the run is called, where the place does not say.
-        id_column: The column of ids in a plain CSV; empty: the first of `ID_COLUMNS`.
+        id_column: The column of ids in a plain CSV; empty: the first of `spreadsheets.ID_COLUMNS`.
         cluster: A column of a plain CSV that says which instances belong together.
 
     Raises:
@@ -237,44 +238,8 @@ def _sides(tables: Sequence[tuple[str, pd.DataFrame]], label: str) -> list[Side]
     return sides
 
 
-def _table(path: Path, id_column: str) -> tuple[pd.DataFrame, str]:
-    """A CSV as text, and the name of its column of ids."""
-    if not path.is_file():
-        raise no_file(path, "a CSV with a column of ids")
-    try:
-        with path.open(encoding="utf-8-sig") as stream:
-            header = stream.readline()
-        frame = pd.read_csv(
-            path,
-            sep=max(",;\t", key=header.count),
-            dtype=str,
-            keep_default_na=False,
-            encoding="utf-8-sig",
-        )
-    except OSError as error:
-        raise cannot("read", path, error) from error
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise BadInput(
-            path,
-            f"not a table: {error}",
-            "CSV in UTF-8 with a header, one row an instance",
-            "save the spreadsheet as CSV (UTF-8)",
-        ) from error
-    column = id_column or next((c for c in ID_COLUMNS if c in frame.columns), "")
-    if column not in frame.columns:
-        raise BadInput(
-            path,
-            f"columns {', '.join(map(str, frame.columns[:8]))}"
-            + (f", none called {id_column}" if id_column else ""),
-            "a column with the id of each instance: " + ", ".join(ID_COLUMNS),
-            "mtpeft compare A.csv B.csv --id COLUMN",
-            line=1,
-        )
-    return frame, column
-
-
 def _ids_in(path: Path, id_column: str) -> frozenset[str]:
-    frame, column = _table(path, id_column)
+    frame, column = read_spreadsheet(path, "a column of ids, numbers in others", id_column)
     return frozenset(frame[column])
 
 
@@ -297,7 +262,7 @@ def _restricted(side: Side, wanted: frozenset[str], path: Path) -> Side:
 
 def _spreadsheet(path: Path, label: str, id_column: str, cluster: str) -> Side:
     """A table of anyone's: one row an instance, one column with its id, numbers in others."""
-    frame, column = _table(path, id_column)
+    frame, column = read_spreadsheet(path, "a column of ids, numbers in others", id_column)
     if cluster and cluster not in frame.columns:
         raise BadInput(
             path,
@@ -317,7 +282,7 @@ def _spreadsheet(path: Path, label: str, id_column: str, cluster: str) -> Side:
                 path,
                 f"{found}: {ids.iloc[row]!r}",
                 f"one id a row in column {column}",
-                line=row + 2,
+                line=int(ids.index[row]),
             )
     values: dict[tuple[str, str], dict[str, float]] = {}
     lost: dict[tuple[str, str], frozenset[str]] = {}
@@ -327,12 +292,19 @@ def _spreadsheet(path: Path, label: str, id_column: str, cluster: str) -> Side:
         text = frame[name].str.strip()
         missing = text.str.lower().isin(("", "na", "nan", "none", "null"))
         numbers = pd.to_numeric(text.where(~missing), errors="coerce")
-        if (numbers.isna() & ~missing).any() or missing.all():
+        words = numbers.isna() & ~missing
+        if words.any() and text[words].str.fullmatch(r"[-+]?\d+,\d+").all():
+            line = int(words.idxmax())
+            raise BadInput(path, f"{name} is {text[line]}", "a decimal point", line=line)
+        if words.any() or missing.all():
             continue  # a column of words
         if np.isinf(numbers.to_numpy()).any():
             row = int(np.isinf(numbers.to_numpy()).argmax())
             raise BadInput(
-                path, f"{name} is {text.iloc[row]}", "a finite number, or nothing", line=row + 2
+                path,
+                f"{name} is {text.iloc[row]}",
+                "a finite number, or nothing",
+                line=int(ids.index[row]),
             )
         values["", str(name)] = dict(zip(ids[~missing], numbers[~missing], strict=True))
         lost["", str(name)] = frozenset(ids[missing])

@@ -10,6 +10,7 @@ result also has to be the one that was written: its files are there, with the sa
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -24,7 +25,7 @@ from mtpeft.core.provenance import sha256
 from mtpeft.corpora import Example
 from mtpeft.models.device import kind
 
-FILE = "identity.json"
+FILE, LOGS = "identity.json", "tensorboard"
 LIBRARIES = (
     *("torch", "transformers", "peft", "accelerate", "bitsandbytes", "tokenizers", "numpy"),
     *("flash-attn", "liger-kernel", "torchjd"),  # used where they are installed
@@ -95,6 +96,9 @@ def claim(
 ) -> None:
     """Make `folder` that of a result which `wanted` decides, or make sure that it is.
 
+    A folder that holds nothing but an identity and logs is of an attempt that ended before its
+    first checkpoint (a setting that the base model does not take, no memory): it is cleared.
+
     Args:
         folder: Of one seed.
         wanted: Everything that decides the result, as JSON.
@@ -110,15 +114,19 @@ def claim(
         again = f"rm -r {shown(folder)}, or give another MTPEFT_OUT"
         known = read_object(path, "what decides the result", again)
         names = known.pop(CALLED, {})
-        if different := differences(known, plain):
+        different = differences(known, plain)
+        if different and _has_results(folder):
             of = ", ".join(f"{key} {value}" for key, value in names.items())
             raise MtpeftError(
                 f"{shown(folder)} holds a result of something else: {'; '.join(different)}",
                 f"what the folder was begun with{f': {of}' if of else ''}",
-                f"rm -r {shown(folder)}, or give another MTPEFT_OUT",
+                again,
             )
-        return
-    if any((folder / name).exists() for name in began):
+        if not different:
+            return
+        if rank() == 0:
+            shutil.rmtree(folder)  # its logs, too: they would pass for the new run's
+    elif any((folder / name).exists() for name in began):
         raise MtpeftError(
             f"{shown(folder)} does not say what it was trained with",
             f"{FILE} next to its files",
@@ -127,6 +135,12 @@ def claim(
     if rank() == 0:
         record = {**plain, CALLED: dict(called)} if called else plain
         write_atomic(path, json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def _has_results(folder: Path) -> bool:
+    logs = folder / LOGS
+    files = (p for p in folder.rglob("*") if p.is_file() and logs not in p.parents)
+    return any(path != folder / FILE for path in files)
 
 
 def differences(known: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -6,6 +6,7 @@ from mtpeft.core.errors import BadInput, MtpeftError
 from mtpeft.core.objects import read_object
 from mtpeft.core.text import first_line
 from mtpeft.corpora.weights import fingerprint
+from mtpeft.models.base import complete, quietly, understood
 
 
 def merge(adapter: Path, source: str, target: Path, dtype: str = "float32") -> Path:
@@ -35,11 +36,14 @@ def merge(adapter: Path, source: str, target: Path, dtype: str = "float32") -> P
     told = read_object(adapter / "adapter_config.json", "the configuration of a PEFT adapter", "")
     named = told.get("base_model_name_or_path") == source
     try:
-        base = AutoModelForCausalLM.from_pretrained(
-            source,
-            dtype=getattr(torch, dtype),
-            revision=told.get("revision") if named else None,
-        )
+        with quietly(), understood(source):
+            read = AutoModelForCausalLM.from_pretrained(
+                source,
+                dtype=getattr(torch, dtype),
+                revision=told.get("revision") if named else None,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # `complete` refuses them by name
+            )
     except OSError as error:
         raise MtpeftError(
             f"no base model {source}: {first_line(error)}",
@@ -47,6 +51,7 @@ def merge(adapter: Path, source: str, target: Path, dtype: str = "float32") -> P
             "--backbone FOLDER",
         ) from error
     _same_base(adapter, source)
+    base = complete(source, *read)
     merged = PeftModel.from_pretrained(base, str(adapter)).merge_and_unload(safe_merge=True)
     merged.save_pretrained(target)
     AutoTokenizer.from_pretrained(str(adapter)).save_pretrained(target)

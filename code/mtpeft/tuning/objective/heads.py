@@ -31,7 +31,7 @@ from mtpeft.models.heads import positive_weight, ranking_loss
 from mtpeft.models.shared import SharedModel, outputs
 from mtpeft.tasks.classification import random_ranking, trivial
 from mtpeft.tasks.encoding import RANKING, SELECTION, TaskData, answers, scores
-from mtpeft.tuning import conflict
+from mtpeft.tuning import conflict, identity
 from mtpeft.tuning.balancing import balancing
 from mtpeft.tuning.balancing.learnable import collapsed
 from mtpeft.tuning.callbacks import PerTaskStopping, Recorder, StopAt
@@ -187,7 +187,7 @@ def fit(
         bf16=model.bf16 and local() != "cpu",
     )
     every = int(settings.balancing_options.get("every", 10))
-    trainer.add_callback(Recorder(trainer, folder / "tensorboard", every, title))
+    trainer.add_callback(Recorder(trainer, folder / identity.LOGS, every, title))
     patience = settings.early_stopping_patience or settings.epochs + 1
     stopping = PerTaskStopping(trainer, patience, settings.early_stopping_threshold)
     trainer.add_callback(stopping)

@@ -486,9 +486,16 @@ def fit(
             f"train {title}: {len(rows)} rows are too few to pay for generated text; selected on "
             f"{settings.selection}"
         )
+    moved = share_moved(model, settings.learning_rate)
+    if moved < 0.5 and identity.rank() == 0:
+        print(
+            f"train {title}: weights are {settings.weights} without a float32 copy: a step of the "
+            f"learning rate's size ({settings.learning_rate:g}) changes {100 * moved:.0f} % of those "
+            "that are trained, the rest round it away (--set weights=float32)"
+        )
     bf16 = settings.mixed_precision == "bf16"
     trainer.opening = opening(settings, multiple, attention_of(model), title, bf16=bf16)
-    trainer.add_callback(Recorder(trainer, job.folder / "tensorboard", every, title))
+    trainer.add_callback(Recorder(trainer, job.folder / identity.LOGS, every, title))
     checkpoint = last_checkpoint(job.folder / CHECKPOINTS)
     if checkpoint is not None:
         trainer.restore(checkpoint)
@@ -511,6 +518,23 @@ def fit(
         for said in unlearned(trainer.state.log_history, trainer.state.best_global_step or 0):
             print(f"train {title}: {said}")
     return trainer, tokenizer, rows.sha256()
+
+
+def share_moved(model: Any, rate: float) -> float:
+    """Share of the trained weights that are another number after a step of one learning rate, which
+    is what Adam takes: in 16 bits a step below half the distance to the next number is lost.
+
+    Args:
+        model: The model; of a large matrix every so many-th weight is looked at.
+        rate: The learning rate.
+    """
+    moved = total = 0.0
+    for p in model.parameters():
+        if p.requires_grad:
+            some = p.detach().flatten()[:: 1 + p.numel() // 100_000]
+            moved += p.numel() * float((some + rate != some).float().mean())
+            total += p.numel()
+    return moved / total
 
 
 def unlearned(logged: Sequence[dict[str, Any]], step: int) -> list[str]:
