@@ -105,8 +105,9 @@ class TokensTrainer(MultiTaskTrainer):
             self._silence(batch)
             tasks, kept = batch["token_tasks"], batch["labels"][:, 1:] != IGNORED
             totals[0] += _count(tasks[:, 1:][kept], len(self.names))
-            totals[1] += _count(tasks[tasks != PADDED], len(self.names))
-            totals[2] += float(tasks.numel()) / len(self.names)
+            own = _count(tasks[tasks != PADDED], len(self.names))
+            totals[1] += own
+            totals[2] += own * (tasks.numel() / own.sum())  # padding is shared as tokens are
         supervised, tokens, padded = self._summed(totals).numpy()
         self._counts = supervised
         for i, name in enumerate(self.names):
