@@ -324,7 +324,9 @@ class _Odd:
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers["Content-Length"]))
                 outer.headers.append(dict(self.headers))
-                self.connection.sendall(outer.replies.pop(0))
+                # It says that it closes, or the next question might come on the same connection.
+                told = outer.replies.pop(0).replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
+                self.connection.sendall(told)
                 self.close_connection = True
 
             def log_message(self, *_: object) -> None:
