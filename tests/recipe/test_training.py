@@ -273,8 +273,10 @@ def test_a_finished_run_is_not_trained_again_and_another_seed_is(backbone, tmp_p
     made = job(backbone, tmp_path, "fft", count=2)
     train(made)
     before = (made.folder / "ledger.json").stat().st_mtime_ns
+    left = made.folder / "checkpoints" / "checkpoint-1"
+    left.mkdir(parents=True)  # killed before they were removed
     train(made)
-    assert (made.folder / "ledger.json").stat().st_mtime_ns == before
+    assert (made.folder / "ledger.json").stat().st_mtime_ns == before and not left.parent.exists()
     other = with_settings(made, seed=43)
     assert other.folder != made.folder and weights(train(other)) != weights(made.result)
 
