@@ -223,7 +223,7 @@ plan-training: | $(VENV)/.train ## time, memory, disk and cost of every training
 	@$(RUN) train plan --profile faithful
 	@$(RUN) train plan --profile fast
 
-$(TRAIN_TARGETS): | $(VENV)/.train ## one training run (mtpeft list runs); resumes | hours | 1–10 GB | yes
+$(TRAIN_TARGETS): | $(VENV)/.train ## one training run (mtpeft list runs); resumes | hours | 1–150 GB | yes
 	@$(TRAIN) train "$(@:train-%=%)" --profile $(PROFILE) $(addprefix --seed ,$(SEEDS)) $(addprefix --set ,$(SET)) $(WHERE)
 
 $(INFER_TARGETS): | $(VENV)/.train ## predictions of one run, every seed; resumes | minutes | 10 MB | yes

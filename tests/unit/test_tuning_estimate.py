@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 from mtpeft.catalog import catalog
 from mtpeft.core.errors import MtpeftError, UnknownName
+from mtpeft.core.paths import ROOT
 from mtpeft.tuning.estimate import GPUS, counts, estimate, show, work
 from mtpeft.tuning.settings import as_dict, parse_overrides, profiles, resolve
 
@@ -47,6 +48,19 @@ def test_parameter_counts_are_those_of_the_published_models(backbone, weights):
 
 
 @NEEDS_TRAIN
+def test_the_disk_holds_one_checkpoint_more_than_are_kept():
+    """A weight of float32 and two of Adam, twelve bytes, in three checkpoints and in the fourth, which
+    is written before the first is removed; `make help` names the largest run's.
+    """
+    largest = run("qwen2.5-coder-3b/mt-fft")
+    settings = resolve(largest, "fast")
+    found = counts(largest, settings)
+    made = estimate(largest, settings, found)
+    assert made.disk == pytest.approx(found.trained * 12 * 4 / 2**30)
+    said = re.search(r"one training run .*1–(\d+) GB", (ROOT / "Makefile").read_text("utf-8"))
+    assert float(said[1]) == pytest.approx(made.disk * 2**30 / 1e9, rel=0.1)
+
+
 def test_three_tasks_take_longer_than_one_and_full_tuning_needs_more_memory():
     made = {
         n: estimate(

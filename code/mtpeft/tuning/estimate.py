@@ -224,7 +224,8 @@ def estimate(run: Run, settings: Settings, counted: "Counts | None" = None) -> E
     needs = memory(backbone, method, settings, found, held, batch * length, causal=not heads)
     stored, state = _stored(settings, full), _state(settings, full)
     kept = 2 if heads else settings.save_total_limit
-    disk = found.trained * (stored + kept * (stored + state))
+    # A checkpoint is written before the oldest is removed; heads keep their best epoch beside them.
+    disk = found.trained * ((kept + 1) * (stored + state) + heads * stored)
     operations = found.used * (rate * trained + 2 * passed)
     known = not (heads or math.isnan(trained))
     steps = cost(settings, int(trained / settings.max_length), run.tasks)[1] if known else 0.0
