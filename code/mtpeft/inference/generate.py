@@ -187,6 +187,18 @@ def end_tokens(configured: int | list[int] | None, tokenizer: Any) -> set[int]:
     return {i for i in [*ids, tokenizer.eos_token_id] if i is not None}
 
 
+def _agreed(tokens: Any) -> Any:
+    """The first process's tokens, on each of several that train one model: where it is sharded, all of
+    them have to take the same steps, and rounding may end an answer on one of them alone.
+    """
+    import torch
+
+    together = torch.distributed
+    if together.is_available() and together.is_initialized() and together.get_world_size() > 1:
+        together.broadcast(tokens, src=0)
+    return tokens
+
+
 def _greedy(
     model: Any,
     ids: Any,
@@ -242,7 +254,7 @@ def _greedy(
             **({"adapter_names": [adapters[row] for row in rows]} if adapters else {}),
         )
         token = seen(ids, out.logits[:, -1]).argmax(-1)
-        token = torch.where(done, torch.full_like(token, padding), token)
+        token = _agreed(torch.where(done, torch.full_like(token, padding), token))
         pending.append(token)
         done = done | torch.isin(token, end)
         if step == new_tokens:
