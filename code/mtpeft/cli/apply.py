@@ -25,13 +25,13 @@ def apply(
     query: Annotated[
         list[str] | None, typer.Option(help="search the functions of the files; repeatable")
     ] = None,
-    top: Annotated[int, typer.Option(help="functions listed for a query; 0: all")] = 10,
+    top: Annotated[int, typer.Option(min=0, help="functions listed for a query; 0: all")] = 10,
     language: Annotated[
         str, typer.Option(help="python, java, csharp or c; default: by the files' suffixes")
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False,
     training: Annotated[str, typer.Option(help="training profile of the run")] = "fast",
-    seed: Annotated[int, typer.Option(help="seed of the run")] = 42,
+    seed: Annotated[int, typer.Option(min=0, help="seed of the run")] = 42,
     backbone: Annotated[
         str, typer.Option(help="folder of the base model; default: the run's")
     ] = "",
@@ -39,7 +39,7 @@ def apply(
         str, typer.Option(help="of a language model's weights; default: the machine's faster one")
     ] = "",
     new_tokens: Annotated[
-        int, typer.Option(help="most tokens of an answer; 0: the task's limit")
+        int, typer.Option(min=0, help="most tokens of an answer; 0: the task's limit")
     ] = 0,
 ) -> None:
     """Ask trained runs about source files: summaries, translations, labels, searches, with scores.

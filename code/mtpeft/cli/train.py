@@ -34,7 +34,7 @@ def run(
     change: Annotated[
         list[str] | None, typer.Option("--set", help="setting=value, may be given several times")
     ] = None,
-    limit: Annotated[int, typer.Option(help="examples a task; 0: all")] = 0,
+    limit: Annotated[int, typer.Option(min=0, help="examples a task; 0: all")] = 0,
 ) -> None:
     """Train a run; the same command resumes it."""
     from mtpeft.inference.generate import texts
@@ -65,7 +65,7 @@ def export(
     run: Annotated[str, typer.Argument(help="run id, see `mtpeft list runs`")],
     target: Annotated[Path, typer.Argument(help="folder to write")],
     profile: Annotated[str, typer.Option(help="training profile of the run")] = "fast",
-    seed: Annotated[int, typer.Option(help="seed of the run")] = 42,
+    seed: Annotated[int, typer.Option(min=0, help="seed of the run")] = 42,
     backbone: Annotated[
         str, typer.Option(help="folder of the base model; default: the run's")
     ] = "",
@@ -82,12 +82,12 @@ def calibrate(
         str, typer.Argument(help="run id, the folder of a seed, or one of train export")
     ],
     profile: Annotated[str, typer.Option(help="training profile of the run")] = "fast",
-    seed: Annotated[int, typer.Option(help="seed of the run")] = 42,
+    seed: Annotated[int, typer.Option(min=0, help="seed of the run")] = 42,
     backbone: Annotated[
         str, typer.Option(help="folder of the base model; default: the run's")
     ] = "",
     corpus: Annotated[str, typer.Option(help="as in run; default: that of the training")] = "",
-    limit: Annotated[int, typer.Option(help="validation examples a task; 0: all")] = 2000,
+    limit: Annotated[int, typer.Option(min=0, help="validation examples a task; 0: all")] = 2000,
 ) -> None:
     """Fit probabilities and thresholds of a run's labels on validation data.
 
@@ -118,7 +118,7 @@ def plan(
 
 @app.command("smoke", **example("mtpeft train smoke"))
 def smoke(
-    jobs: Annotated[int, typer.Option(help="processes that train side by side")] = 2,
+    jobs: Annotated[int, typer.Option(min=1, help="processes that train side by side")] = 2,
     update: Annotated[
         bool, typer.Option(help="write the expected table instead of comparing")
     ] = False,
