@@ -122,6 +122,14 @@ def test_a_command_says_what_it_does_and_shows_an_example(name):
     assert "Example" in (command.epilog or "") and "mtpeft " in command.epilog
 
 
+@pytest.mark.parametrize("name", sorted(commands()))
+def test_a_number_of_things_has_a_least_value(name):
+    """Of a seed the settings say which are possible."""
+    for option in commands()[name].params:
+        if option.type_descriptor.annotation is int and option.name != "seed":
+            assert option.min in (0, 1, 2), option.name
+
+
 @pytest.mark.parametrize("short", sorted(ALIASES))
 def test_a_short_name_stands_for_a_command_that_exists(short):
     assert " ".join(ALIASES[short]) in commands()

@@ -25,7 +25,7 @@ def apply(
     query: Annotated[
         list[str] | None, typer.Option(help="search the functions of the files; repeatable")
     ] = None,
-    top: Annotated[int, typer.Option(help="functions listed for a query; 0: all")] = 10,
+    top: Annotated[int, typer.Option(min=0, help="functions listed for a query; 0: all")] = 10,
     language: Annotated[
         str, typer.Option(help="python, java, csharp or c; default: by the files' suffixes")
     ] = "",
@@ -39,7 +39,7 @@ def apply(
         str, typer.Option(help="of a language model's weights; default: the machine's faster one")
     ] = "",
     new_tokens: Annotated[
-        int, typer.Option(help="most tokens of an answer; 0: the task's limit")
+        int, typer.Option(min=0, help="most tokens of an answer; 0: the task's limit")
     ] = 0,
 ) -> None:
     """Ask trained runs about source files: summaries, translations, labels, searches, with scores.

@@ -16,7 +16,7 @@ def fetch(
         list[str] | None,
         typer.Argument(help="generation, summarization, translation, prompts …; default: all"),
     ] = None,
-    jobs: Annotated[int, typer.Option(help="files at a time")] = 4,
+    jobs: Annotated[int, typer.Option(min=1, help="files at a time")] = 4,
 ) -> None:
     """Download and verify the corpora; list what is missing.
 

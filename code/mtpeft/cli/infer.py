@@ -51,9 +51,11 @@ def run(
     ] = "",
     corpus: Annotated[str, typer.Option(help="as in train; default: the run's study")] = "",
     retry: Annotated[bool, typer.Option(help="predict failed instances again")] = False,
-    limit: Annotated[int, typer.Option(help="instances of a set, evenly spaced; 0: all")] = 0,
+    limit: Annotated[
+        int, typer.Option(min=0, help="instances of a set, evenly spaced; 0: all")
+    ] = 0,
     tokens_in_flight: Annotated[
-        int, typer.Option(help="prompt and answer tokens of a batch; 0: as memory allows")
+        int, typer.Option(min=0, help="prompt and answer tokens of a batch; 0: as memory allows")
     ] = 0,
     processes: Annotated[
         int, typer.Option(min=0, help="side by side, one a GPU; 0: one for each visible GPU")
@@ -91,8 +93,8 @@ def published(
     backbone: Annotated[str, typer.Argument(help="a base model that comes with a classifier")],
     out: Annotated[Path, typer.Option(help="predictions, replaced")],
     corpus: Corpus = "",
-    batch: Annotated[int, typer.Option(help="functions at a time")] = 64,
-    limit: Annotated[int, typer.Option(help="examples, evenly spaced; 0: all")] = 0,
+    batch: Annotated[int, typer.Option(min=1, help="functions at a time")] = 64,
+    limit: Annotated[int, typer.Option(min=0, help="examples, evenly spaced; 0: all")] = 0,
 ) -> None:
     """Predict the test set of a classifier as its authors published it, and print its scores."""
     from mtpeft.core.files import expect_writable
@@ -125,8 +127,8 @@ def prompt(
     server: Server = "",
     corpus: Corpus = "",
     split: str = "test",
-    shots: int = 0,
-    limit: Annotated[int, typer.Option(help="examples, evenly spaced; 0: all")] = 0,
+    shots: Annotated[int, typer.Option(min=0, help="solved examples before each question")] = 0,
+    limit: Annotated[int, typer.Option(min=0, help="examples, evenly spaced; 0: all")] = 0,
     at_once: AtOnce = 8,
     dtype: Dtype = "",
 ) -> None:
@@ -169,12 +171,12 @@ def rank(
     corpus: Corpus = "",
     split: str = "test",
     candidates: Annotated[
-        int, typer.Option(help="that stage 1 finds for each query (the study: 10)")
+        int, typer.Option(min=1, help="that stage 1 finds for each query (the study: 10)")
     ] = 10,
     stage1: Annotated[
         str, typer.Option(help="bm25, or embeddings of the model (the study)")
     ] = "bm25",
-    limit: Annotated[int, typer.Option(help="queries, evenly spaced; 0: all")] = 0,
+    limit: Annotated[int, typer.Option(min=0, help="queries, evenly spaced; 0: all")] = 0,
     at_once: AtOnce = 8,
     dtype: Dtype = "",
 ) -> None:
@@ -212,14 +214,14 @@ def proof_server(
     quick: Annotated[bool, typer.Option("--quick", help="a few requests, in a minute")] = False,
     backbone: Annotated[str, typer.Option(help="an instruction model")] = "smollm2-135m-instruct",
     corpus: Annotated[str, typer.Option(help="as in train")] = "multitask-peft-public",
-    instances: Annotated[int, typer.Option(help="of each yes-or-no task")] = 200,
-    shots: Annotated[int, typer.Option(help="solved examples, in a second pass")] = 4,
+    instances: Annotated[int, typer.Option(min=1, help="of each yes-or-no task")] = 200,
+    shots: Annotated[int, typer.Option(min=0, help="solved examples, in a second pass")] = 4,
     few: Annotated[
-        int, typer.Option(help="instances of the second pass; 0: as many as of the first")
+        int, typer.Option(min=0, help="instances of the second pass; 0: as many as of the first")
     ] = 0,
-    queries: Annotated[int, typer.Option(help="of code search; 0: none")] = 200,
-    summaries: Annotated[int, typer.Option(help="written and judged")] = 50,
-    port: Annotated[int, typer.Option(help="of the server; 0: a free one")] = 0,
+    queries: Annotated[int, typer.Option(min=0, help="of code search; 0: none")] = 200,
+    summaries: Annotated[int, typer.Option(min=0, help="written and judged")] = 50,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="of the server; 0: a free one")] = 0,
 ) -> None:
     """Ask a small real model through `mtpeft serve`: prompting without and with examples, the judge.
 
@@ -246,7 +248,10 @@ def proof_weights(
         list[str] | None, typer.Option(help="a classifier; repeatable; default: all")
     ] = None,
     limit: Annotated[
-        int, typer.Option(help="examples of a classifier in each way; 0: all, 500 but in the first")
+        int,
+        typer.Option(
+            min=0, help="examples of a classifier in each way; 0: all, 500 but in the first"
+        ),
     ] = 0,
 ) -> None:
     """Predict with every published classifier, and a small language model, on 1 and 2 threads and in

@@ -64,7 +64,9 @@ def plan(
 
 @app.command("run", **example("mtpeft matrix run", "mtpeft matrix run --name small --workers 2"))
 def run(
-    workers: Annotated[int, typer.Option(help="cells side by side; 0: one for each GPU")] = 0,
+    workers: Annotated[
+        int, typer.Option(min=0, help="cells side by side; 0: one for each GPU")
+    ] = 0,
     name: Name = "matrix",
 ) -> None:
     """Do every stage that is not finished, on this machine; the same command resumes.
@@ -91,11 +93,11 @@ def submit(
     minutes: Annotated[
         int, typer.Option(min=2, help="time limit; a job is warned 90 s before")
     ] = 1440,
-    requeues: Annotated[int, typer.Option(help="how often a job may reach its limit")] = 20,
+    requeues: Annotated[int, typer.Option(min=0, help="how often a job may reach its limit")] = 20,
     nodes: Annotated[int, typer.Option(min=1, help="of one training run")] = 1,
     gpus: Annotated[int, typer.Option(min=0, help="on each node of a training run")] = 1,
     cpus: Annotated[int, typer.Option(min=1, help="on each node of a job")] = 8,
-    memory: Annotated[int, typer.Option(help="GB on each node; 0: the default")] = 0,
+    memory: Annotated[int, typer.Option(min=0, help="GB on each node; 0: the default")] = 0,
     parallel: Annotated[
         int, typer.Option(min=1, help="most training jobs of an array at a time")
     ] = 256,

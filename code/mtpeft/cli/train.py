@@ -34,7 +34,7 @@ def run(
     change: Annotated[
         list[str] | None, typer.Option("--set", help="setting=value, may be given several times")
     ] = None,
-    limit: Annotated[int, typer.Option(help="examples a task; 0: all")] = 0,
+    limit: Annotated[int, typer.Option(min=0, help="examples a task; 0: all")] = 0,
 ) -> None:
     """Train a run; the same command resumes it."""
     from mtpeft.inference.generate import texts
@@ -87,7 +87,7 @@ def calibrate(
         str, typer.Option(help="folder of the base model; default: the run's")
     ] = "",
     corpus: Annotated[str, typer.Option(help="as in run; default: that of the training")] = "",
-    limit: Annotated[int, typer.Option(help="validation examples a task; 0: all")] = 2000,
+    limit: Annotated[int, typer.Option(min=0, help="validation examples a task; 0: all")] = 2000,
 ) -> None:
     """Fit probabilities and thresholds of a run's labels on validation data.
 
@@ -118,7 +118,7 @@ def plan(
 
 @app.command("smoke", **example("mtpeft train smoke"))
 def smoke(
-    jobs: Annotated[int, typer.Option(help="processes that train side by side")] = 2,
+    jobs: Annotated[int, typer.Option(min=1, help="processes that train side by side")] = 2,
     update: Annotated[
         bool, typer.Option(help="write the expected table instead of comparing")
     ] = False,
