@@ -49,6 +49,8 @@ $(VENV)/.score $(VENV)/.dev $(VENV)/.train $(VENV)/.docs: $(VENV)/.%: docker/loc
 # A build of torch that is asked for counts, whatever was installed before; a stamp cannot tell.
 .PHONY: asked-for
 $(VENV)/.train: $(if $(MTPEFT_TORCH),asked-for)
+# Nor can the date of a stamp: a lock that says something else may be the older file.
+$(foreach group,$(shell bash docker/setup/group.sh "$(VENV)" --stale),$(eval $(VENV)/.$(group): asked-for))
 
 $(VENV)/.gradients: docker/locks/gradients.txt docker/setup/group.sh | $(VENV)/.train
 	@bash docker/setup/group.sh "$(VENV)" gradients

@@ -7,11 +7,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import fields
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
 from mtpeft.cli import ALIASES, app
+from mtpeft.tuning.settings import Settings
 from typer.core import TyperGroup
 
 pytestmark = pytest.mark.recipe
@@ -151,6 +155,85 @@ def test_every_command_in_documents_and_messages_exists():
             if first not in commands and " ".join([first, *rest[:1]]) not in commands:
                 wrong.append(f"{place}: mtpeft {words.strip()}")
     assert not wrong, "\n".join(sorted(set(wrong)))
+
+
+@cache
+def whole_command() -> Any:
+    """`mtpeft` with all its commands."""
+    return typer.main.get_command(app)
+
+
+def everything_said() -> Iterator[tuple[str, str]]:
+    """(place, text) of documents, scripts, settings and all strings of the package; what a message
+    fills in is X.
+    """
+    scripts = [
+        *(ROOT / "docker").rglob("*.sh"),
+        *(ROOT / "docker").rglob("*.py"),
+        ROOT / "Makefile",
+    ]
+    for path in [*TEXTS, *scripts, *(ROOT / "code").rglob("*.yaml")]:
+        yield str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")
+    for path in sorted((ROOT / "code" / "mtpeft").rglob("*.py")):
+        within: set[int] = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            place = f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
+            if isinstance(node, ast.JoinedStr):
+                within |= {id(part) for part in node.values}
+                yield (
+                    place,
+                    "".join(
+                        getattr(part, "value", "X") if isinstance(part, ast.Constant) else "X"
+                        for part in node.values
+                    ),
+                )
+            elif (
+                isinstance(node, ast.Constant)
+                and isinstance(node.value, str)
+                and id(node) not in within
+            ):
+                yield place, node.value
+
+
+def command_of(words: list[str]) -> tuple[typer.core.TyperCommand | TyperGroup, list[str]]:
+    """The command that words name, as the command line reads them, and the words behind it."""
+    at: Any = whole_command()
+    words = [*ALIASES.get(words[0], words[:1]), *words[1:]]
+    while isinstance(at, TyperGroup):
+        if words and words[0] in at.commands:
+            at = at.commands[words.pop(0)]
+        elif (default := getattr(at, "default", None)) and words:
+            at = at.commands[default]
+        else:
+            break
+    return at, words
+
+
+def test_every_option_of_a_command_in_documents_and_messages_exists():
+    """`mtpeft NAME … --option`, up to what ends a command in a sentence."""
+    wrong, found = [], 0
+    for place, text in everything_said():
+        for said in re.findall(r"\bmtpeft ([a-z][a-z-]*(?:[ =][^\n`;,|)\]]*)?)", text):
+            at, rest = command_of(said.split())
+            known = {name for p in at.params for name in (*p.opts, *p.secondary_opts)} | {"--help"}
+            for option in re.findall(r"(?<=\s)--?[a-z][\w-]*", " " + " ".join(rest)):
+                found += 1
+                if option not in known:
+                    wrong.append(f"{place}: mtpeft {said}: {option}")
+    assert found > 100
+    assert not wrong, "\n".join(sorted(set(wrong)))
+
+
+def test_every_setting_in_documents_and_messages_exists():
+    """`--set NAME=`; a method of one's own, in a guide, has options besides."""
+    known = {f.name for f in fields(Settings)} | {"X"}
+    places = {
+        f"{place}: --set {name}"
+        for place, text in everything_said()
+        for name in re.findall(r"--set '?([A-Za-z]\w*)=", text)
+        if name not in known
+    }
+    assert not places
 
 
 def test_every_environment_variable_is_documented():

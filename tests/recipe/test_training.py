@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("torch")
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 sys.path.insert(0, str(Path(__file__).parent))
 from mtpeft.core.errors import MtpeftError
@@ -26,7 +26,6 @@ from mtpeft.tuning.objective.tokens import prepare
 from mtpeft.tuning.plan import IGNORED, collate, plan
 from mtpeft.tuning.store import tokenized
 from mtpeft.tuning.train import train
-from safetensors.torch import save_file
 from tiny_backbone import TASKS, build, job, with_settings
 
 
@@ -457,6 +456,14 @@ def test_the_adapter_is_loadable_by_plain_peft_and_merging_changes_no_output(bac
     with pytest.raises(MtpeftError, match=r"other lacks \d+ weights"):
         merge(made.result, str(tmp_path / "other"), tmp_path / "wrong")
     assert not (tmp_path / "wrong").exists()
+
+
+def test_steps_that_16_bits_round_away_are_said(backbone, tmp_path, capsys):
+    how = {"weights": "bfloat16", "max_steps": 1}
+    for name, rate in (("low", 1e-5), ("high", 1e-3)):
+        train(job(backbone, tmp_path / name, "fft", count=2, learning_rate=rate, **how))
+        said = "without a float32 copy" in capsys.readouterr().out
+        assert said == (name == "low")
 
 
 def test_a_base_model_that_is_not_there_is_an_error_in_three_parts(backbone, tmp_path):

@@ -10,6 +10,7 @@ pytest.importorskip("torch")
 
 import torch
 from mtpeft.core.errors import MtpeftError
+from mtpeft.inference.backends import loaded
 from mtpeft.models import base
 from mtpeft.models.base import config_of, empty_encoder, load_causal, load_encoder
 from mtpeft.models.device import DeviceLost, stop_where_lost
@@ -240,3 +241,49 @@ def test_an_encoder_decoder_whose_encoder_cannot_be_built_alone_is_refused(tmp_p
     T5GemmaConfig().save_pretrained(tmp_path)
     with pytest.raises(MtpeftError, match="no encoder alone of an encoder-decoder t5gemma"):
         load_encoder(str(tmp_path), "sdpa")
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ('{"model_type": "no-such-family"}', "no-such-family"),
+        ("{}", "Unrecognized model"),
+        ("{", "not a valid JSON file"),
+    ],
+)
+def test_a_configuration_that_the_library_cannot_read_is_refused_at_every_door(
+    tmp_path, config, said
+):
+    """Each ended in a fault of this package."""
+    words = train_tokenizer(["int a = b;"], 270)
+    save_backbone(tmp_path, words, tiny_model(words, hidden=16, layers=1, heads=2))
+    (tmp_path / "config.json").write_text(config)
+    source = str(tmp_path)
+    for door in (
+        base.longest_input,
+        load_encoder,
+        lambda source: load_causal(source, dtype="float32"),
+        lambda source: loaded(source, "float32", four_bit=False),
+    ):
+        with pytest.raises(MtpeftError, match=said) as refused:
+            door(source)
+        assert "--backbone" in refused.value.fix and "--model" in refused.value.fix
+
+
+@pytest.mark.parametrize("family", ["Qwen2", "Roberta", "T5", "Llama"])
+def test_a_folder_without_a_tokenizer_is_refused(tmp_path, family):
+    """The library makes up a tokenizer without words for most families."""
+    import transformers
+
+    getattr(transformers, f"{family}Config")().save_pretrained(tmp_path)
+    with pytest.raises(MtpeftError, match=r"no vocabulary of|backend tokenizer") as refused:
+        base.load_tokenizer(str(tmp_path))
+    assert "tokenizer" in refused.value.expected
+
+
+def test_a_model_that_writes_no_text_is_refused_where_text_is_asked_for(encoder):
+    from transformers import T5Config
+
+    T5Config().save_pretrained(encoder)
+    with pytest.raises(MtpeftError, match="Unrecognized configuration class"):
+        loaded(str(encoder), "float32", four_bit=False)

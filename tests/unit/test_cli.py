@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import sys
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import pytest
 import typer
@@ -122,12 +122,20 @@ def test_a_command_says_what_it_does_and_shows_an_example(name):
     assert "Example" in (command.epilog or "") and "mtpeft " in command.epilog
 
 
-@pytest.mark.parametrize("name", sorted(commands()))
-def test_a_number_of_things_has_a_least_value(name):
-    """Of a seed the settings say which are possible."""
-    for option in commands()[name].params:
-        if option.type_descriptor.annotation is int and option.name != "seed":
-            assert option.min in (0, 1, 2), option.name
+def whole_numbers() -> list[tuple[str, str, int | None]]:
+    """(command, option, the least that it may be) of every option that takes a whole number."""
+    found = []
+    for name, command in commands().items():
+        for option, hint in get_type_hints(command.callback, include_extras=True).items():
+            if get_origin(hint) is Annotated and get_args(hint)[0] is int:
+                found.append((name, option, get_args(hint)[1].min))
+    return found
+
+
+def test_no_option_that_counts_takes_a_number_below_none():
+    """`--limit -1` left one example out, or ended in advice to fetch the data again."""
+    assert len(whole_numbers()) > 30
+    assert not [(name, option) for name, option, least in whole_numbers() if least is None]
 
 
 @pytest.mark.parametrize("short", sorted(ALIASES))
@@ -196,3 +204,12 @@ def test_the_shell_completes_commands_of_the_name_that_people_type():
     assert script.rstrip().endswith("complete -o default -F _mtpeft_completion mtpeft")
     words = {"_MTPEFT_COMPLETE": "complete_bash", "COMP_WORDS": "mtpeft ver", "COMP_CWORD": "1"}
     assert asked(**words).split() == ["verify"]
+
+
+@pytest.mark.parametrize(
+    "option", ["--backend vllm", "--dtype bfloat16", "--tokens-in-flight 512", "--processes 2"]
+)
+def test_an_option_that_heads_do_not_read_is_refused(mtpeft, option):
+    """It was taken, and nothing came of it."""
+    text = refused(mtpeft("infer", "unixcoder-base/mt-lora", *option.split()))
+    assert f"leave {option.split()[0]} out" in text

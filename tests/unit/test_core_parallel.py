@@ -4,11 +4,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 from mtpeft.core.errors import BadInput
-from mtpeft.core.parallel import in_order
+from mtpeft.core.parallel import in_order, side_by_side
 
 
 @pytest.fixture(params=[1, 3], ids=["one-processor", "three-processors"])
@@ -72,3 +73,49 @@ def _runs(process):
             return file.read().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_a_slow_item_holds_up_no_other():
+    last, lock, busy, most = threading.Event(), threading.Lock(), set(), []
+
+    def work(n):
+        with lock:
+            busy.add(n)
+            most.append(len(busy))
+        if n == 0:
+            assert last.wait(30), "the last item was not begun while the first one was busy"
+        if n == 6:
+            last.set()
+        with lock:
+            busy.remove(n)
+        return n * n
+
+    results = list(side_by_side(work, iter(range(7)), 2))
+    assert sorted(results) == [0, 1, 4, 9, 16, 25, 36] and results.index(0) >= 5
+    assert max(most) == 2
+
+
+def test_an_error_of_a_thread_is_raised_where_results_are_taken():
+    def fails(n):
+        if n == 2:
+            raise BadInput("scores.csv", "no number", "a number", "mtpeft verify", line=7)
+        return n
+
+    results = side_by_side(fails, range(4), 1)
+    assert [next(results), next(results)] == [0, 1]
+    with pytest.raises(BadInput, match="no number"):
+        next(results)
+    assert list(side_by_side(fails, [], 3)) == []
+
+
+def test_who_is_interrupted_waits_for_no_thread():
+    program = (
+        "import time\n"
+        "from mtpeft.core.parallel import side_by_side\n"
+        "next(side_by_side(lambda n: time.sleep(600 * n), [0, 1, 1], 3))\n"
+        "raise KeyboardInterrupt\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
+    assert done.stderr.endswith("KeyboardInterrupt\n")

@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from mtpeft.core import paths
 from mtpeft.core.errors import MtpeftError, Unwritable
+from mtpeft.corpora import fetch as fetching
 from mtpeft.corpora.fetch import Mismatch, Policy, cached, fetch, require
 from mtpeft.corpora.manifest import File
 
@@ -142,6 +144,21 @@ def test_a_good_answer_ends_under_the_final_name(server):
     assert bring(server, "good") == {}
     assert cached(entry("good")).read_bytes() == CONTENT
     assert not [p for p in cached(entry("good")).parent.iterdir() if p.name.endswith(".part")]
+
+
+def test_who_is_interrupted_waits_for_no_file_that_was_not_begun(server, monkeypatch):
+    class Interrupted(fetching.Progress):
+        def step(self, name: str = "", count: int = 1) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(fetching, "Progress", Interrupted)
+    names = [f"good-{number}" for number in range(6)]
+    with pytest.raises(KeyboardInterrupt):
+        fetch([entry(n) for n in names], jobs=1, base=server.base, show=True)
+    # One has come; the next one, which may be on its way, is left to come in the background.
+    while not cached(entry(names[1])).exists():
+        time.sleep(0.01)
+    assert {name for name, _ in server.asked} == set(names[:2])
 
 
 def test_a_second_run_asks_nobody(server):

@@ -1,6 +1,7 @@
 """`make doctor` promises only what the next command holds; set-up says what stands in its way."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -192,13 +193,68 @@ def test_a_build_of_torch_that_is_asked_for_replaces_the_other_one(tmp_path, the
 
 def test_make_looks_again_where_a_build_of_torch_is_asked_for(tmp_path):
     (tmp_path / "bin").mkdir()
-    for name in ("bin/python", ".core", ".train"):
-        (tmp_path / name).touch()
+    (tmp_path / "bin" / "python").write_text("#!/bin/sh\n")
+    (tmp_path / "bin" / "python").chmod(0o755)
+    group = ROOT / "docker" / "setup" / "group.sh"
+    for name in ("core", "train"):
+        subprocess.run(["bash", group, tmp_path, name], check=True, capture_output=True)
     command = ["make", "-n", "-C", str(ROOT), f"VENV={tmp_path}", f"{tmp_path}/.train"]
     plain = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MTPEFT_"))}
     for more, looks in (({}, False), ({"MTPEFT_TORCH": "cuda"}, True)):
         done = subprocess.run(command, env=plain | more, capture_output=True, text=True)
         assert ("group.sh" in done.stdout) == looks, done.stdout + done.stderr
+
+
+@pytest.fixture
+def setup_tree(tmp_path):
+    """The parts of a checkout that install groups, and an environment whose pip writes a log and fails
+    where a file `full` is there.
+    """
+    tree, venv = tmp_path / "tree", tmp_path / "venv"
+    shutil.copytree(ROOT / "docker", tree / "docker")
+    shutil.copy(ROOT / "Makefile", tree)
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin" / "python").write_text(
+        f'#!/bin/sh\n[ "$1" = -m ] || exit 0\necho "$*" >>{tmp_path}/log\n[ ! -e {tmp_path}/full ]\n'
+    )
+    (venv / "bin" / "python").chmod(0o755)
+    plain = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MTPEFT_"))}
+
+    def make(name: str) -> tuple[int, list[str]]:
+        (tmp_path / "log").write_text("")
+        command = ["make", "-C", str(tree), f"VENV={venv}", f"{venv}/.{name}"]
+        done = subprocess.run(command, env=plain, capture_output=True, text=True, check=False)
+        found = re.findall(r"locks/([\w-]+)\.txt", (tmp_path / "log").read_text())
+        return done.returncode, found
+
+    return tree, venv, make
+
+
+@pytest.mark.parametrize("name", ["score.txt", "torch-cpu.txt"])
+def test_a_lock_that_says_something_else_is_installed_though_its_date_is_older(setup_tree, name):
+    tree, _, make = setup_tree
+    group = "score" if name == "score.txt" else "train"
+    (tree / "docker" / "setup" / "r.sh").write_text("")  # R is not what is tested
+    assert group in make(group)[1] and make(group) == (0, [])
+    lock = tree / "docker" / "locks" / name
+    lock.write_text(lock.read_text() + "# another version\n")
+    os.utime(lock, (0, 0))
+    assert group in make(group)[1] and make(group) == (0, [])
+
+
+def test_an_installation_that_broke_off_is_done_again_also_with_the_lock_before_it(setup_tree):
+    tree, venv, make = setup_tree
+    (tree / "docker" / "setup" / "r.sh").write_text("")
+    assert make("score") == (0, ["core", "score"])
+    lock = tree / "docker" / "locks" / "score.txt"
+    before = lock.read_text()
+    lock.write_text(before + "# another version\n")
+    (venv.parent / "full").touch()
+    assert make("score") == (2, ["score"])
+    (venv.parent / "full").unlink()
+    lock.write_text(before)
+    os.utime(lock, (0, 0))
+    assert make("score") == (0, ["score"])
 
 
 def test_make_test_needs_no_browser():

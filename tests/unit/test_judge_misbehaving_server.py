@@ -6,6 +6,7 @@ import json
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from types import SimpleNamespace
 import pytest
 from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.scoring.interface import Item
+from mtpeft.scoring.judge import panel
 from mtpeft.scoring.judge.client import Client, Clock, Refused, RequestFailed
 from mtpeft.scoring.judge.criteria import own_prompt
 from mtpeft.scoring.judge.ledger import Ledger, read_ledger
@@ -387,6 +389,20 @@ def test_a_run_that_was_stopped_resumes_where_it_stopped(tmp_path):
         assert all("HTTP 401" in j.detail or "stopped" in j.detail for j in first[2:])
         second = run(server, tmp_path, items, concurrency=1)
         assert [j.status for j in second] == ["ok"] * 6 and len(server.requests) == 7
+
+
+def test_who_is_interrupted_waits_for_no_back_off(tmp_path, monkeypatch):
+    def interrupted(asked):
+        while not server.requests:
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(panel, "as_completed", interrupted)
+    busy, begun = Reply(429, headers={"Retry-After": "50"}), time.monotonic()
+    with serving(busy) as server, Ledger(tmp_path / "l.jsonl") as ledger:
+        with pytest.raises(KeyboardInterrupt):
+            judge([item()], settings(server, runs=2), ledger)
+        assert time.monotonic() - begun < 30 and len(server.requests) <= 2
 
 
 def test_an_unreadable_answer_is_asked_for_again_and_then_a_status(tmp_path):

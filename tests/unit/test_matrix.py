@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import json
 import os
+import re
 import sys
 
 import pytest
@@ -142,8 +143,11 @@ def test_the_runs_of_a_matrix_are_those_of_the_catalog():
 def test_each_worker_has_one_gpu_and_no_two_share_one(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5,7")
     assert local.devices(0) == ["3", "5", "7"] and local.devices(2) == ["3", "5"]
-    with pytest.raises(MtpeftError, match="4 workers on 3 GPUs"):
+    with pytest.raises(MtpeftError, match="4 processes on 3 GPUs") as refused:
         local.devices(4)
+    assert {"--workers 0", "mtpeft infer: --processes 0"} <= set(
+        re.split(r" \(of |\)", refused.value.fix)
+    )
     for none in ("", " ", "-1", "NoDevFiles", "-1,0"):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", none)
         assert local.devices(0) == [""] and local.devices(2) == ["", ""]

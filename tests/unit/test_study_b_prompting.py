@@ -6,15 +6,19 @@ import base64
 import json
 import math
 import random
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from mtpeft.core.errors import BadInput, MtpeftError
-from mtpeft.core.http import Clock, Limits, Refused
+from mtpeft.core.http import Clock, Limits, Refused, Unreadable
 from mtpeft.core.locks import InUse
 from mtpeft.core.records import Prediction, read_predictions
 from mtpeft.corpora import Example
@@ -139,6 +143,68 @@ def test_several_questions_are_on_their_way_and_records_keep_the_order(tmp_path:
     assert found == [e.id for e in examples] and len(chat.seen) == 7
 
 
+def test_a_slow_answer_holds_up_no_other_and_each_is_written_when_it_comes(tmp_path: Path) -> None:
+    path = tmp_path / "p.jsonl"
+    examples = [e for split in ("train", "valid", "test") for e in own(TASK, split)][:7]
+    slow_one, last_one = (conversation(e)[-1] for e in (examples[1], examples[6]))
+    last, seen = threading.Event(), []
+
+    class Slow(_Script):
+        def answer(self, messages: list[dict[str, str]], new_tokens: int = 10) -> tuple[str, str]:
+            if messages[-1] == last_one:
+                last.set()
+            if messages[-1] == slow_one:
+                assert last.wait(30), "questions waited for the slowest of a group"
+                while (lines := path.read_text().count("\n")) < 5:
+                    time.sleep(0.01)
+                seen.append(lines)
+            return "yes", "stop"
+
+    assert ask(examples, Slow(), path, "run", at_once=2) == 0
+    assert seen and seen[0] >= 5
+    assert [p.instance_id for p in read_predictions(path)] == [e.id for e in examples]  # type: ignore[union-attr]
+
+
+def test_ctrl_c_waits_for_no_server_and_keeps_what_was_answered(tmp_path: Path) -> None:
+    path, asked, end = tmp_path / "p.jsonl", [], threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.dumps({"choices": [{"message": {"content": "no"}}]}).encode()
+            asked.append(self.rfile.read(int(self.headers["Content-Length"])))
+            if len(asked) > 3:
+                end.wait(60)
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    command = [sys.executable, "-m", "mtpeft", "infer", "prompt", TASK, "--out", str(path)]
+    command += ["--corpus", "multitask-peft-own", "--split", "train", "--model", "m"]
+    command += ["--server", f"http://127.0.0.1:{server.server_port}/v1", "--at-once", "4"]
+    try:
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            while len(asked) < 7 and process.poll() is None:
+                time.sleep(0.05)
+            while process.poll() is None and path.read_text().count("\n") < 3:
+                time.sleep(0.05)
+            begun = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            told = process.communicate(timeout=50)[1]
+            assert time.monotonic() - begun < 30, "requests on their way were waited for"
+    finally:
+        end.set()
+        server.shutdown()
+        server.server_close()
+    assert process.returncode == 130 and told.startswith("mtpeft: interrupted")
+    assert [p.output for p in read_predictions(path)] == ["0"] * 3  # type: ignore[union-attr]
+
+
 def _by_the_formula(query: str, texts: list[str]) -> list[int]:
     """Positions of texts by BM25, the nearest first, equals in their order: k1 is 1.5, b is 0.75."""
     counts = [Counter(text.split()) for text in texts]
@@ -181,8 +247,8 @@ def test_a_failed_question_is_asked_again_and_an_answered_one_is_not(tmp_path: P
     found = list(read_predictions(path))
     assert [(p.instance_id, p.output, p.error) for p in found] == [  # type: ignore[union-attr]
         (examples[0].id, "1", ""),
-        (examples[2].id, "0", ""),
         (examples[1].id, "0", ""),
+        (examples[2].id, "0", ""),
     ]
     with pytest.raises(BadInput, match="another|answers of run"):
         ask(examples, again, path, "other")
@@ -258,7 +324,9 @@ class _Odd:
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers["Content-Length"]))
                 outer.headers.append(dict(self.headers))
-                self.connection.sendall(outer.replies.pop(0))
+                # It says that it closes, or the next question might come on the same connection.
+                told = outer.replies.pop(0).replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
+                self.connection.sendall(told)
                 self.close_connection = True
 
             def log_message(self, *_: object) -> None:
@@ -373,6 +441,15 @@ def test_vectors_of_a_server_come_in_the_order_of_the_texts(
     assert [len(r["input"]) for r in requests] == [64, 6]
 
 
+@pytest.mark.parametrize("odd", ["[NaN, 1]", "[1e999, 1]", "[]"])
+def test_vectors_that_cannot_be_compared_are_no_answer(odd: str) -> None:
+    row = f'{{"index": 1, "embedding": {odd}}}'
+    rows = f'{{"data": [{{"index": 0, "embedding": [1, 2]}}, {row}]}}'
+    reply = f"HTTP/1.1 200 OK\r\nContent-Length: {len(rows)}\r\n\r\n{rows}".encode()
+    with _Odd(reply) as server, pytest.raises(Unreadable, match="no finite number"):
+        Endpoint(server.url, "m", limits=Limits(attempts=1, seconds=5.0)).embed(["a", "b"])
+
+
 # ---------------------------------------------------------------- search by ranking
 
 
@@ -451,6 +528,15 @@ def test_vectors_rank_by_dot_product_and_words_by_what_they_share() -> None:
     ]
     assert by_words(["sort list"], ["read file", "sort the list"], 1) == [[1]]
     assert Bm25(["a a b", "a b", "c"]).nearest("a", 3) == nearest("a", ["a a b", "a b", "c"], 3)
+
+
+@pytest.mark.parametrize("odd", [[1.0], [math.nan, 0.0], [0.0, -math.inf]])
+def test_vectors_of_unlike_length_or_without_a_number_rank_nothing(odd: list[float]) -> None:
+    vectors = {"q": [1.0, 0.0], "a": [0.5, 9.0], "b": odd}
+    for queries, codes in ((["q"], ["a", "b"]), (["b"], ["q", "a"])):
+        with pytest.raises(MtpeftError, match="vectors of") as refused:
+            by_vectors(lambda texts: [vectors[t] for t in texts], queries, codes, 2)
+        assert "bm25" in refused.value.fix
 
 
 def test_a_right_function_outside_the_candidates_scores_nothing_and_no_answer_is_a_status(

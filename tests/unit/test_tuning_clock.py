@@ -85,6 +85,55 @@ def test_rows_of_text_are_waited_for_within_the_step_too(monkeypatch):
     assert trainer.ledger.seconds == 120
 
 
+def test_padding_is_shared_as_tokens_are():
+    """Eight places of two rows, of which three are the first task's and one is the second's: it was
+    four for each, fewer than a task's own tokens in other batches.
+    """
+    import torch
+
+    class Texts(TokensTrainer):
+        def __init__(self) -> None:
+            self.ledger, self.names, self.stopped = ledger.Ledger(), ["a", "b", "c"], set()
+            self.args, self.conflict_every = SimpleNamespace(world_size=1), 0
+            self._sums = torch.zeros(1)
+
+    trainer = Texts()
+    batch = {
+        "token_tasks": torch.tensor([[0, 0, 0, -1], [1, -1, -1, -1]]),
+        "labels": torch.tensor([[-100, 7, 8, -100], [-100, -100, -100, -100]]),
+    }
+    trainer.get_batch_samples(iter([batch]), 1, None)
+    bill = trainer.ledger
+    assert bill.tokens == {"a": 3, "b": 1, "c": 0}
+    assert bill.padded == {"a": 6, "b": 2, "c": 0}
+    assert bill.supervised == {"a": 2, "b": 0, "c": 0}
+    assert bill.steps == {"a": 1, "b": 1, "c": 0}
+
+
+def test_validation_that_a_balancing_rule_asks_for_is_billed_as_evaluation(monkeypatch, tmp_path):
+    """Ten seconds before the first step and after each of two: they stood nowhere."""
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(ledger.time, "monotonic", lambda: clock.now)
+
+    def losses(_: int) -> list[float]:
+        clock.now += 10
+        return [1.0]
+
+    bill, told = ledger.Ledger(), []
+    rule = SimpleNamespace(needs_validation=True, after_validation=told.append)
+    trainer = SimpleNamespace(
+        ledger=bill, rule=rule, validation_losses=losses, check=lambda: None, finish_step=dict
+    )
+    watch = callbacks.Recorder(trainer, tmp_path, 1, "run")
+    state = SimpleNamespace(global_step=0, is_world_process_zero=False)
+    watch.on_train_begin(None, state, None)
+    for state.global_step in (1, 2):
+        bill.begin_step()
+        clock.now += 2
+        watch.on_step_end(None, state, None)
+    assert (bill.seconds, bill.evaluation_seconds, told) == (4, 30, [[1.0]] * 3)
+
+
 def test_an_evaluation_has_neither_the_work_before_it_nor_less_than_its_own(monkeypatch):
     """Two seconds of training are queued when it begins, three of its own when it ends."""
     clock = SimpleNamespace(now=100.0, queued=2.0)

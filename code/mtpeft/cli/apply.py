@@ -31,7 +31,7 @@ def apply(
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False,
     training: Annotated[str, typer.Option(help="training profile of the run")] = "fast",
-    seed: Annotated[int, typer.Option(help="seed of the run")] = 42,
+    seed: Annotated[int, typer.Option(min=0, help="seed of the run")] = 42,
     backbone: Annotated[
         str, typer.Option(help="folder of the base model; default: the run's")
     ] = "",

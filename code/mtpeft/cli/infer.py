@@ -34,7 +34,7 @@ def run(
     ] = None,
     profile: Annotated[str, typer.Option(help="clean, or faithful to the study")] = "clean",
     training: Annotated[str, typer.Option(help="training profile of the adapter")] = "fast",
-    seed: Annotated[int, typer.Option(help="seed of the adapter")] = 42,
+    seed: Annotated[int, typer.Option(min=0, help="seed of the adapter")] = 42,
     adapter: Annotated[
         Path | None, typer.Option(help="adapter or model folder in place of our own")
     ] = None,
@@ -127,7 +127,7 @@ def prompt(
     server: Server = "",
     corpus: Corpus = "",
     split: str = "test",
-    shots: Annotated[int, typer.Option(min=0, help="solved examples before each question")] = 0,
+    shots: int = 0,
     limit: Annotated[int, typer.Option(min=0, help="examples, evenly spaced; 0: all")] = 0,
     at_once: AtOnce = 8,
     dtype: Dtype = "",
@@ -220,8 +220,8 @@ def proof_server(
         int, typer.Option(min=0, help="instances of the second pass; 0: as many as of the first")
     ] = 0,
     queries: Annotated[int, typer.Option(min=0, help="of code search; 0: none")] = 200,
-    summaries: Annotated[int, typer.Option(min=0, help="written and judged")] = 50,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="of the server; 0: a free one")] = 0,
+    summaries: Annotated[int, typer.Option(min=1, help="written and judged")] = 50,
+    port: Annotated[int, typer.Option(min=0, help="of the server; 0: a free one")] = 0,
 ) -> None:
     """Ask a small real model through `mtpeft serve`: prompting without and with examples, the judge.
 

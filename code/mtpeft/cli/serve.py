@@ -18,7 +18,7 @@ def serve(
     host: Annotated[str, typer.Option(help="others than this machine need a key")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one")] = 8000,
     training: Annotated[str, typer.Option(help="training profile of the adapters")] = "fast",
-    seed: Annotated[int, typer.Option(help="seed of the adapters")] = 42,
+    seed: Annotated[int, typer.Option(min=0, help="seed of the adapters")] = 42,
     adapter: Annotated[
         Path | None, typer.Option(help="adapter or model folder in place of the run's own")
     ] = None,

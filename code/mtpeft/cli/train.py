@@ -65,7 +65,7 @@ def export(
     run: Annotated[str, typer.Argument(help="run id, see `mtpeft list runs`")],
     target: Annotated[Path, typer.Argument(help="folder to write")],
     profile: Annotated[str, typer.Option(help="training profile of the run")] = "fast",
-    seed: Annotated[int, typer.Option(help="seed of the run")] = 42,
+    seed: Annotated[int, typer.Option(min=0, help="seed of the run")] = 42,
     backbone: Annotated[
         str, typer.Option(help="folder of the base model; default: the run's")
     ] = "",
@@ -82,7 +82,7 @@ def calibrate(
         str, typer.Argument(help="run id, the folder of a seed, or one of train export")
     ],
     profile: Annotated[str, typer.Option(help="training profile of the run")] = "fast",
-    seed: Annotated[int, typer.Option(help="seed of the run")] = 42,
+    seed: Annotated[int, typer.Option(min=0, help="seed of the run")] = 42,
     backbone: Annotated[
         str, typer.Option(help="folder of the base model; default: the run's")
     ] = "",

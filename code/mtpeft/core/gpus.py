@@ -35,7 +35,9 @@ def devices(workers: int) -> list[str]:
         return [""] * max(1, workers)
     if workers > len(found):
         raise MtpeftError(
-            f"{workers} workers on {len(found)} GPUs", "at most one worker a GPU", "--workers 0"
+            f"{workers} processes on {len(found)} GPUs",
+            "at most one process a GPU",
+            "--workers 0 (of mtpeft infer: --processes 0)",
         )
     return found[: workers or len(found)]
 

@@ -84,7 +84,7 @@ class Clock:
     """
 
     now: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], object] = time.sleep
     date: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
 

@@ -1,11 +1,13 @@
-"""Work spread over the processors of this machine, its results in order."""
+"""Work spread over the processors of this machine, or over the answers of a server."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import count
 from multiprocessing import get_context
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any, TypeVar
 
 from mtpeft.core.processes import die_with_parent
@@ -52,3 +54,55 @@ def in_order(
 def _done(number: int, place: int) -> Any:
     work, items = _shared[number]
     return work(items[place])
+
+
+def side_by_side(work: Callable[[T], R], items: Iterable[T], at_once: int) -> Iterator[R]:
+    """Do the same to every item, in threads of which as many are busy as there may be: for work
+    that waits for somebody else.
+
+    Items are taken when their turn comes. Whoever stops asking for results (Ctrl-C) waits for no
+    thread: what is still on its way is given up.
+
+    Args:
+        work: What is done to an item.
+        items: The items.
+        at_once: How many at the same time.
+
+    Returns:
+        The results, each as soon as it is there.
+
+    Raises:
+        BaseException: As `work` raised it.
+    """
+    todo: SimpleQueue[tuple[T] | None] = SimpleQueue()
+    done: SimpleQueue[tuple[R] | BaseException] = SimpleQueue()
+
+    def worker() -> None:
+        while (item := todo.get()) is not None:
+            try:
+                done.put((work(*item),))
+            except BaseException as error:  # raised where the results are taken
+                done.put(error)
+
+    def result() -> R:
+        got = done.get()
+        if isinstance(got, BaseException):
+            raise got
+        return got[0]
+
+    threads = busy = 0
+    try:
+        for item in items:
+            ready = [result()] if busy == at_once else []
+            if threads < at_once:
+                # Not waited for when the process ends, as those of an executor are.
+                Thread(target=worker, daemon=True).start()
+                threads += 1
+            todo.put((item,))
+            busy += 1 - len(ready)
+            yield from ready
+        for _ in range(busy):
+            yield result()
+    finally:
+        for _ in range(threads):
+            todo.put(None)

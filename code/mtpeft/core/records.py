@@ -482,6 +482,25 @@ def write_predictions(path: Path, records: Iterable[Prediction]) -> None:
     write_atomic(path, "".join(_line(record) + "\n" for record in records))
 
 
+def arrange_predictions(path: Path, ids: Iterable[str]) -> None:
+    """Bring a file of records into an order in one step, where it has another. No file is no record.
+
+    Args:
+        path: The file.
+        ids: Instances in the order; records of others come last, as they stood.
+
+    Raises:
+        BadInput: Of the first line that cannot be used.
+    """
+    place: dict[str, int] = {}
+    for name in ids:
+        place.setdefault(name, len(place))
+    records = resume_predictions(path)
+    ordered = sorted(records, key=lambda record: place.get(record.instance_id, len(place)))
+    if ordered != records:
+        write_predictions(path, ordered)
+
+
 def _line(record: Prediction) -> str:
     """One line; half a surrogate pair, which a server may send, is written as an escape."""
     line = json.dumps(asdict(record), ensure_ascii=False, sort_keys=True)

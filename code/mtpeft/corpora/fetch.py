@@ -12,7 +12,6 @@ import shutil
 import sys
 import zlib
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mtpeft.core import paths
@@ -21,6 +20,7 @@ from mtpeft.core.errors import BadInput, MtpeftError, Unavailable, Unwritable
 from mtpeft.core.files import cannot, scratch
 from mtpeft.core.http import Client, address, offline
 from mtpeft.core.locks import held
+from mtpeft.core.parallel import side_by_side
 from mtpeft.core.processes import run
 from mtpeft.core.progress import Progress
 from mtpeft.corpora.manifest import File, Wheel
@@ -77,29 +77,24 @@ def fetch(
     """
     entries = list(entries)
     base = base or upstream()
-    failed: dict[str, MtpeftError] = {}
-    with (
-        opened(policy or Policy(), max(1, jobs)) as client,
-        ThreadPoolExecutor(max(1, jobs)) as pool,
-    ):
-        futures = {
-            entry.id: (entry, pool.submit(_bring, entry, base, policy or Policy(), client))
-            for entry in entries
-        }
-        if show:
-            with Progress("data", len(entries)) as progress:
-                for entry, future in futures.values():
-                    future.exception()
-                    progress.step(entry.id)
-        for name, (_, future) in futures.items():
-            try:
-                future.result()
-            except Unwritable:
-                pool.shutdown(cancel_futures=True)  # the others would fail alike
-                raise
-            except MtpeftError as error:
+    policy, failed = policy or Policy(), {}
+
+    def brought(entry: File | Wheel) -> tuple[str, MtpeftError | None]:
+        try:
+            _bring(entry, base, policy, client)
+        except Unwritable:
+            raise  # the others would fail alike
+        except MtpeftError as error:
+            return entry.id, error
+        return entry.id, None
+
+    with opened(policy, max(1, jobs)) as client, Progress("data", len(entries)) as progress:
+        for name, error in side_by_side(brought, entries, max(1, jobs)):
+            if error is not None:
                 failed[name] = error
-    return failed
+            if show:
+                progress.step(name)
+    return {entry.id: failed[entry.id] for entry in entries if entry.id in failed}
 
 
 def _bring(entry: File | Wheel, base: str, policy: Policy, client: Client) -> None:

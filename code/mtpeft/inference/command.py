@@ -75,6 +75,19 @@ def run(
             "a run that generates",
             "leave --limit out: heads answer a whole set in minutes",
         )
+    unread = {
+        "--backend": backend != "transformers",
+        "--dtype": bool(dtype),
+        "--tokens-in-flight": tokens_in_flight > 0,
+        "--processes": processes > 1,
+    }
+    if has_heads(entry) and any(unread.values()):
+        given = ", ".join(option for option, is_given in unread.items() if is_given)
+        raise MtpeftError(
+            f"{given}, and {name} has heads, which take no such option",
+            "a run that generates",
+            f"leave {given} out",
+        )
     if has_heads(entry):
         return heads.run(entry, evaluations, training, seed, adapter, backbone, corpus)
     known = [e.id for task in entry.tasks for e in catalog().get("tasks", task).evaluations]

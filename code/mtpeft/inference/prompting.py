@@ -9,9 +9,9 @@ raw text is scoring's business.
 
 import hashlib
 import json
+import math
 import time
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -23,7 +23,15 @@ from mtpeft.catalog import catalog
 from mtpeft.core.errors import BadInput, MtpeftError
 from mtpeft.core.http import Client, Clock, Limits, Refused, Secret, address
 from mtpeft.core.locks import held
-from mtpeft.core.records import Prediction, append_predictions, drop_predictions, resume_predictions
+from mtpeft.core.parallel import side_by_side
+from mtpeft.core.progress import Progress
+from mtpeft.core.records import (
+    Prediction,
+    append_predictions,
+    arrange_predictions,
+    drop_predictions,
+    resume_predictions,
+)
 from mtpeft.core.text import one_line
 from mtpeft.corpora import Example
 from mtpeft.inference.bm25 import Bm25
@@ -128,6 +136,8 @@ class Endpoint:
                 vectors = [[float(x) for x in row["embedding"]] for row in rows]
                 if [row["index"] for row in rows] != list(range(number)):
                     raise ValueError(f"{len(rows)} vectors for {number} texts")
+                if not all(vector and all(map(math.isfinite, vector)) for vector in vectors):
+                    raise ValueError("a vector is empty or holds what is no finite number")
                 return vectors
 
             found += self._post("/embeddings", {"input": some}, read)
@@ -262,10 +272,10 @@ def ask(
     def read(example: Example, raw: str) -> Answer:
         return answer_of(task_module(example.task), raw, False, example)
 
-    questions = (
+    questions = [
         Question(evaluation or e.task, e.id, partial(messages, e), partial(read, e))
         for e in examples
-    )
+    ]
     return ask_each(questions, chat, path, run, at_once=at_once)
 
 
@@ -287,18 +297,18 @@ class Question:
 
 
 def ask_each(
-    questions: Iterable[Question],
+    questions: Sequence[Question],
     chat: Chat,
     path: Path,
     run: str,
     new_tokens: int = NEW_TOKENS,
     at_once: int = 1,
 ) -> int:
-    """Ask what has no answer in `path` yet, append the answers as they come, in the order of the
-    questions.
+    """Ask what has no answer in `path` yet, and append each answer when it comes.
 
     What goes wrong with one question is recorded as that instance's error, and the next one
-    follows. A server that refuses the very first question would refuse them all.
+    follows. A server that refuses the very first question would refuse them all. Once every
+    question was asked, the file has their order; before that, the order in which answers came.
 
     Args:
         questions: In their order.
@@ -306,8 +316,8 @@ def ask_each(
         path: The file of predictions, which is continued.
         run: That the predictions name.
         new_tokens: The most tokens of an answer.
-        at_once: How many questions a server is asked at the same time, or a local model in one
-            batch.
+        at_once: How many questions are on their way to a server at any time, or make up a batch of
+            a local model.
 
     Returns:
         How many questions remain without an answer.
@@ -319,27 +329,34 @@ def ask_each(
     """
     if not run.isprintable():
         raise MtpeftError(f"run {run!a}", "a name without control characters", "--model NAME")
-    with held(path, wait=False), ThreadPoolExecutor(at_once) as pool:
+    with held(path, wait=False):
         done, missing = _answered(path, run), 0
-        answered = bool(done)
-        todo = (q for q in questions if q.instance_id not in done)
-        while some := list(islice(todo, at_once if answered else 1)):
+        answered, todo = bool(done), [q for q in questions if q.instance_id not in done]
+
+        def found(todo: Iterator[Question]) -> Iterator[Asked]:
+            while not answered and (first := next(todo, None)) is not None:
+                yield _asked(first, chat, run, new_tokens)
             if isinstance(chat, Local):
-                found: Iterable[Asked] = _together(some, chat, run, new_tokens)
+                while some := list(islice(todo, at_once)):
+                    yield from _together(some, chat, run, new_tokens)
             else:
-                found = pool.map(lambda q: _asked(q, chat, run, new_tokens), some)
-            for record, refusal in found:
+                yield from side_by_side(lambda q: _asked(q, chat, run, new_tokens), todo, at_once)
+
+        with Progress(f"infer {run}", len(todo)) as progress:
+            for record, refusal in found(iter(todo)):
                 append_predictions(path, [record])
                 if refusal is not None and not answered:
                     raise refusal
                 missing += bool(record.error)
                 answered = answered or not record.error
+                progress.step(record.instance_id)
+        arrange_predictions(path, (q.instance_id for q in questions))
     return missing
 
 
 def _together(
     some: Sequence["Question"], chat: Local, run: str, new_tokens: int
-) -> Iterable[Asked]:
+) -> Iterator[Asked]:
     """The records of questions that a local model answers in one batch; one by one where that
     fails, so that one bad question is one bad record.
     """

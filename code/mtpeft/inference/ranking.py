@@ -50,14 +50,25 @@ def by_vectors(
         queries: The descriptions.
         codes: The functions.
         number: How many codes for each query.
+
+    Raises:
+        MtpeftError: A vector cannot be compared with the others.
     """
     import numpy as np
 
-    vectors = np.array(embed(codes))
+    of_codes, of_queries = embed(codes), embed(queries)
+    widths = {len(vector) for vector in (*of_codes, *of_queries)}
+    if len(widths) > 1 or not all(np.isfinite(v).all() for v in (*of_codes, *of_queries)):
+        raise MtpeftError(
+            f"vectors of {', '.join(map(str, sorted(widths)))} numbers, or with some that are not finite",
+            "finite vectors of one length",
+            "another model, or --stage1 bm25",
+        )
+    vectors = np.array(of_codes)
     # One query at a time: all scores of a large pool would take gigabytes.
     return [
         np.argsort(-(vectors @ query), kind="stable")[:number].tolist()
-        for query in np.array(embed(queries))
+        for query in np.array(of_queries)
     ]
 
 

@@ -19,10 +19,10 @@ from mtpeft.core.provenance import write_provenance
 from mtpeft.core.records import (
     Prediction,
     append_predictions,
+    arrange_predictions,
     drop_predictions,
     read_predictions,
     resume_predictions,
-    write_predictions,
 )
 from mtpeft.corpora import Example
 from mtpeft.inference.backends import Backend
@@ -151,11 +151,7 @@ def finish(request: Request, path: Path, backend: str) -> None:
     """
     if not path.is_file():
         return
-    place = {example.id: i for i, example in enumerate(request.examples)}
-    records = resume_predictions(path)
-    ordered = sorted(records, key=lambda record: place.get(record.instance_id, len(place)))
-    if ordered != records:
-        write_predictions(path, ordered)
+    arrange_predictions(path, (example.id for example in request.examples))
     write_provenance(path, [], **request.made_by(backend))
 
 

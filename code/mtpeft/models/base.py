@@ -9,6 +9,7 @@ import importlib.util
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
+from pathlib import Path
 from typing import Any, TypeVar
 
 from mtpeft.catalog import Backbone
@@ -19,6 +20,36 @@ from mtpeft.models.nf4 import keep_layout
 
 T = TypeVar("T")
 FLASH = "flash_attention_2"
+
+
+OTHER = "--backbone FOLDER (of prompt and rank: --model FOLDER)"
+_UNKNOWN = (
+    *("Unrecognized", "does not recognize this architecture", "trust_remote_code"),
+    *("not a valid JSON", "instantiate the backend tokenizer"),
+)
+
+
+@contextlib.contextmanager
+def understood(source: str) -> Iterator[None]:
+    """Around reading a model: what the library does not know is no fault of this package.
+
+    Args:
+        source: Where the model is.
+
+    Raises:
+        MtpeftError: The library builds no such model.
+    """
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        if not any(words in str(error) for words in _UNKNOWN):
+            raise
+        raise MtpeftError(
+            f"{source}: {first_line(error).split('. ')[0]}",
+            "tokenizer, configuration and weights of a causal language model (below heads: of an encoder "
+            "or decoder) that transformers knows",
+            f"{OTHER} with these",
+        ) from error
 
 
 @contextlib.contextmanager
@@ -87,15 +118,10 @@ def _with_attention(
     *more, last = attention(name, device, half=half)
     for kernel in (*more, last):
         try:
-            return load(kernel)
+            with understood(source):
+                return load(kernel)
         except (ValueError, ImportError) as error:
-            # The library refuses an architecture or an implementation before it reads any weight.
-            if str(error).startswith("Unrecognized configuration class"):
-                raise MtpeftError(
-                    f"{source}: {first_line(error).split('. ')[0]}",
-                    "a causal language model; below heads an encoder or decoder",
-                    "--backbone FOLDER with such a model",
-                ) from error
+            # The library refuses an implementation before it reads any weight.
             if "ttention" not in str(error):
                 raise
             if kernel == last:
@@ -117,11 +143,24 @@ def load_tokenizer(source: str) -> Any:
     itself); without a padding token of its own it pads with its end token.
 
     Raises:
-        MtpeftError: It has neither.
+        MtpeftError: It has neither, or the folder holds no tokenizer.
     """
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(source, padding_side="left")
+    with understood(source):
+        tokenizer = AutoTokenizer.from_pretrained(source, padding_side="left")
+    files = set(tokenizer.vocab_files_names.values())
+    if (
+        files
+        and Path(source).is_dir()
+        and not any((Path(source) / name).exists() for name in files)
+    ):
+        # The library then makes one without words, which reads every text as nothing.
+        raise MtpeftError(
+            f"{source} holds no vocabulary of a {type(tokenizer).__name__}",
+            f"{' or '.join(sorted(files))}",
+            f"{OTHER} with the model's tokenizer",
+        )
     if tokenizer.pad_token_id is None:
         if tokenizer.eos_token_id is None:
             raise MtpeftError(
@@ -312,14 +351,14 @@ def complete(source: str, model: Any, loading: Mapping[str, Any]) -> Any:
         raise MtpeftError(
             f"{name} of {source} has shape {list(stored)}",
             f"{list(wanted)}, as config.json beside it says",
-            "--backbone FOLDER with a whole model",
+            f"{OTHER} with a whole model",
         )
     if extra := _without_a_place(model, loading["unexpected_keys"]):
         raise MtpeftError(
             f"{source} holds {len(extra)} weights for which the model that its config.json describes "
             f"has no place, {extra[0]} among them",
             "as many layers in the configuration as in the files, with the same parts",
-            f"correct config.json, or --backbone FOLDER with a whole {type(model).__name__}",
+            f"correct config.json, or {OTHER} with a whole {type(model).__name__}",
         )
     missing = sorted(loading["missing_keys"])
     pooler = [n for n in model.state_dict() if n.startswith("pooler.")] if missing else []
@@ -332,7 +371,7 @@ def complete(source: str, model: Any, loading: Mapping[str, Any]) -> Any:
         raise MtpeftError(
             f"{source} lacks {len(missing)} weights of the model, {missing[0]} among them",
             f"all weights of a {type(model).__name__}",
-            "--backbone FOLDER with a whole model",
+            f"{OTHER} with a whole model",
         )
     return model
 
@@ -369,7 +408,8 @@ def longest_input(source: str) -> int | None:
     """Tokens that the encoder in `source` has positions for; None where positions have no limit."""
     from transformers import AutoConfig
 
-    config = AutoConfig.from_pretrained(source)
+    with understood(source):
+        config = AutoConfig.from_pretrained(source)
     length = positions_of(config)
     if length is None:
         return None

@@ -276,7 +276,7 @@ def _judged(
     path = place / "summaries.jsonl"
     with costs.of("summaries", lambda: len(_answers(path))):
         ask_each(
-            (
+            [
                 Question(
                     f"summarization-{e.language}",
                     e.id,
@@ -284,7 +284,7 @@ def _judged(
                     partial(_read, e),
                 )
                 for e in functions
-            ),
+            ],
             chat,
             path,
             model,

@@ -50,19 +50,24 @@ class Recorder(TrainerCallback):
                 log_dir=str(self._board_folder), purge_step=state.global_step or None
             )
         if self._trainer.rule.needs_validation and state.global_step == 0:
-            self._trainer.rule.after_validation(self._trainer.validation_losses(SMALL_VALIDATION))
+            self._validate()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         row = self._trainer.finish_step()
         self._trainer.ledger.end_step()
         if self._trainer.rule.needs_validation and state.global_step % self._every == 0:
-            self._trainer.rule.after_validation(self._trainer.validation_losses(SMALL_VALIDATION))
+            self._validate()
         if self._board is not None:
             for name, value in row.items():
                 if name != "step" and value is not None:
                     self._board.add_scalar(f"train/{name}", value, row["step"])
             if state.global_step % args.logging_steps == 0:
                 self._say(state.global_step, state.max_steps, row["loss"])
+
+    def _validate(self) -> None:
+        with self._trainer.ledger.evaluation():  # no step's time, and paid for all the same
+            losses = self._trainer.validation_losses(SMALL_VALIDATION)
+        self._trainer.rule.after_validation(losses)
 
     def _say(self, step: int, steps: int, loss: float) -> None:
         now = time.monotonic()

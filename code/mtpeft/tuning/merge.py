@@ -6,7 +6,7 @@ from mtpeft.core.errors import BadInput, MtpeftError
 from mtpeft.core.objects import read_object
 from mtpeft.core.text import first_line
 from mtpeft.corpora.weights import fingerprint
-from mtpeft.models.base import complete, quietly
+from mtpeft.models.base import complete, quietly, understood
 
 
 def merge(adapter: Path, source: str, target: Path, dtype: str = "float32") -> Path:
@@ -36,7 +36,7 @@ def merge(adapter: Path, source: str, target: Path, dtype: str = "float32") -> P
     told = read_object(adapter / "adapter_config.json", "the configuration of a PEFT adapter", "")
     named = told.get("base_model_name_or_path") == source
     try:
-        with quietly():
+        with quietly(), understood(source):
             read = AutoModelForCausalLM.from_pretrained(
                 source,
                 dtype=getattr(torch, dtype),

@@ -11,12 +11,13 @@ import json
 import threading
 from collections import defaultdict
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
 from mtpeft.core.errors import BadInput, MtpeftError, Unavailable
 from mtpeft.core.files import append_lines, record_lines
+from mtpeft.core.http import RequestFailed
 from mtpeft.core.locks import held
 from mtpeft.core.objects import typed
 from mtpeft.scoring.judge.criteria import CRITERIA, Ratings
@@ -260,13 +261,25 @@ class LedgerMeter:
     Attributes:
         ledger: The ledger.
         most: What one request can cost at most.
+        stop: Set where nothing more shall be asked.
     """
 
     ledger: Ledger
     most: float
+    stop: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
-        """Reserve the most that the request can cost."""
+        """Reserve the most that the request can cost.
+
+        Raises:
+            RequestFailed: Nothing more shall be asked.
+        """
+        if self.stop.is_set():
+            raise RequestFailed(
+                "not asked: the run was stopped",
+                "a run that goes on",
+                "run the same command again: what was answered is kept",
+            )
         self.ledger.reserve(self.most)
 
     def free(self) -> None:

@@ -120,7 +120,8 @@ def judge(
     failures = {} if failures is None else failures
     stop = threading.Event()
     with (
-        Client(settings, clock, jitter) as client,
+        # Who stops waits for the answers on their way, which are paid for, and for no back-off.
+        Client(settings, clock or Clock(sleep=stop.wait), jitter) as client,
         ThreadPoolExecutor(settings.concurrency, thread_name_prefix="judge") as pool,
     ):
         asked = {
@@ -184,10 +185,8 @@ def _ask(
         The reason where no answer was had, else empty.
     """
     most = most_expensive(settings, prompt)
-    meter = LedgerMeter(ledger, most)
+    meter = LedgerMeter(ledger, most, stop)
     for attempt in range(1, settings.parse_attempts + 1):
-        if stop.is_set():
-            return "not asked: the run was stopped"
         try:
             completion = client.ask(prompt, meter)
         except RequestFailed as error:

@@ -105,8 +105,9 @@ class TokensTrainer(MultiTaskTrainer):
             self._silence(batch)
             tasks, kept = batch["token_tasks"], batch["labels"][:, 1:] != IGNORED
             totals[0] += _count(tasks[:, 1:][kept], len(self.names))
-            totals[1] += _count(tasks[tasks != PADDED], len(self.names))
-            totals[2] += float(tasks.numel()) / len(self.names)
+            own = _count(tasks[tasks != PADDED], len(self.names))
+            totals[1] += own
+            totals[2] += own * (tasks.numel() / own.sum())  # padding is shared as tokens are
         supervised, tokens, padded = self._summed(totals).numpy()
         self._counts = supervised
         for i, name in enumerate(self.names):
@@ -486,6 +487,13 @@ def fit(
             f"train {title}: {len(rows)} rows are too few to pay for generated text; selected on "
             f"{settings.selection}"
         )
+    moved = share_moved(model, settings.learning_rate)
+    if moved < 0.5 and identity.rank() == 0:
+        print(
+            f"train {title}: weights are {settings.weights} without a float32 copy: a step of the "
+            f"learning rate's size ({settings.learning_rate:g}) changes {100 * moved:.0f} % of those "
+            "that are trained, the rest round it away (--set weights=float32)"
+        )
     bf16 = settings.mixed_precision == "bf16"
     trainer.opening = opening(settings, multiple, attention_of(model), title, bf16=bf16)
     trainer.add_callback(Recorder(trainer, job.folder / identity.LOGS, every, title))
@@ -511,6 +519,23 @@ def fit(
         for said in unlearned(trainer.state.log_history, trainer.state.best_global_step or 0):
             print(f"train {title}: {said}")
     return trainer, tokenizer, rows.sha256()
+
+
+def share_moved(model: Any, rate: float) -> float:
+    """Share of the trained weights that are another number after a step of one learning rate, which
+    is what Adam takes: in 16 bits a step below half the distance to the next number is lost.
+
+    Args:
+        model: The model; of a large matrix every so many-th weight is looked at.
+        rate: The learning rate.
+    """
+    moved = total = 0.0
+    for p in model.parameters():
+        if p.requires_grad:
+            some = p.detach().flatten()[:: 1 + p.numel() // 100_000]
+            moved += p.numel() * float((some + rate != some).float().mean())
+            total += p.numel()
+    return moved / total
 
 
 def unlearned(logged: Sequence[dict[str, Any]], step: int) -> list[str]:
