@@ -64,6 +64,7 @@ def test_words_of_a_library_are_not_taken_for_a_path():
             "[enforce fail] . PytorchStreamWriter failed writing file data/0: file write failed",
             "df -h",
         ),
+        ("[enforce fail at inline_container.cc:672] . unexpected pos 6400 vs 6292", "df -h"),
         ("could not write: Read-only file system", "MTPEFT_OUT"),
         ("write failed: Disk quota exceeded", "df -h"),
     ],

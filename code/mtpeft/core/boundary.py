@@ -73,7 +73,7 @@ def _number_of_the_system(error: Exception) -> int:
     if found := re.search(r"\(os error (\d+)\)", text):  # Rust: safetensors, tokenizers
         return int(found[1])
     # PyTorch's writer of archives keeps the reason to itself; a full disk is the usual one.
-    if "PytorchStreamWriter failed writing" in text:
+    if "PytorchStreamWriter failed writing" in text or "unexpected pos" in text:
         return errno.ENOSPC
     numbers = (*sorted(_DISK), *sorted(_DENIED))
     return next((number for number in numbers if os.strerror(number) in text), 0)

@@ -130,8 +130,9 @@ class Transformers:
 
             model = PeftModel.from_pretrained(model, str(result))
             if not quantised:
-                # One product in place of three. In bfloat16 the sum is rounded once more, which moves
-                # the outputs no further from those of float32.
+                # One product in place of three. In bfloat16 the sum is rounded once more: against
+                # float32, outputs of a tiny model with 32 random adapters were off by 0.97 to 1.11
+                # times what they were off by without merging.
                 model = model.merge_and_unload()
         self.model = (model if quantised else model.to(local())).eval()
         self.tokens_in_flight = fitting(self.model)

@@ -57,6 +57,8 @@ def once(
         if finished.is_file():
             found = outcome(finished)
             identity.unbroken(folder, found.files)
+            if first:  # what ended between the mark and their removal left them
+                shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
             return found.kept
         while True:
             if torch.cuda.is_available():  # of this seed and micro-batch, not of those before

@@ -64,7 +64,8 @@ def tokenized(
         wording: The words of the prompts.
         joined: The study's layout (see `tasks.render`).
         longest: An example with more tokens is left out and counted: cut short it would be another
-            prompt than the one that is asked at inference, which is never cut. None: no limit.
+            prompt than the one that is asked at inference (which only the profile `faithful`
+            cuts, as the study did). None: no limit.
 
     Raises:
         MtpeftError: No example of a task is left.

@@ -1,6 +1,6 @@
 """transformers' Trainer with what multi-task tuning needs, whatever the objective: a share of each
 task in the loss, losses and cost per task, tasks that stop, one device a process, checkpoints that
-resume to the byte, and an end where a loss is no number.
+resume (on a CPU to the byte), and an end where a loss is no number.
 
 TRL's SFT trainer is not the base: it prepares data itself, without task identities, and its
 defaults (bf16, gradient checkpointing) are silent. A test and a benchmark compare it with this one.

@@ -1,4 +1,5 @@
-"""How often a run of tokens is evaluated: so that watching it costs at most a tenth of training it.
+"""How often a run of tokens is evaluated: so that watching it costs at most a tenth of training it
+(where a run has so few steps that each is evaluated, one row of every task each time).
 
 Costs are counted in passes that are started one after the other, and in tokens. A pass over rows
 costs what a training step costs forward: a third of it (a quarter where activations are recomputed).

@@ -1,10 +1,11 @@
 """Training an encoder with a head per task, on batches of one task each.
 
 A step holds one batch of one task or of every task, as the sampler says. Where a batch does not fit
-a device at once, or is divided among processes, the same loss and gradients come out: those of
-labels are sums over examples, those of rankings, in which all examples of a batch meet, come from
-cached vectors (Gao et al. 2021, arXiv:2101.06983). A run that is cut off goes on as if nothing had
-happened: on a CPU the same bytes come out.
+a device at once, or is divided among processes, the same loss and gradients come out, but for
+rounding and for the masks of dropout, which are drawn part by part: those of labels are sums over
+examples, those of rankings, in which all examples of a batch meet, come from cached vectors (Gao et
+al. 2021, arXiv:2101.06983). A run that is cut off goes on at its last checkpoint: on a CPU the same
+bytes come out as if nothing had happened.
 """
 
 import hashlib
