@@ -245,6 +245,7 @@ def test_runs_tasks_and_functions_that_are_not_there_are_refused(heads, files, t
         ((ALL, "--task", "flaky"), UnknownName, "flaky-detection"),
         (("unixcoder-base/mt-lorra",), UnknownName, "mt-lora"),
         ((str(tmp_path),), MtpeftError, "no weights of"),
+        ((ALL, "--query", " "), MtpeftError, "--query without a word"),
     ):
         with pytest.raises(kind, match=found):
             said("apply", arguments[0], files["Tests.java"], *arguments[1:], "--backbone", heads)

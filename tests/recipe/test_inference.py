@@ -19,7 +19,7 @@ from mtpeft.core.locks import InUse
 from mtpeft.core.records import Prediction, read_predictions
 from mtpeft.corpora import Example, evaluation
 from mtpeft.inference import backends
-from mtpeft.inference.backends import ON_CPU, TINY, Transformers, backend
+from mtpeft.inference.backends import TINY, Transformers, backend
 from mtpeft.inference.batches import batches
 from mtpeft.inference.generate import Generated, generate, texts
 from mtpeft.inference.prompting import Local, ask
@@ -200,10 +200,22 @@ def test_a_model_without_a_cache_of_keys_is_refused(backbone, tmp_path):
         Transformers(str(tmp_path), None, "float32", False)
 
 
-def test_on_a_cpu_a_model_that_is_not_tiny_gets_small_batches():
+def test_on_a_cpu_a_batch_has_two_gigabytes_whatever_the_model():
+    """SmolLM2-135M in float32: 30 layers with keys and values of 3 heads of 64, a width of 576, 1,536 in
+    the feed-forward block: 4 × (2 × 30 × 192 + 6 × 576 + 3 × 1536) = 78,336 bytes a token.
+    """
     weights = [torch.nn.Parameter(torch.empty(TINY + 1, device="meta"))]
-    model = SimpleNamespace(device=torch.device("cpu"), parameters=lambda: weights)
-    assert backends.fitting(model) == ON_CPU
+    config = SimpleNamespace(
+        num_hidden_layers=30,
+        num_attention_heads=9,
+        num_key_value_heads=3,
+        hidden_size=576,
+        intermediate_size=1536,
+    )
+    model = SimpleNamespace(
+        device=torch.device("cpu"), dtype=torch.float32, config=config, parameters=lambda: weights
+    )
+    assert backends.fitting(model) == 2_000_000_000 // 78_336
     weights.clear()
     assert backends.fitting(model) == 0
 

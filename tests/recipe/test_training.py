@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -392,10 +393,44 @@ def test_processes_whose_answers_differ_stop_at_the_same_step(backbone, tmp_path
     """By the first one's answers, or each would wait for the others forever."""
     chosen = {"tasks": ["generation"], "per_task_stopping": True, "early_stopping_patience": 1}
     chosen |= {"selection": "generation", "selection_samples": 2, "epochs": 6}
-    together(backbone, tmp_path, "qlora", part=True, **chosen)
+    together(backbone, tmp_path, "qlora", part="answers", **chosen)
     made = job(backbone, tmp_path, "qlora", batch_size=2, **{**SHARED, **chosen})
     ledger = json.loads((made.folder / "ledger.json").read_text())
     assert (ledger["steps"], ledger["stopped_tasks"]) == (2 * SHARED["eval_steps"], ["generation"])
+
+
+def test_sharded_processes_of_which_one_would_end_its_answers_do_not_wait_forever(
+    backbone, tmp_path
+):
+    chosen = {"tasks": ["generation"], "selection": "generation", "selection_samples": 2}
+    said = together(backbone, tmp_path, "fft", part="end", max_steps=3, **chosen)
+    made = job(backbone, tmp_path, "fft", batch_size=2, **{**SHARED, **chosen, "max_steps": 3})
+    assert "DTensor" in said and (made.folder / "finished.json").is_file()
+
+
+def test_a_checkpoint_is_complete_when_every_process_has_written(backbone, tmp_path):
+    chosen = {"tasks": ["generation"], "selection": "none", "eval_steps": 0, "save_steps": 1}
+    said = together(backbone, tmp_path, "qlora", part="late", max_steps=1, **chosen)
+    assert [line for line in said.splitlines() if line.startswith("random")] == [
+        "random numbers: 1"
+    ]
+
+
+def test_a_checkpoint_goes_only_when_the_next_one_is_whole(backbone, tmp_path, monkeypatch):
+    from mtpeft.tuning.trainer import last_checkpoint
+    from transformers import trainer_utils
+
+    made = job(backbone, tmp_path, "lora", count=3, weights="float32", save_steps=1)
+    made, removed, remove = with_settings(made, save_total_limit=1), [], shutil.rmtree
+
+    def told(path, **more):
+        if "checkpoint-" in str(path):
+            removed.append((Path(path).name, last_checkpoint(Path(path).parent).name))
+        remove(path, **more)
+
+    monkeypatch.setattr(trainer_utils.shutil, "rmtree", told)
+    train(made, stop_at=3)
+    assert removed == [("checkpoint-1", "checkpoint-2"), ("checkpoint-2", "checkpoint-3")]
 
 
 def test_sharding_changes_no_precision(backbone, tmp_path):

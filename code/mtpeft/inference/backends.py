@@ -22,7 +22,7 @@ from mtpeft.models.base import (
 from mtpeft.models.device import kind, local, suits
 from mtpeft.models.nf4 import keep_layout, quantisation
 
-ON_CPU, TINY = 8192, 20_000_000
+ON_CPU, TINY = 2_000_000_000, 20_000_000
 """Tokens of a batch on a CPU, for models with more weights than the second number. Two cores give
 some 60 tokens a second of a model of 135 million weights: ten answers of 512 tokens take a minute and
 a half, and are then safe.
@@ -166,14 +166,18 @@ class Transformers:
 
 def fitting(model: Any) -> int:
     """How many tokens at a time fit into the GPU's free memory, with a fifth of it left over; on a
-    CPU so few that a batch is written within minutes (0, the profile's, where a model is tiny).
+    CPU into `ON_CPU` bytes, so that a batch is written within minutes (0, the profile's, where a model
+    is tiny).
     """
     import torch
 
-    if model.device.type != "cuda":
-        return ON_CPU if sum(p.numel() for p in model.parameters()) > TINY else 0
-    free, _ = torch.cuda.mem_get_info(model.device)
-    return int(0.8 * free) // bytes_per_token(model.config, model.dtype.itemsize)
+    if model.device.type == "cuda":
+        room = int(0.8 * torch.cuda.mem_get_info(model.device)[0])
+    elif sum(p.numel() for p in model.parameters()) > TINY:
+        room = ON_CPU
+    else:
+        return 0
+    return room // bytes_per_token(model.config, model.dtype.itemsize)
 
 
 def bytes_per_token(config: Any, itemsize: int) -> int:

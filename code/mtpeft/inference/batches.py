@@ -4,6 +4,9 @@ cache.
 
 from collections.abc import Iterator, Sequence
 
+ALIKE = 0.8
+"""At most a fifth of what a group reads is padding; there are few groups, since each is a fifth shorter."""
+
 
 def batches(
     lengths: Sequence[int], new_tokens: int, tokens_in_flight: int, size: int = 0
@@ -24,3 +27,17 @@ def batches(
         count = size or max(1, tokens_in_flight // (lengths[order[at]] + new_tokens))
         yield order[at : at + count]
         at += count
+
+
+def alike(lengths: Sequence[int]) -> list[list[int]]:
+    """Indices of a batch in groups of about one length, the longest first.
+
+    Args:
+        lengths: Tokens of each prompt; in a group none has less than `ALIKE` of the longest.
+    """
+    groups: list[list[int]] = []
+    for i in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+        if not groups or lengths[i] < ALIKE * lengths[groups[-1][0]]:
+            groups.append([])
+        groups[-1].append(i)
+    return groups

@@ -187,6 +187,18 @@ def end_tokens(configured: int | list[int] | None, tokenizer: Any) -> set[int]:
     return {i for i in [*ids, tokenizer.eos_token_id] if i is not None}
 
 
+def _agreed(tokens: Any) -> Any:
+    """The first process's tokens, on each of several that train one model: where it is sharded, all of
+    them have to take the same steps, and rounding may end an answer on one of them alone.
+    """
+    import torch
+
+    together = torch.distributed
+    if together.is_available() and together.is_initialized() and together.get_world_size() > 1:
+        together.broadcast(tokens, src=0)
+    return tokens
+
+
 def _greedy(
     model: Any,
     ids: Any,
@@ -211,11 +223,9 @@ def _greedy(
     """
     import torch
 
-    from mtpeft.inference.cache import keys_and_values
-
     rows = list(range(len(ids)))  # which prompt each live row belongs to
     made: list[list[int]] = [[] for _ in rows]
-    cache, end = keys_and_values(model.config), torch.tensor(sorted(ends), device=ids.device)
+    end = torch.tensor(sorted(ends), device=ids.device)
     done = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
     pending: list[Any] = []
@@ -232,17 +242,14 @@ def _greedy(
         pending.clear()
 
     for step in range(1, new_tokens + 1):
-        out = model(
-            input_ids=ids,
-            attention_mask=mask,
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-            **({"adapter_names": [adapters[row] for row in rows]} if adapters else {}),
-        )
-        token = seen(ids, out.logits[:, -1]).argmax(-1)
-        token = torch.where(done, torch.full_like(token, padding), token)
+        if step == 1:
+            scores, cache = _read(model, ids, mask, positions, adapters)
+        else:
+            scores = _scores(
+                model, ids, mask, positions, cache, [adapters[r] for r in rows] if adapters else []
+            )
+        token = seen(ids, scores).argmax(-1)
+        token = _agreed(torch.where(done, torch.full_like(token, padding), token))
         pending.append(token)
         done = done | torch.isin(token, end)
         if step == new_tokens:
@@ -273,3 +280,61 @@ def _greedy(
     settle()
     seen.check()
     return made
+
+
+def _read(
+    model: Any, ids: Any, mask: Any, positions: Any, adapters: Sequence[str]
+) -> tuple[Any, Any]:
+    """The scores of each answer's first token, shape [B, vocabulary], and keys and values of the prompts.
+
+    Prompts are read in groups of about one length: a batch is as wide as its longest prompt, and on a
+    CPU half of the work of a batch was to read padding. The parameters are those of `_greedy`.
+    """
+    from mtpeft.inference.batches import alike
+    from mtpeft.inference.cache import joined, keys_and_values, separable
+
+    cache = keys_and_values(model.config)
+    groups = alike(mask.sum(-1).tolist())
+    if len(groups) == 1 or not separable(cache):
+        return _scores(model, ids, mask, positions, cache, adapters), cache
+    parts, scores = [], None
+    for some in groups:
+        width = int(mask[some].sum(-1).max())
+        part = keys_and_values(model.config)
+        found = _scores(
+            model,
+            ids[some, -width:],
+            mask[some, -width:],
+            positions[some, -width:],
+            part,
+            [adapters[row] for row in some] if adapters else [],
+        )
+        scores = found.new_empty(len(ids), found.shape[-1]) if scores is None else scores
+        scores[some] = found
+        parts.append((some, part))
+    return scores, joined(model.config, parts)
+
+
+def _scores(
+    model: Any, ids: Any, mask: Any, positions: Any, cache: Any, adapters: Sequence[str]
+) -> Any:
+    """The scores of each answer's next token, shape [B, vocabulary]; `cache` grows by `ids`.
+
+    Args:
+        model: A causal language model.
+        ids: The tokens that it has not read yet, shape [B, T].
+        mask: Of these and all before them, shape [B, L].
+        positions: Of these, shape [B, T].
+        cache: Keys and values of all before them.
+        adapters: PEFT's name of each row's adapter, or empty.
+    """
+    out = model(
+        input_ids=ids,
+        attention_mask=mask,
+        position_ids=positions,
+        past_key_values=cache,
+        use_cache=True,
+        logits_to_keep=1,
+        **({"adapter_names": list(adapters)} if adapters else {}),
+    )
+    return out.logits[:, -1]

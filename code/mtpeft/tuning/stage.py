@@ -197,6 +197,8 @@ def _heads(
     outcomes = train_seeds(
         make, data["train"], valid, data["test"], settings, folder, seeds, about, after, names
     )
+    if identity.rank() > 0:
+        return
     path = folder / "results.csv"
     write_atomic(path, _results(entry, outcomes, data["test"]))
     write_provenance(

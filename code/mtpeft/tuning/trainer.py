@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from transformers import Trainer
+from transformers.trainer_utils import rotate_checkpoints
 
 from mtpeft.core.errors import MtpeftError
 from mtpeft.models.damage import newest_whole
@@ -198,8 +199,13 @@ class MultiTaskTrainer(Trainer):
     # ------------------------------------------------------------ checkpoints
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        limit, self.args.save_total_limit = self.args.save_total_limit, None
         super()._save_checkpoint(model, trial)
-        folder = Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"
+        self.args.save_total_limit = limit
+        if self.args.world_size > 1:
+            torch.distributed.barrier()  # each process has written its random numbers
+        place = Path(self._get_output_dir(trial))
+        folder = place / f"checkpoint-{self.state.global_step}"
         if self.args.should_save and folder.is_dir():
             state = {
                 "rule": self.rule.state(),
@@ -209,6 +215,8 @@ class MultiTaskTrainer(Trainer):
                 "more": self.more_state(),
             }
             (folder / STATE).write_text(json.dumps(state))
+            # Older ones go when this one is whole: the library removes them before.
+            rotate_checkpoints(str(place), limit, self.state.best_model_checkpoint)
 
     def restore(self, checkpoint: Path) -> None:
         """Take up what a checkpoint holds apart from transformers' own files."""

@@ -21,13 +21,16 @@ def apply(options: Options) -> Report:
         The answers; a bad file stops no other one.
 
     Raises:
-        MtpeftError: A run has no weights or another base model, or a task is none of the runs'.
+        MtpeftError: A run has no weights or another base model, or a task is none of the runs'; a
+            query is empty.
     """
     runs = [trained(name, options.training, options.seed) for name in dict.fromkeys(options.runs)]
     known = dict.fromkeys(task for run in runs for task in run.tasks)
     for task in options.tasks:
         if task not in known:
             raise UnknownName(f"task of {', '.join(r.name for r in runs)}", task, known)
+    if not all(query.strip() for query in options.queries):
+        raise MtpeftError("--query without a word", "what the function does", "mtpeft apply --help")
     given = read(options.files, options.names, options.every, options.language)
     report = Report(errors=given.errors, notes=given.notes)
     if given.errors and not (given.functions or given.pieces):

@@ -505,7 +505,7 @@ class HeadsTrainer(MultiTaskTrainer):
         """Mean validation loss of each task, over `limit` examples at most."""
         device = str(self.args.device)
         some = {t: d.subsample_evenly(limit or 0) for t, d in self.valid.items()}
-        found = {t: outputs(self.model, some[t], device=device)[0] for t in self.names}
+        found = self.agreed({t: outputs(self.model, some[t], device=device)[0] for t in self.names})
         self.finite(f"after step {self.state.global_step}", found)
         result: np.ndarray = np.array([found[t] for t in self.names])
         return result
