@@ -54,6 +54,14 @@ def test_lost_and_failed_instances_are_no_agreement(other, why):
 
 
 @mirrored
+@pytest.mark.parametrize("number", [2, 20, 1000])
+def test_a_language_model_is_asked_about_every_instance_once(number):
+    """The two directions of a pair of functions have one id."""
+    asked = weights._asked(weights.default_corpus(weights.TASK), Amount(prompts=number))
+    assert len({e.id for e in asked}) == len(asked) == number
+
+
+@mirrored
 @pytest.mark.slow
 def test_both_vulnerability_classifiers_answer_as_plain_transformers_do(tmp_path: Path):
     """Function by function, without batch or padding, from the published state dict: the authors'

@@ -22,6 +22,8 @@ from mtpeft.core.files import write_atomic
 from mtpeft.core.provenance import describe, provenance_path, sha256, write_provenance
 from mtpeft.core.records import Prediction, csv_text, read_predictions
 from mtpeft.corpora import default_corpus, load, subsample_evenly
+from mtpeft.corpora.examples import Example
+from mtpeft.corpora.load import evaluation
 from mtpeft.corpora.weights import fingerprint, source_of
 from mtpeft.inference import published
 from mtpeft.inference.backends import Transformers, swift_dtype
@@ -35,7 +37,8 @@ BATCHES = (64, 16)
 """Functions at a time; the first number of threads with the first batch is the reference."""
 ANSWERED = (16, 1)
 """Prompts at a time: batches beside one by one."""
-TASK = "translation"
+TASK, ASKED = "translation", "translation-java-cs"
+"""One direction: both together have every id twice."""
 LEVEL = 0.95
 COST = ("backbone", "dtype", "threads", "batch", "n", "seconds", "cpu_seconds")
 AGREEMENT = (
@@ -279,11 +282,16 @@ def scored(labels: Sequence[int], classes: Sequence[int]) -> list[Any]:
     ]
 
 
+def _asked(corpus: str, amount: Amount) -> list[Example]:
+    """What a language model is asked to translate."""
+    return subsample_evenly(evaluation(ASKED, corpus), amount.prompts)
+
+
 def _answered(name: str, dtype: str, amount: Amount, tables: _Tables) -> None:
     """One language model in one precision: what it writes in each way."""
     ways = [Way(number, batch) for number in THREADS for batch in ANSWERED]
     corpus = default_corpus(TASK)
-    examples = subsample_evenly(load(corpus, TASK, "test"), amount.prompts)
+    examples = _asked(corpus, amount)
     source = source_of(catalog().get("backbones", name))
     engine = Transformers(source, None, dtype, False)
     for way in ways:
