@@ -61,6 +61,7 @@ def test_the_disk_holds_one_checkpoint_more_than_are_kept():
     assert float(said[1]) == pytest.approx(made.disk * 2**30 / 1e9, rel=0.1)
 
 
+@NEEDS_TRAIN
 def test_three_tasks_take_longer_than_one_and_full_tuning_needs_more_memory():
     made = {
         n: estimate(
