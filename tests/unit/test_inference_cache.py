@@ -93,7 +93,7 @@ def test_a_cache_of_groups_is_padded_on_the_left_and_goes_on():
 
 def test_read_in_groups_or_at_once_the_next_tokens_have_the_same_scores():
     torch.manual_seed(0)
-    from mtpeft.inference.generate import _read, _scores
+    from mtpeft.inference.generate import _next_scores, _read
     from transformers import LlamaForCausalLM
 
     config = LlamaConfig(
@@ -111,7 +111,7 @@ def test_read_in_groups_or_at_once_the_next_tokens_have_the_same_scores():
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
     with torch.inference_mode():
         once = keys_and_values(config)
-        expected = _scores(model, ids, mask, positions, once, [])
+        expected = _next_scores(model, ids, mask, positions, once, [])
         found, cache = _read(model, ids, mask, positions, [])
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
         further = (
@@ -120,8 +120,8 @@ def test_read_in_groups_or_at_once_the_next_tokens_have_the_same_scores():
             positions[:, -1:] + 1,
         )
         torch.testing.assert_close(
-            _scores(model, *further, cache, []),
-            _scores(model, *further, once, []),
+            _next_scores(model, *further, cache, []),
+            _next_scores(model, *further, once, []),
             atol=1e-5,
             rtol=0,
         )

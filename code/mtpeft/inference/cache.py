@@ -74,24 +74,24 @@ def joined(config: Any, parts: Sequence[tuple[list[int], DynamicCache]]) -> Dyna
     Args:
         config: The model's configuration.
         parts: Rows of the batch, and their cache; together every row once. What is shorter than the
-            longest is padded on the left, with zeros.
+            longest is padded on the left, with zeros. The parts are emptied layer by layer, so that
+            keys and values are never kept twice.
     """
     cache = keys_and_values(config)
     rows = sum(len(some) for some, _ in parts)
-    for number, layer in enumerate(cache.layers):
-        of = [(some, part.layers[number]) for some, part in parts]
-        width = max(one.keys.shape[-2] for _, one in of)
-        whole = [
-            _padded(rows, width, [(some, one.keys) for some, one in of]),
-            _padded(rows, width, [(some, one.values) for some, one in of]),
-        ]
-        layer.update(*whole)
+    for layer in cache.layers:
+        of = [(some, part.layers.pop(0)) for some, part in parts]
+        layer.update(
+            _padded(rows, [(some, one.keys) for some, one in of]),
+            _padded(rows, [(some, one.values) for some, one in of]),
+        )
     return cache
 
 
-def _padded(rows: int, width: int, parts: Sequence[tuple[list[int], Any]]) -> Any:
+def _padded(rows: int, parts: Sequence[tuple[list[int], Any]]) -> Any:
     """Tensors of shape [rows of the part, heads, tokens, head dimension] as one, padded on the left."""
     _, heads, _, size = parts[0][1].shape
+    width = max(tensor.shape[-2] for _, tensor in parts)
     whole = parts[0][1].new_zeros(rows, heads, width, size)
     for some, tensor in parts:
         whole[some, :, width - tensor.shape[-2] :] = tensor

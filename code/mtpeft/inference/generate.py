@@ -245,7 +245,7 @@ def _greedy(
         if step == 1:
             scores, cache = _read(model, ids, mask, positions, adapters)
         else:
-            scores = _scores(
+            scores = _next_scores(
                 model, ids, mask, positions, cache, [adapters[r] for r in rows] if adapters else []
             )
         token = seen(ids, scores).argmax(-1)
@@ -296,12 +296,12 @@ def _read(
     cache = keys_and_values(model.config)
     groups = alike(mask.sum(-1).tolist())
     if len(groups) == 1 or not separable(cache):
-        return _scores(model, ids, mask, positions, cache, adapters), cache
+        return _next_scores(model, ids, mask, positions, cache, adapters), cache
     parts, scores = [], None
     for some in groups:
         width = int(mask[some].sum(-1).max())
         part = keys_and_values(model.config)
-        found = _scores(
+        found = _next_scores(
             model,
             ids[some, -width:],
             mask[some, -width:],
@@ -315,7 +315,7 @@ def _read(
     return scores, joined(model.config, parts)
 
 
-def _scores(
+def _next_scores(
     model: Any, ids: Any, mask: Any, positions: Any, cache: Any, adapters: Sequence[str]
 ) -> Any:
     """The scores of each answer's next token, shape [B, vocabulary]; `cache` grows by `ids`.

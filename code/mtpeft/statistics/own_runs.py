@@ -239,7 +239,7 @@ def _sides(tables: Sequence[tuple[str, pd.DataFrame]], label: str) -> list[Side]
 
 
 def _ids_in(path: Path, id_column: str) -> frozenset[str]:
-    frame, column = read_spreadsheet(path, "a column of ids, numbers in others", id_column)
+    frame, column = read_spreadsheet(path, "a column of ids", id_column)
     return frozenset(frame[column])
 
 

@@ -39,28 +39,23 @@ def read_spreadsheet(path: Path, holds: str, id_column: str = "") -> tuple[pd.Da
             separator = max(",;\t", key=stream.readline().count)
             stream.seek(0)
             reader = csv.reader(stream, delimiter=separator, strict=True)
-            try:
-                for row in reader:
-                    if not row:
-                        continue
-                    if rows and len(row) != len(rows[0]):
-                        raise BadInput(
-                            path,
-                            f"{len(row)} fields, {len(rows[0])} in the header",
-                            "as many fields in each row as in the header",
-                            fix,
-                            line=reader.line_num,
-                        )
-                    lines.append(reader.line_num)
-                    rows.append(row)
-            except csv.Error as error:
-                raise BadInput(
-                    path, f"not a table: {error}", expected, fix, reader.line_num
-                ) from error
+            for row in filter(None, reader):
+                if rows and len(row) != len(rows[0]):
+                    raise BadInput(
+                        path,
+                        f"{len(row)} fields, {len(rows[0])} in the header",
+                        "as many fields in each row as in the header",
+                        fix,
+                        line=reader.line_num,
+                    )
+                lines.append(reader.line_num)
+                rows.append(row)
     except OSError as error:
         raise cannot("read", path, error) from error
     except UnicodeDecodeError as error:
         raise BadInput(path, f"not a table: {error}", expected, fix) from error
+    except csv.Error as error:
+        raise BadInput(path, f"not a table: {error}", expected, fix, reader.line_num) from error
     if not rows:
         raise BadInput(path, "not a table: the file is empty", expected, fix)
     header, *rows = rows
