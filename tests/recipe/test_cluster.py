@@ -63,7 +63,7 @@ PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 SIZE = int(os.environ.get("RUNS") or 3)
 PATIENCE = 300 * SIZE  # seconds, for a crowded machine
 # Long enough to be hit in its midst, and no early stopping ends it before.
-SETTINGS = ["epochs=8", "early_stopping_patience=0", "batch_size=4", "code_length=56"]
+SETTINGS = ["epochs=16", "early_stopping_patience=0", "batch_size=4", "code_length=56"]
 TRAINING = Path("training/fast")
 
 
@@ -193,7 +193,9 @@ def test_runs_that_are_killed_and_requeued_end_as_those_done_one_by_one(slurm, b
     left = dict(zip(cells, hit, strict=False))
 
     def all_hit() -> bool:
-        for cell in [c for c in left if at_a_checkpoint(c)]:
+        for cell in list(left):
+            if not at_a_checkpoint(cell):
+                continue
             # scancel tries again for as long as the job is being requeued: one signal is enough.
             command = ["timeout", "1", *left.pop(cell), jobs[(*cell, "train")]]
             subprocess.run(command, capture_output=True, check=False)

@@ -70,24 +70,28 @@ class Task:
         first = place.global_rank == 0
         with held(self.cell.folder(matrix) / "cell") if first else contextlib.nullcontext():
             try:
-                perform(
+                # A process tracker that follows groups alone (proctrack/pgid) tells the command
+                # nothing, so what this process is told ends it here.
+                if perform(
                     plan,
                     matrix,
                     self.cell,
                     self.stage,
-                    stop=threading.Event(),
+                    stop=told,
                     launcher=self._launcher(place),
                     rank=place.global_rank,
                     job=place.job_id,
                     restarts=_restarts(),
-                )
+                ):
+                    return
             except MtpeftError:
                 # A signal of Slurm that ended the command may reach this process a moment later.
-                # Then the stage has not failed: Slurm is about to queue the job again, or to end it.
                 time.sleep(_SECONDS_FOR_A_SIGNAL)
-                while told.is_set():
-                    signal.pause()
-                raise
+                if not told.is_set():
+                    raise
+            # The stage has not failed: Slurm is about to queue the job again, or to end it.
+            while True:
+                signal.pause()
 
     def checkpoint(self) -> submitit.helpers.DelayedSubmission:
         """What submitit queues again before the time limit: the same, its checkpoint is on disk."""
