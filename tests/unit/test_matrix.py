@@ -5,7 +5,10 @@ import errno
 import json
 import os
 import re
+import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 from mtpeft.catalog import catalog
@@ -302,6 +305,62 @@ def test_the_job_of_the_verdicts_fails_only_where_none_were_written(
     assert (words or "no scores of trained runs") in out + err
     collect.forget("m")
     assert collect.judged("m") is None
+
+
+JOB = """
+import subprocess, sys
+from pathlib import Path
+from mtpeft.core import paths
+from mtpeft.matrix import plan as plans, step
+from mtpeft.matrix.slurm import Task
+
+paths.REGENERATED = Path(sys.argv[1])
+made = plans.Plan([sys.argv[2]], [1], "fast", "clean")
+plans.write("m", made)
+real = subprocess.Popen
+stage = "import os, pathlib, time; pathlib.Path('stage').write_text(str(os.getpid())); time.sleep(600)"
+
+
+def popen(command, **options):
+    own = "mtpeft" in command
+    return real([sys.executable, "-c", stage] if own else command, **options)
+
+
+step.subprocess.Popen = popen
+Task("m", next(iter(plans.cells(made))), "train")()
+"""
+
+
+def test_what_a_cluster_tells_a_job_ends_its_command_and_fails_no_stage(tmp_path):
+    """A tracker of process groups signals the job alone: its command has a group of its own."""
+    pytest.importorskip("submitit", reason="the group `train` is not installed")
+    job = subprocess.Popen(
+        [sys.executable, "-c", JOB, str(tmp_path), RUNS[0]],
+        cwd=tmp_path,
+        env=os.environ | {"SUBMITIT_EXECUTOR": "slurm", "SLURM_JOB_ID": "7"},
+    )
+    try:
+        stage = tmp_path / "stage"
+        command = Path("/proc", waited_for(lambda: stage.is_file() and stage.read_text()))
+        job.terminate()
+        waited_for(lambda: not command.exists())
+        # It waits to be ended: ended by itself, the jobs that need this stage would start.
+        with pytest.raises(subprocess.TimeoutExpired):
+            job.wait(1)
+    finally:
+        job.kill()
+        job.wait()
+    (mark,) = (tmp_path / "matrix" / "m").rglob("train.json")
+    assert "code" not in json.loads(mark.read_text())
+
+
+def waited_for(ready):
+    """What `ready` says at last."""
+    for _ in range(600):
+        if found := ready():
+            return found
+        time.sleep(0.1)
+    raise AssertionError("nothing within 60 s")
 
 
 @pytest.mark.parametrize(

@@ -46,10 +46,8 @@ class Progress:
         if now - self._last >= self._interval:
             self._last = now
             left = (now - self._start) / self._done * (self._total - self._done)
-            print(
-                f"{self._title}: {self._done} of {self._total} ({name}), about {left:.0f} s left",
-                file=sys.stderr,
-            )
+            at = f"{self._done} of {self._total}" + (f" ({name})" if name else "")
+            print(f"{self._title}: {at}, about {left:.0f} s left", file=sys.stderr)
 
     def __exit__(
         self,
