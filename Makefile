@@ -252,7 +252,7 @@ proof-b-quick: | $(VENV)/.train $(VENV)/.score ## the same stages on a few dozen
 proof-server: | $(VENV)/.train ## SmolLM2 prompted and as a judge through `mtpeft serve`; resumes; QUICK=1: a few requests, 1 min | 1 h | 1 GB | no
 	@$(RUN) infer proof-server $(if $(QUICK),--quick)
 
-proof-weights: | $(VENV)/.train ## T3: published classifiers on their test sets, on other threads and batches too; QUICK=1: 1 min | 40 min | 1 GB | no
+proof-weights: | $(VENV)/.train ## T3: published classifiers on their test sets, on other threads and batches too; QUICK=1: 1 min | 25 min | 1 GB | no
 	@OMP_NUM_THREADS=1 $(RUN) infer proof-weights $(if $(QUICK),--quick)
 
 proof-a: | $(VENV)/.train $(VENV)/.score ## multi-task QLoRA in miniature: SmolLM2 tuned, asked, scored, compared; resumes | 1–2 h | 3 GB | no
