@@ -265,3 +265,17 @@ def test_whatever_else_lies_in_a_folder_is_not_removed_with_an_attempt(tmp_path)
     with pytest.raises(MtpeftError, match="run a, not b"):
         identity.claim(tmp_path, {"run": "b"}, ["finished.json"])
     assert (tmp_path / "adapter" / "weights").read_text() == "trained once"
+
+
+def test_one_of_several_processes_decides_about_a_folder(tmp_path, monkeypatch):
+    """The others may look while it is being cleared; where it refuses, torchrun ends them."""
+    place = tmp_path / "seed-1"
+    (place / "adapter").mkdir(parents=True)
+    (place / "adapter" / "weights").write_text("trained once")
+    (place / identity.FILE).write_text('{"run": "a"}')
+    monkeypatch.setenv("RANK", "1")
+    identity.claim(place, {"run": "b"}, ["finished.json"])
+    assert json.loads((place / identity.FILE).read_text()) == {"run": "a"}
+    monkeypatch.setenv("RANK", "0")
+    with pytest.raises(MtpeftError, match="run a, not b"):
+        identity.claim(place, {"run": "b"}, ["finished.json"])

@@ -97,7 +97,8 @@ def claim(
     """Make `folder` that of a result which `wanted` decides, or make sure that it is.
 
     A folder that holds nothing but an identity and logs is of an attempt that ended before its
-    first checkpoint (a setting that the base model does not take, no memory): it is cleared.
+    first checkpoint (a setting that the base model does not take, no memory): it is cleared. Of
+    several processes the first decides.
 
     Args:
         folder: Of one seed.
@@ -108,6 +109,8 @@ def claim(
     Raises:
         MtpeftError: Something else was trained there, or nobody knows what; it names what differs.
     """
+    if rank():  # the first process decides; where it refuses, torchrun ends the others
+        return
     path = folder / FILE
     plain = json.loads(json.dumps(wanted, sort_keys=True))
     if path.is_file():
@@ -124,17 +127,15 @@ def claim(
             )
         if not different:
             return
-        if rank() == 0:
-            shutil.rmtree(folder)  # its logs, too: they would pass for the new run's
+        shutil.rmtree(folder)  # its logs, too: they would pass for the new run's
     elif any((folder / name).exists() for name in began):
         raise MtpeftError(
             f"{shown(folder)} does not say what it was trained with",
             f"{FILE} next to its files",
             f"rm -r {shown(folder)}, or give another MTPEFT_OUT",
         )
-    if rank() == 0:
-        record = {**plain, CALLED: dict(called)} if called else plain
-        write_atomic(path, json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    record = {**plain, CALLED: dict(called)} if called else plain
+    write_atomic(path, json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 def _has_results(folder: Path) -> bool:

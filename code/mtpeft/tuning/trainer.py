@@ -200,8 +200,10 @@ class MultiTaskTrainer(Trainer):
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         limit, self.args.save_total_limit = self.args.save_total_limit, None
-        super()._save_checkpoint(model, trial)
-        self.args.save_total_limit = limit
+        try:
+            super()._save_checkpoint(model, trial)
+        finally:
+            self.args.save_total_limit = limit
         if self.args.world_size > 1:
             torch.distributed.barrier()  # each process has written its random numbers
         place = Path(self._get_output_dir(trial))
