@@ -15,15 +15,16 @@ pytest.importorskip("torch")
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
-from mtpeft.core.errors import MtpeftError
+from mtpeft.core.errors import MtpeftError, Unavailable
 from mtpeft.inference import vllm_backend
 from mtpeft.inference.backends import Transformers, bytes_per_token
 from mtpeft.inference.generate import answered
 from tiny_backbone import build
 
-# Names of parameters in vllm-0.33.0-cp38-abi3-manylinux_2_28_x86_64.whl: entrypoints/llm.py (LLM,
-# which hands other names to EngineArgs of engine/arg_utils.py), sampling_params.py, lora/request.py,
-# inputs/llm.py.
+# Names of parameters in vllm-0.27.1-cp38-abi3-manylinux_2_28_x86_64.whl, and in that of 0.33.0:
+# entrypoints/llm.py (LLM, which hands other names to EngineArgs of engine/arg_utils.py),
+# sampling_params.py, lora/request.py, inputs/llm.py. `bitsandbytes` is among the methods of
+# model_executor/layers/quantization/__init__.py up to 0.27.1, and its file goes with 0.28.0.
 LLM = {"model", "dtype", "quantization", "seed", "tokenizer", "tensor_parallel_size"}
 ENGINE = {"enable_lora", "max_lora_rank", "max_loras", "generation_config", "max_model_len"}
 SAMPLING = {"temperature", "max_tokens", "repetition_penalty", "stop_token_ids", "ignore_eos"}
@@ -70,7 +71,12 @@ def sampling(**settings: Any) -> SimpleNamespace:
 
 
 @pytest.fixture
-def vllm(monkeypatch):
+def vllm(monkeypatch, tmp_path_factory):
+    place = tmp_path_factory.mktemp("site") / "vllm"
+    four_bit = place / "model_executor" / "layers" / "quantization" / "bitsandbytes.py"
+    four_bit.parent.mkdir(parents=True)
+    four_bit.touch()
+
     def package(name: str, **contents: Any) -> None:
         module = ModuleType(name)
         vars(module).update(contents)
@@ -81,8 +87,10 @@ def vllm(monkeypatch):
     package("vllm.config.lora", MaxLoRARanks=RANKS)
     package("vllm.lora")
     package("vllm.lora.request", LoRARequest=lambda name, number, path: (name, number, path))
-    monkeypatch.setattr(vllm_backend.importlib.util, "find_spec", lambda name: name == "vllm")
+    found = {"vllm": SimpleNamespace(submodule_search_locations=[str(place)])}
+    monkeypatch.setattr(vllm_backend.importlib.util, "find_spec", found.get)
     monkeypatch.setenv("VLLM_BATCH_INVARIANT", "1")
+    return four_bit
 
 
 def test_prompts_and_answers_are_those_of_transformers(vllm, backbone):
@@ -107,6 +115,10 @@ def test_an_adapter_of_a_large_rank_has_room(vllm, backbone, tmp_path):
         assert Engine.made["max_lora_rank"] == rank and Engine.made["quantization"]
         here.answers(["a"], 2, 0)
         assert here._engine.lora == ("adapter", 1, str(tmp_path))
+    vllm.unlink()  # as in vLLM 0.28.0 and later
+    vllm_backend.Vllm(str(backbone), tmp_path, "float32", False)
+    with pytest.raises(Unavailable, match=r"(?s)no 4-bit weights.*vllm==0\.27\.1"):
+        vllm_backend.Vllm(str(backbone), tmp_path, "float32", True)
     (tmp_path / "adapter_config.json").write_text('{"r": 600}')
     with pytest.raises(MtpeftError, match="rank 600"):
         vllm_backend.Vllm(str(backbone), tmp_path, "float32", False)

@@ -153,7 +153,7 @@ def test_the_command_of_vllm_names_every_adapter_and_the_largest_rank(results):
 
 
 def test_vllm_gets_a_folder_with_a_comma_as_json_and_a_full_model_by_its_run(tmp_path):
-    # As LoRAParserAction of vLLM 0.33.0 (entrypoints/common/cli_args.py) reads them.
+    # As LoRAParserAction of vLLM 0.27.1 (entrypoints/openai/cli_args.py) reads them.
     adapter = tmp_path / "a,b"
     adapter.mkdir()
     (adapter / "adapter_config.json").write_text('{"r": 4, "rank_pattern": {"q_proj": 9}}')

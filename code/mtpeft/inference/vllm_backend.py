@@ -1,7 +1,9 @@
 """vLLM as a backend: continuous batching on a GPU (optional; its own releases pin torch, so it lives
 in an environment of its own).
 
-Written for the interface of vLLM 0.33.0; a test holds every argument against that release.
+Written for the interface of vLLM 0.27.1, which that of 0.33.0 shares but for one thing: 0.27.1 is the
+last release that quantizes a base model through bitsandbytes. A test holds every argument against
+both.
 """
 
 import importlib.util
@@ -22,6 +24,12 @@ _WITHOUT_EFFECT = {
     "min_p", "pad_token_id", "temperature", "top_k", "top_p", "transformers_version", "use_cache",
 }  # fmt: skip
 
+_INSTALL = (
+    "pip install vllm==0.27.1 bitsandbytes==0.50.2 in an environment of its own, or "
+    "--backend transformers"
+)
+_FOUR_BIT = ("model_executor", "layers", "quantization", "bitsandbytes.py")
+
 
 class Vllm:
     """A model in vLLM's engine. The base of a QLoRA adapter is loaded in 4-bit weights through
@@ -30,7 +38,8 @@ class Vllm:
     Prompts are handed over as tokens, so that they are those of the other backend: vLLM would begin
     a rendered chat template with a second token of the beginning. Its batch-invariant kernels are
     asked for, so that an answer does not depend on its neighbours; VLLM_BATCH_INVARIANT=0 in the
-    environment leaves them out, on a GPU that has none.
+    environment leaves them out, on a GPU that has none. They do not reach 4-bit weights: bitsandbytes
+    multiplies a single row by another kernel than several.
 
     Args:
         source: As in `Transformers`.
@@ -39,7 +48,7 @@ class Vllm:
         four_bit: As in `Transformers`.
 
     Raises:
-        Unavailable: vLLM is not installed.
+        Unavailable: vLLM is not installed, or a release without 4-bit weights.
     """
 
     name = "vllm"
@@ -48,18 +57,14 @@ class Vllm:
     does, so that short calls would leave the GPU idle, and a kill loses one call's answers."""
 
     def __init__(self, source: str, result: Path | None, dtype: str, four_bit: bool) -> None:
-        if importlib.util.find_spec("vllm") is None:
-            raise Unavailable(
-                "vLLM is not installed",
-                "the package vllm and a GPU",
-                "pip install vllm==0.33.0 in an environment of its own, or --backend transformers",
-            )
+        adapter = result if result and (result / "adapter_config.json").is_file() else None
+        four_bit = four_bit and adapter is not None
+        check_installed(four_bit)
         os.environ.setdefault("VLLM_BATCH_INVARIANT", "1")  # read when vLLM is imported
         from vllm import LLM, SamplingParams
         from vllm.config.lora import MaxLoRARanks
         from vllm.lora.request import LoRARequest
 
-        adapter = result if result and (result / "adapter_config.json").is_file() else None
         base = source if adapter or result is None else str(result)
         lora = {}
         if adapter:
@@ -70,7 +75,7 @@ class Vllm:
         self._engine = LLM(
             model=base,
             dtype=dtype,
-            quantization="bitsandbytes" if four_bit and adapter else None,
+            quantization="bitsandbytes" if four_bit else None,
             seed=0,
             generation_config="vllm",  # nothing is inherited that is not asked for
             **lora,
@@ -118,6 +123,27 @@ class Vllm:
             use_tqdm=False,
         )
         return [answered(list(o.outputs[0].token_ids), ends, self.tokenizer) for o in found]
+
+
+def check_installed(four_bit: bool) -> None:
+    """Make sure that vLLM can be had.
+
+    Args:
+        four_bit: Whether the base model is quantized while it is loaded.
+
+    Raises:
+        Unavailable: It is not installed, or a release without 4-bit weights.
+    """
+    package = importlib.util.find_spec("vllm")
+    if package is None:
+        raise Unavailable("vLLM is not installed", "the package vllm and a GPU", _INSTALL)
+    places = package.submodule_search_locations or ()
+    if four_bit and not any(Path(place, *_FOUR_BIT).is_file() for place in places):
+        raise Unavailable(
+            "the installed vLLM has no 4-bit weights of bitsandbytes",
+            "vLLM 0.27.1, the last release that has",
+            _INSTALL,
+        )
 
 
 def rank_of(adapter: Path) -> int:

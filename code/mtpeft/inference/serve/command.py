@@ -19,6 +19,7 @@ from mtpeft.inference.serve import vllm
 from mtpeft.inference.serve.app import Service, build
 from mtpeft.inference.serve.models import Choice, Model, Weights, models
 from mtpeft.inference.serve.worker import Worker
+from mtpeft.inference.vllm_backend import check_installed
 
 KEY = "MTPEFT_SERVE_KEY"
 BACKENDS = ("auto", "transformers", "vllm")
@@ -52,10 +53,11 @@ def run(choice: Choice, listening: Listening, *, dry_run: bool = False) -> None:
 
     Raises:
         UnknownName: There is no such backend.
-        Unavailable: vLLM is asked for and not installed, or the port cannot be used.
+        Unavailable: vLLM is asked for and not installed (or a release without 4-bit weights, where
+            they are asked for), or the port cannot be used.
         MtpeftError: Other machines would reach the server without a key.
     """
-    backend, key = _backend(listening.backend, dry_run=dry_run), Secret.of(KEY)
+    backend, key = _backend(listening.backend), Secret.of(KEY)
     url = f"http://{_shown(listening.host)}:{listening.port}/v1"
     if not key and not is_local(url):
         raise MtpeftError(
@@ -65,6 +67,8 @@ def run(choice: Choice, listening: Listening, *, dry_run: bool = False) -> None:
         )
     weights, names = models(choice)
     if backend == "vllm":
+        if not dry_run:
+            check_installed(any(w.four_bit for w in weights))
         command = vllm.command(
             weights, names, listening.dtype or "bfloat16", listening.host, listening.port or 8000
         )
@@ -81,16 +85,10 @@ def run(choice: Choice, listening: Listening, *, dry_run: bool = False) -> None:
     _serve(choice, listening, weights, names, key)
 
 
-def _backend(name: str, *, dry_run: bool) -> str:
+def _backend(name: str) -> str:
     if name not in BACKENDS:
         raise UnknownName("backend", name, BACKENDS)
     installed = importlib.util.find_spec("vllm") is not None
-    if name == "vllm" and not installed and not dry_run:
-        raise Unavailable(
-            "vLLM is not installed",
-            "the package vllm and a GPU",
-            "pip install vllm==0.33.0 in an environment of its own, or --backend transformers",
-        )
     return name if name != "auto" else "vllm" if installed else "transformers"
 
 

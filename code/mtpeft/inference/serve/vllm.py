@@ -15,7 +15,7 @@ from mtpeft.inference.vllm_backend import rank_of, room_for
 KEY = "VLLM_API_KEY"
 """The environment variable in which vLLM looks for the key that clients must show."""
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
-"""What vLLM 0.33 offers as the largest rank of its adapters; the command is shown without it too."""
+"""What vLLM 0.27.1 offers as the largest rank of its adapters; the command is shown without it too."""
 
 
 def command(
