@@ -296,7 +296,7 @@ test: $(VENV)/.dev $(VENV)/.score ## the tests (those of group train: make test-
 	@$(RUN) setup-analysers || echo "mtpeft: the tests of the missing analysers will be skipped"
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not train and not cluster" tests/unit tests/recipe
 
-test-train: $(VENV)/.dev $(VENV)/.score $(VENV)/.train ## the tests that train and generate, on the CPU | 5 min | 3 GB | no
+test-train: $(VENV)/.dev $(VENV)/.score $(VENV)/.train $(VENV)/.gradients ## the tests that train and generate, on the CPU | 5 min | 3 GB | no
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "train and not cluster" tests/unit tests/recipe
 
 gpu-check: $(VENV)/.dev $(VENV)/.train ## what only a GPU can show: tests, then speed and memory as a table; no network | 10 min | 10 GB | yes

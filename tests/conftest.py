@@ -2,6 +2,7 @@
 tree.
 """
 
+import inspect
 import os
 import re
 import shutil
@@ -33,20 +34,25 @@ WHOLE_MODULE = re.compile(
     re.MULTILINE,
 )
 """How a test module says that it cannot even be imported without the training group."""
+ONE_TEST = re.compile(
+    r'importorskip\("(?:torch|torchjd|transformers|datasets|safetensors|submitit|bert_score|mtpeft\.)'
+)
+"""How a single test, or a fixture, says so."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs the training group, so that `make test-train` is no list kept by hand.
 
     Marked are the tests of a module that is skipped as a whole without torch, those skipped one by
-    one with the group named as the reason, and those that carry the mark.
+    one with the group named as the reason or by a call of theirs, and those that carry the mark.
     """
     whole: dict[Path, bool] = {}
     for item in items:
         if item.path not in whole:
             whole[item.path] = bool(WHOLE_MODULE.search(item.path.read_text(encoding="utf-8")))
         reasons = [str(mark.kwargs.get("reason", "")) for mark in item.iter_markers("skipif")]
-        if whole[item.path] or any("group `train`" in reason for reason in reasons):
+        named = any("group `train`" in reason for reason in reasons)
+        if whole[item.path] or named or ONE_TEST.search(inspect.getsource(item.function)):
             item.add_marker(pytest.mark.train)
 
 
