@@ -179,6 +179,16 @@ def test_a_combination_of_two_gradients_that_are_against_each_other_hurts_neithe
         balancing(name, 2, nonsense=1)
 
 
+def test_an_option_of_the_library_reaches_it():
+    """Of CAGrad, c = 0 is the mean of the gradients (Liu et al. 2021, section 3.1)."""
+    pytest.importorskip("torchjd", reason="the group `gradients` is not installed")
+    import torch
+
+    rows = torch.tensor([[1.0, 0.0], [-0.5, 1.0]])
+    assert torch.allclose(balancing("cagrad", 2, c=0.0).combined(rows), rows.mean(0), atol=1e-6)
+    assert not torch.allclose(balancing("cagrad", 2).combined(rows), rows.mean(0), atol=1e-2)
+
+
 def test_a_rule_without_its_library_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr("mtpeft.tuning.balancing.gradients.find_spec", lambda _: None)
     with pytest.raises(Unavailable, match="needs TorchJD") as missing:

@@ -45,8 +45,11 @@ def balancing(name: str, tasks: int, **options: Any) -> Rule:
         raise UnknownName("loss balancing", name, RULES)
     rule = RULES[name]
     fixed = {"tasks", *(rule.keywords if isinstance(rule, partial) else ())}
-    known = [key for key in signature(rule).parameters if key not in fixed]
+    taken = signature(rule).parameters.values()
+    # A rule that hands its options on to a library leaves it to that to refuse them.
+    hands_on = any(p.kind is p.VAR_KEYWORD for p in taken)
+    known = [p.name for p in taken if p.name not in fixed and p.kind is not p.VAR_KEYWORD]
     for key in options:
-        if key not in known:
+        if key in fixed or (key not in known and not hands_on):
             raise UnknownName(f"option of balancing {name}", key, [*known, "every"])
     return rule(tasks, **options)
