@@ -249,7 +249,7 @@ proof-b: | $(VENV)/.train $(VENV)/.score ## the study of shared modules in minia
 proof-b-quick: | $(VENV)/.train $(VENV)/.score ## the same stages on a few dozen examples; its figures mean nothing | 5 min | 1 GB | no
 	@OMP_NUM_THREADS=1 $(RUN) proof miniature-peft --quick
 
-proof-server: | $(VENV)/.train ## SmolLM2 prompted and as a judge through `mtpeft serve`; resumes; QUICK=1: a few requests, 1 min | 1 h | 1 GB | no
+proof-server: | $(VENV)/.train ## SmolLM2 prompted and as a judge through `mtpeft serve`; resumes; QUICK=1: a few requests, 1 min | 5 h | 1 GB | no
 	@$(RUN) infer proof-server $(if $(QUICK),--quick)
 
 proof-weights: | $(VENV)/.train ## T3: published classifiers on their test sets, on other threads and batches too; QUICK=1: 1 min | 25 min | 1 GB | no
