@@ -288,7 +288,7 @@ SEED ?= 1
 mutation: $(VENV)/.dev ## a sample of faults in statistics, verification and records: do the tests notice (MUTANTS, SEED) | 30 min | | no
 	@nice -n 10 $(BIN)/python tests/bench/mutation.py --mutants $(MUTANTS) --seed $(SEED)
 
-test-unit: $(VENV)/.dev ## the fast tests alone | 90 s | | no
+test-unit: $(VENV)/.dev $(VENV)/.score ## the fast tests alone | 90 s | | no
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not train" tests/unit
 
 test: $(VENV)/.dev $(VENV)/.score ## the tests (those of group train: make test-train) | 10 min | 1.5 GB | no
