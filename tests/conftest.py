@@ -37,7 +37,7 @@ WHOLE_MODULE = re.compile(
 ONE_TEST = re.compile(
     r'importorskip\("(?:torch|torchjd|transformers|datasets|safetensors|submitit|bert_score|mtpeft\.)'
 )
-"""How a single test, or a fixture, says so."""
+"""How a single test says so. Of a fixture that does, the tests carry the mark themselves."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
